@@ -1,0 +1,33 @@
+// Package crypto holds digests, keys, domain-separated signatures, group
+// verification and the format of key files. It knows nothing of replicas, and
+// it works on bytes: who wants a file reads it first.
+//
+// Called by: everything. Engines sign inside a step, because signing is a pure
+// function of key, domain and body. Verification happens in the Open of a
+// protocol, in groups, by workers.
+//
+// One rule for Ed25519, everywhere: ZIP-215, which is cofactored. Every batch
+// verifier is cofactored too, so a signature means the same whether it is
+// checked alone or in a group. The standard library's Verify is cofactorless:
+// crafted signatures exist on which the two differ, and replicas that mixed
+// them could be split by one client (PROTOCOL.md §3). Nothing in the project
+// may verify a protocol signature by any other means than a Verifier of this
+// package.
+//
+// Batch verification draws random coefficients from the operating system
+// inside the library. They do not make outcomes random: under the cofactored
+// rule a batch of valid signatures passes for every choice of coefficients,
+// and a batch with an invalid one fails but for a chance of 2^-128.
+//
+// Simulations may replace Ed25519 by the keyed hashes of a Keyring, which are
+// as unforgeable inside one process and many times cheaper.
+//
+// It never keeps state between calls but a bounded cache of expanded public
+// keys, never decides who may sign what, and never writes or logs a secret.
+//
+// Invariants: a Verifier answers true only for a claim that the ZIP-215 rule
+// accepts; what a Memory remembers was proven; one key file has one encoding.
+//
+// Source: RFC 8032; ZIP-215; Castro & Liskov (OSDI 1999) §2 for what a
+// signature must give.
+package crypto
