@@ -1,0 +1,103 @@
+package quorum
+
+import (
+	"fmt"
+
+	"quorate/consensus"
+)
+
+// System is the fault arithmetic of one cluster. It is an immutable value; the
+// zero System is not usable.
+type System struct {
+	size, faults, quorum, replies int
+}
+
+// Byzantine is the system of n replicas of which ⌊(n-1)/3⌋ may lie. An n
+// outside 1..consensus.MaxReplicas is a mistake of the caller's; what comes
+// from a configuration goes through For.
+func Byzantine(n int) System {
+	f := (mustBeSize(n) - 1) / 3
+	return System{size: n, faults: f, quorum: (n + f + 2) / 2, replies: f + 1}
+}
+
+// Crash is the system of n replicas of which ⌊(n-1)/2⌋ may stop and none lies:
+// a majority decides, and one reply is believed. For n, see Byzantine.
+func Crash(n int) System {
+	return System{size: n, faults: (mustBeSize(n) - 1) / 2, quorum: n/2 + 1, replies: 1}
+}
+
+func mustBeSize(n int) int {
+	if n < 1 || n > consensus.MaxReplicas {
+		panic(fmt.Sprintf("quorum: a system of %d replicas, between 1 and %d are possible", n, consensus.MaxReplicas))
+	}
+	return n
+}
+
+// Names of the protocols, as a genesis has them.
+const (
+	PBFT = "pbft"
+	Raft = "raft"
+)
+
+// For is the system of a genesis. It fails, wrapping consensus.ErrGenesis, if
+// the protocol is unknown, the number of replicas is impossible, or a quorum
+// of one's own choice is asked for without UnsafeDemo. Such a quorum replaces
+// the right one and changes nothing else: it exists to demonstrate why the
+// bound is where it is.
+func For(g consensus.Genesis) (System, error) {
+	n := len(g.Replicas)
+	if n < 1 || n > consensus.MaxReplicas {
+		return System{}, fmt.Errorf("%w: %d replicas: between 1 and %d are possible", consensus.ErrGenesis, n, consensus.MaxReplicas)
+	}
+	var s System
+	switch g.Protocol {
+	case PBFT:
+		s = Byzantine(n)
+	case Raft:
+		s = Crash(n)
+	default:
+		return System{}, fmt.Errorf("%w: protocol %q: choose %q or %q", consensus.ErrGenesis, g.Protocol, PBFT, Raft)
+	}
+	switch {
+	case g.Quorum == 0:
+		return s, nil
+	case !g.UnsafeDemo:
+		return System{}, fmt.Errorf("%w: a quorum of %d instead of %d needs unsafe_demo = true", consensus.ErrGenesis, g.Quorum, s.quorum)
+	case g.Quorum < 0 || g.Quorum > n:
+		return System{}, fmt.Errorf("%w: a quorum of %d among %d replicas: between 1 and %d are possible", consensus.ErrGenesis, g.Quorum, n, n)
+	}
+	s.quorum = g.Quorum
+	return s, nil
+}
+
+// Size is n, the number of replicas.
+func (s System) Size() int { return s.size }
+
+// Faults is f, how many replicas may fail.
+func (s System) Faults() int { return s.faults }
+
+// Quorum is q, how many replicas must agree: ⌈(n+f+1)/2⌉, or a majority in
+// crash mode.
+func (s System) Quorum() int { return s.quorum }
+
+// Weak is w = f+1, the weak quorum: one of them at least has not failed.
+func (s System) Weak() int { return s.faults + 1 }
+
+// Replies is how many equal replies from distinct replicas a client believes:
+// f+1, of which one is honest, or 1 in crash mode, where trusting the members
+// is what the mode means.
+func (s System) Replies() int { return s.replies }
+
+// Primary is the replica that leads view v: v mod n. In crash mode views have
+// elected leaders and nobody asks.
+func (s System) Primary(v consensus.View) consensus.ReplicaID {
+	return consensus.ReplicaID(uint64(v) % uint64(s.size))
+}
+
+// Has reports whether r is a member.
+func (s System) Has(r consensus.ReplicaID) bool { return int(r) < s.size }
+
+// String describes the system for people.
+func (s System) String() string {
+	return fmt.Sprintf("n=%d f=%d q=%d", s.size, s.faults, s.quorum)
+}
