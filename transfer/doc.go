@@ -1,0 +1,23 @@
+// Package transfer moves a state in verified parts: which parts to ask of
+// whom (Fetcher), and how much to serve to whom (Server, Throttle), with the
+// encoding of the lists that both sides exchange.
+//
+// It does not know what a part is. The tree of a state, its hashes and its
+// verification live behind the jobs and events of package consensus
+// (RestoreBegin, RestorePut, RestoreEnd; Staged, Restored; ChunkRead, Chunk).
+// The Fetcher turns events into asks and jobs, and nothing else: the engine
+// that calls it sends the asks as FETCH and hands the jobs to its host.
+//
+// Called by: the protocols' engines, from inside a step. It never sends, never
+// verifies, never looks at a clock: time is the number of Tick calls.
+//
+// Invariants:
+//   - an item is wanted, in flight, handed in or staged, never two of these;
+//   - memory is bounded by Config, whatever the sources send;
+//   - a part that was not asked of its sender is ignored;
+//   - with one source left that serves the target, the fetch ends;
+//   - the same calls in the same order give the same decisions.
+//
+// Source: Castro's thesis (2001) §5.3.2 (hierarchical state transfer);
+// PROTOCOL §7.
+package transfer

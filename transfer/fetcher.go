@@ -1,0 +1,425 @@
+package transfer
+
+import (
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// Target is the certified state that a fetch is for.
+type Target struct {
+	Seq         consensus.Seq
+	Root        crypto.Digest
+	Certificate []byte // proof of Root at Seq; handed to the host, which keeps it beside the state
+}
+
+// Ask is one FETCH for parts, to be sent to one replica.
+type Ask struct {
+	To    consensus.ReplicaID
+	Seq   consensus.Seq
+	Root  crypto.Digest
+	Items []consensus.Item // at most MaxItemsPerFetch
+}
+
+// Decision is what a call to the Fetcher wants done. The zero Decision wants
+// nothing.
+type Decision struct {
+	Asks       []Ask                 // send, in this order
+	Jobs       []consensus.Job       // hand to the host, in this order
+	Bad        []consensus.ReplicaID // served a part whose bytes do not match: report it
+	Finished   bool                  // the host's state is now exactly the target
+	Failed     bool                  // the host cannot complete the target; the fetch is over
+	NeedTarget bool                  // every source failed or lost the target: look for a newer one, then Retarget
+}
+
+// Config bounds a fetch. Zero fields take the value of DefaultConfig.
+type Config struct {
+	Asks          int // asks in flight, over all sources
+	AsksPerSource int // asks in flight to one source
+	ItemsPerAsk   int // at most consensus.MaxItemsPerFetch
+	HandedBytes   int // no new ask while this much may be handed in and not yet staged
+	WantedItems   int // items remembered as wanted; more are dropped and listed again later
+	WantedBytes   int // the same, in bytes of their ids
+	StallTicks    int // a source that answers nothing for so long is left; doubles while nothing succeeds
+	PauseTicks    int // after every source failed, wait so long before the next round
+	ShortAnswers  int // so many small, incomplete answers in a row are a stall, too
+	EndFailures   int // so many fruitless ends of a restore are a failure
+}
+
+// DefaultConfig suits ticks of 10 ms: worst case, about 40 MiB in memory.
+func DefaultConfig() Config {
+	return Config{
+		Asks: 4, AsksPerSource: 2, ItemsPerAsk: consensus.MaxItemsPerFetch,
+		HandedBytes: 8 << 20, WantedItems: 16 << 10, WantedBytes: 4 << 20,
+		StallTicks: 300, PauseTicks: 50, ShortAnswers: 8, EndFailures: 3,
+	}
+}
+
+func (c Config) withDefaults() Config {
+	d := DefaultConfig()
+	for _, f := range []struct{ have, want *int }{
+		{&c.Asks, &d.Asks}, {&c.AsksPerSource, &d.AsksPerSource}, {&c.ItemsPerAsk, &d.ItemsPerAsk},
+		{&c.HandedBytes, &d.HandedBytes}, {&c.WantedItems, &d.WantedItems}, {&c.WantedBytes, &d.WantedBytes},
+		{&c.StallTicks, &d.StallTicks}, {&c.PauseTicks, &d.PauseTicks}, {&c.ShortAnswers, &d.ShortAnswers},
+		{&c.EndFailures, &d.EndFailures},
+	} {
+		if *f.have <= 0 {
+			*f.have = *f.want
+		}
+	}
+	c.ItemsPerAsk = min(c.ItemsPerAsk, consensus.MaxItemsPerFetch)
+	return c
+}
+
+// Progress describes a fetch for people and for tests.
+type Progress struct {
+	Seq      consensus.Seq // of the target
+	Staged   int           // items staged since Start
+	Bytes    int           // bytes of the jobs that brought them
+	Wanted   int           // items known to be missing, not asked for
+	InFlight int           // items asked for
+	Handed   int           // bytes handed to the host and not yet staged
+	Sources  int           // sources in use now
+	Rounds   int           // times in a row that every source failed
+}
+
+// Fetcher schedules one fetch at a time. It is pure and not safe for
+// concurrent use.
+type Fetcher struct {
+	cfg      Config
+	target   Target
+	active   bool
+	turn     uint64     // counts targets: answers of the host to jobs of an earlier turn are told apart by it
+	expected []expected // the host's answers that are still to come, in order
+	pool     sources
+	asks     []ask
+	wanted   stack
+	known    map[string]bool // ids wanted, in flight or handed in; looked up only, never ranged over
+	handed   int             // bytes handed in and not yet staged, of all turns
+	again    bool            // the list of missing items was cut short: begin again when all else is done
+	fruit    fruit
+	progress Progress
+}
+
+// fruit counts what decides that the host cannot complete a target.
+type fruit struct {
+	ends     int // fruitless RestoreEnds in a row
+	listless int // RestoreBegins in a row that promised more and listed nothing
+}
+
+type ask struct {
+	to    consensus.ReplicaID
+	items []consensus.Item
+}
+
+type jobKind uint8
+
+const (
+	begun jobKind = iota
+	put
+	ended
+)
+
+// expected is an answer that the host owes. The host's queue is ordered, so
+// its answers are, too.
+type expected struct {
+	kind  jobKind
+	turn  uint64
+	from  consensus.ReplicaID
+	items []consensus.Item
+	bytes int
+}
+
+// NewFetcher returns an idle Fetcher.
+func NewFetcher(cfg Config) *Fetcher { return &Fetcher{cfg: cfg.withDefaults()} }
+
+// Active reports whether a fetch is under way.
+func (f *Fetcher) Active() bool { return f.active }
+
+// Target is the current target, or the last one if none is.
+func (f *Fetcher) Target() Target { return f.target }
+
+// Progress copies the current figures.
+func (f *Fetcher) Progress() Progress {
+	p := f.progress
+	p.Seq, p.Wanted, p.Handed, p.Sources, p.Rounds = f.target.Seq, f.wanted.len(), f.handed, f.pool.usable(), f.pool.rounds
+	for _, a := range f.asks {
+		p.InFlight += len(a.items)
+	}
+	return p
+}
+
+// Start begins a fetch. sources are replicas that may have the target, in any
+// order, without the caller itself. If a fetch is under way, it is a Retarget.
+func (f *Fetcher) Start(t Target, from []consensus.ReplicaID) Decision {
+	if f.active {
+		return f.Retarget(t, from)
+	}
+	f.progress = Progress{}
+	f.pool = sources{}
+	return f.aim(t, from)
+}
+
+// Retarget turns a fetch to a newer certified state and keeps every part that
+// is staged: the host's RestoreBegin with the newer root lists only what
+// differs. The sources' scores are kept. While RestoreEnd is under way it does
+// nothing: the fetch ends with the old target and the caller starts the next.
+func (f *Fetcher) Retarget(t Target, from []consensus.ReplicaID) Decision {
+	if !f.active || f.owes(ended) {
+		return Decision{}
+	}
+	return f.aim(t, from)
+}
+
+// Abort ends the fetch. What is staged stays for a later Start.
+func (f *Fetcher) Abort() Decision {
+	if !f.active {
+		return Decision{}
+	}
+	f.stop()
+	return Decision{Jobs: []consensus.Job{consensus.RestoreAbort{}}}
+}
+
+func (f *Fetcher) stop() {
+	f.active = false
+	f.turn++
+	f.clear()
+}
+
+// clear forgets everything that belongs to one target's list of items.
+func (f *Fetcher) clear() {
+	f.asks, f.wanted, f.known, f.again, f.fruit = nil, stack{}, map[string]bool{}, false, fruit{}
+	f.pool.idle()
+}
+
+func (f *Fetcher) aim(t Target, from []consensus.ReplicaID) Decision {
+	f.active, f.target = true, t
+	f.turn++
+	f.clear()
+	f.pool.set(from)
+	var d Decision
+	f.begin(&d)
+	return d
+}
+
+func (f *Fetcher) begin(d *Decision) {
+	f.again = false
+	f.expected = append(f.expected, expected{kind: begun, turn: f.turn})
+	d.Jobs = append(d.Jobs, consensus.RestoreBegin{Seq: f.target.Seq, Root: f.target.Root, Certificate: f.target.Certificate})
+}
+
+// OnParts takes what a source has given: some of the items of one ask, or the
+// word that it does not have the target any more.
+func (f *Fetcher) OnParts(from consensus.ReplicaID, seq consensus.Seq, root crypto.Digest, parts []consensus.Part, gone bool) Decision {
+	var d Decision
+	src := f.pool.find(from)
+	if !f.active || src == nil || seq != f.target.Seq || root != f.target.Root {
+		return d
+	}
+	if len(parts) == 0 {
+		if gone && !src.left {
+			f.leave(src, scoreGone)
+			f.pump(&d)
+		}
+		return d
+	}
+	if a, ok := f.answered(from, parts); ok {
+		f.hand(&d, src, a, parts)
+		f.pump(&d)
+	}
+	return d
+}
+
+// answered finds and removes the ask that parts answer: one that holds any of them.
+func (f *Fetcher) answered(from consensus.ReplicaID, parts []consensus.Part) (ask, bool) {
+	given := make(map[string]bool, len(parts))
+	for _, p := range parts {
+		given[p.ID] = true
+	}
+	for i, a := range f.asks {
+		if a.to != from {
+			continue
+		}
+		for _, it := range a.items {
+			if given[it.ID] {
+				f.asks = append(f.asks[:i:i], f.asks[i+1:]...)
+				return a, true
+			}
+		}
+	}
+	return ask{}, false
+}
+
+// hand passes the parts of one answered ask to the host. What the source left
+// out is wanted again.
+func (f *Fetcher) hand(d *Decision, src *source, a ask, parts []consensus.Part) {
+	of := make(map[string]consensus.Part, len(parts))
+	for _, p := range parts {
+		if _, twice := of[p.ID]; !twice {
+			of[p.ID] = p
+		}
+	}
+	job := consensus.RestorePut{From: src.id}
+	size := 0
+	for _, it := range a.items {
+		p, ok := of[it.ID]
+		if !ok {
+			f.wanted.push(it)
+			continue
+		}
+		job.Items, job.Parts = append(job.Items, it), append(job.Parts, p)
+		size += partCost(p)
+	}
+	f.handed += size
+	f.expected = append(f.expected, expected{kind: put, turn: f.turn, from: src.id, items: job.Items, bytes: size})
+	d.Jobs = append(d.Jobs, job)
+	src.asks--
+	src.silent = 0
+	f.judgeSize(src, len(job.Items) < len(a.items) && size < consensus.ChunkBytes/2)
+}
+
+// partCost is what a part in hand is counted as, in bytes, overhead included:
+// many empty parts must not slip under the bound.
+func partCost(p consensus.Part) int { return len(p.ID) + len(p.Bytes) + 64 }
+
+// judgeSize leaves a source that keeps giving a crumb at a time. An honest
+// source fills a chunk unless the next part is large, and then that one follows.
+func (f *Fetcher) judgeSize(src *source, short bool) {
+	if !short {
+		src.short = 0
+		return
+	}
+	if src.short++; src.short >= f.cfg.ShortAnswers {
+		f.leave(src, scoreStall)
+	}
+}
+
+// OnStaged takes the host's answer to RestoreBegin or RestorePut.
+func (f *Fetcher) OnStaged(s consensus.Staged) Decision {
+	var d Decision
+	kind := begun
+	if s.Put {
+		kind = put
+	}
+	e, ok := f.settle(kind)
+	if !ok || !f.active || e.turn != f.turn {
+		return d
+	}
+	if s.Put {
+		f.onPut(&d, e, s)
+	} else {
+		f.onBegun(s)
+	}
+	if s.More {
+		f.again = true
+	}
+	for _, it := range s.Missing {
+		f.want(it)
+	}
+	f.pump(&d)
+	return d
+}
+
+// settle removes the first owed answer of kind, and whatever the host skipped before it.
+func (f *Fetcher) settle(kind jobKind) (expected, bool) {
+	for i, e := range f.expected {
+		if e.kind != kind {
+			continue
+		}
+		for _, skipped := range f.expected[:i+1] {
+			f.handed -= skipped.bytes
+		}
+		f.expected = append([]expected(nil), f.expected[i+1:]...)
+		return e, true
+	}
+	return expected{}, false
+}
+
+// onBegun notices a host that says "more" for ever and lists nothing.
+func (f *Fetcher) onBegun(s consensus.Staged) {
+	if len(s.Missing) > 0 || !s.More {
+		f.fruit.listless = 0
+		return
+	}
+	f.fruit.listless++
+}
+
+// onPut settles the items of one RestorePut: staged, bad, or neither, in which
+// case the host lists them again if it still needs them.
+func (f *Fetcher) onPut(d *Decision, e expected, s consensus.Staged) {
+	bad := make(map[string]bool, len(s.Bad))
+	for _, it := range s.Bad {
+		bad[it.ID] = true
+	}
+	settled := len(s.Done)
+	for _, it := range e.items {
+		if bad[it.ID] {
+			f.wanted.push(it)
+			settled++
+			continue
+		}
+		delete(f.known, it.ID)
+	}
+	if settled < len(e.items) {
+		f.again = true
+	}
+	if len(s.Done) > 0 {
+		f.progress.Staged += len(s.Done)
+		f.progress.Bytes += e.bytes
+		f.fruit = fruit{}
+		if len(s.Bad) == 0 {
+			f.pool.rounds = 0
+		}
+	}
+	if len(bad) == 0 {
+		return
+	}
+	d.Bad = append(d.Bad, e.from)
+	if src := f.pool.find(e.from); src != nil {
+		f.leave(src, scoreBad)
+	}
+}
+
+// want notes a missing item. If there is no room, the host lists it again later.
+func (f *Fetcher) want(it consensus.Item) {
+	if f.known[it.ID] {
+		return
+	}
+	if f.wanted.len() >= f.cfg.WantedItems || f.wanted.bytes >= f.cfg.WantedBytes {
+		f.again = true
+		return
+	}
+	f.known[it.ID] = true
+	f.wanted.push(it)
+}
+
+// OnRestored takes the host's answer to RestoreEnd.
+func (f *Fetcher) OnRestored(r consensus.Restored) Decision {
+	var d Decision
+	e, ok := f.settle(ended)
+	if !ok || !f.active || e.turn != f.turn {
+		return d
+	}
+	if r.OK && r.Seq == f.target.Seq && r.Root == f.target.Root {
+		f.stop()
+		d.Finished = true
+		return d
+	}
+	if f.fruit.ends++; f.fruit.ends >= f.cfg.EndFailures {
+		f.stop()
+		d.Failed = true
+		d.Jobs = append(d.Jobs, consensus.RestoreAbort{})
+		return d
+	}
+	f.begin(&d)
+	return d
+}
+
+// owes reports whether an answer of kind for the current target is to come.
+func (f *Fetcher) owes(kind jobKind) bool {
+	for _, e := range f.expected {
+		if e.kind == kind && e.turn == f.turn {
+			return true
+		}
+	}
+	return false
+}
