@@ -1,0 +1,40 @@
+//go:build unix
+
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Lock is the hold of one process on one data directory.
+type Lock struct{ file *os.File }
+
+// LockHome takes the lock of the data directory, making the directory if need
+// be. It does not wait: ErrInUse if another process has it. The system gives
+// the lock back when the process ends, however it ends.
+func LockHome(dir string) (*Lock, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	path := filepath.Join(dir, lockName)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil {
+		return &Lock{file: f}, nil
+	}
+	f.Close()
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, fmt.Errorf("%w: another process holds %s: stop it first", ErrInUse, path)
+	}
+	return nil, fmt.Errorf("lock %s: %w", path, err)
+}
+
+// Unlock gives the home back.
+func (l *Lock) Unlock() error { return l.file.Close() }

@@ -1,0 +1,110 @@
+package storage
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// resume makes the log ready to append where recovery found its end. Only here
+// are files changed: remains of crashes go, the tail is cleared, a missing seal
+// and base are written, and what was read is synced, since a process that was
+// killed leaves records in memory that the disk does not have yet.
+func (l *Log) resume(r *recovery, files listing) error {
+	if err := removeFiles(files.temps, r.stale); err != nil {
+		return err
+	}
+	if !files.base {
+		if err := l.writeBase(r.base); err != nil {
+			return err
+		}
+	}
+	if err := l.keepSpares(files.spares); err != nil {
+		return err
+	}
+	l.segments, l.seq, l.chain = r.segments, r.seq, r.chain
+	if r.reseal != nil {
+		if err := l.writeSeal(r.reseal); err != nil {
+			return err
+		}
+	}
+	return l.openActive(r.end)
+}
+
+// keepSpares takes over the spare files of the right size.
+func (l *Log) keepSpares(paths []string) error {
+	for _, p := range paths {
+		stat, err := os.Stat(p)
+		if err == nil && stat.Size() == l.options.SegmentBytes && len(l.spares) < maxSpares {
+			l.spares = append(l.spares, p)
+			continue
+		}
+		if err := os.Remove(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Log) writeSeal(r *reseal) error {
+	f, err := os.OpenFile(segmentPath(l.dir, r.segment.index), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	seal := frame{seq: r.seq, slot: r.segment.index + 1, synced: r.seq, kind: frameSeal}
+	_, err = f.WriteAt(appendFrame(nil, r.segment.salt, r.chain, &seal, nil), r.offset)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// openActive opens the last segment for appending at end.
+func (l *Log) openActive(end int64) error {
+	s := l.head()
+	f, err := os.OpenFile(segmentPath(l.dir, s.index), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err := l.clearTail(f, end); err != nil {
+		f.Close()
+		return fmt.Errorf("cut the tail: %w", err)
+	}
+	l.active, l.offset, l.synced = disk{f}, end, l.seq
+	if l.options.wrap != nil {
+		l.active = l.options.wrap(l.active)
+	}
+	return nil
+}
+
+// clearTail leaves nothing but zeros behind end and syncs the segment: bytes of
+// a group that never happened must not be found by a later recovery.
+func (l *Log) clearTail(f *os.File, end int64) error {
+	s := l.head()
+	t, err := search(f, end, s.size, s.salt, l.seq+1)
+	if err != nil {
+		return err
+	}
+	if t.frames > 0 || t.dirty && !s.reused {
+		l.torn = &Torn{File: strings.TrimPrefix(f.Name(), l.dir+string(os.PathSeparator)), Offset: end, Records: t.frames}
+	}
+	size := max(s.size, l.options.SegmentBytes, end+frameHead)
+	if t.dirty {
+		if err := f.Truncate(end); err != nil {
+			return err
+		}
+	}
+	if t.dirty || size != s.size {
+		if err := allocate(f, size); err != nil {
+			return err
+		}
+		s.size = size
+	}
+	if l.options.Volatile {
+		return nil
+	}
+	return f.Sync()
+}
