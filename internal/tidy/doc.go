@@ -1,0 +1,18 @@
+// Package tidy is the referee of the house: it reads the source of the whole
+// module and fails the tests when an import goes up or sideways, when a
+// package below the line touches a clock, a goroutine, a disk, the network or
+// global randomness, when a function outgrows its limit, or when a package
+// stands in no floor or has no doc.go.
+//
+// Why a program and not a review: the simulator proves things about the code
+// that runs in production only as long as nothing below the line can tell the
+// two apart, and one time.Now is enough to lose that without anybody noticing.
+//
+// What is a matter of degree it only reports: medians, long files, wide
+// structs, the share of comments (go test -v -run Report ./internal/tidy).
+//
+// Called by: make test. It reads syntax alone, no types, so it works on a tree
+// that does not build. It never writes.
+//
+// Source: ARCHITECTURE §1 and §7.
+package tidy

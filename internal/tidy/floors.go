@@ -1,0 +1,68 @@
+package tidy
+
+import (
+	"fmt"
+	"path"
+)
+
+// Module is the module's path, the first element of its packages' imports.
+const Module = "quorate"
+
+// floors is the house, lowest floor first. A package imports only what stands
+// on a lower floor; those on the same one do not know each other. An element
+// may be a pattern of path.Match.
+var floors = [][]string{
+	{"crypto"},
+	{"consensus"},
+	{"quorum", "state", "transfer", "evidence"},
+	{"app"},
+	{"app/kv"},
+	{"pbft/message"},
+	{"checkpoint", "viewchange"},
+	{"pbft", "raft"},
+	{"driver", "client/session", "byzantine"},
+	{lastBelowTheLine},
+	{"storage", "p2p"},
+	{"node", "client"},
+	{"testnet"},
+	{"cmd/quorate", "examples/*", "internal/tidy"},
+}
+
+// lastBelowTheLine is the highest package without goroutines, clock and I/O.
+const lastBelowTheLine = "sim"
+
+// floorOf finds a package's floor by its path within the module.
+func floorOf(pkg string) (floor int, known bool) {
+	for i, packages := range floors {
+		for _, pattern := range packages {
+			if match, err := path.Match(pattern, pkg); err == nil && match {
+				return i, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// belowTheLine reports whether pkg must stay free of goroutines, clock and I/O.
+func belowTheLine(pkg string) bool {
+	line, _ := floorOf(lastBelowTheLine)
+	floor, known := floorOf(pkg)
+	return known && floor <= line
+}
+
+// judgeImport says what is wrong with one package of the module importing
+// another, or nothing.
+func judgeImport(from, to string) string {
+	below, known := floorOf(to)
+	above, placed := floorOf(from)
+	switch {
+	case !placed: // which is a breach of its own
+	case !known:
+		return fmt.Sprintf("%s imports %s, which stands on no floor", from, to)
+	case below > above:
+		return fmt.Sprintf("%s (floor %d) imports %s (floor %d): upward", from, above, to, below)
+	case below == above:
+		return fmt.Sprintf("%s imports %s: both stand on floor %d and must not know each other", from, to, above)
+	}
+	return ""
+}

@@ -1,0 +1,103 @@
+package tidy
+
+import (
+	"fmt"
+	"go/ast"
+	"go/token"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// MaxFunction is the number of lines that no function outside of tests may
+// exceed.
+const MaxFunction = 70
+
+// Check lists every breach of a rule that fails the tests, each with its file
+// and line, in order.
+func (t *Tree) Check() []string {
+	var found []string
+	for _, p := range t.Packages {
+		found = append(found, t.checkPackage(p)...)
+		for _, f := range p.Files {
+			found = append(found, t.checkMarks(f)...)
+			if f.Test {
+				continue
+			}
+			found = append(found, t.checkImports(p, f)...)
+			found = append(found, t.checkFunctions(f)...)
+			if belowTheLine(p.Path) {
+				found = append(found, t.checkPurity(p, f)...)
+			}
+		}
+	}
+	return found
+}
+
+func (t *Tree) breach(f *File, at token.Pos, format string, args ...any) string {
+	return fmt.Sprintf("%s:%d: %s", f.Path, t.line(at), fmt.Sprintf(format, args...))
+}
+
+// checkPackage asks for a floor and for a doc.go that says what the package is
+// for. Commands say it in their help, and tests alone need no doc.go.
+func (t *Tree) checkPackage(p *Package) []string {
+	var found []string
+	if _, known := floorOf(p.Path); !known {
+		found = append(found, fmt.Sprintf("%s: stands on no floor: enter it in internal/tidy/floors.go", p.Path))
+	}
+	code := slices.ContainsFunc(p.Files, func(f *File) bool { return !f.Test && f.ast.Name.Name != "main" })
+	documented := slices.ContainsFunc(p.Files, func(f *File) bool { return path.Base(f.Path) == "doc.go" && f.ast.Doc != nil })
+	if code && !documented {
+		found = append(found, fmt.Sprintf("%s: has no doc.go with the package's duty and invariants", p.Path))
+	}
+	return found
+}
+
+func (t *Tree) checkImports(p *Package, f *File) []string {
+	var found []string
+	for _, spec := range f.ast.Imports {
+		to, own := strings.CutPrefix(importPath(spec), Module+"/")
+		if !own || to == p.Path {
+			continue
+		}
+		if wrong := judgeImport(p.Path, to); wrong != "" {
+			found = append(found, t.breach(f, spec.Pos(), "%s", wrong))
+		}
+	}
+	return found
+}
+
+func importPath(spec *ast.ImportSpec) string {
+	s, err := strconv.Unquote(spec.Path.Value)
+	if err != nil {
+		return spec.Path.Value
+	}
+	return s
+}
+
+func (t *Tree) checkFunctions(f *File) []string {
+	var found []string
+	for _, fn := range t.functions(f) {
+		if fn.lines > MaxFunction {
+			found = append(found, t.breach(f, fn.at, "%s has %d lines, at most %d are allowed", fn.name, fn.lines, MaxFunction))
+		}
+	}
+	return found
+}
+
+// marks are the words by which unfinished work announces itself.
+var marks = regexp.MustCompile(`\b(TODO|FIXME|XXX)\b`)
+
+func (t *Tree) checkMarks(f *File) []string {
+	var found []string
+	for _, group := range f.ast.Comments {
+		for _, c := range group.List {
+			if mark := marks.FindString(c.Text); mark != "" {
+				found = append(found, t.breach(f, c.Pos(), "%s: finish it, or describe it as a limit", mark))
+			}
+		}
+	}
+	return found
+}
