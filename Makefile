@@ -1,0 +1,70 @@
+# Quorate. Needs Go, make and git; `make race` needs a C compiler besides.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+# Nothing in the project uses C. Only the race detector does.
+export CGO_ENABLED := 0
+
+BIN      := bin/quorate
+DIR      ?= quorate-testnet
+SEEDS    ?= 1000
+FUZZTIME ?= 30s
+
+# Run on every package, but shortened where a test can be: the detector makes
+# everything several times slower, and it looks for races, not for bugs that
+# take a thousand seeds.
+RACEFLAGS ?= -short
+
+.DEFAULT_GOAL := help
+
+.PHONY: help build test check wasm unit race testnet acceptance sim fuzz bench shape clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+build: ## build bin/quorate
+	go build -trimpath -o $(BIN) ./cmd/quorate
+
+testnet: build ## start four replicas on this machine and leave them running
+	./$(BIN) testnet up --dir $(DIR) --detach
+
+test: check wasm unit ## run all checks and tests, without a C compiler
+
+check: ## formatting, vet, staticcheck
+	@unformatted="$$(gofmt -l .)"; \
+	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go vet -tags acceptance ./...
+	go tool staticcheck ./...
+
+wasm: ## build what stands below the line for the browser
+	GOOS=js GOARCH=wasm go build ./sim
+
+unit: ## run the tests alone
+	go test ./...
+
+race: ## run the tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 go test -race $(RACEFLAGS) ./...
+
+acceptance: build ## run the long tests: a whole source tree, a killed primary, gigabytes of state
+	go test -tags acceptance -count=1 -timeout 60m -v -run '^TestAcceptance' ./testnet/... ./cmd/...
+
+sim: build ## simulate SEEDS=1000 systems and print the seeds that fail
+	./$(BIN) sim --seeds $(SEEDS)
+
+fuzz: ## fuzz every target for FUZZTIME=30s each
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | sort | \
+	while read -r file target; do \
+		echo "$$target in $$(dirname "$$file")"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
+	done
+
+bench: build ## measure a cluster on this machine
+	./$(BIN) bench
+
+shape: ## print medians, long files, wide structs and comment shares
+	go test -count=1 -v -run '^TestReport$$' ./internal/tidy
+
+clean: ## remove what was built; a testnet's directory stays
+	rm -rf bin
