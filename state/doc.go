@@ -1,0 +1,44 @@
+// Package state is what is replicated, as one authenticated, ordered map from
+// byte keys to byte values.
+//
+// Its duty is threefold: to execute (transactions on a bounded overlay above a
+// store), to authenticate (a root hash over everything, at a cost in proportion
+// to what changed), and to move (a snapshot at a certified height is served in
+// parts, and taken over in parts, each verified against the root as it
+// arrives). Castro & Liskov (OSDI 1999) §4.3 and §5.3; Castro's thesis (2001)
+// §5.3, whose partition tree this Merkle trie replaces; docs/adr/0002 says why.
+//
+// Called by: app, which gives prefixes of the keyspace their meaning. storage
+// and NewMemory supply the Store below.
+//
+// It never interprets a key or a value, starts no goroutine, reads no clock and
+// touches no file. A State belongs to one goroutine; only Snapshot.Read may be
+// called from others.
+//
+// # How it is built
+//
+// A Tx writes into the open layer. Mark closes the layer and computes the root
+// of the state below it; layers pile up until Keep merges all of them up to a
+// certified height into one atomic, synced batch. So the store is always at
+// exactly one certified height, the log re-executes the rest, and Drop returns
+// to the store's height at any time.
+//
+// The root is that of a trie over SHA-256(key) with 16 children to a node. A
+// subtree of at most LeafEntries entries is one leaf, a larger one an inner
+// node: leaves split as they grow and merge as they shrink, and nobody who aims
+// keys at one of them can make it large.
+//
+// In the store: d/<key> is a value, t/<path> a node (the path in hexadecimal
+// digits from the root), m/… the height and the marks of a restore, s/… the
+// side space of a restore.
+//
+// # Invariants
+//
+//   - The shape of the trie and so the root depend on the content only, never
+//     on the order of the updates that led to it.
+//   - The store holds exactly the trie of its height: every t/ and d/ key is
+//     reachable from the root. The one exception is a restore that is being
+//     swapped in; its marker makes Open finish it first.
+//   - Bytes that came from a peer are stored only under a hash that a certified
+//     root commits to, and malformed ones are reported, never trusted.
+package state

@@ -1,0 +1,118 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// Snapshot is a kept state that is being served to others. Read may be called
+// from any goroutine; everything else belongs to the State.
+type Snapshot struct {
+	Seq   consensus.Seq
+	Root  crypto.Digest
+	view  StoreSnapshot
+	used  consensus.Seq // the kept height when it was last asked for
+	asked bool          // somebody asked for it at all
+}
+
+// ErrGone says that a snapshot can serve none of the items asked for: it was
+// released, or it never had them.
+var ErrGone = errors.New("snapshot does not hold any of these items")
+
+// pin makes the kept height servable and lets go of what need not be any more.
+func (s *State) pin() error {
+	view, err := s.store.Snapshot()
+	if err != nil {
+		return storeError("snapshot", err)
+	}
+	newest := &Snapshot{Seq: s.kept.seq, Root: s.kept.root.rootHash(), view: view, used: s.kept.seq}
+	var stay []*Snapshot
+	for i, p := range s.pinned {
+		same := p.Seq == newest.Seq && p.Root == newest.Root
+		idle := newest.Seq > p.used && newest.Seq-p.used > s.config.SnapshotIdle
+		// A snapshot that nobody ever asked for is not worth its disk.
+		unread := !p.asked && i < len(s.pinned)-1
+		full := len(s.pinned)-i >= s.config.Snapshots
+		if same || idle || unread || full {
+			p.view.Release()
+			continue
+		}
+		stay = append(stay, p)
+	}
+	s.pinned = append(stay, newest)
+	return nil
+}
+
+// Snapshot returns the servable state at seq with root, if there is one. Asking
+// keeps it servable for a while.
+func (s *State) Snapshot(seq consensus.Seq, root crypto.Digest) (*Snapshot, bool) {
+	for _, p := range s.pinned {
+		if p.Seq == seq && p.Root == root {
+			p.used, p.asked = max(s.kept.seq, p.used), true
+			return p, true
+		}
+	}
+	return nil, false
+}
+
+// Release stops serving every snapshot but the kept one.
+func (s *State) Release() {
+	for _, p := range s.pinned[:len(s.pinned)-1] {
+		p.view.Release()
+	}
+	s.pinned = append([]*Snapshot(nil), s.pinned[len(s.pinned)-1])
+}
+
+// Read returns the parts of the items in their order, leaving out those that
+// the snapshot does not hold, and stops once the parts together have budget
+// bytes: at least one part, or ErrGone. It is safe for concurrent use.
+func (p *Snapshot) Read(items []consensus.Item, budget int) ([]consensus.Part, error) {
+	var parts []consensus.Part
+	for _, item := range items {
+		if len(parts) > 0 && budget <= 0 {
+			break
+		}
+		bytes, ok, err := p.read(item, budget)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			parts = append(parts, consensus.Part{ID: item.ID, Bytes: bytes})
+			budget -= len(bytes)
+		}
+	}
+	if len(parts) == 0 {
+		return nil, fmt.Errorf("state at %d: %w", p.Seq, ErrGone)
+	}
+	return parts, nil
+}
+
+func (p *Snapshot) read(item consensus.Item, budget int) ([]byte, bool, error) {
+	kind, name, ok := splitID(item.ID)
+	if !ok {
+		return nil, false, nil
+	}
+	if kind == idValue {
+		value, ok, err := p.view.Get(dataPrefix + name)
+		if err != nil {
+			return nil, false, storeError("read value of a snapshot", err)
+		}
+		return value, ok && crypto.Hash(value) == item.Hash, nil
+	}
+	enc, ok, err := p.view.Get(nodePrefix + name)
+	if err != nil {
+		return nil, false, storeError("read node of a snapshot", err)
+	}
+	if h, _ := hashNode(nil, enc); !ok || h != item.Hash {
+		return nil, false, nil
+	}
+	w := bundleWriter{view: p.view, inline: inlineBytes, room: budget}
+	if kind == idTree {
+		w.inline, w.room, w.deep = treeInlineBytes, min(budget, treePartBytes), true
+	}
+	part, err := w.append(nil, enc, name)
+	return part, err == nil, err
+}

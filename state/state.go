@@ -1,0 +1,307 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/crypto/cryptobyte"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// Config is what a State may use of its machine. It never affects a root.
+type Config struct {
+	// NodeCacheBytes bounds the nodes of the trie that stay in memory
+	// beside those not yet in the store. Default 64 MiB: about 600,000 keys
+	// of 16 bytes.
+	NodeCacheBytes int
+	// Snapshots is how many heights stay servable at once. Default 3.
+	Snapshots int
+	// SnapshotIdle is how far the kept height may move on, in sequence
+	// numbers, before a snapshot that is older and that nobody asked for
+	// since is released. Default 256.
+	SnapshotIdle consensus.Seq
+}
+
+// Validate checks c; zero fields stand for their defaults.
+func (c Config) Validate() error {
+	if c.NodeCacheBytes < 0 || c.Snapshots < 0 {
+		return errors.New("state: node cache and number of snapshots are not negative")
+	}
+	return nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.NodeCacheBytes == 0 {
+		c.NodeCacheBytes = 64 << 20
+	}
+	if c.Snapshots == 0 {
+		c.Snapshots = 3
+	}
+	if c.SnapshotIdle == 0 {
+		c.SnapshotIdle = 256
+	}
+	return c
+}
+
+// State is the replicated state of one replica. One goroutine owns it.
+type State struct {
+	store    Store
+	config   Config
+	layers   []*layer // marked, oldest first
+	open     *layer   // being written
+	tree     tree     // as of the newest mark
+	kept     height   // of the store
+	pinned   []*Snapshot
+	restore  *restore      // nil: none under way
+	staged   consensus.Seq // the height that staged parts are for
+	hasStage bool          // there may be staged parts
+	tx       *Tx           // open, or nil
+	spare    Tx            // the one Tx there is, reused
+}
+
+// height is a certified state: what the store holds.
+type height struct {
+	seq         consensus.Seq
+	root        ref // without its node
+	certificate []byte
+}
+
+// DivergedError says that this replica's own root at Seq differs from the
+// certified one: its state, or its program, is broken (PROTOCOL.md §5).
+type DivergedError struct {
+	Seq       consensus.Seq
+	Own       crypto.Digest
+	Certified crypto.Digest
+}
+
+// Error says both roots.
+func (e *DivergedError) Error() string {
+	return fmt.Sprintf("state at %d has root %s, but %s is certified", e.Seq, e.Own, e.Certified)
+}
+
+// The mistakes of a caller.
+var (
+	ErrNotMarked = errors.New("state: no mark at this sequence number")
+	ErrRestoring = errors.New("state: a restore is under way")
+)
+
+// Open returns the state as the store has it. A restore that was being swapped
+// in when the process ended is finished first.
+func Open(store Store, config Config) (*State, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	s := &State{store: store, config: config.withDefaults()}
+	if err := s.resume(); err != nil {
+		return nil, err
+	}
+	if err := s.reload(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// reload forgets everything in memory and takes the height from the store.
+func (s *State) reload() error {
+	enc, ok, err := s.store.Get(heightKey)
+	if err != nil {
+		return storeError("read height", err)
+	}
+	s.kept = height{}
+	if ok {
+		if s.kept, err = decodeHeight(enc); err != nil {
+			return err
+		}
+	}
+	s.Drop()
+	return s.pin()
+}
+
+// Drop discards everything above the store's height.
+func (s *State) Drop() {
+	if s.tx != nil {
+		s.tx.Rollback()
+	}
+	s.layers, s.open = nil, &layer{}
+	s.tree = tree{store: s.store, root: s.kept.root, limit: s.config.NodeCacheBytes, scratch: s.tree.scratch}
+}
+
+// Height is what the store holds: its height, root, and certificate.
+func (s *State) Height() (consensus.Seq, crypto.Digest, []byte) {
+	return s.kept.seq, s.kept.root.rootHash(), s.kept.certificate
+}
+
+// Entries is the number of keys as of the newest mark.
+func (s *State) Entries() uint64 { return s.tree.root.count }
+
+// OverlayBytes estimates the memory of what is executed but not kept.
+func (s *State) OverlayBytes() int {
+	bytes := s.open.bytes
+	for _, l := range s.layers {
+		bytes += l.bytes
+	}
+	return bytes
+}
+
+// CacheBytes estimates the memory of the trie's nodes.
+func (s *State) CacheBytes() int { return s.tree.held }
+
+// stack lists all layers, newest first.
+func (s *State) stack() []*layer {
+	stack := append(make([]*layer, 0, len(s.layers)+1), s.open)
+	for i := len(s.layers) - 1; i >= 0; i-- {
+		stack = append(stack, s.layers[i])
+	}
+	return stack
+}
+
+// Get returns the value at key as of now; an empty one is not an absent one.
+// The caller does not write to it.
+func (s *State) Get(key string) ([]byte, bool, error) {
+	value, found := s.open.data.Get(key)
+	for i := len(s.layers) - 1; i >= 0 && !found; i-- {
+		value, found = s.layers[i].data.Get(key)
+	}
+	if found {
+		return value, value != nil, nil
+	}
+	value, ok, err := s.store.Get(dataPrefix + key)
+	if err != nil {
+		return nil, false, storeError("read value", err)
+	}
+	return value, ok, nil
+}
+
+// Mark ends the layer at seq and returns the root of the state there. It costs
+// in proportion to the keys written since the last Mark. seq is above the last
+// mark's and the store's height, but for a first mark at height 0.
+func (s *State) Mark(seq consensus.Seq) (crypto.Digest, error) {
+	if s.tx != nil {
+		panic("state: mark within a transaction")
+	}
+	if s.restore != nil {
+		return crypto.Digest{}, ErrRestoring
+	}
+	last, first := s.kept.seq, s.kept.seq == 0
+	if n := len(s.layers); n > 0 {
+		last, first = s.layers[n-1].seq, false
+	}
+	if seq < last || seq == last && !first {
+		panic(fmt.Sprintf("state: mark at %d, not above %d", seq, last))
+	}
+	if err := s.tree.update(s.open.changes()); err != nil {
+		return crypto.Digest{}, err
+	}
+	s.open.seq, s.open.root, s.open.removed = seq, s.tree.root, s.tree.removed
+	s.layers = append(s.layers, s.open)
+	s.open = &layer{}
+	s.tree.sweep()
+	return s.tree.root.rootHash(), nil
+}
+
+// Keep brings the store to exactly the state marked at seq, in one synced batch,
+// with the certificate that proves root beside it. A height that the store has
+// already passed is not an error. If the own root there is another one, Keep
+// changes nothing and returns a *DivergedError.
+func (s *State) Keep(seq consensus.Seq, root crypto.Digest, certificate []byte) error {
+	if s.restore != nil {
+		return ErrRestoring
+	}
+	count := 0
+	for count < len(s.layers) && s.layers[count].seq <= seq {
+		count++
+	}
+	if count == 0 && seq < s.kept.seq {
+		return nil
+	}
+	next := height{seq: seq, root: s.kept.root, certificate: certificate}
+	if count > 0 {
+		next.root = s.layers[count-1].root
+	}
+	if count > 0 && s.layers[count-1].seq != seq || count == 0 && seq != s.kept.seq {
+		return fmt.Errorf("%w: %d", ErrNotMarked, seq)
+	}
+	if own := next.root.rootHash(); own != root {
+		return &DivergedError{Seq: seq, Own: own, Certified: root}
+	}
+	if count == 0 {
+		return nil
+	}
+	if err := s.write(s.layers[:count], next); err != nil {
+		return err
+	}
+	s.layers = append([]*layer(nil), s.layers[count:]...)
+	next.root.node = nil
+	s.kept = next
+	s.tree.sweep()
+	if err := s.pin(); err != nil {
+		return err
+	}
+	return s.discardStale()
+}
+
+// write performs the one batch of a Keep.
+func (s *State) write(layers []*layer, next height) error {
+	b := &Batch{}
+	newest := make([]*layer, len(layers))
+	for i, l := range layers {
+		newest[len(layers)-1-i] = l
+		// First all removals: a path that was empty for a while is
+		// written again below.
+		for _, path := range l.removed {
+			b.Delete(nodePrefix + path)
+		}
+	}
+	fresh := collect(b, &next.root, make([]byte, 0, maxDepth), nil)
+	m := newMerged(newest, nil, "", "")
+	for {
+		key, value, ok := m.next()
+		if !ok {
+			break
+		}
+		if value == nil {
+			b.Delete(dataPrefix + key)
+		} else {
+			b.Put(dataPrefix+key, value)
+		}
+	}
+	b.Put(heightKey, encodeHeight(next))
+	if err := s.store.Apply(b, true); err != nil {
+		return storeError("keep", err)
+	}
+	for _, n := range fresh {
+		n.stored = true
+	}
+	return nil
+}
+
+const heightKey = "m/height"
+
+// encodeHeight is version 1 (1 byte), seq (8), entry count (8), hash of the
+// root (32, zero if empty), certificate (to the end).
+func encodeHeight(h height) []byte {
+	var b cryptobyte.Builder
+	b.AddUint8(1)
+	b.AddUint64(uint64(h.seq))
+	b.AddUint64(h.root.count)
+	b.AddBytes(h.root.hash[:])
+	b.AddBytes(h.certificate)
+	return b.BytesOrPanic()
+}
+
+func decodeHeight(enc []byte) (height, error) {
+	in := cryptobyte.String(enc)
+	var h height
+	var version uint8
+	var seq uint64
+	if !in.ReadUint8(&version) || version != 1 || !in.ReadUint64(&seq) || !in.ReadUint64(&h.root.count) || !in.CopyBytes(h.root.hash[:]) {
+		return height{}, fmt.Errorf("%w: its height is unreadable", ErrDamaged)
+	}
+	h.seq = consensus.Seq(seq)
+	if len(in) > 0 {
+		h.certificate = append([]byte(nil), in...)
+	}
+	return h, nil
+}

@@ -1,0 +1,304 @@
+package state
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"quorate/crypto"
+)
+
+// change is one dirty key: what the trie is to know of it from now on.
+type change struct {
+	entry
+	gone bool
+}
+
+// tree is the trie as of the newest layer. Nodes are immutable, so that older
+// layers' tries share them; those the store also has may be dropped from memory
+// and are loaded again at their path, where the store has had them since they
+// were last changed.
+type tree struct {
+	store   Reader
+	root    ref
+	limit   int      // bytes of nodes that may stay in memory once they are stored
+	held    int      // estimate of the bytes of nodes in memory; the sweep makes it exact
+	clock   uint32   // counts updates
+	removed []string // paths where the current update left no node
+	scratch []byte
+}
+
+// update applies changes, sorted by hash and without duplicates. On an error
+// the tree is as before.
+func (t *tree) update(ch []change) error {
+	t.clock++
+	t.removed = nil
+	root, err := t.change(&t.root, make([]byte, 0, maxDepth), ch)
+	if err != nil {
+		return err
+	}
+	t.root = root
+	return nil
+}
+
+// change returns what the subtree r at path becomes. Each dirty node is built
+// and hashed once, after everything below it.
+func (t *tree) change(r *ref, path []byte, ch []change) (ref, error) {
+	if len(ch) == 0 {
+		return *r, nil
+	}
+	var n *node
+	if r.count > 0 {
+		var err error
+		if n, err = t.load(r, path); err != nil {
+			return ref{}, err
+		}
+	}
+	if r.count > LeafEntries {
+		return t.changeInner(*r, n, path, ch)
+	}
+	var old []entry
+	if n != nil {
+		old = n.entries
+	}
+	merged, same := merge(old, ch)
+	if same {
+		return *r, nil
+	}
+	if len(merged) == 0 {
+		t.removed = append(t.removed, string(path))
+	}
+	return t.build(merged, len(path)), nil
+}
+
+func (t *tree) changeInner(r ref, n *node, path []byte, ch []change) (ref, error) {
+	kids := *n.kids
+	dirty := false
+	for len(ch) > 0 {
+		d := nibble(&ch[0].hash, len(path))
+		end := 1
+		for end < len(ch) && nibble(&ch[end].hash, len(path)) == d {
+			end++
+		}
+		kid, err := t.change(&n.kids[d], append(path, digits[d]), ch[:end])
+		if err != nil {
+			return ref{}, err
+		}
+		dirty = dirty || kid.count != kids[d].count || kid.hash != kids[d].hash
+		// Loading may have given the old child its node: keep it in both.
+		kids[d], ch = kid, ch[end:]
+	}
+	if !dirty {
+		return r, nil
+	}
+	next := &node{kids: &kids}
+	if next.count() > LeafEntries {
+		return t.seal(next), nil
+	}
+	entries, err := t.gather(&kids, path)
+	if err != nil {
+		return ref{}, err
+	}
+	if len(entries) == 0 {
+		t.removed = append(t.removed, string(path))
+	}
+	return t.build(entries, len(path)), nil
+}
+
+// gather takes the entries out of children that have shrunk into one leaf, and
+// notes that their own nodes are gone.
+func (t *tree) gather(kids *[16]ref, path []byte) ([]entry, error) {
+	var all []entry
+	for d := range kids {
+		if kids[d].count == 0 {
+			continue
+		}
+		at := append(path, digits[d])
+		n, err := t.load(&kids[d], at)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, n.entries...)
+		t.removed = append(t.removed, string(at))
+	}
+	return all, nil
+}
+
+// build makes the subtree at the given depth from sorted entries.
+func (t *tree) build(entries []entry, depth int) ref {
+	if len(entries) == 0 {
+		return ref{}
+	}
+	if len(entries) <= LeafEntries {
+		return t.seal(&node{entries: slices.Clone(entries)})
+	}
+	n := &node{kids: new([16]ref)}
+	for len(entries) > 0 {
+		d := nibble(&entries[0].hash, depth)
+		end := 1
+		for end < len(entries) && nibble(&entries[end].hash, depth) == d {
+			end++
+		}
+		n.kids[d] = t.build(entries[:end], depth+1)
+		entries = entries[end:]
+	}
+	return t.seal(n)
+}
+
+// seal hashes a new node.
+func (t *tree) seal(n *node) ref {
+	n.used = t.clock
+	t.held += n.size()
+	t.scratch = appendNode(append(t.scratch[:0], nodeTag...), n)
+	return ref{hash: crypto.Hash(t.scratch), count: n.count(), node: n}
+}
+
+// merge applies changes to a leaf's entries, both sorted by hash, and reports
+// whether nothing became different.
+func merge(old []entry, ch []change) (out []entry, same bool) {
+	out, same = make([]entry, 0, len(old)+len(ch)), true
+	for len(old) > 0 || len(ch) > 0 {
+		order := -1
+		if len(old) == 0 {
+			order = 1
+		} else if len(ch) > 0 {
+			order = bytes.Compare(old[0].hash[:], ch[0].hash[:])
+		}
+		if order < 0 {
+			out, old = append(out, old[0]), old[1:]
+			continue
+		}
+		if !ch[0].gone {
+			out = append(out, ch[0].entry)
+		}
+		if order == 0 {
+			same = same && !ch[0].gone && old[0] == ch[0].entry
+			old = old[1:]
+		} else {
+			same = same && ch[0].gone
+		}
+		ch = ch[1:]
+	}
+	return out, same
+}
+
+// sortChanges orders changes by hash. It sorts small handles instead of the
+// changes, which are five times as large.
+func sortChanges(ch []change) []change {
+	type handle struct {
+		prefix uint64
+		index  int
+	}
+	order := make([]handle, len(ch))
+	for i := range ch {
+		order[i] = handle{binary.BigEndian.Uint64(ch[i].hash[:8]), i}
+	}
+	slices.SortFunc(order, func(a, b handle) int {
+		switch {
+		case a.prefix < b.prefix:
+			return -1
+		case a.prefix > b.prefix:
+			return 1
+		}
+		return bytes.Compare(ch[a.index].hash[:], ch[b.index].hash[:])
+	})
+	sorted := make([]change, len(ch))
+	for i, h := range order {
+		sorted[i] = ch[h.index]
+	}
+	return sorted
+}
+
+// load returns the node of r, which is not empty, from memory or the store.
+// What the store returns is checked: a damaged node must not be built upon.
+func (t *tree) load(r *ref, path []byte) (*node, error) {
+	if r.node == nil {
+		n, err := readNode(t.store, string(path), r.hash)
+		if err != nil {
+			return nil, err
+		}
+		if n == nil || n.count() != r.count {
+			return nil, fmt.Errorf("%w: node %q is missing", ErrDamaged, path)
+		}
+		n.stored = true
+		t.held += n.size()
+		r.node = n
+	}
+	r.node.used = t.clock
+	return r.node, nil
+}
+
+// readNode reads the node at path and checks that it has the hash. Without a
+// node there it returns nil.
+func readNode(r Reader, path string, want crypto.Digest) (*node, error) {
+	enc, ok, err := r.Get(nodePrefix + path)
+	if err != nil {
+		return nil, storeError("read node", err)
+	}
+	if !ok {
+		return nil, nil
+	}
+	if h, _ := hashNode(nil, enc); h != want {
+		return nil, fmt.Errorf("%w: node %q has hash %s, want %s", ErrDamaged, path, h.Short(), want.Short())
+	}
+	n, err := decodeNode(enc, path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: node %q: %w", ErrDamaged, path, err)
+	}
+	return n, nil
+}
+
+// collect adds to b every node of the subtree r that the store lacks, children
+// after their parents, and returns them so that they can be marked as stored
+// once they are.
+func collect(b *Batch, r *ref, path []byte, fresh []*node) []*node {
+	n := r.node
+	if n == nil || n.stored {
+		return fresh
+	}
+	b.Put(nodePrefix+string(path), appendNode(nil, n))
+	fresh = append(fresh, n)
+	if n.kids == nil {
+		return fresh
+	}
+	for d := range n.kids {
+		fresh = collect(b, &n.kids[d], append(path, digits[d]), fresh)
+	}
+	return fresh
+}
+
+// sweep drops stored nodes from memory, those unused for longest first, once
+// they exceed the limit, and leaves room for a quarter so that it runs rarely.
+// Nodes that are not stored yet stay: the overlay's own bound covers them.
+func (t *tree) sweep() {
+	if t.held <= t.limit {
+		return
+	}
+	for age := uint32(16); ; age /= 2 {
+		t.held = 0
+		t.drop(&t.root, t.clock-min(age, t.clock))
+		if t.held <= t.limit-t.limit/4 || age == 0 {
+			return
+		}
+	}
+}
+
+// drop forgets stored nodes not used after the given clock and counts the rest.
+// With the clock at now it forgets all of them.
+func (t *tree) drop(r *ref, since uint32) {
+	n := r.node
+	if n == nil {
+		return
+	}
+	if n.stored && (n.used <= since) {
+		r.node = nil
+		return
+	}
+	t.held += n.size()
+	if n.kids != nil {
+		for d := range n.kids {
+			t.drop(&n.kids[d], since)
+		}
+	}
+}
