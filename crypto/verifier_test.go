@@ -214,6 +214,23 @@ func TestGroupsAreJudgedClaimByClaim(t *testing.T) {
 	})
 }
 
+// A group may be as large as a NEW-VIEW with all that it nests; it is verified
+// in batches of bounded size, and no claim gets lost between two of them.
+func TestLargeGroups(t *testing.T) {
+	var claims []Claim
+	var want []bool
+	for i := range 2*maxBatch + 1 {
+		c := claimOf(NewSigner(seedOf(i%40)), testDomain(), []byte{byte(i), byte(i >> 8)})
+		if i%(maxBatch/2) == 1 {
+			c.Signature[50] ^= 1
+		}
+		claims, want = append(claims, c), append(want, i%(maxBatch/2) != 1)
+	}
+	if got := NewVerifier(NewMemory(len(claims))).Verify(claims); !slices.Equal(got, want) {
+		t.Error("verdicts of a large group differ from what its claims deserve")
+	}
+}
+
 func TestOnlyProvenClaimsAreRemembered(t *testing.T) {
 	memory := NewMemory(100)
 	s := NewSigner(seedOf(1))
@@ -275,4 +292,28 @@ func TestMemoryForgetsTheOldest(t *testing.T) {
 	if tiny.Remember(Hash(nil)); !tiny.Proven(Hash(nil)) {
 		t.Error("the smallest memory does not hold one claim")
 	}
+}
+
+// FuzzVerify: arbitrary keys and signatures never panic, and mean the same
+// alone, twice in a group, and among honest claims.
+func FuzzVerify(f *testing.F) {
+	honest := claimOf(NewSigner(seedOf(1)), testDomain(), []byte("body"))
+	f.Add(honest.Key[:], honest.Signature[:], []byte("body"))
+	crafted := craft(f, 1, 3, 5, testDomain(), []byte("body"))
+	f.Add(crafted.Key[:], crafted.Signature[:], []byte("body"))
+	f.Add(make([]byte, PublicKeySize), make([]byte, SignatureSize), []byte{})
+	f.Fuzz(func(t *testing.T, key, signature, body []byte) {
+		c := Claim{Domain: testDomain(), Body: body}
+		copy(c.Key[:], key)
+		copy(c.Signature[:], signature)
+		other := c
+		other.Body = append([]byte("not "), body...)
+		got := verdicts(t, []Claim{c, other, c})
+		if got[0] != got[2] {
+			t.Fatalf("one claim, two verdicts: %v", got)
+		}
+		if !got[0] && standard(c) {
+			t.Fatal("the standard library accepts what this verifier refuses")
+		}
+	})
 }
