@@ -1,0 +1,172 @@
+package p2p
+
+import (
+	"context"
+	"encoding/binary"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"golang.org/x/sync/semaphore"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// Bounds of one client's stream.
+const (
+	clientBuffer = 32 << 10 // what the reader gathers at once, bytes
+	guestFrame   = 64 << 10 // what a guest's question may measure, bytes
+	guestRead    = 2 * time.Second
+)
+
+// clientLimit bounds the answers that wait for one stream. The oldest gives
+// way: a client that misses a reply asks again and gets it from its session.
+var clientLimit = queueLimit{frames: 4096, bytes: 16 << 20, policy: dropOldest}
+
+// clients are the open request streams, by key. One key may have several: the
+// commands of one user at the same time, or a dead connection and its
+// successor. An answer goes to all of them; who did not ask ignores it.
+type clients struct {
+	net     *Network
+	in      *semaphore.Weighted // large frames in delivery, bytes
+	waiting atomic.Int64        // bytes in all queues out
+
+	mu  sync.RWMutex
+	all map[crypto.PublicKey][]*clientStream
+
+	received         meter
+	gone             Traffic // of streams that have ended; guarded by mu
+	evicted, refused atomic.Uint64
+}
+
+// clientStream is one open request stream.
+type clientStream struct {
+	stream network.Stream
+	box    *outbox
+}
+
+func newClients(n *Network) *clients {
+	return &clients{
+		net: n, in: semaphore.NewWeighted(int64(n.config.Limits.ClientBytesIn)),
+		all: make(map[crypto.PublicKey][]*clientStream),
+	}
+}
+
+// serve reads requests from one stream, beside a writer for the answers.
+func (c *clients) serve(s network.Stream) {
+	from, code := c.net.gate.caller(s.Conn())
+	if code != 0 {
+		c.refuse(s, code)
+		return
+	}
+	me := &clientStream{stream: s, box: newOutbox(clientLimit, &c.waiting, nil)}
+	me.box.setUp()
+	c.add(from.Key, me)
+	ctx, cancel := context.WithCancel(c.net.ctx)
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		err := me.box.drain(ctx, patientWriter{stream: s, patience: writeTimeout})
+		c.net.log.Debug("answers ended", "client", from.Key.Short(), "error", err)
+		_ = s.Reset()
+	})
+	r := newFrameReader(s, clientBuffer, c.net.config.Limits.RequestFrame, c.in)
+	err := c.net.deliver(ctx, r, from, &c.received)
+	c.net.log.Debug("requests ended", "client", from.Key.Short(), "error", err)
+	cancel()
+	_ = s.Reset()
+	writer.Wait()
+	c.remove(from.Key, me)
+}
+
+// add makes a stream known. The oldest of a key with too many yields.
+func (c *clients) add(key crypto.PublicKey, s *clientStream) {
+	var oldest *clientStream
+	c.mu.Lock()
+	if list := c.all[key]; len(list) >= c.net.config.Limits.StreamsPerClient {
+		oldest = list[0]
+		c.all[key] = slices.Delete(list, 0, 1)
+	}
+	c.all[key] = append(c.all[key], s)
+	c.mu.Unlock()
+	if oldest != nil {
+		_ = oldest.stream.Reset()
+	}
+}
+
+func (c *clients) remove(key crypto.PublicKey, s *clientStream) {
+	c.mu.Lock()
+	list := slices.DeleteFunc(c.all[key], func(o *clientStream) bool { return o == s })
+	if c.all[key] = list; len(list) == 0 {
+		delete(c.all, key)
+	}
+	s.box.discard()
+	c.gone.addSent(s.box)
+	c.mu.Unlock()
+}
+
+// send queues a frame for every stream of a key.
+func (c *clients) send(key crypto.PublicKey, frame []byte) bool {
+	c.mu.RLock()
+	took := false
+	for _, s := range c.all[key] {
+		took = s.box.put(frame) || took
+	}
+	c.mu.RUnlock()
+	if c.waiting.Load() > int64(c.net.config.Limits.ClientBytesOut) {
+		c.evict()
+	}
+	return took
+}
+
+// evict resets the stream with the most bytes waiting: when all queues together
+// hold too much, the slowest reader pays and not whoever comes last.
+func (c *clients) evict() {
+	var slowest *clientStream
+	most := 0
+	c.mu.RLock()
+	for _, list := range c.all {
+		for _, s := range list {
+			if _, bytes := s.box.depth(); bytes > most {
+				slowest, most = s, bytes
+			}
+		}
+	}
+	c.mu.RUnlock()
+	if slowest != nil {
+		c.evicted.Add(1)
+		slowest.box.discard()
+		_ = slowest.stream.Reset()
+	}
+}
+
+// refuse answers a guest's first frame and ends its stream. The answer names
+// the request if the frame is one, so that the caller's bookkeeping fits.
+func (c *clients) refuse(s network.Stream, code consensus.RefusalCode) {
+	c.refused.Add(1)
+	defer func() { _ = s.Reset() }()
+	if s.SetDeadline(time.Now().Add(guestRead)) != nil {
+		return
+	}
+	refusal := consensus.Refusal{Code: code}
+	frames, err := newFrameReader(noDeadline{s}, 4<<10, guestFrame, nil).group(c.net.ctx)
+	if err == nil {
+		if r, err := consensus.DecodeRequest(frames[0]); err == nil {
+			refusal.Request, refusal.Sequence = r.Digest, r.Sequence
+		}
+	}
+	answer := refusal.Encode()
+	answer = append(binary.BigEndian.AppendUint32(nil, uint32(len(answer))), answer...)
+	if _, err := s.Write(answer); err == nil && s.CloseWrite() == nil {
+		// Wait for the guest to hang up: a reset at once could overtake the
+		// answer. Two bytes of it suffice to say that it does not.
+		_, _ = s.Read(make([]byte, 2))
+	}
+}
+
+// noDeadline keeps the frame reader from lifting the guest's deadline.
+type noDeadline struct{ network.Stream }
+
+func (noDeadline) SetReadDeadline(time.Time) error { return nil }

@@ -1,0 +1,213 @@
+package p2p
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// ClientConfig describes the side of a client or an observer.
+type ClientConfig struct {
+	Key     []byte        // Ed25519: the seed (32 bytes), or seed and public key (64 bytes)
+	Cluster crypto.Digest // the genesis hash
+	Members []Member      // all replicas, each with an address
+
+	// Receive takes the frames of one replica's stream, concurrently with
+	// those of others. It owns slice and bytes. Blocking in it holds back
+	// that replica's stream only.
+	Receive func(from consensus.ReplicaID, frames [][]byte)
+	// OnConnect is told that frames to a replica now have a stream to travel
+	// on. It must not block. Nil is allowed.
+	OnConnect func(consensus.ReplicaID)
+	// Topic takes what arrives by the gossip topic. Not nil only for an
+	// observer that the replicas admit.
+	Topic func(frame []byte)
+
+	Log *slog.Logger // nil logs nothing
+}
+
+// Client is connected, or trying to be, to every replica. All methods are safe
+// for concurrent use.
+type Client struct {
+	config ClientConfig
+	host   host.Host
+	roads  map[consensus.ReplicaID]*road
+	topic  *topic
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+}
+
+// roadLimit bounds what waits for one replica.
+var roadLimit = queueLimit{frames: 4096, bytes: 32 << 20, policy: dropOldest}
+
+// road is a client's way to one replica: a connection and one stream, made
+// again whenever they break.
+type road struct {
+	client   *Client
+	member   member
+	box      *outbox
+	received meter
+}
+
+// Dial makes a client that connects in the background and goes on trying until
+// Close; ctx concerns this call only. Errors wrap ErrConfig.
+func Dial(ctx context.Context, config ClientConfig) (*Client, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("dial: %w", err)
+	}
+	who, err := config.validate()
+	if err != nil {
+		return nil, err
+	}
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	limits := DefaultLimits()
+	g := newGate(who, nil, limits)
+	h, err := newHost(who, g, limits)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{config: config, host: h, roads: make(map[consensus.ReplicaID]*road)}
+	var life context.Context
+	life, c.cancel = context.WithCancel(context.Background())
+	if config.Topic != nil {
+		if c.topic, err = joinTopic(life, topicConfig{
+			host: h, cluster: config.Cluster, who: who, bytesPerSecond: limits.TopicBytesPerPeer, deliver: config.Topic,
+		}); err != nil {
+			c.cancel()
+			_ = h.Close()
+			return nil, err
+		}
+	}
+	for _, m := range who.members {
+		c.roads[m.replica] = &road{client: c, member: m, box: newOutbox(roadLimit, nil, nil)}
+	}
+	for _, r := range c.roads {
+		c.work.Go(func() { r.run(life) })
+	}
+	return c, nil
+}
+
+func (c *ClientConfig) validate() (*roster, error) {
+	if c.Receive == nil {
+		return nil, fmt.Errorf("%w: nobody receives", ErrConfig)
+	}
+	key, err := privateKey(c.Key)
+	if err != nil {
+		return nil, err
+	}
+	who, err := newRoster(key, c.Members, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range who.members {
+		if m.addr == nil {
+			return nil, fmt.Errorf("%w: replica R%d has no address", ErrConfig, m.replica)
+		}
+	}
+	return who, nil
+}
+
+// Send queues a frame, which nobody writes to any more, for one replica and
+// never waits. It reports whether the frame was queued: not for a replica that
+// does not exist or has been out of reach for some seconds.
+func (c *Client) Send(to consensus.ReplicaID, frame []byte) bool {
+	r := c.roads[to]
+	return r != nil && len(frame) > 0 && len(frame) <= consensus.MaxFrame && r.box.put(frame)
+}
+
+// Connected reports whether there is a connection to a replica.
+func (c *Client) Connected(to consensus.ReplicaID) bool {
+	r := c.roads[to]
+	return r != nil && c.host.Network().Connectedness(r.member.id) == network.Connected
+}
+
+// Traffic is what went to and came from one replica.
+func (c *Client) Traffic(with consensus.ReplicaID) Traffic {
+	var t Traffic
+	if r := c.roads[with]; r != nil {
+		t.addSent(r.box)
+		t.addReceived(&r.received)
+	}
+	return t
+}
+
+// Close ends everything and waits for every goroutine of the package. Receive
+// and Topic must not block any more.
+func (c *Client) Close() error {
+	c.cancel()
+	if c.topic != nil {
+		c.topic.close()
+	}
+	err := c.host.Close()
+	c.work.Wait()
+	if err != nil {
+		return fmt.Errorf("close client: %w", err)
+	}
+	return nil
+}
+
+// run keeps the road open until ctx ends.
+func (r *road) run(ctx context.Context) {
+	for b := (backoff{}); ctx.Err() == nil; b.sleep(ctx) {
+		began := time.Now()
+		if err := r.travel(ctx); err != nil && ctx.Err() == nil {
+			r.client.config.Log.Debug("not connected", "replica", r.member.replica, "error", err)
+		}
+		if time.Since(began) > backoffMost {
+			b = backoff{} // it worked for a while
+		}
+	}
+}
+
+// travel connects and serves one stream until it ends.
+func (r *road) travel(ctx context.Context) error {
+	if err := dial(ctx, r.client.host, r.member); err != nil {
+		return err
+	}
+	open, cancel := context.WithTimeout(ctx, writeTimeout)
+	s, err := r.client.host.NewStream(open, r.member.id, protocolID(r.client.config.Cluster, kindClient))
+	cancel()
+	if err != nil {
+		return fmt.Errorf("open stream to R%d: %w", r.member.replica, err)
+	}
+	defer func() { _ = s.Reset() }()
+	r.box.setUp()
+	defer r.box.setDown()
+	if r.client.config.OnConnect != nil {
+		r.client.config.OnConnect(r.member.replica)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		_ = r.box.drain(ctx, patientWriter{stream: s, patience: writeTimeout})
+		_ = s.Reset() // also ends the reader
+	})
+	err = r.read(ctx, s)
+	stop()
+	writer.Wait()
+	return err
+}
+
+func (r *road) read(ctx context.Context, s network.Stream) error {
+	in := newFrameReader(s, readBuffer, consensus.MaxFrame, nil)
+	for {
+		frames, err := in.group(ctx)
+		if len(frames) > 0 {
+			r.received.count(frames)
+			r.client.config.Receive(r.member.replica, frames)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,72 @@
+// Package p2p carries frames between replicas, clients and observers as libp2p
+// peers, and over one GossipSub topic per cluster.
+//
+// A replica calls Listen, a client or observer Dial. Identities are Ed25519
+// keys: the peer id is the key, the security handshake proves it, and the
+// connection gater compares it with the members of the genesis and the client
+// policy. Transport is TCP with TLS, else Noise, and yamux; nothing else of
+// libp2p runs.
+//
+// # Streams
+//
+// Frames travel behind a length of four bytes, big endian, at most
+// consensus.MaxFrame long, on long-lived streams:
+//
+//	/quorate/<cluster>/votes/1    replica → replica, one way
+//	/quorate/<cluster>/bodies/1   replica → replica, one way
+//	/quorate/<cluster>/bulk/1     replica → replica, one way
+//	/quorate/<cluster>/client/1   client ↔ replica: requests in, answers out
+//
+// Each side opens the streams that it writes, so that it does not matter who
+// dialled. The replica with the higher id dials at once, the other a moment
+// later if there is still no connection; two connections do no harm. Every
+// stream out has a bounded queue, which never makes a caller wait: Votes and
+// Bodies drop the oldest, Bulk refuses, answers to a client drop the oldest.
+// A peer that does not read has its stream reset after a deadline.
+//
+// # Who gets in
+//
+// Members always, permitted clients and observers up to a number. A key that
+// nobody knows is let in a little: a bounded number of such guests, a bounded
+// number per second, for five seconds each, who may send one frame and get one
+// refusal that says why (unknown client, or busy if all places are taken); then
+// they are hung up on. A typed answer is worth that much, and it is all that a
+// stranger can make a replica do. Everybody else is refused right after the
+// handshake, before a multiplexer or a stream exists.
+//
+// # The topic
+//
+// Lossy and many times dearer than a stream: for requests whose client reaches
+// few replicas, and for announcements to observers. Never for votes. Only
+// members publish and forward; observers listen. Messages are unsigned because
+// what travels proves itself, and are named by their hash.
+//
+// # Never
+//
+// It never decodes a frame (but for the one of a guest, to name it in the
+// refusal), never answers for the protocol, keeps nothing on disk, and promises
+// no delivery: frames of one stream arrive in order or not at all.
+//
+// # Goroutines
+//
+//	goroutine            number                        ends
+//	link.run             1 per other member            Close
+//	link.write           3 per connected member        connection lost, Close
+//	Network.fromMember   at most 3 per member          stream ends, Close
+//	clients.serve        1 per request stream          stream ends, Close
+//	  its writer         1 per request stream          with it
+//	topic.publishAll     1                             Close
+//	topic.deliverAll     1                             Close
+//	road.run             1 per replica (client side)   Close
+//	  its writer         1 per open stream             with it
+//
+// and libp2p's own: about 18 per host, 3 per connection, 30 for gossip among four.
+//
+// Called by: node (Listen) and client (Dial). Invariants: Receiver gets From
+// only as the channel proved it; every queue, buffer and count that a peer can
+// make grow has a bound, listed in Limits or beside its constant; no goroutine
+// outlives Close.
+//
+// Source: ARCHITECTURE §3 and §5; PROTOCOL.md §7 (liveness never rests on a
+// delivery).
+package p2p

@@ -1,0 +1,254 @@
+package p2p
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"quorate/consensus"
+)
+
+// Bounds of the queues to one member.
+var linkLimits = [consensus.Classes]queueLimit{
+	consensus.Votes:  {frames: 16384, bytes: 8 << 20, policy: dropOldest},
+	consensus.Bodies: {frames: 4096, bytes: 32 << 20, policy: dropOldest},
+	consensus.Bulk:   {frames: 256, bytes: 8 << 20, policy: refuseNew},
+}
+
+// dialGrace is how long the replica with the lower id leaves the dialling to
+// the other: then mostly there is one connection and not two. Two do no harm,
+// because every stream belongs to the side that opened it.
+const dialGrace = 300 * time.Millisecond
+
+// readBuffer is what the reader of a member's stream gathers at once, bytes.
+const readBuffer = 64 << 10
+
+// link is the road to one other member: a connection that is dialled again
+// whenever it breaks, and for each class one stream out, opened again whenever
+// it breaks, and at most one stream in. Streams carry frames one way only, so
+// that it does not matter who dialled.
+type link struct {
+	net    *Network
+	member member
+	boxes  [consensus.Classes]*outbox
+	look   chan struct{} // capacity 1: connectedness may have changed
+
+	mu  sync.Mutex
+	out [consensus.Classes]openStream
+	in  [consensus.Classes]network.Stream
+
+	received           [consensus.Classes]meter
+	reconnects, resets atomic.Uint64
+}
+
+// openStream is a stream out with what makes its writer give it up.
+type openStream struct {
+	conn network.Conn
+	stop context.CancelFunc
+}
+
+func newLink(n *Network, m member) *link {
+	l := &link{net: n, member: m, look: make(chan struct{}, 1)}
+	for class := range l.boxes {
+		var critical func([]byte) bool
+		if consensus.Class(class) == consensus.Votes {
+			critical = n.config.Critical
+		}
+		l.boxes[class] = newOutbox(linkLimits[class], nil, critical)
+	}
+	return l
+}
+
+func (n *Network) linkOf(id peer.ID) *link {
+	m, ok := n.who.members[id]
+	if !ok {
+		return nil
+	}
+	return n.linkTo(m.replica)
+}
+
+// connChanged is told of every connection that comes or goes. A writer whose
+// connection is gone would notice only with its next frame, and lose it.
+func (l *link) connChanged(c network.Conn) {
+	if c.IsClosed() {
+		l.mu.Lock()
+		for _, o := range l.out {
+			if o.conn == c {
+				o.stop()
+			}
+		}
+		l.mu.Unlock()
+	}
+	select {
+	case l.look <- struct{}{}:
+	default:
+	}
+}
+
+func (l *link) connected() bool {
+	return l.net.host.Network().Connectedness(l.member.id) == network.Connected
+}
+
+// run keeps the link up until ctx ends.
+func (l *link) run(ctx context.Context) {
+	for l.connect(ctx) {
+		l.reconnects.Add(1)
+		l.net.log.Info("connected", "replica", l.member.replica)
+		l.session(ctx)
+		l.net.log.Info("disconnected", "replica", l.member.replica)
+	}
+}
+
+// connect returns true once there is a connection, whoever made it, and false
+// when ctx ends.
+func (l *link) connect(ctx context.Context) bool {
+	wait := time.Duration(0)
+	if l.net.who.replica < l.member.replica {
+		wait = dialGrace
+	}
+	for b := (backoff{}); ; wait = b.next() {
+		for deadline := time.Now().Add(wait); !l.connected(); {
+			if !l.pause(ctx, time.Until(deadline)) {
+				break
+			}
+		}
+		if ctx.Err() != nil || l.connected() {
+			return ctx.Err() == nil
+		}
+		if err := l.dial(ctx); err != nil {
+			l.net.log.Debug("dial failed", "replica", l.member.replica, "error", err)
+		}
+	}
+}
+
+// pause waits for d, or for news of a connection: then it returns true.
+func (l *link) pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-l.look:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+func (l *link) dial(ctx context.Context) error {
+	if l.member.addr == nil {
+		return nil // it dials us
+	}
+	return dial(ctx, l.net.host, l.member)
+}
+
+// session runs the writers while there is a connection.
+func (l *link) session(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	var writers sync.WaitGroup
+	for class := range l.boxes {
+		writers.Go(func() { l.write(ctx, consensus.Class(class)) })
+	}
+	for ctx.Err() == nil && l.connected() {
+		select {
+		case <-l.look:
+		case <-ctx.Done():
+		}
+	}
+	cancel()
+	writers.Wait()
+}
+
+// write keeps one class's stream out open and drains its queue into it.
+func (l *link) write(ctx context.Context, class consensus.Class) {
+	for b := (backoff{}); ctx.Err() == nil; b.sleep(ctx) {
+		began := time.Now()
+		if err := l.writeStream(ctx, class); err != nil && ctx.Err() == nil {
+			l.resets.Add(1)
+			l.net.log.Debug("stream broke", "replica", l.member.replica, "class", class, "error", err)
+		}
+		if time.Since(began) > backoffMost {
+			b = backoff{} // it worked for a while
+		}
+	}
+}
+
+func (l *link) writeStream(ctx context.Context, class consensus.Class) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	open, cancel := context.WithTimeout(network.WithNoDial(ctx, "the link dials"), writeTimeout)
+	s, err := l.net.host.NewStream(open, l.member.id, protocolID(l.net.config.Cluster, class.String()))
+	cancel()
+	if err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	l.mu.Lock()
+	l.out[class] = openStream{conn: s.Conn(), stop: stop}
+	l.mu.Unlock()
+	box := l.boxes[class]
+	box.setUp()
+	defer box.setDown()
+	if class == consensus.Votes && l.net.config.OnConnect != nil {
+		l.net.config.OnConnect(consensus.ReplicaPeer(l.member.replica))
+	}
+	if s.Conn().IsClosed() {
+		stop() // closed before connChanged could find it
+	}
+	err = box.drain(ctx, patientWriter{stream: s, patience: writeTimeout})
+	_ = s.Reset()
+	return err
+}
+
+// fromMember reads one class of one member's frames until the stream ends. A
+// newer stream takes the place of an older one, whose end may be long dead.
+func (n *Network) fromMember(class consensus.Class, s network.Stream) {
+	l := n.linkOf(s.Conn().RemotePeer())
+	if l == nil {
+		_ = s.Reset()
+		return
+	}
+	l.mu.Lock()
+	old := l.in[class]
+	l.in[class] = s
+	l.mu.Unlock()
+	if old != nil {
+		_ = old.Reset()
+	}
+	err := l.read(n.ctx, class, s)
+	n.log.Debug("stream ended", "replica", l.member.replica, "class", class, "error", err)
+	_ = s.Reset()
+	l.mu.Lock()
+	if l.in[class] == s {
+		l.in[class] = nil
+	}
+	l.mu.Unlock()
+}
+
+func (l *link) read(ctx context.Context, class consensus.Class, s network.Stream) error {
+	r := newFrameReader(s, readBuffer, consensus.MaxFrame, nil)
+	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
+	return l.net.deliver(ctx, r, consensus.ReplicaPeer(l.member.replica), &l.received[class])
+}
+
+// deliver hands a stream's frames to the receiver until the stream ends.
+func (n *Network) deliver(ctx context.Context, r *frameReader, from consensus.Peer, received *meter) error {
+	defer r.release()
+	for {
+		frames, err := r.group(ctx)
+		if len(frames) > 0 {
+			group := make([]consensus.Frame, len(frames))
+			for i, f := range frames {
+				group[i] = consensus.Frame{From: from, Bytes: f}
+			}
+			received.count(frames)
+			n.config.Receiver.Frames(group)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}

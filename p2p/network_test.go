@@ -1,0 +1,355 @@
+package p2p
+
+import (
+	"crypto/ed25519"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for what must happen.
+const patience = 10 * time.Second
+
+var testCluster = crypto.Hash([]byte("test cluster"))
+
+// seedOf is a private key of which a test only has to say the number.
+func seedOf(n int) []byte {
+	d := crypto.Hash(fmt.Appendf(nil, "key %d", n))
+	return d[:]
+}
+
+func keyOf(n int) crypto.PublicKey {
+	return crypto.PublicKey(ed25519.NewKeyFromSeed(seedOf(n)).Public().(ed25519.PublicKey))
+}
+
+const (
+	clientKey   = 100 // admitted
+	observerKey = 101
+	unknownKey  = 102 // and above
+)
+
+// inbox is a receiver that keeps what comes. A receiver that blocks is an
+// inbox that nobody empties.
+type inbox chan consensus.Frame
+
+func (b inbox) Frames(group []consensus.Frame) {
+	for _, f := range group {
+		b <- f
+	}
+}
+
+// next waits for one frame.
+func (b inbox) next(t *testing.T) consensus.Frame {
+	t.Helper()
+	select {
+	case f := <-b:
+		return f
+	case <-time.After(patience):
+		t.Fatal("no frame came")
+		return consensus.Frame{}
+	}
+}
+
+// node is one replica under test.
+type node struct {
+	*Network
+	config    Config
+	in        inbox
+	connected chan consensus.Peer
+}
+
+func memberOf(r int, addr string) Member {
+	return Member{Replica: consensus.ReplicaID(r), Key: keyOf(r), Addr: addr}
+}
+
+// start runs replica r of n. The others' addresses are those in known; who has
+// none dials us.
+func start(t *testing.T, r, n int, known []string, change func(*Config)) *node {
+	t.Helper()
+	s := &node{in: make(inbox, 1024), connected: make(chan consensus.Peer, 64)}
+	s.config = Config{
+		Key: seedOf(r), Cluster: testCluster, Listen: "127.0.0.1:0", Receiver: s.in,
+		Admit:     func(k crypto.PublicKey) bool { return k == keyOf(clientKey) },
+		Observers: []crypto.PublicKey{keyOf(observerKey)},
+		OnConnect: func(p consensus.Peer) { s.connected <- p },
+	}
+	for i := range n {
+		addr := ""
+		if i < len(known) {
+			addr = known[i]
+		}
+		s.config.Members = append(s.config.Members, memberOf(i, addr))
+	}
+	if change != nil {
+		change(&s.config)
+	}
+	s.listen(t)
+	t.Cleanup(func() { s.stop(t) })
+	return s
+}
+
+func (s *node) listen(t *testing.T) {
+	t.Helper()
+	network, err := Listen(s.config)
+	if err != nil {
+		t.Fatalf("listen: %v", err)
+	}
+	s.Network = network
+}
+
+// stop closes the network while emptying the inbox, so that no reader hangs in it.
+func (s *node) stop(t *testing.T) {
+	t.Helper()
+	if s.Network == nil {
+		return
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Network.Close() }()
+	for {
+		select {
+		case <-s.in:
+			continue
+		case err := <-done:
+			if err != nil {
+				t.Errorf("close: %v", err)
+			}
+		case <-time.After(patience):
+			t.Error("close hangs")
+		}
+		s.Network = nil
+		return
+	}
+}
+
+func (s *node) awaitConnect(t *testing.T, peers int) {
+	t.Helper()
+	seen := make(map[consensus.Peer]bool)
+	for len(seen) < peers {
+		select {
+		case p := <-s.connected:
+			seen[p] = true
+		case <-time.After(patience):
+			t.Fatalf("connected to %d of %d", len(seen), peers)
+		}
+	}
+}
+
+// startAll runs n replicas that are connected to each other.
+func startAll(t *testing.T, n int, change func(*Config)) []*node {
+	t.Helper()
+	var nodes []*node
+	var known []string
+	for r := range n {
+		s := start(t, r, n, known, change)
+		nodes, known = append(nodes, s), append(known, s.Addr())
+	}
+	for _, s := range nodes {
+		s.awaitConnect(t, n-1)
+	}
+	return nodes
+}
+
+// await polls for what has no event of its own: a counter, a library's state.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+func TestEveryoneReachesAllOthersInOrder(t *testing.T) {
+	nodes := startAll(t, 4, nil)
+	const count = 500
+	for i := range count {
+		if !nodes[1].Send(consensus.Peer{Kind: consensus.Everyone}, consensus.Votes, binary.BigEndian.AppendUint32(nil, uint32(i))) {
+			t.Fatalf("frame %d refused", i)
+		}
+	}
+	for _, r := range []int{0, 2, 3} {
+		for i := range count {
+			f := nodes[r].in.next(t)
+			if f.From != consensus.ReplicaPeer(1) || binary.BigEndian.Uint32(f.Bytes) != uint32(i) {
+				t.Fatalf("R%d got %x from %v, want frame %d from R1", r, f.Bytes, f.From, i)
+			}
+		}
+	}
+	if n := len(nodes[1].in); n != 0 {
+		t.Fatalf("the sender got %d frames of its own", n)
+	}
+}
+
+func TestSendRefusesWhatCannotTravel(t *testing.T) {
+	s := start(t, 0, 2, nil, nil)
+	for name, send := range map[string]func() bool{
+		"empty": func() bool { return s.Send(consensus.ReplicaPeer(1), consensus.Votes, nil) },
+		"too large": func() bool {
+			return s.Send(consensus.ReplicaPeer(1), consensus.Bodies, make([]byte, consensus.MaxFrame+1))
+		},
+		"class":      func() bool { return s.Send(consensus.ReplicaPeer(1), consensus.Classes, []byte{1}) },
+		"itself":     func() bool { return s.Send(consensus.ReplicaPeer(0), consensus.Votes, []byte{1}) },
+		"no member":  func() bool { return s.Send(consensus.ReplicaPeer(7), consensus.Votes, []byte{1}) },
+		"no client":  func() bool { return s.Send(consensus.ClientPeer(keyOf(clientKey)), consensus.Votes, []byte{1}) },
+		"nobody":     func() bool { return s.Send(consensus.Peer{}, consensus.Votes, []byte{1}) },
+		"topic huge": func() bool { return s.Publish(make([]byte, consensus.MaxFrame+1)) },
+	} {
+		if send() {
+			t.Errorf("%s: was queued", name)
+		}
+	}
+}
+
+func TestLargestFrameArrives(t *testing.T) {
+	nodes := startAll(t, 2, nil)
+	want := make([]byte, consensus.MaxFrame)
+	for i := range want {
+		want[i] = byte(i * 7)
+	}
+	for class := consensus.Votes; class < consensus.Classes; class++ {
+		nodes[0].Send(consensus.ReplicaPeer(1), class, want)
+		if f := nodes[1].in.next(t); !slices.Equal(f.Bytes, want) {
+			t.Fatalf("%v: %d bytes came, not what was sent", class, len(f.Bytes))
+		}
+	}
+}
+
+// A replica that comes back at the same address is connected to again, from
+// either side, and OnConnect says so: that is when STATUS is due.
+func TestReconnectAfterRestart(t *testing.T) {
+	for _, dialsBack := range []bool{false, true} {
+		t.Run(fmt.Sprintf("the one that stayed dials: %v", dialsBack), func(t *testing.T) {
+			first := start(t, 1, 2, nil, nil)
+			stays := start(t, 0, 2, []string{"", first.Addr()}, nil)
+			stays.awaitConnect(t, 1)
+			addr := first.Addr()
+			first.stop(t)
+			await(t, "disconnected", func() bool { return !stays.Stats().Peers[0].Connected })
+
+			known := []string{stays.Addr()}
+			if dialsBack {
+				known = nil
+			}
+			again := start(t, 1, 2, known, func(c *Config) { c.Listen = addr })
+			again.awaitConnect(t, 1)
+			stays.awaitConnect(t, 1)
+			stays.Send(consensus.ReplicaPeer(1), consensus.Votes, []byte("welcome"))
+			if f := again.in.next(t); string(f.Bytes) != "welcome" {
+				t.Fatalf("got %q", f.Bytes)
+			}
+			again.Send(consensus.ReplicaPeer(0), consensus.Bodies, []byte("thanks"))
+			if f := stays.in.next(t); string(f.Bytes) != "thanks" {
+				t.Fatalf("got %q", f.Bytes)
+			}
+			if got := stays.Stats().Peers[0].Connects; got < 2 {
+				t.Fatalf("%d connects counted", got)
+			}
+		})
+	}
+}
+
+func TestPortInUse(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	first := start(t, 0, 1, nil, nil)
+	for _, addr := range []string{taken.Addr().String(), first.Addr()} {
+		config := first.config
+		config.Listen = addr
+		if n, err := Listen(config); !errors.Is(err, ErrAddressInUse) {
+			t.Errorf("listen on %s: %v, %v", addr, n, err)
+		}
+	}
+}
+
+func TestConfigMistakes(t *testing.T) {
+	good := func() Config {
+		return Config{Key: seedOf(0), Listen: "127.0.0.1:0", Receiver: make(inbox), Members: []Member{memberOf(0, ""), memberOf(1, "")}}
+	}
+	for name, spoil := range map[string]func(*Config){
+		"short key":     func(c *Config) { c.Key = c.Key[:31] },
+		"other key":     func(c *Config) { c.Key = seedOf(9) },
+		"no members":    func(c *Config) { c.Members = nil },
+		"same id":       func(c *Config) { c.Members[1].Replica = 0 },
+		"same key":      func(c *Config) { c.Members[1].Key = keyOf(0) },
+		"no port":       func(c *Config) { c.Members[1].Addr = "host" },
+		"not TCP":       func(c *Config) { c.Members[1].Addr = "/ip4/127.0.0.1/udp/1/quic-v1" },
+		"listen":        func(c *Config) { c.Listen = "nonsense" },
+		"no receiver":   func(c *Config) { c.Receiver = nil },
+		"negative":      func(c *Config) { c.Limits.Guests = -1 },
+		"large request": func(c *Config) { c.Limits.RequestFrame = consensus.MaxFrame + 1 },
+		"small budget":  func(c *Config) { c.Limits.ClientBytesIn = 1 },
+	} {
+		c := good()
+		spoil(&c)
+		if n, err := Listen(c); !errors.Is(err, ErrConfig) {
+			t.Errorf("%s: %v, %v", name, n, err)
+		}
+	}
+}
+
+func TestPeerIDsAndKeysAreTheSame(t *testing.T) {
+	for i := range 8 {
+		id, err := PeerID(keyOf(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k, err := PublicKey(id); err != nil || k != keyOf(i) {
+			t.Fatalf("key %d: %v, %v", i, k, err)
+		}
+	}
+	if _, err := PublicKey("QmSomethingElse"); err == nil {
+		t.Fatal("a hash has no key")
+	}
+}
+
+func TestGossipReachesAll(t *testing.T) {
+	nodes := startAll(t, 4, nil)
+	// The library learns of its peers in its own time, and what it is given
+	// before then goes nowhere.
+	await(t, "gossip peers", func() bool {
+		for _, s := range nodes {
+			if len(s.topic.topic.ListPeers()) < 3 {
+				return false
+			}
+		}
+		return true
+	})
+	for i, s := range nodes {
+		frame := fmt.Appendf(nil, "from %d", i)
+		if !s.Send(consensus.Peer{Kind: consensus.Topic}, consensus.Bodies, frame) {
+			t.Fatal("not queued")
+		}
+		for j, other := range nodes {
+			if i == j {
+				continue
+			}
+			if f := other.in.next(t); f.From.Kind != consensus.Topic || !slices.Equal(f.Bytes, frame) {
+				t.Fatalf("R%d got %q from %v", j, f.Bytes, f.From)
+			}
+		}
+	}
+	for i, s := range nodes {
+		if got := s.Stats().Topic; got.Traffic.Sent != 1 || got.Traffic.Received != 3 || got.Lost != 0 {
+			t.Errorf("R%d: %+v", i, got)
+		}
+		if len(s.in) > 0 {
+			t.Errorf("R%d got something twice", i)
+		}
+	}
+}
