@@ -11,6 +11,11 @@ DIR      ?= quorate-testnet
 SEEDS    ?= 1000
 FUZZTIME ?= 30s
 
+# What stands below the line (internal/tidy/floors.go): no goroutines, no
+# clock, no I/O, and hence good for the browser.
+BELOW := crypto consensus quorum state transfer evidence app checkpoint \
+	viewchange pbft raft driver client/session byzantine sim
+
 # Run on every package, but shortened where a test can be: the detector makes
 # everything several times slower, and it looks for races, not for bugs that
 # take a thousand seeds.
@@ -39,7 +44,7 @@ check: ## formatting, vet, staticcheck
 	go tool staticcheck ./...
 
 wasm: ## build what stands below the line for the browser
-	GOOS=js GOARCH=wasm go build ./sim
+	GOOS=js GOARCH=wasm go build $(patsubst %,./%/...,$(wildcard $(BELOW)))
 
 unit: ## run the tests alone
 	go test ./...

@@ -20,6 +20,7 @@ type shape struct {
 	comments, filled int   // lines with a comment, lines that are not blank
 }
 
+// median is the length of the middle function, the upper one of two.
 func (s *shape) median() int {
 	if len(s.functions) == 0 {
 		return 0
@@ -28,6 +29,7 @@ func (s *shape) median() int {
 	return s.functions[len(s.functions)/2]
 }
 
+// commentShare is in percent of the lines that hold anything.
 func (s *shape) commentShare() int { return 100 * s.comments / max(s.filled, 1) }
 
 // Report describes the shape of the code for people: one line per package,
@@ -66,6 +68,8 @@ func (s *shape) add(other *shape) {
 	s.filled += other.filled
 }
 
+// measure adds one file to the shape of its package. A line with code and a
+// comment behind it counts as a comment too.
 func (t *Tree) measure(s *shape, f *File) {
 	if f.Test {
 		s.tests += f.Lines
@@ -85,6 +89,7 @@ func (t *Tree) measure(s *shape, f *File) {
 	}
 }
 
+// notable lists what a reader of the report should look at in one file.
 func (t *Tree) notable(p *Package, f *File) []string {
 	var lines []string
 	if f.Lines > LongFile {

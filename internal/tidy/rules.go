@@ -55,6 +55,8 @@ func (t *Tree) checkPackage(p *Package) []string {
 	return found
 }
 
+// checkImports holds the imports of the module's own packages against the
+// floors. Other modules are nobody's floor: go.mod lists them for review.
 func (t *Tree) checkImports(p *Package, f *File) []string {
 	var found []string
 	for _, spec := range f.ast.Imports {
@@ -77,6 +79,8 @@ func importPath(spec *ast.ImportSpec) string {
 	return s
 }
 
+// checkFunctions finds those that outgrew the limit. Tests are exempt, because
+// a table of cases is no more complicated for being long.
 func (t *Tree) checkFunctions(f *File) []string {
 	var found []string
 	for _, fn := range t.functions(f) {
@@ -88,6 +92,7 @@ func (t *Tree) checkFunctions(f *File) []string {
 }
 
 // marks are the words by which unfinished work announces itself.
+// They are matched in comments only, as whole words.
 var marks = regexp.MustCompile(`\b(TODO|FIXME|XXX)\b`)
 
 func (t *Tree) checkMarks(f *File) []string {
