@@ -1,0 +1,207 @@
+package session
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// Receive takes a frame from the channel of a replica. Frames that answer
+// nothing in flight are ignored; nothing about them is an error.
+func (s *Session) Receive(from consensus.ReplicaID, frame []byte) {
+	if !s.system.Has(from) || len(frame) == 0 || s.closed {
+		s.stats.Ignored++
+		return
+	}
+	ok := false
+	switch frame[0] {
+	case consensus.KindReply:
+		if reply, err := consensus.DecodeReply(frame); err == nil {
+			ok = s.onReply(from, reply)
+			s.hear(from, reply.View)
+		}
+	case consensus.KindRefusal:
+		if refusal, err := consensus.DecodeRefusal(frame); err == nil {
+			ok = s.onRefusal(from, refusal)
+			s.hear(from, refusal.View)
+		}
+	}
+	if !ok {
+		s.stats.Ignored++
+	}
+}
+
+// hear takes a replica's word for the view it is in. If that makes another
+// replica the primary, it gets what the old one has not answered: no backup
+// may have seen it.
+func (s *Session) hear(from consensus.ReplicaID, v consensus.View) {
+	before := s.link.primary
+	s.link.hear(from, v)
+	if s.link.primary == before {
+		return
+	}
+	for _, r := range s.flight.requests {
+		if !r.toAll {
+			r.pauseAt, r.pauses = 0, 0
+			s.stats.Again++
+			s.send(r)
+		}
+	}
+}
+
+// find returns the request in flight that an answer names, by sequence and digest.
+func (s *Session) find(seq consensus.Sequence, digest crypto.Digest) *request {
+	r := s.flight.of[seq.Counter]
+	if r == nil || r.signed.Sequence != seq || r.signed.Digest != digest {
+		return nil
+	}
+	return r
+}
+
+func (s *Session) onReply(from consensus.ReplicaID, reply *consensus.Reply) bool {
+	r := s.find(reply.Sequence, reply.Request)
+	if r == nil || len(reply.Results) != len(r.operations) {
+		return false
+	}
+	r.refusals[from] = 0
+	r.answers[from] = answerDigest(reply)
+	if count(r.answers, r.answers[from]) < s.system.Replies() {
+		return true
+	}
+	s.link.learn(s.now - r.sent)
+	// The reply that completes the count has the results itself: nothing of
+	// the others, lies maybe, needs to be kept.
+	s.link.suspect = false
+	if r.toAll {
+		s.link.follow(from)
+	}
+	s.settle(r)
+	s.flight.answered = max(s.flight.answered, r.signed.Sequence.Counter)
+	s.deliver(r, reply)
+	return true
+}
+
+// answerDigest covers what replicas must agree on; the request is known.
+func answerDigest(r *consensus.Reply) crypto.Digest {
+	return crypto.Hash(consensus.AppendResults(binary.BigEndian.AppendUint64(nil, uint64(r.Seq)), r.Results))
+}
+
+func count[T comparable](list []T, want T) int {
+	n := 0
+	for _, v := range list {
+		if v == want {
+			n++
+		}
+	}
+	return n
+}
+
+// settle takes a request out of flight and notes that the epoch is alive.
+func (s *Session) settle(r *request) {
+	s.flight.remove(r)
+	s.flight.used = s.now
+}
+
+// deliver hands out results. One that failed only because it shared the room
+// of a request's results left nothing behind and is tried again alone.
+func (s *Session) deliver(r *request, reply *consensus.Reply) {
+	var again []*operation
+	for i, o := range r.operations {
+		res := reply.Results[i]
+		if res.Code == consensus.ResultTooLarge && len(r.operations) > 1 {
+			again = append(again, o)
+			continue
+		}
+		// A copy: a small result must not keep a frame of megabytes alive.
+		res.Data = bytes.Clone(res.Data)
+		s.finish(o, Done{Result: res, Seq: reply.Seq})
+	}
+	s.requeue(again, func(o *operation) { o.alone = true })
+}
+
+// requeue puts back operations that somebody still waits for.
+func (s *Session) requeue(list []*operation, mark func(*operation)) {
+	var kept []*operation
+	for _, o := range list {
+		if s.tickets[o.ticket] == o {
+			o.request = nil
+			mark(o)
+			kept = append(kept, o)
+		}
+	}
+	s.queue.front(kept)
+}
+
+func (s *Session) onRefusal(from consensus.ReplicaID, refusal *consensus.Refusal) bool {
+	s.stats.Refusals++
+	if s.link.crash && s.system.Has(refusal.Primary) {
+		s.link.follow(refusal.Primary)
+	}
+	r := s.find(refusal.Sequence, refusal.Request)
+	if r == nil {
+		return false
+	}
+	r.refusals[from] = refusal.Code
+	if !refusal.Code.Final() {
+		s.pause(r, from)
+		return true
+	}
+	if count(r.refusals, refusal.Code) >= s.system.Replies() {
+		s.refuse(r, refusal.Code)
+	}
+	return true
+}
+
+// pause lets a busy primary breathe. The request still goes to all when its
+// patience is over: a primary that is always busy may be a liar.
+func (s *Session) pause(r *request, from consensus.ReplicaID) {
+	if from != s.link.primary || r.toAll || r.pauseAt != 0 {
+		return
+	}
+	r.pauseAt = s.now + s.cfg.BusyPause<<min(r.pauses, 6)
+	r.pauses++
+}
+
+// refuse ends a request that f+1 replicas refused with the same final code.
+func (s *Session) refuse(r *request, code consensus.RefusalCode) {
+	s.settle(r)
+	unknown := false
+	switch code {
+	case consensus.RefusedStale:
+		// It may have been executed before the session went on without it.
+		unknown, s.flight.stale = true, true
+	case consensus.RefusedExpired:
+		s.flight.stale = true
+		// Had it been executed, its session would have stayed for twice the
+		// idle limit: too old to tell only after that.
+		if unknown = s.now-r.sent >= s.cfg.Genesis.Limits.SessionIdle; !unknown {
+			r.operations = s.reissue(r.operations)
+		}
+	case consensus.RefusedTooLarge, consensus.RefusedRole:
+		// One operation may have spoilt it for those that it travelled with.
+		if len(r.operations) > 1 {
+			s.requeue(r.operations, func(o *operation) { o.alone = true })
+			return
+		}
+	}
+	for _, o := range r.operations {
+		s.finish(o, Done{Err: &RefusedError{Code: code, unknown: unknown}})
+	}
+}
+
+// reissue puts back, once, operations that were certainly not executed, and
+// returns those that have had their chance.
+func (s *Session) reissue(operations []*operation) (rest []*operation) {
+	var again []*operation
+	for _, o := range operations {
+		if o.reissued {
+			rest = append(rest, o)
+		} else {
+			again = append(again, o)
+		}
+	}
+	s.requeue(again, func(o *operation) { o.reissued = true })
+	return rest
+}

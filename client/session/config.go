@@ -1,0 +1,101 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/quorum"
+)
+
+// ErrConfig is what New wraps.
+var ErrConfig = errors.New("invalid session configuration")
+
+// Config describes a session. Genesis, Signer and Epoch are needed; other zero
+// fields take the default that stands beside them.
+type Config struct {
+	Genesis *consensus.Genesis // limits, protocol, and the cluster that signatures are for
+	Signer  crypto.Signer      // the client's key
+	Epoch   uint64             // start time, nanoseconds since 1970: higher than that of any earlier session of this key
+
+	InFlight      int  // requests in flight (16; 256 with OneEach); at most consensus.SessionWindow
+	InFlightBytes int  // bytes of the requests in flight (32 MiB); one request is always allowed
+	GatherOps     int  // operations in one request (the genesis limit)
+	GatherBytes   int  // a request closes at this size (256 KiB); one larger operation travels alone
+	OneEach       bool // one operation, one signature: for measuring what gathering saves
+	Queue         int  // operations waiting to be sent (16384)
+	QueueBytes    int  // bytes of them (64 MiB)
+
+	Patience    consensus.Time // without an answer for so long, a request goes to all (0.5 s); doubles each time
+	MaxPatience consensus.Time // up to this (8 s)
+	BusyPause   consensus.Time // before a request goes again to a primary that was busy (20 ms); doubles each time
+	GiveUp      consensus.Time // a request that nobody waits for any more is retried for so long (30 s)
+}
+
+const (
+	millisecond = consensus.Time(1e6)
+	second      = consensus.Time(1e9)
+)
+
+// withDefaults fills in what is zero and refuses what makes no sense.
+func (c Config) withDefaults() (Config, error) {
+	if c.Genesis == nil || c.Signer == nil || c.Epoch == 0 {
+		return c, fmt.Errorf("%w: a genesis, a signer and an epoch are needed", ErrConfig)
+	}
+	if err := c.Genesis.Validate(); err != nil {
+		return c, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	inFlight := 16
+	if c.OneEach {
+		inFlight = consensus.SessionWindow
+	}
+	for _, f := range []struct {
+		field    *int
+		standard int
+	}{
+		{&c.InFlight, inFlight}, {&c.InFlightBytes, 32 << 20}, {&c.GatherOps, c.Genesis.Limits.RequestOperations},
+		{&c.GatherBytes, 256 << 10}, {&c.Queue, 16 << 10}, {&c.QueueBytes, 64 << 20},
+	} {
+		if *f.field < 0 {
+			return c, fmt.Errorf("%w: limits are not negative", ErrConfig)
+		}
+		if *f.field == 0 {
+			*f.field = f.standard
+		}
+	}
+	for _, f := range []struct {
+		field    *consensus.Time
+		standard consensus.Time
+	}{
+		{&c.Patience, 500 * millisecond}, {&c.MaxPatience, 8 * second}, {&c.BusyPause, 20 * millisecond}, {&c.GiveUp, 30 * second},
+	} {
+		if *f.field < 0 {
+			return c, fmt.Errorf("%w: durations are not negative", ErrConfig)
+		}
+		if *f.field == 0 {
+			*f.field = f.standard
+		}
+	}
+	if c.InFlight > consensus.SessionWindow {
+		return c, fmt.Errorf("%w: %d requests in flight, at most %d are possible", ErrConfig, c.InFlight, consensus.SessionWindow)
+	}
+	c.GatherOps = min(c.GatherOps, c.Genesis.Limits.RequestOperations)
+	c.GatherBytes = min(c.GatherBytes, c.Genesis.Limits.RequestBytes-requestHead)
+	if c.OneEach {
+		c.GatherOps = 1
+	}
+	c.MaxPatience = max(c.MaxPatience, c.Patience)
+	return c, nil
+}
+
+// requestHead is a little more than what a request's frame adds to its operations.
+const requestHead = 256
+
+func systemOf(g *consensus.Genesis) (quorum.System, error) {
+	s, err := quorum.For(*g)
+	if err != nil {
+		return s, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return s, nil
+}

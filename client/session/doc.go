@@ -1,0 +1,29 @@
+// Package session is the caller's side of the protocol as a state machine:
+// which operations travel under one signature, to whom a request goes, when it
+// is sent again, and which answer is believed.
+//
+// Events go in by methods (Advance, Invoke, Cancel, Connected, Disconnected,
+// Receive), then Flush says everything to do about them: frames to send,
+// tickets that are done, and when to call again. Operations that were invoked
+// between two Flush calls are gathered.
+//
+// Called by: package client, which owns one session in one goroutine; the
+// simulator, which owns many. It has no goroutine, no clock and no randomness:
+// the same calls in the same order give the same outputs.
+//
+// Invariants:
+//   - a result is believed from f+1 replicas that agree on the request, the
+//     sequence number and all results (from one in crash-fault mode); what a
+//     single replica says is a hint at most;
+//   - a sequence is never used for two requests, and the counters in flight
+//     span at most consensus.SessionWindow, so that none falls out of the
+//     replicas' window;
+//   - an operation is sent again under another sequence only if it certainly
+//     left nothing behind;
+//   - every ticket is done exactly once, with the outcome, or with an error
+//     that says whether the operation may have been executed;
+//   - everything is bounded: what waits, what is in flight, how long an
+//     abandoned request is retried.
+//
+// Source: Castro & Liskov (OSDI 1999) §4.1; PROTOCOL §3.
+package session

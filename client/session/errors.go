@@ -1,0 +1,90 @@
+package session
+
+import (
+	"errors"
+
+	"quorate/consensus"
+)
+
+// The errors of operations, for errors.Is. All but ErrUnknown, and those that
+// come together with it, say that the operation was not executed.
+var (
+	// ErrUnknown: the operation was sent and may or may not have been
+	// executed, or may yet be. Read before writing again.
+	ErrUnknown = errors.New("outcome unknown: the operation may have been executed")
+	// ErrNotSent: the operation was cancelled before it was sent.
+	ErrNotSent = errors.New("not sent")
+	// ErrBusy: too many operations wait in this client. Try again later.
+	ErrBusy = errors.New("too many operations are waiting")
+	// ErrTooLarge: the operation is over a limit of the genesis.
+	ErrTooLarge = errors.New("operation too large")
+	// ErrClosed: the session has ended.
+	ErrClosed = errors.New("closed")
+	// ErrRefused: f+1 replicas refused the request for good; one of the
+	// following says why. RefusedError carries the code.
+	ErrRefused = errors.New("refused by the replicas")
+
+	ErrUnknownClient = errors.New("the genesis does not admit this client key")
+	ErrNotPermitted  = errors.New("the client's role does not permit this operation")
+	ErrSignature     = errors.New("bad signature: is this the genesis of that cluster?")
+	ErrMalformed     = errors.New("malformed request")
+	// ErrStale: the sequence is used up or too old. Usually another process
+	// uses the same client key. Always together with ErrUnknown.
+	ErrStale = errors.New("stale sequence: does another process use the same client key?")
+	// ErrExpired: the client's clock and the cluster's differ by more than
+	// the session idle limit. Together with ErrUnknown if the request is old.
+	ErrExpired = errors.New("session expired: check the clock of this machine")
+)
+
+// RefusedError is a refusal that f+1 replicas agree on. It matches ErrRefused
+// and the error of its code.
+type RefusedError struct {
+	Code    consensus.RefusalCode
+	unknown bool
+}
+
+// Error says what was refused and why.
+func (e *RefusedError) Error() string {
+	text := ErrRefused.Error()
+	if reason := reasonOf(e.Code); reason != nil {
+		text += ": " + reason.Error()
+	} else {
+		text += ": " + e.Code.String()
+	}
+	if e.unknown {
+		text += "; " + ErrUnknown.Error()
+	}
+	return text
+}
+
+// Unwrap lists what the error matches.
+func (e *RefusedError) Unwrap() []error {
+	list := []error{ErrRefused}
+	if reason := reasonOf(e.Code); reason != nil {
+		list = append(list, reason)
+	}
+	if e.unknown {
+		list = append(list, ErrUnknown)
+	}
+	return list
+}
+
+func reasonOf(code consensus.RefusalCode) error {
+	switch code {
+	case consensus.RefusedMalformed:
+		return ErrMalformed
+	case consensus.RefusedSignature:
+		return ErrSignature
+	case consensus.RefusedUnknownClient:
+		return ErrUnknownClient
+	case consensus.RefusedTooLarge:
+		return ErrTooLarge
+	case consensus.RefusedStale:
+		return ErrStale
+	case consensus.RefusedExpired:
+		return ErrExpired
+	case consensus.RefusedRole:
+		return ErrNotPermitted
+	}
+	return nil
+}

@@ -1,0 +1,61 @@
+package session
+
+import (
+	"slices"
+
+	"quorate/consensus"
+	"quorate/quorum"
+)
+
+// link is what is known about the replicas: hints, none of them believed
+// further than that a wrong one costs a delay.
+type link struct {
+	system    quorum.System
+	crash     bool
+	up        []bool
+	connected int
+	views     []consensus.View // by replica: the highest view it has named
+	primary   consensus.ReplicaID
+	suspect   bool           // a request is overdue and nothing was answered since
+	trip      consensus.Time // how long an answer takes, smoothed
+}
+
+func newLink(system quorum.System, protocol string) link {
+	n := system.Size()
+	return link{system: system, crash: protocol == quorum.Raft, up: make([]bool, n), views: make([]consensus.View, n)}
+}
+
+// hear notes the view that a replica is in. The view to go by is one that f+1
+// replicas have reached, so that f liars cannot send the client after a
+// primary that nobody else follows.
+func (l *link) hear(from consensus.ReplicaID, v consensus.View) {
+	if l.crash || v <= l.views[from] {
+		return
+	}
+	l.views[from] = v
+	sorted := slices.Clone(l.views)
+	slices.Sort(sorted)
+	l.primary = l.system.Primary(sorted[len(sorted)-l.system.Replies()])
+}
+
+// follow takes a replica for the leader in crash mode, where a term does not
+// name its leader.
+func (l *link) follow(id consensus.ReplicaID) {
+	if l.crash {
+		l.primary = id
+	}
+}
+
+// learn takes in how long an answer took.
+func (l *link) learn(trip consensus.Time) {
+	if l.trip == 0 {
+		l.trip = trip
+	}
+	l.trip += (trip - l.trip) / 8
+}
+
+// patience is how long to rely on the primary: under load answers take longer,
+// and sending everything to everyone would only add to it.
+func (l *link) patience(least, most consensus.Time) consensus.Time {
+	return min(max(least, 4*l.trip), most)
+}

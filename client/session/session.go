@@ -1,0 +1,221 @@
+package session
+
+import (
+	"fmt"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/quorum"
+)
+
+// Ticket names an operation to the caller, who chooses it: unique in its session.
+type Ticket uint64
+
+// Send is a frame for one replica.
+type Send struct {
+	To    consensus.ReplicaID
+	Bytes []byte // read-only: sent to several, and kept
+}
+
+// Done is the end of one ticket.
+type Done struct {
+	Ticket Ticket
+	Result consensus.Result // if Err is nil; the data belong to the caller
+	Seq    consensus.Seq    // where it was executed, if Err is nil
+	Err    error
+}
+
+// Output is everything to do about the events since the last Flush.
+type Output struct {
+	Sends    []Send
+	Done     []Done
+	Deadline consensus.Time // call Advance and Flush by then; 0 = nothing is due
+}
+
+// Stats counts what has happened, for people and tests.
+type Stats struct {
+	Requests   uint64 // signed and sent
+	Operations uint64 // in them
+	Again      uint64 // requests sent again
+	Ignored    uint64 // frames that were no answer to anything in flight
+	Refusals   uint64 // refusals received
+	Renewals   uint64 // fresh epochs after the first
+}
+
+// Session is the state machine. It is not safe for concurrent use.
+type Session struct {
+	cfg     Config
+	system  quorum.System
+	cluster crypto.Digest
+	now     consensus.Time
+	queue   queue
+	flight  flight
+	tickets map[Ticket]*operation
+	link    link
+	out     Output
+	stats   Stats
+	closed  bool
+}
+
+// operation is one Invoke.
+type operation struct {
+	ticket   Ticket
+	bytes    []byte
+	request  *request // that carries it; nil while it waits
+	alone    bool     // travels under its own signature
+	reissued bool     // once more under a fresh epoch, and no more
+}
+
+// New begins a session with no replica connected.
+func New(cfg Config) (*Session, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	system, err := systemOf(cfg.Genesis)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{
+		cfg: cfg, system: system, cluster: cfg.Genesis.ID(), now: consensus.Time(cfg.Epoch),
+		tickets: map[Ticket]*operation{}, link: newLink(system, cfg.Genesis.Protocol),
+	}
+	s.flight.open(cfg.Epoch)
+	return s, nil
+}
+
+// Advance sets the clock; it never goes back. Requests whose time has come are
+// sent again, or given up if nobody waits for them.
+func (s *Session) Advance(now consensus.Time) {
+	s.now = max(s.now, now)
+	for _, r := range s.flight.snapshot() {
+		switch {
+		case r.live == 0 && s.now >= r.orphaned+s.cfg.GiveUp:
+			s.flight.remove(r)
+		case s.now >= r.patienceAt:
+			s.insist(r)
+		case r.pauseAt != 0 && s.now >= r.pauseAt:
+			r.pauseAt = 0
+			s.stats.Again++
+			s.send(r)
+		}
+	}
+}
+
+// Invoke hands in an operation under a ticket. The bytes must not change until
+// the ticket is done. Whatever is wrong with it comes as a Done: ErrTooLarge,
+// ErrBusy, ErrClosed.
+func (s *Session) Invoke(t Ticket, op []byte) {
+	o := &operation{ticket: t, bytes: op}
+	switch {
+	case s.closed:
+		s.fail(o, ErrClosed)
+	case s.tickets[t] != nil:
+		panic(fmt.Sprintf("session: ticket %d is in use", t))
+	case len(op) > s.cfg.Genesis.Limits.OperationBytes:
+		s.fail(o, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(op), s.cfg.Genesis.Limits.OperationBytes))
+	case s.queue.len() >= s.cfg.Queue || s.queue.bytes+len(op) > s.cfg.QueueBytes && s.queue.len() > 0:
+		s.fail(o, ErrBusy)
+	default:
+		s.tickets[t] = o
+		s.queue.push(o)
+	}
+}
+
+// Cancel says that nobody waits for the ticket any more. It is done at once:
+// with ErrNotSent if it was not sent, else with ErrUnknown; the request is
+// retried for a while, so that its outcome does not hang in the air.
+func (s *Session) Cancel(t Ticket) {
+	o := s.tickets[t]
+	if o == nil {
+		return
+	}
+	if o.request == nil {
+		s.queue.remove(o)
+		s.finish(o, Done{Err: ErrNotSent})
+		return
+	}
+	s.abandon(o)
+	s.finish(o, Done{Err: ErrUnknown})
+}
+
+// abandon notes that one caller less waits for the operation's request.
+func (s *Session) abandon(o *operation) {
+	if o.request.live--; o.request.live == 0 {
+		o.request.orphaned = s.now
+	}
+}
+
+// Close ends the session: every ticket is done, nothing is sent any more.
+func (s *Session) Close() {
+	if s.closed {
+		return
+	}
+	s.closed = true
+	for _, o := range s.queue.take(s.queue.len()) {
+		s.finish(o, Done{Err: fmt.Errorf("%w: %w", ErrClosed, ErrNotSent)})
+	}
+	for _, r := range s.flight.snapshot() {
+		for _, o := range r.operations {
+			s.finish(o, Done{Err: fmt.Errorf("%w: %w", ErrClosed, ErrUnknown)})
+		}
+		s.flight.remove(r)
+	}
+}
+
+// Flush closes requests as far as the bounds allow and returns everything to
+// do since the last call.
+func (s *Session) Flush() Output {
+	for !s.closed && s.queue.len() > 0 && s.mayClose() {
+		s.open(s.gather())
+	}
+	out := s.out
+	s.out = Output{}
+	out.Deadline = s.deadline()
+	return out
+}
+
+func (s *Session) deadline() consensus.Time {
+	var least consensus.Time
+	sooner := func(t consensus.Time) {
+		if t != 0 && (least == 0 || t < least) {
+			least = t
+		}
+	}
+	for _, r := range s.flight.requests {
+		sooner(r.patienceAt)
+		sooner(r.pauseAt)
+		if r.live == 0 {
+			sooner(r.orphaned + s.cfg.GiveUp)
+		}
+	}
+	return least
+}
+
+// Stats copies the counters.
+func (s *Session) Stats() Stats { return s.stats }
+
+// Waiting is the number of operations that wait to be sent, and InFlight of
+// requests that wait for an answer.
+func (s *Session) Waiting() int { return s.queue.len() }
+
+// InFlight is the number of requests that are sent and not answered.
+func (s *Session) InFlight() int { return len(s.flight.requests) }
+
+// Primary is the replica that requests go to at present.
+func (s *Session) Primary() consensus.ReplicaID { return s.link.primary }
+
+// finish ends a ticket, unless its caller has left.
+func (s *Session) finish(o *operation, d Done) {
+	if s.tickets[o.ticket] != o {
+		return
+	}
+	delete(s.tickets, o.ticket)
+	d.Ticket = o.ticket
+	s.out.Done = append(s.out.Done, d)
+}
+
+// fail ends an operation that never became a ticket.
+func (s *Session) fail(o *operation, err error) {
+	s.out.Done = append(s.out.Done, Done{Ticket: o.ticket, Err: err})
+}
