@@ -1,0 +1,68 @@
+package pbft
+
+import (
+	"errors"
+	"fmt"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// Config is what one replica needs besides the genesis. Everything in it is
+// local: replicas may differ in it and still agree.
+type Config struct {
+	Genesis consensus.Genesis
+	Self    consensus.ReplicaID
+	Signer  crypto.Signer   // must have the key that the genesis names for Self
+	Verify  crypto.Verifier // for the certificate kept beside the state; Open gets its own
+
+	TickLength    consensus.Time // nanoseconds between two Tick events
+	Patience      int            // ticks a request may wait before its holder leaves the view; doubles, see PatienceCap
+	PatienceCap   int            // ticks: the liveness assumption of §6
+	StatusEvery   int            // ticks between two STATUS
+	Pipeline      int            // slots proposed and not yet committed
+	PendingCount  int            // requests that wait here, per lane
+	PendingBytes  int            // their bytes, per lane
+	RejoinEvery   int            // ticks between two rejoins of one peer that we help
+	CheckEachStep bool           // test invariants after each step (tests and simulations)
+}
+
+// DefaultConfig suits replicas that reach each other within 100 ms.
+func DefaultConfig(g consensus.Genesis, self consensus.ReplicaID, s crypto.Signer, v crypto.Verifier) Config {
+	return Config{
+		Genesis: g, Self: self, Signer: s, Verify: v,
+		TickLength: 10e6, Patience: 200, PatienceCap: 12_000, StatusEvery: 25,
+		Pipeline: 4, PendingCount: 4096, PendingBytes: 32 << 20, RejoinEvery: 3000,
+	}
+}
+
+// ErrConfig is what Validate wraps.
+var ErrConfig = errors.New("invalid PBFT configuration")
+
+// Validate checks every field and says which one to change.
+func (c *Config) Validate() error {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case c.Genesis.Protocol != "pbft":
+		return bad("the genesis is for protocol %q", c.Genesis.Protocol)
+	case int(c.Self) >= len(c.Genesis.Replicas):
+		return bad("replica %d of %d", c.Self, len(c.Genesis.Replicas))
+	case c.Signer == nil || c.Signer.Public() != c.Genesis.Replicas[c.Self]:
+		return bad("the key is not the one that the genesis names for replica %d", c.Self)
+	case c.Verify == nil:
+		return bad("no verifier")
+	case c.TickLength < 1e6 || c.TickLength > 1e10:
+		return bad("tick of %d ns: between 1 ms and 10 s are possible", c.TickLength)
+	case c.Patience < 2 || c.PatienceCap < c.Patience || c.PatienceCap > 1<<30:
+		return bad("patience of %d ticks with a cap of %d: at least 2, and the cap at least as much", c.Patience, c.PatienceCap)
+	case c.StatusEvery < 1 || c.RejoinEvery < 1:
+		return bad("status_every is %d, rejoin_every %d ticks: at least 1 each", c.StatusEvery, c.RejoinEvery)
+	case c.Pipeline < 1 || c.Pipeline > int(c.Genesis.Window):
+		return bad("pipeline of %d slots: between 1 and the window of %d are possible", c.Pipeline, c.Genesis.Window)
+	case c.PendingCount < 1 || c.PendingBytes < c.Genesis.Limits.RequestBytes:
+		return bad("pending requests: count %d must be at least 1, bytes %d at least limits.request_bytes %d", c.PendingCount, c.PendingBytes, c.Genesis.Limits.RequestBytes)
+	}
+	return nil
+}

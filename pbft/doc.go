@@ -1,0 +1,28 @@
+// Package pbft is Practical Byzantine Fault Tolerance as an engine: the normal
+// case, catching up, recovery, and the joining of checkpoint and viewchange.
+//
+// A replica is one value that only Step changes. Step takes a burst of events
+// and returns everything to do about it; the rules are those of PROTOCOL.md,
+// quoted by section where they are carried out:
+//
+//	config.go     what an operator may choose, with limits
+//	protocol.go   Open and New
+//	replica.go    the state, and the one switch over events
+//	requests.go   from submission to pending (§3), with pool.go and sessions.go
+//	normal.go     PRE-PREPARE, PREPARE, COMMIT (§4)
+//	slot.go       what is known of one sequence number
+//	execute.go    committed slots to the host, checkpoints, the log's end (§5)
+//	view.go       leaving and entering views (§6)
+//	catchup.go    STATUS and what answers it (§7); fetch.go: asking and giving
+//	restore.go    state transfer (§7)
+//	rejoin.go     the amnesiac rule (§8)
+//	recover.go    from the log back to the replica it was (§8)
+//	ignore.go     every reason to ignore an authentic message, in one place
+//	status.go     what people ask: where is it, what is it waiting for
+//	invariants.go what must hold after each step
+//
+// Called by: the driver, through consensus.Protocol. It never does I/O, has no
+// clock, no goroutine and no randomness.
+//
+// Source: Castro & Liskov, OSDI 1999; Castro's thesis, 2001.
+package pbft

@@ -1,0 +1,305 @@
+package pbft
+
+import (
+	"fmt"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/pbft/message"
+)
+
+// execution is what went to the host and what came back.
+type execution struct {
+	handed  consensus.Seq                   // last slot handed to the host, in order
+	applied consensus.Seq                   // last slot that the host has executed
+	kept    consensus.Seq                   // height of the state on disk
+	roots   map[consensus.Seq]crypto.Digest // own roots at checkpoints above kept, by height
+	last    struct {
+		seq  consensus.Seq
+		root crypto.Digest
+	}
+	settled   *message.Certificate // the stable checkpoint that the disk is not yet told of
+	mute      consensus.Seq        // signs only for slots above: the state was repaired up to here (§5)
+	forgotten consensus.Seq        // what Forget said last
+	progress  int                  // tick of the last execution, or of entering the view
+	halted    bool
+}
+
+// execute hands committed slots to the host, in order and exactly once, even
+// across view changes [B12, B22]. Not while a restore is open (§7).
+func (r *replica) execute() {
+	if r.state.active() {
+		return
+	}
+	before := r.exec.handed
+	for {
+		s := r.log.slots[r.exec.handed+1]
+		if s == nil || s.committed == nil {
+			break
+		}
+		b, here := s.body(s.committed.Digest)
+		if !here {
+			break
+		}
+		r.exec.handed++
+		r.out.Jobs = append(r.out.Jobs, consensus.Commit{
+			Seq: s.seq, View: s.committed.View, Digest: s.committed.Digest, Batch: b, Certificate: s.committed.Encode(),
+		})
+		r.settleRequests(b)
+		r.stabilize()
+	}
+	if r.exec.handed > before {
+		r.exec.progress = r.tick
+		r.forgetSlots()
+	}
+}
+
+// settleRequests: what is executed is no longer pending, whichever digest was.
+func (r *replica) settleRequests(b *consensus.Batch) {
+	if b == nil {
+		return
+	}
+	for _, q := range b.Requests {
+		r.requests.remove(keyOf(q))
+		r.requests.recent.executed(q)
+	}
+}
+
+// onExecuted: at a checkpoint, say with which root (§4.3).
+func (r *replica) onExecuted(e consensus.Executed) {
+	if e.Seq <= r.exec.applied {
+		return // executed before a restore went past it
+	}
+	r.exec.applied = e.Seq
+	if e.Root.IsZero() {
+		return
+	}
+	r.exec.last.seq, r.exec.last.root = e.Seq, e.Root
+	r.exec.roots[e.Seq] = e.Root
+	if e.Seq > r.low() && r.mayVote(r.view.number, e.Seq) {
+		r.sayCheckpoint(e.Seq, e.Root)
+	}
+	if c := r.checkpoints.At(e.Seq); c != nil && c.Digest != e.Root {
+		r.diverged(c)
+		return
+	}
+	r.stabilize()
+}
+
+func (r *replica) sayCheckpoint(n consensus.Seq, root crypto.Digest) {
+	v, said := r.checkpoints.Own(n)
+	if said && v.Digest != root {
+		// My word of an earlier life, or this execution, is wrong. Saying both
+		// would be a lie; the certificate will tell which.
+		r.alarm(fmt.Sprintf("checkpoint %d: root %s now, but %s was signed before", n, root.Short(), v.Digest.Short()))
+		return
+	}
+	if !said {
+		v = r.rules.SignVote(r.cfg.Signer, message.Vote{Kind: message.CheckpointKind, Seq: n, Digest: root, Replica: r.id})
+		r.record(n, v.Encode())
+	}
+	r.broadcast(consensus.Votes, v.Encode())
+	r.countCheckpoint(v)
+	if n >= r.high() {
+		r.alarmRoots(n)
+	}
+}
+
+// alarmRoots: no stable checkpoint for a whole window (§5).
+func (r *replica) alarmRoots(n consensus.Seq) {
+	_, missing, roots := r.checkpoints.Lack(n)
+	text := fmt.Sprintf("no stable checkpoint for %d slots; silent: %v", r.rules.Genesis.Window, missing)
+	for _, root := range roots {
+		text += fmt.Sprintf("; %v", root)
+	}
+	r.alarm(text)
+}
+
+func (r *replica) onCheckpoint(v *message.Vote) {
+	if v.Replica == r.id {
+		r.ignored(reasonOwn, v)
+		return
+	}
+	r.countCheckpoint(*v)
+}
+
+func (r *replica) countCheckpoint(v message.Vote) {
+	o := r.checkpoints.Add(v)
+	if o.Contradiction != nil {
+		r.contradiction(v.Replica, o.Contradiction[0].Encode(), o.Contradiction[1].Encode())
+	}
+	if o.Reason != "" {
+		r.ignored(o.Reason, &v)
+	}
+	if o.Stable != nil {
+		r.stable(o.Stable)
+	}
+}
+
+// adopt takes a verified certificate from elsewhere.
+func (r *replica) adopt(c *message.Certificate) {
+	if c == nil || r.forked(c) {
+		return
+	}
+	if r.checkpoints.Adopt(c) {
+		r.stable(c)
+	}
+}
+
+// stable: the low mark moves to c.Seq. Only a certificate moves it (§5).
+func (r *replica) stable(c *message.Certificate) {
+	r.note(consensus.Note{Kind: consensus.Stable, View: r.view.number, Seq: c.Seq, Digest: c.Digest})
+	r.recordLazy(c.Seq, c.Encode())
+	if r.view.level > 0 && !r.view.changing {
+		r.view.level--
+	}
+	r.view.joined = false
+	r.exec.settled = c
+	if root, own := r.exec.roots[c.Seq]; own && root != c.Digest {
+		r.diverged(c)
+	}
+	r.stabilize()
+	r.forgetSlots()
+	r.rejoined()
+	r.catchUp()
+	r.release()
+}
+
+// stabilize tells the host to bring the disk to the stable checkpoint, once
+// this replica has executed it with the certified root.
+func (r *replica) stabilize() {
+	c := r.exec.settled
+	if c == nil || r.state.active() || c.Seq > r.exec.applied || c.Seq <= r.exec.kept {
+		return
+	}
+	if !sameRoot(r.exec.roots[c.Seq], c.Digest) {
+		return
+	}
+	r.exec.settled = nil
+	r.out.Jobs = append(r.out.Jobs, consensus.Stabilize{Seq: c.Seq, Root: c.Digest, Certificate: c.Encode()})
+}
+
+// sameRoot reports whether two roots are known and equal.
+func sameRoot(a, b crypto.Digest) bool { return !a.IsZero() && a == b }
+
+// onKept: the log may go up to min(h, what the disk holds).
+func (r *replica) onKept(n consensus.Seq) {
+	r.exec.kept = max(r.exec.kept, n)
+	for seq := range r.exec.roots {
+		if seq < r.exec.kept {
+			delete(r.exec.roots, seq)
+		}
+	}
+	r.forgetLog()
+}
+
+// forgetLog lets the host cut the log, after what must outlive the cut was
+// written again (§5: the current view's NEW-VIEW, my VIEW-CHANGE).
+func (r *replica) forgetLog() {
+	n := min(r.low(), r.exec.kept)
+	if n <= r.exec.forgotten {
+		return
+	}
+	if n >= r.view.recordedAt {
+		r.recordView()
+	}
+	r.exec.forgotten = n
+	r.out.Forget = n
+}
+
+// Bounds of what is kept of executed slots below the low mark.
+const maxHistoryBytes = 16 << 20
+
+// forgetSlots moves executed slots at or below the low mark into the history
+// and cuts that to its bounds.
+func (r *replica) forgetSlots() {
+	low := min(r.low(), r.exec.handed)
+	next := consensus.Seq(1)
+	if k := len(r.log.history); k > 0 {
+		next = r.log.history[k-1].certificate.Seq + 1
+	}
+	if len(r.log.slots) > 0 && low >= next {
+		r.moveSlots(low)
+	}
+	window := int(r.rules.Genesis.Window)
+	for len(r.log.history) > 0 && (len(r.log.history) > window || r.log.bytes > maxHistoryBytes) {
+		r.log.bytes -= settledSize(r.log.history[0].batch)
+		r.log.history[0] = settled{}
+		r.log.history = r.log.history[1:]
+	}
+	for k, n := range r.view.proposed {
+		if n <= low {
+			delete(r.view.proposed, k)
+		}
+	}
+}
+
+// moveSlots takes every slot at or below low out of the log, ascending.
+func (r *replica) moveSlots(low consensus.Seq) {
+	first := low
+	for n := range r.log.slots {
+		first = min(first, n)
+	}
+	for n := first; n <= low; n++ {
+		s := r.log.slots[n]
+		delete(r.log.slots, n)
+		if s == nil || s.committed == nil {
+			r.log.history, r.log.bytes = nil, 0 // a gap: the state came by transfer
+			continue
+		}
+		b, _ := s.body(s.committed.Digest)
+		r.log.history = append(r.log.history, settled{s.committed, b})
+		r.log.bytes += settledSize(b)
+	}
+}
+
+func settledSize(b *consensus.Batch) int {
+	if b == nil {
+		return 256
+	}
+	return 256 + b.Size()
+}
+
+// decided returns the committed certificate and batch of an executed slot, if
+// they are still here.
+func (r *replica) decided(n consensus.Seq) (*message.Certificate, *consensus.Batch, bool) {
+	if s := r.log.slots[n]; s != nil && s.committed != nil {
+		b, here := s.body(s.committed.Digest)
+		return s.committed, b, here
+	}
+	if len(r.log.history) > 0 {
+		i := int64(n) - int64(r.log.history[0].certificate.Seq)
+		if i >= 0 && i < int64(len(r.log.history)) {
+			return r.log.history[i].certificate, r.log.history[i].batch, true
+		}
+	}
+	return nil, nil, false
+}
+
+// forked reports, and acts on, a certificate that contradicts another one: of
+// a checkpoint at the same height. A fork is never repaired away (§5).
+func (r *replica) forked(c *message.Certificate) bool {
+	var other *message.Certificate
+	if c.Kind == message.CheckpointCertificate {
+		other = r.checkpoints.At(c.Seq)
+	} else {
+		other, _, _ = r.decided(c.Seq)
+	}
+	if other == nil || other.Digest == c.Digest {
+		return false
+	}
+	r.exec.halted = true
+	r.out.Halt = fmt.Sprintf("fork at n=%d: certificates for %s and %s; more than f replicas are faulty. "+
+		"Everything is kept; nothing is repaired", c.Seq, other.Digest, c.Digest)
+	r.note(consensus.Note{Kind: consensus.EvidenceNote, Seq: c.Seq, Digest: c.Digest, Text: "conflicting certificates", Bytes: append(other.Encode(), c.Encode()...)})
+	return true
+}
+
+// diverged: my own root differs from the certified one. Say so loudly, stop
+// voting, repair by state transfer (§5).
+func (r *replica) diverged(c *message.Certificate) {
+	r.note(consensus.Note{Kind: consensus.Diverged, Seq: c.Seq, Digest: c.Digest,
+		Text: fmt.Sprintf("own root %s, certified %s", r.exec.roots[c.Seq].Short(), c.Digest.Short())})
+	r.exec.mute = max(r.exec.mute, c.Seq, r.exec.handed)
+	r.restore(r.checkpoints.Stable())
+}

@@ -1,0 +1,162 @@
+package pbft
+
+import (
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/pbft/message"
+)
+
+// askBodies asks for the batches without which slots cannot go on. A first
+// look only marks the slot: the body is probably on its way.
+func (r *replica) askBodies() {
+	const most = 16 // slots asked for at a time
+	asked := 0
+	for _, n := range r.slotNumbers() {
+		s := r.log.slots[n]
+		d, lacks := s.needs()
+		if !lacks || asked == most {
+			continue
+		}
+		s.asked++
+		if s.asked > 1 {
+			r.askBody(s, d, r.other(s.asked))
+			asked++
+		}
+	}
+}
+
+// other picks another replica, a different one at each attempt.
+func (r *replica) other(attempt int) consensus.ReplicaID {
+	return consensus.ReplicaID((int(r.id) + 1 + attempt%max(1, r.n()-1)) % r.n())
+}
+
+func (r *replica) askBody(s *slot, d crypto.Digest, whom consensus.ReplicaID) {
+	if whom == r.id {
+		return
+	}
+	f := message.Fetch{What: message.WhatBatch, Seq: s.seq, Digest: d}
+	r.sendEarly(consensus.ReplicaPeer(whom), consensus.Votes, f.Encode())
+}
+
+// askFrom asks those who prepared a batch for its body: at least one of any
+// f+1 of them is correct and has it on disk.
+func (r *replica) askFrom(s *slot, prepared *message.Certificate) {
+	s.asked = 1
+	for i, sg := range prepared.Signed {
+		if i <= r.rules.System.Faults() {
+			r.askBody(s, prepared.Digest, sg.Replica)
+		}
+	}
+}
+
+// onFetch answers what proves itself, to members and admitted observers, as
+// far as the asker's allowance goes.
+func (r *replica) onFetch(from consensus.Peer, f *message.Fetch) {
+	if f.What == message.WhatParts {
+		r.out.Reads = append(r.out.Reads, r.state.server.OnFetch(from, f.Seq, f.Digest, f.Items)...)
+		return
+	}
+	if !r.state.throttle.Ready(from) {
+		r.ignoredFrom(reasonBudget, from.Replica)
+		return
+	}
+	switch f.What {
+	case message.WhatBatch:
+		if b := r.bodyOf(f.Seq, f.Digest); b != nil {
+			g := message.Given{What: f.What, Seq: f.Seq, Digest: f.Digest, Batch: b}
+			r.help(from, consensus.Bodies, g.Encode())
+		}
+	case message.WhatCommitted:
+		if c, b, ok := r.decided(f.Seq); ok {
+			g := message.Given{What: f.What, Seq: f.Seq, Digest: c.Digest, Batch: b, Certificate: c}
+			r.help(from, consensus.Bodies, g.Encode())
+		}
+	case message.WhatCheckpoint:
+		if c := r.checkpoints.Known(f.Seq); c != nil {
+			g := message.Given{What: f.What, Seq: c.Seq, Digest: c.Digest, Certificate: c}
+			r.help(from, consensus.Votes, g.Encode())
+		}
+	case message.WhatView:
+		if nv := r.view.newView; nv != nil && uint64(nv.View) >= uint64(f.Seq) {
+			r.help(from, consensus.Bodies, nv.Frame)
+		}
+	}
+}
+
+// bodyOf finds a batch by slot and digest; nil if it is not here.
+func (r *replica) bodyOf(n consensus.Seq, d crypto.Digest) *consensus.Batch {
+	if s := r.log.slots[n]; s != nil {
+		b, _ := s.body(d)
+		return b
+	}
+	if c, b, ok := r.decided(n); ok && c.Digest == d {
+		return b
+	}
+	return nil
+}
+
+// onGiven takes an answer. It proved itself in Open; whether it is wanted is
+// decided here.
+func (r *replica) onGiven(from consensus.Peer, g *message.Given) {
+	switch g.What {
+	case message.WhatBatch:
+		r.onBody(from, g)
+	case message.WhatCommitted:
+		r.onCommitted(from, g)
+	case message.WhatCheckpoint:
+		r.adopt(g.Certificate)
+	case message.WhatParts:
+		r.applyRestore(r.state.fetcher.OnParts(from.Replica, g.Seq, g.Digest, g.Parts, g.Gone))
+	}
+}
+
+// onBody takes the batch that a slot lacks.
+func (r *replica) onBody(from consensus.Peer, g *message.Given) {
+	s := r.log.slots[g.Seq]
+	if s == nil {
+		r.ignoredFrom(reasonUnasked, from.Replica)
+		return
+	}
+	if d, lacks := s.needs(); !lacks || d != g.Digest {
+		r.ignoredFrom(reasonUnasked, from.Replica)
+		return
+	}
+	s.keep(g.Digest, g.Batch)
+	if p := s.proposal; p != nil && p.Digest == g.Digest && !r.view.changing {
+		r.markProposed(g.Batch, s.seq)
+		r.accept(s, message.Reframe(*p, g.Batch).Frame)
+		return
+	}
+	if s.committed != nil {
+		r.recordCommitted(s, g.Batch)
+	}
+	r.advance(s)
+}
+
+// recordCommitted keeps a slot's certificate and batch together in the log.
+func (r *replica) recordCommitted(s *slot, b *consensus.Batch) {
+	g := message.Given{What: message.WhatCommitted, Seq: s.seq, Digest: s.committed.Digest, Batch: b, Certificate: s.committed}
+	r.recordLazy(s.seq, g.Encode())
+}
+
+// onCommitted takes a slot with its proof. One that contradicts what was
+// executed here is a fork.
+func (r *replica) onCommitted(from consensus.Peer, g *message.Given) {
+	if r.forked(g.Certificate) {
+		return
+	}
+	if g.Seq <= r.exec.handed || !r.inReach(g.Seq) {
+		r.ignoredFrom(reasonUnasked, from.Replica)
+		return
+	}
+	s := r.slot(g.Seq)
+	if s.committed == nil {
+		s.committed = g.Certificate
+		r.note(consensus.Note{Kind: consensus.Committed, View: g.Certificate.View, Seq: g.Seq, Digest: g.Digest})
+	}
+	if g.Batch != nil {
+		s.keep(g.Digest, g.Batch)
+	}
+	r.recordCommitted(s, g.Batch)
+	r.execute()
+}

@@ -1,0 +1,166 @@
+package pbft
+
+import (
+	"quorate/consensus"
+	"quorate/pbft/message"
+)
+
+// The reasons to ignore an authentic message. What Open refuses has reasons of
+// its own, in package message.
+const (
+	reasonOldView       consensus.Reason = "old view"
+	reasonFutureView    consensus.Reason = "view ahead, held back"
+	reasonChanging      consensus.Reason = "between views"
+	reasonBelow         consensus.Reason = "slot is stable"
+	reasonEarly         consensus.Reason = "slot above the window, held back"
+	reasonTooFar        consensus.Reason = "slot or view too far ahead"
+	reasonHeldFull      consensus.Reason = "too early, and no room to hold it"
+	reasonRepeated      consensus.Reason = "already counted"
+	reasonContradiction consensus.Reason = "contradicts an earlier message of its signer"
+	reasonUnasked       consensus.Reason = "nobody asked"
+	reasonTwice         consensus.Reason = "request stands in another new proposal of this view"
+	reasonStampAhead    consensus.Reason = "stamp ahead of the clock, held back"
+	reasonStampBehind   consensus.Reason = "stamp too far behind the clock"
+	reasonOwn           consensus.Reason = "own message come back"
+	reasonBelowNewView  consensus.Reason = "slot is settled by the NEW-VIEW"
+	reasonBudget        consensus.Reason = "peer asks too much"
+	reasonNotPeer       consensus.Reason = "not from a replica"
+	reasonInvalidView   consensus.Reason = "NEW-VIEW does not follow from its VIEW-CHANGEs"
+	reasonNonce         consensus.Reason = "answers an earlier life"
+	reasonNotRejoining  consensus.Reason = "not rejoining"
+	reasonRejoinOften   consensus.Reason = "rejoined too lately"
+)
+
+// ignored notes that an authentic vote was ignored.
+func (r *replica) ignored(reason consensus.Reason, v *message.Vote) {
+	r.note(consensus.Note{Kind: consensus.Ignored, View: v.View, Seq: v.Seq, Replica: v.Replica, Digest: v.Digest, Reason: reason})
+}
+
+// ignoredFrom notes that something else from a peer was ignored.
+func (r *replica) ignoredFrom(reason consensus.Reason, who consensus.ReplicaID) {
+	r.note(consensus.Note{Kind: consensus.Ignored, View: r.view.number, Replica: who, Reason: reason})
+}
+
+// ignorePosition filters what does not fall into this view and window. What is
+// just too early is held: dropping it would cost a view change each time [B29].
+func (r *replica) ignorePosition(e consensus.Receive, v *message.Vote) consensus.Reason {
+	switch {
+	case v.Replica == r.id:
+		return reasonOwn
+	case v.View < r.view.number:
+		return reasonOldView
+	case v.View > r.view.number+1:
+		return reasonTooFar
+	case v.Seq <= min(r.low(), r.exec.handed):
+		return reasonBelow
+	case v.Seq > r.high()+r.rules.Genesis.Window:
+		return reasonTooFar
+	case v.View > r.view.number:
+		return r.hold(e, reasonFutureView)
+	case r.view.changing:
+		return r.hold(e, reasonChanging)
+	case v.Seq > r.high():
+		return r.hold(e, reasonEarly)
+	}
+	return ""
+}
+
+func (r *replica) ignoreVote(e consensus.Receive, v *message.Vote) consensus.Reason {
+	return r.ignorePosition(e, v)
+}
+
+// ignorePrePrepare carries out the acceptance rule of §4.2. Nothing in it
+// depends on executed state: replicas execute at different times.
+func (r *replica) ignorePrePrepare(e consensus.Receive, m *message.PrePrepare) consensus.Reason {
+	if reason := r.ignorePosition(e, &m.Vote); reason != "" {
+		return reason
+	}
+	s := r.slot(m.Seq)
+	if s.proposal != nil {
+		if s.proposal.Digest != m.Digest {
+			r.contradiction(m.Replica, s.proposal.Encode(), m.Vote.Encode())
+			return reasonContradiction
+		}
+		if _, here := s.body(m.Digest); here && (s.voted || !r.mayVote(m.View, m.Seq)) {
+			return reasonRepeated
+		}
+		return "" // the body of a proposal that came without it
+	}
+	if r.view.number > 0 && m.Seq < r.view.next && r.settledByNewView(m.Seq) {
+		return reasonBelowNewView
+	}
+	for _, q := range m.Batch.Requests {
+		if n, twice := r.view.proposed[keyOf(q)]; twice && n != m.Seq {
+			return reasonTwice
+		}
+	}
+	return r.ignoreStamp(e, m.Batch.Stamp)
+}
+
+// settledByNewView: slots up to max-s hold what the NEW-VIEW chose; those at or
+// below its min-s hold nothing new.
+func (r *replica) settledByNewView(n consensus.Seq) bool { return n < r.view.opened }
+
+// ignoreStamp: a proposal from the future waits until the clock gets there;
+// one from the past is refused only beyond skew and patience, for a delayed or
+// re-sent proposal must not be refused for ever (§4).
+func (r *replica) ignoreStamp(e consensus.Receive, stamp consensus.Time) consensus.Reason {
+	skew := r.rules.Genesis.Skew
+	switch {
+	case stamp > r.now+skew:
+		if reason := r.hold(e, reasonStampAhead); reason != reasonStampAhead {
+			return reason
+		}
+		r.view.dated++
+		return reasonStampAhead
+	case stamp < r.now-skew-consensus.Time(r.patience())*r.cfg.TickLength:
+		return reasonStampBehind
+	}
+	return ""
+}
+
+// Bounds of what is held for each peer.
+const (
+	maxHeld      = 1024    // messages
+	maxHeldBytes = 8 << 20 // approximately
+)
+
+// hold keeps a message that came too early, bounded per channel; it answers
+// why the message is not acted on now.
+func (r *replica) hold(e consensus.Receive, why consensus.Reason) consensus.Reason {
+	if e.From.Kind != consensus.PeerReplica {
+		return reasonNotPeer
+	}
+	p := &r.peers[e.From.Replica]
+	size := message.VoteSize
+	if m, ok := e.Message.(*message.PrePrepare); ok {
+		size = len(m.Frame)
+	}
+	if len(p.held) >= maxHeld || p.heldSize+size > maxHeldBytes {
+		return reasonHeldFull
+	}
+	p.held = append(p.held, e)
+	p.heldSize += size
+	return why
+}
+
+// release hands held messages in again: the view or the window has moved, or
+// the clock has. What is still too early is held again.
+func (r *replica) release() {
+	r.view.dated = 0
+	for i := range r.peers {
+		p := &r.peers[i]
+		held := p.held
+		p.held, p.heldSize = nil, 0
+		for _, e := range held {
+			r.onReceive(e)
+		}
+	}
+}
+
+// releaseDated hands in again what waited for the clock.
+func (r *replica) releaseDated() {
+	if r.view.dated > 0 {
+		r.release()
+	}
+}

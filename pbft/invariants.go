@@ -1,0 +1,43 @@
+package pbft
+
+import (
+	"fmt"
+
+	"quorate/consensus"
+)
+
+// checkInvariants panics, with the numbers, when this replica broke a promise
+// of its own. Tests and simulations run it after each step; input from outside
+// can never make it fail.
+func (r *replica) checkInvariants() {
+	must := func(ok bool, format string, args ...any) {
+		if !ok {
+			panic(fmt.Sprintf("pbft: replica %d in view %d: %s", r.id, r.view.number, fmt.Sprintf(format, args...)))
+		}
+	}
+	e := &r.exec
+	must(e.applied <= e.handed, "host executed %d, handed only %d", e.applied, e.handed)
+	must(e.kept <= e.applied || r.state.active(), "disk at %d, applied only %d", e.kept, e.applied)
+	must(e.kept <= r.low(), "disk at %d, stable only at %d", e.kept, r.low())
+	must(e.forgotten <= e.kept, "log cut at %d, disk only at %d", e.forgotten, e.kept)
+	must(len(r.log.slots) <= 2*int(r.rules.Genesis.Window), "%d slots with a window of %d", len(r.log.slots), r.rules.Genesis.Window)
+	for n, s := range r.log.slots {
+		must(n > min(r.low(), e.handed) && n <= r.high(), "slot %d outside (%d, %d]", n, min(r.low(), e.handed), r.high())
+		must(s.proposal == nil || s.proposal.View == r.view.number || r.view.changing, "slot %d has a proposal of view %d", n, s.proposalView())
+		must(s.prepared == nil || s.prepared.View <= r.view.number, "slot %d prepared in a view to come", n)
+		must(s.committed == nil || s.committed.Seq == n, "slot %d has another slot's certificate", n)
+	}
+	for i := 1; i < len(r.log.history); i++ {
+		must(r.log.history[i].certificate.Seq == r.log.history[i-1].certificate.Seq+1, "gap in the history at %d", r.log.history[i].certificate.Seq)
+	}
+	for i := range r.peers {
+		must(len(r.peers[i].held) <= maxHeld, "%d messages of replica %d held", len(r.peers[i].held), i)
+	}
+}
+
+func (s *slot) proposalView() consensus.View {
+	if s.proposal == nil {
+		return 0
+	}
+	return s.proposal.View
+}

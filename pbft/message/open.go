@@ -1,0 +1,379 @@
+package message
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/crypto/cryptobyte"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// Horizon is what an engine has settled: Open drops what lies beyond it before
+// spending a verification. It may be out of date by a few steps, which costs
+// verifications and never correctness. Immutable once published.
+type Horizon struct {
+	View      consensus.View
+	Changing  bool
+	Low       consensus.Seq // h
+	High      consensus.Seq // h+L
+	Prepared  Bits          // slots above Low that are prepared here in View
+	Committed Bits          // slots above Low that are committed here
+	Asleep    bool          // rejoining: protocol votes do not matter yet
+}
+
+// Bits is a set of slots, as offsets from a horizon's Low minus one.
+type Bits []uint64
+
+// NewBits returns an empty set for n slots.
+func NewBits(n int) Bits { return make(Bits, (n+63)/64) }
+
+// Set adds offset i.
+func (b Bits) Set(i int) { b[i/64] |= 1 << (i % 64) }
+
+// Has reports whether offset i is in the set.
+func (b Bits) Has(i int) bool { return i >= 0 && i/64 < len(b) && b[i/64]>>(i%64)&1 == 1 }
+
+// The reasons for which Open refuses a frame.
+const (
+	ReasonMalformed  consensus.Reason = "malformed"
+	ReasonSignature  consensus.Reason = "bad signature"
+	ReasonNotMember  consensus.Reason = "signer is not a member"
+	ReasonWrongRole  consensus.Reason = "signer may not say this in this view"
+	ReasonNoQuorum   consensus.Reason = "certificate without a quorum"
+	ReasonDigest     consensus.Reason = "batch does not match its digest"
+	ReasonBatch      consensus.Reason = "batch breaks a limit or repeats a request"
+	ReasonChannel    consensus.Reason = "not valid from this channel"
+	ReasonSettled    consensus.Reason = "settled before it came"
+	ReasonOldView    consensus.Reason = "view is over"
+	ReasonFarView    consensus.Reason = "view is too far ahead"
+	ReasonWindow     consensus.Reason = "outside the window"
+	ReasonRefused    consensus.Reason = "request refused"
+	ReasonUnknown    consensus.Reason = "unknown kind"
+	ReasonNotAsked   consensus.Reason = "from the topic only requests are taken"
+	ReasonOversized  consensus.Reason = "frame over the limit"
+	ReasonOtherBatch consensus.Reason = "batch holds a request that is not authentic"
+)
+
+var (
+	errNotMember    = errors.New("signer is not a member")
+	errWrongRole    = errors.New("signer may not say this in this view")
+	errNoQuorum     = errors.New("not a quorum of distinct members")
+	errWrongDigest  = errors.New("batch does not match its digest")
+	errBadBatch     = errors.New("batch breaks a limit or repeats a request")
+	errBadSignature = errors.New("bad signature")
+	errChannel      = errors.New("not valid from this channel")
+	errUnknownKind  = errors.New("unknown kind")
+	errTopic        = errors.New("not valid from the topic")
+	errOversized    = errors.New("frame over the limit")
+)
+
+var reasons = []struct {
+	err    error
+	reason consensus.Reason
+}{
+	{errNotMember, ReasonNotMember}, {errWrongRole, ReasonWrongRole}, {errNoQuorum, ReasonNoQuorum},
+	{errWrongDigest, ReasonDigest}, {errBadBatch, ReasonBatch}, {errChannel, ReasonChannel},
+	{errUnknownKind, ReasonUnknown}, {errTopic, ReasonNotAsked}, {errOversized, ReasonOversized},
+}
+
+func reasonOf(err error) consensus.Reason {
+	for _, r := range reasons {
+		if errors.Is(err, r.err) {
+			return r.reason
+		}
+	}
+	return ReasonMalformed
+}
+
+// opening is a frame between decoding and verification.
+type opening struct {
+	event   consensus.Event
+	request *consensus.Request // of a client's own frame, to be refused if its signature is bad
+	claims  []crypto.Claim
+	author  consensus.Peer // who signed the outermost layer
+	reason  consensus.Reason
+	refusal *consensus.Refusal
+}
+
+// Open decodes and authenticates a group of frames: membership and relevance
+// first, then all signatures as one group. One Opened per frame, in order.
+// Safe to call concurrently if v is.
+func (r *Rules) Open(v crypto.Verifier, h *Horizon, in []consensus.Frame) []consensus.Opened {
+	openings := make([]opening, len(in))
+	var claims []crypto.Claim
+	for i, f := range in {
+		openings[i] = r.decode(h, f)
+		claims = append(claims, openings[i].claims...)
+	}
+	var ok []bool
+	if len(claims) > 0 {
+		ok = v.Verify(claims)
+	}
+	out := make([]consensus.Opened, len(in))
+	for i := range openings {
+		o := &openings[i]
+		for claim := range o.claims {
+			if !ok[0] && o.reason == "" {
+				o.reject(claim)
+			}
+			ok = ok[1:]
+		}
+		out[i] = consensus.Opened{Reason: o.reason, Refusal: o.refusal}
+		if o.reason == "" {
+			out[i].Event = o.event
+			continue
+		}
+		out[i].Blame = o.author == in[i].From && o.reason != ReasonSettled && o.reason != ReasonOldView &&
+			o.reason != ReasonFarView && o.reason != ReasonWindow
+	}
+	return out
+}
+
+// reject says what it means that the given claim is false. With a proposal the
+// first is the primary's; a bad one after it is a request that the primary
+// should not have proposed, and no word of the client that it names.
+func (o *opening) reject(claim int) {
+	o.reason = ReasonSignature
+	if received, ok := o.event.(consensus.Receive); ok && claim > 0 {
+		if _, proposal := received.Message.(*PrePrepare); proposal {
+			o.reason = ReasonOtherBatch
+		}
+	}
+	if o.request != nil {
+		o.refusal = refusal(o.request, consensus.RefusedSignature)
+	}
+}
+
+func refusal(req *consensus.Request, code consensus.RefusalCode) *consensus.Refusal {
+	return &consensus.Refusal{Client: req.Client, Request: req.Digest, Sequence: req.Sequence, Code: code}
+}
+
+// decode turns a frame into a message and the list of what must be verified.
+func (r *Rules) decode(h *Horizon, f consensus.Frame) opening {
+	o := opening{author: f.From}
+	if len(f.Bytes) == 0 || len(f.Bytes) > consensus.MaxFrame {
+		o.reason = ReasonOversized
+		if len(f.Bytes) == 0 {
+			o.reason = ReasonMalformed
+		}
+		return o
+	}
+	if f.Bytes[0] == consensus.KindRequest {
+		return r.decodeRequest(o, f)
+	}
+	if f.From.Kind == consensus.Topic || f.From.Kind == consensus.PeerClient {
+		o.reason = ReasonNotAsked
+		if f.From.Kind == consensus.PeerClient {
+			o.reason = ReasonChannel
+			o.refusal = &consensus.Refusal{Client: f.From.Key, Code: consensus.RefusedMalformed}
+		}
+		return o
+	}
+	m, err := r.decodeMessage(h, f, &o)
+	if err != nil {
+		o.reason = reasonOf(err)
+	}
+	o.event = consensus.Receive{From: f.From, Message: m}
+	return o
+}
+
+// decodeRequest opens a client's request, whichever way it came. A client's
+// channel carries that client's requests only.
+func (r *Rules) decodeRequest(o opening, f consensus.Frame) opening {
+	req, err := consensus.DecodeRequest(f.Bytes)
+	if err != nil {
+		o.reason = ReasonMalformed
+		if f.From.Kind == consensus.PeerClient {
+			o.refusal = &consensus.Refusal{Client: f.From.Key, Code: consensus.RefusedMalformed}
+		}
+		return o
+	}
+	if f.From.Kind == consensus.PeerObserver || f.From.Kind == consensus.PeerClient && f.From.Key != req.Client {
+		o.reason = ReasonChannel
+		return o
+	}
+	// Before the signature is proven, only the owner of the channel may be
+	// answered: a refusal sent to whom a forged request names would let
+	// strangers speak to other clients in a replica's voice.
+	direct := f.From.Kind == consensus.PeerClient
+	if code := r.Genesis.CheckRequest(r.Roles, req); code != 0 {
+		o.reason = ReasonRefused
+		if direct {
+			o.refusal = refusal(req, code)
+		}
+		return o
+	}
+	if direct {
+		o.request = req
+	}
+	via := f.From
+	if via.Kind != consensus.PeerReplica {
+		via = consensus.ClientPeer(req.Client)
+	}
+	o.event = consensus.Submit{Via: via, Request: req}
+	o.claims = []crypto.Claim{req.Claim(r.Cluster)}
+	return o
+}
+
+// decodeMessage decodes a frame from a member or an observer. With a settled
+// message it fills in o.reason and asks for no verification.
+func (r *Rules) decodeMessage(h *Horizon, f consensus.Frame, o *opening) (any, error) {
+	kind := Kind(f.Bytes[0])
+	if f.From.Kind != consensus.PeerReplica && kind != FetchKind {
+		return nil, fmt.Errorf("%s from %s: %w", kind, f.From, errChannel)
+	}
+	var err error
+	switch kind {
+	case PrePrepareKind:
+		return r.decodePrePrepare(h, f, o)
+	case PrepareKind, CommitKind, CheckpointKind:
+		var v Vote
+		if len(f.Bytes) != VoteSize {
+			return nil, fmt.Errorf("%s of %d bytes: %w", kind, len(f.Bytes), consensus.ErrMalformed)
+		}
+		if v, err = r.decodeVote(f.Bytes); err != nil {
+			return nil, err
+		}
+		o.author = consensus.ReplicaPeer(v.Replica)
+		if o.reason = h.settled(&v); o.reason == "" {
+			o.claims = []crypto.Claim{r.Claim(&v)}
+		}
+		return &v, nil
+	case ViewChangeKind, NewViewKind:
+		return r.decodeViewMessage(h, f, o)
+	case StatusKind:
+		return decodeStatus(f.Bytes)
+	case FetchKind:
+		return decodeFetch(f.Bytes)
+	case RejoinKind:
+		return decodeRejoin(f.Bytes)
+	case GivenKind:
+		var g *Given
+		g, o.claims, err = r.decodeGiven(f.Bytes)
+		return g, err
+	case RejoinAnswerKind:
+		var m *RejoinAnswer
+		m, o.claims, err = r.decodeRejoinAnswer(f.Bytes)
+		return m, err
+	}
+	return nil, fmt.Errorf("kind %d: %w", kind, errUnknownKind)
+}
+
+// decodePrePrepare checks all of a proposal that does not depend on a
+// replica's position (PROTOCOL.md §4): digest, limits, authentic requests, no
+// request twice.
+func (r *Rules) decodePrePrepare(h *Horizon, f consensus.Frame, o *opening) (any, error) {
+	v, err := r.decodeVote(f.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	o.author = consensus.ReplicaPeer(v.Replica)
+	if o.reason = h.settled(&v); o.reason != "" {
+		return &PrePrepare{Vote: v}, nil
+	}
+	s := cryptobyte.String(f.Bytes[VoteSize:])
+	b, err := r.readGivenBatch(&s, v.Digest)
+	if err != nil {
+		return nil, err
+	}
+	if !s.Empty() {
+		return nil, fmt.Errorf("PRE-PREPARE: trailing bytes: %w", consensus.ErrMalformed)
+	}
+	if err := r.checkBatch(b); err != nil {
+		return nil, err
+	}
+	o.claims = r.batchClaims([]crypto.Claim{r.Claim(&v)}, b)
+	return &PrePrepare{Vote: v, Batch: b, Frame: f.Bytes}, nil
+}
+
+// checkBatch judges a batch by the genesis alone: size, number, each request's
+// limits and client, and no request twice.
+func (r *Rules) checkBatch(b *consensus.Batch) error {
+	l := &r.Genesis.Limits
+	if len(b.Requests) > l.BatchRequests || len(b.Requests) > 1 && b.Size() > l.BatchBytes {
+		return fmt.Errorf("%d requests, %d bytes: %w", len(b.Requests), b.Size(), errBadBatch)
+	}
+	type id struct {
+		client crypto.PublicKey
+		seq    consensus.Sequence
+	}
+	seen := make(map[id]bool, len(b.Requests))
+	for _, req := range b.Requests {
+		k := id{req.Client, req.Sequence}
+		if seen[k] {
+			return fmt.Errorf("request of %s twice: %w", req.Client.Short(), errBadBatch)
+		}
+		seen[k] = true
+		if code := r.Genesis.CheckRequest(r.Roles, req); code != 0 {
+			return fmt.Errorf("request of %s: %s: %w", req.Client.Short(), code, errBadBatch)
+		}
+	}
+	return nil
+}
+
+func (r *Rules) batchClaims(dst []crypto.Claim, b *consensus.Batch) []crypto.Claim {
+	for _, req := range b.Requests {
+		dst = append(dst, req.Claim(r.Cluster))
+	}
+	return dst
+}
+
+// decodeViewMessage opens VIEW-CHANGE and NEW-VIEW. Their nested signatures
+// are many, so they are checked only if the message could still count.
+func (r *Rules) decodeViewMessage(h *Horizon, f consensus.Frame, o *opening) (any, error) {
+	if Kind(f.Bytes[0]) == ViewChangeKind {
+		vc, err := r.decodeViewChange(f.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		o.author = consensus.ReplicaPeer(vc.Replica)
+		if h != nil && (vc.View < h.View || vc.View == h.View && !h.Changing) {
+			o.reason = ReasonOldView
+			return vc, nil
+		}
+		o.claims = r.viewChangeClaims(nil, vc)
+		return vc, nil
+	}
+	nv, err := r.decodeNewView(f.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	o.author = consensus.ReplicaPeer(nv.Replica)
+	if h != nil && (nv.View < h.View || nv.View == h.View && !h.Changing) {
+		o.reason = ReasonOldView
+		return nv, nil
+	}
+	o.claims = r.newViewClaims(nil, nv)
+	return nv, nil
+}
+
+// settled says why a vote can no longer matter, or "" if it may. Votes of one
+// view ahead and a little above the window may matter soon (PROTOCOL.md §4).
+func (h *Horizon) settled(v *Vote) consensus.Reason {
+	if h == nil {
+		return ""
+	}
+	if v.Seq <= h.Low {
+		return ReasonSettled
+	}
+	if v.Kind == CheckpointKind {
+		return ""
+	}
+	switch {
+	case v.View < h.View:
+		return ReasonOldView
+	case v.View > h.View+1:
+		return ReasonFarView
+	case v.Seq-h.Low > 2*(h.High-h.Low):
+		return ReasonWindow
+	case v.View > h.View || h.Changing:
+		return ""
+	}
+	i := int(v.Seq - h.Low - 1)
+	if h.Committed.Has(i) || v.Kind == PrepareKind && h.Prepared.Has(i) {
+		return ReasonSettled
+	}
+	return ""
+}

@@ -1,0 +1,86 @@
+package message
+
+import (
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/quorum"
+)
+
+// Rules is what every member knows from the genesis: what it takes to judge a
+// message without knowing anybody's position. Read-only once made.
+type Rules struct {
+	Genesis consensus.Genesis
+	System  quorum.System
+	Cluster crypto.Digest
+	Roles   consensus.Roles
+}
+
+// NewRules derives the rules from a genesis.
+func NewRules(g consensus.Genesis) (*Rules, error) {
+	if err := g.Validate(); err != nil {
+		return nil, err
+	}
+	sys, err := quorum.For(g)
+	if err != nil {
+		return nil, err
+	}
+	return &Rules{Genesis: g, System: sys, Cluster: g.ID(), Roles: g.Roles()}, nil
+}
+
+// domain is what a signature over a message of this kind is about.
+func (r *Rules) domain(k Kind) crypto.Domain {
+	return crypto.Domain{Tag: tags[k-PrePrepareKind], Cluster: r.Cluster, Epoch: r.Genesis.Epoch}
+}
+
+// member reports whether id is a replica of this cluster.
+func (r *Rules) member(id consensus.ReplicaID) bool { return int(id) < len(r.Genesis.Replicas) }
+
+// Sign signs body for a message of kind k.
+func (r *Rules) sign(s crypto.Signer, k Kind, body []byte) crypto.Signature {
+	return s.Sign(r.domain(k), body)
+}
+
+// claim is the statement that member id signed body as a message of kind k.
+func (r *Rules) claim(k Kind, id consensus.ReplicaID, body []byte, sig crypto.Signature) crypto.Claim {
+	return crypto.Claim{Key: r.Genesis.Replicas[id], Domain: r.domain(k), Body: body, Signature: sig}
+}
+
+// Kind is the first byte of a frame.
+type Kind byte
+
+// The kinds of PBFT's frames.
+const (
+	PrePrepareKind Kind = iota + Kind(consensus.FirstProtocolKind)
+	PrepareKind
+	CommitKind
+	CheckpointKind
+	ViewChangeKind
+	NewViewKind
+	StatusKind
+	FetchKind
+	GivenKind
+	RejoinKind
+	RejoinAnswerKind
+	lastKind = RejoinAnswerKind
+)
+
+var tags = [...]string{
+	"quorate/1/pre-prepare", "quorate/1/prepare", "quorate/1/commit", "quorate/1/checkpoint",
+	"quorate/1/view-change", "quorate/1/new-view",
+}
+
+var kindNames = [...]string{
+	"PRE-PREPARE", "PREPARE", "COMMIT", "CHECKPOINT", "VIEW-CHANGE", "NEW-VIEW",
+	"STATUS", "FETCH", "GIVEN", "REJOIN", "REJOIN-ANSWER",
+}
+
+// String is the name that the paper uses, or one in its manner.
+func (k Kind) String() string {
+	switch {
+	case k == Kind(consensus.KindRequest):
+		return "REQUEST"
+	case k < PrePrepareKind || k > lastKind:
+		return "?"
+	}
+	return kindNames[k-PrePrepareKind]
+}

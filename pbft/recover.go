@@ -1,0 +1,233 @@
+package pbft
+
+import (
+	"errors"
+	"fmt"
+
+	"quorate/consensus"
+	"quorate/pbft/message"
+	"quorate/viewchange"
+)
+
+// ErrAmnesiac refuses a wiped member where nobody could spare its vote.
+var ErrAmnesiac = errors.New("this replica's disk holds no birth record: it was wiped, and with f = 0 the cluster cannot tell what it said before. " +
+	"Restore its home, or start a new cluster")
+
+// recover makes the replica what it was when its log ended (§8): it never
+// contradicts a vote that it sent, executes again what it had executed above
+// the state on disk, and says again what may have been lost.
+func (r *replica) recover(rec consensus.Recovered) error {
+	r.now = rec.Now
+	if err := r.recoverState(rec); err != nil {
+		return err
+	}
+	if rec.Amnesiac {
+		if r.rules.System.Faults() == 0 {
+			return ErrAmnesiac
+		}
+		r.rejoin = rejoining{asleep: true, nonce: rec.Nonce, answers: make([]*message.RejoinAnswer, r.n())}
+		r.note(consensus.Note{Kind: consensus.Rejoining, Text: "no birth record: signs nothing until it is caught up"})
+		return nil
+	}
+	for i, record := range rec.Records {
+		if err := r.replay(record.Bytes); err != nil {
+			return fmt.Errorf("log record %d of %d (slot %d): %w", i+1, len(rec.Records), record.Slot, err)
+		}
+	}
+	if len(rec.Records) > 0 {
+		r.resume()
+	}
+	return nil
+}
+
+// recoverState takes the position of the state on disk, which must be proven.
+func (r *replica) recoverState(rec consensus.Recovered) error {
+	if rec.Height == 0 {
+		return nil
+	}
+	c, err := r.rules.OpenCertificate(r.cfg.Verify, rec.Certificate, message.CheckpointCertificate)
+	if err != nil {
+		return fmt.Errorf("the state on disk at n=%d is not certified: %w", rec.Height, err)
+	}
+	if c.Seq != rec.Height || c.Digest != rec.Root {
+		return fmt.Errorf("the state on disk is n=%d root %s, its certificate is for n=%d root %s", rec.Height, rec.Root.Short(), c.Seq, c.Digest.Short())
+	}
+	r.checkpoints.Adopt(c)
+	r.exec.handed, r.exec.applied, r.exec.kept = c.Seq, c.Seq, c.Seq
+	r.exec.last.seq, r.exec.last.root = c.Seq, c.Digest
+	r.exec.roots[c.Seq] = c.Digest
+	return nil
+}
+
+// replay takes one record, in the order in which they were written.
+func (r *replica) replay(b []byte) error {
+	if len(b) == 0 {
+		return consensus.ErrMalformed
+	}
+	switch {
+	case b[0] == limitsRecord:
+		return r.rejoin.recall(b)
+	case b[0] < consensus.FirstProtocolKind:
+		return r.replayCertificate(b)
+	}
+	m, err := r.rules.Decode(b)
+	if err != nil {
+		return err
+	}
+	switch m := m.(type) {
+	case *message.PrePrepare:
+		r.replayPrePrepare(m)
+	case *message.Vote:
+		r.replayVote(m)
+	case *message.ViewChange:
+		if m.View > r.view.number || m.View == r.view.number && r.view.changing {
+			r.views.Restore(m)
+			r.view.number, r.view.changing = m.View, true
+		}
+	case *message.NewView:
+		return r.replayNewView(m)
+	case *message.Given:
+		if m.Certificate != nil && r.inReach(m.Seq) {
+			s := r.slot(m.Seq)
+			s.committed = m.Certificate
+			if m.Batch != nil {
+				s.keep(m.Digest, m.Batch)
+			}
+		}
+	}
+	return nil
+}
+
+func (r *replica) replayCertificate(b []byte) error {
+	c, err := r.rules.DecodeCertificate(b, message.CertificateKind(b[0]))
+	if err != nil {
+		return err
+	}
+	if c.Kind == message.CheckpointCertificate {
+		r.checkpoints.Adopt(c)
+		return nil
+	}
+	if !r.inReach(c.Seq) {
+		return nil
+	}
+	s := r.slot(c.Seq)
+	if c.Kind == message.CommittedCertificate {
+		s.committed = c
+	} else if s.prepared == nil || s.prepared.View < c.View {
+		s.prepared = c
+	}
+	return nil
+}
+
+func (r *replica) replayPrePrepare(m *message.PrePrepare) {
+	if !r.inReach(m.Seq) {
+		return
+	}
+	s := r.slot(m.Seq)
+	s.keep(m.Digest, m.Batch)
+	if m.View != r.view.number || r.view.changing {
+		return
+	}
+	v := m.Vote
+	s.proposal = &v
+	r.markProposed(m.Batch, m.Seq)
+	if m.Replica == r.id {
+		s.voted = true
+		r.view.next = max(r.view.next, m.Seq+1)
+		r.view.stamp = max(r.view.stamp, m.Batch.Stamp)
+	}
+}
+
+func (r *replica) replayVote(v *message.Vote) {
+	if v.Kind == message.CheckpointKind {
+		r.checkpoints.Add(*v)
+		return
+	}
+	if !r.inReach(v.Seq) || v.View != r.view.number || r.view.changing {
+		return
+	}
+	s := r.slot(v.Seq)
+	if v.Kind == message.PrepareKind {
+		s.prepares.add(v)
+		s.voted = true
+	} else {
+		s.commits.add(v)
+	}
+}
+
+// replayNewView puts the replica into the view without saying anything.
+func (r *replica) replayNewView(nv *message.NewView) error {
+	if nv.View < r.view.number || nv.View == r.view.number && !r.view.changing {
+		return nil // written again when the log was cut
+	}
+	start, err := r.views.Accept(nv)
+	if err != nil {
+		return err
+	}
+	r.begin(nv, start)
+	r.checkpoints.Adopt(start.Checkpoint)
+	for i, c := range start.Chosen {
+		if r.inReach(c.Seq) && c.Seq > r.low() {
+			s := r.slot(c.Seq)
+			s.proposal, s.chosen = &start.Proposals[i], true
+			s.voted = r.primary() == r.id
+		}
+	}
+	return nil
+}
+
+// begin sets the position to a view that opens, and forgets the votes of the
+// one before.
+func (r *replica) begin(nv *message.NewView, start viewchange.Start) {
+	r.view.number, r.view.changing, r.view.newView = start.View, false, nv
+	r.view.waitSince, r.exec.progress = -1, r.tick
+	r.view.opened, r.view.next = start.Max()+1, start.Max()+1
+	clear(r.view.proposed)
+	r.views.Entered(start.View)
+	for _, s := range r.log.slots {
+		s.reset()
+	}
+}
+
+// resume says again what may have been lost with the process, and goes on.
+func (r *replica) resume() {
+	r.note(consensus.Note{Kind: consensus.Restarted, View: r.view.number, Seq: r.exec.handed})
+	r.view.recordedAt = 0 // written anew at the next cut of the log
+	r.execute()
+	if vc := r.views.Mine(); vc != nil && r.view.changing {
+		r.broadcast(consensus.Votes, vc.Frame)
+	}
+	for _, n := range r.slotNumbers() {
+		s := r.log.slots[n]
+		if s.committed == nil && !r.view.changing {
+			r.sayAgain(s)
+		}
+	}
+	r.catchUp()
+}
+
+// sayAgain repeats my votes in a slot that is under way, and casts the one
+// that the crash came before.
+func (r *replica) sayAgain(s *slot) {
+	for _, v := range []*message.Vote{s.prepares.votes[r.id], s.commits.votes[r.id]} {
+		if v != nil {
+			r.broadcast(consensus.Votes, v.Encode())
+		}
+	}
+	p := s.proposal
+	if p == nil {
+		return
+	}
+	b, here := s.body(p.Digest)
+	switch {
+	case here && p.Replica == r.id && b != nil:
+		r.broadcast(consensus.Bodies, message.Reframe(*p, b).Frame)
+	case here && !s.voted && b != nil:
+		r.accept(s, message.Reframe(*p, b).Frame)
+		return
+	case here && !s.voted:
+		r.accept(s, nil)
+		return
+	}
+	r.advance(s)
+}

@@ -1,0 +1,217 @@
+package pbft
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"quorate/consensus"
+	"quorate/pbft/message"
+)
+
+// rejoining is the amnesiac rule (PROTOCOL.md §8): a replica that lost its log
+// has forgotten what it said. It signs nothing until a checkpoint is stable
+// that no forgotten vote can lie above, and then votes only above it, in views
+// that no forgotten VIEW-CHANGE can be for.
+type rejoining struct {
+	asleep  bool // signs nothing
+	nonce   uint64
+	answers []*message.RejoinAnswer // by replica; non-amnesiac ones
+	known   bool                    // enough answers: the limits below hold
+	target  consensus.Seq           // N: votes only for slots above it
+	view    consensus.View          // V*+2: votes only in this view and later ones
+}
+
+// allows reports whether a vote for slot n in view v may be signed.
+func (j *rejoining) allows(v consensus.View, n consensus.Seq) bool {
+	return !j.asleep && n > j.target && v >= j.view
+}
+
+// mayChange reports whether a VIEW-CHANGE for v may be signed.
+func (j *rejoining) mayChange(v consensus.View) bool { return !j.asleep && v >= j.view }
+
+// limitsRecord is the first byte of the record that keeps the limits.
+const limitsRecord = 0xf0
+
+// record encodes the limits for the log; nil if there are none.
+func (j *rejoining) record() []byte {
+	if !j.known {
+		return nil
+	}
+	b := binary.BigEndian.AppendUint64([]byte{limitsRecord}, uint64(j.target))
+	b = binary.BigEndian.AppendUint64(b, uint64(j.view))
+	if j.asleep {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+func (j *rejoining) recall(b []byte) error {
+	if len(b) != 18 || b[17] > 1 {
+		return fmt.Errorf("rejoin limits: %w", consensus.ErrMalformed)
+	}
+	j.known, j.asleep = true, b[17] == 1
+	j.target = consensus.Seq(binary.BigEndian.Uint64(b[1:]))
+	j.view = consensus.View(binary.BigEndian.Uint64(b[9:]))
+	return nil
+}
+
+// tickRejoin asks while asleep, and otherwise watches over those who are.
+func (r *replica) tickRejoin() {
+	j := &r.rejoin
+	if j.asleep && !j.known && r.tick%r.cfg.StatusEvery == 0 {
+		m := message.Rejoin{Nonce: j.nonce}
+		r.sendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Votes, m.Encode())
+		if r.tick%(40*r.cfg.StatusEvery) == 0 {
+			r.alarm(fmt.Sprintf("lost its log and needs the answers of %d replicas that did not, has %d: with more than f=%d such losses the cluster stays stopped",
+				r.n()-r.rules.System.Faults(), r.answered(), r.rules.System.Faults()))
+		}
+	}
+	r.leaveForRejoin()
+	if r.fillWanted() && !r.view.changing && !r.isPrimary() && r.tick-r.exec.progress > r.patience() && !r.behind() {
+		r.timedOut(r.view.number+1, "the primary does not fill for a replica that rejoins")
+	}
+}
+
+func (r *replica) answered() int {
+	n := 0
+	for _, a := range r.rejoin.answers {
+		if a != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// onRejoin answers an amnesiac, and begins to help it, at most once in a while:
+// claiming amnesia is cheap.
+func (r *replica) onRejoin(from consensus.Peer, m *message.Rejoin) {
+	if !r.state.throttle.Ready(from) {
+		r.ignoredFrom(reasonBudget, from.Replica)
+		return
+	}
+	p := &r.peers[from.Replica]
+	switch {
+	case p.nonce == m.Nonce:
+	case p.rejoin >= 0 && r.tick-p.rejoin < r.cfg.RejoinEvery:
+		r.ignoredFrom(reasonRejoinOften, from.Replica)
+	default:
+		p.nonce, p.rejoin, p.joinedTo = m.Nonce, r.tick, false
+		p.fill = r.low() + 3*r.rules.Genesis.Window
+		r.exec.progress = r.tick
+	}
+	a := message.RejoinAnswer{
+		Nonce: m.Nonce, Amnesiac: r.rejoin.asleep,
+		Checkpoint: r.checkpoints.Stable(), NewView: r.view.newView, Yours: r.views.Latest(from.Replica),
+	}
+	r.help(from, consensus.Bodies, a.Encode())
+}
+
+// onRejoinAnswer collects n-f answers of replicas that remember. The highest
+// checkpoint and view that they prove bound whatever was forgotten.
+func (r *replica) onRejoinAnswer(from consensus.Peer, m *message.RejoinAnswer) {
+	j := &r.rejoin
+	switch {
+	case !j.asleep:
+		r.ignoredFrom(reasonNotRejoining, from.Replica)
+		return
+	case m.Nonce != j.nonce:
+		r.ignoredFrom(reasonNonce, from.Replica)
+		return
+	}
+	r.adopt(m.Checkpoint)
+	if m.NewView != nil && (m.NewView.View > r.view.number || m.NewView.View == r.view.number && r.view.changing) {
+		r.onNewView(m.NewView)
+	}
+	if m.Amnesiac || j.known {
+		return
+	}
+	j.answers[from.Replica] = m
+	if r.answered() < r.n()-r.rules.System.Faults() {
+		return
+	}
+	r.learnLimits()
+}
+
+func (r *replica) learnLimits() {
+	j := &r.rejoin
+	var highest consensus.Seq
+	var view consensus.View
+	for _, a := range j.answers {
+		if a == nil {
+			continue
+		}
+		if a.Checkpoint != nil {
+			highest = max(highest, a.Checkpoint.Seq)
+		}
+		if a.NewView != nil {
+			view = max(view, a.NewView.View)
+		}
+		if a.Yours != nil && a.Yours.Replica == r.id {
+			view = max(view, a.Yours.View)
+		}
+	}
+	j.known, j.target, j.view = true, highest+2*r.rules.Genesis.Window, view+2
+	j.answers = nil
+	r.recordView()
+	r.note(consensus.Note{Kind: consensus.Rejoining, View: j.view, Seq: j.target})
+	r.rejoined()
+}
+
+// rejoined: the target is stable, so this replica may speak again, above it and
+// in the views to come.
+func (r *replica) rejoined() {
+	j := &r.rejoin
+	if !j.asleep || !j.known || r.low() < j.target {
+		return
+	}
+	j.asleep = false
+	r.recordView()
+	r.note(consensus.Note{Kind: consensus.Rejoined, View: j.view, Seq: j.target})
+	r.leaveForRejoin()
+}
+
+// leaveForRejoin goes for the first view in which this replica may vote.
+func (r *replica) leaveForRejoin() {
+	j := &r.rejoin
+	if j.known && !j.asleep && r.view.number < j.view {
+		r.leave(j.view, "rejoined after a lost log")
+	}
+}
+
+// farRejoin bounds how far ahead a rejoining replica may ask others to go. It
+// may have to go past a view that it asked for alone in its earlier life.
+const farRejoin = 64
+
+// joinsRejoiner: once per rejoin, the VIEW-CHANGE of a replica that rejoins is
+// enough to leave; without it a cluster at peace would never give it a view in
+// which it may vote.
+func (r *replica) joinsRejoiner(vc *message.ViewChange) bool {
+	p := &r.peers[vc.Replica]
+	if p.rejoin < 0 || p.joinedTo || vc.View <= r.view.number || vc.View > r.view.number+farRejoin ||
+		!r.rejoin.mayChange(vc.View) || r.tick-p.rejoin > 100*r.cfg.RejoinEvery {
+		return false
+	}
+	p.joinedTo = true
+	return true
+}
+
+// fillWanted reports whether somebody needs checkpoints that an idle cluster
+// would not reach.
+func (r *replica) fillWanted() bool {
+	for i := range r.peers {
+		if r.peers[i].fill > r.exec.handed {
+			return true
+		}
+	}
+	return false
+}
+
+// fills reports whether the primary proposes an empty batch now.
+func (r *replica) fills() bool {
+	for i := range r.peers {
+		if r.peers[i].fill >= r.view.next {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,263 @@
+package pbft
+
+import (
+	"quorate/checkpoint"
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/evidence"
+	"quorate/pbft/message"
+	"quorate/viewchange"
+)
+
+// replica is the engine. Its parts keep their own rules; it joins them and is
+// the only one that emits.
+type replica struct {
+	cfg   *Config
+	rules *message.Rules
+	id    consensus.ReplicaID
+	clock
+	out consensus.Output
+
+	view        position
+	log         slotLog
+	exec        execution
+	requests    *pool
+	checkpoints *checkpoint.Tracker
+	views       *viewchange.Changer
+	peers       []peer // by id
+	state       restore
+	rejoin      rejoining
+	evidence    evidence.Store
+}
+
+// clock is all that the replica knows of time.
+type clock struct {
+	now  consensus.Time // the host's clock in this burst: for stamps only
+	tick int            // ticks since the start: for everything else
+}
+
+// position is where the replica stands among the views.
+type position struct {
+	number     consensus.View
+	changing   bool                         // between views, going for number
+	newView    *message.NewView             // what opened the current (or last entered) view; nil in view 0
+	level      int                          // patience is base << level
+	joined     bool                         // the last change was a join, which counts once in a chain
+	waitSince  int                          // tick since which q replicas go for number or later; -1 while they do not
+	next       consensus.Seq                // primary: the next sequence number to propose
+	stamp      consensus.Time               // primary: of the last batch
+	dated      int                          // held proposals that wait for the clock
+	opened     consensus.Seq                // first slot of new proposals in this view
+	recordedAt consensus.Seq                // log slot under which the view's records were last written
+	proposed   map[requestKey]consensus.Seq // requests in this view's new proposals, by slot
+}
+
+// slotLog holds the slots above the low water mark, and a little below it for
+// those who are catching up.
+type slotLog struct {
+	slots   map[consensus.Seq]*slot // (executed or h, h+L]
+	history []settled               // executed slots at or below h, ascending
+	bytes   int                     // of the history
+}
+
+// settled is an executed slot that a stable checkpoint covers, kept for a while
+// so that a replica a little behind need not take a whole state.
+type settled struct {
+	certificate *message.Certificate
+	batch       *consensus.Batch
+}
+
+// peer is what this replica remembers of another one.
+type peer struct {
+	heard    int                 // tick of its last STATUS; -1 never
+	executed consensus.Seq       // as of its last STATUS
+	held     []consensus.Receive // too early to act on, bounded
+	heldSize int
+	nonce    uint64        // its rejoin that we help
+	rejoin   int           // tick at which that began; -1 never
+	fill     consensus.Seq // until where a primary fills for it
+	joinedTo bool          // we joined its VIEW-CHANGE in this rejoin
+}
+
+func newReplica(p *Protocol) *replica {
+	n := len(p.cfg.Genesis.Replicas)
+	r := &replica{
+		cfg: &p.cfg, rules: p.rules, id: p.cfg.Self,
+		requests:    newPool(n, p.cfg.PendingCount, p.cfg.PendingBytes),
+		checkpoints: checkpoint.New(p.rules, p.cfg.Self),
+		views:       viewchange.New(p.rules, p.cfg.Self, p.cfg.Signer),
+		peers:       make([]peer, n),
+		log:         slotLog{slots: map[consensus.Seq]*slot{}},
+	}
+	r.exec.roots = map[consensus.Seq]crypto.Digest{}
+	r.view.waitSince = -1
+	r.view.next = 1
+	r.view.proposed = map[requestKey]consensus.Seq{}
+	for i := range r.peers {
+		r.peers[i] = peer{heard: -1, rejoin: -1}
+	}
+	r.state = newRestore()
+	return r
+}
+
+// Step implements consensus.Engine.
+func (r *replica) Step(b consensus.Burst) consensus.Output {
+	r.now = b.Now
+	if !r.exec.halted {
+		for _, e := range b.Events {
+			r.on(e)
+		}
+		r.propose()
+	}
+	if r.cfg.CheckEachStep {
+		r.checkInvariants()
+	}
+	out := r.out
+	r.out = consensus.Output{}
+	return out
+}
+
+// on is the one switch over events.
+func (r *replica) on(e consensus.Event) {
+	switch e := e.(type) {
+	case consensus.Tick:
+		r.onTick()
+	case consensus.Submit:
+		r.onSubmit(e)
+	case consensus.Receive:
+		r.onReceive(e)
+	case consensus.Executed:
+		r.onExecuted(e)
+	case consensus.Kept:
+		r.onKept(e.Seq)
+	case consensus.Chunk:
+		r.onChunk(e)
+	case consensus.Staged:
+		r.onStaged(e)
+	case consensus.Restored:
+		r.onRestored(e)
+	}
+}
+
+// onReceive hands an authentic message to the rule that it falls under.
+func (r *replica) onReceive(e consensus.Receive) {
+	switch m := e.Message.(type) {
+	case *message.PrePrepare:
+		r.onPrePrepare(e, m)
+	case *message.Vote:
+		r.onVote(e, m)
+	case *message.ViewChange:
+		r.onViewChange(m)
+	case *message.NewView:
+		r.onNewView(m)
+	case *message.Status:
+		r.onStatus(e.From, m)
+	case *message.Fetch:
+		r.onFetch(e.From, m)
+	case *message.Given:
+		r.onGiven(e.From, m)
+	case *message.Rejoin:
+		r.onRejoin(e.From, m)
+	case *message.RejoinAnswer:
+		r.onRejoinAnswer(e.From, m)
+	}
+}
+
+func (r *replica) onVote(e consensus.Receive, v *message.Vote) {
+	switch v.Kind {
+	case message.PrepareKind:
+		r.onPrepare(e, v)
+	case message.CommitKind:
+		r.onCommit(e, v)
+	case message.CheckpointKind:
+		r.onCheckpoint(v)
+	}
+}
+
+// onTick is where time passes: everything that happens without a message.
+func (r *replica) onTick() {
+	r.tick++
+	r.releaseDated()
+	r.tickRequests()
+	r.tickView()
+	r.tickRestore()
+	r.tickRejoin()
+	if r.tick%r.cfg.StatusEvery == 0 {
+		r.sendStatus()
+		r.askBodies()
+	}
+}
+
+func (r *replica) n() int { return len(r.peers) }
+func (r *replica) q() int { return r.rules.System.Quorum() }
+
+// primary is the primary of the view that this replica is in or going for.
+func (r *replica) primary() consensus.ReplicaID { return r.rules.System.Primary(r.view.number) }
+
+func (r *replica) isPrimary() bool { return r.primary() == r.id && !r.view.changing }
+
+// low and high are the water marks h and h+L (§4.3).
+func (r *replica) low() consensus.Seq  { return r.checkpoints.Low() }
+func (r *replica) high() consensus.Seq { return r.checkpoints.High() }
+
+// mayVote reports whether this replica may sign a protocol message for slot n
+// in view v: not while it forgets what it said (§8), nor below a state that it
+// had to repair (§5).
+func (r *replica) mayVote(v consensus.View, n consensus.Seq) bool {
+	return n > r.exec.mute && r.rejoin.allows(v, n)
+}
+
+// slot returns the slot n, which must lie where slots are kept.
+func (r *replica) slot(n consensus.Seq) *slot {
+	s := r.log.slots[n]
+	if s == nil {
+		s = newSlot(n, r.n())
+		r.log.slots[n] = s
+	}
+	return s
+}
+
+// inReach reports whether slot n is one that is kept: above what is executed
+// or stable, whichever is lower, and not above the high mark.
+func (r *replica) inReach(n consensus.Seq) bool {
+	return n > min(r.low(), r.exec.handed) && n <= r.high()
+}
+
+func (r *replica) record(slot consensus.Seq, b []byte) {
+	r.out.Records = append(r.out.Records, consensus.Record{Slot: slot, Bytes: b})
+}
+
+func (r *replica) recordLazy(slot consensus.Seq, b []byte) {
+	r.out.Records = append(r.out.Records, consensus.Record{Slot: slot, Bytes: b, Lazy: true})
+}
+
+// broadcast sends to every other replica, after what was recorded is durable.
+func (r *replica) broadcast(class consensus.Class, frame []byte) {
+	r.out.Sends = append(r.out.Sends, consensus.Send{To: consensus.Peer{Kind: consensus.Everyone}, Class: class, Bytes: frame})
+}
+
+func (r *replica) send(to consensus.Peer, class consensus.Class, frame []byte) {
+	r.out.Sends = append(r.out.Sends, consensus.Send{To: to, Class: class, Bytes: frame})
+}
+
+// sendEarly is for what promises nothing that is recorded here.
+func (r *replica) sendEarly(to consensus.Peer, class consensus.Class, frame []byte) {
+	r.out.Early = append(r.out.Early, consensus.Send{To: to, Class: class, Bytes: frame})
+}
+
+func (r *replica) note(n consensus.Note) { r.out.Notes = append(r.out.Notes, n) }
+
+func (r *replica) alarm(text string) {
+	r.note(consensus.Note{Kind: consensus.Alarm, View: r.view.number, Seq: r.exec.handed, Text: text})
+}
+
+// contradiction keeps two signed messages of one signer that cannot both be
+// honest, after code that shares nothing with this path has judged them (§9).
+func (r *replica) contradiction(who consensus.ReplicaID, first, second []byte) {
+	c := evidence.Contradiction{First: first, Second: second}
+	b := c.Encode()
+	fault, err := evidence.VerifyWith(r.cfg.Verify, &r.cfg.Genesis, b)
+	if err == nil && r.evidence.Add(fault, b) {
+		r.note(consensus.Note{Kind: consensus.EvidenceNote, View: fault.View, Seq: fault.Seq, Replica: who, Text: fault.String(), Bytes: b})
+	}
+}

@@ -1,0 +1,121 @@
+package pbft
+
+import "quorate/consensus"
+
+// onSubmit admits an authentic request of a permitted client (§3): answered
+// from the session if it was executed, refused with a reason if there is no
+// room, else pending until it is executed. Nothing invalid comes here.
+func (r *replica) onSubmit(e consensus.Submit) {
+	q := e.Request
+	switch r.requests.recent.standing(q) {
+	case done:
+		r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: q})
+		return
+	case beyond:
+		r.refuse(e.Via, q, consensus.RefusedAhead)
+		return
+	}
+	if p := r.requests.find(keyOf(q)); p != nil {
+		if p.request.Digest != q.Digest {
+			// One client, two requests under one sequence. The first stays;
+			// whichever is ordered is executed, the other is stale then.
+			r.refuse(e.Via, q, consensus.RefusedStale)
+		}
+		return
+	}
+	lane := r.requests.laneOf(e.Via)
+	if r.requests.full(lane, len(q.Raw)) {
+		r.refuse(e.Via, q, consensus.RefusedBusy)
+		return
+	}
+	p := r.requests.add(q, lane, r.tick)
+	if e.Via.Kind == consensus.PeerClient && !r.isPrimary() {
+		r.forward(p)
+	}
+}
+
+func (r *replica) refuse(via consensus.Peer, q *consensus.Request, code consensus.RefusalCode) {
+	if via.Kind != consensus.PeerClient {
+		return // the replica that forwards it asks again
+	}
+	r.out.Refusals = append(r.out.Refusals, consensus.Refusal{
+		Client: q.Client, Request: q.Digest, Sequence: q.Sequence, Code: code, View: r.view.number, Primary: r.primary(),
+	})
+}
+
+// forward hands a request to the primary. The second time it goes over the
+// topic too: a client that reaches a single replica still reaches all (§3).
+func (r *replica) forward(p *pending) {
+	p.told = r.tick
+	p.times++
+	if !r.view.changing && r.primary() != r.id {
+		r.sendEarly(consensus.ReplicaPeer(r.primary()), consensus.Bodies, p.request.Raw)
+	}
+	if p.times == 2 && p.lane == len(r.requests.lanes)-1 {
+		r.sendEarly(consensus.Peer{Kind: consensus.Topic}, consensus.Bodies, p.request.Raw)
+		r.note(consensus.Note{Kind: consensus.Forwarded, View: r.view.number, Replica: r.primary(), Digest: p.request.Digest})
+	}
+}
+
+// maxForwards bounds the requests told again in one tick.
+const maxForwards = 64
+
+// tickRequests tells the primary again of what it leaves waiting, and leaves
+// the view of a primary that keeps any request waiting beyond patience (§6).
+func (r *replica) tickRequests() {
+	if r.view.changing || r.isPrimary() {
+		return
+	}
+	again := max(1, r.cfg.Patience/4)
+	left := maxForwards
+	for _, p := range r.requests.order {
+		if left == 0 || r.tick-p.since < again {
+			break // ordered by age
+		}
+		if !p.gone && r.tick-p.told >= again {
+			r.forward(p)
+			left--
+		}
+	}
+	if p := r.requests.oldest(); p != nil && r.tick-p.since > r.patience() && !r.behind() {
+		r.timedOut(r.view.number+1, "a request waited beyond patience")
+	}
+}
+
+// patience is how many ticks a request, or a view change, may take now: the
+// base doubled with each view change in a row, capped (§6).
+func (r *replica) patience() int {
+	p := r.cfg.Patience
+	for range r.view.level {
+		if p >= r.cfg.PatienceCap/2 {
+			return r.cfg.PatienceCap
+		}
+		p *= 2
+	}
+	return min(p, r.cfg.PatienceCap)
+}
+
+// behind reports whether what this replica lacks was certified elsewhere, so
+// that it has to catch up and not to complain. A certificate of a slot further
+// up proves nothing of the kind: a primary that skips a sequence number would
+// silence everyone with it.
+func (r *replica) behind() bool {
+	if r.state.active() || r.low() > r.exec.handed {
+		return true
+	}
+	s := r.log.slots[r.exec.handed+1]
+	return s != nil && s.committed != nil
+}
+
+// wait makes requests pending that a NEW-VIEW dropped.
+func (r *replica) waitAgain(b *consensus.Batch) {
+	if b == nil {
+		return
+	}
+	lane := len(r.requests.lanes) - 1
+	for _, q := range b.Requests {
+		if r.requests.find(keyOf(q)) == nil && r.requests.recent.standing(q) == fresh && !r.requests.full(lane, len(q.Raw)) {
+			r.requests.add(q, lane, r.tick)
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package pbft
+
+import (
+	"quorate/consensus"
+	"quorate/pbft/message"
+	"quorate/transfer"
+)
+
+// restore is the engine's part in moving a state: when to fetch which one, and
+// how much to serve. The parts are verified by the host as they arrive.
+type restore struct {
+	fetcher    *transfer.Fetcher
+	server     *transfer.Server
+	throttle   *transfer.Throttle // of answers to STATUS and FETCH
+	needTarget bool               // nobody serves the target any more
+	stuckAt    consensus.Seq      // last executed slot when lagging was first seen
+	stuckSince int                // tick
+}
+
+func newRestore() restore {
+	return restore{
+		fetcher:  transfer.NewFetcher(transfer.DefaultConfig()),
+		server:   transfer.NewServer(transfer.DefaultServerConfig()),
+		throttle: transfer.NewThrottle(helpPerTick, helpBurst),
+	}
+}
+
+func (s *restore) active() bool { return s.fetcher.Active() }
+
+// catchUp decides between the log and the state (§7): only a replica more than
+// L behind takes the state of a stable checkpoint, or one whose missing slots
+// nobody gives any more.
+func (r *replica) catchUp() {
+	c := r.checkpoints.Stable()
+	if c == nil || c.Seq <= r.exec.handed {
+		r.state.stuckSince = r.tick
+		return
+	}
+	if r.state.active() {
+		if r.state.needTarget && c.Seq > r.state.fetcher.Target().Seq {
+			r.state.needTarget = false
+			r.applyRestore(r.state.fetcher.Retarget(target(c), r.others()))
+		}
+		return
+	}
+	if r.state.stuckAt != r.exec.handed {
+		r.state.stuckAt, r.state.stuckSince = r.exec.handed, r.tick
+	}
+	if c.Seq-r.exec.handed > r.rules.Genesis.Window || r.tick-r.state.stuckSince > 8*r.cfg.StatusEvery {
+		r.restore(c)
+	}
+}
+
+func target(c *message.Certificate) transfer.Target {
+	return transfer.Target{Seq: c.Seq, Root: c.Digest, Certificate: c.Encode()}
+}
+
+func (r *replica) others() []consensus.ReplicaID {
+	out := make([]consensus.ReplicaID, 0, r.n())
+	for i := range r.n() {
+		if id := consensus.ReplicaID(i); id != r.id {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// restore begins to fetch the state at c.
+func (r *replica) restore(c *message.Certificate) {
+	if c == nil || r.state.active() {
+		return
+	}
+	r.note(consensus.Note{Kind: consensus.Fetching, View: r.view.number, Seq: c.Seq, Digest: c.Digest})
+	r.state.needTarget = false
+	r.applyRestore(r.state.fetcher.Start(target(c), r.others()))
+}
+
+// applyRestore does what the fetcher decided.
+func (r *replica) applyRestore(d transfer.Decision) {
+	for _, a := range d.Asks {
+		f := message.Fetch{What: message.WhatParts, Seq: a.Seq, Digest: a.Root, Items: a.Items}
+		r.sendEarly(consensus.ReplicaPeer(a.To), consensus.Bodies, f.Encode())
+	}
+	r.out.Jobs = append(r.out.Jobs, d.Jobs...)
+	for _, id := range d.Bad {
+		r.note(consensus.Note{Kind: consensus.BadPart, Seq: r.state.fetcher.Target().Seq, Replica: id})
+	}
+	if d.Failed {
+		r.alarm("the state cannot be put together from its parts; fetching starts anew")
+		r.state.stuckSince = r.tick
+	}
+	if d.NeedTarget {
+		r.state.needTarget = true
+		r.catchUp()
+	}
+}
+
+func (r *replica) tickRestore() {
+	r.state.throttle.Tick()
+	r.out.Reads = append(r.out.Reads, r.state.server.Tick()...)
+	r.applyRestore(r.state.fetcher.Tick())
+	r.catchUp()
+}
+
+// onChunk sends the parts that the host has read for a peer.
+func (r *replica) onChunk(c consensus.Chunk) {
+	r.out.Reads = append(r.out.Reads, r.state.server.OnChunk(c)...)
+	g := message.Given{What: message.WhatParts, Seq: c.Read.Seq, Digest: c.Read.Root, Parts: c.Parts, Gone: c.Gone}
+	r.sendEarly(c.Read.To, consensus.Bulk, g.Encode())
+}
+
+func (r *replica) onStaged(e consensus.Staged) { r.applyRestore(r.state.fetcher.OnStaged(e)) }
+
+// onRestored: the state is the certified one now. Slots above it survive and
+// are executed from there (§7).
+func (r *replica) onRestored(e consensus.Restored) {
+	if e.OK {
+		r.exec.handed, r.exec.applied, r.exec.kept = e.Seq, e.Seq, e.Seq
+		clear(r.exec.roots)
+		r.exec.roots[e.Seq] = e.Root
+		r.exec.last.seq, r.exec.last.root = e.Seq, e.Root
+		r.exec.settled, r.exec.progress = nil, r.tick
+		r.log.history, r.log.bytes = nil, 0
+		for _, n := range r.slotNumbers() {
+			if n <= e.Seq {
+				delete(r.log.slots, n)
+			}
+		}
+		r.note(consensus.Note{Kind: consensus.Fetched, View: r.view.number, Seq: e.Seq, Digest: e.Root})
+	}
+	r.applyRestore(r.state.fetcher.OnRestored(e))
+	if e.OK && !r.state.active() {
+		r.forgetLog()
+		r.execute()
+		r.catchUp()
+	}
+}

@@ -1,0 +1,128 @@
+package pbft
+
+import (
+	"quorate/consensus"
+	"quorate/pbft/message"
+)
+
+// Horizon implements consensus.Engine.
+func (r *replica) Horizon() consensus.Horizon {
+	low := r.low()
+	size := int(r.rules.Genesis.Window)
+	h := &message.Horizon{
+		View: r.view.number, Changing: r.view.changing, Low: min(low, r.exec.handed), High: r.high(),
+		Prepared: message.NewBits(2 * size), Committed: message.NewBits(2 * size),
+	}
+	for n, s := range r.log.slots {
+		i := int(n - h.Low - 1)
+		if n <= h.Low || i >= 2*size {
+			continue
+		}
+		if s.preparedIn(r.view.number) {
+			h.Prepared.Set(i)
+		}
+		if s.committed != nil && s.preparedIn(r.view.number) {
+			h.Committed.Set(i)
+		}
+	}
+	return h
+}
+
+// Status implements consensus.Engine.
+func (r *replica) Status() consensus.Status {
+	st := consensus.Status{
+		Protocol: "pbft", Replica: r.id, View: r.view.number, Primary: r.primary(), Changing: r.view.changing,
+		Executed: r.exec.handed, Applied: r.exec.applied, Stable: r.low(), High: r.high(), Kept: r.exec.kept,
+		Root: r.exec.last.root, RootSeq: r.exec.last.seq,
+		Pending: len(r.requests.byKey), Rejoining: r.rejoin.asleep,
+	}
+	if r.state.active() {
+		st.Fetching = r.state.fetcher.Target().Seq
+	}
+	for n, s := range r.log.slots {
+		if n > r.exec.handed && s.proposal != nil {
+			st.InFlight++
+		}
+	}
+	for i := range r.peers {
+		id := consensus.ReplicaID(i)
+		if id == r.id || r.heardLately(id) {
+			st.Heard = append(st.Heard, id)
+		}
+	}
+	st.Waiting = r.waiting()
+	return st
+}
+
+// heardLately: a STATUS came within the last four periods.
+func (r *replica) heardLately(id consensus.ReplicaID) bool {
+	at := r.peers[id].heard
+	return at >= 0 && r.tick-at <= 4*r.cfg.StatusEvery
+}
+
+// waiting answers "why is it not progressing": which certificate lacks whom.
+func (r *replica) waiting() []consensus.Lack {
+	var out []consensus.Lack
+	if r.rejoin.asleep {
+		out = append(out, consensus.Lack{What: "stable checkpoint after a lost log", Seq: r.rejoin.target})
+	}
+	if r.state.active() {
+		out = append(out, consensus.Lack{What: "parts of the state", Seq: r.state.fetcher.Target().Seq})
+	}
+	if r.view.changing {
+		have := r.views.Senders(r.view.number)
+		what := "VIEW-CHANGEs"
+		missing := r.silent(have)
+		if len(have) >= r.q() {
+			what, missing = "NEW-VIEW", []consensus.ReplicaID{r.primary()}
+		}
+		return append(out, consensus.Lack{What: what, View: r.view.number, Have: have, Need: r.q(), Missing: missing})
+	}
+	if l, ok := r.slotLack(); ok {
+		out = append(out, l)
+	}
+	k := r.rules.Genesis.CheckpointInterval
+	if next := r.low() + k; r.exec.applied >= next {
+		have, missing, _ := r.checkpoints.Lack(next)
+		out = append(out, consensus.Lack{What: "checkpoint certificate", Seq: next, Have: have, Need: r.q(), Missing: missing})
+	}
+	return out
+}
+
+// slotLack says what the next slot to execute waits for.
+func (r *replica) slotLack() (consensus.Lack, bool) {
+	n := r.exec.handed + 1
+	l := consensus.Lack{View: r.view.number, Seq: n, Need: r.q()}
+	s := r.log.slots[n]
+	switch {
+	case s == nil || s.proposal == nil && s.committed == nil:
+		l.What, l.Need, l.Missing = "PRE-PREPARE", 1, []consensus.ReplicaID{r.primary()}
+		return l, len(r.requests.byKey) > 0 || len(r.log.slots) > 0
+	case s.committed != nil:
+		l.What, l.Need = "batch of a committed slot", 1
+	case !s.preparedIn(r.view.number):
+		l.What = "prepared certificate"
+		l.Have = append(s.prepares.voters(s.proposal.Digest), s.proposal.Replica)
+		l.Missing = r.silent(l.Have)
+	default:
+		l.What = "committed certificate"
+		l.Have = s.commits.voters(s.proposal.Digest)
+		l.Missing = r.silent(l.Have)
+	}
+	return l, true
+}
+
+// silent lists the replicas that are not in have.
+func (r *replica) silent(have []consensus.ReplicaID) []consensus.ReplicaID {
+	spoke := make([]bool, r.n())
+	for _, id := range have {
+		spoke[id] = true
+	}
+	var out []consensus.ReplicaID
+	for i, ok := range spoke {
+		if !ok {
+			out = append(out, consensus.ReplicaID(i))
+		}
+	}
+	return out
+}

@@ -1,0 +1,200 @@
+package pbft
+
+import (
+	"slices"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/pbft/message"
+	"quorate/viewchange"
+)
+
+// leave goes for view v: from now on nothing of the old view counts, and what
+// prepared here is said in a VIEW-CHANGE, recorded before it is sent (§4.4).
+func (r *replica) leave(v consensus.View, why consensus.Reason) {
+	if !r.rejoin.mayChange(v) {
+		return
+	}
+	r.view.number, r.view.changing, r.view.waitSince = v, true, -1
+	vc := r.views.Leave(v, r.checkpoints.Stable(), r.preparedHere())
+	r.recordView()
+	r.broadcast(consensus.Votes, vc.Frame)
+	r.note(consensus.Note{Kind: consensus.LeftView, View: v, Seq: r.exec.handed, Reason: why})
+	r.collect()
+}
+
+// timedOut leaves because nothing happened; patience doubles with each in a row.
+func (r *replica) timedOut(v consensus.View, why consensus.Reason) {
+	r.view.level++
+	r.view.joined = false
+	r.leave(v, why)
+}
+
+// preparedHere lists the prepared certificate of the highest view of each slot
+// above h.
+func (r *replica) preparedHere() []*message.Certificate {
+	var out []*message.Certificate
+	for _, n := range r.slotNumbers() {
+		if s := r.log.slots[n]; s.prepared != nil && n > r.low() {
+			out = append(out, s.prepared)
+		}
+	}
+	return out
+}
+
+// slotNumbers lists the slots of the log, ascending.
+func (r *replica) slotNumbers() []consensus.Seq {
+	out := make([]consensus.Seq, 0, len(r.log.slots))
+	for n := range r.log.slots {
+		out = append(out, n)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// recordView writes what this replica must still know of views after a
+// restart, under a slot so high that the log is seldom cut there.
+func (r *replica) recordView() {
+	at := max(r.low(), r.exec.kept) + 4*r.rules.Genesis.Window
+	r.view.recordedAt = at
+	if b := r.rejoin.record(); b != nil {
+		r.record(at, b)
+	}
+	if r.view.newView != nil {
+		r.record(at, r.view.newView.Frame)
+	}
+	if vc := r.views.Mine(); vc != nil {
+		r.record(at, vc.Frame)
+	}
+}
+
+// onViewChange counts it and acts on it: join, or open the view, or begin to
+// lose patience (§6).
+func (r *replica) onViewChange(vc *message.ViewChange) {
+	if vc.Replica == r.id {
+		r.ignoredFrom(reasonOwn, vc.Replica)
+		return
+	}
+	if other := r.views.Add(vc); other != nil {
+		r.contradiction(vc.Replica, other.Frame, vc.Frame)
+	}
+	r.adopt(vc.Checkpoint)
+	if v, ok := r.views.Join(r.view.number); ok && r.rejoin.mayChange(v) {
+		if !r.view.joined {
+			r.view.joined = true // a chain of joins counts once
+			r.view.level++
+		}
+		r.leave(v, "joined others who left")
+		return
+	}
+	if r.joinsRejoiner(vc) {
+		r.leave(vc.View, "joined a replica that rejoins")
+		return
+	}
+	r.collect()
+}
+
+// collect looks at the VIEW-CHANGEs for the view this replica goes for: its
+// primary opens it with q of them; patience runs from q for it or later.
+func (r *replica) collect() {
+	v := r.view.number
+	if !r.view.changing {
+		return
+	}
+	if r.view.waitSince < 0 && r.views.Reaching(v) >= r.q() {
+		r.view.waitSince = r.tick
+	}
+	if r.primary() != r.id || !r.rejoin.mayChange(v) {
+		return
+	}
+	if nv, start, ok := r.views.Open(v); ok {
+		r.enter(nv, start)
+		r.broadcast(consensus.Bodies, nv.Frame)
+	}
+}
+
+// onNewView checks the terms on which a view opens against this replica's own
+// Select. An invalid one makes it go for the next view and entitles nobody
+// else to [B18].
+func (r *replica) onNewView(nv *message.NewView) {
+	if nv.View < r.view.number || nv.View == r.view.number && !r.view.changing {
+		r.ignoredFrom(reasonOldView, nv.Replica)
+		return
+	}
+	start, err := r.views.Accept(nv)
+	if err != nil {
+		r.note(consensus.Note{Kind: consensus.Ignored, View: nv.View, Replica: nv.Replica, Reason: reasonInvalidView, Text: err.Error()})
+		r.timedOut(nv.View+1, reasonInvalidView)
+		return
+	}
+	r.enter(nv, start)
+}
+
+// enter begins the view on the terms of its NEW-VIEW. All clocks restart;
+// nothing that lacks here blocks the view.
+func (r *replica) enter(nv *message.NewView, start viewchange.Start) {
+	r.begin(nv, start)
+	r.recordView()
+	r.note(consensus.Note{Kind: consensus.EnteredView, View: start.View, Seq: r.exec.handed})
+	r.requests.restart(r.tick)
+	r.adopt(start.Checkpoint)
+	r.waitDropped(start)
+	r.takeChosen(start)
+	r.release()
+	r.rejoined()
+}
+
+// takeChosen votes for what the NEW-VIEW chose. Executed slots are prepared
+// and committed again, but not executed again [B12]; slots at or below the own
+// h are skipped.
+func (r *replica) takeChosen(start viewchange.Start) {
+	for i := range start.Chosen {
+		n := start.Chosen[i].Seq
+		if !r.inReach(n) || n <= r.low() {
+			continue
+		}
+		s := r.slot(n)
+		s.proposal, s.chosen = &start.Proposals[i], true
+		if b, here := s.body(s.proposal.Digest); here {
+			if b != nil {
+				r.markProposed(b, n)
+			}
+			r.accept(s, nil)
+		} else if prepared := start.Chosen[i].Prepared; prepared != nil {
+			r.askFrom(s, prepared)
+		}
+	}
+}
+
+// waitDropped makes the requests pending again that stood in proposals which
+// the NEW-VIEW did not choose (§6).
+func (r *replica) waitDropped(start viewchange.Start) {
+	chosen := map[consensus.Seq]crypto.Digest{}
+	for _, c := range start.Chosen {
+		chosen[c.Seq] = c.Digest
+	}
+	for _, n := range r.slotNumbers() {
+		s := r.log.slots[n]
+		for _, b := range s.bodies {
+			if s.committed == nil && b.digest != chosen[n] {
+				r.waitAgain(b.batch)
+			}
+		}
+	}
+}
+
+// tickView: between views, say again what was said, and go on to the next view
+// if q replicas wait and no NEW-VIEW comes.
+func (r *replica) tickView() {
+	if !r.view.changing {
+		return
+	}
+	if r.tick%(2*r.cfg.StatusEvery) == 0 {
+		if vc := r.views.Mine(); vc != nil {
+			r.broadcast(consensus.Votes, vc.Frame)
+		}
+	}
+	if r.view.waitSince >= 0 && r.tick-r.view.waitSince > r.patience() {
+		r.timedOut(r.view.number+1, "no NEW-VIEW in time")
+	}
+}
