@@ -49,8 +49,8 @@ import (
 //     call, and writes to none of them. Result.Data may alias them.
 //   - It does not hold on to a panic: recovering one of tx's own does not
 //     undo the verdict, and only hides a bug.
-//   - It uses ResultOK and ResultFailed; other codes are the Machine's, and
-//     one of them with data, or an unknown one, counts as a panic.
+//   - It uses ResultOK, ResultFailed, and ResultTooLarge without data; other
+//     codes are the Machine's, and returning one counts as a panic.
 type Application interface {
 	Execute(ctx Context, tx Tx, op []byte) consensus.Result
 }

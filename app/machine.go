@@ -1,0 +1,236 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/state"
+)
+
+// Machine performs an engine's jobs: it executes batches exactly once, takes
+// roots at checkpoints, keeps certified heights, takes over certified states
+// of others, and answers clients from their sessions. One goroutine owns it.
+type Machine struct {
+	state       *state.State
+	application Application
+	genesis     consensus.Genesis
+	roles       consensus.Roles
+	replica     consensus.ReplicaID
+	table       *table
+	at          position
+	view        consensus.View         // of the last commit: a hint for clients
+	target      consensus.RestoreBegin // of the restore that is open, or was last
+	err         error                  // the first failure; it stands
+}
+
+// Options are this replica's own: they never reach the replicated state.
+type Options struct {
+	Replica consensus.ReplicaID // named in replies, as a hint
+	State   state.Config
+}
+
+// Outcome is what a job brought about, for the host to pass on.
+type Outcome struct {
+	// Replies go to the clients that they name. What a batch's replies hold
+	// together is bounded (MaxReplyBytes); a client whose reply was left
+	// out asks again and is answered from its session.
+	Replies []consensus.Reply
+	// Refusals go to the clients that they name. The host fills in Primary.
+	Refusals []consensus.Refusal
+	// Events go to the engine: Executed, Kept, Staged, Restored.
+	Events []consensus.Event
+	// Notes are for this replica's log, nobody else.
+	Notes []consensus.Note
+
+	replyBytes int
+}
+
+// MaxReplyBytes bounds the results that one Outcome carries, in bytes, but
+// for one reply, which may be as large as the genesis allows.
+const MaxReplyBytes = 32 << 20
+
+// maxNotes bounds the notes of one Outcome.
+const maxNotes = 16
+
+// ErrJob says that a job came that cannot come: the engine or the driver
+// broke the contract. Like a failed disk it ends the process.
+var ErrJob = errors.New("impossible job")
+
+// Open opens the machine on store, at the height that its disk holds; on an
+// empty store that is height 0, with what an Initialiser writes. The log's
+// commits above the height are executed again by Do. It fails if the store
+// belongs to another cluster or is damaged, and if the genesis has limits
+// that the state cannot hold.
+func Open(store state.Store, application Application, genesis consensus.Genesis, options Options) (*Machine, error) {
+	if err := genesis.Validate(); err != nil {
+		return nil, err
+	}
+	if err := checkLimits(&genesis.Limits); err != nil {
+		return nil, err
+	}
+	st, err := state.Open(store, options.State)
+	if err != nil {
+		return nil, fmt.Errorf("open state: %w", err)
+	}
+	m := &Machine{
+		state: st, application: application, genesis: genesis, roles: genesis.Roles(), replica: options.Replica,
+		table: newTable(&genesis),
+	}
+	if err := m.reload(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// checkLimits refuses limits under which a value, an application's key or a
+// kept reply could be too large for the state.
+func checkLimits(l *consensus.Limits) error {
+	const list = 2 + 4*consensus.MaxOperations // results that hold nothing
+	switch {
+	case 1+l.KeyBytes > state.MaxKeyBytes:
+		return fmt.Errorf("%w: limits.key_bytes is %d, the state holds %d", consensus.ErrGenesis, l.KeyBytes, state.MaxKeyBytes-1)
+	case l.ValueBytes+ValueOverhead > state.MaxValueBytes:
+		return fmt.Errorf("%w: limits.value_bytes is %d, the state holds %d", consensus.ErrGenesis, l.ValueBytes, state.MaxValueBytes-ValueOverhead)
+	case replyHead+max(l.ResultBytes, list) > state.MaxValueBytes:
+		return fmt.Errorf("%w: limits.result_bytes is %d, the state holds %d", consensus.ErrGenesis, l.ResultBytes, state.MaxValueBytes-replyHead)
+	}
+	return nil
+}
+
+// reload takes everything in memory from the state, which stands at its
+// disk's height: after opening, and when what was above it has been dropped.
+func (m *Machine) reload() error {
+	if err := m.load(); err != nil || m.at.seq > 0 {
+		return err
+	}
+	return m.initialise()
+}
+
+// load is reload without the state of height 0, which lies above the disk.
+func (m *Machine) load() error {
+	m.table.forget()
+	at, found, err := readPosition(m.state)
+	if err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	cluster := m.genesis.ID()
+	height, _, _ := m.state.Height()
+	switch {
+	case found && at.cluster != cluster:
+		return fmt.Errorf("the state belongs to cluster %s, the genesis is that of %s: use the data directory that belongs to it", at.cluster.Short(), cluster.Short())
+	case at.seq != height:
+		return fmt.Errorf("state at height %d says that it is at %d: %w", height, at.seq, errRecord)
+	}
+	at.cluster = cluster
+	m.at = at
+	m.table.sessions, m.table.foreign = at.sessions, at.foreign
+	return nil
+}
+
+// initialise lets the application write the state of height 0.
+func (m *Machine) initialise() (err error) {
+	a, ok := m.application.(Initialiser)
+	if !ok {
+		return nil
+	}
+	tx := m.state.Begin()
+	defer tx.Rollback()
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("initialise the application: panic: %s", describe(p))
+		}
+	}()
+	if err := a.Initialise(newUnlimitedGuard(tx, &m.genesis.Limits)); err != nil {
+		return fmt.Errorf("initialise the application: %w", err)
+	}
+	return tx.Commit()
+}
+
+// Applied is the sequence number of the last batch executed.
+func (m *Machine) Applied() consensus.Seq { return m.at.seq }
+
+// Time is the executed time.
+func (m *Machine) Time() consensus.Time { return m.at.time }
+
+// Operations is how many operations were executed since the genesis.
+func (m *Machine) Operations() uint64 { return m.at.order }
+
+// Sessions is how many client sessions there are.
+func (m *Machine) Sessions() int { return int(m.table.sessions) }
+
+// Height is what the disk holds: the certified height, its root, and its
+// certificate. consensus.Recovered wants all three.
+func (m *Machine) Height() (consensus.Seq, crypto.Digest, []byte) { return m.state.Height() }
+
+// Snapshot returns the servable state at seq with root, if there is one. Its
+// Read may be called from other goroutines.
+func (m *Machine) Snapshot(seq consensus.Seq, root crypto.Digest) (*state.Snapshot, bool) {
+	return m.state.Snapshot(seq, root)
+}
+
+// State is the state below, for metrics. Only the owner of the machine may
+// use it, and never to write.
+func (m *Machine) State() *state.State { return m.state }
+
+// Do performs one job. Jobs must come in the order in which the engine put
+// them out. An error means that the disk failed or that an invariant is
+// broken: nothing of the outcome may leave the process, which must stop. The
+// machine stays failed.
+func (m *Machine) Do(job consensus.Job) (Outcome, error) {
+	if m.err != nil {
+		return Outcome{}, m.err
+	}
+	var out Outcome
+	if m.err = m.do(job, &out); m.err != nil {
+		return Outcome{}, m.err
+	}
+	return out, nil
+}
+
+func (m *Machine) do(job consensus.Job, out *Outcome) error {
+	switch j := job.(type) {
+	case consensus.Commit:
+		return m.commit(&j, out)
+	case consensus.Stabilize:
+		return m.stabilize(&j, out)
+	case consensus.Answer:
+		return m.answer(j.Request, out)
+	case consensus.RestoreBegin:
+		return m.restoreBegin(&j, out)
+	case consensus.RestorePut:
+		return m.restorePut(&j, out)
+	case consensus.RestoreEnd:
+		return m.restoreEnd(out)
+	case consensus.RestoreAbort:
+		return m.restoreAbort()
+	}
+	return fmt.Errorf("%w: %T", ErrJob, job)
+}
+
+// stabilize brings the disk to a certified height. What cannot be kept is not
+// an error here: the engine knows this replica's roots from Executed, and
+// gets no Kept.
+func (m *Machine) stabilize(j *consensus.Stabilize, out *Outcome) error {
+	err := m.state.Keep(j.Seq, j.Root, j.Certificate)
+	var diverged *state.DivergedError
+	switch {
+	case err == nil:
+		out.Events = append(out.Events, consensus.Kept{Seq: j.Seq})
+		return nil
+	case errors.As(err, &diverged):
+		out.note(consensus.Note{Kind: consensus.Diverged, Seq: j.Seq, Digest: diverged.Own, Text: err.Error()})
+		return nil
+	case errors.Is(err, state.ErrNotMarked), errors.Is(err, state.ErrRestoring):
+		out.note(consensus.Note{Kind: consensus.Alarm, Seq: j.Seq, Digest: j.Root, Text: err.Error()})
+		return nil
+	}
+	return fmt.Errorf("keep the state at %d: %w", j.Seq, err)
+}
+
+func (o *Outcome) note(n consensus.Note) {
+	if len(o.Notes) < maxNotes {
+		o.Notes = append(o.Notes, n)
+	}
+}
