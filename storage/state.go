@@ -1,0 +1,266 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/syndtr/goleveldb/leveldb"
+	lerrors "github.com/syndtr/goleveldb/leveldb/errors"
+	"github.com/syndtr/goleveldb/leveldb/filter"
+	"github.com/syndtr/goleveldb/leveldb/iterator"
+	"github.com/syndtr/goleveldb/leveldb/opt"
+	lstorage "github.com/syndtr/goleveldb/leveldb/storage"
+	"github.com/syndtr/goleveldb/leveldb/util"
+
+	"quorate/state"
+)
+
+// StateOptions are the memory that the state's store may take, in bytes. Zero
+// fields stand for their defaults.
+type StateOptions struct {
+	// WriteBuffer is what gathers in memory (and in the journal) before it
+	// is sorted into tables; up to two of them are held. A batch larger than
+	// it is written into tables at once. Default 64 MiB: smaller ones make
+	// the store stall while it compacts.
+	WriteBuffer int
+	// BlockCache holds blocks of tables that were read lately. Default 32 MiB.
+	BlockCache int
+}
+
+// Validate checks o.
+func (o StateOptions) Validate() error {
+	if o.WriteBuffer != 0 && o.WriteBuffer < 64<<10 || o.BlockCache < 0 {
+		return errors.New("state store: the write buffer is at least 64 KiB, the block cache not negative")
+	}
+	return nil
+}
+
+func (o StateOptions) level() *opt.Options {
+	if o.WriteBuffer == 0 {
+		o.WriteBuffer = 64 << 20
+	}
+	if o.BlockCache == 0 {
+		o.BlockCache = 32 << 20
+	}
+	return &opt.Options{
+		WriteBuffer:            o.WriteBuffer,
+		BlockCacheCapacity:     o.BlockCache,
+		CompactionTableSize:    8 << 20, // a quarter of the files, and of the syncs, of the default
+		OpenFilesCacheCapacity: 256,
+		Compression:            opt.NoCompression, // hashes do not compress; docs/adr/0002 has figures
+		Filter:                 filter.NewBloomFilter(10),
+		// What is unreadable is an error, never a gap: trimJournals has
+		// removed the one thing that may rightly be unreadable.
+		Strict: opt.StrictAll &^ opt.StrictRecovery,
+	}
+}
+
+// StateStore is the state's store on disk: a state.Store on goleveldb. Apply
+// belongs to one goroutine; reads and snapshots are safe for concurrent use.
+// goleveldb runs goroutines of its own, which end with Close.
+type StateStore struct {
+	dir    string
+	db     *leveldb.DB
+	files  lstorage.Storage
+	buffer int
+	batch  *leveldb.Batch
+	failed error // the first failed Apply: nothing is written after it
+}
+
+// OpenState opens or creates the store in dir, alone: ErrInUse if a process has
+// it open, ErrDamaged if its files are not what was written. A write that a
+// crash cut short is taken back.
+func OpenState(dir string, o StateOptions) (*StateStore, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	files, err := openStateFiles(dir)
+	if err != nil {
+		return nil, err
+	}
+	options := o.level()
+	db, err := leveldb.Open(files, options)
+	if err != nil {
+		files.Close()
+		return nil, stateError(dir, err)
+	}
+	return &StateStore{dir: dir, db: db, files: files, buffer: options.WriteBuffer, batch: new(leveldb.Batch)}, nil
+}
+
+// openStateFiles takes the lock of dir before it looks at the journals.
+func openStateFiles(dir string) (lstorage.Storage, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, stateError(dir, err)
+	}
+	files, err := lstorage.OpenFile(dir, false)
+	if err != nil {
+		return nil, stateError(dir, err)
+	}
+	if err := trimJournals(dir); err != nil {
+		files.Close()
+		return nil, stateError(dir, err)
+	}
+	return files, nil
+}
+
+// stateError says in one line what is wrong with the store in dir and what to do.
+func stateError(dir string, err error) error {
+	switch {
+	case errors.Is(err, lstorage.ErrLocked), errors.Is(err, syscall.EWOULDBLOCK):
+		return fmt.Errorf("%w: another process holds %s: stop it first", ErrInUse, dir)
+	case errors.Is(err, ErrDamaged), lerrors.IsCorrupted(err):
+		if !errors.Is(err, ErrDamaged) {
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		return fmt.Errorf("state in %s: %w: check the disk, move the directory away and start again: the replica fetches the state from the others", dir, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("state: %w: make %s readable and writable for this user", err, dir)
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("state: %w: free space on the disk of %s and start again; nothing is lost", err, dir)
+	}
+	return fmt.Errorf("state in %s: %w", dir, err)
+}
+
+// Get returns the value at key.
+func (s *StateStore) Get(key string) ([]byte, bool, error) { return levelGet(s.db, s.dir, key) }
+
+type levelReader interface {
+	Get(key []byte, ro *opt.ReadOptions) ([]byte, error)
+}
+
+func levelGet(r levelReader, dir, key string) ([]byte, bool, error) {
+	value, err := r.Get([]byte(key), nil)
+	if errors.Is(err, leveldb.ErrNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, stateError(dir, err)
+	}
+	return value, true, nil
+}
+
+// Iterate visits the keys in [from, to) in order.
+func (s *StateStore) Iterate(from, to string) state.Iterator {
+	return levelIterator{s.db.NewIterator(span(from, to), nil), s.dir}
+}
+
+func span(from, to string) *util.Range {
+	r := &util.Range{Start: []byte(from)}
+	if to != "" {
+		r.Limit = []byte(to)
+	}
+	return r
+}
+
+type levelIterator struct {
+	iterator.Iterator
+	dir string
+}
+
+// Err returns what ended the iteration early, if anything.
+func (i levelIterator) Err() error {
+	if err := i.Error(); err != nil {
+		return stateError(i.dir, err)
+	}
+	return nil
+}
+
+// Apply performs b atomically. After a failure the store takes nothing more:
+// what the disk has of the failed batch is known only when it is opened again.
+func (s *StateStore) Apply(b *state.Batch, sync bool) error {
+	if s.failed != nil {
+		return s.failed
+	}
+	err := s.write(b, sync)
+	if err == nil && sync {
+		// The journal may be a new file. Its name must last as well.
+		err = syncDir(s.dir)
+	}
+	if err != nil {
+		s.failed = stateError(s.dir, err)
+	}
+	return s.failed
+}
+
+func (s *StateStore) write(b *state.Batch, sync bool) error {
+	if b.Bytes() > s.buffer {
+		return s.writeTables(b)
+	}
+	s.batch.Reset()
+	for _, w := range b.Writes() {
+		if w.Value == nil {
+			s.batch.Delete([]byte(w.Key))
+		} else {
+			s.batch.Put([]byte(w.Key), w.Value)
+		}
+	}
+	err := s.db.Write(s.batch, &opt.WriteOptions{Sync: sync, NoWriteMerge: true})
+	if s.batch.Len() > 0 && b.Bytes() > 1<<20 {
+		// One large batch must not hold its memory for ever.
+		s.batch = new(leveldb.Batch)
+	}
+	return err
+}
+
+// writeTables performs a batch that exceeds the write buffer without holding it
+// in memory once more. It is atomic, and durable once committed.
+func (s *StateStore) writeTables(b *state.Batch) error {
+	tr, err := s.db.OpenTransaction()
+	if err != nil {
+		return err
+	}
+	for _, w := range b.Writes() {
+		if w.Value == nil {
+			err = tr.Delete([]byte(w.Key), nil)
+		} else {
+			err = tr.Put([]byte(w.Key), w.Value, nil)
+		}
+		if err != nil {
+			tr.Discard()
+			return err
+		}
+	}
+	if err := tr.Commit(); err != nil {
+		tr.Discard()
+		return err
+	}
+	return nil
+}
+
+// Snapshot returns the store as it is now.
+func (s *StateStore) Snapshot() (state.StoreSnapshot, error) {
+	snapshot, err := s.db.GetSnapshot()
+	if err != nil {
+		return nil, stateError(s.dir, err)
+	}
+	return levelSnapshot{snapshot, s.dir}, nil
+}
+
+type levelSnapshot struct {
+	*leveldb.Snapshot
+	dir string
+}
+
+// Get returns the value that key had.
+func (s levelSnapshot) Get(key string) ([]byte, bool, error) { return levelGet(s.Snapshot, s.dir, key) }
+
+// Iterate visits the keys in [from, to) as they were.
+func (s levelSnapshot) Iterate(from, to string) state.Iterator {
+	return levelIterator{s.NewIterator(span(from, to), nil), s.dir}
+}
+
+// Close ends the store's goroutines and gives the directory back. Nobody reads
+// from it any more.
+func (s *StateStore) Close() error {
+	err := s.db.Close()
+	if closeErr := s.files.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return fmt.Errorf("close the state in %s: %w", s.dir, err)
+	}
+	return nil
+}
