@@ -1,0 +1,192 @@
+package sim
+
+import (
+	"fmt"
+	"io"
+
+	"quorate/consensus"
+)
+
+// Durations of virtual time, in nanoseconds.
+const (
+	Millisecond = consensus.Time(1e6)
+	Second      = consensus.Time(1e9)
+)
+
+// dawn is the virtual clock's start: 2026-01-01 UTC.
+const dawn = consensus.Time(1767225600 * 1e9)
+
+// Config is everything that a run depends on beside the protocol. FromSeed
+// draws one; a test may change it before New.
+type Config struct {
+	Seed     uint64
+	Protocol string // the genesis' protocol
+	Replicas int
+	Faults   int // how many replicas may stay down for ever, or lose their disks, in all
+	Replies  int // equal replies that make a client believe
+	Interval consensus.Seq
+	Window   consensus.Seq
+	Limits   consensus.Limits
+	Timing   Timing
+	Workload Workload
+	Network  Weather
+	Disk     Disks
+	Hazards  []Hazard
+	RealKeys bool      // Ed25519 instead of keyed hashes
+	Trace    io.Writer // one readable line per event; may be nil
+}
+
+// Timing holds durations of virtual time, and of ticks.
+type Timing struct {
+	Tick        consensus.Time // one tick
+	Patience    int            // base patience of the protocol, in ticks
+	PatienceCap int            // ... and its cap
+	Skew        consensus.Time // the genesis' bound; clocks are off by at most half of it
+	Storm       consensus.Time // length of the first phase
+	Calm        consensus.Time // bound of the second phase
+	StepDelay   consensus.Time // at most this long from an arrival to the step: what arrives meanwhile shares a burst
+}
+
+// Workload says what the clients do.
+type Workload struct {
+	Clients    int
+	InFlight   int // requests of one client at a time
+	Requests   int // of one client, in all
+	Operations int // at most, in one request
+	ValueBytes int // at most, of one written value
+	Keys       int // counters, lists and registers; few make conflicts
+	Think      consensus.Time
+	Timeout    consensus.Time // until a request is sent again, to all
+}
+
+// Weather is the state of the network outside of partitions. Chances are in
+// parts per million, per frame.
+type Weather struct {
+	Delay     consensus.Time // at least
+	Jitter    consensus.Time // up to this much more; reorders
+	Loss      int
+	Duplicate int
+	Late      int            // a frame is delayed by up to LateBy more
+	LateBy    consensus.Time // far beyond timeouts: an old message out of the blue
+	Held      int            // a frame that a partition stops is delivered when it heals
+}
+
+// Disks says how disks and execution behave.
+type Disks struct {
+	Sync    consensus.Time // a sync takes up to this long
+	Execute consensus.Time // a job takes up to this long
+	Segment int            // records in one segment of the log: what is forgotten goes by segments
+	Holes   bool           // forgetting may take any segment that qualifies, not only the oldest
+}
+
+// HazardKind names a class of faults.
+type HazardKind string
+
+// The classes of faults.
+const (
+	Crash     HazardKind = "crash"      // one replica loses what was not synced, and restarts later
+	PowerLoss HazardKind = "power loss" // all replicas at once
+	Pause     HazardKind = "pause"      // one replica stands still for a while
+	Partition HazardKind = "partition"  // the network splits in two; clients fall on either side
+	OneWay    HazardKind = "one way"    // some links work in one direction only
+	Isolate   HazardKind = "isolate"    // one replica hears and is heard by nobody
+	SlowDisk  HazardKind = "slow disk"  // one replica's syncs take a hundred times longer for a while
+	SlowRun   HazardKind = "slow run"   // ... or its execution does
+	Wipe      HazardKind = "wipe"       // one replica loses its disk
+	Tempest   HazardKind = "tempest"    // loss rises to half of everything for a while
+)
+
+// Hazard is one class of faults at one rate.
+type Hazard struct {
+	Kind  HazardKind
+	Every consensus.Time // mean time between two
+	Lasts consensus.Time // at most, each
+}
+
+// FromSeed draws a configuration for a protocol that tolerates f = (n-1)/3
+// faults of any kind. Sizes are small, because trouble lives at the edges of
+// intervals and windows, and rates are log-uniform, because nobody knows the
+// interesting ones.
+func FromSeed(seed uint64) Config {
+	r := newStream(seed, "config")
+	n := pick(r, 4, 4, 4, 5, 6, 7, 10)
+	k := 2 + consensus.Seq(r.upTo(8))
+	c := Config{
+		Seed: seed, Protocol: "pbft", Replicas: n, Faults: (n - 1) / 3, Replies: (n-1)/3 + 1,
+		Interval: k, Window: k * consensus.Seq(2+r.upTo(2)),
+		Timing:   drawTiming(r),
+		Network:  drawWeather(r),
+		RealKeys: r.chance(million / 100),
+		Disk: Disks{
+			Sync: logUniform(r, Millisecond/10, 7), Execute: logUniform(r, Millisecond/100, 9),
+			Segment: 1 + r.upTo(15), Holes: r.chance(million / 3),
+		},
+	}
+	c.Limits = consensus.DefaultLimits()
+	c.Limits.BatchRequests = pick(r, 1, 2, 4, 16, 64)
+	c.Limits.BatchBytes = pick(r, 256, 4096, 1<<20)
+	c.Workload = Workload{
+		Clients: 1 + r.upTo(5), InFlight: 1 + r.upTo(3), Requests: 10 + r.upTo(50), Operations: 1 + r.upTo(3),
+		ValueBytes: pick(r, 8, 64, 1024), Keys: 1 + r.upTo(7),
+		Timeout: consensus.Time(c.Timing.Patience) * c.Timing.Tick / 2,
+	}
+	// The load lasts about as long as the storm, else the hazards would
+	// strike an idle system.
+	c.Workload.Think = c.Timing.Storm * consensus.Time(c.Workload.InFlight) / consensus.Time(c.Workload.Requests)
+	c.Hazards = drawHazards(r, c.Timing.Storm)
+	return c
+}
+
+func drawTiming(r *stream) Timing {
+	t := Timing{
+		Tick: 10 * Millisecond, Patience: 20 << r.upTo(3), Skew: 2 * Second,
+		Storm: 2*Second + r.duration(10*Second), StepDelay: logUniform(r, Millisecond/100, 8),
+	}
+	t.PatienceCap = t.Patience << (1 + r.upTo(3))
+	t.Calm = t.bound()
+	return t
+}
+
+// bound is how long the second phase may take: a handful of view changes at
+// the cap of patience, and the time that re-sending and a transfer of the
+// state take. It errs on the long side; a run ends as soon as it is done.
+func (t *Timing) bound() consensus.Time {
+	return 30*Second + 40*consensus.Time(t.PatienceCap)*t.Tick
+}
+
+func drawWeather(r *stream) Weather {
+	w := Weather{Delay: logUniform(r, Millisecond/10, 5)}
+	w.Jitter = pick(r, 0, w.Delay, 4*w.Delay, 10*Millisecond)
+	if r.chance(million * 2 / 3) {
+		w.Loss = 100 << r.upTo(11) // up to 20 %
+	}
+	if r.chance(million / 2) {
+		w.Duplicate = 100 << r.upTo(10)
+	}
+	if r.chance(million / 3) {
+		w.Late, w.LateBy = 100<<r.upTo(7), 5*Second
+	}
+	if r.chance(million / 2) {
+		w.Held = million / 2
+	}
+	return w
+}
+
+// drawHazards enables a random subset of the classes, each at its own rate.
+func drawHazards(r *stream, storm consensus.Time) []Hazard {
+	var hs []Hazard
+	for _, kind := range []HazardKind{Crash, PowerLoss, Pause, Partition, OneWay, Isolate, SlowDisk, SlowRun, Wipe, Tempest} {
+		enabled := r.chance(million / 3)
+		h := Hazard{Kind: kind, Every: logUniform(r, storm/16, 5), Lasts: logUniform(r, 50*Millisecond, 7)}
+		if enabled {
+			hs = append(hs, h)
+		}
+	}
+	return hs
+}
+
+// String is the configuration on one line.
+func (c *Config) String() string {
+	return fmt.Sprintf("seed=%d n=%d f=%d k=%d l=%d batch=%d clients=%dx%d hazards=%v",
+		c.Seed, c.Replicas, c.Faults, c.Interval, c.Window, c.Limits.BatchRequests, c.Workload.Clients, c.Workload.InFlight, c.Hazards)
+}

@@ -1,0 +1,29 @@
+// Package sim runs a whole system in one goroutine from one seed.
+//
+// A World holds replicas, each an unchanged engine under an unchanged driver,
+// on virtual time, a virtual network and virtual disks, with clients and a
+// set of hazards: loss, delay, duplication, reordering, partitions in one or
+// both directions, crash and restart, power loss of all, pause, wiped disks,
+// slow disks and slow execution. The seed draws everything, the sizes of the
+// system included (swarm testing). A run has two phases: in the first, the
+// hazards strike; in the second, a core large enough is healed, everything
+// asked must be answered within a bound, and the core must agree on one state.
+// Checkers watch both phases and judge from outside: bytes sent, batches
+// executed, roots, replies. They share no code with what they judge.
+//
+// A Script drives the same world by hand, one delivery at a time, for golden
+// traces.
+//
+// Called by: cmd/quorate, testnet, tests. Protocols are handed in by a Build.
+//
+// It never reads the clock of the machine, never draws from a global source,
+// and uses no goroutines: one seed is one history, whose hash Result carries.
+//
+// Invariants: every random decision comes from a stream derived from the seed,
+// one stream per purpose; what was scheduled by a replica's earlier life never
+// reaches a later one; an unsynced record is never seen by a recovery that the
+// checkers do not know of.
+//
+// Source: FoundationDB's and TigerBeetle's simulators for the two phases and
+// the swarm; ADVERSARIES.md §4 for the checkers.
+package sim

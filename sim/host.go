@@ -1,0 +1,124 @@
+package sim
+
+import (
+	"quorate/consensus"
+	"quorate/driver"
+)
+
+// A replica is the driver's host: it schedules the completion of what it is
+// asked for, late and in adverse order, where a node uses goroutines.
+var _ driver.Host = (*replica)(nil)
+
+// Append writes to the virtual disk and sees to it that a sync follows.
+func (r *replica) Append(t driver.Ticket, records []consensus.Record, forget consensus.Seq) {
+	r.disk.write(t, records, forget)
+	r.sync(t)
+}
+
+// sync begins a sync of everything written by now, unless one is going on;
+// what is written while it lasts is covered by the next.
+func (r *replica) sync(t driver.Ticket) {
+	if r.health.syncing {
+		return
+	}
+	r.health.syncing = true
+	takes := r.dice.duration(r.world.cfg.Disk.Sync)
+	if r.health.slowDisk {
+		takes *= slowness
+	}
+	r.later(takes, func() {
+		r.health.syncing = false
+		r.disk.sync(t)
+		r.driver.Durable(t)
+		if n := len(r.disk.written); n > 0 {
+			r.sync(r.disk.written[n-1].ticket)
+		}
+		// A full backlog may have kept the inbox waiting.
+		r.wake()
+	})
+}
+
+// slowness is how much longer things take on a slow disk or processor.
+const slowness = 100
+
+// Send puts frames on the virtual network.
+func (r *replica) Send(sends []consensus.Send) {
+	w := r.world
+	for i := range sends {
+		s := &sends[i]
+		w.checks.sent(r, s.Bytes)
+		p := packet{from: endpoint(r.id), class: s.Class, bytes: s.Bytes}
+		switch s.To.Kind {
+		case consensus.PeerReplica:
+			r.post(p, endpoint(s.To.Replica))
+		case consensus.PeerClient:
+			if c := w.byKey[s.To.Key]; c != nil {
+				r.post(p, c.end)
+			}
+		case consensus.Everyone, consensus.Topic:
+			p.topic = s.To.Kind == consensus.Topic
+			for i := range w.replicas {
+				r.post(p, endpoint(i))
+			}
+		}
+	}
+}
+
+// post sends p to one endpoint. A frame to oneself is a mistake of the engine's.
+func (r *replica) post(p packet, to endpoint) {
+	if to == p.from {
+		if !p.topic {
+			return
+		}
+		return
+	}
+	p.to = to
+	r.world.launch(p)
+}
+
+// Refuse tells clients why they get no result.
+func (r *replica) Refuse(refusals []consensus.Refusal) {
+	for i := range refusals {
+		ref := &refusals[i]
+		r.world.stats.Refusals++
+		if c := r.world.byKey[ref.Client]; c != nil {
+			r.post(packet{from: endpoint(r.id), class: consensus.Votes, bytes: ref.Encode()}, c.end)
+		}
+	}
+}
+
+// Read answers reads of the snapshot, each on its own.
+func (r *replica) Read(reads []consensus.ChunkRead) {
+	for _, read := range reads {
+		r.later(r.dice.duration(r.world.cfg.Disk.Execute), func() {
+			r.tell(r.hands.read(read))
+		})
+	}
+}
+
+// Execute queues jobs.
+func (r *replica) Execute(jobs []consensus.Job) {
+	for _, j := range jobs {
+		r.world.checks.queued(r, j)
+	}
+	r.hands.queue = append(r.hands.queue, jobs...)
+	r.work()
+}
+
+// Note traces facts, and judges those that no honest cluster may see.
+func (r *replica) Note(notes []consensus.Note) {
+	for i := range notes {
+		r.world.stats.noted(&notes[i])
+		r.world.trace.note(r.world.clock.now, r, &notes[i])
+		r.world.checks.noted(r, &notes[i])
+		if r.world.onNote != nil {
+			r.world.onNote(r, &notes[i])
+		}
+	}
+}
+
+// Halt stops the process. Among honest replicas nothing justifies it.
+func (r *replica) Halt(reason string) {
+	r.health.halted = reason
+	r.world.violate("%v halts: %s", r, reason)
+}

@@ -1,0 +1,112 @@
+package sim
+
+import (
+	"hash/crc32"
+
+	"quorate/consensus"
+)
+
+// endpoint is an end of a link: replicas come first, then clients.
+type endpoint int
+
+// packet is one frame under way.
+type packet struct {
+	from, to endpoint
+	class    consensus.Class
+	topic    bool
+	bytes    []byte
+	sum      uint32 // of bytes when sent: handed over is handed over
+}
+
+// network carries packets between endpoints: each on its own, over links that
+// lose, delay, double and reorder, and that may be cut in either direction.
+type network struct {
+	clock   *clock
+	dice    *stream
+	weather Weather
+	ends    int
+	cut     []bool // from*ends+to: what arrives there is stopped
+	held    []packet
+	arrive  func(packet)
+	manual  bool     // a script delivers: packets wait in pool
+	pool    []packet // in the order in which they were sent
+	lost    uint64
+	calm    bool // the weather does not get worse any more
+}
+
+// maxHeld bounds the packets that partitions keep, and a script's pool.
+const maxHeld = 10_000
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func newNetwork(c *clock, seed uint64, w Weather, ends int, arrive func(packet)) *network {
+	return &network{
+		clock: c, dice: newStream(seed, "network"), weather: w, ends: ends,
+		cut: make([]bool, ends*ends), arrive: arrive,
+	}
+}
+
+// send puts a packet under way.
+func (n *network) send(p packet) {
+	p.sum = crc32.Checksum(p.bytes, castagnoli)
+	if n.manual {
+		if len(n.pool) < maxHeld {
+			n.pool = append(n.pool, p)
+		}
+		return
+	}
+	if n.dice.chance(n.weather.Loss) {
+		n.lost++
+		return
+	}
+	n.launch(p)
+	if n.dice.chance(n.weather.Duplicate) {
+		n.launch(p)
+	}
+}
+
+func (n *network) launch(p packet) {
+	d := n.weather.Delay + n.dice.duration(n.weather.Jitter)
+	if n.dice.chance(n.weather.Late) {
+		d += n.dice.duration(n.weather.LateBy)
+	}
+	n.clock.after(d, func() { n.land(p) })
+}
+
+// land delivers a packet, unless its link is cut by now. What is held comes
+// again when the network heals, however old it is then.
+func (n *network) land(p packet) {
+	if !n.cut[int(p.from)*n.ends+int(p.to)] {
+		n.arrive(p)
+		return
+	}
+	if len(n.held) < maxHeld && n.dice.chance(n.weather.Held) {
+		n.held = append(n.held, p)
+		return
+	}
+	n.lost++
+}
+
+// sever cuts, or mends, the link from one endpoint to another.
+func (n *network) sever(from, to endpoint, cut bool) {
+	if from != to {
+		n.cut[int(from)*n.ends+int(to)] = cut
+	}
+}
+
+// heal mends all links and sends on what they held.
+func (n *network) heal() {
+	clear(n.cut)
+	held := n.held
+	n.held = nil
+	for _, p := range held {
+		n.launch(p)
+	}
+}
+
+// setLoss changes the chance of loss, in parts per million.
+func (n *network) setLoss(ppm int) {
+	if !n.calm {
+		n.weather.Loss = ppm
+	}
+}

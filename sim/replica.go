@@ -1,0 +1,272 @@
+package sim
+
+import (
+	"fmt"
+
+	"quorate/consensus"
+	"quorate/driver"
+	"quorate/state"
+)
+
+// replica is one virtual process on one virtual machine. The process, driver
+// and all that stands above the disk, dies with a crash; the disk and the
+// clock's error stay.
+type replica struct {
+	world    *World
+	id       consensus.ReplicaID
+	protocol consensus.Protocol
+	driver   *driver.Driver // nil while it is down
+	hands    *hands
+	disk     *disk
+	store    *state.Memory // what the disk holds of the state; nil while it is empty
+	dice     *stream
+	inbox    inbox
+	horizon  consensus.Horizon // possibly late
+	health   health
+	life     uint64         // counts starts; what an earlier life scheduled is void
+	offset   consensus.Time // of its clock
+	awake    bool           // a step is scheduled
+	frozen   []func()       // completions that came while it was paused
+}
+
+// health is what the hazards have done to a replica.
+type health struct {
+	paused   bool
+	slowDisk bool
+	slowRun  bool
+	syncing  bool // the disk is busy
+	born     bool // the disk has its birth record
+	wiped    bool // ... had, and lost it: a fault for as long as it has not rejoined
+	gone     bool // stays down for ever
+	halted   string
+}
+
+// up reports whether there is a process.
+func (r *replica) up() bool { return r.driver != nil }
+
+// now is the replica's clock.
+func (r *replica) now() consensus.Time { return r.world.clock.now + r.offset }
+
+// later schedules f for this life. A paused process does it when it resumes.
+func (r *replica) later(d consensus.Time, f func()) {
+	life := r.life
+	r.world.clock.after(d, func() {
+		switch {
+		case r.life != life:
+		case r.health.paused:
+			r.frozen = append(r.frozen, f)
+		default:
+			f()
+		}
+	})
+}
+
+// start makes the process from what the disk holds.
+func (r *replica) start() {
+	w := r.world
+	r.life++
+	r.inbox, r.frozen, r.awake, r.horizon = inbox{}, nil, false, nil
+	r.health = health{born: r.health.born, wiped: r.health.wiped}
+	hands, home, err := w.openState(r)
+	if err != nil {
+		w.violate("%v: state does not open: %v", r, err)
+		return
+	}
+	home.Now = r.now()
+	home.Amnesiac = !r.health.born
+	home.Nonce = r.dice.rng.Uint64()
+	home.Records = r.disk.records()
+	r.protocol, err = w.subject.Build(w.seat(r))
+	if err != nil {
+		w.violate("%v: no protocol: %v", r, err)
+		return
+	}
+	engine, err := r.protocol.New(home)
+	if err != nil {
+		w.violate("%v: does not start: %v", r, err)
+		return
+	}
+	r.hands = hands
+	r.driver = driver.New(engine, r)
+	w.trace.event(w.clock.now, r, "starts, life %d, %d records, state at %d", r.life, len(home.Records), home.Height)
+	if !w.net.manual {
+		r.later(r.dice.duration(w.cfg.Timing.Tick), r.tick)
+	}
+}
+
+// stop kills the process and loses what was not synced.
+func (r *replica) stop() {
+	if !r.up() {
+		return
+	}
+	r.life++
+	r.driver, r.hands = nil, nil
+	r.inbox, r.frozen = inbox{}, nil
+	r.health.paused = false
+	lucky, lost := r.disk.crash()
+	if r.store != nil {
+		r.store.Crash()
+	}
+	r.world.trace.event(r.world.clock.now, r, "dies; of its unsynced records %d survive and %d are lost", lucky, lost)
+}
+
+// wipe kills the process and loses the disk.
+func (r *replica) wipe() {
+	r.stop()
+	r.disk = newDisk(r.dice, r.world.cfg.Disk)
+	r.store = nil
+	r.health = health{wiped: true}
+	r.world.trace.event(r.world.clock.now, r, "loses its disk")
+}
+
+// resume ends a pause: what came meanwhile happens now.
+func (r *replica) resume() {
+	if !r.health.paused {
+		return
+	}
+	r.health.paused = false
+	frozen := r.frozen
+	r.frozen = nil
+	for _, f := range frozen {
+		r.later(0, f)
+	}
+	r.wake()
+}
+
+// tick counts one tick. Ticks that a busy or paused process misses are lost,
+// as with any ticker.
+func (r *replica) tick() {
+	r.inbox.tick = true
+	r.wake()
+	r.later(r.world.cfg.Timing.Tick, r.tick)
+}
+
+// wake schedules a step; what arrives until then shares its burst.
+func (r *replica) wake() {
+	if r.awake || !r.up() || r.health.paused {
+		return
+	}
+	r.awake = true
+	r.later(r.dice.duration(r.world.cfg.Timing.StepDelay), r.step)
+}
+
+// accept takes a frame from the network.
+func (r *replica) accept(class consensus.Class, f consensus.Frame) {
+	if r.up() && r.inbox.put(class, f) {
+		r.wake()
+	}
+}
+
+// step opens what waits and hands it to the engine as one burst.
+func (r *replica) step() {
+	r.awake = false
+	if !r.up() || r.driver.Full() {
+		return
+	}
+	burst := consensus.Burst{Now: r.now(), Events: r.inbox.takeEvents()}
+	frames := r.inbox.takeFrames(consensus.MaxBurst - len(burst.Events) - 1)
+	burst.Events = append(burst.Events, r.open(frames)...)
+	if r.inbox.tick {
+		r.inbox.tick = false
+		burst.Events = append(burst.Events, consensus.Tick{})
+	}
+	if len(burst.Events) > 0 {
+		r.world.stats.Steps++
+		r.driver.Step(burst)
+		r.world.checks.stepped(r)
+	}
+	// Workers that open frames see the horizon late, if ever.
+	if r.up() && r.dice.chance(million/2) {
+		r.horizon = r.driver.Horizon()
+	}
+	if !r.inbox.empty() {
+		r.wake()
+	}
+}
+
+// open turns frames into events. All peers of this simulation are honest, so
+// that blaming one is a mistake.
+func (r *replica) open(frames []consensus.Frame) []consensus.Event {
+	if len(frames) == 0 {
+		return nil
+	}
+	w := r.world
+	opened := r.protocol.Open(w.keys.verifier, r.horizon, frames)
+	if len(opened) != len(frames) {
+		w.violate("%v: Open answered %d of %d frames", r, len(opened), len(frames))
+		return nil
+	}
+	var events []consensus.Event
+	for i, o := range opened {
+		switch {
+		case o.Event != nil:
+			events = append(events, o.Event)
+		case o.Reason == "":
+			w.violate("%v: Open gave neither event nor reason for %s", r, w.describe(frames[i].Bytes))
+		default:
+			w.stats.refused(o.Reason)
+			w.trace.event(w.clock.now, r, "refuses %s from %v: %s", w.lazily(frames[i].Bytes), frames[i].From, o.Reason)
+		}
+		if o.Blame && w.honest(frames[i].From) {
+			w.violate("%v blames the honest %v for %s: %s", r, frames[i].From, w.describe(frames[i].Bytes), o.Reason)
+		}
+		if o.Refusal != nil {
+			r.Refuse([]consensus.Refusal{*o.Refusal})
+		}
+	}
+	return events
+}
+
+// tell hands the engine an event of its host.
+func (r *replica) tell(e consensus.Event) {
+	r.inbox.events = append(r.inbox.events, e)
+	r.wake()
+}
+
+// String names the replica.
+func (r *replica) String() string { return fmt.Sprintf("R%d", r.id) }
+
+// inbox is what waits for the next step.
+type inbox struct {
+	frames [consensus.Classes][]consensus.Frame
+	events []consensus.Event
+	tick   bool
+}
+
+// maxInbox bounds the frames of each class: what comes on top is lost.
+const maxInbox = 2048
+
+func (b *inbox) put(class consensus.Class, f consensus.Frame) bool {
+	if len(b.frames[class]) >= maxInbox {
+		return false
+	}
+	b.frames[class] = append(b.frames[class], f)
+	return true
+}
+
+func (b *inbox) empty() bool {
+	for _, fs := range b.frames {
+		if len(fs) > 0 {
+			return false
+		}
+	}
+	return len(b.events) == 0 && !b.tick
+}
+
+// takeFrames takes up to room frames, votes first.
+func (b *inbox) takeFrames(room int) []consensus.Frame {
+	var taken []consensus.Frame
+	for class := range b.frames {
+		n := min(room-len(taken), len(b.frames[class]))
+		taken = append(taken, b.frames[class][:n]...)
+		b.frames[class] = b.frames[class][n:]
+	}
+	return taken
+}
+
+func (b *inbox) takeEvents() []consensus.Event {
+	n := min(len(b.events), consensus.MaxBurst/2)
+	taken := b.events[:n:n]
+	b.events = b.events[n:]
+	return taken
+}

@@ -1,0 +1,256 @@
+package sim
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"quorate/consensus"
+)
+
+// Script drives a world by hand, for golden traces: nothing moves but what its
+// verbs move. A frame that was sent waits until it is delivered or dropped;
+// time passes by ticks; syncs and executions take no time.
+//
+//	cluster n=4 k=4 l=8 batch=1 clients=1 patience=20 seed=1
+//	submit [client=0] [to=0|to=all] [op=add] [key=0]    a client sends a request
+//	tick N [1,2]                            N ticks pass, for all or some replicas
+//	deliver [from->to] [KIND] [rounds=N]    deliver what waits and what that brings about
+//	drop [from->to] [KIND]                  lose what waits
+//	partition 0,1 | 2,3      isolate 2      silent 0      deaf 0      heal
+//	crash 1     restart 1     wipe 1     pause 1     resume 1     power-loss
+//	run-until executed=5 [of=1,2] [ticks=1000]   deliver and tick until all have
+//	status     notes     waiting
+//
+// From and to are replicas as numbers, clients as C0, lists by commas, or *.
+// KIND is the beginning of a frame's description. Sends over a cut link are
+// lost at once.
+type Script struct {
+	subject Subject
+	world   *World
+	notes   []string
+	shown   int // violations already printed
+}
+
+// NewScript makes a script for one protocol. The cluster verb comes first.
+func NewScript(subject Subject) *Script { return &Script{subject: subject} }
+
+// Do performs one verb and returns what there is to see. What is wrong with
+// the line comes back as text as well: a script is written by a person.
+func (s *Script) Do(line string) string {
+	fields := strings.Fields(line)
+	if len(fields) == 0 {
+		return ""
+	}
+	a := args{words: fields[1:]}
+	if fields[0] == "cluster" {
+		return s.cluster(a)
+	}
+	verb := verbs[fields[0]]
+	switch {
+	case verb == nil:
+		return fmt.Sprintf("unknown verb %q\n", fields[0])
+	case s.world == nil:
+		return "there is no cluster yet\n"
+	}
+	var out string
+	s.world.guard(func() { out = verb(s, a) })
+	return out + s.violations()
+}
+
+var verbs = map[string]func(*Script, args) string{
+	"submit": (*Script).submit, "tick": (*Script).tick, "deliver": (*Script).deliver, "drop": (*Script).drop,
+	"partition": (*Script).partition, "isolate": (*Script).isolate, "silent": (*Script).silent, "deaf": (*Script).deaf,
+	"heal": (*Script).heal, "crash": (*Script).crash, "restart": (*Script).restart, "wipe": (*Script).wipe,
+	"pause": (*Script).pause, "resume": (*Script).resume, "power-loss": (*Script).powerLoss,
+	"run-until": (*Script).runUntil, "status": (*Script).status, "notes": (*Script).takeNotes, "waiting": (*Script).waiting,
+}
+
+// args are the words after a verb: positional ones and key=value.
+type args struct{ words []string }
+
+func (a args) value(key string) (string, bool) {
+	for _, w := range a.words {
+		if v, ok := strings.CutPrefix(w, key+"="); ok {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+func (a args) number(key string, otherwise int) int {
+	if v, ok := a.value(key); ok {
+		if n, err := strconv.Atoi(v); err == nil {
+			return n
+		}
+	}
+	return otherwise
+}
+
+// positional returns the words that are not key=value.
+func (a args) positional() []string {
+	var ws []string
+	for _, w := range a.words {
+		if !strings.Contains(w, "=") {
+			ws = append(ws, w)
+		}
+	}
+	return ws
+}
+
+// cluster makes a new world with everything quick and nothing random left.
+func (s *Script) cluster(a args) string {
+	n := a.number("n", 4)
+	c := Config{
+		Seed: uint64(a.number("seed", 1)), Protocol: "pbft", Replicas: n, Faults: (n - 1) / 3, Replies: (n-1)/3 + 1,
+		Interval: consensus.Seq(a.number("k", 4)), Window: consensus.Seq(a.number("l", 8)), Limits: consensus.DefaultLimits(),
+		Timing:   Timing{Tick: 10 * Millisecond, Patience: a.number("patience", 20), Skew: 2 * Second},
+		Workload: Workload{Clients: a.number("clients", 1), InFlight: consensus.SessionWindow, Operations: 1, Keys: 1},
+		Disk:     Disks{Segment: a.number("segment", 8)},
+	}
+	c.Timing.PatienceCap = a.number("cap", 8*c.Timing.Patience)
+	c.Limits.BatchRequests = a.number("batch", 1)
+	if p, ok := a.value("protocol"); ok {
+		c.Protocol, c.Faults, c.Replies = p, (n-1)/2, 1
+	}
+	w, err := New(c, s.subject)
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	s.world, s.notes, s.shown = w, nil, 0
+	w.net.manual = true
+	w.onNote = func(r *replica, n *consensus.Note) { s.notes = append(s.notes, fmt.Sprintf("%v ! %s", r, n)) }
+	for _, r := range w.replicas {
+		r.offset = 0
+		r.start()
+	}
+	s.settle()
+	return fmt.Sprintf("%d replicas, %d may fail, checkpoint every %d, window %d\n", n, c.Faults, c.Interval, c.Window) + s.violations()
+}
+
+// settle lets everything happen that needs no delivery and no tick.
+func (s *Script) settle() {
+	for s.world.clock.advance() {
+		continue
+	}
+}
+
+// violations prints what is new among them.
+func (s *Script) violations() string {
+	if s.world == nil {
+		return ""
+	}
+	var b strings.Builder
+	all := s.world.checks.violations
+	for ; s.shown < len(all); s.shown++ {
+		fmt.Fprintf(&b, "VIOLATION %s\n", all[s.shown].Text)
+	}
+	return b.String()
+}
+
+// submit lets a client send one request, to one replica or to all.
+func (s *Script) submit(a args) string {
+	w := s.world
+	c := w.clients[a.number("client", 0)%len(w.clients)]
+	kind, known := map[string]byte{
+		"": opAdd, "add": opAdd, "append": opAppend, "swap": opSwap, "read": opRead, "delete": opDelete, "fail": opFail, "panic": opPanic,
+	}[first(a.value("op"))]
+	if !known {
+		return "op is add, append, swap, read, delete, fail or panic\n"
+	}
+	op := token{client: c.index, counter: c.counter + 1}.append([]byte{kind, byte(a.number("key", 0))})
+	to, all := first(a.value("to")), false
+	if to == "all" {
+		all = true
+	} else if id, err := strconv.Atoi(to); err == nil && id < len(w.replicas) {
+		c.primary = consensus.ReplicaID(id)
+	}
+	before := len(w.net.pool)
+	r := c.invoke([][]byte{op})
+	if all {
+		w.net.pool = w.net.pool[:before]
+		c.broadcast(r)
+	}
+	return w.label(r) + "\n"
+}
+
+func first(v string, _ bool) string { return v }
+
+// tick lets ticks pass, for all replicas or for those named.
+func (s *Script) tick(a args) string {
+	words := a.positional()
+	n := 1
+	if len(words) > 0 {
+		var err error
+		if n, err = strconv.Atoi(words[0]); err != nil || n < 1 || n > 100_000 {
+			return "tick wants a number of ticks\n"
+		}
+	}
+	chosen := s.world.replicas
+	if len(words) > 1 {
+		var err error
+		if chosen, err = s.replicas(words[1]); err != nil {
+			return err.Error() + "\n"
+		}
+	}
+	for range n {
+		s.world.clock.now += s.world.cfg.Timing.Tick
+		for _, r := range chosen {
+			if r.up() {
+				r.inbox.tick = true
+				r.wake()
+			}
+		}
+		s.settle()
+	}
+	return s.takeNotes(args{})
+}
+
+// replicas reads a list such as 0,2 or *.
+func (s *Script) replicas(list string) ([]*replica, error) {
+	if list == "*" {
+		return s.world.replicas, nil
+	}
+	var rs []*replica
+	for _, word := range strings.Split(list, ",") {
+		id, err := strconv.Atoi(strings.TrimPrefix(word, "R"))
+		if err != nil || id < 0 || id >= len(s.world.replicas) {
+			return nil, fmt.Errorf("there is no replica %q", word)
+		}
+		rs = append(rs, s.world.replicas[id])
+	}
+	return rs, nil
+}
+
+// status prints where every replica stands.
+func (s *Script) status(args) string {
+	var b strings.Builder
+	for _, r := range s.world.replicas {
+		if !r.up() {
+			fmt.Fprintf(&b, "%v down\n", r)
+			continue
+		}
+		st := r.driver.Status()
+		fmt.Fprintf(&b, "%v view=%d executed=%d applied=%d stable=%d kept=%d pending=%d", r, st.View, st.Executed, st.Applied, st.Stable, st.Kept, st.Pending)
+		for _, f := range []struct {
+			on   bool
+			text string
+		}{{st.Changing, " changing"}, {st.Rejoining, " rejoining"}, {st.Fetching != 0, fmt.Sprintf(" fetching=%d", st.Fetching)}, {r.health.paused, " paused"}} {
+			if f.on {
+				b.WriteString(f.text)
+			}
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// takeNotes prints the notes since the last time.
+func (s *Script) takeNotes(args) string {
+	notes := s.notes
+	s.notes = nil
+	if len(notes) == 0 {
+		return ""
+	}
+	return strings.Join(notes, "\n") + "\n"
+}

@@ -1,0 +1,237 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+
+	"quorate/consensus"
+)
+
+// filter selects packets: from->to and the beginning of a description.
+type filter struct {
+	from, to string
+	kind     string
+}
+
+// parseFilter reads the positional words of deliver and drop.
+func parseFilter(words []string) filter {
+	f := filter{from: "*", to: "*"}
+	for _, w := range words {
+		if from, to, ok := strings.Cut(w, "->"); ok {
+			f.from, f.to = from, to
+			continue
+		}
+		f.kind = strings.TrimSpace(f.kind + " " + w)
+	}
+	return f
+}
+
+func (f filter) matches(w *World, p packet) bool {
+	return selects(f.from, w.name(p.from)) && selects(f.to, w.name(p.to)) &&
+		(f.kind == "" || strings.HasPrefix(w.describe(p.bytes), f.kind))
+}
+
+// selects reports whether a list such as 0,R2,C0 or * names an endpoint.
+func selects(list, name string) bool {
+	if list == "*" || list == "" {
+		return true
+	}
+	for _, word := range strings.Split(list, ",") {
+		if word == name || "R"+word == name {
+			return true
+		}
+	}
+	return false
+}
+
+// take removes the packets that match from the pool, and loses those whose
+// link is cut.
+func (s *Script) take(f filter) []packet {
+	n := s.world.net
+	var taken, rest []packet
+	for _, p := range n.pool {
+		switch {
+		case n.cut[int(p.from)*n.ends+int(p.to)]:
+		case f.matches(s.world, p):
+			taken = append(taken, p)
+		default:
+			rest = append(rest, p)
+		}
+	}
+	n.pool = rest
+	return taken
+}
+
+// maxRounds bounds deliver: a protocol that never falls silent would otherwise
+// never let go.
+const maxRounds = 200
+
+// deliver hands over, round by round, what waits and what that brings about.
+// All frames of a round arrive before anybody steps, as in the figures of the
+// paper.
+func (s *Script) deliver(a args) string {
+	f := parseFilter(a.positional())
+	var b strings.Builder
+	for range a.number("rounds", maxRounds) {
+		round := s.take(f)
+		if len(round) == 0 {
+			break
+		}
+		for _, p := range round {
+			s.world.arrive(p)
+		}
+		b.WriteString(s.list(round))
+		s.settle()
+		b.WriteString(indent(s.takeNotes(args{})))
+	}
+	return b.String()
+}
+
+// drop loses packets.
+func (s *Script) drop(a args) string {
+	lost := s.take(parseFilter(a.positional()))
+	return s.list(lost)
+}
+
+// waiting lists what could be delivered.
+func (s *Script) waiting(args) string {
+	all := s.take(filter{})
+	s.world.net.pool = all
+	return s.list(all)
+}
+
+// list prints packets, those of one frame to several on one line.
+func (s *Script) list(ps []packet) string {
+	var b strings.Builder
+	for i := 0; i < len(ps); {
+		p := ps[i]
+		to := s.world.name(p.to)
+		for i++; i < len(ps) && ps[i].from == p.from && ps[i].sum == p.sum; i++ {
+			to += "," + s.world.name(ps[i].to)
+		}
+		fmt.Fprintf(&b, "%s → %s  %s\n", s.world.name(p.from), to, s.world.describe(p.bytes))
+	}
+	return b.String()
+}
+
+func indent(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "    " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n    ") + "\n"
+}
+
+// partition cuts all links between the sides: partition 0,1 | 2,3. Clients
+// reach everybody.
+func (s *Script) partition(a args) string {
+	sides := strings.Split(strings.Join(a.words, ""), "|")
+	for i, left := range sides {
+		for j, right := range sides {
+			if i != j {
+				s.cut(left, right)
+			}
+		}
+	}
+	return ""
+}
+
+// cut severs the links from the replicas of one list to those of another.
+func (s *Script) cut(from, to string) {
+	w := s.world
+	for i := range w.net.ends {
+		for j := range w.net.ends {
+			if selects(from, w.name(endpoint(i))) && selects(to, w.name(endpoint(j))) {
+				w.net.sever(endpoint(i), endpoint(j), true)
+			}
+		}
+	}
+}
+
+func (s *Script) silent(a args) string {
+	s.cut(strings.Join(a.words, ","), "*")
+	return ""
+}
+
+func (s *Script) deaf(a args) string {
+	s.cut("*", strings.Join(a.words, ","))
+	return ""
+}
+
+func (s *Script) isolate(a args) string { return s.silent(a) + s.deaf(a) }
+
+func (s *Script) heal(args) string {
+	s.world.net.heal()
+	return ""
+}
+
+// each performs something on the replicas that the words name.
+func (s *Script) each(a args, f func(*replica)) string {
+	rs, err := s.replicas(strings.Join(a.words, ","))
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	for _, r := range rs {
+		f(r)
+	}
+	s.settle()
+	return s.takeNotes(args{})
+}
+
+func (s *Script) crash(a args) string   { return s.each(a, (*replica).stop) }
+func (s *Script) restart(a args) string { return s.each(a, func(r *replica) { r.stop(); r.start() }) }
+func (s *Script) wipe(a args) string    { return s.each(a, (*replica).wipe) }
+func (s *Script) resume(a args) string  { return s.each(a, (*replica).resume) }
+func (s *Script) pause(a args) string {
+	return s.each(a, func(r *replica) { r.health.paused = r.up() })
+}
+
+// powerLoss kills and restarts everybody.
+func (s *Script) powerLoss(args) string {
+	all := args{words: []string{"*"}}
+	return s.crash(all) + s.restart(all)
+}
+
+// runUntil delivers and ticks until the replicas have executed up to a height,
+// and prints the notes on the way but for the chatter.
+func (s *Script) runUntil(a args) string {
+	goal := consensus.Seq(a.number("executed", 1))
+	rs := s.world.replicas
+	if list, ok := a.value("of"); ok {
+		var err error
+		if rs, err = s.replicas(list); err != nil {
+			return err.Error() + "\n"
+		}
+	}
+	var b strings.Builder
+	limit := a.number("ticks", 1000)
+	for ticks := 0; !reached(rs, goal); ticks++ {
+		if ticks == limit || len(s.world.checks.violations) > 0 {
+			fmt.Fprintf(&b, "not reached within %d ticks\n", ticks)
+			break
+		}
+		for round := 0; round < maxRounds; round++ {
+			packets := s.take(filter{})
+			if len(packets) == 0 {
+				break
+			}
+			for _, p := range packets {
+				s.world.arrive(p)
+			}
+			s.settle()
+		}
+		if !reached(rs, goal) {
+			b.WriteString(s.tick(args{}))
+		}
+		b.WriteString(s.takeNotes(args{}))
+	}
+	return b.String()
+}
+
+func reached(rs []*replica, goal consensus.Seq) bool {
+	for _, r := range rs {
+		if !r.up() || r.driver.Status().Applied < goal {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,170 @@
+package sim
+
+import (
+	"strings"
+	"testing"
+
+	"quorate/consensus"
+)
+
+// A simulator that cannot fail proves nothing: each of these mistakes must be
+// caught, by the checker that is there for it, within a few seeds.
+
+// bent is an engine whose outputs are bent before the driver sees them.
+type bent struct {
+	consensus.Engine
+	bend func(*consensus.Output)
+}
+
+func (b bent) Step(burst consensus.Burst) consensus.Output {
+	out := b.Engine.Step(burst)
+	b.bend(&out)
+	return out
+}
+
+// bentProtocol makes bent engines.
+type bentProtocol struct {
+	consensus.Protocol
+	bend func(*consensus.Output)
+}
+
+func (p bentProtocol) New(home consensus.Recovered) (consensus.Engine, error) {
+	e, err := p.Protocol.New(home)
+	return bent{Engine: e, bend: p.bend}, err
+}
+
+// bending wraps a subject; make is called once per life of each replica.
+func bending(s Subject, make func(Seat) func(*consensus.Output)) Subject {
+	build := s.Build
+	s.Build = func(seat Seat) (consensus.Protocol, error) {
+		p, err := build(seat)
+		return bentProtocol{Protocol: p, bend: make(seat)}, err
+	}
+	return s
+}
+
+// bite runs seeds until a violation shows that contains one of the texts.
+func bite(t *testing.T, seeds int, config func(uint64) Config, s Subject, texts ...string) {
+	t.Helper()
+	for seed := uint64(1); seed <= uint64(seeds); seed++ {
+		for _, v := range run(t, config(seed), s).Violations {
+			for _, text := range texts {
+				if strings.Contains(v.Text, text) {
+					t.Logf("caught with seed %d: %s", seed, strings.SplitN(v.Text, "\n", 2)[0])
+					return
+				}
+			}
+		}
+	}
+	t.Errorf("not caught in %d seeds: want a violation with %q", seeds, texts)
+}
+
+// crashing adds power losses to a seed.
+func crashing(config func(uint64) Config) func(uint64) Config {
+	return func(seed uint64) Config {
+		c := config(seed)
+		c.Disk.Sync = 50 * Millisecond
+		c.Hazards = []Hazard{
+			{Kind: PowerLoss, Every: 500 * Millisecond, Lasts: 100 * Millisecond},
+			{Kind: Isolate, Every: 500 * Millisecond, Lasts: 400 * Millisecond},
+		}
+		return c
+	}
+}
+
+// If nothing waits for the disk, a crash makes replicas contradict what they said.
+func TestTeethLawBroken(t *testing.T) {
+	bite(t, 40, crashing(raftConfig), bending(raftSubject, func(Seat) func(*consensus.Output) {
+		return func(o *consensus.Output) {
+			for i := range o.Records {
+				o.Records[i].Lazy = true
+			}
+		}
+	}), "FORK", "LOST", "CONTRADICTION")
+}
+
+// If replicas fall silent, nothing is answered any more.
+func TestTeethNoProgress(t *testing.T) {
+	bite(t, 2, raftConfig, bending(raftSubject, func(Seat) func(*consensus.Output) {
+		steps := 0
+		return func(o *consensus.Output) {
+			if steps++; steps > 300 {
+				o.Sends = nil
+			}
+		}
+	}), "no progress")
+}
+
+// If one replica executes another batch than the others, it is a fork.
+func TestTeethFork(t *testing.T) {
+	bite(t, 5, raftConfig, bending(raftSubject, func(seat Seat) func(*consensus.Output) {
+		return func(o *consensus.Output) {
+			for i, j := range o.Jobs {
+				if c, ok := j.(consensus.Commit); ok && seat.Replica == 1 && c.Batch != nil && c.Seq%5 == 0 {
+					c.Batch, c.Digest = nil, consensus.NullDigest
+					o.Jobs[i] = c
+				}
+			}
+		}
+	}), "FORK")
+}
+
+// If a replica executes something else than what was agreed, its digest is
+// right and its state is not.
+func TestTeethDivergence(t *testing.T) {
+	bite(t, 5, raftConfig, bending(raftSubject, func(seat Seat) func(*consensus.Output) {
+		return func(o *consensus.Output) {
+			for i, j := range o.Jobs {
+				if c, ok := j.(consensus.Commit); ok && seat.Replica == 1 && c.Batch != nil {
+					b := *c.Batch
+					b.Stamp++
+					c.Batch = &b
+					o.Jobs[i] = c
+				}
+			}
+		}
+	}), "with digest", "different states")
+}
+
+// If an engine writes to a frame that it has handed over, somebody else sees
+// bytes that were never sent.
+func TestTeethAliasing(t *testing.T) {
+	bite(t, 2, raftConfig, bending(raftSubject, func(Seat) func(*consensus.Output) {
+		var last []byte
+		return func(o *consensus.Output) {
+			if len(last) > 0 {
+				last[len(last)-1]++
+			}
+			if len(o.Sends) > 0 {
+				last = o.Sends[0].Bytes
+			}
+		}
+	}), "changed")
+}
+
+// If the log is never cut, it grows without end.
+func TestTeethGrowth(t *testing.T) {
+	bite(t, 2, raftConfig, bending(raftSubject, func(Seat) func(*consensus.Output) {
+		return func(o *consensus.Output) {
+			for range 100 {
+				o.Records = append(o.Records, consensus.Record{Slot: 1, Lazy: true, Bytes: []byte{99}})
+			}
+		}
+	}), "records in its log")
+}
+
+// If a request enters history that nobody issued, it is not valid.
+func TestTeethInvention(t *testing.T) {
+	bite(t, 2, raftConfig, bending(raftSubject, func(seat Seat) func(*consensus.Output) {
+		return func(o *consensus.Output) {
+			for i, j := range o.Jobs {
+				if c, ok := j.(consensus.Commit); ok && c.Batch != nil {
+					b := &consensus.Batch{Stamp: c.Batch.Stamp}
+					b.Requests = append(b.Requests, consensus.SignRequest(seat.Signer, seat.Genesis.ID(), consensus.Sequence{Epoch: 1, Counter: 1}, [][]byte{{1}}))
+					c.Batch, c.Digest = b, b.Digest()
+					o.Jobs[i] = c
+				}
+			}
+		}
+	}), "no client issued")
+}

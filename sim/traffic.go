@@ -1,0 +1,150 @@
+package sim
+
+import (
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"quorate/consensus"
+)
+
+// launch sends a packet.
+func (w *World) launch(p packet) {
+	w.stats.Frames++
+	w.net.send(p)
+}
+
+// arrive hands a packet to whom it is for.
+func (w *World) arrive(p packet) {
+	w.history.mix(uint64(w.clock.now))
+	w.history.mix(uint64(p.from)<<48 | uint64(p.to)<<32 | uint64(p.sum))
+	if crc32.Checksum(p.bytes, castagnoli) != p.sum {
+		w.violate("%s changed %s after sending it", w.name(p.from), w.describe(p.bytes))
+	}
+	if w.trace.on() {
+		w.trace.line(w.clock.now, "%s → %s %s", w.name(p.from), w.name(p.to), w.describe(p.bytes))
+	}
+	n := len(w.replicas)
+	switch {
+	case int(p.to) >= n:
+		w.clients[int(p.to)-n].accept(consensus.ReplicaID(p.from), p.bytes)
+	case int(p.from) >= n:
+		from := consensus.ClientPeer(w.clients[int(p.from)-n].signer.Public())
+		w.replicas[p.to].accept(p.class, consensus.Frame{From: from, Bytes: p.bytes})
+	default:
+		w.replicas[p.to].accept(p.class, consensus.Frame{From: consensus.ReplicaPeer(consensus.ReplicaID(p.from)), Bytes: p.bytes})
+	}
+}
+
+// name is an endpoint's name in traces: R0, R1, … and C0, C1, …
+func (w *World) name(e endpoint) string {
+	if int(e) >= len(w.replicas) {
+		return fmt.Sprintf("C%d", int(e)-len(w.replicas))
+	}
+	return fmt.Sprintf("R%d", e)
+}
+
+// describe prints a frame for people.
+func (w *World) describe(frame []byte) string {
+	if len(frame) > 0 {
+		switch frame[0] {
+		case consensus.KindRequest:
+			if r, err := consensus.DecodeRequest(frame); err == nil {
+				return "REQUEST " + w.label(r)
+			}
+		case consensus.KindReply:
+			if r, err := consensus.DecodeReply(frame); err == nil {
+				return fmt.Sprintf("REPLY #%d n=%d", r.Sequence.Counter, r.Seq)
+			}
+		case consensus.KindRefusal:
+			if r, err := consensus.DecodeRefusal(frame); err == nil {
+				return fmt.Sprintf("REFUSAL #%d %s", r.Sequence.Counter, r.Code)
+			}
+		default:
+			if w.words.Describe != nil {
+				return w.words.Describe(frame)
+			}
+		}
+	}
+	return fmt.Sprintf("frame of %d bytes", len(frame))
+}
+
+// label names a request by its client.
+func (w *World) label(r *consensus.Request) string {
+	if c := w.byKey[r.Client]; c != nil {
+		return fmt.Sprintf("%s#%d", w.name(c.end), r.Sequence.Counter)
+	}
+	return fmt.Sprintf("%s#%d", r.Client.Short(), r.Sequence.Counter)
+}
+
+// lazily describes a frame only if somebody prints it.
+func (w *World) lazily(frame []byte) fmt.Stringer { return description{w, frame} }
+
+type description struct {
+	world *World
+	frame []byte
+}
+
+func (d description) String() string { return d.world.describe(d.frame) }
+
+// history is a running hash of everything that happened, in order (FNV-1a over
+// words instead of bytes, which is enough to tell two histories apart).
+type history uint64
+
+func (h *history) mix(word uint64) {
+	*h = (*h ^ history(word)) * 1099511628211
+	*h ^= *h >> 29
+}
+
+// trace prints what happens, one line each, if anybody reads it.
+type trace struct{ out io.Writer }
+
+func (t *trace) on() bool { return t.out != nil }
+
+func (t *trace) line(now consensus.Time, format string, args ...any) {
+	if t.out != nil {
+		at := now - dawn
+		// A trace that cannot be written is of no use to anybody, and
+		// the run itself does not depend on it.
+		_, _ = fmt.Fprintf(t.out, "%4d.%06d  %s\n", at/Second, at%Second/1000, fmt.Sprintf(format, args...))
+	}
+}
+
+func (t *trace) event(now consensus.Time, r *replica, format string, args ...any) {
+	if t.out != nil {
+		t.line(now, "%v %s", r, fmt.Sprintf(format, args...))
+	}
+}
+
+func (t *trace) note(now consensus.Time, r *replica, n *consensus.Note) {
+	if t.out != nil {
+		t.line(now, "%v ! %s", r, n)
+	}
+}
+
+// Stats counts what happened in a run, so that a reader sees whether a seed
+// was worth anything.
+type Stats struct {
+	Steps    uint64 // engine steps
+	Frames   uint64 // sent
+	Lost     uint64 // of them, to the weather and to partitions
+	Hazards  uint64 // that struck
+	Requests uint64 // answered, as their clients believe
+	Retries  uint64
+	Refusals uint64
+	Height   consensus.Seq  // highest batch executed
+	Virtual  consensus.Time // how long the run was
+	Recovery consensus.Time // how long the second phase took
+	Records  int            // most records in one log
+	Notes    map[consensus.NoteKind]int
+	Reasons  map[consensus.Reason]int // why frames were refused or messages ignored
+}
+
+func (s *Stats) noted(n *consensus.Note) {
+	s.Notes[n.Kind]++
+	if n.Reason != "" {
+		s.Reasons[n.Reason]++
+	}
+}
+
+func (s *Stats) refused(r consensus.Reason) { s.Reasons[r]++ }

@@ -1,0 +1,288 @@
+package sim
+
+import (
+	"fmt"
+	"runtime/debug"
+	"strings"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// Seat is what a protocol of one replica is built from.
+type Seat struct {
+	Replica  consensus.ReplicaID
+	Life     uint64 // counts the starts of this replica, from 1
+	Genesis  consensus.Genesis
+	Signer   crypto.Signer
+	Verifier crypto.Verifier
+	Timing   Timing
+	Seed     uint64 // for what the protocol draws; differs between lives
+}
+
+// Subject is the protocol under test.
+type Subject struct {
+	// Build makes the protocol of one life of one replica.
+	Build func(Seat) (consensus.Protocol, error)
+	// Words explains the protocol's frames in a cluster; nil explains nothing.
+	Words func(consensus.Genesis) Words
+}
+
+// Words is what the simulator must know about a protocol's frames. Both may be
+// nil.
+type Words struct {
+	Describe func(frame []byte) string
+	Promise  func(frame []byte) (Promise, bool)
+}
+
+// Promise is what a signed frame commits its signer to: an honest replica
+// never signs another Content for the same Kind, View and Seq, in all its lives.
+type Promise struct {
+	Signer  consensus.ReplicaID
+	Kind    uint8
+	View    consensus.View
+	Seq     consensus.Seq
+	Content crypto.Digest
+}
+
+// World is a cluster with its clients, network, disks and time.
+type World struct {
+	cfg      Config
+	subject  Subject
+	words    Words
+	genesis  consensus.Genesis
+	keys     keys
+	clock    clock
+	net      *network
+	replicas []*replica
+	clients  []*client
+	byKey    map[crypto.PublicKey]*client
+	checks   *checks
+	stats    Stats
+	history  history
+	trace    trace
+	onNote   func(*replica, *consensus.Note) // a script's; may be nil
+}
+
+// keys holds everybody's signer.
+type keys struct {
+	verifier crypto.Verifier
+	ring     *crypto.Keyring
+	replicas []crypto.Signer
+	clients  []crypto.Signer
+}
+
+// Result is how a run ended.
+type Result struct {
+	Violations []Violation
+	Steps      uint64 // engine steps
+	History    uint64 // a hash of everything that happened, in order
+	Stats      Stats
+}
+
+// New makes a world before its first moment. It fails only if cfg makes no
+// valid genesis.
+func New(cfg Config, subject Subject) (*World, error) {
+	w := &World{cfg: cfg, subject: subject, byKey: map[crypto.PublicKey]*client{}, trace: trace{out: cfg.Trace}}
+	w.clock.now = dawn
+	w.stats.Notes, w.stats.Reasons = map[consensus.NoteKind]int{}, map[consensus.Reason]int{}
+	w.drawKeys()
+	if err := w.found(); err != nil {
+		return nil, fmt.Errorf("simulation %s: %w", cfg.String(), err)
+	}
+	if subject.Words != nil {
+		w.words = subject.Words(w.genesis)
+	}
+	w.checks = newChecks(w)
+	w.net = newNetwork(&w.clock, cfg.Seed, cfg.Network, cfg.Replicas+cfg.Workload.Clients, w.arrive)
+	for i := range cfg.Replicas {
+		dice := newStream(cfg.Seed, fmt.Sprintf("replica %d", i))
+		r := &replica{world: w, id: consensus.ReplicaID(i), dice: dice, disk: newDisk(dice, cfg.Disk), health: health{born: true}}
+		r.offset = dice.duration(cfg.Timing.Skew) - cfg.Timing.Skew/2
+		w.replicas = append(w.replicas, r)
+	}
+	for i := range cfg.Workload.Clients {
+		c := newClient(w, i)
+		w.clients = append(w.clients, c)
+		w.byKey[c.signer.Public()] = c
+	}
+	return w, nil
+}
+
+// drawKeys makes everybody's keys: hashes under a shared ring, or now and then
+// real ones, so that the simulated scheme cannot hide a mistake for long.
+func (w *World) drawKeys() {
+	dice := newStream(w.cfg.Seed, "keys")
+	w.keys.ring = crypto.NewKeyring()
+	signer := func() crypto.Signer {
+		seed := [crypto.PrivateKeySize]byte(dice.bytes(crypto.PrivateKeySize))
+		if w.cfg.RealKeys {
+			return crypto.NewSigner(seed)
+		}
+		return crypto.NewSimSigner(w.keys.ring, seed)
+	}
+	for range w.cfg.Replicas {
+		w.keys.replicas = append(w.keys.replicas, signer())
+	}
+	for range w.cfg.Workload.Clients {
+		w.keys.clients = append(w.keys.clients, signer())
+	}
+	w.keys.verifier = crypto.NewSimVerifier(w.keys.ring)
+	if w.cfg.RealKeys {
+		w.keys.verifier = crypto.NewVerifier(crypto.NewMemory(1 << 14))
+	}
+}
+
+// found writes the genesis.
+func (w *World) found() error {
+	var replicas []crypto.PublicKey
+	for _, s := range w.keys.replicas {
+		replicas = append(replicas, s.Public())
+	}
+	w.genesis = consensus.NewGenesis("simulation", w.cfg.Protocol, replicas)
+	for _, s := range w.keys.clients {
+		w.genesis.Clients = append(w.genesis.Clients, consensus.ClientEntry{Key: s.Public(), Role: consensus.RoleWriter})
+	}
+	w.genesis.CheckpointInterval, w.genesis.Window = w.cfg.Interval, w.cfg.Window
+	w.genesis.Limits, w.genesis.Skew = w.cfg.Limits, w.cfg.Timing.Skew
+	return w.genesis.Validate()
+}
+
+// seat is what r's next life is built from.
+func (w *World) seat(r *replica) Seat {
+	return Seat{
+		Replica: r.id, Life: r.life, Genesis: w.genesis, Signer: w.keys.replicas[r.id],
+		Verifier: w.keys.verifier, Timing: w.cfg.Timing, Seed: r.dice.rng.Uint64(),
+	}
+}
+
+// Run lets everything happen. It is called once.
+func (w *World) Run() Result {
+	w.guard(func() {
+		for _, r := range w.replicas {
+			r.start()
+		}
+		for _, c := range w.clients {
+			c.start(w.cfg.Workload.Requests)
+		}
+		w.storm()
+		w.calm()
+	})
+	w.stats.Virtual = w.clock.now - dawn
+	w.stats.Lost = w.net.lost
+	return Result{Violations: w.checks.violations, Steps: w.stats.Steps, History: uint64(w.history), Stats: w.stats}
+}
+
+// guard turns a panic into a violation: a broken invariant of the code under
+// test is a finding like any other, and must name its seed.
+func (w *World) guard(f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.violate("panic: %v (%s)", p, culprits(debug.Stack()))
+		}
+	}()
+	f()
+}
+
+// culprits lists the functions of this module that a panic came through,
+// innermost first, but for the simulator's own.
+func culprits(stack []byte) string {
+	var names []string
+	for line := range strings.Lines(string(stack)) {
+		name, _, ok := strings.Cut(line, "(0x")
+		if !ok {
+			name, _, ok = strings.Cut(line, "({")
+		}
+		if ok && strings.HasPrefix(name, "quorate/") && !strings.HasPrefix(name, "quorate/sim") && len(names) < 8 {
+			names = append(names, strings.TrimPrefix(name, "quorate/"))
+		}
+	}
+	return strings.Join(names, " < ")
+}
+
+// until lets things happen for d at most, or until done says so, or until
+// something is wrong.
+func (w *World) until(d consensus.Time, done func() bool) bool {
+	end := w.clock.now + d
+	for w.clock.now < end && len(w.checks.violations) == 0 {
+		if done() {
+			return true
+		}
+		if !w.clock.advance() {
+			w.violate("deadlock: nothing will ever happen again")
+		}
+	}
+	return done()
+}
+
+// storm is the first phase: hazards strike.
+func (w *World) storm() {
+	for _, h := range w.cfg.Hazards {
+		w.threaten(h, w.clock.now+w.cfg.Timing.Storm)
+	}
+	w.until(w.cfg.Timing.Storm, func() bool { return false })
+}
+
+// calm is the second phase: a core is healed, everything asked is answered,
+// and the core agrees on one state.
+func (w *World) calm() {
+	if len(w.checks.violations) > 0 {
+		return
+	}
+	w.trace.line(w.clock.now, "the storm is over")
+	core := w.healCore()
+	for _, c := range w.clients {
+		c.grant(calmRequests)
+	}
+	began := w.clock.now
+	settled := w.until(w.cfg.Timing.Calm, w.now(func() bool { return w.answered() && w.level(core) }))
+	w.stats.Recovery = w.clock.now - began
+	if !settled && len(w.checks.violations) == 0 {
+		w.violate("no progress within %v of healing: %s", w.cfg.Timing.Calm.Std().Sub(consensus.Time(0).Std()), w.lament(core))
+	}
+	w.checks.final(core)
+}
+
+// calmRequests is what each client asks for in the second phase, beside what
+// it has left over.
+const calmRequests = 5
+
+// now limits how often a costly question is asked, in virtual time.
+func (w *World) now(question func() bool) func() bool {
+	var next consensus.Time
+	return func() bool {
+		if w.clock.now < next {
+			return false
+		}
+		next = w.clock.now + 20*Millisecond
+		return question()
+	}
+}
+
+// answered reports whether no client waits for anything.
+func (w *World) answered() bool {
+	for _, c := range w.clients {
+		if !c.done() {
+			return false
+		}
+	}
+	return true
+}
+
+// level reports whether all of the core has executed the same batches and
+// nobody is on the way back any more.
+func (w *World) level(core []*replica) bool {
+	var height consensus.Seq
+	for i, r := range core {
+		s := r.driver.Status()
+		if s.Rejoining || s.Fetching != 0 || (i > 0 && s.Applied != height) || s.Applied != s.Executed {
+			return false
+		}
+		height = s.Applied
+	}
+	return true
+}
+
+// honest reports whether a peer cannot be at fault. Everybody is, until there
+// are traitors.
+func (w *World) honest(consensus.Peer) bool { return true }
