@@ -22,11 +22,12 @@ func (x *execution) list(o *Operation, room int) ([]byte, error) {
 	// What visiting the largest possible entry costs: with less than that
 	// left the page ends here, for running out of steps would undo it all.
 	reserve := 1 + (x.limits.KeyBytes+x.limits.ValueBytes+app.ValueOverhead)/app.StepBytes
-	x.tx.Range(o.Key, o.To, func(key, record []byte) bool {
+	tx := x.tx // so that only it, not the whole execution, moves to the heap
+	tx.Range(o.Key, o.To, func(key, record []byte) bool {
 		if !p.add(key, record) {
 			return false
 		}
-		p.more = x.tx.Steps() < reserve
+		p.more = tx.Steps() < reserve
 		return !p.more
 	})
 	return p.encode()
