@@ -117,6 +117,7 @@ func (r *Rules) Open(v crypto.Verifier, h *Horizon, in []consensus.Frame) []cons
 		for claim := range o.claims {
 			if !ok[0] && o.reason == "" {
 				o.reject(claim)
+				o.author = in[i].From // an honest replica relays only what it has opened itself
 			}
 			ok = ok[1:]
 		}
