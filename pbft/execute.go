@@ -50,7 +50,6 @@ func (r *replica) execute() {
 	}
 	if r.exec.handed > before {
 		r.exec.progress = r.tick
-		r.forgetSlots()
 	}
 }
 
@@ -159,7 +158,6 @@ func (r *replica) stable(c *message.Certificate) {
 		r.diverged(c)
 	}
 	r.stabilize()
-	r.forgetSlots()
 	r.rejoined()
 	r.catchUp()
 	r.release()
@@ -210,47 +208,43 @@ func (r *replica) forgetLog() {
 // Bounds of what is kept of executed slots below the low mark.
 const maxHistoryBytes = 16 << 20
 
-// forgetSlots moves executed slots at or below the low mark into the history
-// and cuts that to its bounds.
+// forgetSlots drops what lies at or below the floor, at the end of each step in
+// which that has moved. Executed slots go to the history, which is cut to its
+// bounds: a replica a little behind is helped from there.
 func (r *replica) forgetSlots() {
-	low := min(r.low(), r.exec.handed)
-	next := consensus.Seq(1)
-	if k := len(r.log.history); k > 0 {
-		next = r.log.history[k-1].certificate.Seq + 1
+	floor := r.floor()
+	if floor == r.log.floor {
+		return
 	}
-	if len(r.log.slots) > 0 && low >= next {
-		r.moveSlots(low)
+	r.log.floor = floor
+	for _, n := range r.slotNumbers() {
+		if n <= floor {
+			r.forgetSlot(r.log.slots[n])
+		}
 	}
-	window := int(r.rules.Genesis.Window)
-	for len(r.log.history) > 0 && (len(r.log.history) > window || r.log.bytes > maxHistoryBytes) {
+	for len(r.log.history) > 0 && (len(r.log.history) > int(r.rules.Genesis.Window) || r.log.bytes > maxHistoryBytes) {
 		r.log.bytes -= settledSize(r.log.history[0].batch)
 		r.log.history[0] = settled{}
 		r.log.history = r.log.history[1:]
 	}
 	for k, n := range r.view.proposed {
-		if n <= low {
+		if n <= floor {
 			delete(r.view.proposed, k)
 		}
 	}
 }
 
-// moveSlots takes every slot at or below low out of the log, ascending.
-func (r *replica) moveSlots(low consensus.Seq) {
-	first := low
-	for n := range r.log.slots {
-		first = min(first, n)
+func (r *replica) forgetSlot(s *slot) {
+	delete(r.log.slots, s.seq)
+	if s.seq > r.exec.handed || s.committed == nil {
+		return // never executed here: the state came, or will come, by transfer
 	}
-	for n := first; n <= low; n++ {
-		s := r.log.slots[n]
-		delete(r.log.slots, n)
-		if s == nil || s.committed == nil {
-			r.log.history, r.log.bytes = nil, 0 // a gap: the state came by transfer
-			continue
-		}
-		b, _ := s.body(s.committed.Digest)
-		r.log.history = append(r.log.history, settled{s.committed, b})
-		r.log.bytes += settledSize(b)
+	if k := len(r.log.history); k > 0 && r.log.history[k-1].certificate.Seq+1 != s.seq {
+		r.log.history, r.log.bytes = nil, 0
 	}
+	b, _ := s.body(s.committed.Digest)
+	r.log.history = append(r.log.history, settled{s.committed, b})
+	r.log.bytes += settledSize(b)
 }
 
 func settledSize(b *consensus.Batch) int {

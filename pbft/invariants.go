@@ -22,7 +22,7 @@ func (r *replica) checkInvariants() {
 	must(e.forgotten <= e.kept, "log cut at %d, disk only at %d", e.forgotten, e.kept)
 	must(len(r.log.slots) <= 2*int(r.rules.Genesis.Window), "%d slots with a window of %d", len(r.log.slots), r.rules.Genesis.Window)
 	for n, s := range r.log.slots {
-		must(n > min(r.low(), e.handed) && n <= r.high(), "slot %d outside (%d, %d]", n, min(r.low(), e.handed), r.high())
+		must(r.inReach(n), "slot %d outside (%d, %d]", n, r.floor(), r.high())
 		must(s.proposal == nil || s.proposal.View == r.view.number || r.view.changing, "slot %d has a proposal of view %d", n, s.proposalView())
 		must(s.prepared == nil || s.prepared.View <= r.view.number, "slot %d prepared in a view to come", n)
 		must(s.committed == nil || s.committed.Seq == n, "slot %d has another slot's certificate", n)

@@ -58,6 +58,7 @@ type slotLog struct {
 	slots   map[consensus.Seq]*slot // (executed or h, h+L]
 	history []settled               // executed slots at or below h, ascending
 	bytes   int                     // of the history
+	floor   consensus.Seq           // up to which slots were dropped
 }
 
 // settled is an executed slot that a stable checkpoint covers, kept for a while
@@ -108,6 +109,7 @@ func (r *replica) Step(b consensus.Burst) consensus.Output {
 			r.on(e)
 		}
 		r.propose()
+		r.forgetSlots()
 	}
 	if r.cfg.CheckEachStep {
 		r.checkInvariants()
@@ -217,11 +219,23 @@ func (r *replica) slot(n consensus.Seq) *slot {
 	return s
 }
 
-// inReach reports whether slot n is one that is kept: above what is executed
-// or stable, whichever is lower, and not above the high mark.
-func (r *replica) inReach(n consensus.Seq) bool {
-	return n > min(r.low(), r.exec.handed) && n <= r.high()
+// floor is the slot up to which nothing is kept: what is both stable and
+// executed here, or will be once a state is in place. A replica more than L
+// behind takes a state and needs no slot below the low mark.
+func (r *replica) floor() consensus.Seq {
+	base := r.exec.handed
+	if r.state.active() {
+		base = r.state.fetcher.Target().Seq
+	}
+	low := r.low()
+	if low > base && low-base > r.rules.Genesis.Window {
+		return low
+	}
+	return min(low, base)
 }
+
+// inReach reports whether slot n is one that is kept.
+func (r *replica) inReach(n consensus.Seq) bool { return n > r.floor() && n <= r.high() }
 
 func (r *replica) record(slot consensus.Seq, b []byte) {
 	r.out.Records = append(r.out.Records, consensus.Record{Slot: slot, Bytes: b})

@@ -7,10 +7,9 @@ import (
 
 // Horizon implements consensus.Engine.
 func (r *replica) Horizon() consensus.Horizon {
-	low := r.low()
 	size := int(r.rules.Genesis.Window)
 	h := &message.Horizon{
-		View: r.view.number, Changing: r.view.changing, Low: min(low, r.exec.handed), High: r.high(),
+		View: r.view.number, Changing: r.view.changing, Low: r.floor(), High: r.high(),
 		Prepared: message.NewBits(2 * size), Committed: message.NewBits(2 * size),
 	}
 	for n, s := range r.log.slots {
