@@ -4,26 +4,25 @@ import (
 	"fmt"
 
 	"quorate/consensus"
-	"quorate/crypto"
 )
 
 // durability judges that what a client believed stays: it keeps its place in
 // the common history whatever crashes, and whoever asks later comes after it.
 type durability struct {
-	highest  consensus.Seq // of all believed results
-	believed map[crypto.Digest]consensus.Seq
+	highest consensus.Seq // of all believed results
+	count   map[consensus.Seq]int
 }
 
-func newDurability() durability { return durability{believed: map[crypto.Digest]consensus.Seq{}} }
+func newDurability() durability { return durability{count: map[consensus.Seq]int{}} }
 
-// believe enters a result, and judges real time: the request began after
-// everything up to a.after had been answered, so it must stand behind it.
+// believe enters a result, and judges real time: the operation began after
+// everything up to c.after had been answered, so it must stand behind it.
 // With agreement on one order this is linearizability.
-func (d *durability) believe(a *attempt, r *consensus.Reply) string {
-	d.believed[r.Request] = r.Seq
-	d.highest = max(d.highest, r.Seq)
-	if r.Seq < a.after {
-		return fmt.Sprintf("request #%d began after height %d was answered and is executed at %d", a.request.Sequence.Counter, a.after, r.Seq)
+func (d *durability) believe(c call, n consensus.Seq) string {
+	d.count[n]++
+	d.highest = max(d.highest, n)
+	if n < c.after {
+		return fmt.Sprintf("%v began after height %d was answered and is executed at %d", c.token, c.after, n)
 	}
 	return ""
 }
@@ -36,15 +35,13 @@ func (d *durability) present(r *replica, n consensus.Seq) string {
 	return ""
 }
 
-// kept judges that every believed result is that of an agreed height.
-func (d *durability) kept(a *agreement, v *validity) string {
-	for _, request := range sortedDigests(d.believed) {
-		n := d.believed[request]
-		if _, known := a.batches[n]; !known {
-			return fmt.Sprintf("a result of height %d was believed, which nobody executed", n)
-		}
-		if v.requests[request] == nil {
-			return fmt.Sprintf("a result of height %d was believed for a request that nobody issued", n)
+// kept judges that every believed result belongs to a batch that the core
+// executed: a height that was believed and then given to others would show as
+// a fork, one that nobody executed shows here.
+func (d *durability) kept(a *agreement) string {
+	for n := consensus.Seq(0); n <= d.highest; n++ {
+		if _, known := a.batches[n]; d.count[n] > 0 && !known {
+			return fmt.Sprintf("%d results of height %d were believed, which nobody executed", d.count[n], n)
 		}
 	}
 	return ""

@@ -1,9 +1,7 @@
 package sim
 
 import (
-	"bytes"
 	"fmt"
-	"sort"
 
 	"quorate/consensus"
 	"quorate/crypto"
@@ -36,14 +34,4 @@ func (p *promises) made(r *replica, m Promise, frame []byte, w *World) string {
 	}
 	p.first[key] = m.Content
 	return ""
-}
-
-// sortedDigests lists the keys of m in order: maps have none.
-func sortedDigests[V any](m map[crypto.Digest]V) []crypto.Digest {
-	keys := make([]crypto.Digest, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Slice(keys, func(i, j int) bool { return bytes.Compare(keys[i][:], keys[j][:]) < 0 })
-	return keys
 }

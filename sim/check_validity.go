@@ -10,21 +10,21 @@ import (
 
 // validity judges that only what clients asked for is agreed on and executed.
 type validity struct {
-	requests   map[crypto.Digest]*consensus.Request
+	requests   map[crypto.Digest]bool
 	operations map[crypto.Digest]bool // of client and operation
 }
 
 func newValidity() validity {
-	return validity{requests: map[crypto.Digest]*consensus.Request{}, operations: map[crypto.Digest]bool{}}
+	return validity{requests: map[crypto.Digest]bool{}, operations: map[crypto.Digest]bool{}}
 }
 
-// issue enters what a client asks.
-func (v *validity) issue(_ int, r *consensus.Request) {
-	v.requests[r.Digest] = r
-	for _, op := range r.Operations {
-		v.operations[crypto.Hash(append(r.Client[:], op...))] = true
-	}
+// issue enters an operation that a client invokes.
+func (v *validity) issue(client crypto.PublicKey, op []byte) {
+	v.operations[crypto.Hash(append(client[:], op...))] = true
 }
+
+// sign enters a request that a client sends.
+func (v *validity) sign(r *consensus.Request) { v.requests[r.Digest] = true }
 
 // batch judges what is committed: a request that nobody signed has no place in
 // it, whether or not its execution would be refused later.
@@ -33,7 +33,7 @@ func (v *validity) batch(r *replica, b *consensus.Batch) string {
 		return ""
 	}
 	for _, req := range b.Requests {
-		if v.requests[req.Digest] == nil {
+		if !v.requests[req.Digest] {
 			return fmt.Sprintf("%v commits a request that no client issued: %s #%d", r, req.Client.Short(), req.Sequence.Counter)
 		}
 	}

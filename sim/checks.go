@@ -57,9 +57,6 @@ func (c *checks) report(complaint string) {
 	}
 }
 
-// issued hears that a client asks.
-func (c *checks) issued(cl *client, r *consensus.Request) { c.validity.issue(cl.index, r) }
-
 // sent hears of every frame that leaves a replica.
 func (c *checks) sent(r *replica, frame []byte) {
 	if c.world.words.Promise != nil {
@@ -98,15 +95,15 @@ func (c *checks) root(r *replica, n consensus.Seq, root crypto.Digest) {
 }
 
 // replied hears of every reply, believed or not.
-func (c *checks) replied(cl *client, from consensus.ReplicaID, r *consensus.Reply) {
+func (c *checks) replied(from consensus.ReplicaID, r *consensus.Reply) {
 	c.report(c.agreement.reply(from, r))
 }
 
-// believed hears that a client has its result.
-func (c *checks) believed(cl *client, a *attempt, r *consensus.Reply) {
-	c.world.stats.Requests++
-	c.world.trace.line(c.world.clock.now, "%s believes the result of %s, executed at %d", c.world.name(cl.end), c.world.label(a.request), r.Seq)
-	c.report(c.answered.believe(a, r))
+// believed hears that a caller has its result.
+func (c *checks) believed(cl *client, o call, n consensus.Seq) {
+	c.world.stats.Results++
+	c.world.trace.line(c.world.clock.now, "%s believes the result of %v, executed at %d", c.world.name(cl.end), o.token, n)
+	c.report(c.answered.believe(o, n))
 }
 
 // noted hears of the facts that engines report.
@@ -144,5 +141,5 @@ func (c *checks) final(core []*replica) {
 		}
 		c.report(c.agreement.root(r, n, root))
 	}
-	c.report(c.answered.kept(&c.agreement, &c.validity))
+	c.report(c.answered.kept(&c.agreement))
 }

@@ -1,210 +1,195 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 
+	"quorate/client/session"
 	"quorate/consensus"
 	"quorate/crypto"
 )
 
-// client is a closed loop: it keeps a few requests under way, sends each to
-// the primary first and to everybody after a timeout, and believes a result
-// once enough replicas say the same.
+// client is one process of callers: the unchanged client session on virtual
+// time. A few callers invoke operations, each waiting for its result and
+// thinking for a while before the next.
 type client struct {
 	world   *World
 	index   int
 	end     endpoint
 	signer  crypto.Signer
 	dice    *stream
-	epoch   uint64
-	counter uint64
-	quota   int // requests still to ask
-	open    []*attempt
-	primary consensus.ReplicaID // where the first try goes
+	session *session.Session // nil in a script, whose clients are moved by hand
+	due     consensus.Time   // when the session wants to be called; 0 = not at all
+	ticket  session.Ticket   // the last one
+	open    []call           // in order of their tickets
+	quota   int              // operations still to invoke
+	callers int              // that think or wait
+	hand    hand
 }
 
-// attempt is one request under way.
-type attempt struct {
-	request *consensus.Request
-	after   consensus.Seq // what was known to be executed when it began
-	votes   map[string][]consensus.ReplicaID
-	refused map[consensus.ReplicaID]consensus.RefusalCode
+// call is one operation under way.
+type call struct {
+	ticket session.Ticket
+	after  consensus.Seq // what was known to be executed when it began
+	token  token
 }
 
 func newClient(w *World, index int) *client {
 	return &client{
 		world: w, index: index, end: endpoint(w.cfg.Replicas + index), signer: w.keys.clients[index],
-		dice: newStream(w.cfg.Seed, fmt.Sprintf("client %d", index)), epoch: uint64(dawn) + uint64(index),
+		dice: newStream(w.cfg.Seed, fmt.Sprintf("client %d", index)),
 	}
 }
 
-// start begins to ask for quota requests.
+// start opens a session and begins to invoke.
 func (c *client) start(quota int) {
-	c.quota = quota
-	for range c.world.cfg.Workload.InFlight {
+	c.connect()
+	c.grant(quota)
+}
+
+// connect opens a fresh session, as a restarted client does: it needs to learn
+// nothing from the one before, only to have a higher epoch.
+func (c *client) connect() {
+	w := c.world
+	s, err := session.New(session.Config{
+		Genesis: &w.genesis, Signer: c.signer, Epoch: uint64(w.clock.now) + 1, GatherOps: w.cfg.Workload.Operations,
+		Patience: w.cfg.Workload.Timeout, MaxPatience: 16 * w.cfg.Workload.Timeout,
+	})
+	if err != nil {
+		w.violate("%s has no session: %v", w.name(c.end), err)
+		return
+	}
+	c.session = s
+	for i := range w.replicas {
+		s.Connected(consensus.ReplicaID(i))
+	}
+}
+
+// restart loses the process: what was under way may or may not be executed.
+func (c *client) restart() {
+	if c.session == nil {
+		return
+	}
+	c.world.trace.line(c.world.clock.now, "%s restarts with %d operations under way", c.world.name(c.end), len(c.open))
+	c.session.Close()
+	c.session.Flush()
+	for range c.open {
+		c.think()
+	}
+	c.open = nil
+	c.connect()
+}
+
+// grant adds to what the callers will invoke.
+func (c *client) grant(quota int) {
+	c.quota += quota
+	for c.callers < c.world.cfg.Workload.Callers {
+		c.callers++
 		c.think()
 	}
 }
 
-// grant adds to what the client will ask for.
-func (c *client) grant(quota int) {
-	idle := c.quota == 0
-	c.quota += quota
-	for range c.world.cfg.Workload.InFlight {
-		if idle && len(c.open) < c.world.cfg.Workload.InFlight {
-			c.think()
-		}
-	}
-}
-
-// done reports whether everything was asked and answered.
+// done reports whether everything was invoked and answered.
 func (c *client) done() bool { return c.quota == 0 && len(c.open) == 0 }
 
-// think waits a while and asks the next request.
+// think waits a while and invokes the next operation.
 func (c *client) think() {
-	if c.quota == 0 {
-		return
-	}
 	c.world.clock.after(c.dice.around(c.world.cfg.Workload.Think), func() {
-		if c.quota > 0 && len(c.open) < c.world.cfg.Workload.InFlight {
-			c.quota--
-			c.invoke(c.operations())
+		if c.quota == 0 {
+			c.callers--
+			return
+		}
+		c.quota--
+		c.invoke()
+	})
+}
+
+func (c *client) invoke() {
+	c.ticket++
+	t := token{client: c.index, counter: uint64(c.ticket)}
+	c.open = append(c.open, call{ticket: c.ticket, after: c.world.checks.answered.highest, token: t})
+	op := drawOperation(c.dice, c.world.cfg.Workload, t)
+	c.world.checks.validity.issue(c.signer.Public(), op)
+	c.session.Advance(c.world.clock.now)
+	c.session.Invoke(c.ticket, op)
+	c.flush()
+}
+
+// flush does what the session wants to be done.
+func (c *client) flush() {
+	w := c.world
+	out := c.session.Flush()
+	for _, s := range out.Sends {
+		if r, err := consensus.DecodeRequest(s.Bytes); err == nil {
+			w.checks.validity.sign(r)
+		}
+		w.launch(packet{from: c.end, to: endpoint(s.To), class: consensus.Bodies, bytes: s.Bytes})
+	}
+	for _, d := range out.Done {
+		c.finish(d)
+	}
+	if out.Deadline != 0 && (c.due == 0 || out.Deadline < c.due) {
+		c.wakeAt(out.Deadline)
+	}
+}
+
+// wakeAt calls the session when it wants to be called.
+func (c *client) wakeAt(due consensus.Time) {
+	c.due = due
+	c.world.clock.after(max(0, due-c.world.clock.now), func() {
+		if c.due == due {
+			c.due = 0
+			c.session.Advance(c.world.clock.now)
+			c.flush()
 		}
 	})
 }
 
-// operations draws what the next request does.
-func (c *client) operations() [][]byte {
-	var ops [][]byte
-	for i := range 1 + c.dice.upTo(c.world.cfg.Workload.Operations-1) {
-		ops = append(ops, drawOperation(c.dice, c.world.cfg.Workload, token{client: c.index, counter: c.counter + 1, place: i}))
-	}
-	return ops
-}
-
-// invoke signs and sends one request.
-func (c *client) invoke(ops [][]byte) *consensus.Request {
-	c.counter++
-	r := consensus.SignRequest(c.signer, c.world.genesis.ID(), consensus.Sequence{Epoch: c.epoch, Counter: c.counter}, ops)
-	a := &attempt{
-		request: r, after: c.world.checks.answered.highest, votes: map[string][]consensus.ReplicaID{},
-		refused: map[consensus.ReplicaID]consensus.RefusalCode{},
-	}
-	c.open = append(c.open, a)
-	c.world.checks.issued(c, r)
-	c.world.launch(packet{from: c.end, to: endpoint(c.primary), class: consensus.Bodies, bytes: r.Raw})
-	c.retryLater(a, c.world.cfg.Workload.Timeout)
-	return r
-}
-
-// retryLater sends the request to all when a timeout passes without a result,
-// again and again.
-func (c *client) retryLater(a *attempt, timeout consensus.Time) {
-	if c.world.net.manual {
+// finish takes the end of an operation. Nobody here ever deserves an error.
+func (c *client) finish(d session.Done) {
+	for i, call := range c.open {
+		if call.ticket != d.Ticket {
+			continue
+		}
+		c.open = append(c.open[:i], c.open[i+1:]...)
+		if d.Err != nil && !errors.Is(d.Err, session.ErrClosed) {
+			c.world.violate("%s gets an error for %v: %v", c.world.name(c.end), call.token, d.Err)
+		}
+		c.world.checks.believed(c, call, d.Seq)
+		c.think()
 		return
 	}
-	c.world.clock.after(timeout, func() {
-		if c.find(a.request.Digest) == a {
-			c.world.stats.Retries++
-			c.broadcast(a.request)
-			c.retryLater(a, min(2*timeout, 16*c.world.cfg.Workload.Timeout))
-		}
-	})
-}
-
-func (c *client) broadcast(r *consensus.Request) {
-	for i := range c.world.replicas {
-		c.world.launch(packet{from: c.end, to: endpoint(i), class: consensus.Bodies, bytes: r.Raw})
-	}
-}
-
-func (c *client) find(d crypto.Digest) *attempt {
-	for _, a := range c.open {
-		if a.request.Digest == d {
-			return a
-		}
-	}
-	return nil
 }
 
 // accept takes a frame from a replica.
 func (c *client) accept(from consensus.ReplicaID, frame []byte) {
+	w := c.world
 	switch {
 	case len(frame) > 0 && frame[0] == consensus.KindReply:
-		c.onReply(from, frame)
+		r, err := consensus.DecodeReply(frame)
+		if err != nil {
+			w.violate("R%d sent %s a reply that does not decode: %v", from, w.name(c.end), err)
+			return
+		}
+		w.checks.replied(from, r)
+		c.hand.reply(c, from, r)
 	case len(frame) > 0 && frame[0] == consensus.KindRefusal:
-		c.onRefusal(from, frame)
 	default:
-		c.world.violate("%s got %s from R%d", c.world.name(c.end), c.world.describe(frame), from)
-	}
-}
-
-func (c *client) onReply(from consensus.ReplicaID, frame []byte) {
-	r, err := consensus.DecodeReply(frame)
-	if err != nil {
-		c.world.violate("R%d sent %s a reply that does not decode: %v", from, c.world.name(c.end), err)
+		w.violate("%s got %s from R%d", w.name(c.end), w.describe(frame), from)
 		return
 	}
-	c.world.checks.replied(c, from, r)
-	c.primary = consensus.ReplicaID(uint64(r.View) % uint64(len(c.world.replicas)))
-	a := c.find(r.Request)
-	if a == nil || r.Sequence != a.request.Sequence {
-		return
-	}
-	content := string(consensus.AppendResults(nil, r.Results)) + fmt.Sprint(r.Seq)
-	for _, id := range a.votes[content] {
-		if id == from {
-			return
-		}
-	}
-	a.votes[content] = append(a.votes[content], from)
-	if len(a.votes[content]) >= c.world.cfg.Replies {
-		c.close(a)
-		c.world.checks.believed(c, a, r)
-		c.think()
-	}
-}
-
-// onRefusal counts final refusals: among honest replicas and clients, nobody
-// ever deserves one from as many as make a client believe.
-func (c *client) onRefusal(from consensus.ReplicaID, frame []byte) {
-	r, err := consensus.DecodeRefusal(frame)
-	if err != nil {
-		c.world.violate("R%d sent %s a refusal that does not decode: %v", from, c.world.name(c.end), err)
-		return
-	}
-	a := c.find(r.Request)
-	if a == nil || !r.Code.Final() {
-		return
-	}
-	a.refused[from] = r.Code
-	if len(a.refused) >= c.world.cfg.Replies {
-		c.world.violate("%s is refused for good: %s", c.world.label(a.request), r.Code)
-	}
-}
-
-func (c *client) close(a *attempt) {
-	for i, o := range c.open {
-		if o == a {
-			c.open = append(c.open[:i], c.open[i+1:]...)
-			return
-		}
+	if c.session != nil {
+		c.session.Advance(w.clock.now)
+		c.session.Receive(from, frame)
+		c.flush()
 	}
 }
 
 // String says what the client waits for.
 func (c *client) String() string {
-	s := fmt.Sprintf("%d to ask;", c.quota)
-	for _, a := range c.open {
-		s += fmt.Sprintf(" #%d %s (%d replies in %d versions)", a.request.Sequence.Counter, a.request.Digest.Short(), total(a.votes), len(a.votes))
+	s := fmt.Sprintf("%d to invoke;", c.quota)
+	for _, o := range c.open {
+		s += " " + o.token.String()
 	}
 	return s
-}
-
-func total(votes map[string][]consensus.ReplicaID) int {
-	n := 0
-	for _, v := range votes {
-		n += len(v)
-	}
-	return n
 }

@@ -50,8 +50,8 @@ type Timing struct {
 // Workload says what the clients do.
 type Workload struct {
 	Clients    int
-	InFlight   int // requests of one client at a time
-	Requests   int // of one client, in all
+	Callers    int // of one client, at a time
+	Invoked    int // operations of one client, in all
 	Operations int // at most, in one request
 	ValueBytes int // at most, of one written value
 	Keys       int // counters, lists and registers; few make conflicts
@@ -94,6 +94,7 @@ const (
 	SlowRun   HazardKind = "slow run"   // ... or its execution does
 	Wipe      HazardKind = "wipe"       // one replica loses its disk
 	Tempest   HazardKind = "tempest"    // loss rises to half of everything for a while
+	Relaunch  HazardKind = "relaunch"   // one client loses its process, and comes back with a higher epoch
 )
 
 // Hazard is one class of faults at one rate.
@@ -126,13 +127,13 @@ func FromSeed(seed uint64) Config {
 	c.Limits.BatchRequests = pick(r, 1, 2, 4, 16, 64)
 	c.Limits.BatchBytes = pick(r, 256, 4096, 1<<20)
 	c.Workload = Workload{
-		Clients: 1 + r.upTo(5), InFlight: 1 + r.upTo(3), Requests: 10 + r.upTo(50), Operations: 1 + r.upTo(3),
+		Clients: 1 + r.upTo(5), Callers: pick(r, 1, 1, 2, 4, 8), Invoked: 20 + r.upTo(80), Operations: pick(r, 1, 2, 4, 16),
 		ValueBytes: pick(r, 8, 64, 1024), Keys: 1 + r.upTo(7),
 		Timeout: consensus.Time(c.Timing.Patience) * c.Timing.Tick / 2,
 	}
 	// The load lasts about as long as the storm, else the hazards would
 	// strike an idle system.
-	c.Workload.Think = c.Timing.Storm * consensus.Time(c.Workload.InFlight) / consensus.Time(c.Workload.Requests)
+	c.Workload.Think = c.Timing.Storm * consensus.Time(c.Workload.Callers) / consensus.Time(c.Workload.Invoked)
 	c.Hazards = drawHazards(r, c.Timing.Storm)
 	return c
 }
@@ -175,7 +176,7 @@ func drawWeather(r *stream) Weather {
 // drawHazards enables a random subset of the classes, each at its own rate.
 func drawHazards(r *stream, storm consensus.Time) []Hazard {
 	var hs []Hazard
-	for _, kind := range []HazardKind{Crash, PowerLoss, Pause, Partition, OneWay, Isolate, SlowDisk, SlowRun, Wipe, Tempest} {
+	for _, kind := range []HazardKind{Crash, PowerLoss, Pause, Partition, OneWay, Isolate, SlowDisk, SlowRun, Wipe, Tempest, Relaunch} {
 		enabled := r.chance(million / 3)
 		h := Hazard{Kind: kind, Every: logUniform(r, storm/16, 5), Lasts: logUniform(r, 50*Millisecond, 7)}
 		if enabled {
@@ -188,5 +189,5 @@ func drawHazards(r *stream, storm consensus.Time) []Hazard {
 // String is the configuration on one line.
 func (c *Config) String() string {
 	return fmt.Sprintf("seed=%d n=%d f=%d k=%d l=%d batch=%d clients=%dx%d hazards=%v",
-		c.Seed, c.Replicas, c.Faults, c.Interval, c.Window, c.Limits.BatchRequests, c.Workload.Clients, c.Workload.InFlight, c.Hazards)
+		c.Seed, c.Replicas, c.Faults, c.Interval, c.Window, c.Limits.BatchRequests, c.Workload.Clients, c.Workload.Callers, c.Hazards)
 }

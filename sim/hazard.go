@@ -49,6 +49,8 @@ func (w *World) strike(h Hazard, dice *stream) {
 	case SlowRun:
 		victim.health.slowRun = true
 		w.clock.after(lasts, func() { victim.health.slowRun = false })
+	case Relaunch:
+		w.clients[dice.upTo(len(w.clients)-1)].restart()
 	case Tempest:
 		w.net.setLoss(million / 2)
 		w.clock.after(lasts, func() { w.net.setLoss(w.cfg.Network.Loss) })

@@ -45,11 +45,11 @@ func TestRaftSpike(t *testing.T) {
 		for _, v := range r.Violations {
 			t.Errorf("%s: %s", c.String(), v)
 		}
-		total.Requests += r.Stats.Requests
+		total.Results += r.Stats.Results
 		total.Hazards += r.Stats.Hazards
 		if again := run(t, raftConfig(seed), raftSubject); again.History != r.History {
 			t.Errorf("seed %d has two histories: %x and %x", seed, r.History, again.History)
 		}
 	}
-	t.Logf("%d requests answered, %d hazards", total.Requests, total.Hazards)
+	t.Logf("%d results believed, %d hazards", total.Results, total.Hazards)
 }

@@ -105,7 +105,7 @@ func (s *Script) cluster(a args) string {
 		Seed: uint64(a.number("seed", 1)), Protocol: "pbft", Replicas: n, Faults: (n - 1) / 3, Replies: (n-1)/3 + 1,
 		Interval: consensus.Seq(a.number("k", 4)), Window: consensus.Seq(a.number("l", 8)), Limits: consensus.DefaultLimits(),
 		Timing:   Timing{Tick: 10 * Millisecond, Patience: a.number("patience", 20), Skew: 2 * Second},
-		Workload: Workload{Clients: a.number("clients", 1), InFlight: consensus.SessionWindow, Operations: 1, Keys: 1},
+		Workload: Workload{Clients: a.number("clients", 1), Callers: 1, Operations: 1, Keys: 1},
 		Disk:     Disks{Segment: a.number("segment", 8)},
 	}
 	c.Timing.PatienceCap = a.number("cap", 8*c.Timing.Patience)
@@ -119,7 +119,7 @@ func (s *Script) cluster(a args) string {
 	}
 	s.world, s.notes, s.shown = w, nil, 0
 	w.net.manual = true
-	w.onNote = func(r *replica, n *consensus.Note) { s.notes = append(s.notes, fmt.Sprintf("%v ! %s", r, n)) }
+	w.tell = func(line string) { s.notes = append(s.notes, line) }
 	for _, r := range w.replicas {
 		r.offset = 0
 		r.start()
@@ -158,20 +158,12 @@ func (s *Script) submit(a args) string {
 	if !known {
 		return "op is add, append, swap, read, delete, fail or panic\n"
 	}
-	op := token{client: c.index, counter: c.counter + 1}.append([]byte{kind, byte(a.number("key", 0))})
-	to, all := first(a.value("to")), false
-	if to == "all" {
-		all = true
-	} else if id, err := strconv.Atoi(to); err == nil && id < len(w.replicas) {
-		c.primary = consensus.ReplicaID(id)
+	op := token{client: c.index, counter: c.hand.counter + 1}.append([]byte{kind, byte(a.number("key", 0))})
+	to := first(a.value("to"))
+	if id, err := strconv.Atoi(to); err == nil && id >= 0 && id < len(w.replicas) {
+		c.hand.primary = consensus.ReplicaID(id)
 	}
-	before := len(w.net.pool)
-	r := c.invoke([][]byte{op})
-	if all {
-		w.net.pool = w.net.pool[:before]
-		c.broadcast(r)
-	}
-	return w.label(r) + "\n"
+	return w.label(c.hand.ask(c, op, to == "all")) + "\n"
 }
 
 func first(v string, _ bool) string { return v }

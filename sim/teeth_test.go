@@ -63,11 +63,9 @@ func bite(t *testing.T, seeds int, config func(uint64) Config, s Subject, texts 
 func crashing(config func(uint64) Config) func(uint64) Config {
 	return func(seed uint64) Config {
 		c := config(seed)
-		c.Disk.Sync = 50 * Millisecond
-		c.Hazards = []Hazard{
-			{Kind: PowerLoss, Every: 500 * Millisecond, Lasts: 100 * Millisecond},
-			{Kind: Isolate, Every: 500 * Millisecond, Lasts: 400 * Millisecond},
-		}
+		c.Disk.Sync = 300 * Millisecond
+		c.Timing.Patience, c.Timing.Storm = 20, 8*Second
+		c.Hazards = []Hazard{{Kind: PowerLoss, Every: Second, Lasts: 100 * Millisecond}}
 		return c
 	}
 }

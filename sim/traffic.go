@@ -129,8 +129,9 @@ type Stats struct {
 	Frames   uint64 // sent
 	Lost     uint64 // of them, to the weather and to partitions
 	Hazards  uint64 // that struck
-	Requests uint64 // answered, as their clients believe
-	Retries  uint64
+	Results  uint64 // that callers believe
+	Requests uint64 // signed
+	Again    uint64 // requests sent again
 	Refusals uint64
 	Height   consensus.Seq  // highest batch executed
 	Virtual  consensus.Time // how long the run was

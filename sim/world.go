@@ -61,7 +61,7 @@ type World struct {
 	stats    Stats
 	history  history
 	trace    trace
-	onNote   func(*replica, *consensus.Note) // a script's; may be nil
+	tell     func(line string) // a script's; may be nil
 }
 
 // keys holds everybody's signer.
@@ -163,7 +163,7 @@ func (w *World) Run() Result {
 			r.start()
 		}
 		for _, c := range w.clients {
-			c.start(w.cfg.Workload.Requests)
+			c.start(w.cfg.Workload.Invoked)
 		}
 		w.storm()
 		w.calm()
@@ -171,6 +171,13 @@ func (w *World) Run() Result {
 	w.stats.Virtual = w.clock.now - dawn
 	w.stats.Lost = w.net.lost
 	return Result{Violations: w.checks.violations, Steps: w.stats.Steps, History: uint64(w.history), Stats: w.stats}
+}
+
+// say reports something worth a line in a golden trace.
+func (w *World) say(format string, args ...any) {
+	if w.tell != nil {
+		w.tell(fmt.Sprintf(format, args...))
+	}
 }
 
 // guard turns a panic into a violation: a broken invariant of the code under
