@@ -1,0 +1,142 @@
+package node
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// picture is the replica as it was at the last tick.
+type picture struct {
+	at      time.Time
+	status  consensus.Status
+	unready []string      // why it is not ready; empty if it is
+	answer  func() []byte // to a client's status query; made when first asked for
+}
+
+// publish makes the picture that everybody but the loop reads.
+func (n *Node) publish() {
+	s := n.driver.Status()
+	p := &picture{at: time.Now(), status: s, unready: unready(&s, n.system.Quorum())}
+	p.answer = sync.OnceValue(func() []byte {
+		text, err := json.Marshal(n.report(p))
+		if err != nil {
+			n.fail(fmt.Errorf("encode the status: %w", err))
+		}
+		return append([]byte{consensus.KindStatusReply}, text...)
+	})
+	n.picture.Store(p)
+}
+
+// unready says why a replica is not ready: ready means in a view, within the
+// window, and reaching a quorum.
+func unready(s *consensus.Status, quorum int) []string {
+	var why []string
+	if s.Rejoining {
+		why = append(why, "it lost its disk and rejoins")
+	}
+	if s.Changing {
+		why = append(why, fmt.Sprintf("it is between views, going for view %d", s.View))
+	}
+	if s.Fetching > 0 {
+		why = append(why, fmt.Sprintf("it fetches the state at %d", s.Fetching))
+	}
+	if s.Executed < s.Stable || s.High > s.Stable && s.Executed > s.High {
+		why = append(why, fmt.Sprintf("it executed up to %d, outside the window (%d, %d]", s.Executed, s.Stable, s.High))
+	}
+	if len(s.Heard) < quorum {
+		why = append(why, fmt.Sprintf("it hears from %d replicas, itself included, and needs %d", len(s.Heard), quorum))
+	}
+	return why
+}
+
+// stuckAfter is how old the picture may be before the process counts as dead.
+const stuckAfter = 10 * time.Second
+
+// answerStatus answers a client's question about this replica.
+func (n *Node) answerStatus(to crypto.PublicKey) {
+	n.send(consensus.ClientPeer(to), consensus.Votes, n.picture.Load().answer())
+}
+
+// Report is what /status and the answer to a status query say: the engine's
+// status, and what only the host knows.
+type Report struct {
+	consensus.Status
+	Cluster string
+	Ready   bool
+	Unready []string `json:",omitempty"`
+	Address string   // where replicas and clients reach it
+	Age     string   // of the status
+	Uptime  string
+}
+
+// Report describes the replica as it was at the last tick.
+func (n *Node) Report() Report { return n.report(n.picture.Load()) }
+
+func (n *Node) report(p *picture) Report {
+	return Report{
+		Status: p.status, Cluster: n.identity.Cluster.String(), Ready: len(p.unready) == 0, Unready: p.unready,
+		Address: n.network.Addr(), Age: time.Since(p.at).Round(time.Millisecond).String(),
+		Uptime: time.Since(n.begun).Round(time.Second).String(),
+	}
+}
+
+// admin serves metrics, health, status and pprof. Nothing here changes
+// anything; whoever reaches the address may read all of it.
+func (n *Node) admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(n.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	mux.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) {
+		if age := time.Since(n.picture.Load().at); age > stuckAfter {
+			http.Error(w, fmt.Sprintf("the loop has not ticked for %v", age.Round(time.Millisecond)), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if why := n.picture.Load().unready; len(why) > 0 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			for _, line := range why {
+				fmt.Fprintln(w, line)
+			}
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	mux.HandleFunc("/status", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(n.Report()); err != nil {
+			n.config.Log.Debug("status not sent", "error", err)
+		}
+	})
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// listenAdmin opens the admin address, so that a taken port is an error at the
+// start and not a line in a log.
+func listenAdmin(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("admin address %s is in use: stop the process that listens there, or choose another: %w", address, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("admin address %s: %w", address, err)
+	}
+	return l, nil
+}

@@ -1,0 +1,40 @@
+package node
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// keepEvidence stores an encoded contradiction as a file of its own, at most
+// limit for each replica (PROTOCOL.md §9): a liar that contradicts itself a
+// thousand times is proven by the first. The name is the content's hash, so
+// that the same evidence is stored once.
+func keepEvidence(dir string, n *consensus.Note, limit int) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("evidence: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("evidence: %w", err)
+	}
+	prefix := fmt.Sprintf("R%d-", n.Replica)
+	have := 0
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) {
+			have++
+		}
+	}
+	if have >= limit {
+		return nil
+	}
+	path := filepath.Join(dir, prefix+crypto.Hash(n.Bytes).Short()+".evidence")
+	if err := os.WriteFile(path, n.Bytes, 0o600); err != nil {
+		return fmt.Errorf("evidence: %w", err)
+	}
+	return nil
+}

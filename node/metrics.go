@@ -1,0 +1,161 @@
+package node
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"quorate/consensus"
+	"quorate/p2p"
+)
+
+// metrics are what happens as it happens; what can be read off when somebody
+// asks is in scrape. Each node has a registry of its own, so that several fit
+// in one process.
+type metrics struct {
+	registry    *prometheus.Registry
+	burst       prometheus.Histogram // events in one step
+	group       prometheus.Histogram // frames verified together
+	batch       prometheus.Histogram // requests in one executed batch
+	sync        prometheus.Histogram // seconds
+	records     prometheus.Histogram // records under one sync
+	logBytes    prometheus.Gauge
+	logSegments prometheus.Gauge
+	ignored     *prometheus.CounterVec // by reason
+	refusals    *prometheus.CounterVec // by code
+	dropped     *prometheus.CounterVec // by queue
+	unsent      *prometheus.CounterVec // by class
+	notes       *prometheus.CounterVec // by kind
+}
+
+func newMetrics() *metrics {
+	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "quorate", Name: name, Help: help, Buckets: buckets})
+	}
+	counters := func(name, help, label string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "quorate", Name: name, Help: help}, []string{label})
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "quorate", Name: name, Help: help})
+	}
+	sizes := prometheus.ExponentialBuckets(1, 2, 12)
+	m := &metrics{
+		registry:    prometheus.NewRegistry(),
+		burst:       histogram("burst_events", "Events that the engine was stepped with at once.", sizes),
+		group:       histogram("verify_group_frames", "Frames that were verified as one group.", sizes),
+		batch:       histogram("batch_requests", "Requests in one executed batch.", sizes),
+		sync:        histogram("log_sync_seconds", "Duration of one sync of the log.", prometheus.ExponentialBuckets(50e-6, 2, 16)),
+		records:     histogram("log_sync_records", "Records made durable by one sync.", sizes),
+		logBytes:    gauge("log_bytes", "Size of the log on disk."),
+		logSegments: gauge("log_segments", "Segments of the log."),
+		ignored:     counters("ignored_total", "Frames and messages that were ignored, by reason.", "reason"),
+		refusals:    counters("refusals_total", "Requests refused, by code.", "code"),
+		dropped:     counters("dropped_total", "What full queues gave up, by queue.", "queue"),
+		unsent:      counters("unsent_total", "Frames that the network had no room or no stream for, by class.", "class"),
+		notes:       counters("notes_total", "Facts that the engine reported, by kind.", "kind"),
+	}
+	m.registry.MustRegister(m.burst, m.group, m.batch, m.sync, m.records, m.logBytes, m.logSegments, m.ignored, m.refusals,
+		m.dropped, m.unsent, m.notes, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// scrape collects, when asked, what the engine, the queues and the network
+// know already.
+type scrape struct{ node *Node }
+
+var (
+	statusDesc  = prometheus.NewDesc("quorate_replica", "The replica's position, by what: view, executed, applied, stable, high, kept, pending, in_flight, fetching.", []string{"what"}, nil)
+	stateDesc   = prometheus.NewDesc("quorate_state", "1 if the replica is in this condition: changing, rejoining, ready.", []string{"condition"}, nil)
+	heardDesc   = prometheus.NewDesc("quorate_heard", "Replicas heard from lately, this one included.", nil, nil)
+	queueDesc   = prometheus.NewDesc("quorate_queue_depth", "What waits, by queue.", []string{"queue"}, nil)
+	backlogDesc = prometheus.NewDesc("quorate_queue_dropped_total", "What full queues inside gave up, by queue.", []string{"queue"}, nil)
+	framesDesc  = prometheus.NewDesc("quorate_network_frames_total", "Frames by peer, class and direction (sent, received, dropped, refused).", []string{"peer", "class", "direction"}, nil)
+	bytesDesc   = prometheus.NewDesc("quorate_network_bytes_total", "Bytes by peer, class and direction.", []string{"peer", "class", "direction"}, nil)
+	linkDesc    = prometheus.NewDesc("quorate_network_connected", "1 if there is a connection to the peer.", []string{"peer"}, nil)
+	clientsDesc = prometheus.NewDesc("quorate_network_clients", "Clients, by what: connections, streams, guests.", []string{"what"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (s scrape) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(s, ch) }
+
+// Collect implements prometheus.Collector.
+func (s scrape) Collect(ch chan<- prometheus.Metric) {
+	s.status(ch)
+	s.queues(ch)
+	s.network(ch)
+}
+
+func gauge(ch chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func counter(ch chan<- prometheus.Metric, d *prometheus.Desc, v uint64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+}
+
+func (s scrape) status(ch chan<- prometheus.Metric) {
+	p := s.node.picture.Load()
+	st := &p.status
+	for what, v := range map[string]uint64{
+		"view": uint64(st.View), "executed": uint64(st.Executed), "applied": uint64(st.Applied), "stable": uint64(st.Stable),
+		"high": uint64(st.High), "kept": uint64(st.Kept), "pending": uint64(st.Pending), "in_flight": uint64(st.InFlight),
+		"fetching": uint64(st.Fetching),
+	} {
+		gauge(ch, statusDesc, float64(v), what)
+	}
+	for condition, is := range map[string]bool{"changing": st.Changing, "rejoining": st.Rejoining, "ready": len(p.unready) == 0} {
+		v := 0.0
+		if is {
+			v = 1
+		}
+		gauge(ch, stateDesc, v, condition)
+	}
+	gauge(ch, heardDesc, float64(len(st.Heard)))
+}
+
+func (s scrape) queues(ch chan<- prometheus.Metric) {
+	n := s.node
+	frames, dropped := n.intake.depth()
+	gauge(ch, queueDesc, float64(frames), "intake")
+	for r, name := range [ranks]string{"intake_small", "intake_large", "intake_clients"} {
+		counter(ch, backlogDesc, dropped[r], name)
+	}
+	for l, waiting := range n.inbox.depth() {
+		gauge(ch, queueDesc, float64(waiting), "inbox_"+lotNames[l])
+	}
+	jobs, answers, lost := n.executor.depth()
+	gauge(ch, queueDesc, float64(jobs), "jobs")
+	gauge(ch, queueDesc, float64(answers), "answers")
+	counter(ch, backlogDesc, lost, "answers")
+	gauge(ch, queueDesc, float64(n.journal.depth()), "log")
+}
+
+func (s scrape) network(ch chan<- prometheus.Metric) {
+	stats := s.node.network.Stats()
+	for i := range stats.Peers {
+		p := &stats.Peers[i]
+		peer := consensus.ReplicaPeer(p.Replica).String()
+		up := 0.0
+		if p.Connected {
+			up = 1
+		}
+		gauge(ch, linkDesc, up, peer)
+		for c := consensus.Votes; c < consensus.Classes; c++ {
+			traffic(ch, &p.Class[c], peer, c.String())
+		}
+	}
+	traffic(ch, &stats.Clients.Traffic, "clients", "requests")
+	traffic(ch, &stats.Topic.Traffic, "topic", "topic")
+	gauge(ch, clientsDesc, float64(stats.Clients.Connections), "connections")
+	gauge(ch, clientsDesc, float64(stats.Clients.Streams), "streams")
+	gauge(ch, clientsDesc, float64(stats.Clients.Guests), "guests")
+}
+
+func traffic(ch chan<- prometheus.Metric, t *p2p.Traffic, peer, class string) {
+	counter(ch, framesDesc, t.Sent, peer, class, "sent")
+	counter(ch, framesDesc, t.Received, peer, class, "received")
+	counter(ch, framesDesc, t.Dropped, peer, class, "dropped")
+	counter(ch, framesDesc, t.Refused, peer, class, "refused")
+	counter(ch, bytesDesc, t.SentBytes, peer, class, "sent")
+	counter(ch, bytesDesc, t.ReceivedBytes, peer, class, "received")
+	gauge(ch, queueDesc, float64(t.Queued), "network_"+peer+"_"+class)
+}

@@ -1,0 +1,30 @@
+package node
+
+// queue is a first-in-first-out list that does not hold on to what it gave
+// away. It is not safe for concurrent use.
+type queue[T any] struct {
+	items []T
+	head  int
+}
+
+func (q *queue[T]) len() int { return len(q.items) - q.head }
+
+func (q *queue[T]) push(v ...T) { q.items = append(q.items, v...) }
+
+// pop takes the oldest; the queue must not be empty.
+func (q *queue[T]) pop() T {
+	var zero T
+	v := q.items[q.head]
+	q.items[q.head] = zero
+	if q.head++; q.head == len(q.items) {
+		q.items, q.head = q.items[:0], 0
+	} else if q.head >= 64 && 2*q.head >= len(q.items) {
+		n := copy(q.items, q.items[q.head:])
+		clear(q.items[n:])
+		q.items, q.head = q.items[:n], 0
+	}
+	return v
+}
+
+// peek is the oldest; the queue must not be empty.
+func (q *queue[T]) peek() *T { return &q.items[q.head] }

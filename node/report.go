@@ -1,0 +1,118 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"quorate/consensus"
+)
+
+// reporter turns an engine's notes into log lines and counts: one INFO line for
+// each view entered, at most one a second for checkpoints, WARN for what an
+// operator should look at, DEBUG for the rest. The loop and the executor call
+// it.
+type reporter struct {
+	log     *slog.Logger
+	metrics *metrics
+	now     func() time.Time
+
+	mu         sync.Mutex
+	checkpoint time.Time // when one was last logged
+	skipped    int       // checkpoints since
+	warned     map[consensus.NoteKind]*warning
+	left       consensus.Note // why the last view was left
+}
+
+// warning bounds the WARN lines of one kind: a peer that serves bad parts a
+// thousand times a second must not fill the disk with our complaints.
+type warning struct {
+	at      time.Time
+	skipped int
+}
+
+const reportEvery = time.Second
+
+func newReporter(log *slog.Logger, m *metrics) *reporter {
+	return &reporter{log: log, metrics: m, now: time.Now, warned: make(map[consensus.NoteKind]*warning)}
+}
+
+func (r *reporter) report(notes []consensus.Note) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range notes {
+		n := &notes[i]
+		r.metrics.notes.WithLabelValues(string(n.Kind)).Inc()
+		if n.Kind == consensus.Ignored {
+			r.metrics.ignored.WithLabelValues(string(n.Reason)).Inc()
+		}
+		r.line(n)
+	}
+}
+
+func (r *reporter) line(n *consensus.Note) {
+	switch n.Kind {
+	case consensus.EnteredView:
+		r.log.Info("entered view", "view", n.View, "seq", n.Seq, "left_because", r.left.Reason, "note", n.Text)
+	case consensus.LeftView:
+		r.left = *n
+		r.debug(n)
+	case consensus.Stable:
+		r.stable(n)
+	case consensus.Restarted, consensus.Rejoining, consensus.Rejoined, consensus.Fetching, consensus.Fetched:
+		r.log.Info(string(n.Kind), attributes(n)...)
+	case consensus.Alarm, consensus.Diverged, consensus.EvidenceNote, consensus.BadPart:
+		r.warn(n)
+	default:
+		r.debug(n)
+	}
+}
+
+func (r *reporter) stable(n *consensus.Note) {
+	now := r.now()
+	if now.Sub(r.checkpoint) < reportEvery {
+		r.skipped++
+		return
+	}
+	r.log.Info("checkpoint is stable", "seq", n.Seq, "root", n.Digest.Short(), "since_last_line", r.skipped+1)
+	r.checkpoint, r.skipped = now, 0
+}
+
+func (r *reporter) warn(n *consensus.Note) {
+	w := r.warned[n.Kind]
+	if w == nil {
+		w = &warning{}
+		r.warned[n.Kind] = w
+	}
+	now := r.now()
+	if now.Sub(w.at) < reportEvery {
+		w.skipped++
+		return
+	}
+	r.log.Warn(string(n.Kind), append(attributes(n), "not_shown", w.skipped)...)
+	w.at, w.skipped = now, 0
+}
+
+// debug formats nothing unless somebody wants to read it.
+func (r *reporter) debug(n *consensus.Note) {
+	if r.log.Enabled(context.Background(), slog.LevelDebug) {
+		r.log.Debug(n.String())
+	}
+}
+
+// attributes are the fields of a note that say something.
+func attributes(n *consensus.Note) []any {
+	a := []any{"view", n.View, "seq", n.Seq}
+	switch n.Kind {
+	case consensus.BadPart, consensus.EvidenceNote:
+		a = append(a, "about", n.Replica)
+	}
+	if n.Reason != "" {
+		a = append(a, "reason", n.Reason)
+	}
+	if n.Text != "" {
+		a = append(a, "text", n.Text)
+	}
+	return a
+}
