@@ -150,6 +150,11 @@ func (s *Session) onRefusal(from consensus.ReplicaID, refusal *consensus.Refusal
 	}
 	if count(r.refusals, refusal.Code) >= s.system.Replies() {
 		s.refuse(r, refusal.Code)
+	} else if !r.toAll {
+		// One replica's word ends nothing: ask the others at once.
+		r.toAll = true
+		s.stats.Again++
+		s.send(r)
 	}
 	return true
 }

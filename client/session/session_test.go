@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"testing"
@@ -153,6 +152,35 @@ func TestGatheringWaitsForSlot(t *testing.T) {
 	b.expect("a slot is free", b.s.Flush().Sends, "R0 #3 x100")
 }
 
+// While the oldest request is unanswered, the window does not move past it.
+func TestWindowKeepsOldest(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.OneEach = true })
+	sends := b.invoke(1, 256)
+	for _, send := range sends[1:] {
+		r := b.decode(send.Bytes)
+		b.reply(1, r, "ok", 0)
+		b.reply(2, r, "ok", 0)
+	}
+	b.s.Flush()
+	b.expect("the window is full", b.invoke(257, 1))
+	r := b.decode(sends[0].Bytes)
+	b.reply(1, r, "ok", 0)
+	b.reply(2, r, "ok", 0)
+	b.expect("the window moves", b.s.Flush().Sends, "R0 #257 x1")
+}
+
+// More liars than f are beyond what a client can stand, but not beyond decency.
+func TestTooFewResults(t *testing.T) {
+	b := newBench(t, nil)
+	r := b.decode(b.invoke(1, 2)[0].Bytes)
+	for id := range consensus.ReplicaID(4) {
+		b.s.Receive(id, (&consensus.Reply{Request: r.Digest, Sequence: r.Sequence, Results: make([]consensus.Result, 1)}).Encode())
+	}
+	if out := b.s.Flush(); len(out.Done) != 0 {
+		t.Fatalf("done: %v", out.Done)
+	}
+}
+
 func TestOneEach(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.OneEach = true })
 	if n := len(b.invoke(1, 300)); n != consensus.SessionWindow {
@@ -258,114 +286,6 @@ func TestBusy(t *testing.T) {
 	b.expect("out of patience", b.s.Flush().Sends, "R0 #1 x1", "R1 #1 x1", "R2 #1 x1", "R3 #1 x1")
 }
 
-// Final refusals are believed from f+1 replicas and come as typed errors.
-func TestFinalRefusals(t *testing.T) {
-	for code, want := range map[consensus.RefusalCode][]error{
-		consensus.RefusedMalformed:     {ErrRefused, ErrMalformed},
-		consensus.RefusedSignature:     {ErrRefused, ErrSignature},
-		consensus.RefusedUnknownClient: {ErrRefused, ErrUnknownClient},
-		consensus.RefusedTooLarge:      {ErrRefused, ErrTooLarge},
-		consensus.RefusedRole:          {ErrRefused, ErrNotPermitted},
-		consensus.RefusedStale:         {ErrRefused, ErrStale, ErrUnknown},
-	} {
-		t.Run(code.String(), func(t *testing.T) {
-			b := newBench(t, nil)
-			r := b.decode(b.invoke(1, 1)[0].Bytes)
-			b.refuse(3, r, code)
-			b.refuse(3, r, code)
-			if out := b.s.Flush(); len(out.Done) != 0 {
-				t.Fatalf("one replica was believed: %v", out.Done)
-			}
-			b.refuse(1, r, code)
-			out := b.s.Flush()
-			if len(out.Done) != 1 {
-				t.Fatalf("done: %v", out.Done)
-			}
-			err := out.Done[0].Err
-			for _, target := range want {
-				if !errors.Is(err, target) {
-					t.Errorf("%v is not %v", err, target)
-				}
-			}
-			if errors.Is(err, ErrUnknown) != (code == consensus.RefusedStale) {
-				t.Errorf("outcome of %v", err)
-			}
-		})
-	}
-}
-
-// A fresh epoch follows a stale one as soon as nothing is in flight.
-func TestStaleEpochIsRenewed(t *testing.T) {
-	b := newBench(t, nil)
-	first := b.decode(b.invoke(1, 1)[0].Bytes)
-	second := b.decode(b.invoke(2, 1)[0].Bytes)
-	b.refuse(0, first, consensus.RefusedStale)
-	b.refuse(1, first, consensus.RefusedStale)
-	b.expect("the old epoch is still in flight", b.invoke(3, 1))
-	b.refuse(0, second, consensus.RefusedStale)
-	b.refuse(1, second, consensus.RefusedStale)
-	sends := b.s.Flush().Sends
-	b.expect("a fresh window", sends, "R0 #1 x1")
-	if got := b.decode(sends[0].Bytes).Sequence.Epoch; got <= first.Sequence.Epoch {
-		t.Fatalf("epoch %d after %d", got, first.Sequence.Epoch)
-	}
-}
-
-// A session that the replicas dropped is opened again, and the operation sent
-// once more: it cannot have been executed. A clock that is wrong ends it.
-func TestExpired(t *testing.T) {
-	b := newBench(t, nil)
-	r := b.decode(b.invoke(1, 1)[0].Bytes)
-	b.refuse(0, r, consensus.RefusedExpired)
-	b.refuse(1, r, consensus.RefusedExpired)
-	sends := b.s.Flush().Sends
-	b.expect("once more", sends, "R0 #1 x1")
-	r = b.decode(sends[0].Bytes)
-	b.refuse(0, r, consensus.RefusedExpired)
-	b.refuse(1, r, consensus.RefusedExpired)
-	out := b.s.Flush()
-	if len(out.Done) != 1 || !errors.Is(out.Done[0].Err, ErrExpired) || errors.Is(out.Done[0].Err, ErrUnknown) {
-		t.Fatalf("done: %v", out.Done)
-	}
-}
-
-// An old request that expired may have been executed long ago.
-func TestExpiredLate(t *testing.T) {
-	b := newBench(t, nil)
-	r := b.decode(b.invoke(1, 1)[0].Bytes)
-	b.s.Advance(1e18 + b.genesis.Limits.SessionIdle)
-	b.refuse(0, r, consensus.RefusedExpired)
-	b.refuse(1, r, consensus.RefusedExpired)
-	out := b.s.Flush()
-	if len(out.Done) != 1 || !errors.Is(out.Done[0].Err, ErrExpired) || !errors.Is(out.Done[0].Err, ErrUnknown) {
-		t.Fatalf("done: %v", out.Done)
-	}
-}
-
-// After a long rest the session begins afresh, before the replicas forget it.
-func TestIdleSessionIsRenewed(t *testing.T) {
-	b := newBench(t, nil)
-	r := b.decode(b.invoke(1, 1)[0].Bytes)
-	b.reply(0, r, "ok", 0)
-	b.reply(1, r, "ok", 0)
-	later := consensus.Time(1e18) + b.genesis.Limits.SessionIdle
-	b.s.Advance(later)
-	sends := b.invoke(2, 1)
-	b.expect("fresh", sends, "R0 #1 x1")
-	if got := b.decode(sends[0].Bytes).Sequence.Epoch; got != uint64(later) {
-		t.Fatalf("epoch %d, want %d", got, later)
-	}
-}
-
-// One operation that is not permitted does not take down those it travels with.
-func TestRefusedTogetherTriedAlone(t *testing.T) {
-	b := newBench(t, nil)
-	r := b.decode(b.invoke(1, 2)[0].Bytes)
-	b.refuse(0, r, consensus.RefusedRole)
-	b.refuse(1, r, consensus.RefusedRole)
-	b.expect("alone", b.s.Flush().Sends, "R0 #2 x1", "R0 #3 x1")
-}
-
 // A cancelled operation ends at once; its request is retried, then given up,
 // and in no case blocks the window.
 func TestAbandonedRequestsDoNotWedge(t *testing.T) {
@@ -391,110 +311,4 @@ func TestAbandonedRequestsDoNotWedge(t *testing.T) {
 	if b.s.Stats().Renewals == 0 {
 		t.Fatal("640 gaps were left in one window")
 	}
-}
-
-func TestBounds(t *testing.T) {
-	b := newBench(t, func(c *Config) { c.Queue, c.InFlight = 3, 1 })
-	b.invoke(1, 1)
-	b.invoke(2, 3)
-	b.s.Invoke(5, []byte("one too many"))
-	b.s.Invoke(6, make([]byte, b.genesis.Limits.OperationBytes+1))
-	out := b.s.Flush()
-	if len(out.Done) != 2 || !errors.Is(out.Done[0].Err, ErrBusy) || !errors.Is(out.Done[1].Err, ErrTooLarge) {
-		t.Fatalf("done: %v", out.Done)
-	}
-	b.s.Cancel(3)
-	b.s.Close()
-	b.s.Invoke(7, nil)
-	out = b.s.Flush()
-	if len(out.Done) != 5 || !errors.Is(out.Done[0].Err, ErrNotSent) || out.Deadline != 0 {
-		t.Fatalf("done: %v", out.Done)
-	}
-	for _, d := range out.Done[1:] {
-		if !errors.Is(d.Err, ErrClosed) || errors.Is(d.Err, ErrUnknown) != (d.Ticket == 1) {
-			t.Errorf("ticket %d: %v", d.Ticket, d.Err)
-		}
-	}
-}
-
-// A request stays within the genesis limits, a large operation travels alone,
-// and nothing is lost on the way.
-func TestRequestsWithinLimits(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		g := consensus.NewGenesis("limits", quorum.PBFT, []crypto.PublicKey{{1}})
-		g.Limits.RequestOperations = rapid.IntRange(1, 50).Draw(t, "operations")
-		s, err := New(Config{Genesis: &g, Signer: crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1}), Epoch: 1, GatherBytes: 1000})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Connected(0)
-		var want, got [][]byte
-		for i, size := range rapid.SliceOfN(rapid.IntRange(0, 1500), 1, 100).Draw(t, "sizes") {
-			op := bytes.Repeat([]byte{byte(i)}, size)
-			want = append(want, op)
-			s.Invoke(Ticket(i), op)
-		}
-		for len(got) < len(want) {
-			out := s.Flush()
-			if len(out.Sends) == 0 {
-				t.Fatalf("%d of %d operations were sent", len(got), len(want))
-			}
-			for _, send := range out.Sends {
-				r, err := consensus.DecodeRequest(send.Bytes)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if len(r.Operations) > g.Limits.RequestOperations || len(r.Operations) > 1 && len(r.Raw) > 1000+requestHead {
-					t.Fatalf("%d operations, %d bytes", len(r.Operations), len(r.Raw))
-				}
-				got = append(got, r.Operations...)
-				reply := &consensus.Reply{Request: r.Digest, Sequence: r.Sequence, Results: make([]consensus.Result, len(r.Operations))}
-				s.Receive(0, reply.Encode())
-			}
-		}
-		for i := range want {
-			if !bytes.Equal(want[i], got[i]) {
-				t.Fatalf("operation %d was changed", i)
-			}
-		}
-	})
-}
-
-func TestConfig(t *testing.T) {
-	g := consensus.NewGenesis("g", quorum.PBFT, []crypto.PublicKey{{1}})
-	signer := crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1})
-	for name, c := range map[string]Config{
-		"nothing":       {},
-		"no epoch":      {Genesis: &g, Signer: signer},
-		"bad genesis":   {Genesis: &consensus.Genesis{}, Signer: signer, Epoch: 1},
-		"in flight":     {Genesis: &g, Signer: signer, Epoch: 1, InFlight: 257},
-		"negative":      {Genesis: &g, Signer: signer, Epoch: 1, Queue: -1},
-		"negative time": {Genesis: &g, Signer: signer, Epoch: 1, Patience: -1},
-	} {
-		if _, err := New(c); !errors.Is(err, ErrConfig) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-// Frames from replicas are hostile until proven otherwise.
-func FuzzReceive(f *testing.F) {
-	g := consensus.NewGenesis("fuzz", quorum.PBFT, []crypto.PublicKey{{1}, {2}, {3}, {4}})
-	signer := crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1})
-	f.Add(uint16(0), (&consensus.Reply{Results: []consensus.Result{{Data: []byte("x")}}}).Encode())
-	f.Add(uint16(9), (&consensus.Refusal{Code: consensus.RefusedStale, Sequence: consensus.Sequence{Epoch: 1, Counter: 1}}).Encode())
-	f.Add(uint16(1), []byte{})
-	f.Fuzz(func(t *testing.T, from uint16, frame []byte) {
-		s, err := New(Config{Genesis: &g, Signer: signer, Epoch: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Connected(0)
-		s.Invoke(1, []byte("op"))
-		s.Flush()
-		s.Receive(consensus.ReplicaID(from), frame)
-		if out := s.Flush(); len(out.Done) != 0 {
-			t.Fatalf("one frame was believed: %v", out.Done)
-		}
-	})
 }

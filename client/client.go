@@ -1,0 +1,201 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"quorate/client/session"
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/p2p"
+)
+
+// ErrConfig is what Dial wraps when the configuration cannot work.
+var ErrConfig = errors.New("invalid client configuration")
+
+// Network carries frames to replicas. Its methods are called concurrently and
+// never wait, but for Close, which ends all deliveries.
+type Network interface {
+	// Send reports whether the frame was accepted; it may be lost all the same.
+	Send(to consensus.ReplicaID, frame []byte) bool
+	// Connected reports whether there is a channel to the replica now.
+	Connected(to consensus.ReplicaID) bool
+	Close() error
+}
+
+// Delivery is where a Network delivers. Both may be called concurrently.
+type Delivery struct {
+	// Frames takes what came from one replica, in order. It owns slice and
+	// bytes. It may block, which holds back that replica only.
+	Frames func(from consensus.ReplicaID, frames [][]byte)
+	// Connected is told of each new channel to a replica. It does not block.
+	Connected func(consensus.ReplicaID)
+}
+
+// Config describes a client. Genesis, Key and Addresses are needed.
+type Config struct {
+	Genesis *consensus.Genesis
+	Key     [crypto.PrivateKeySize]byte // the Ed25519 seed
+	// Addresses of the replicas, by id: host:port or TCP multiaddresses. An
+	// empty one is never dialled; f+1 must be reachable to believe anything.
+	Addresses []string
+
+	// Session tunes gathering and retrying; its Genesis, Signer and Epoch are
+	// filled in here. The zero value is right for most.
+	Session session.Config
+	// Connect replaces p2p, for tests and networks of another kind.
+	Connect func(ctx context.Context, d Delivery) (Network, error)
+	Log     *slog.Logger // nil logs nothing
+}
+
+// Result is what an operation yielded, and where.
+type Result struct {
+	consensus.Result
+	Seq consensus.Seq // the height at which it was executed
+}
+
+// Client is a caller of one cluster. It is safe for concurrent use.
+type Client struct {
+	session *session.Session // run's alone
+	start   time.Time
+	network Network
+	inbox   inbox
+	frames  chan arrival
+	stop    chan struct{} // closed by Close
+	ended   chan struct{} // closed when run has ended
+	status  board
+	log     *slog.Logger
+}
+
+// arrival is a group of frames of one replica.
+type arrival struct {
+	from   consensus.ReplicaID
+	frames [][]byte
+}
+
+// Dial makes a client, which connects in the background and goes on trying
+// until Close: Invoke waits for it. ctx concerns this call only. Errors wrap
+// ErrConfig.
+func Dial(ctx context.Context, cfg Config) (*Client, error) {
+	if cfg.Genesis == nil {
+		return nil, fmt.Errorf("%w: no genesis", ErrConfig)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	sc := cfg.Session
+	start := time.Now()
+	sc.Genesis, sc.Signer, sc.Epoch = cfg.Genesis, crypto.NewSigner(cfg.Key), uint64(start.UnixNano())
+	s, err := session.New(sc)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	c := &Client{
+		session: s, start: start, inbox: newInbox(), frames: make(chan arrival), log: cfg.Log,
+		stop: make(chan struct{}), ended: make(chan struct{}), status: newBoard(),
+	}
+	connect := cfg.Connect
+	if connect == nil {
+		connect = cfg.dial
+	}
+	if c.network, err = connect(ctx, Delivery{Frames: c.deliver, Connected: c.connected}); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	go c.run()
+	return c, nil
+}
+
+// dial connects by libp2p.
+func (cfg *Config) dial(ctx context.Context, d Delivery) (Network, error) {
+	if len(cfg.Addresses) != len(cfg.Genesis.Replicas) {
+		return nil, fmt.Errorf("%d addresses for %d replicas", len(cfg.Addresses), len(cfg.Genesis.Replicas))
+	}
+	var members []p2p.Member
+	for i, addr := range cfg.Addresses {
+		if addr != "" {
+			members = append(members, p2p.Member{Replica: consensus.ReplicaID(i), Key: cfg.Genesis.Replicas[i], Addr: addr})
+		}
+	}
+	return p2p.Dial(ctx, p2p.ClientConfig{
+		Key: cfg.Key[:], Cluster: cfg.Genesis.ID(), Members: members,
+		Receive: d.Frames, OnConnect: d.Connected, Log: cfg.Log,
+	})
+}
+
+// now is the time since the start, by the monotonic clock, on top of the start:
+// setting the machine's clock back must not put off what is due.
+func (c *Client) now() consensus.Time {
+	return consensus.Time(c.start.UnixNano() + int64(time.Since(c.start)))
+}
+
+// Invoke has op executed and returns its result. A result whose code is not
+// ResultOK is the operation's own failure and no error here. The bytes of op
+// must not change until Invoke returns; the result's belong to the caller.
+//
+// Errors are those of package session. If ctx ends first, the error matches
+// ctx's, and session.ErrNotSent (certainly not executed) or session.ErrUnknown
+// (sent: it may have been executed, or may yet be).
+func (c *Client) Invoke(ctx context.Context, op []byte) (Result, error) {
+	if err := ctx.Err(); err != nil {
+		return Result{}, fmt.Errorf("%w: %w", session.ErrNotSent, err)
+	}
+	call := &call{op: op, done: make(chan session.Done, 1)}
+	if err := c.inbox.invoke(call); err != nil {
+		return Result{}, err
+	}
+	var d session.Done
+	select {
+	case d = <-call.done:
+	case <-ctx.Done():
+		// The answer to a cancellation comes at once, and may be the result.
+		c.inbox.cancel(call)
+		if d = <-call.done; d.Err != nil {
+			return Result{}, fmt.Errorf("%w: %w", d.Err, ctx.Err())
+		}
+	}
+	if d.Err != nil {
+		return Result{}, d.Err
+	}
+	return Result{Result: d.Result, Seq: d.Seq}, nil
+}
+
+// Close ends the client. Calls that are under way fail with session.ErrClosed.
+// It may be called again.
+func (c *Client) Close() error {
+	if !c.inbox.shut() {
+		<-c.ended
+		return nil
+	}
+	close(c.stop)
+	<-c.ended
+	if err := c.network.Close(); err != nil {
+		return fmt.Errorf("close client: %w", err)
+	}
+	return nil
+}
+
+// deliver takes frames from the network. Answers to status queries go to their
+// callers from here; the rest waits for run.
+func (c *Client) deliver(from consensus.ReplicaID, frames [][]byte) {
+	kept := frames[:0]
+	for _, f := range frames {
+		if len(f) > 0 && f[0] == consensus.KindStatusReply {
+			c.status.post(from, f[1:])
+			continue
+		}
+		kept = append(kept, f)
+	}
+	if len(kept) == 0 {
+		return
+	}
+	select {
+	case c.frames <- arrival{from, kept}:
+	case <-c.stop:
+	}
+}
+
+func (c *Client) connected(id consensus.ReplicaID) { c.inbox.connected(id) }

@@ -1,0 +1,185 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"quorate/app"
+	"quorate/app/kv"
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/quorum"
+	"quorate/state"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func seedOf(n int) (seed [crypto.PrivateKeySize]byte) {
+	seed[0], seed[1] = byte(n), 1
+	return seed
+}
+
+const (
+	replicas  = 4
+	clientKey = 100
+)
+
+// cluster is four replicas that agree by magic: one machine executes, and all
+// answer. What a client sees of a cluster is real: sessions, store, frames.
+type cluster struct {
+	mu       sync.Mutex
+	t        testing.TB
+	genesis  consensus.Genesis
+	machine  *app.Machine
+	verifier crypto.Verifier
+	seq      consensus.Seq
+	liars    quorum.Set
+	silent   quorum.Set
+	requests int
+}
+
+// answer is a frame from one replica to the client.
+type answer struct {
+	from  consensus.ReplicaID
+	frame []byte
+}
+
+func newCluster(t testing.TB) *cluster {
+	t.Helper()
+	var keys []crypto.PublicKey
+	for i := range replicas {
+		keys = append(keys, crypto.PublicOf(seedOf(i)))
+	}
+	c := &cluster{t: t, genesis: consensus.NewGenesis("client", quorum.PBFT, keys), verifier: crypto.NewVerifier(crypto.NewMemory(1024))}
+	c.genesis.Clients = []consensus.ClientEntry{{Key: crypto.PublicOf(seedOf(clientKey)), Role: consensus.RoleWriter}}
+	m, err := app.Open(state.NewMemory(), kv.Store{}, c.genesis, app.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.machine = m
+	return c
+}
+
+// serve is what happens when a frame reaches a replica.
+func (c *cluster) serve(to consensus.ReplicaID, frame []byte) []answer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.silent.Has(to) {
+		return nil
+	}
+	if frame[0] == consensus.KindStatusQuery {
+		text, err := json.Marshal(consensus.Status{Replica: to, Executed: c.seq})
+		if err != nil {
+			c.t.Error(err)
+		}
+		return []answer{{to, append([]byte{consensus.KindStatusReply}, text...)}}
+	}
+	r, err := consensus.DecodeRequest(frame)
+	if err != nil || !c.verifier.Verify([]crypto.Claim{r.Claim(c.genesis.ID())})[0] {
+		c.t.Errorf("R%d got a bad frame: %v", to, err)
+		return nil
+	}
+	if code := c.genesis.CheckRequest(c.genesis.Roles(), r); code != 0 {
+		return []answer{{to, (&consensus.Refusal{Request: r.Digest, Sequence: r.Sequence, Code: code}).Encode()}}
+	}
+	return c.execute(to, r)
+}
+
+func (c *cluster) execute(to consensus.ReplicaID, r *consensus.Request) []answer {
+	c.seq++
+	c.requests++
+	b := &consensus.Batch{Stamp: consensus.Time(time.Now().UnixNano()), Requests: []*consensus.Request{r}}
+	out, err := c.machine.Do(consensus.Commit{Seq: c.seq, Batch: b, Digest: b.Digest()})
+	if err != nil {
+		c.t.Error(err)
+		return nil
+	}
+	if len(out.Replies)+len(out.Refusals) == 0 { // executed before
+		if out, err = c.machine.Do(consensus.Answer{Request: r}); err != nil {
+			c.t.Error(err)
+		}
+	}
+	var answers []answer
+	for id := range consensus.ReplicaID(replicas) {
+		if c.silent.Has(id) {
+			continue
+		}
+		for _, reply := range out.Replies {
+			if reply.Replica = id; c.liars.Has(id) {
+				reply.Results = make([]consensus.Result, len(r.Operations))
+			}
+			answers = append(answers, answer{id, reply.Encode()})
+		}
+		for _, refusal := range out.Refusals {
+			answers = append(answers, answer{id, refusal.Encode()})
+		}
+	}
+	return answers
+}
+
+// pipe is a Network in memory, which loses one frame in loss in each direction.
+type pipe struct {
+	cluster *cluster
+	d       Delivery
+	mu      sync.Mutex
+	random  *rand.Rand
+	loss    int
+	closed  bool
+	out     [replicas]chan []byte
+	work    sync.WaitGroup
+}
+
+// connect makes a Config.Connect of the cluster.
+func (c *cluster) connect(loss int) func(context.Context, Delivery) (Network, error) {
+	return func(_ context.Context, d Delivery) (Network, error) {
+		p := &pipe{cluster: c, d: d, random: rand.New(rand.NewPCG(1, 2)), loss: loss}
+		for i := range p.out {
+			p.out[i] = make(chan []byte, 4096)
+			p.work.Go(func() {
+				for f := range p.out[i] {
+					d.Frames(consensus.ReplicaID(i), [][]byte{f})
+				}
+			})
+			d.Connected(consensus.ReplicaID(i))
+		}
+		return p, nil
+	}
+}
+
+func (p *pipe) lost() bool { return p.loss > 0 && p.random.IntN(p.loss) == 0 }
+
+func (p *pipe) Send(to consensus.ReplicaID, frame []byte) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.lost() {
+		return !p.closed
+	}
+	for _, a := range p.cluster.serve(to, frame) {
+		if !p.lost() {
+			select {
+			case p.out[a.from] <- a.frame:
+			default: // the queue is full: lost, as on a real network
+			}
+		}
+	}
+	return true
+}
+
+func (p *pipe) Connected(to consensus.ReplicaID) bool { return true }
+
+func (p *pipe) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	for _, out := range p.out {
+		close(out)
+	}
+	p.mu.Unlock()
+	p.work.Wait()
+	return nil
+}

@@ -1,0 +1,157 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"quorate/app/kv"
+	"quorate/consensus"
+)
+
+// The errors of operations that were executed and failed; nothing of them was
+// written. A ResultError carries the code and the text.
+var (
+	ErrFailed         = errors.New("operation failed")
+	ErrPanic          = errors.New("the application panicked")
+	ErrLimit          = errors.New("the operation exceeds its step or memory limit")
+	ErrResultTooLarge = errors.New("the result is too large: ask for less at once")
+)
+
+// ResultError is a result whose code is not ResultOK. It matches the error of
+// its code.
+type ResultError struct {
+	Code consensus.ResultCode
+	Text string // the application's, with ResultFailed
+}
+
+// Error says what happened.
+func (e *ResultError) Error() string {
+	if e.Text == "" {
+		return e.Unwrap().Error()
+	}
+	return e.Unwrap().Error() + ": " + e.Text
+}
+
+// Unwrap is the error of the code.
+func (e *ResultError) Unwrap() error {
+	switch e.Code {
+	case consensus.ResultPanic:
+		return ErrPanic
+	case consensus.ResultLimit:
+		return ErrLimit
+	case consensus.ResultTooLarge:
+		return ErrResultTooLarge
+	}
+	return ErrFailed
+}
+
+// Invoker executes operations; Client is one.
+type Invoker interface {
+	Invoke(ctx context.Context, op []byte) (Result, error)
+}
+
+// KV speaks the operations of the shipped key-value store. Its zero value is
+// of no use: KV{Invoker: client}. It is safe for concurrent use if the Invoker
+// is. Errors are those of Invoke, ResultErrors, or wrap kv.ErrMalformed when
+// the cluster runs another application.
+type KV struct{ Invoker Invoker }
+
+// invoke executes op and returns its data if it went well.
+func (s KV) invoke(ctx context.Context, op []byte) ([]byte, error) {
+	r, err := s.Invoker.Invoke(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	if r.Code != consensus.ResultOK {
+		e := &ResultError{Code: r.Code}
+		if r.Code == consensus.ResultFailed {
+			e.Text = string(r.Data)
+		}
+		return nil, e
+	}
+	return r.Data, nil
+}
+
+// Get reads key. found tells an absent key from one with an empty value.
+func (s KV) Get(ctx context.Context, key []byte) (entry kv.Entry, found bool, err error) {
+	data, err := s.invoke(ctx, kv.Get(key))
+	if err != nil {
+		return kv.Entry{}, false, fmt.Errorf("get %q: %w", key, err)
+	}
+	return kv.ParseGet(data)
+}
+
+// Put stores value under key and returns the revision of the write.
+func (s KV) Put(ctx context.Context, key, value []byte) (revision uint64, err error) {
+	data, err := s.invoke(ctx, kv.Put(key, value))
+	if err != nil {
+		return 0, fmt.Errorf("put %q: %w", key, err)
+	}
+	return kv.ParsePut(data)
+}
+
+// Delete removes key and reports whether it was there.
+func (s KV) Delete(ctx context.Context, key []byte) (existed bool, err error) {
+	data, err := s.invoke(ctx, kv.Delete(key))
+	if err != nil {
+		return false, fmt.Errorf("delete %q: %w", key, err)
+	}
+	return kv.ParseDelete(data)
+}
+
+// CompareAndSwap makes key hold next (kv.None: deletes it) if it holds exactly
+// expect (kv.None: is absent). That it does not is no error: see Swapped.
+func (s KV) CompareAndSwap(ctx context.Context, key []byte, expect, next kv.Maybe) (kv.Swapped, error) {
+	data, err := s.invoke(ctx, kv.CompareAndSwap(key, expect, next))
+	if err != nil {
+		return kv.Swapped{}, fmt.Errorf("compare and swap %q: %w", key, err)
+	}
+	return kv.ParseSwap(data)
+}
+
+// Range reads one page of the entries with from <= key < to, at most limit of
+// them (0 = as many as fit). An empty to is no upper bound.
+func (s KV) Range(ctx context.Context, from, to []byte, limit uint32, keysOnly bool) (kv.Page, error) {
+	data, err := s.invoke(ctx, kv.Range(from, to, limit, keysOnly))
+	if err != nil {
+		return kv.Page{}, fmt.Errorf("range from %q: %w", from, err)
+	}
+	return kv.ParseRange(data)
+}
+
+// Scan yields all entries whose keys begin with prefix, page by page: each page
+// is read at one moment, the whole is not. It stops at the first error, which
+// it yields with a zero entry.
+func (s KV) Scan(ctx context.Context, prefix []byte, keysOnly bool) iter.Seq2[kv.Entry, error] {
+	return func(yield func(kv.Entry, error) bool) {
+		from, to := prefix, kv.PrefixEnd(prefix)
+		for {
+			page, err := s.Range(ctx, from, to, 0, keysOnly)
+			if err != nil {
+				yield(kv.Entry{}, err)
+				return
+			}
+			for _, e := range page.Entries {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if !page.More {
+				return
+			}
+			from = page.Next
+		}
+	}
+}
+
+// Txn executes then if all compares hold, else otherwise, atomically. The
+// operations are built by package kv; Branch has the data of their results.
+func (s KV) Txn(ctx context.Context, compares []kv.Compare, then, otherwise [][]byte) (kv.Branch, error) {
+	data, err := s.invoke(ctx, kv.Txn(compares, then, otherwise))
+	if err != nil {
+		return kv.Branch{}, fmt.Errorf("transaction: %w", err)
+	}
+	return kv.ParseTxn(data)
+}

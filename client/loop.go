@@ -1,0 +1,204 @@
+package client
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"quorate/client/session"
+	"quorate/consensus"
+)
+
+// call is one Invoke on its way.
+type call struct {
+	op   []byte
+	done chan session.Done // room for the one answer, so that run never waits for a caller
+}
+
+// maxInbox bounds the calls that wait for run to wake up. It is never the bound
+// that callers meet, unless they are as many: the session has its own.
+const maxInbox = 1 << 16
+
+// inbox is what callers leave for run. A slice under a lock costs a fraction
+// of a channel operation each, and run takes it whole: what came together is
+// gathered together.
+type inbox struct {
+	mu      sync.Mutex
+	calls   []*call
+	cancels []*call
+	ups     []consensus.ReplicaID
+	closed  bool
+	wake    chan struct{} // room for one
+}
+
+func newInbox() inbox { return inbox{wake: make(chan struct{}, 1)} }
+
+func (i *inbox) ring() {
+	select {
+	case i.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (i *inbox) invoke(c *call) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch {
+	case i.closed:
+		return fmt.Errorf("%w: %w", session.ErrClosed, session.ErrNotSent)
+	case len(i.calls) >= maxInbox:
+		return session.ErrBusy
+	}
+	i.calls = append(i.calls, c)
+	i.ring()
+	return nil
+}
+
+func (i *inbox) cancel(c *call) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.cancels = append(i.cancels, c)
+	i.ring()
+}
+
+func (i *inbox) connected(id consensus.ReplicaID) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.ups = append(i.ups, id)
+	i.ring()
+}
+
+// shut lets nothing more in and reports whether this call did it.
+func (i *inbox) shut() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	first := !i.closed
+	i.closed = true
+	return first
+}
+
+// take empties the inbox.
+func (i *inbox) take() (calls, cancels []*call, ups []consensus.ReplicaID) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	calls, cancels, ups = i.calls, i.cancels, i.ups
+	i.calls, i.cancels, i.ups = nil, nil, nil
+	return calls, cancels, ups
+}
+
+// maxGroups bounds the groups of frames taken in one turn, so that callers
+// have theirs.
+const maxGroups = 64
+
+// loop is what run knows.
+type loop struct {
+	client  *Client
+	next    session.Ticket
+	calls   map[session.Ticket]*call
+	tickets map[*call]session.Ticket
+	timer   *time.Timer
+}
+
+// run owns the session until Close.
+func (c *Client) run() {
+	defer close(c.ended)
+	l := &loop{
+		client: c, calls: map[session.Ticket]*call{}, tickets: map[*call]session.Ticket{}, timer: time.NewTimer(time.Hour),
+	}
+	defer l.timer.Stop()
+	for l.turn() {
+	}
+	// Callers that came before the door was shut are still answered.
+	l.admit()
+	c.session.Close()
+	l.perform(c.session.Flush())
+}
+
+// turn waits for something to do, takes everything there is, and does it. It
+// reports false when the client closes.
+func (l *loop) turn() bool {
+	c := l.client
+	var first arrival
+	select {
+	case <-c.stop:
+		return false
+	case first = <-c.frames:
+	case <-c.inbox.wake:
+	case <-l.timer.C:
+	}
+	c.session.Advance(c.now())
+	if first.frames != nil {
+		l.receive(first)
+	}
+	l.admit()
+	l.perform(c.session.Flush())
+	return true
+}
+
+// receive feeds a group of frames and those that wait behind it.
+func (l *loop) receive(a arrival) {
+	for n := 0; ; n++ {
+		for _, f := range a.frames {
+			l.client.session.Receive(a.from, f)
+		}
+		if n == maxGroups {
+			return
+		}
+		select {
+		case a = <-l.client.frames:
+		default:
+			return
+		}
+	}
+}
+
+// admit feeds what callers and connections have left.
+func (l *loop) admit() {
+	calls, cancels, ups := l.client.inbox.take()
+	for _, id := range ups {
+		l.client.session.Connected(id)
+		l.client.status.resend(id, l.client.network)
+	}
+	for _, c := range calls {
+		l.next++
+		l.calls[l.next], l.tickets[c] = c, l.next
+		l.client.session.Invoke(l.next, c.op)
+	}
+	for _, c := range cancels {
+		if t, ok := l.tickets[c]; ok {
+			l.client.session.Cancel(t)
+		}
+	}
+}
+
+// perform does what the session says. A replica that cannot be reached is
+// reported to it, which may make it send elsewhere.
+func (l *loop) perform(out session.Output) {
+	for {
+		for _, d := range out.Done {
+			c := l.calls[d.Ticket]
+			delete(l.calls, d.Ticket)
+			delete(l.tickets, c)
+			c.done <- d
+		}
+		lost := map[consensus.ReplicaID]bool{}
+		for _, send := range out.Sends {
+			if lost[send.To] {
+				continue
+			}
+			if !l.client.network.Connected(send.To) || !l.client.network.Send(send.To, send.Bytes) {
+				lost[send.To] = true
+				l.client.session.Disconnected(send.To)
+			}
+		}
+		if len(lost) == 0 {
+			break
+		}
+		out = l.client.session.Flush()
+	}
+	if out.Deadline == 0 {
+		l.timer.Reset(time.Hour)
+		return
+	}
+	l.timer.Reset(time.Duration(out.Deadline - l.client.now()))
+}

@@ -1,0 +1,119 @@
+package session
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/quorum"
+)
+
+func TestBounds(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.Queue, c.InFlight = 3, 1 })
+	b.invoke(1, 1)
+	b.invoke(2, 3)
+	b.s.Invoke(5, []byte("one too many"))
+	b.s.Invoke(6, make([]byte, b.genesis.Limits.OperationBytes+1))
+	out := b.s.Flush()
+	if len(out.Done) != 2 || !errors.Is(out.Done[0].Err, ErrBusy) || !errors.Is(out.Done[1].Err, ErrTooLarge) {
+		t.Fatalf("done: %v", out.Done)
+	}
+	b.s.Cancel(3)
+	b.s.Close()
+	b.s.Invoke(7, nil)
+	out = b.s.Flush()
+	if len(out.Done) != 5 || !errors.Is(out.Done[0].Err, ErrNotSent) || out.Deadline != 0 {
+		t.Fatalf("done: %v", out.Done)
+	}
+	for _, d := range out.Done[1:] {
+		if !errors.Is(d.Err, ErrClosed) || errors.Is(d.Err, ErrUnknown) != (d.Ticket == 1) {
+			t.Errorf("ticket %d: %v", d.Ticket, d.Err)
+		}
+	}
+}
+
+// A request stays within the genesis limits, a large operation travels alone,
+// and nothing is lost on the way.
+func TestRequestsWithinLimits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := consensus.NewGenesis("limits", quorum.PBFT, []crypto.PublicKey{{1}})
+		g.Limits.RequestOperations = rapid.IntRange(1, 50).Draw(t, "operations")
+		s, err := New(Config{Genesis: &g, Signer: crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1}), Epoch: 1, GatherBytes: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Connected(0)
+		var want, got [][]byte
+		for i, size := range rapid.SliceOfN(rapid.IntRange(0, 1500), 1, 100).Draw(t, "sizes") {
+			op := bytes.Repeat([]byte{byte(i)}, size)
+			want = append(want, op)
+			s.Invoke(Ticket(i), op)
+		}
+		for len(got) < len(want) {
+			out := s.Flush()
+			if len(out.Sends) == 0 {
+				t.Fatalf("%d of %d operations were sent", len(got), len(want))
+			}
+			for _, send := range out.Sends {
+				r, err := consensus.DecodeRequest(send.Bytes)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(r.Operations) > g.Limits.RequestOperations || len(r.Operations) > 1 && len(r.Raw) > 1000+requestHead {
+					t.Fatalf("%d operations, %d bytes", len(r.Operations), len(r.Raw))
+				}
+				got = append(got, r.Operations...)
+				reply := &consensus.Reply{Request: r.Digest, Sequence: r.Sequence, Results: make([]consensus.Result, len(r.Operations))}
+				s.Receive(0, reply.Encode())
+			}
+		}
+		for i := range want {
+			if !bytes.Equal(want[i], got[i]) {
+				t.Fatalf("operation %d was changed", i)
+			}
+		}
+	})
+}
+
+func TestConfig(t *testing.T) {
+	g := consensus.NewGenesis("g", quorum.PBFT, []crypto.PublicKey{{1}})
+	signer := crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1})
+	for name, c := range map[string]Config{
+		"nothing":       {},
+		"no epoch":      {Genesis: &g, Signer: signer},
+		"bad genesis":   {Genesis: &consensus.Genesis{}, Signer: signer, Epoch: 1},
+		"in flight":     {Genesis: &g, Signer: signer, Epoch: 1, InFlight: 257},
+		"negative":      {Genesis: &g, Signer: signer, Epoch: 1, Queue: -1},
+		"negative time": {Genesis: &g, Signer: signer, Epoch: 1, Patience: -1},
+	} {
+		if _, err := New(c); !errors.Is(err, ErrConfig) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Frames from replicas are hostile until proven otherwise.
+func FuzzReceive(f *testing.F) {
+	g := consensus.NewGenesis("fuzz", quorum.PBFT, []crypto.PublicKey{{1}, {2}, {3}, {4}})
+	signer := crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1})
+	f.Add(uint16(0), (&consensus.Reply{Results: []consensus.Result{{Data: []byte("x")}}}).Encode())
+	f.Add(uint16(9), (&consensus.Refusal{Code: consensus.RefusedStale, Sequence: consensus.Sequence{Epoch: 1, Counter: 1}}).Encode())
+	f.Add(uint16(1), []byte{})
+	f.Fuzz(func(t *testing.T, from uint16, frame []byte) {
+		s, err := New(Config{Genesis: &g, Signer: signer, Epoch: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Connected(0)
+		s.Invoke(1, []byte("op"))
+		s.Flush()
+		s.Receive(consensus.ReplicaID(from), frame)
+		if out := s.Flush(); len(out.Done) != 0 {
+			t.Fatalf("one frame was believed: %v", out.Done)
+		}
+	})
+}
