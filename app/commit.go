@@ -16,6 +16,9 @@ func (m *Machine) commit(c *consensus.Commit, out *Outcome) error {
 		return nil
 	case c.Seq != m.at.seq+1:
 		return fmt.Errorf("%w: commit %d after %d", ErrJob, c.Seq, m.at.seq)
+	case c.Digest != c.Batch.Digest():
+		// What is executed is the certified batch, nothing that resembles it.
+		return fmt.Errorf("%w: commit %d of %s carries another batch", ErrJob, c.Seq, c.Digest.Short())
 	}
 	m.at.advance(c)
 	m.view = c.View
@@ -121,7 +124,7 @@ func (m *Machine) answer(req *consensus.Request, out *Outcome) error {
 	if m.state.Restoring() > 0 {
 		return nil // the sessions are those of an older height
 	}
-	s, err := m.table.find(m.state, req.Client)
+	s, err := m.table.peek(m.state, req.Client)
 	if err != nil || s == nil {
 		return err
 	}

@@ -62,6 +62,7 @@ type cluster struct {
 	a     app.Application
 	now   consensus.Time
 	roots map[consensus.Seq]crypto.Digest
+	log   []consensus.Commit // everything that was committed; log[0] is batch 1
 }
 
 func newCluster(t testing.TB, a app.Application, g consensus.Genesis) *cluster {
@@ -71,7 +72,8 @@ func newCluster(t testing.TB, a app.Application, g consensus.Genesis) *cluster {
 	return c
 }
 
-// reopen is a restart: only what the store keeps survives.
+// reopen is a restart: only what the store keeps survives. What the log holds
+// above it is executed again, and must come to the same roots.
 func (c *cluster) reopen() {
 	c.t.Helper()
 	m, err := app.Open(c.store, c.a, c.g, app.Options{Replica: 7})
@@ -79,6 +81,12 @@ func (c *cluster) reopen() {
 		c.t.Fatal(err)
 	}
 	c.m = m
+	for _, job := range c.log[m.Applied():] {
+		out := c.do(job)
+		if done := out.Events[0].(consensus.Executed); done.Root != c.roots[done.Seq] {
+			c.t.Fatalf("executed again, batch %d has another root", done.Seq)
+		}
+	}
 }
 
 func (c *cluster) do(job consensus.Job) app.Outcome {
@@ -100,7 +108,8 @@ func (c *cluster) commit(requests ...*consensus.Request) app.Outcome {
 func (c *cluster) batch(b *consensus.Batch) app.Outcome {
 	c.t.Helper()
 	seq := c.m.Applied() + 1
-	out := c.do(consensus.Commit{Seq: seq, View: 3, Digest: b.Digest(), Batch: b})
+	c.log = append(c.log, consensus.Commit{Seq: seq, View: 3, Digest: b.Digest(), Batch: b})
+	out := c.do(c.log[len(c.log)-1])
 	done, ok := out.Events[len(out.Events)-1].(consensus.Executed)
 	if !ok || done.Seq != seq || done.Root.IsZero() == (seq%c.g.CheckpointInterval == 0) {
 		c.t.Fatalf("batch %d: event %+v", seq, out.Events)

@@ -126,6 +126,17 @@ func TestCommitsFollowEachOther(t *testing.T) {
 	}
 }
 
+// What a commit says it carries is checked against what it carries.
+func TestOnlyTheCertifiedBatchIsExecuted(t *testing.T) {
+	certified := &consensus.Batch{Stamp: 1, Requests: []*consensus.Request{request(writer, began, 1, []byte("a1"))}}
+	for name, b := range map[string]*consensus.Batch{"null": nil, "another stamp": {Stamp: 2, Requests: certified.Requests}} {
+		c := newCluster(t, script{}, newGenesis())
+		if _, err := c.m.Do(consensus.Commit{Seq: 1, Digest: certified.Digest(), Batch: b}); !errors.Is(err, app.ErrJob) {
+			t.Errorf("%s in place of the certified batch: %v", name, err)
+		}
+	}
+}
+
 // history executes the same mixed batches on c, doing between after each.
 func history(c *cluster, batches int, between func(n int)) {
 	for n := 1; n <= batches; n++ {
@@ -152,6 +163,8 @@ func TestRootsDependOnTheHistoryAlone(t *testing.T) {
 		busy.do(consensus.Answer{Request: request(client(1), epochOf(testStart), uint64(n))})
 		if seq%busy.g.CheckpointInterval == 0 {
 			busy.do(consensus.Stabilize{Seq: seq, Root: busy.roots[seq]})
+		}
+		if n%3 == 0 {
 			busy.reopen()
 			if busy.m.Applied() != seq || busy.m.Time() != busy.now {
 				t.Fatalf("reopened at %d, time %d; want %d, %d", busy.m.Applied(), busy.m.Time(), seq, busy.now)
@@ -212,6 +225,7 @@ func TestRestoreTakesOverEverything(t *testing.T) {
 	to := newCluster(t, kv.Store{}, newGenesis())
 	history(to, 6, func(int) {})
 	to.transfer(snapshot, n, root)
+	to.log = from.log[:n:n]
 	if to.m.Applied() != n || to.m.Time() != from.m.Time() || to.m.Sessions() != 3 || to.m.Operations() != from.m.Operations() {
 		t.Fatalf("restored to %d, time %d", to.m.Applied(), to.m.Time())
 	}
@@ -299,6 +313,43 @@ func TestAForeignRootIsNotKept(t *testing.T) {
 	}
 }
 
+// The store keeps its promises at the limits of a real genesis.
+func TestTheStoreOnAMachine(t *testing.T) {
+	g := newGenesis()
+	c := newCluster(t, kv.Store{}, g)
+	big := bytes.Repeat([]byte{7}, g.Limits.ValueBytes)
+	counter := uint64(0)
+	ask := func(op []byte) consensus.Result {
+		counter++
+		return c.one(request(writer, began, counter, op))
+	}
+	for _, k := range []string{"a", "b"} {
+		if r := ask(kv.Put([]byte(k), big)); r.Code != consensus.ResultOK {
+			t.Fatalf("put of %d bytes: %d %q", len(big), r.Code, r.Data)
+		}
+	}
+	c.checkpoint()
+	if e, found, err := kv.ParseGet(ask(kv.Get([]byte("b"))).Data); err != nil || !found || !bytes.Equal(e.Value, big) || e.Revision != 2 {
+		t.Errorf("get: %d bytes at %d, %v", len(e.Value), e.Revision, err)
+	}
+	page, err := kv.ParseRange(ask(kv.Prefix(nil, 0, false)).Data)
+	if err != nil || len(page.Entries) != 1 || !page.More {
+		t.Errorf("two values of 4 MiB in a page: %d entries, more %v, %v", len(page.Entries), page.More, err)
+	}
+	if r := ask(kv.Put([]byte("c"), append(big, 0))); string(r.Data) != kv.TextLongValue {
+		t.Errorf("put over the limit: %d %q", r.Code, r.Data)
+	}
+	reader := []*consensus.Request{
+		request(client(0), began, 1, kv.CompareAndSwap([]byte("a"), kv.Some(nil), kv.None)), // finds another value: writes nothing
+		request(client(0), began, 2, kv.Txn(nil, [][]byte{kv.Delete([]byte("a"))}, nil)),
+	}
+	for i, want := range []consensus.ResultCode{consensus.ResultOK, consensus.ResultFailed} {
+		if r := c.one(reader[i]); r.Code != want {
+			t.Errorf("reader's operation %d: %d %q", i, r.Code, r.Data)
+		}
+	}
+}
+
 // withStart has a state before the first batch.
 type withStart struct{ script }
 
@@ -326,6 +377,7 @@ func TestInitialise(t *testing.T) {
 	}
 	c.do(consensus.RestoreBegin{Seq: 8, Root: crypto.Hash(nil)})
 	c.do(consensus.RestoreAbort{})
+	c.log = nil
 	if got := read(1); got != "start" {
 		t.Errorf("after an abort at height 0: log %q", got)
 	}

@@ -144,7 +144,7 @@ func TestSessionsAgreeWithTheOracle(t *testing.T) {
 		g.OpenClients = true
 		g.Limits.Sessions, g.Limits.SessionIdle = 6, 10*second
 		g.Limits.ResultBytes, g.Limits.SessionBytes = 100, 200
-		c := newCluster(t, script{}, g)
+		c, calm := newCluster(t, script{}, g), newCluster(t, script{}, g)
 		o := &oracle{g: g, now: testStart, sessions: map[crypto.PublicKey]*oracleSession{}, ever: map[crypto.PublicKey]map[consensus.Sequence]bool{}}
 		for range rapid.IntRange(1, 40).Draw(rt, "batches") {
 			o.now = max(c.now+rapid.SampledFrom([]consensus.Time{0, second, 9 * second, 21 * second}).Draw(rt, "step"), o.now+1)
@@ -154,12 +154,18 @@ func TestSessionsAgreeWithTheOracle(t *testing.T) {
 				batch.Requests = append(batch.Requests, drawRequest(rt, o))
 			}
 			compare(rt, o, c, batch)
+			calm.batch(batch)
+			if n := c.m.Applied(); c.roots[n] != calm.roots[n] {
+				rt.Fatalf("a restart changed the root at %d", n)
+			}
 			if n := c.m.Applied(); n%g.CheckpointInterval == 0 {
 				o.checkpoint()
-				if rapid.Bool().Draw(rt, "restart") {
+				if rapid.Bool().Draw(rt, "keep") {
 					c.do(consensus.Stabilize{Seq: n, Root: c.roots[n]})
-					c.reopen()
 				}
+			}
+			if rapid.IntRange(0, 5).Draw(rt, "restart") == 0 {
+				c.reopen()
 			}
 			if c.m.Sessions() != len(o.sessions) {
 				rt.Fatalf("%d sessions, the oracle has %d", c.m.Sessions(), len(o.sessions))

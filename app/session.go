@@ -165,15 +165,14 @@ func decodeSession(b []byte) (*session, error) {
 	s := &session{epoch: binary.BigEndian.Uint64(b), used: consensus.Time(binary.BigEndian.Uint64(b[8:]))}
 	last := uint64(0)
 	for b = b[16:]; len(b) > 0; {
-		gap, n := binary.Uvarint(b)
-		if n <= 0 || gap == 0 || last+gap < last {
+		gap, ok := readUvarint(&b)
+		if !ok || gap == 0 || last+gap < last {
 			return nil, fmt.Errorf("session counter: %w", errRecord)
 		}
-		size, m := binary.Uvarint(b[n:])
-		if m <= 0 || size > consensus.MaxFrame {
+		size, ok := readUvarint(&b)
+		if !ok || size > consensus.MaxFrame {
 			return nil, fmt.Errorf("session size: %w", errRecord)
 		}
-		b = b[n+m:]
 		last += gap
 		s.executed = append(s.executed, execution{counter: last, size: int(size) - 1})
 		if size > 0 {
@@ -185,6 +184,16 @@ func decodeSession(b []byte) (*session, error) {
 	}
 	s.stored = s.wanted()
 	return s, nil
+}
+
+// readUvarint reads a varint from the front of b, in its shortest form only.
+func readUvarint(b *[]byte) (v uint64, ok bool) {
+	v, n := binary.Uvarint(*b)
+	if n <= 0 || n > 1 && (*b)[n-1] == 0 {
+		return 0, false
+	}
+	*b = (*b)[n:]
+	return v, true
 }
 
 // replyHead is the length of a reply record before its results: counter (8),

@@ -218,9 +218,11 @@ func TestExpiryIsBounded(t *testing.T) {
 	g.OpenClients = true
 	c := newCluster(t, script{}, g)
 	const clients = 5000
+	var requests []*consensus.Request
 	for i := range clients {
-		c.batch(&consensus.Batch{Stamp: c.now, Requests: []*consensus.Request{request(client(100+i), began, 1, []byte("r"))}})
+		requests = append(requests, request(client(100+i), began, 1, []byte("r")))
 	}
+	c.commit(requests...)
 	c.now += 3 * g.Limits.SessionIdle
 	c.checkpoint()
 	if got := c.m.Sessions(); got != clients-2048 {

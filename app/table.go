@@ -41,8 +41,17 @@ func newTable(g *consensus.Genesis) *table {
 // forget drops what was decoded, flushed or not: the state below has changed.
 func (t *table) forget() { t.open = make(map[crypto.PublicKey]*session) }
 
-// find returns the client's session, nil if it has none.
+// find returns the client's session, nil if it has none, and keeps it decoded.
 func (t *table) find(st *state.State, client crypto.PublicKey) (*session, error) {
+	s, err := t.peek(st, client)
+	if s != nil {
+		t.open[client] = s
+	}
+	return s, err
+}
+
+// peek is find without keeping: for questions, which no checkpoint follows.
+func (t *table) peek(st *state.State, client crypto.PublicKey) (*session, error) {
 	if s := t.open[client]; s != nil {
 		return s, nil
 	}
@@ -54,7 +63,6 @@ func (t *table) find(st *state.State, client crypto.PublicKey) (*session, error)
 	if err != nil {
 		return nil, fmt.Errorf("client %s: %w", client.Short(), err)
 	}
-	t.open[client] = s
 	return s, nil
 }
 
