@@ -62,6 +62,7 @@ type Result struct {
 type Client struct {
 	session *session.Session // run's alone
 	start   time.Time
+	size    consensus.ReplicaID // n
 	network Network
 	inbox   inbox
 	frames  chan arrival
@@ -95,7 +96,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	c := &Client{
-		session: s, start: start, inbox: newInbox(), frames: make(chan arrival), log: cfg.Log,
+		session: s, start: start, size: consensus.ReplicaID(len(cfg.Genesis.Replicas)), inbox: newInbox(), frames: make(chan arrival), log: cfg.Log,
 		stop: make(chan struct{}), ended: make(chan struct{}), status: newBoard(),
 	}
 	connect := cfg.Connect

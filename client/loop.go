@@ -97,6 +97,7 @@ type loop struct {
 	calls   map[session.Ticket]*call
 	tickets map[*call]session.Ticket
 	timer   *time.Timer
+	looked  time.Time
 }
 
 // run owns the session until Close.
@@ -126,6 +127,7 @@ func (l *loop) turn() bool {
 	case <-c.inbox.wake:
 	case <-l.timer.C:
 	}
+	l.look()
 	c.session.Advance(c.now())
 	if first.frames != nil {
 		l.receive(first)
@@ -133,6 +135,24 @@ func (l *loop) turn() bool {
 	l.admit()
 	l.perform(c.session.Flush())
 	return true
+}
+
+// glance is how often, with requests in flight, to look whether the channels
+// they went by still stand: a primary that was killed is noticed long before
+// patience with it is over.
+const glance = 100 * time.Millisecond
+
+// look tells the session which replicas cannot be reached.
+func (l *loop) look() {
+	if l.client.session.InFlight() == 0 || time.Since(l.looked) < glance {
+		return
+	}
+	l.looked = time.Now()
+	for id := range l.client.size {
+		if !l.client.network.Connected(id) {
+			l.client.session.Disconnected(id)
+		}
+	}
 }
 
 // receive feeds a group of frames and those that wait behind it.
@@ -200,5 +220,5 @@ func (l *loop) perform(out session.Output) {
 		l.timer.Reset(time.Hour)
 		return
 	}
-	l.timer.Reset(time.Duration(out.Deadline - l.client.now()))
+	l.timer.Reset(min(glance, time.Duration(out.Deadline-l.client.now())))
 }
