@@ -64,6 +64,11 @@ func Select(rules *message.Rules, vcs []*message.ViewChange) Start {
 			}
 		}
 	}
+	for i := range s.Chosen {
+		if slot := &s.Chosen[i]; slot.Digest == consensus.NullDigest {
+			slot.Prepared = nil // null may have prepared itself; it has no body to ask anybody for
+		}
+	}
 	return s
 }
 
