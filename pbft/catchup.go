@@ -19,6 +19,9 @@ func (r *replica) sendStatus() {
 		View: r.view.number, Changing: r.view.changing, Rejoining: r.rejoin.asleep,
 		Low: r.low(), Executed: r.exec.handed,
 	}
+	if st.Rejoining {
+		st.Target = r.rejoin.target
+	}
 	for n := r.exec.handed + 1; n <= r.high() && len(st.Slots) < message.MaxStatusSlots; n++ {
 		s := r.log.slots[n]
 		if s == nil {
@@ -56,9 +59,7 @@ func (r *replica) onStatus(from consensus.Peer, st *message.Status) {
 	p := &r.peers[from.Replica]
 	stalled := p.heard >= 0 && st.Executed == p.executed
 	p.heard, p.executed = r.tick, st.Executed
-	if !st.Rejoining && p.fill > 0 && st.Low >= p.fill-r.rules.Genesis.Window {
-		p.fill = 0
-	}
+	p.fill = st.Target
 	if !r.state.throttle.Ready(from) {
 		r.ignoredFrom(reasonBudget, from.Replica)
 		return

@@ -18,10 +18,11 @@ type execution struct {
 		seq  consensus.Seq
 		root crypto.Digest
 	}
-	settled   *message.Certificate // the stable checkpoint that the disk is not yet told of
-	mute      consensus.Seq        // signs only for slots above: the state was repaired up to here (§5)
-	forgotten consensus.Seq        // what Forget said last
-	progress  int                  // tick of the last execution, or of entering the view
+	certified []*message.Certificate // stable checkpoints that the disk is not yet told of, ascending
+	mute      consensus.Seq          // signs only for slots above: the state was repaired up to here (§5)
+	forgotten consensus.Seq          // what Forget said last
+	progress  int                    // tick of the last execution, or of entering the view
+	announced int                    // tick of the last announcement to observers
 	halted    bool
 }
 
@@ -78,10 +79,6 @@ func (r *replica) onExecuted(e consensus.Executed) {
 	if e.Seq > r.low() && r.mayVote(r.view.number, e.Seq) {
 		r.sayCheckpoint(e.Seq, e.Root)
 	}
-	if c := r.checkpoints.At(e.Seq); c != nil && c.Digest != e.Root {
-		r.diverged(c)
-		return
-	}
 	r.stabilize()
 }
 
@@ -99,13 +96,15 @@ func (r *replica) sayCheckpoint(n consensus.Seq, root crypto.Digest) {
 	}
 	r.broadcast(consensus.Votes, v.Encode())
 	r.countCheckpoint(v)
-	if n >= r.high() {
-		r.alarmRoots(n)
-	}
 }
 
-// alarmRoots: no stable checkpoint for a whole window (§5).
-func (r *replica) alarmRoots(n consensus.Seq) {
+// tickCheckpoints alarms, once in a while, when no checkpoint became stable for
+// a whole window and beyond patience (§5).
+func (r *replica) tickCheckpoints() {
+	n := r.exec.applied - r.exec.applied%r.rules.Genesis.CheckpointInterval
+	if n < r.high() || r.tick-r.exec.progress <= r.patience() || r.tick%(40*r.cfg.StatusEvery) != 0 {
+		return
+	}
 	_, missing, roots := r.checkpoints.Lack(n)
 	text := fmt.Sprintf("no stable checkpoint for %d slots; silent: %v", r.rules.Genesis.Window, missing)
 	for _, root := range roots {
@@ -153,32 +152,54 @@ func (r *replica) stable(c *message.Certificate) {
 		r.view.level--
 	}
 	r.view.joined = false
-	r.exec.settled = c
-	if root, own := r.exec.roots[c.Seq]; own && root != c.Digest {
-		r.diverged(c)
+	r.exec.certified = append(r.exec.certified, c)
+	if most := 2 * int(r.rules.Genesis.Window/r.rules.Genesis.CheckpointInterval); len(r.exec.certified) > most {
+		r.exec.certified = r.exec.certified[1:]
 	}
 	r.stabilize()
+	r.announce(c)
 	r.rejoined()
 	r.catchUp()
 	r.release()
 }
 
-// stabilize tells the host to bring the disk to the stable checkpoint, once
-// this replica has executed it with the certified root.
+// stabilize tells the host to bring the disk to the highest stable checkpoint
+// that this replica has executed, once its own root there is the certified one.
 func (r *replica) stabilize() {
-	c := r.exec.settled
-	if c == nil || r.state.active() || c.Seq > r.exec.applied || c.Seq <= r.exec.kept {
+	if r.state.active() {
 		return
 	}
-	if !sameRoot(r.exec.roots[c.Seq], c.Digest) {
-		return
+	var last *message.Certificate
+	for len(r.exec.certified) > 0 && r.exec.certified[0].Seq <= r.exec.applied {
+		c := r.exec.certified[0]
+		r.exec.certified = r.exec.certified[1:]
+		root, own := r.exec.roots[c.Seq]
+		if own && root != c.Digest {
+			r.diverged(c)
+			return
+		}
+		if own && c.Seq > r.exec.kept {
+			last = c
+		}
 	}
-	r.exec.settled = nil
-	r.out.Jobs = append(r.out.Jobs, consensus.Stabilize{Seq: c.Seq, Root: c.Digest, Certificate: c.Encode()})
+	if last != nil {
+		r.out.Jobs = append(r.out.Jobs, consensus.Stabilize{Seq: last.Seq, Root: last.Digest, Certificate: last.Encode()})
+	}
 }
 
-// sameRoot reports whether two roots are known and equal.
-func sameRoot(a, b crypto.Digest) bool { return !a.IsZero() && a == b }
+// announceEvery is how many ticks lie between two announcements.
+const announceEvery = 100
+
+// announce tells observers of a stable checkpoint. The topic is lossy and only
+// accelerates; one replica speaks, seldom.
+func (r *replica) announce(c *message.Certificate) {
+	if !r.isPrimary() || r.tick-r.exec.announced < announceEvery {
+		return
+	}
+	r.exec.announced = r.tick
+	g := message.Given{What: message.WhatCheckpoint, Seq: c.Seq, Digest: c.Digest, Certificate: c}
+	r.sendEarly(consensus.Peer{Kind: consensus.Topic}, consensus.Votes, g.Encode())
+}
 
 // onKept: the log may go up to min(h, what the disk holds).
 func (r *replica) onKept(n consensus.Seq) {

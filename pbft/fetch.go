@@ -150,7 +150,12 @@ func (r *replica) onCommitted(from consensus.Peer, g *message.Given) {
 		return
 	}
 	s := r.slot(g.Seq)
-	if s.committed == nil {
+	if s.committed != nil {
+		if _, here := s.body(g.Digest); here {
+			r.ignoredFrom(reasonRepeated, from.Replica)
+			return
+		}
+	} else {
 		s.committed = g.Certificate
 		r.note(consensus.Note{Kind: consensus.Committed, View: g.Certificate.View, Seq: g.Seq, Digest: g.Digest})
 	}

@@ -86,7 +86,7 @@ func (r *replica) ignorePrePrepare(e consensus.Receive, m *message.PrePrepare) c
 		}
 		return "" // the body of a proposal that came without it
 	}
-	if r.view.number > 0 && m.Seq < r.view.next && r.settledByNewView(m.Seq) {
+	if m.Seq < r.view.opened {
 		return reasonBelowNewView
 	}
 	for _, q := range m.Batch.Requests {
@@ -96,10 +96,6 @@ func (r *replica) ignorePrePrepare(e consensus.Receive, m *message.PrePrepare) c
 	}
 	return r.ignoreStamp(e, m.Batch.Stamp)
 }
-
-// settledByNewView: slots up to max-s hold what the NEW-VIEW chose; those at or
-// below its min-s hold nothing new.
-func (r *replica) settledByNewView(n consensus.Seq) bool { return n < r.view.opened }
 
 // ignoreStamp: a proposal from the future waits until the clock gets there;
 // one from the past is refused only beyond skew and patience, for a delayed or

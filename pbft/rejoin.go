@@ -3,6 +3,7 @@ package pbft
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"quorate/consensus"
 	"quorate/pbft/message"
@@ -67,7 +68,7 @@ func (r *replica) tickRejoin() {
 		}
 	}
 	r.leaveForRejoin()
-	if r.fillWanted() && !r.view.changing && !r.isPrimary() && r.tick-r.exec.progress > r.patience() && !r.behind() {
+	if r.fillUntil() > r.exec.handed && !r.view.changing && !r.isPrimary() && r.tick-r.exec.progress > r.patience() && !r.behind() {
 		r.timedOut(r.view.number+1, "the primary does not fill for a replica that rejoins")
 	}
 }
@@ -96,11 +97,11 @@ func (r *replica) onRejoin(from consensus.Peer, m *message.Rejoin) {
 		r.ignoredFrom(reasonRejoinOften, from.Replica)
 	default:
 		p.nonce, p.rejoin, p.joinedTo = m.Nonce, r.tick, false
-		p.fill = r.low() + 3*r.rules.Genesis.Window
+		p.fillCap = r.low() + fillWindows*r.rules.Genesis.Window
 		r.exec.progress = r.tick
 	}
 	a := message.RejoinAnswer{
-		Nonce: m.Nonce, Amnesiac: r.rejoin.asleep,
+		Nonce: m.Nonce, Amnesiac: r.rejoin.asleep, View: r.view.number,
 		Checkpoint: r.checkpoints.Stable(), NewView: r.view.newView, Yours: r.views.Latest(from.Replica),
 	}
 	r.help(from, consensus.Bodies, a.Encode())
@@ -122,36 +123,53 @@ func (r *replica) onRejoinAnswer(from consensus.Peer, m *message.RejoinAnswer) {
 	if m.NewView != nil && (m.NewView.View > r.view.number || m.NewView.View == r.view.number && r.view.changing) {
 		r.onNewView(m.NewView)
 	}
-	if m.Amnesiac || j.known {
-		return
+	if !m.Amnesiac {
+		j.answers[from.Replica] = m
+		r.learnLimits()
 	}
-	j.answers[from.Replica] = m
-	if r.answered() < r.n()-r.rules.System.Faults() {
-		return
-	}
-	r.learnLimits()
 }
 
+// learnLimits bounds what this replica may have said in its forgotten life.
+//
+// Votes: it had a low mark that q replicas had reached, so each of them is at
+// most a window behind it, and its votes at most a window above: N is two
+// windows above the highest proven checkpoint.
+//
+// VIEW-CHANGEs: it went for a view w only from a view w-1 that it had entered,
+// or for which q replicas had asked; any n-f answers hold one of a correct
+// replica among those, which is in w-1 or beyond. So V* is the highest view of
+// n-f answers, and V*+2 is above w. Of more than n-f answers the lowest will
+// do, which keeps a liar's view of the far future out.
 func (r *replica) learnLimits() {
 	j := &r.rejoin
 	var highest consensus.Seq
-	var view consensus.View
+	var yours consensus.View
+	var views []consensus.View
 	for _, a := range j.answers {
 		if a == nil {
 			continue
 		}
+		views = append(views, a.View)
 		if a.Checkpoint != nil {
 			highest = max(highest, a.Checkpoint.Seq)
 		}
-		if a.NewView != nil {
-			view = max(view, a.NewView.View)
-		}
 		if a.Yours != nil && a.Yours.Replica == r.id {
-			view = max(view, a.Yours.View)
+			yours = max(yours, a.Yours.View)
 		}
 	}
-	j.known, j.target, j.view = true, highest+2*r.rules.Genesis.Window, view+2
-	j.answers = nil
+	need := r.n() - r.rules.System.Faults()
+	if len(views) < need {
+		return
+	}
+	slices.Sort(views)
+	view := max(views[need-1], yours) + 2
+	if j.known && view >= j.view {
+		return
+	}
+	if !j.known {
+		j.target = highest + 2*r.rules.Genesis.Window
+	}
+	j.known, j.view = true, view
 	r.recordView()
 	r.note(consensus.Note{Kind: consensus.Rejoining, View: j.view, Seq: j.target})
 	r.rejoined()
@@ -195,23 +213,20 @@ func (r *replica) joinsRejoiner(vc *message.ViewChange) bool {
 	return true
 }
 
-// fillWanted reports whether somebody needs checkpoints that an idle cluster
-// would not reach.
-func (r *replica) fillWanted() bool {
+// fillWindows bounds, in windows, how far the cluster fills for one rejoin.
+const fillWindows = 4
+
+// fillUntil is the slot until which somebody who rejoins needs the cluster to
+// go on, although it may be idle.
+func (r *replica) fillUntil() consensus.Seq {
+	var n consensus.Seq
 	for i := range r.peers {
-		if r.peers[i].fill > r.exec.handed {
-			return true
+		if p := &r.peers[i]; p.rejoin >= 0 {
+			n = max(n, min(p.fill, p.fillCap))
 		}
 	}
-	return false
+	return n
 }
 
 // fills reports whether the primary proposes an empty batch now.
-func (r *replica) fills() bool {
-	for i := range r.peers {
-		if r.peers[i].fill >= r.view.next {
-			return true
-		}
-	}
-	return false
-}
+func (r *replica) fills() bool { return r.fillUntil() >= r.view.next }

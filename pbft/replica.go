@@ -76,7 +76,8 @@ type peer struct {
 	heldSize int
 	nonce    uint64        // its rejoin that we help
 	rejoin   int           // tick at which that began; -1 never
-	fill     consensus.Seq // until where a primary fills for it
+	fill     consensus.Seq // the checkpoint that it waits for; 0 none
+	fillCap  consensus.Seq // until where it is helped at most
 	joinedTo bool          // we joined its VIEW-CHANGE in this rejoin
 }
 
@@ -182,6 +183,7 @@ func (r *replica) onTick() {
 	r.releaseDated()
 	r.tickRequests()
 	r.tickView()
+	r.tickCheckpoints()
 	r.tickRestore()
 	r.tickRejoin()
 	if r.tick%r.cfg.StatusEvery == 0 {

@@ -119,12 +119,15 @@ func (r *replica) onRestored(e consensus.Restored) {
 		clear(r.exec.roots)
 		r.exec.roots[e.Seq] = e.Root
 		r.exec.last.seq, r.exec.last.root = e.Seq, e.Root
-		r.exec.settled, r.exec.progress = nil, r.tick
+		r.exec.progress = r.tick
 		r.log.history, r.log.bytes = nil, 0
 		for _, n := range r.slotNumbers() {
 			if n <= e.Seq {
 				delete(r.log.slots, n)
 			}
+		}
+		for i := range r.peers {
+			r.peers[i].fillCap = max(r.peers[i].fillCap, e.Seq+fillWindows*r.rules.Genesis.Window)
 		}
 		r.note(consensus.Note{Kind: consensus.Fetched, View: r.view.number, Seq: e.Seq, Digest: e.Root})
 	}

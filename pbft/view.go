@@ -55,7 +55,7 @@ func (r *replica) slotNumbers() []consensus.Seq {
 // recordView writes what this replica must still know of views after a
 // restart, under a slot so high that the log is seldom cut there.
 func (r *replica) recordView() {
-	at := max(r.low(), r.exec.kept) + 4*r.rules.Genesis.Window
+	at := max(r.low(), r.exec.kept) + 2*r.rules.Genesis.CheckpointInterval
 	r.view.recordedAt = at
 	if b := r.rejoin.record(); b != nil {
 		r.record(at, b)

@@ -29,7 +29,8 @@ const MaxStatusSlots = 64
 type Status struct {
 	View      consensus.View
 	Changing  bool          // between views, going for View
-	Rejoining bool          // amnesiac, needs checkpoints to move on
+	Rejoining bool          // amnesiac, asleep until Target is stable
+	Target    consensus.Seq // with Rejoining; 0 while not known yet
 	Low       consensus.Seq // h
 	Executed  consensus.Seq // last slot executed
 	Slots     []Progress    // of Executed+1, Executed+2, ...
@@ -37,7 +38,7 @@ type Status struct {
 
 // Encode returns the frame.
 func (st *Status) Encode() []byte {
-	b := make([]byte, 0, 1+8+1+8+8+1+len(st.Slots))
+	b := make([]byte, 0, 1+8+1+8+8+8+1+len(st.Slots))
 	b = append(b, byte(StatusKind))
 	b = binary.BigEndian.AppendUint64(b, uint64(st.View))
 	var flags byte
@@ -50,6 +51,7 @@ func (st *Status) Encode() []byte {
 	b = append(b, flags)
 	b = binary.BigEndian.AppendUint64(b, uint64(st.Low))
 	b = binary.BigEndian.AppendUint64(b, uint64(st.Executed))
+	b = binary.BigEndian.AppendUint64(b, uint64(st.Target))
 	b = append(b, byte(len(st.Slots)))
 	for _, p := range st.Slots {
 		b = append(b, byte(p))
@@ -62,11 +64,14 @@ func decodeStatus(frame []byte) (*Status, error) {
 	s := cryptobyte.String(frame)
 	var kind, flags, count uint8
 	if !s.ReadUint8(&kind) || Kind(kind) != StatusKind || !s.ReadUint64((*uint64)(&st.View)) || !s.ReadUint8(&flags) || flags > 3 ||
-		!s.ReadUint64((*uint64)(&st.Low)) || !s.ReadUint64((*uint64)(&st.Executed)) ||
+		!s.ReadUint64((*uint64)(&st.Low)) || !s.ReadUint64((*uint64)(&st.Executed)) || !s.ReadUint64((*uint64)(&st.Target)) ||
 		!s.ReadUint8(&count) || count > MaxStatusSlots || len(s) != int(count) {
 		return nil, fmt.Errorf("STATUS: %w", consensus.ErrMalformed)
 	}
 	st.Changing, st.Rejoining = flags&1 != 0, flags&2 != 0
+	if !st.Rejoining && st.Target != 0 {
+		return nil, fmt.Errorf("STATUS: %w", consensus.ErrMalformed)
+	}
 	for _, p := range []byte(s) {
 		if Progress(p) > allProgress {
 			return nil, fmt.Errorf("STATUS: %w", consensus.ErrMalformed)
@@ -86,12 +91,14 @@ func (m *Rejoin) Encode() []byte {
 	return binary.BigEndian.AppendUint64([]byte{byte(RejoinKind)}, m.Nonce)
 }
 
-// RejoinAnswer proves the answerer's highest checkpoint and view. Yours is the
-// latest VIEW-CHANGE of the asker that the answerer holds: what the asker
-// forgot it said.
+// RejoinAnswer proves the answerer's highest checkpoint and the view it last
+// entered, and says which view it is in or goes for. Yours is the latest
+// VIEW-CHANGE of the asker that the answerer holds: what the asker forgot it
+// said.
 type RejoinAnswer struct {
 	Nonce      uint64
-	Amnesiac   bool         // the answerer itself cannot count
+	Amnesiac   bool // the answerer itself cannot count
+	View       consensus.View
 	Checkpoint *Certificate // nil at h = 0
 	NewView    *NewView     // nil in view 0
 	Yours      *ViewChange  // or nil
@@ -104,7 +111,7 @@ func (m *RejoinAnswer) Encode() []byte {
 	if m.Amnesiac {
 		flag = 1
 	}
-	b = append(b, flag)
+	b = binary.BigEndian.AppendUint64(append(b, flag), uint64(m.View))
 	var checkpoint, view, yours []byte
 	if m.Checkpoint != nil {
 		checkpoint = m.Checkpoint.Encode()
@@ -133,7 +140,7 @@ func (r *Rules) decodeRejoinAnswer(frame []byte) (*RejoinAnswer, []crypto.Claim,
 	s := cryptobyte.String(frame)
 	var kind, flag uint8
 	var checkpoint, view, yours []byte
-	if !s.ReadUint8(&kind) || !s.ReadUint64(&m.Nonce) || !s.ReadUint8(&flag) || flag > 1 ||
+	if !s.ReadUint8(&kind) || !s.ReadUint64(&m.Nonce) || !s.ReadUint8(&flag) || flag > 1 || !s.ReadUint64((*uint64)(&m.View)) ||
 		!consensus.ReadBytes(&s, &checkpoint) || !consensus.ReadBytes(&s, &view) || !consensus.ReadBytes(&s, &yours) || !s.Empty() {
 		return nil, nil, fmt.Errorf("REJOIN-ANSWER: %w", consensus.ErrMalformed)
 	}
