@@ -29,18 +29,22 @@ func (s *State) pin() error {
 		return storeError("snapshot", err)
 	}
 	newest := &Snapshot{Seq: s.kept.seq, Root: s.kept.root.rootHash(), view: view, used: s.kept.seq}
-	var stay []*Snapshot
+	stay := s.pinned[:0:0]
 	for i, p := range s.pinned {
 		same := p.Seq == newest.Seq && p.Root == newest.Root
 		idle := newest.Seq > p.used && newest.Seq-p.used > s.config.SnapshotIdle
-		// A snapshot that nobody ever asked for is not worth its disk.
+		// One that nobody asked for gets a single height's grace: somebody
+		// may be about to.
 		unread := !p.asked && i < len(s.pinned)-1
-		full := len(s.pinned)-i >= s.config.Snapshots
-		if same || idle || unread || full {
+		if same || idle || unread {
 			p.view.Release()
 			continue
 		}
 		stay = append(stay, p)
+	}
+	for len(stay) >= s.config.Snapshots {
+		stay[0].view.Release()
+		stay = stay[1:]
 	}
 	s.pinned = append(stay, newest)
 	return nil
@@ -67,21 +71,26 @@ func (s *State) Release() {
 }
 
 // Read returns the parts of the items in their order, leaving out those that
-// the snapshot does not hold, and stops once the parts together have budget
-// bytes: at least one part, or ErrGone. It is safe for concurrent use.
+// the snapshot does not hold, and stops once it has read budget bytes: at least
+// one part, or ErrGone. It is safe for concurrent use.
 func (p *Snapshot) Read(items []consensus.Item, budget int) ([]consensus.Part, error) {
 	var parts []consensus.Part
-	for _, item := range items {
-		if len(parts) > 0 && budget <= 0 {
+	for i, item := range items {
+		if i > 0 && budget <= 0 {
 			break
 		}
 		bytes, ok, err := p.read(item, budget)
+		if errors.Is(err, ErrReleased) {
+			break
+		}
 		if err != nil {
 			return nil, err
 		}
+		// What was read in vain counts as well: else a few wrong hashes
+		// would buy gigabytes of reading.
+		budget -= len(bytes)
 		if ok {
 			parts = append(parts, consensus.Part{ID: item.ID, Bytes: bytes})
-			budget -= len(bytes)
 		}
 	}
 	if len(parts) == 0 {
@@ -90,7 +99,8 @@ func (p *Snapshot) Read(items []consensus.Item, budget int) ([]consensus.Part, e
 	return parts, nil
 }
 
-func (p *Snapshot) read(item consensus.Item, budget int) ([]byte, bool, error) {
+// read returns one part. What does not have the item's hash is not ok.
+func (p *Snapshot) read(item consensus.Item, budget int) (part []byte, ok bool, err error) {
 	kind, name, ok := splitID(item.ID)
 	if !ok {
 		return nil, false, nil
@@ -107,12 +117,12 @@ func (p *Snapshot) read(item consensus.Item, budget int) ([]byte, bool, error) {
 		return nil, false, storeError("read node of a snapshot", err)
 	}
 	if h, _ := hashNode(nil, enc); !ok || h != item.Hash {
-		return nil, false, nil
+		return enc, false, nil
 	}
 	w := bundleWriter{view: p.view, inline: inlineBytes, room: budget}
 	if kind == idTree {
 		w.inline, w.room, w.deep = treeInlineBytes, min(budget, treePartBytes), true
 	}
-	part, err := w.append(nil, enc, name)
+	part, err = w.append(nil, enc, name)
 	return part, err == nil, err
 }

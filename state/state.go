@@ -59,6 +59,7 @@ type State struct {
 	hasStage bool          // there may be staged parts
 	tx       *Tx           // open, or nil
 	spare    Tx            // the one Tx there is, reused
+	batch    Batch         // of the last Keep: its memory is reused
 }
 
 // height is a certified state: what the store holds.
@@ -244,7 +245,8 @@ func (s *State) Keep(seq consensus.Seq, root crypto.Digest, certificate []byte) 
 
 // write performs the one batch of a Keep.
 func (s *State) write(layers []*layer, next height) error {
-	b := &Batch{}
+	b := &s.batch
+	defer b.release()
 	newest := make([]*layer, len(layers))
 	for i, l := range layers {
 		newest[len(layers)-1-i] = l

@@ -13,7 +13,8 @@ type Store interface {
 	// Apply performs the batch atomically: after a crash either all of it
 	// is there or nothing. With sync it returns only when the batch is
 	// durable; without, a crash may undo it, also if a later synced batch
-	// survives. The store may keep the slices: nobody writes to them later.
+	// survives. The store may keep the keys and values, which nobody writes
+	// to later, but not the batch.
 	Apply(b *Batch, sync bool) error
 	// Snapshot is a view of the store as it is now. It is safe for
 	// concurrent use and stays as it is until released.
@@ -47,7 +48,7 @@ type Iterator interface {
 type StoreSnapshot interface {
 	Reader
 	// Release frees what keeps the view. Reads after it, or while it
-	// happens, fail with an error or still succeed; they never return
+	// happens, fail with ErrReleased or still succeed; they never return
 	// anything else than the view's content.
 	Release()
 }
@@ -87,16 +88,22 @@ func (b *Batch) Writes() []Write { return b.writes }
 // Bytes is the size of all keys and values, in bytes.
 func (b *Batch) Bytes() int { return b.bytes }
 
-// Reset empties the batch, keeping its memory. Not while a Store may still
-// hold it.
-func (b *Batch) Reset() {
+// release empties the batch and keeps its list for the next one, unless it is
+// unusually long. The slices in it may still be held by a Store.
+func (b *Batch) release() {
 	clear(b.writes)
 	b.writes, b.bytes = b.writes[:0], 0
+	if cap(b.writes) > 1<<16 {
+		b.writes = nil
+	}
 }
 
 // ErrStore is what every failure of the Store wraps. The state can no longer
 // be relied on; the process that owns it stops.
 var ErrStore = errors.New("state store failed")
+
+// ErrReleased is what a StoreSnapshot's reads wrap after its release.
+var ErrReleased = errors.New("store snapshot was released")
 
 // ErrDamaged says that the store holds something that it cannot have been
 // given. The remedy is to wipe this replica's data and let it fetch the state.

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -27,6 +28,7 @@ type tree struct {
 	clock   uint32   // counts updates
 	removed []string // paths where the current update left no node
 	scratch []byte
+	merging []entry // a leaf's entries while they are merged
 }
 
 // update applies changes, sorted by hash and without duplicates. On an error
@@ -62,9 +64,13 @@ func (t *tree) change(r *ref, path []byte, ch []change) (ref, error) {
 	if n != nil {
 		old = n.entries
 	}
-	merged, same := merge(old, ch)
+	merged, same := merge(t.merging[:0], old, ch)
+	t.merging = merged
 	if same {
 		return *r, nil
+	}
+	if n != nil {
+		t.held -= n.size()
 	}
 	if len(merged) == 0 {
 		t.removed = append(t.removed, string(path))
@@ -92,6 +98,7 @@ func (t *tree) changeInner(r ref, n *node, path []byte, ch []change) (ref, error
 	if !dirty {
 		return r, nil
 	}
+	t.held -= n.size()
 	next := &node{kids: &kids}
 	if next.count() > LeafEntries {
 		return t.seal(next), nil
@@ -120,6 +127,7 @@ func (t *tree) gather(kids *[16]ref, path []byte) ([]entry, error) {
 			return nil, err
 		}
 		all = append(all, n.entries...)
+		t.held -= n.size()
 		t.removed = append(t.removed, string(at))
 	}
 	return all, nil
@@ -154,10 +162,10 @@ func (t *tree) seal(n *node) ref {
 	return ref{hash: crypto.Hash(t.scratch), count: n.count(), node: n}
 }
 
-// merge applies changes to a leaf's entries, both sorted by hash, and reports
-// whether nothing became different.
-func merge(old []entry, ch []change) (out []entry, same bool) {
-	out, same = make([]entry, 0, len(old)+len(ch)), true
+// merge appends to out a leaf's entries with changes applied, both sorted by
+// hash, and reports whether nothing became different.
+func merge(out, old []entry, ch []change) (_ []entry, same bool) {
+	same = true
 	for len(old) > 0 || len(ch) > 0 {
 		order := -1
 		if len(old) == 0 {
@@ -183,8 +191,8 @@ func merge(old []entry, ch []change) (out []entry, same bool) {
 	return out, same
 }
 
-// sortChanges orders changes by hash. It sorts small handles instead of the
-// changes, which are five times as large.
+// sortChanges orders changes by hash. It sorts small handles, then moves each
+// change, which is five times as large, only once.
 func sortChanges(ch []change) []change {
 	type handle struct {
 		prefix uint64
@@ -195,11 +203,8 @@ func sortChanges(ch []change) []change {
 		order[i] = handle{binary.BigEndian.Uint64(ch[i].hash[:8]), i}
 	}
 	slices.SortFunc(order, func(a, b handle) int {
-		switch {
-		case a.prefix < b.prefix:
-			return -1
-		case a.prefix > b.prefix:
-			return 1
+		if a.prefix != b.prefix {
+			return cmp.Compare(a.prefix, b.prefix)
 		}
 		return bytes.Compare(ch[a.index].hash[:], ch[b.index].hash[:])
 	})
@@ -257,7 +262,7 @@ func collect(b *Batch, r *ref, path []byte, fresh []*node) []*node {
 	if n == nil || n.stored {
 		return fresh
 	}
-	b.Put(nodePrefix+string(path), appendNode(nil, n))
+	b.Put(nodePrefix+string(path), encodeNode(n))
 	fresh = append(fresh, n)
 	if n.kids == nil {
 		return fresh

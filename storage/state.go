@@ -66,7 +66,6 @@ type StateStore struct {
 	db     *leveldb.DB
 	files  lstorage.Storage
 	buffer int
-	batch  *leveldb.Batch
 	failed error // the first failed Apply: nothing is written after it
 }
 
@@ -87,7 +86,7 @@ func OpenState(dir string, o StateOptions) (*StateStore, error) {
 		files.Close()
 		return nil, stateError(dir, err)
 	}
-	return &StateStore{dir: dir, db: db, files: files, buffer: options.WriteBuffer, batch: new(leveldb.Batch)}, nil
+	return &StateStore{dir: dir, db: db, files: files, buffer: options.WriteBuffer}, nil
 }
 
 // openStateFiles takes the lock of dir before it looks at the journals.
@@ -109,6 +108,8 @@ func openStateFiles(dir string) (lstorage.Storage, error) {
 // stateError says in one line what is wrong with the store in dir and what to do.
 func stateError(dir string, err error) error {
 	switch {
+	case errors.Is(err, leveldb.ErrSnapshotReleased), errors.Is(err, leveldb.ErrIterReleased):
+		return fmt.Errorf("%w: %w", state.ErrReleased, err)
 	case errors.Is(err, lstorage.ErrLocked), errors.Is(err, syscall.EWOULDBLOCK):
 		return fmt.Errorf("%w: another process holds %s: stop it first", ErrInUse, dir)
 	case errors.Is(err, ErrDamaged), lerrors.IsCorrupted(err):
@@ -189,20 +190,17 @@ func (s *StateStore) write(b *state.Batch, sync bool) error {
 	if b.Bytes() > s.buffer {
 		return s.writeTables(b)
 	}
-	s.batch.Reset()
+	// The library grows a batch in small steps, so it gets its size at once.
+	// Each write takes at most a dozen bytes beside its key and value.
+	batch := leveldb.MakeBatch(b.Bytes() + 12*len(b.Writes()))
 	for _, w := range b.Writes() {
 		if w.Value == nil {
-			s.batch.Delete([]byte(w.Key))
+			batch.Delete([]byte(w.Key))
 		} else {
-			s.batch.Put([]byte(w.Key), w.Value)
+			batch.Put([]byte(w.Key), w.Value)
 		}
 	}
-	err := s.db.Write(s.batch, &opt.WriteOptions{Sync: sync, NoWriteMerge: true})
-	if s.batch.Len() > 0 && b.Bytes() > 1<<20 {
-		// One large batch must not hold its memory for ever.
-		s.batch = new(leveldb.Batch)
-	}
-	return err
+	return s.db.Write(batch, &opt.WriteOptions{Sync: sync, NoWriteMerge: true})
 }
 
 // writeTables performs a batch that exceeds the write buffer without holding it

@@ -66,8 +66,8 @@ func TestStateStoreKeepsWhatWasApplied(t *testing.T) {
 		t.Errorf("snapshot: %s", got)
 	}
 	view.Release()
-	if _, _, err := view.Get("a"); err == nil {
-		t.Error("a released snapshot still answers")
+	if _, _, err := view.Get("a"); !errors.Is(err, state.ErrReleased) {
+		t.Errorf("a released snapshot: %v", err)
 	}
 	for range 2 {
 		if got := listed(t, s, "", ""); got != "a=1 b=3 c= large=LLLLL" {
@@ -173,8 +173,8 @@ func TestTornTailOfTheStateIsCut(t *testing.T) {
 			whole++
 		}
 		inside := size - ends[max(whole, 1)-1]
-		if whole == 1 && inside > 50 && inside%4099 != 0 {
-			continue // the long batch: a sample will do
+		if inside > 20 && size < ends[2]-3 && inside%4099 != 0 {
+			continue // inside a batch a sample will do
 		}
 		torn := copyState(t, dir)
 		if err := os.Truncate(journalOf(t, torn), size); err != nil {
