@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -25,7 +26,10 @@ import (
 	"quorate/storage"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// goleveldb's pool of buffers lingers for a second after Close, on purpose.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain"))
+}
 
 func seed(name string) [crypto.PrivateKeySize]byte { return crypto.Hash([]byte(name)) }
 
@@ -194,7 +198,7 @@ func put[V any](m map[crypto.Digest]map[consensus.ReplicaID]V, d crypto.Digest, 
 }
 
 // patience bounds what a test waits for; nothing should take nearly as long.
-const patience = 40 * time.Second
+const patience = 60 * time.Second
 
 // until waits until holds, which runs under the caller's lock, and says again
 // whatever again says four times a second.
@@ -260,6 +264,11 @@ func everyone(n int) (ids []consensus.ReplicaID) {
 // statusOf asks a replica over its client stream until holds.
 func (a *caller) statusOf(id consensus.ReplicaID, what string, holds func(Report) bool) (r Report) {
 	a.t.Helper()
+	defer func() {
+		if a.t.Failed() {
+			a.t.Logf("the last status of R%d: %+v", id, r)
+		}
+	}()
 	a.until(what, func() { a.network.Send(id, []byte{consensus.KindStatusQuery}) }, func() bool {
 		text := a.status[id]
 		delete(a.status, id)
@@ -341,10 +350,60 @@ func TestAllNodesRestart(t *testing.T) {
 	}
 }
 
-// PROTOCOL.md §3: refusals are typed, by whoever gives them.
-func TestHostileRequestsAreRefused(t *testing.T) {
+// A wiped replica rejoins by itself, and its amnesia ends on disk too
+// (PROTOCOL.md §8).
+func TestWipedNodeRejoins(t *testing.T) {
 	c := newCluster(t, 4)
 	a := c.dial("client")
+	for i := range 20 {
+		mustPut(a, 4, fmt.Sprint("k", i))
+	}
+	c.stop(3)
+	if err := os.RemoveAll(c.homes[3]); err != nil {
+		t.Fatal(err)
+	}
+	c.start(3)
+	a.statusOf(3, "R3 to rejoin", func(r Report) bool { return !r.Rejoining && r.Ready && r.Stable > 20 })
+	mustGet(a, 4, "k19")
+	identity := c.nodes[3].identity
+	c.stop(3)
+	if origin, err := storage.Birth(c.homes[3], identity); err != nil || origin != storage.Born {
+		t.Fatalf("after rejoining the home is %v, %v", origin, err)
+	}
+}
+
+// Nobody can vouch for a replica that forgot, if none may fail.
+func TestWipedNodeOfASmallClusterIsRefused(t *testing.T) {
+	c := newCluster(t, 1)
+	mustPutAlone(c)
+	c.stop(0)
+	if err := os.RemoveAll(c.homes[0]); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := Start(c.config(0)); !errors.Is(err, ErrWiped) {
+		t.Fatalf("started as %v, %v", n, err)
+	}
+}
+
+// mustPutAlone puts with a client that believes one reply.
+func mustPutAlone(c *cluster) {
+	c.t.Helper()
+	a := c.dial("client")
+	r := a.request(kv.Put([]byte("k"), nil))
+	a.until("a reply", func() { a.network.Send(0, r.Raw) }, func() bool { return a.replies[r.Digest][0] != nil })
+}
+
+// One cluster for what only asks or is refused.
+func TestRunningCluster(t *testing.T) {
+	c := newCluster(t, 4)
+	a := c.dial("client")
+	t.Run("hostile requests are refused", func(t *testing.T) { hostile(t, c, a) })
+	t.Run("failures to start", func(t *testing.T) { startFailures(t, c) })
+	t.Run("admin endpoint", func(t *testing.T) { adminEndpoint(t, c, a) })
+}
+
+// PROTOCOL.md §3: refusals are typed, by whoever gives them.
+func hostile(t *testing.T, c *cluster, a *caller) {
 	good := a.request(kv.Get([]byte("k")))
 	forged := append([]byte(nil), good.Raw...)
 	forged[len(forged)-1] ^= 1
@@ -376,9 +435,7 @@ func TestHostileRequestsAreRefused(t *testing.T) {
 	mustPut(a, 4, "still works")
 }
 
-func TestAdminEndpoint(t *testing.T) {
-	c := newCluster(t, 4)
-	a := c.dial("client")
+func adminEndpoint(t *testing.T, c *cluster, a *caller) {
 	mustPut(a, 4, "k")
 	a.statusOf(3, "readiness", func(r Report) bool { return r.Ready })
 	base := "http://" + c.nodes[3].AdminAddress()
@@ -415,8 +472,7 @@ func get(t *testing.T, url string) (int, string) {
 }
 
 // A replica that cannot start says why in one line and leaves nothing behind.
-func TestStartFailures(t *testing.T) {
-	c := newCluster(t, 4)
+func startFailures(t *testing.T, c *cluster) {
 	cases := []struct {
 		name string
 		do   func(*Config)
