@@ -31,6 +31,15 @@ type situation struct {
 // held is a certificate; view 0 is none, otherwise it is the view plus one.
 type held struct{ view, value int }
 
+// moment is a situation that was continued already: at the beginning of a view
+// with its plan, or, as ended, before the VIEW-CHANGEs.
+type moment struct {
+	view, planned int
+	situation
+}
+
+const ended = -2
+
 // search walks through all executions with the given liar.
 type search struct {
 	rules    *message.Rules
@@ -38,13 +47,13 @@ type search struct {
 	inV      int // VIEW-CHANGEs that make a NEW-VIEW
 	choose   func(vcs) Start
 	bug      string // the first violation found
-	seen     map[string]bool
+	seen     map[moment]bool
 	steps    int
 	lastView int
 }
 
 func (s *search) run() string {
-	s.seen = map[string]bool{}
+	s.seen = map[moment]bool{}
 	s.view(0, -1, situation{})
 	return s.bug
 }
@@ -52,13 +61,20 @@ func (s *search) run() string {
 // view lets the replicas vote in view v. planned is the value that the NEW-VIEW
 // prescribes, -1 if none.
 func (s *search) view(v, planned int, before situation) {
-	key := fmt.Sprint(v, planned, before)
-	if s.bug != "" || s.seen[key] {
+	if !s.first(moment{v, planned, before}) {
 		return
 	}
-	s.seen[key] = true
 	var accepted [size]int // -1 nothing, else the value
 	s.accept(v, planned, 0, accepted, before)
+}
+
+// first reports whether m is new and worth going on from.
+func (s *search) first(m moment) bool {
+	if s.bug != "" || s.seen[m] {
+		return false
+	}
+	s.seen[m] = true
+	return true
 }
 
 // accept enumerates which honest replica accepts which proposal. An honest
@@ -134,7 +150,7 @@ func (s *search) prepare(v, id int, accepted [size]int, w situation) {
 	if w.committed[0] && w.committed[1] {
 		s.bug = fmt.Sprintf("both values committed by view %d", v)
 	}
-	if s.bug == "" {
+	if s.first(moment{v, ended, w}) {
 		s.change(v, w)
 	}
 }

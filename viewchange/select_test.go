@@ -102,16 +102,18 @@ func every(id consensus.ReplicaID) vcs {
 	return all
 }
 
-// Every combination of three such VIEW-CHANGEs: 68^3 of them, some 300,000.
+// Every combination of three such VIEW-CHANGEs, some 55,000. Who says what of
+// the three makes no difference (the property below shuffles them), so each
+// combination comes once.
 func TestSelectAgreesWithTheOracleExhaustively(t *testing.T) {
 	c := newCluster(t, 4)
 	first, second, third := every(0), every(1), every(2)
 	if len(first) != 68 {
 		t.Fatalf("%d view-changes to combine", len(first))
 	}
-	for _, x := range first {
-		for _, y := range second {
-			for _, z := range third {
+	for i, x := range first {
+		for j, y := range second[:i+1] {
+			for _, z := range third[:j+1] {
 				vs := vcs{x, y, z}
 				agree(t, vs, Select(c.Rules, vs))
 			}
