@@ -22,7 +22,7 @@ type bounds struct {
 const recordsPerSlot = 100
 
 func newBounds(c *Config) bounds {
-	return bounds{window: c.Window, most: 4*c.Disk.Segment + recordsPerSlot*int(c.Window+c.Interval)}
+	return bounds{window: c.Window, most: 1000 + 4*c.Disk.Segment + recordsPerSlot*int(c.Window+c.Interval)}
 }
 
 // stepped judges one replica after a step; what costs more, now and then.

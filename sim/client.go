@@ -80,9 +80,9 @@ func (c *client) restart() {
 	c.connect()
 }
 
-// grant adds to what the callers will invoke.
+// grant sets how many operations the callers will yet invoke.
 func (c *client) grant(quota int) {
-	c.quota += quota
+	c.quota = quota
 	for c.callers < c.world.cfg.Workload.Callers {
 		c.callers++
 		c.think()
@@ -94,7 +94,11 @@ func (c *client) done() bool { return c.quota == 0 && len(c.open) == 0 }
 
 // think waits a while and invokes the next operation.
 func (c *client) think() {
-	c.world.clock.after(c.dice.around(c.world.cfg.Workload.Think), func() {
+	pause := c.world.cfg.Workload.Think
+	if c.world.net.calm {
+		pause /= 8 // nothing to wait for any more
+	}
+	c.world.clock.after(c.dice.around(pause), func() {
 		if c.quota == 0 {
 			c.callers--
 			return

@@ -110,7 +110,7 @@ type Hazard struct {
 // interesting ones.
 func FromSeed(seed uint64) Config {
 	r := newStream(seed, "config")
-	n := pick(r, 4, 4, 4, 5, 6, 7, 10)
+	n := pick(r, 4, 4, 4, 4, 5, 6, 7, 10)
 	k := 2 + consensus.Seq(r.upTo(8))
 	c := Config{
 		Seed: seed, Protocol: "pbft", Replicas: n, Faults: (n - 1) / 3, Replies: (n-1)/3 + 1,
@@ -141,7 +141,7 @@ func FromSeed(seed uint64) Config {
 func drawTiming(r *stream) Timing {
 	t := Timing{
 		Tick: 10 * Millisecond, Patience: 20 << r.upTo(3), Skew: 2 * Second,
-		Storm: 2*Second + r.duration(10*Second), StepDelay: logUniform(r, Millisecond/100, 8),
+		Storm: Second + r.duration(6*Second), StepDelay: logUniform(r, Millisecond/100, 8),
 	}
 	t.PatienceCap = t.Patience << (1 + r.upTo(3))
 	t.Calm = t.bound()

@@ -239,7 +239,7 @@ func (w *World) calm() {
 	w.trace.line(w.clock.now, "the storm is over")
 	core := w.healCore()
 	for _, c := range w.clients {
-		c.grant(calmRequests)
+		c.grant(calmOperations)
 	}
 	began := w.clock.now
 	settled := w.until(w.cfg.Timing.Calm, w.now(func() bool { return w.answered() && w.level(core) }))
@@ -250,9 +250,9 @@ func (w *World) calm() {
 	w.checks.final(core)
 }
 
-// calmRequests is what each client asks for in the second phase, beside what
-// it has left over.
-const calmRequests = 5
+// calmOperations is what each client invokes in the second phase, beside what
+// it still waits for.
+const calmOperations = 8
 
 // now limits how often a costly question is asked, in virtual time.
 func (w *World) now(question func() bool) func() bool {

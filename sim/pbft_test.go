@@ -1,0 +1,82 @@
+package sim
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"testing"
+)
+
+// TestPBFT runs seeds through both phases. A failure names its seed;
+// SEED=n runs and traces that one, FIRST=a LAST=b runs a range.
+func TestPBFT(t *testing.T) {
+	seed, one := number("SEED", 0)
+	from, _ := number("FIRST", 1)
+	to, _ := number("LAST", 60)
+	if one {
+		from, to = seed, seed
+	}
+	const shards = 4 // more than processors: seeds differ in length
+	for shard := range uint64(shards) {
+		t.Run(fmt.Sprintf("shard%d", shard), func(t *testing.T) {
+			t.Parallel()
+			for seed := from + shard; seed <= to; seed += shards {
+				c := FromSeed(seed)
+				if one {
+					c.Trace = os.Stderr
+				}
+				for _, v := range run(t, c, PBFT()).Violations {
+					t.Errorf("%s: %s", c.String(), v)
+				}
+			}
+		})
+	}
+}
+
+func number(name string, otherwise uint64) (uint64, bool) {
+	n, err := strconv.ParseUint(os.Getenv(name), 10, 64)
+	if err != nil {
+		return otherwise, false
+	}
+	return n, true
+}
+
+// TestOneSeedIsOneHistory: repeated, a seed does exactly the same.
+func TestOneSeedIsOneHistory(t *testing.T) {
+	histories := map[uint64]uint64{}
+	for seed := uint64(1001); seed <= 1008; seed++ {
+		first := run(t, FromSeed(seed), PBFT())
+		again := run(t, FromSeed(seed), PBFT())
+		if first.History != again.History || first.Steps != again.Steps {
+			t.Errorf("seed %d has two histories: %x and %x", seed, first.History, again.History)
+		}
+		if other, taken := histories[first.History]; taken {
+			t.Errorf("seeds %d and %d have one history", seed, other)
+		}
+		histories[first.History] = seed
+	}
+}
+
+// A run must have something in it, else it proves nothing.
+func TestSeedsAreWorthSomething(t *testing.T) {
+	var sum Stats
+	notes := map[string]int{}
+	for seed := uint64(1); seed <= 20; seed++ {
+		s := run(t, FromSeed(seed), PBFT()).Stats
+		sum.Results += s.Results
+		sum.Hazards += s.Hazards
+		sum.Lost += s.Lost
+		sum.Again += s.Again
+		for k, n := range s.Notes {
+			notes[string(k)] += n
+		}
+	}
+	if sum.Results < 1000 || sum.Hazards < 100 || sum.Lost < 1000 {
+		t.Errorf("20 seeds: %d results, %d hazards, %d frames lost", sum.Results, sum.Hazards, sum.Lost)
+	}
+	for _, kind := range []string{"entered view", "stable", "fetched", "rejoined", "restarted", "forwarded"} {
+		if notes[kind] == 0 {
+			t.Errorf("20 seeds: nothing was ever %q; there was %v", kind, notes)
+		}
+	}
+}
