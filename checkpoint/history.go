@@ -64,15 +64,16 @@ func (t *Tracker) History() []*message.Certificate { return slices.Clone(t.histo
 
 // thin drops certificates, ascending by seq, until the number that stays is
 // logarithmic: the one of checkpoint number i, counted in intervals, stays
-// until the newest is 2^(z+1) checkpoints ahead, where z is the number of
-// times that 2 divides i. Of the multiples of each power of two, the last two
-// or three stay. The rule looks at i and the newest alone: replicas that went
-// apart keep the same old numbers.
+// until the newest is more than 3*2^z checkpoints ahead, where z is the number
+// of times that 2 divides i. That makes two for each power of two. The rule
+// looks at i and the newest alone, so replicas that went apart keep the same
+// numbers: while one is at most twice as far as the other, they have one in
+// common, namely the greatest power of two that the one behind has passed.
 func thin(history []*message.Certificate, interval consensus.Seq) []*message.Certificate {
 	newest := history[len(history)-1].Seq / interval
 	return slices.DeleteFunc(history, func(c *message.Certificate) bool {
 		i := c.Seq / interval
-		return newest-i > 2<<bits.TrailingZeros64(uint64(i))
+		return newest-i > 3<<bits.TrailingZeros64(uint64(i))
 	})
 }
 
