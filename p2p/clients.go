@@ -44,8 +44,9 @@ type clients struct {
 
 // clientStream is one open request stream.
 type clientStream struct {
-	stream network.Stream
-	box    *outbox
+	stream  network.Stream
+	box     *outbox
+	yielded bool // reset in favour of a newer one; guarded by clients.mu
 }
 
 func newClients(n *Network) *clients {
@@ -64,11 +65,14 @@ func (c *clients) serve(s network.Stream) {
 	}
 	me := &clientStream{stream: s, box: newOutbox(clientLimit, &c.waiting, nil)}
 	me.box.setUp()
-	c.add(from.Key, me)
+	if !c.add(from.Key, me) {
+		_ = s.Reset()
+		return
+	}
 	ctx, cancel := context.WithCancel(c.net.ctx)
 	var writer sync.WaitGroup
 	writer.Go(func() {
-		err := me.box.drain(ctx, patientWriter{stream: s, patience: writeTimeout})
+		err := me.box.drain(ctx, patientWriter{stream: s, patience: c.net.config.Limits.WriteTimeout})
 		c.net.log.Debug("answers ended", "client", from.Key.Short(), "error", err)
 		_ = s.Reset()
 	})
@@ -81,19 +85,25 @@ func (c *clients) serve(s network.Stream) {
 	c.remove(from.Key, me)
 }
 
-// add makes a stream known. The oldest of a key with too many yields.
-func (c *clients) add(key crypto.PublicKey, s *clientStream) {
-	var oldest *clientStream
+// add makes a stream known. The oldest of a key with too many yields. A stream
+// that yielded lives until the receiver lets go of its last frames; a key with
+// too many of those gets no more: cycling streams must not gather readers.
+func (c *clients) add(key crypto.PublicKey, s *clientStream) bool {
+	limit := c.net.config.Limits.StreamsPerClient
 	c.mu.Lock()
-	if list := c.all[key]; len(list) >= c.net.config.Limits.StreamsPerClient {
-		oldest = list[0]
-		c.all[key] = slices.Delete(list, 0, 1)
+	defer c.mu.Unlock()
+	list := c.all[key]
+	if len(list) >= 2*limit {
+		return false
 	}
-	c.all[key] = append(c.all[key], s)
-	c.mu.Unlock()
-	if oldest != nil {
-		_ = oldest.stream.Reset()
+	serving := slices.DeleteFunc(slices.Clone(list), func(o *clientStream) bool { return o.yielded })
+	if len(serving) >= limit {
+		serving[0].yielded = true
+		serving[0].box.discard()
+		_ = serving[0].stream.Reset()
 	}
+	c.all[key] = append(list, s)
+	return true
 }
 
 func (c *clients) remove(key crypto.PublicKey, s *clientStream) {
@@ -112,7 +122,7 @@ func (c *clients) send(key crypto.PublicKey, frame []byte) bool {
 	c.mu.RLock()
 	took := false
 	for _, s := range c.all[key] {
-		took = s.box.put(frame) || took
+		took = !s.yielded && s.box.put(frame) || took
 	}
 	c.mu.RUnlock()
 	if c.waiting.Load() > int64(c.net.config.Limits.ClientBytesOut) {

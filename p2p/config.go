@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"quorate/consensus"
 	"quorate/crypto"
@@ -66,9 +67,16 @@ type Limits struct {
 	RequestFrame      int // one frame from a client; larger ones reset the stream
 	ClientBytesIn     int // large frames of all clients in delivery at once
 	ClientBytesOut    int // frames waiting for all clients; over it, the slowest reader is reset
-	Handshakes        int // inbound connections that have not yet proved a key
+	Handshakes        int // inbound connections that have not yet proved a key; the oldest yields
 	ConnectionsPerIP  int // inbound connections from one IPv4 address or IPv6 /56, loopback excepted
 	TopicBytesPerPeer int // per second, from one member by the topic
+
+	// GuestTime is how long a guest's connection lives at most: time for one
+	// question and its answer.
+	GuestTime time.Duration
+	// WriteTimeout is how long a stream, or a connection, may take nothing of
+	// what is written to it before it is given up.
+	WriteTimeout time.Duration
 }
 
 // DefaultLimits suit four to seven replicas in half a GiB of memory each.
@@ -76,7 +84,7 @@ func DefaultLimits() Limits {
 	return Limits{
 		Clients: 512, StreamsPerClient: 4, Guests: 32, GuestsPerSecond: 20,
 		RequestFrame: consensus.MaxFrame, ClientBytesIn: 64 << 20, ClientBytesOut: 64 << 20,
-		Handshakes: 256, ConnectionsPerIP: 256, TopicBytesPerPeer: 16 << 20,
+		Handshakes: 256, ConnectionsPerIP: 256, TopicBytesPerPeer: 16 << 20, GuestTime: 5 * time.Second, WriteTimeout: 10 * time.Second,
 	}
 }
 
@@ -96,6 +104,12 @@ func (l Limits) orDefaults() Limits {
 			*f.field = f.standard
 		}
 	}
+	if l.GuestTime == 0 {
+		l.GuestTime = d.GuestTime
+	}
+	if l.WriteTimeout == 0 {
+		l.WriteTimeout = d.WriteTimeout
+	}
 	return l
 }
 
@@ -104,7 +118,7 @@ func (l Limits) Validate() error {
 	l = l.orDefaults()
 	switch {
 	case l.Clients < 0 || l.StreamsPerClient < 0 || l.Guests < 0 || l.GuestsPerSecond < 0 || l.Handshakes < 0 ||
-		l.ConnectionsPerIP < 0 || l.TopicBytesPerPeer < 0:
+		l.ConnectionsPerIP < 0 || l.TopicBytesPerPeer < 0 || l.GuestTime < 0 || l.WriteTimeout < 0:
 		return fmt.Errorf("%w: limits are not negative", ErrConfig)
 	case l.RequestFrame < 0 || l.RequestFrame > consensus.MaxFrame:
 		return fmt.Errorf("%w: a request frame is at most %d bytes, not %d", ErrConfig, consensus.MaxFrame, l.RequestFrame)

@@ -174,7 +174,7 @@ func (r *road) travel(ctx context.Context) error {
 	if err := dial(ctx, r.client.host, r.member); err != nil {
 		return err
 	}
-	open, cancel := context.WithTimeout(ctx, writeTimeout)
+	open, cancel := context.WithTimeout(ctx, openTimeout)
 	s, err := r.client.host.NewStream(open, r.member.id, protocolID(r.client.config.Cluster, kindClient))
 	cancel()
 	if err != nil {
@@ -189,7 +189,7 @@ func (r *road) travel(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	var writer sync.WaitGroup
 	writer.Go(func() {
-		_ = r.box.drain(ctx, patientWriter{stream: s, patience: writeTimeout})
+		_ = r.box.drain(ctx, patientWriter{stream: s, patience: DefaultLimits().WriteTimeout})
 		_ = s.Reset() // also ends the reader
 	})
 	err = r.read(ctx, s)

@@ -28,7 +28,7 @@
 //
 // Members always, permitted clients and observers up to a number. A key that
 // nobody knows is let in a little: a bounded number of such guests, a bounded
-// number per second, for five seconds each, who may send one frame and get one
+// number per second, for five seconds each by default, who may send one frame and get one
 // refusal that says why (unknown client, or busy if all places are taken); then
 // they are hung up on. A typed answer is worth that much, and it is all that a
 // stranger can make a replica do. Everybody else is refused right after the

@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,10 +28,6 @@ const (
 	standings
 )
 
-// guestTime is how long a guest's connection lives at most: time for one
-// question and its answer.
-const guestTime = 5 * time.Second
-
 // gate decides who is let in, as early as libp2p allows: after the security
 // handshake, which proves the key, and before a multiplexer, a stream or an
 // identify exchange costs anything. It keeps exact counts of who is in.
@@ -39,6 +36,7 @@ type gate struct {
 	admit  func(crypto.PublicKey) bool
 	limits Limits
 	guests *rate.Limiter
+	doors  *handshakes
 
 	mu      sync.Mutex
 	conns   map[network.Conn]standing
@@ -52,6 +50,7 @@ func newGate(who *roster, admit func(crypto.PublicKey) bool, limits Limits) *gat
 	}
 	return &gate{
 		who: who, admit: admit, limits: limits, conns: make(map[network.Conn]standing),
+		doors:  newHandshakes(limits.Handshakes),
 		guests: rate.NewLimiter(rate.Limit(limits.GuestsPerSecond), limits.Guests),
 	}
 }
@@ -87,15 +86,21 @@ func (g *gate) InterceptPeerDial(id peer.ID) bool {
 // InterceptAddrDial allows every address of a member.
 func (g *gate) InterceptAddrDial(peer.ID, ma.Multiaddr) bool { return true }
 
-// InterceptAccept leaves the number of handshakes to the resource manager: an
-// address proves nothing, so nobody can be refused by it alone.
-func (g *gate) InterceptAccept(network.ConnMultiaddrs) bool { return true }
+// InterceptAccept refuses nobody, because an address proves nothing, but makes
+// room: see handshakes.
+func (g *gate) InterceptAccept(c network.ConnMultiaddrs) bool {
+	if conn, ok := c.(io.Closer); ok {
+		g.doors.begin(c.RemoteMultiaddr().String(), conn)
+	}
+	return true
+}
 
 // InterceptSecured refuses strangers, and guests that come too fast.
-func (g *gate) InterceptSecured(dir network.Direction, id peer.ID, _ network.ConnMultiaddrs) bool {
+func (g *gate) InterceptSecured(dir network.Direction, id peer.ID, c network.ConnMultiaddrs) bool {
 	if dir == network.DirOutbound {
 		return true
 	}
+	g.doors.end(c.RemoteMultiaddr().String())
 	g.mu.Lock()
 	s := g.judge(id)
 	g.mu.Unlock()
@@ -127,7 +132,7 @@ func (g *gate) enter(c network.Conn) {
 		g.refused.Add(1)
 		go closeConn(c)
 	case guest:
-		time.AfterFunc(guestTime, func() { closeConn(c) })
+		time.AfterFunc(g.limits.GuestTime, func() { closeConn(c) })
 	}
 }
 

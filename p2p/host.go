@@ -40,9 +40,9 @@ const (
 	kindClient = "client"
 
 	dialTimeout  = 5 * time.Second
+	openTimeout  = 10 * time.Second
 	keepAlive    = 5 * time.Second
-	writeTimeout = 10 * time.Second // a connection, or stream, that takes nothing for so long is given up
-	streamWindow = 4 << 20          // bytes that one stream's sender may be ahead of its reader
+	streamWindow = 4 << 20 // bytes that one stream's sender may be ahead of its reader
 )
 
 // Memory that the multiplexer may reserve, bytes. It counts 256 KiB for each
@@ -68,7 +68,7 @@ func newHost(who *roster, gater connmgr.ConnectionGater, limits Limits) (host.Ho
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport(), tcp.WithConnectionTimeout(dialTimeout)),
 		libp2p.Security(tls.ID, tls.New),
 		libp2p.Security(noise.ID, noise.New),
-		libp2p.Muxer(yamux.ID, newMuxer()),
+		libp2p.Muxer(yamux.ID, newMuxer(limits)),
 		libp2p.ResourceManager(manager),
 		libp2p.ConnectionManager(&connmgr.NullConnMgr{}),
 		libp2p.ConnectionGater(gater),
@@ -92,10 +92,10 @@ func newHost(who *roster, gater connmgr.ConnectionGater, limits Limits) (host.Ho
 	return h, nil
 }
 
-func newMuxer() *yamux.Transport {
+func newMuxer(l Limits) *yamux.Transport {
 	c := yamuxconf.DefaultConfig()
 	c.KeepAliveInterval = keepAlive
-	c.ConnectionWriteTimeout = writeTimeout
+	c.ConnectionWriteTimeout = l.WriteTimeout
 	c.MaxStreamWindowSize = streamWindow
 	c.MaxIncomingStreams = 64 // the resource manager's limits lie lower
 	c.ReadBufSize = 0         // the security layer buffers
@@ -106,7 +106,7 @@ func newMuxer() *yamux.Transport {
 // newResourceManager sets every limit that concerns us. Members have room of
 // their own: the sum of what all others may take leaves theirs untouched.
 func newResourceManager(who *roster, l Limits) (network.ResourceManager, error) {
-	members, others := len(who.members), l.Clients+l.Guests+l.Handshakes
+	members, others := len(who.members), l.Clients+l.Guests+2*l.Handshakes
 	each := func(conns, streams int, memory int64) rcmgr.ResourceLimits {
 		return rcmgr.ResourceLimits{
 			Conns: rcmgr.LimitVal(2 * conns), ConnsInbound: rcmgr.LimitVal(conns), ConnsOutbound: rcmgr.LimitVal(conns),
@@ -118,7 +118,8 @@ func newResourceManager(who *roster, l Limits) (network.ResourceManager, error) 
 	config := rcmgr.PartialLimitConfig{
 		System: each(members*memberConns+others, members*memberStreams+others*otherStreams,
 			int64(members)*memberMemory+int64(others)*othersMemory),
-		Transient:   each(l.Handshakes, l.Handshakes+members*memberStreams, int64(l.Handshakes)<<20+int64(members)<<22),
+		// Twice, because those that were hung up on take a moment to go.
+		Transient:   each(2*l.Handshakes, l.Handshakes+members*memberStreams, int64(l.Handshakes)<<20+int64(members)<<22),
 		PeerDefault: each(otherConns, otherStreams, othersMemory),
 		Peer:        make(map[peer.ID]rcmgr.ResourceLimits, members),
 		Conn:        each(1, memberStreams, memberMemory),

@@ -40,7 +40,7 @@ type link struct {
 
 	mu  sync.Mutex
 	out [consensus.Classes]openStream
-	in  [consensus.Classes]network.Stream
+	in  [consensus.Classes]inbound
 
 	received           [consensus.Classes]meter
 	reconnects, resets atomic.Uint64
@@ -51,6 +51,17 @@ type openStream struct {
 	conn network.Conn
 	stop context.CancelFunc
 }
+
+// inbound is the stream in of one class.
+type inbound struct {
+	stream  network.Stream
+	readers int // goroutines, those of replaced streams too
+}
+
+// maxReaders bounds the readers of one class: the one that serves, and those
+// that wait for the receiver to let go of their last frames. A member that
+// cycles streams meanwhile gets no more.
+const maxReaders = 4
 
 func newLink(n *Network, m member) *link {
 	l := &link{net: n, member: m, look: make(chan struct{}, 1)}
@@ -180,7 +191,7 @@ func (l *link) write(ctx context.Context, class consensus.Class) {
 func (l *link) writeStream(ctx context.Context, class consensus.Class) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	open, cancel := context.WithTimeout(network.WithNoDial(ctx, "the link dials"), writeTimeout)
+	open, cancel := context.WithTimeout(network.WithNoDial(ctx, "the link dials"), openTimeout)
 	s, err := l.net.host.NewStream(open, l.member.id, protocolID(l.net.config.Cluster, class.String()))
 	cancel()
 	if err != nil {
@@ -198,34 +209,49 @@ func (l *link) writeStream(ctx context.Context, class consensus.Class) error {
 	if s.Conn().IsClosed() {
 		stop() // closed before connChanged could find it
 	}
-	err = box.drain(ctx, patientWriter{stream: s, patience: writeTimeout})
+	err = box.drain(ctx, patientWriter{stream: s, patience: l.net.config.Limits.WriteTimeout})
 	_ = s.Reset()
 	return err
 }
 
-// fromMember reads one class of one member's frames until the stream ends. A
-// newer stream takes the place of an older one, whose end may be long dead.
+// fromMember reads one class of one member's frames until the stream ends.
 func (n *Network) fromMember(class consensus.Class, s network.Stream) {
 	l := n.linkOf(s.Conn().RemotePeer())
-	if l == nil {
+	if l == nil || !l.enter(class, s) {
 		_ = s.Reset()
 		return
-	}
-	l.mu.Lock()
-	old := l.in[class]
-	l.in[class] = s
-	l.mu.Unlock()
-	if old != nil {
-		_ = old.Reset()
 	}
 	err := l.read(n.ctx, class, s)
 	n.log.Debug("stream ended", "replica", l.member.replica, "class", class, "error", err)
 	_ = s.Reset()
+	l.leave(class, s)
+}
+
+// enter makes s the stream in. A newer one takes the place of an older one,
+// whose end may be long dead.
+func (l *link) enter(class consensus.Class, s network.Stream) bool {
 	l.mu.Lock()
-	if l.in[class] == s {
-		l.in[class] = nil
+	defer l.mu.Unlock()
+	in := &l.in[class]
+	if in.readers >= maxReaders {
+		return false
 	}
-	l.mu.Unlock()
+	if in.stream != nil {
+		_ = in.stream.Reset()
+	}
+	in.stream = s
+	in.readers++
+	return true
+}
+
+func (l *link) leave(class consensus.Class, s network.Stream) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	in := &l.in[class]
+	in.readers--
+	if in.stream == s {
+		in.stream = nil
+	}
 }
 
 func (l *link) read(ctx context.Context, class consensus.Class, s network.Stream) error {

@@ -63,6 +63,7 @@ type ClientStats struct {
 	Guests      int    // connections of unknown keys, open to be told so
 	Streams     int    // open request streams
 	TurnedAway  uint64 // connections refused after the handshake
+	HungUpOn    uint64 // connections that had not finished it when too many wanted to
 	Refused     uint64 // request streams answered with a refusal
 	Evicted     uint64 // streams reset because all queues together held too much
 	Traffic     Traffic
@@ -102,7 +103,8 @@ func (c *clients) stats() ClientStats {
 	counts := c.net.gate.counts()
 	s := ClientStats{
 		Connections: counts[client] + counts[observer], Guests: counts[guest],
-		TurnedAway: c.net.gate.refused.Load(), Refused: c.refused.Load(), Evicted: c.evicted.Load(),
+		TurnedAway: c.net.gate.refused.Load(), HungUpOn: c.net.gate.doors.evicted.Load(),
+		Refused: c.refused.Load(), Evicted: c.evicted.Load(),
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
