@@ -101,8 +101,9 @@ func appendNode(dst []byte, n *node) []byte {
 
 // encodeNode returns the encoding in memory of its own, of just its size.
 func encodeNode(n *node) []byte {
-	size := 3
+	size := 2
 	if n.kids != nil {
+		size++
 		for i := range n.kids {
 			if n.kids[i].count > 0 {
 				size += 8 + crypto.DigestSize
