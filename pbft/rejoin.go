@@ -59,10 +59,14 @@ func (j *rejoining) recall(b []byte) error {
 // tickRejoin asks while asleep, and otherwise watches over those who are.
 func (r *replica) tickRejoin() {
 	j := &r.rejoin
-	if j.asleep && !j.known && r.tick%r.cfg.StatusEvery == 0 {
+	every := r.cfg.StatusEvery
+	if j.known {
+		every *= 8 // who knows its limits asks on, seldom: others may have refused to help so soon after the last rejoin
+	}
+	if j.asleep && r.tick%every == 0 {
 		m := message.Rejoin{Nonce: j.nonce}
 		r.sendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Votes, m.Encode())
-		if r.tick%(40*r.cfg.StatusEvery) == 0 {
+		if !j.known && r.tick%(40*r.cfg.StatusEvery) == 0 {
 			r.alarm(fmt.Sprintf("lost its log and needs the answers of %d replicas that did not, has %d: with more than f=%d such losses the cluster stays stopped",
 				r.n()-r.rules.System.Faults(), r.answered(), r.rules.System.Faults()))
 		}
