@@ -8,11 +8,11 @@ import (
 	"quorate/crypto"
 )
 
-// applyBytes and applyWrites close a batch while a restore is swapped in, and
+// swapBytes and swapWrites close a batch while a restore is swapped in, and
 // while the side space is cleared.
 const (
-	applyBytes  = 4 << 20
-	applyWrites = 8192
+	swapBytes  = 4 << 20
+	swapWrites = 8192
 )
 
 // RestoreEnd swaps the side space in: the store then holds exactly the target.
@@ -117,7 +117,7 @@ func (a *applier) flush() error {
 }
 
 func (a *applier) flushIfFull() error {
-	if a.b.Bytes() < applyBytes && len(a.b.Writes()) < applyWrites {
+	if a.b.Bytes() < swapBytes && len(a.b.Writes()) < a.s.config.swapWrites {
 		return nil
 	}
 	return a.flush()
@@ -296,7 +296,7 @@ func (s *State) discardStale() error {
 	if !s.hasStage || s.kept.seq < s.staged {
 		return nil
 	}
-	return s.clearStage(applyWrites)
+	return s.clearStage(s.config.swapWrites)
 }
 
 // clearStage removes up to limit staged parts, 0 being all of them, and the mark
@@ -306,7 +306,7 @@ func (s *State) clearStage(limit int) error {
 		b := &Batch{}
 		it := s.store.Iterate(stagePrefix, stageEnd)
 		more := it.Next()
-		for ; more && len(b.Writes()) < applyWrites; more = it.Next() {
+		for ; more && len(b.Writes()) < s.config.swapWrites; more = it.Next() {
 			b.Delete(string(it.Key()))
 		}
 		err := it.Err()

@@ -129,13 +129,14 @@ func TestRestoreBetweenAnyStates(t *testing.T) {
 		target := theirs
 		disk := &failing{Memory: memory, after: rapid.Bool().Draw(t, "after")}
 		asked := map[string]bool{}
+		config := Config{NodeCacheBytes: 5000, swapWrites: rapid.SampledFrom([]int{1, 5, 100}).Draw(t, "batch")}
 		for crashes := 0; ; crashes++ {
 			if crashes == turn {
 				source, _ = second.Snapshot(192, secondRoot)
 				target = newer
 			}
-			disk.left = rapid.IntRange(0, 12).Draw(t, "crash")
-			s, err := Open(disk, Config{NodeCacheBytes: 5000})
+			disk.left = rapid.SampledFrom([]int{0, 1, 2, 5, 12, 80, 1000}).Draw(t, "crash") + crashes
+			s, err := Open(disk, config)
 			if seq, _, _ := heightOf(s, err); err == nil && seq == source.Seq {
 				break // finished at Open
 			}
@@ -152,6 +153,55 @@ func TestRestoreBetweenAnyStates(t *testing.T) {
 		}
 		finished(t, memory, source, target)
 	})
+}
+
+// TestCrashAtEveryStepOfASwap crashes at each Apply between the marker and the
+// end, and again at each while Open finishes, where the two states have every
+// pair of kinds of nodes at some path: nothing, leaf, and inner node.
+func TestCrashAtEveryStepOfASwap(t *testing.T) {
+	few, many := map[string]string{}, map[string]string{}
+	for i, key := range append(aimed(40, "3"), aimed(40, "77")...) {
+		switch {
+		case i%3 == 0:
+			few[key] = "few"
+		case i%40 < 4 || i > 40:
+			many[key] = "many"
+		default:
+			few[key], many[key] = "few and many", "few and many"
+		}
+	}
+	some := map[string]string{aimed(1, "3")[0]: "some"}
+	for name, pair := range map[string][2]map[string]string{
+		"few to many": {few, many}, "many to few": {many, few}, "many to some": {many, some},
+		"some to many": {some, many}, "all to none": {many, {}}, "none to all": {{}, few},
+	} {
+		_, other, root := kept(t, 128, pair[1])
+		from, _ := other.Snapshot(128, root)
+		for first := 0; ; first++ {
+			memory, _, _ := kept(t, 64, pair[0])
+			disk := &failing{Memory: memory, left: first, after: first%2 == 0}
+			s, err := Open(disk, Config{swapWrites: 1 + first%4})
+			if err == nil {
+				err = fetch(t, s, from, map[string]bool{})
+			}
+			crashed := errors.Is(err, errCrash)
+			for second := 0; errors.Is(err, errCrash); second += 3 {
+				memory.Crash()
+				disk.left = second
+				if s, err = Open(disk, Config{swapWrites: 2}); err == nil {
+					err = fetch(t, s, from, map[string]bool{})
+				}
+			}
+			must(t, err)
+			finished(t, memory, from, pair[1])
+			if !crashed {
+				if first < 4 {
+					t.Errorf("%s: only %d applies", name, first)
+				}
+				break
+			}
+		}
+	}
 }
 
 func heightOf(s *State, err error) (consensus.Seq, crypto.Digest, []byte) {

@@ -22,6 +22,8 @@ type Config struct {
 	// numbers, before a snapshot that is older and that nobody asked for
 	// since is released. Default 256.
 	SnapshotIdle consensus.Seq
+
+	swapWrites int // closes a batch of a swap; 0: the constant. Tests take less
 }
 
 // Validate checks c; zero fields stand for their defaults.
@@ -41,6 +43,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.SnapshotIdle == 0 {
 		c.SnapshotIdle = 256
+	}
+	if c.swapWrites == 0 {
+		c.swapWrites = swapWrites
 	}
 	return c
 }
