@@ -97,6 +97,23 @@ func TestOverLibp2p(t *testing.T) {
 	}
 }
 
+// Replicas' hosts let a stranger say one thing and tell it why not.
+func TestUnknownClientOverLibp2p(t *testing.T) {
+	c := newCluster(t)
+	addresses, networks := c.listen()
+	defer func() {
+		for _, n := range networks {
+			_ = n.Close()
+		}
+	}()
+	cl := dial(t, c, func(cfg *Config) { cfg.Connect, cfg.Addresses, cfg.Key = nil, addresses, seedOf(7) })
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := cl.Invoke(ctx, kv.Get([]byte("a"))); !errors.Is(err, session.ErrUnknownClient) {
+		t.Fatalf("error: %v", err)
+	}
+}
+
 // receiver carries what comes to a replica's host to the cluster.
 type receiver func(group []consensus.Frame)
 
@@ -301,5 +318,32 @@ func BenchmarkInvoke(b *testing.B) {
 			})
 			b.ReportMetric(float64(c.machine.Operations())/float64(max(c.requests, 1)), "ops/request")
 		})
+	}
+}
+
+// Two clients with one key take each other's sessions away; what may be
+// repeated gets through all the same.
+func TestSharedKey(t *testing.T) {
+	c := newCluster(t)
+	var callers sync.WaitGroup
+	for i := range 2 {
+		s := KV{Repeat(dial(t, c, nil), 1000)}
+		for j := range 4 {
+			callers.Go(func() {
+				for round := range 20 {
+					if _, err := s.Put(t.Context(), fmt.Appendf(nil, "key %d %d", i, j), fmt.Append(nil, round)); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+	}
+	callers.Wait()
+	for i := range 2 {
+		e, found, err := KV{dial(t, c, nil)}.Get(t.Context(), fmt.Appendf(nil, "key %d 3", i))
+		if err != nil || !found || string(e.Value) != "19" {
+			t.Fatalf("got %q, %v, %v", e.Value, found, err)
+		}
 	}
 }

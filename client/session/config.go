@@ -19,7 +19,7 @@ type Config struct {
 	Signer  crypto.Signer      // the client's key
 	Epoch   uint64             // start time, nanoseconds since 1970: higher than that of any earlier session of this key
 
-	InFlight      int  // requests in flight (16; 256 with OneEach); at most consensus.SessionWindow
+	InFlight      int  // requests in flight (8; 256 with OneEach); at most consensus.SessionWindow
 	InFlightBytes int  // bytes of the requests in flight (32 MiB); one request is always allowed
 	GatherOps     int  // operations in one request (the genesis limit)
 	GatherBytes   int  // a request closes at this size (256 KiB); one larger operation travels alone
@@ -46,7 +46,7 @@ func (c Config) withDefaults() (Config, error) {
 	if err := c.Genesis.Validate(); err != nil {
 		return c, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	inFlight := 16
+	inFlight := 8
 	if c.OneEach {
 		inFlight = consensus.SessionWindow
 	}

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -75,6 +76,50 @@ func TestRequestsWithinLimits(t *testing.T) {
 			if !bytes.Equal(want[i], got[i]) {
 				t.Fatalf("operation %d was changed", i)
 			}
+		}
+	})
+}
+
+// The same calls give the same outputs, byte for byte: the simulator repeats them.
+func TestSessionIsDeterministic(t *testing.T) {
+	g := consensus.NewGenesis("again", quorum.PBFT, []crypto.PublicKey{{1}, {2}, {3}, {4}})
+	rapid.Check(t, func(t *rapid.T) {
+		script := rapid.SliceOfN(rapid.IntRange(0, 99), 1, 80).Draw(t, "script")
+		run := func() (log []Output) {
+			s, err := New(Config{Genesis: &g, Signer: crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1}), Epoch: 1, Patience: 5})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var sent [][]byte
+			for i, k := range script {
+				switch id := consensus.ReplicaID(k % 4); {
+				case k < 30:
+					s.Invoke(Ticket(i), []byte{byte(k)})
+				case k < 40:
+					s.Connected(id)
+				case k < 45:
+					s.Disconnected(id)
+				case k < 55:
+					s.Cancel(Ticket(k % len(script)))
+				case k < 80 && len(sent) > 0:
+					r, err := consensus.DecodeRequest(sent[k%len(sent)])
+					if err != nil {
+						t.Fatal(err)
+					}
+					s.Receive(id, (&consensus.Reply{Request: r.Digest, Sequence: r.Sequence, Results: make([]consensus.Result, len(r.Operations))}).Encode())
+				default:
+					s.Advance(consensus.Time(i))
+				}
+				out := s.Flush()
+				for _, send := range out.Sends {
+					sent = append(sent, send.Bytes)
+				}
+				log = append(log, out)
+			}
+			return log
+		}
+		if a, b := run(), run(); !reflect.DeepEqual(a, b) {
+			t.Fatalf("outputs differ:\n%v\n%v", a, b)
 		}
 	})
 }

@@ -138,7 +138,7 @@ func TestGathering(t *testing.T) {
 	b.expect("few callers do not wait", b.invoke(2, 1), "R0 #2 x1")
 	b.expect("a burst is one request", b.invoke(10, 40), "R0 #3 x40")
 	b.expect("a fraction waits", b.invoke(60, 3))
-	b.expect("until it is a share", b.invoke(70, 8), "R0 #4 x11")
+	b.expect("until it is a share", b.invoke(70, 18), "R0 #4 x21")
 }
 
 func TestGatheringWaitsForSlot(t *testing.T) {
