@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"quorate/consensus"
 )
@@ -24,6 +25,7 @@ type Config struct {
 	Replicas int
 	Faults   int // how many replicas may stay down for ever, or lose their disks, in all
 	Replies  int // equal replies that make a client believe
+	Quorum   int // 0 = the right one; another is for showing what then happens
 	Interval consensus.Seq
 	Window   consensus.Seq
 	Limits   consensus.Limits
@@ -135,6 +137,26 @@ func FromSeed(seed uint64) Config {
 	// strike an idle system.
 	c.Workload.Think = c.Timing.Storm * consensus.Time(c.Workload.Callers) / consensus.Time(c.Workload.Invoked)
 	c.Hazards = drawHazards(r, c.Timing.Storm)
+	return c
+}
+
+// CrashFaults turns c into a configuration for a protocol that tolerates
+// crashes only: any minority may stay away, one reply is believed, and nobody
+// loses a disk.
+func (c Config) CrashFaults(protocol string) Config {
+	c.Protocol, c.Faults, c.Replies = protocol, (c.Replicas-1)/2, 1
+	return c.Without(Wipe)
+}
+
+// Without takes classes of hazards out, to see which of them a violation needs.
+func (c Config) Without(kinds ...HazardKind) Config {
+	var left []Hazard
+	for _, h := range c.Hazards {
+		if !slices.Contains(kinds, h.Kind) {
+			left = append(left, h)
+		}
+	}
+	c.Hazards = left
 	return c
 }
 

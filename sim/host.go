@@ -111,7 +111,7 @@ func (r *replica) Note(notes []consensus.Note) {
 		r.world.stats.noted(&notes[i])
 		r.world.trace.note(r.world.clock.now, r, &notes[i])
 		r.world.checks.noted(r, &notes[i])
-		r.world.say("%v ! %s", r, &notes[i])
+		r.world.say(notes[i].Kind, "%v ! %s", r, &notes[i])
 	}
 }
 

@@ -17,19 +17,23 @@ import (
 //	tick N [1,2]                            N ticks pass, for all or some replicas
 //	deliver [from->to] [KIND] [rounds=N]    deliver what waits and what that brings about
 //	drop [from->to] [KIND]                  lose what waits
-//	partition 0,1 | 2,3      isolate 2      silent 0      deaf 0      heal
+//	lose [from->to] [KIND]                  ... and whatever is like it, until heal or keep
+//	partition 0,1 | 2,3      isolate 2      silent 0      deaf 0      heal      keep
 //	crash 1     restart 1     wipe 1     pause 1     resume 1     power-loss
-//	run-until executed=5 [of=1,2] [ticks=1000]   deliver and tick until all have
+//	run-until executed=5 | view=1 [of=1,2] [ticks=1000] [show=KIND,KIND]
+//	                                        deliver and tick until all have got there
+//	wait N [show=KIND,KIND]                 deliver and tick for N ticks
 //	status     notes     waiting
 //
 // From and to are replicas as numbers, clients as C0, lists by commas, or *.
-// KIND is the beginning of a frame's description. Sends over a cut link are
-// lost at once.
+// KIND is the beginning of a frame's description. Frames over a cut link are
+// lost. What engines ignore is not shown, unless the cluster says verbose=1.
 type Script struct {
 	subject Subject
 	world   *World
 	notes   []string
-	shown   int // violations already printed
+	lost    []filter // standing losses
+	shown   int      // violations already printed
 }
 
 // NewScript makes a script for one protocol. The cluster verb comes first.
@@ -61,9 +65,9 @@ func (s *Script) Do(line string) string {
 var verbs = map[string]func(*Script, args) string{
 	"submit": (*Script).submit, "tick": (*Script).tick, "deliver": (*Script).deliver, "drop": (*Script).drop,
 	"partition": (*Script).partition, "isolate": (*Script).isolate, "silent": (*Script).silent, "deaf": (*Script).deaf,
-	"heal": (*Script).heal, "crash": (*Script).crash, "restart": (*Script).restart, "wipe": (*Script).wipe,
+	"heal": (*Script).heal, "lose": (*Script).lose, "keep": (*Script).keep, "crash": (*Script).crash, "restart": (*Script).restart, "wipe": (*Script).wipe,
 	"pause": (*Script).pause, "resume": (*Script).resume, "power-loss": (*Script).powerLoss,
-	"run-until": (*Script).runUntil, "status": (*Script).status, "notes": (*Script).takeNotes, "waiting": (*Script).waiting,
+	"run-until": (*Script).runUntil, "wait": (*Script).wait, "status": (*Script).status, "notes": (*Script).takeNotes, "waiting": (*Script).waiting,
 }
 
 // args are the words after a verb: positional ones and key=value.
@@ -98,6 +102,18 @@ func (a args) positional() []string {
 	return ws
 }
 
+// kinds returns the words of a filter: everything but options of the verb, as
+// descriptions hold words such as n=1.
+func (a args) kinds() []string {
+	var ws []string
+	for _, w := range a.words {
+		if !strings.HasPrefix(w, "rounds=") {
+			ws = append(ws, w)
+		}
+	}
+	return ws
+}
+
 // cluster makes a new world with everything quick and nothing random left.
 func (s *Script) cluster(a args) string {
 	n := a.number("n", 4)
@@ -117,9 +133,14 @@ func (s *Script) cluster(a args) string {
 	if err != nil {
 		return err.Error() + "\n"
 	}
-	s.world, s.notes, s.shown = w, nil, 0
+	s.world, s.notes, s.lost, s.shown = w, nil, nil, 0
 	w.net.manual = true
-	w.tell = func(line string) { s.notes = append(s.notes, line) }
+	verbose := a.number("verbose", 0) != 0
+	w.tell = func(kind consensus.NoteKind, line string) {
+		if verbose || kind != consensus.Ignored {
+			s.notes = append(s.notes, line)
+		}
+	}
 	for _, r := range w.replicas {
 		r.offset = 0
 		r.start()

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"quorate/consensus"
@@ -45,13 +46,13 @@ func selects(list, name string) bool {
 }
 
 // take removes the packets that match from the pool, and loses those whose
-// link is cut.
+// link is cut or that a standing loss names.
 func (s *Script) take(f filter) []packet {
 	n := s.world.net
 	var taken, rest []packet
 	for _, p := range n.pool {
 		switch {
-		case n.cut[int(p.from)*n.ends+int(p.to)]:
+		case n.cut[int(p.from)*n.ends+int(p.to)] || s.isLost(p):
 		case f.matches(s.world, p):
 			taken = append(taken, p)
 		default:
@@ -62,6 +63,27 @@ func (s *Script) take(f filter) []packet {
 	return taken
 }
 
+func (s *Script) isLost(p packet) bool {
+	for _, f := range s.lost {
+		if f.matches(s.world, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// lose drops what waits, and whatever is like it from now on.
+func (s *Script) lose(a args) string {
+	s.lost = append(s.lost, parseFilter(a.words))
+	return ""
+}
+
+// keep ends all standing losses.
+func (s *Script) keep(args) string {
+	s.lost = nil
+	return ""
+}
+
 // maxRounds bounds deliver: a protocol that never falls silent would otherwise
 // never let go.
 const maxRounds = 200
@@ -70,7 +92,7 @@ const maxRounds = 200
 // All frames of a round arrive before anybody steps, as in the figures of the
 // paper.
 func (s *Script) deliver(a args) string {
-	f := parseFilter(a.positional())
+	f := parseFilter(a.kinds())
 	var b strings.Builder
 	for range a.number("rounds", maxRounds) {
 		round := s.take(f)
@@ -89,7 +111,7 @@ func (s *Script) deliver(a args) string {
 
 // drop loses packets.
 func (s *Script) drop(a args) string {
-	lost := s.take(parseFilter(a.positional()))
+	lost := s.take(parseFilter(a.words))
 	return s.list(lost)
 }
 
@@ -161,7 +183,7 @@ func (s *Script) isolate(a args) string { return s.silent(a) + s.deaf(a) }
 
 func (s *Script) heal(args) string {
 	s.world.net.heal()
-	return ""
+	return s.keep(args{})
 }
 
 // each performs something on the replicas that the words name.
@@ -192,9 +214,8 @@ func (s *Script) powerLoss(args) string {
 }
 
 // runUntil delivers and ticks until the replicas have executed up to a height,
-// and prints the notes on the way but for the chatter.
+// or entered a view.
 func (s *Script) runUntil(a args) string {
-	goal := consensus.Seq(a.number("executed", 1))
 	rs := s.world.replicas
 	if list, ok := a.value("of"); ok {
 		var err error
@@ -202,36 +223,69 @@ func (s *Script) runUntil(a args) string {
 			return err.Error() + "\n"
 		}
 	}
+	height, view := consensus.Seq(a.number("executed", 0)), consensus.View(a.number("view", 0))
+	there := func() bool {
+		for _, r := range rs {
+			if !r.up() {
+				return false
+			}
+			if st := r.driver.Status(); st.Applied < height || st.View < view || st.View == view && st.Changing {
+				return false
+			}
+		}
+		return true
+	}
+	return s.run(a.number("ticks", 1000), there, first(a.value("show")))
+}
+
+// wait delivers and ticks for a while.
+func (s *Script) wait(a args) string {
+	ticks, err := strconv.Atoi(strings.Join(a.positional(), ""))
+	if err != nil || ticks < 1 {
+		return "wait wants a number of ticks\n"
+	}
+	out := s.run(ticks, func() bool { return false }, first(a.value("show")))
+	return strings.TrimSuffix(out, fmt.Sprintf("not reached within %d ticks\n", ticks))
+}
+
+// run delivers everything, ticks, and so on, until there says so, and prints
+// the notes on the way and the frames whose description begins as one of show.
+func (s *Script) run(limit int, there func() bool, show string) string {
 	var b strings.Builder
-	limit := a.number("ticks", 1000)
-	for ticks := 0; !reached(rs, goal); ticks++ {
+	for ticks := 0; !there(); ticks++ {
 		if ticks == limit || len(s.world.checks.violations) > 0 {
 			fmt.Fprintf(&b, "not reached within %d ticks\n", ticks)
 			break
 		}
-		for round := 0; round < maxRounds; round++ {
-			packets := s.take(filter{})
-			if len(packets) == 0 {
+		for range maxRounds {
+			round := s.take(filter{})
+			if len(round) == 0 || there() {
+				s.world.net.pool = append(round, s.world.net.pool...)
 				break
 			}
-			for _, p := range packets {
+			for _, p := range round {
 				s.world.arrive(p)
 			}
+			b.WriteString(s.list(s.worthShowing(round, show)))
 			s.settle()
+			b.WriteString(indent(s.takeNotes(args{})))
 		}
-		if !reached(rs, goal) {
-			b.WriteString(s.tick(args{}))
+		if !there() {
+			b.WriteString(indent(s.tick(args{})))
 		}
-		b.WriteString(s.takeNotes(args{}))
 	}
 	return b.String()
 }
 
-func reached(rs []*replica, goal consensus.Seq) bool {
-	for _, r := range rs {
-		if !r.up() || r.driver.Status().Applied < goal {
-			return false
+// worthShowing selects the packets of the kinds in a list.
+func (s *Script) worthShowing(ps []packet, show string) []packet {
+	var chosen []packet
+	for _, p := range ps {
+		for _, kind := range strings.Split(show, ",") {
+			if kind != "" && strings.HasPrefix(s.world.describe(p.bytes)+" ", kind+" ") {
+				chosen = append(chosen, p)
+			}
 		}
 	}
-	return true
+	return chosen
 }

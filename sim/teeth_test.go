@@ -70,15 +70,30 @@ func crashing(config func(uint64) Config) func(uint64) Config {
 	}
 }
 
-// If nothing waits for the disk, a crash makes replicas contradict what they said.
-func TestTeethLawBroken(t *testing.T) {
-	bite(t, 40, crashing(raftConfig), bending(raftSubject, func(Seat) func(*consensus.Output) {
-		return func(o *consensus.Output) {
-			for i := range o.Records {
-				o.Records[i].Lazy = true
-			}
+// lawless records everything lazily, so that nothing waits for the disk.
+func lawless(Seat) func(*consensus.Output) {
+	return func(o *consensus.Output) {
+		for i := range o.Records {
+			o.Records[i].Lazy = true
 		}
-	}), "FORK", "LOST", "CONTRADICTION")
+	}
+}
+
+// If nothing waits for the disk, a crash makes replicas forget what they said.
+func TestTeethLawBroken(t *testing.T) {
+	bite(t, 40, crashing(raftConfig), bending(raftSubject, lawless), "FORK", "LOST", "CONTRADICTION")
+	bite(t, 40, crashing(FromSeed), bending(PBFT(), lawless), "FORK", "LOST", "CONTRADICTION")
+}
+
+// If two of four are a quorum, a partition makes two histories.
+func TestTeethQuorum(t *testing.T) {
+	bite(t, 20, func(seed uint64) Config {
+		c := FromSeed(seed)
+		c.Replicas, c.Faults, c.Replies, c.Quorum = 4, 1, 2, 2
+		c.Timing.Patience, c.Timing.PatienceCap, c.Timing.Storm = 20, 40, 5*Second
+		c.Hazards = []Hazard{{Kind: Partition, Every: Second, Lasts: 2 * Second}}
+		return c
+	}, PBFT(), "FORK")
 }
 
 // If replicas fall silent, nothing is answered any more.

@@ -61,7 +61,7 @@ type World struct {
 	stats    Stats
 	history  history
 	trace    trace
-	tell     func(line string) // a script's; may be nil
+	tell     func(kind consensus.NoteKind, line string) // a script's; may be nil
 }
 
 // keys holds everybody's signer.
@@ -145,6 +145,7 @@ func (w *World) found() error {
 	}
 	w.genesis.CheckpointInterval, w.genesis.Window = w.cfg.Interval, w.cfg.Window
 	w.genesis.Limits, w.genesis.Skew = w.cfg.Limits, w.cfg.Timing.Skew
+	w.genesis.Quorum, w.genesis.UnsafeDemo = w.cfg.Quorum, w.cfg.Quorum != 0
 	return w.genesis.Validate()
 }
 
@@ -174,9 +175,9 @@ func (w *World) Run() Result {
 }
 
 // say reports something worth a line in a golden trace.
-func (w *World) say(format string, args ...any) {
+func (w *World) say(kind consensus.NoteKind, format string, args ...any) {
 	if w.tell != nil {
-		w.tell(fmt.Sprintf(format, args...))
+		w.tell(kind, fmt.Sprintf(format, args...))
 	}
 }
 
