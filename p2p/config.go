@@ -56,6 +56,8 @@ type Config struct {
 
 	Limits Limits       // the zero value of a field stands for its default
 	Log    *slog.Logger // nil logs nothing
+
+	redialAge time.Duration // see link.supersede; 0 stands for redialAge
 }
 
 // Limits bound what others can make this process hold. Bytes unless said otherwise.

@@ -25,6 +25,11 @@ var linkLimits = [consensus.Classes]queueLimit{
 // because every stream belongs to the side that opened it.
 const dialGrace = 300 * time.Millisecond
 
+// redialAge is the age from which a connection is believed dead when its peer
+// makes another one. A member dials only when it sees no connection, so that one
+// of two is dead, unless both sides dialled at the same time.
+const redialAge = 2 * dialTimeout
+
 // readBuffer is what the reader of a member's stream gathers at once, bytes.
 const readBuffer = 64 << 10
 
@@ -86,7 +91,8 @@ func (n *Network) linkOf(id peer.ID) *link {
 // connChanged is told of every connection that comes or goes. A writer whose
 // connection is gone would notice only with its next frame, and lose it.
 func (l *link) connChanged(c network.Conn) {
-	if c.IsClosed() {
+	switch {
+	case c.IsClosed():
 		l.mu.Lock()
 		for _, o := range l.out {
 			if o.conn == c {
@@ -94,10 +100,23 @@ func (l *link) connChanged(c network.Conn) {
 			}
 		}
 		l.mu.Unlock()
+	case c.Stat().Direction == network.DirInbound:
+		l.supersede(c)
 	}
 	select {
 	case l.look <- struct{}{}:
 	default:
+	}
+}
+
+// supersede closes the old connections of a peer that made a new one. After a
+// power loss, or a partition that heals, nothing else says for many seconds
+// that the other end of the old one is gone.
+func (l *link) supersede(c network.Conn) {
+	for _, old := range l.net.host.Network().ConnsToPeer(l.member.id) {
+		if old != c && c.Stat().Opened.Sub(old.Stat().Opened) > l.net.config.redialAge {
+			go closeConn(old)
+		}
 	}
 }
 

@@ -48,6 +48,9 @@ func Listen(config Config) (*Network, error) {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
+	if config.redialAge == 0 {
+		config.redialAge = redialAge
+	}
 	g := newGate(who, config.Admit, config.Limits)
 	h, err := newHost(who, g, config.Limits)
 	if err != nil {

@@ -261,6 +261,98 @@ func TestReconnectAfterRestart(t *testing.T) {
 	}
 }
 
+// freeAddr is an address on which nothing listens.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Both know the other's address, so that both dial. Whatever comes of it, there
+// is one stream each way per class.
+func TestBothDial(t *testing.T) {
+	addrs := []string{freeAddr(t), freeAddr(t)}
+	var nodes []*node
+	for r := range addrs {
+		nodes = append(nodes, start(t, r, 2, addrs, func(c *Config) { c.Listen = addrs[r] }))
+	}
+	for i, s := range nodes {
+		s.awaitConnect(t, 1)
+		other := nodes[1-i]
+		for class := consensus.Votes; class < consensus.Classes; class++ {
+			s.Send(consensus.ReplicaPeer(other.who.replica), class, []byte{byte(class)})
+		}
+		for range consensus.Classes {
+			other.in.next(t)
+		}
+	}
+	if n := len(nodes[0].host.Network().ConnsToPeer(nodes[1].who.id)); n > 2 {
+		t.Fatalf("%d connections", n)
+	}
+}
+
+// A peer that lost power has forgotten the old connection, and nothing told us.
+// Its new one replaces it.
+func TestNewConnectionReplacesDeadOne(t *testing.T) {
+	s := start(t, 0, 2, nil, func(c *Config) { c.redialAge = time.Nanosecond })
+	before := rawHost(t, 1, s)
+	await(t, "the connection", func() bool { return s.Stats().Peers[0].Connected })
+	after := rawHost(t, 1, s)
+	await(t, "the old connection to be closed", func() bool { return len(before.Network().Conns()) == 0 })
+	stream := rawStream(t, after, s, consensus.Votes.String())
+	if _, err := stream.Write([]byte{0, 0, 0, 1, 'v'}); err != nil {
+		t.Fatal(err)
+	}
+	if f := s.in.next(t); f.From != consensus.ReplicaPeer(1) {
+		t.Fatalf("from %v", f.From)
+	}
+	if n := len(s.host.Network().ConnsToPeer(after.ID())); n != 1 {
+		t.Fatalf("%d connections", n)
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	for in, want := range map[string]string{
+		"127.0.0.1:7000":           "/ip4/127.0.0.1/tcp/7000",
+		":7000":                    "/ip4/0.0.0.0/tcp/7000",
+		"[::1]:7000":               "/ip6/::1/tcp/7000",
+		"replica-1.example:7000":   "/dns/replica-1.example/tcp/7000",
+		"/ip4/10.0.0.1/tcp/7000":   "/ip4/10.0.0.1/tcp/7000",
+		"/dns4/host/tcp/7000":      "/dns4/host/tcp/7000",
+		"host":                     "",
+		"host:":                    "",
+		"host:port":                "",
+		"host:70000":               "",
+		"":                         "",
+		"/ip4/10.0.0.1":            "",
+		"/ip4/10.0.0.1/tcp/1/ws":   "",
+		"/ip4/10.0.0.1/udp/1/quic": "",
+		"/nonsense":                "",
+	} {
+		addr, err := parseAddr(in)
+		switch {
+		case want == "" && !errors.Is(err, ErrConfig):
+			t.Errorf("%q: %v, %v", in, addr, err)
+		case want != "" && (err != nil || addr.String() != want):
+			t.Errorf("%q: %v, %v, want %s", in, addr, err, want)
+		}
+	}
+}
+
+func TestBackoffDoublesToItsBound(t *testing.T) {
+	var b backoff
+	for base := backoffFirst; base < 4*backoffMost; base *= 2 {
+		most := min(base, backoffMost)
+		if d := b.next(); d < most/2 || d > most {
+			t.Fatalf("waits %v, want up to %v", d, most)
+		}
+	}
+}
+
 func TestPortInUse(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

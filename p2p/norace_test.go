@@ -2,5 +2,5 @@
 
 package p2p
 
-// crowd is how many strangers knock, and how many more are rude.
-const crowd = 1000
+// crowd is how many strangers knock, and a third of how many are rude.
+const crowd = 500
