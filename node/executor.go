@@ -27,6 +27,7 @@ type executor struct {
 	queue   queue[task]
 	jobs    int // in queue, without answers and reads
 	answers int
+	reads   int
 	dropped uint64
 	closed  bool
 }
@@ -64,9 +65,16 @@ func (x *executor) execute(jobs []consensus.Job) {
 // read queues the search for a snapshot.
 func (x *executor) read(r *consensus.ChunkRead) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.queue.push(task{read: r})
-	x.wake.Signal()
+	full := x.reads >= x.bounds.Reads
+	if !full {
+		x.reads++
+		x.queue.push(task{read: r})
+		x.wake.Signal()
+	}
+	x.mu.Unlock()
+	if full {
+		x.reader.told(consensus.Chunk{Read: *r})
+	}
 }
 
 // behind says that so much waits that the engine should not add to it.
@@ -112,6 +120,7 @@ func (x *executor) next() (task, bool) {
 	t := x.queue.pop()
 	switch t.job.(type) {
 	case nil:
+		x.reads--
 	case consensus.Answer:
 		x.answers--
 	default:

@@ -25,6 +25,3 @@ func (q *queue[T]) pop() T {
 	}
 	return v
 }
-
-// peek is the oldest; the queue must not be empty.
-func (q *queue[T]) peek() *T { return &q.items[q.head] }
