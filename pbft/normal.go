@@ -65,6 +65,8 @@ func (r *replica) proposeBatch(requests []*consensus.Request) {
 	r.advance(s)
 }
 
+// markProposed remembers the requests of a new proposal. What a NEW-VIEW chose
+// is not marked: it may rightly hold a request that another slot also holds.
 func (r *replica) markProposed(b *consensus.Batch, n consensus.Seq) {
 	for _, q := range b.Requests {
 		r.view.proposed[keyOf(q)] = n

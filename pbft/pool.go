@@ -14,6 +14,7 @@ type pool struct {
 	byKey    map[requestKey]*pending
 	order    []*pending // by admission; gone ones are dropped when they reach the front
 	turn     int        // the lane to serve next
+	dead     int        // gone ones that still stand in lanes: a backup takes nothing from them
 	maxCount int        // per lane
 	maxBytes int        // per lane
 	recent   recent
@@ -27,6 +28,7 @@ type pending struct {
 	told     int  // tick at which the primary was last told of it
 	times    int  // how often it was told
 	proposed bool // in a slot of this view
+	queued   bool // in its lane
 	gone     bool
 }
 
@@ -80,6 +82,7 @@ func (l *lane) push(e *pending) {
 		l.ring = append(l.ring, c)
 	}
 	l.of[c] = append(l.of[c], e)
+	e.queued = true
 }
 
 // pop takes the next request in turn; nil if the lane has none.
@@ -90,9 +93,10 @@ func (l *lane) pop() *pending {
 		l.ring = l.ring[1:]
 		var e *pending
 		for len(waiting) > 0 && e == nil {
-			if !waiting[0].gone {
+			if !waiting[0].gone && !waiting[0].proposed {
 				e = waiting[0]
 			}
+			waiting[0].queued = false
 			waiting = waiting[1:]
 		}
 		if len(waiting) > 0 {
@@ -123,6 +127,7 @@ func (l *lane) unpop(e *pending) {
 		l.of[c] = []*pending{e}
 	}
 	l.ring = append([]crypto.PublicKey{c}, l.ring...)
+	e.queued = true
 }
 
 // remove takes away the request with this key, if it is there.
@@ -132,6 +137,9 @@ func (p *pool) remove(k requestKey) {
 		return
 	}
 	e.gone = true
+	if e.queued {
+		p.dead++
+	}
 	delete(p.byKey, k)
 	p.lanes[e.lane].count--
 	p.lanes[e.lane].bytes -= len(e.request.Raw)
@@ -141,6 +149,9 @@ func (p *pool) remove(k requestKey) {
 	}
 	if len(p.order) > 64 && len(p.order) > 4*len(p.byKey) {
 		p.compact()
+	}
+	if p.dead > 64 && p.dead > len(p.byKey) {
+		p.relane()
 	}
 }
 
@@ -200,16 +211,39 @@ func (p *pool) waiting() bool {
 	return false
 }
 
+// stands says that these requests stand in a slot of this view already.
+func (p *pool) stands(b *consensus.Batch) {
+	if b == nil {
+		return
+	}
+	for _, q := range b.Requests {
+		if e := p.byKey[keyOf(q)]; e != nil {
+			e.proposed = true
+		}
+	}
+}
+
 // restart begins a view: all clocks start anew, and whatever was proposed in
 // the old view waits again (§6).
 func (p *pool) restart(tick int) {
 	p.compact()
+	for _, e := range p.order {
+		e.since, e.told, e.times, e.proposed = tick, tick, 0, false
+	}
+	p.relane()
+}
+
+// relane fills the lanes anew with what is neither gone nor proposed.
+func (p *pool) relane() {
+	p.dead = 0
 	for i := range p.lanes {
 		p.lanes[i].ring = nil
 		clear(p.lanes[i].of)
 	}
 	for _, e := range p.order {
-		e.since, e.told, e.times, e.proposed = tick, tick, 0, false
-		p.lanes[e.lane].push(e)
+		e.queued = false
+		if !e.gone && !e.proposed {
+			p.lanes[e.lane].push(e)
+		}
 	}
 }

@@ -130,7 +130,9 @@ func (r *replica) replayPrePrepare(m *message.PrePrepare) {
 	}
 	v := m.Vote
 	s.proposal = &v
-	r.markProposed(m.Batch, m.Seq)
+	if !s.chosen {
+		r.markProposed(m.Batch, m.Seq)
+	}
 	if m.Replica == r.id {
 		s.voted = true
 		r.view.next = max(r.view.next, m.Seq+1)

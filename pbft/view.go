@@ -156,9 +156,7 @@ func (r *replica) takeChosen(start viewchange.Start) {
 		s := r.slot(n)
 		s.proposal, s.chosen = &start.Proposals[i], true
 		if b, here := s.body(s.proposal.Digest); here {
-			if b != nil {
-				r.markProposed(b, n)
-			}
+			r.requests.stands(b)
 			r.accept(s, nil)
 		} else if prepared := start.Chosen[i].Prepared; prepared != nil {
 			r.askFrom(s, prepared)

@@ -1,0 +1,428 @@
+package pbft
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/pbft/message"
+)
+
+// §4: the normal case needs q replicas and no more.
+func TestQuorumExecutesWithOneSilent(t *testing.T) {
+	l := newLab(t, 4)
+	for range 6 {
+		l.submit(l.request(), 0)
+		l.deliver(only(0, 1, 2))
+	}
+	l.wantExecuted(6, 0, 1, 2)
+	l.wantExecuted(0, 3)
+	for _, i := range []int{0, 1, 2} {
+		if st := l.desks[i].engine.Status(); st.Stable != 6 || st.Kept != 6 {
+			t.Errorf("R%d: stable %d, kept %d, want 6", i, st.Stable, st.Kept)
+		}
+	}
+}
+
+// §4: f+1 silent replicas stop the cluster, safely.
+func TestTwoSilentStop(t *testing.T) {
+	l := newLab(t, 4)
+	l.submit(l.request(), 0, 1)
+	l.ticks(200, []int{0, 1}, only(0, 1))
+	l.wantExecuted(0, 0, 1)
+}
+
+// §2: a PREPARE from the view's primary is refused; its PRE-PREPARE is its
+// vote [B2].
+func TestPrimaryDoesNotPrepare(t *testing.T) {
+	l := newLab(t, 4)
+	pp := l.propose(0, 1, l.now, l.request())
+	if r := l.give(1, consensus.ReplicaPeer(0), l.vote(0, message.PrepareKind, 0, 1, pp.Digest)); r != message.ReasonWrongRole {
+		t.Errorf("PREPARE of the primary: %q", r)
+	}
+}
+
+// §2: the first valid vote of a signer wins; a different second one is not
+// counted and is evidence [B9, B10].
+func TestSecondVoteIsEvidence(t *testing.T) {
+	l := newLab(t, 4)
+	a, b := crypto.Hash([]byte("a")), crypto.Hash([]byte("b"))
+	for _, k := range []message.Kind{message.PrepareKind, message.CommitKind} {
+		l.give(1, consensus.ReplicaPeer(3), l.vote(3, k, 0, 1, a))
+		if r := l.give(1, consensus.ReplicaPeer(3), l.vote(3, k, 0, 1, b)); r != reasonContradiction {
+			t.Errorf("second %s: %q", k, r)
+		}
+	}
+	if n := l.desks[1].noted(consensus.EvidenceNote); n != 2 {
+		t.Errorf("%d pieces of evidence, want 2", n)
+	}
+}
+
+// §4: an equivocating primary: neither side prepares, the view changes, one
+// value is executed, and the evidence names the primary.
+func TestEquivocatingPrimary(t *testing.T) {
+	l := newLab(t, 4)
+	a, b := l.request(), l.request()
+	ppA, ppB := l.propose(0, 1, l.now, a), l.propose(0, 1, l.now, b)
+	l.give(1, consensus.ReplicaPeer(0), ppA.Frame)
+	l.give(2, consensus.ReplicaPeer(0), ppB.Frame)
+	l.give(3, consensus.ReplicaPeer(0), ppB.Frame)
+	l.submit(a, 1, 2, 3)
+	l.submit(b, 1, 2, 3)
+	l.ticks(60, []int{1, 2, 3}, only(1, 2, 3))
+	l.wantView(1, 1, 2, 3)
+	for _, i := range []int{1, 2, 3} {
+		if got := executedRequests(l.desks[i]); got != 2 {
+			t.Errorf("R%d executed %d requests, want both", i, got)
+		}
+	}
+	l.give(1, consensus.ReplicaPeer(0), ppB.Frame)
+	if !sameOrder(l.desks[1], l.desks[2]) || !sameOrder(l.desks[2], l.desks[3]) {
+		t.Error("replicas executed different batches")
+	}
+}
+
+// executedRequests counts the different requests in what was executed: one may
+// stand in two slots, and the session table skips it the second time.
+func executedRequests(d *desk) int {
+	seen := map[crypto.Digest]bool{}
+	for _, c := range d.executed {
+		if c.Batch != nil {
+			for _, r := range c.Batch.Requests {
+				seen[r.Digest] = true
+			}
+		}
+	}
+	return len(seen)
+}
+
+func sameOrder(a, b *desk) bool {
+	for i := range min(len(a.executed), len(b.executed)) {
+		if a.executed[i].Digest != b.executed[i].Digest {
+			return false
+		}
+	}
+	return true
+}
+
+// §4: nothing in the acceptance of a proposal depends on executed state. (E.g.
+// a backup one slot behind sees a full client window and deposes an honest
+// primary.)
+func TestAcceptanceDoesNotDependOnExecution(t *testing.T) {
+	l := newLab(t, 4)
+	l.counter = 1000 // far beyond the window of a client that nothing was executed of
+	pp := l.propose(0, 3, l.now, l.request())
+	if r := l.give(1, consensus.ReplicaPeer(0), pp.Frame); r != "" {
+		t.Errorf("ignored: %s", r)
+	}
+	if !l.desks[1].engine.log.slots[3].voted {
+		t.Error("no PREPARE")
+	}
+}
+
+// §4: acceptance, condition by condition.
+func TestPrePrepareConditions(t *testing.T) {
+	second := consensus.Time(1e9)
+	for name, c := range map[string]struct {
+		n     consensus.Seq
+		v     consensus.View
+		stamp consensus.Time
+		want  consensus.Reason
+	}{
+		"good":                     {n: 1, want: ""},
+		"at the high mark":         {n: 8, want: ""},
+		"just above the high mark": {n: 9, want: reasonEarly},
+		"far above it":             {n: 1 << 62, want: message.ReasonWindow},
+		"next view, too early":     {n: 1, v: 1, want: reasonFutureView},
+		"a view far ahead":         {n: 1, v: 4, want: message.ReasonFarView},
+		"stamp within the skew":    {n: 1, stamp: 2 * second, want: ""},
+		"stamp ahead":              {n: 1, stamp: 3 * second, want: reasonStampAhead},
+		"stamp a little behind":    {n: 1, stamp: -2 * second, want: ""},
+		"stamp far behind":         {n: 1, stamp: -3 * second, want: reasonStampBehind},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, 4)
+			pp := l.propose(c.v, c.n, l.now+c.stamp, l.request())
+			if got := l.give(2, consensus.ReplicaPeer(pp.Replica), pp.Frame); got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// §4: a proposal ahead of the clock is held until the clock gets there.
+func TestStampAheadIsHeld(t *testing.T) {
+	l := newLab(t, 4)
+	pp := l.propose(0, 1, l.now+l.genesis.Skew+3*labTick, l.request())
+	l.give(2, consensus.ReplicaPeer(0), pp.Frame)
+	l.ticks(2, []int{2})
+	if s := l.desks[2].engine.log.slots[1]; s != nil && s.voted {
+		t.Fatal("voted before the clock got there")
+	}
+	l.ticks(2, []int{2})
+	if s := l.desks[2].engine.log.slots[1]; s == nil || !s.voted {
+		t.Error("did not vote when the clock got there")
+	}
+}
+
+// §4: no request stands twice among a view's new proposals [B37].
+func TestRequestTwiceInView(t *testing.T) {
+	l := newLab(t, 4)
+	r := l.request()
+	l.give(1, consensus.ReplicaPeer(0), l.propose(0, 1, l.now, r).Frame)
+	if got := l.give(1, consensus.ReplicaPeer(0), l.propose(0, 2, l.now, r).Frame); got != reasonTwice {
+		t.Errorf("%q", got)
+	}
+}
+
+// §4: what is executed is the certified batch, never a remembered proposal
+// [B23]: R3 was shown B, the others committed A.
+func TestCertifiedBatchIsExecuted(t *testing.T) {
+	l := newLab(t, 4)
+	a, b := l.propose(0, 1, l.now, l.request()), l.propose(0, 1, l.now, l.request())
+	l.give(3, consensus.ReplicaPeer(0), b.Frame)
+	for _, i := range []int{1, 2} {
+		l.give(i, consensus.ReplicaPeer(0), a.Frame)
+	}
+	l.mail = append(l.mail, letter{0, 3, l.vote(0, message.CommitKind, 0, 1, a.Digest)}, letter{0, 1, l.vote(0, message.CommitKind, 0, 1, a.Digest)}, letter{0, 2, l.vote(0, message.CommitKind, 0, 1, a.Digest)})
+	l.deliver()
+	l.wantExecuted(0, 3)
+	l.ticks(20, []int{1, 2, 3}, only(1, 2, 3))
+	l.wantExecuted(1, 1, 2, 3)
+	if l.desks[3].executed[0].Digest != a.Digest {
+		t.Error("R3 executed the proposal that it was shown")
+	}
+}
+
+// §6: a primary that skips a sequence number is left, although certificates
+// exist above the gap: they prove nothing that others have executed.
+func TestSkippedSequenceNumber(t *testing.T) {
+	l := newLab(t, 4)
+	r := l.request()
+	pp := l.propose(0, 2, l.now, r)
+	for _, i := range []int{1, 2, 3} {
+		l.give(i, consensus.ReplicaPeer(0), pp.Frame)
+		l.mail = append(l.mail, letter{0, consensus.ReplicaID(i), l.vote(0, message.CommitKind, 0, 2, pp.Digest)})
+	}
+	l.deliver(only(0, 1, 2, 3))
+	l.submit(r, 1, 2, 3)
+	if c := l.desks[1].engine.log.slots[2].committed; c == nil {
+		t.Fatal("slot 2 is not committed")
+	}
+	l.ticks(60, []int{1, 2, 3}, only(1, 2, 3))
+	l.wantView(1, 1, 2, 3)
+	l.wantExecuted(2, 1, 2, 3)
+	if l.desks[1].executed[0].Batch != nil || l.desks[1].executed[1].Digest != pp.Digest {
+		t.Error("want the null batch at 1 and the committed batch at 2")
+	}
+}
+
+// §6: a view may not begin before q replicas ask; f+1 move a third one, to the
+// smallest of their views; one alone moves nobody [B20].
+func TestJoin(t *testing.T) {
+	l := newLab(t, 7) // f = 2
+	say := func(i int, v consensus.View) {
+		vc := l.rules.NewViewChange(l.keys[i], message.ViewChange{View: v, Replica: consensus.ReplicaID(i)})
+		l.give(0, consensus.ReplicaPeer(consensus.ReplicaID(i)), vc.Frame)
+	}
+	say(1, 1<<63)
+	say(2, 9)
+	l.wantView(0, 0)
+	say(3, 5)
+	if st := l.desks[0].engine.Status(); st.View != 5 || !st.Changing {
+		t.Errorf("view %d, want to go for 5", st.View)
+	}
+}
+
+// §6: patience for NEW-VIEW starts with q VIEW-CHANGEs for v' or later, and
+// doubles from view to view up to the cap.
+func TestPatienceDoublesToTheCap(t *testing.T) {
+	l := newLab(t, 4)
+	l.submit(l.request(), 0, 1, 2)
+	var left []int
+	tick, last := 0, consensus.View(0)
+	for tick < 2000 {
+		tick++
+		// VIEW-CHANGEs go round, NEW-VIEWs are lost.
+		l.ticks(1, []int{0, 1, 2}, only(0, 1, 2), without(message.NewViewKind, message.PrePrepareKind))
+		if st := l.desks[0].engine.Status(); st.View > last {
+			left, last = append(left, tick), st.View
+		}
+	}
+	for i := 1; i < len(left); i++ {
+		gap := left[i] - left[i-1]
+		if want := min(20<<i, 160); gap < want || gap > want+25 {
+			t.Errorf("view change %d came after %d ticks, want about %d", i+1, gap, want)
+		}
+	}
+	if len(left) < 6 {
+		t.Errorf("only %d view changes in %d ticks", len(left), tick)
+	}
+}
+
+// §6: a VIEW-CHANGE is fixed once sent, and re-sent word for word, also after
+// a restart [B14].
+func TestViewChangeWordForWord(t *testing.T) {
+	l := newLab(t, 4)
+	l.submit(l.request(), 1)
+	l.ticks(30, []int{1}, only(1))
+	first := append([]byte(nil), l.desks[1].engine.views.Mine().Frame...)
+	pp := l.propose(0, 1, l.now, l.request())
+	l.give(1, consensus.ReplicaPeer(0), pp.Frame)
+	l.start(1, false)
+	if vc := l.desks[1].engine.views.Mine(); vc == nil || !bytes.Equal(vc.Frame, first) {
+		t.Error("another VIEW-CHANGE after the restart")
+	}
+	if st := l.desks[1].engine.Status(); st.View != 1 || !st.Changing {
+		t.Errorf("after the restart in view %d", st.View)
+	}
+}
+
+// §6: slots that nobody prepared are filled with null batches; their requests
+// are pending again and are ordered in the new view.
+func TestNullBatchAndPendingAgain(t *testing.T) {
+	l := newLab(t, 4)
+	a, b := l.request(), l.request()
+	l.give(1, consensus.ReplicaPeer(0), l.propose(0, 1, l.now, a).Frame) // R1 alone sees slot 1
+	ppB := l.propose(0, 2, l.now, b)
+	for _, i := range []int{1, 2, 3} {
+		l.give(i, consensus.ReplicaPeer(0), ppB.Frame)
+	}
+	// Nobody passes on what R1 was shown, else slot 1 would need no view change.
+	old := func(m letter) bool {
+		return message.Kind(m.bytes[0]) != message.PrePrepareKind || binary.BigEndian.Uint64(m.bytes[1:]) > 0
+	}
+	l.deliver(only(1, 2, 3), old)
+	l.submit(b, 1, 2, 3)
+	l.ticks(60, []int{1, 2, 3}, only(1, 2, 3), old)
+	l.wantView(1, 1, 2, 3)
+	for _, i := range []int{1, 2, 3} {
+		d := l.desks[i]
+		if len(d.executed) < 3 || d.executed[0].Batch != nil || d.executed[1].Digest != ppB.Digest || executedRequests(d) != 2 {
+			t.Errorf("R%d executed %d batches with %d requests; want null, B, and A again", i, len(d.executed), executedRequests(d))
+		}
+	}
+}
+
+// §8: after a restart a replica never contradicts a vote it sent, and says it
+// again.
+func TestRestartDoesNotContradict(t *testing.T) {
+	l := newLab(t, 4)
+	a, b := l.propose(0, 1, l.now, l.request()), l.propose(0, 1, l.now, l.request())
+	l.give(1, consensus.ReplicaPeer(0), a.Frame)
+	l.mail = nil
+	l.start(1, false)
+	l.step(1)
+	if got := l.give(1, consensus.ReplicaPeer(0), b.Frame); got != reasonContradiction {
+		t.Errorf("other proposal after the restart: %q", got)
+	}
+	said := false
+	for _, m := range l.mail {
+		said = said || bytes.Equal(m.bytes, l.vote(1, message.PrepareKind, 0, 1, a.Digest))
+	}
+	if !said {
+		t.Error("the vote was not said again")
+	}
+}
+
+// §8: kill -9 of all replicas loses nothing that was answered: they execute
+// again from their logs, alone.
+func TestAllRestart(t *testing.T) {
+	l := newLab(t, 4)
+	for range 5 {
+		l.submit(l.request(), 0)
+		l.deliver()
+	}
+	order := l.desks[2].executed
+	for i := range l.desks {
+		l.start(i, false)
+		l.step(i)
+	}
+	l.wantExecuted(5, 0, 1, 2, 3)
+	for i, c := range order {
+		if l.desks[2].executed[i].Digest != c.Digest {
+			t.Errorf("slot %d differs after the restart", i+1)
+		}
+	}
+	l.submit(l.request(), 0)
+	l.ticks(10, l.all())
+	l.wantExecuted(6, 0, 1, 2, 3)
+}
+
+// §8: an amnesiac signs nothing until N is stable; the cluster fills for it.
+func TestAmnesiacIsSilentThenVotes(t *testing.T) {
+	l := newLab(t, 4)
+	for range 3 {
+		l.submit(l.request(), 0)
+		l.deliver()
+	}
+	*l.desks[3] = desk{heads: map[consensus.Seq]crypto.Digest{}}
+	l.start(3, true)
+	l.desks[3].heads = l.desks[0].heads // as a transfer would bring them
+	spoke := func() bool {
+		for _, r := range l.desks[3].records {
+			if k := message.Kind(r.Bytes[0]); k == message.PrepareKind || k == message.CommitKind || k == message.ViewChangeKind || k == message.CheckpointKind {
+				if !r.Lazy {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	l.ticks(6, l.all(), without(message.GivenKind))
+	e := l.desks[3].engine
+	if !e.rejoin.known || e.rejoin.view != 2 || e.rejoin.target != 2+2*l.genesis.Window {
+		t.Fatalf("limits %+v", e.rejoin)
+	}
+	if spoke() || !e.rejoin.asleep {
+		t.Error("spoke before its target was stable")
+	}
+	l.ticks(60, l.all(), without(message.GivenKind))
+	if st := l.desks[0].engine.Status(); st.Stable < e.rejoin.target {
+		t.Errorf("the idle cluster was not filled: stable %d, target %d", st.Stable, e.rejoin.target)
+	}
+	l.wantView(2, 0, 1, 2, 3) // the others joined it
+	for _, r := range l.desks[3].records {
+		m, err := l.rules.Decode(r.Bytes)
+		if v, ok := m.(*message.Vote); ok && err == nil && v.Kind != message.CheckpointKind && (v.Seq <= e.rejoin.target || v.View < 2) {
+			t.Errorf("signed %s", v)
+		}
+	}
+}
+
+// §8: with f = 0 nobody could spare the vote of a wiped member.
+func TestAmnesiacWithoutFaultsRefused(t *testing.T) {
+	l := newLab(t, 3)
+	c := DefaultConfig(l.genesis, 0, l.keys[0], l.verify)
+	p, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.New(consensus.Recovered{Amnesiac: true}); err == nil {
+		t.Error("a wiped member of three started")
+	}
+}
+
+// §5: two certificates for one height are a fork: keep everything and stop.
+func TestForkHalts(t *testing.T) {
+	l := newLab(t, 4)
+	l.submit(l.request(), 0)
+	l.deliver()
+	other := l.propose(0, 1, l.now+5, l.request())
+	c := &message.Certificate{Kind: message.CommittedCertificate, Seq: 1, Digest: other.Digest}
+	for _, i := range []int{0, 1, 3} {
+		v := l.rules.SignVote(l.keys[i], message.Vote{Kind: message.CommitKind, Seq: 1, Digest: other.Digest, Replica: consensus.ReplicaID(i)})
+		c.Signed = append(c.Signed, message.Signed{Replica: v.Replica, Sig: v.Sig})
+	}
+	g := message.Given{What: message.WhatCommitted, Seq: 1, Digest: other.Digest, Batch: other.Batch, Certificate: c}
+	l.give(2, consensus.ReplicaPeer(3), g.Encode())
+	if l.desks[2].halt == "" {
+		t.Fatal("did not halt")
+	}
+	l.submit(l.request(), 2)
+	if out := l.step(2, consensus.Tick{}); len(out.Sends)+len(out.Early)+len(out.Jobs) > 0 {
+		t.Error("went on after a fork")
+	}
+}
