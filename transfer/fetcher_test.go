@@ -136,6 +136,72 @@ func TestFetchLeavesLiar(t *testing.T) {
 	}
 }
 
+// leaves returns n items that a test's host may list.
+func leaves(n int) (items []consensus.Item) {
+	for i := range n {
+		items = append(items, consensus.Item{ID: fmt.Sprint(i)})
+	}
+	return items
+}
+
+// A host that is slower than the network holds the network back: what is
+// handed in and not yet staged is bounded.
+func TestFetchWaitsForHost(t *testing.T) {
+	f := NewFetcher(Config{Asks: 2, AsksPerSource: 2, ItemsPerAsk: 1, HandedBytes: 4 * consensus.ChunkBytes})
+	f.Start(Target{Seq: 1}, []consensus.ReplicaID{1})
+	d := f.OnStaged(consensus.Staged{Missing: leaves(100)})
+	given := 0
+	for asks := d.Asks; len(asks) > 0; asks = asks[1:] {
+		a := asks[0]
+		d := f.OnParts(1, 1, a.Root, []consensus.Part{{ID: a.Items[0].ID, Bytes: make([]byte, consensus.ChunkBytes)}}, false)
+		asks = append(asks, d.Asks...)
+		given++
+	}
+	if given != 4 {
+		t.Fatalf("%d chunks were handed in, the limit is 4", given)
+	}
+	if d := f.OnStaged(consensus.Staged{From: 1, Put: true, Done: leaves(100)[99:]}); len(d.Asks) != 1 {
+		t.Fatalf("asks after one was staged: %v", d.Asks)
+	}
+}
+
+// A source that keeps the fetch going with a crumb at a time is left.
+func TestFetchLeavesCrumbs(t *testing.T) {
+	f := NewFetcher(Config{ShortAnswers: 3, Asks: 1})
+	f.Start(Target{Seq: 1}, []consensus.ReplicaID{1, 2})
+	d := f.OnStaged(consensus.Staged{Missing: leaves(100)})
+	var from []consensus.ReplicaID
+	for range 4 {
+		a := d.Asks[0]
+		from = append(from, a.To)
+		d = f.OnParts(a.To, 1, a.Root, []consensus.Part{{ID: a.Items[0].ID}}, false)
+	}
+	if p := f.Progress(); p.Sources != 2 {
+		t.Fatalf("a source was left after two crumbs: %v", from)
+	}
+	for len(from) < 6 {
+		a := d.Asks[0]
+		from = append(from, a.To)
+		d = f.OnParts(a.To, 1, a.Root, []consensus.Part{{ID: a.Items[0].ID}}, false)
+	}
+	if p := f.Progress(); p.Sources != 0 || !d.NeedTarget {
+		t.Fatalf("crumbs from %v, sources in use: %d", from, p.Sources)
+	}
+}
+
+// Items that the host neither takes nor calls bad are listed again, if they
+// are still needed, before the restore is ended.
+func TestFetchListsAgain(t *testing.T) {
+	f := NewFetcher(Config{})
+	f.Start(Target{Seq: 1}, []consensus.ReplicaID{1})
+	d := f.OnStaged(consensus.Staged{Missing: leaves(1)})
+	f.OnParts(1, 1, d.Asks[0].Root, []consensus.Part{{ID: "0"}}, false)
+	d = f.OnStaged(consensus.Staged{From: 1, Put: true})
+	if _, ok := d.Jobs[0].(consensus.RestoreBegin); !ok || len(d.Jobs) != 1 {
+		t.Fatalf("jobs: %v", d.Jobs)
+	}
+}
+
 // Answers of the host to jobs of an older target change nothing but the bytes
 // that are accounted for.
 func TestFetchIgnoresOldAnswers(t *testing.T) {

@@ -69,7 +69,9 @@ func (h *host) do(j consensus.Job) consensus.Event {
 		return h.put(j)
 	case consensus.RestoreEnd:
 		missing, _ := h.missing(consensus.Item{ID: "", Hash: h.root}, 1)
-		h.done = len(missing) == 0
+		if h.done = len(missing) == 0; !h.done {
+			h.t.Fatalf("the restore is ended while %q is missing", missing[0].ID)
+		}
 		return consensus.Restored{Seq: h.seq, Root: h.root, OK: h.done}
 	}
 	return nil
@@ -84,13 +86,13 @@ func (h *host) has(it consensus.Item) *node {
 
 func (h *host) missing(from consensus.Item, limit int) (out []consensus.Item, more bool) {
 	n := h.has(from)
-	if n == nil {
+	switch {
+	case n == nil && limit <= 0:
+		return nil, true
+	case n == nil:
 		return []consensus.Item{from}, false
 	}
 	for _, k := range n.kids {
-		if len(out) >= limit {
-			return out, true
-		}
 		sub, m := h.missing(k, limit-len(out))
 		out, more = append(out, sub...), more || m
 	}
@@ -120,15 +122,11 @@ func (h *host) put(j consensus.RestorePut) consensus.Event {
 		}
 		h.staged[it.ID] = n
 		s.Done = append(s.Done, it)
+		// A child may be in place from an earlier target while something
+		// below it is not.
 		for _, k := range n.kids {
-			if h.has(k) != nil {
-				continue
-			}
-			if len(s.Missing) >= h.limit {
-				s.More = true
-				break
-			}
-			s.Missing = append(s.Missing, k)
+			sub, more := h.missing(k, h.limit-len(s.Missing))
+			s.Missing, s.More = append(s.Missing, sub...), s.More || more
 		}
 	}
 	return s
