@@ -133,6 +133,7 @@ type caller struct {
 	signer  crypto.Signer
 	network *p2p.Client
 	mu      sync.Mutex
+	epoch   uint64
 	counter uint64
 	changed chan struct{}
 	replies map[crypto.Digest]map[consensus.ReplicaID]*consensus.Reply
@@ -144,7 +145,7 @@ func (c *cluster) dial(name string) *caller {
 	c.t.Helper()
 	s := seed(name)
 	a := &caller{
-		t: c.t, cluster: c.genesis.ID(), signer: crypto.NewSigner(s), changed: make(chan struct{}, 1),
+		t: c.t, cluster: c.genesis.ID(), signer: crypto.NewSigner(s), epoch: uint64(time.Now().UnixNano()), changed: make(chan struct{}, 1),
 		replies: map[crypto.Digest]map[consensus.ReplicaID]*consensus.Reply{},
 		refused: map[crypto.Digest]map[consensus.ReplicaID]consensus.RefusalCode{},
 		status:  map[consensus.ReplicaID][]byte{},
@@ -223,7 +224,7 @@ func (a *caller) until(what string, again func(), holds func() bool) {
 // request signs the next request.
 func (a *caller) request(ops ...[]byte) *consensus.Request {
 	a.counter++
-	return consensus.SignRequest(a.signer, a.cluster, consensus.Sequence{Epoch: uint64(time.Now().UnixNano()) &^ (1<<40 - 1), Counter: a.counter}, ops)
+	return consensus.SignRequest(a.signer, a.cluster, consensus.Sequence{Epoch: a.epoch, Counter: a.counter}, ops)
 }
 
 // invoke sends one request to the replicas in to, again and again, until two
