@@ -70,7 +70,9 @@ func (c *client) restart() {
 	if c.session == nil {
 		return
 	}
-	c.world.trace.line(c.world.clock.now, "%s restarts with %d operations under way", c.world.name(c.end), len(c.open))
+	w := c.world
+	w.trace.line(w.clock.now, "%s restarts with %d operations under way", w.name(c.end), len(c.open))
+	w.stats.Again += c.session.Stats().Again
 	c.session.Close()
 	c.session.Flush()
 	for range c.open {

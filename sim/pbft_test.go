@@ -5,14 +5,16 @@ import (
 	"os"
 	"strconv"
 	"testing"
+
+	"quorate/consensus"
 )
 
-// TestPBFT runs seeds through both phases. A failure names its seed;
+// TestPBFT runs 200 seeds through both phases. A failure names its seed;
 // SEED=n runs and traces that one, FIRST=a LAST=b runs a range.
 func TestPBFT(t *testing.T) {
 	seed, one := number("SEED", 0)
 	from, _ := number("FIRST", 1)
-	to, _ := number("LAST", 60)
+	to, _ := number("LAST", 200)
 	if one {
 		from, to = seed, seed
 	}
@@ -60,23 +62,17 @@ func TestOneSeedIsOneHistory(t *testing.T) {
 // A run must have something in it, else it proves nothing.
 func TestSeedsAreWorthSomething(t *testing.T) {
 	var sum Stats
-	notes := map[string]int{}
 	for seed := uint64(1); seed <= 20; seed++ {
-		s := run(t, FromSeed(seed), PBFT()).Stats
-		sum.Results += s.Results
-		sum.Hazards += s.Hazards
-		sum.Lost += s.Lost
-		sum.Again += s.Again
-		for k, n := range s.Notes {
-			notes[string(k)] += n
-		}
+		sum.Add(run(t, FromSeed(seed), PBFT()).Stats)
 	}
 	if sum.Results < 1000 || sum.Hazards < 100 || sum.Lost < 1000 {
 		t.Errorf("20 seeds: %d results, %d hazards, %d frames lost", sum.Results, sum.Hazards, sum.Lost)
 	}
-	for _, kind := range []string{"entered view", "stable", "fetched", "rejoined", "restarted", "forwarded"} {
-		if notes[kind] == 0 {
-			t.Errorf("20 seeds: nothing was ever %q; there was %v", kind, notes)
+	for _, kind := range []consensus.NoteKind{
+		consensus.EnteredView, consensus.Stable, consensus.Fetched, consensus.Rejoined, consensus.Restarted, consensus.Forwarded,
+	} {
+		if sum.Notes[kind] == 0 {
+			t.Errorf("20 seeds: nothing was ever %q; there was %v", kind, sum.Notes)
 		}
 	}
 }

@@ -181,3 +181,28 @@ func TestTeethInvention(t *testing.T) {
 		}
 	}), "no client issued")
 }
+
+// Shrinking leaves of a seed what its violation needs: here, nothing but time.
+func TestShrink(t *testing.T) {
+	bad := bending(raftSubject, func(seat Seat) func(*consensus.Output) {
+		return func(o *consensus.Output) {
+			for i, j := range o.Jobs {
+				if c, ok := j.(consensus.Commit); ok && seat.Replica == 0 && c.Batch != nil {
+					c.Batch, c.Digest = nil, consensus.NullDigest
+					o.Jobs[i] = c
+				}
+			}
+		}
+	})
+	c := raftConfig(10)
+	small := Shrink(c, bad, 100)
+	if len(small.Hazards) > 0 || small.Network.Loss > 0 || small.Workload.Clients > 1 {
+		t.Errorf("shrunk to %s, weather %+v", small.String(), small.Network)
+	}
+	if len(run(t, small, bad).Violations) == 0 {
+		t.Error("what was shrunk does not fail any more")
+	}
+	if same := Shrink(c, raftSubject, 3); same.String() != c.String() {
+		t.Errorf("a seed without violations was shrunk to %s", same.String())
+	}
+}

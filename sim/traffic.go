@@ -130,8 +130,7 @@ type Stats struct {
 	Lost     uint64 // of them, to the weather and to partitions
 	Hazards  uint64 // that struck
 	Results  uint64 // that callers believe
-	Requests uint64 // signed
-	Again    uint64 // requests sent again
+	Again    uint64 // requests that their sessions sent again
 	Refusals uint64
 	Height   consensus.Seq  // highest batch executed
 	Virtual  consensus.Time // how long the run was
@@ -149,3 +148,20 @@ func (s *Stats) noted(n *consensus.Note) {
 }
 
 func (s *Stats) refused(r consensus.Reason) { s.Reasons[r]++ }
+
+// Add sums up two runs; heights and times are the greater ones.
+func (s *Stats) Add(o Stats) {
+	s.Steps, s.Frames, s.Lost, s.Hazards = s.Steps+o.Steps, s.Frames+o.Frames, s.Lost+o.Lost, s.Hazards+o.Hazards
+	s.Results, s.Refusals, s.Again = s.Results+o.Results, s.Refusals+o.Refusals, s.Again+o.Again
+	s.Height, s.Records = max(s.Height, o.Height), max(s.Records, o.Records)
+	s.Virtual, s.Recovery = s.Virtual+o.Virtual, max(s.Recovery, o.Recovery)
+	if s.Notes == nil {
+		s.Notes, s.Reasons = map[consensus.NoteKind]int{}, map[consensus.Reason]int{}
+	}
+	for k, n := range o.Notes {
+		s.Notes[k] += n
+	}
+	for k, n := range o.Reasons {
+		s.Reasons[k] += n
+	}
+}

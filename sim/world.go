@@ -171,6 +171,11 @@ func (w *World) Run() Result {
 	})
 	w.stats.Virtual = w.clock.now - dawn
 	w.stats.Lost = w.net.lost
+	for _, c := range w.clients {
+		if c.session != nil {
+			w.stats.Again += c.session.Stats().Again
+		}
+	}
 	return Result{Violations: w.checks.violations, Steps: w.stats.Steps, History: uint64(w.history), Stats: w.stats}
 }
 
