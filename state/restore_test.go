@@ -265,7 +265,8 @@ func TestRestoreAsksOnlyForDifferences(t *testing.T) {
 }
 
 // TestRestoreListsWithinItsBound restores a state in which everything differs,
-// breadth first, so that far more is missing at a time than may be listed.
+// all nodes before the first value, so that far more is missing at a time than
+// may be listed; once from the first path on and once from the last.
 func TestRestoreListsWithinItsBound(t *testing.T) {
 	mine, theirs := map[string]string{}, map[string]string{}
 	long := strings.Repeat("l", inlineBytes)
@@ -273,40 +274,48 @@ func TestRestoreListsWithinItsBound(t *testing.T) {
 		mine[fmt.Sprint(i)] = "mine"
 		theirs[fmt.Sprint(i)] = fmt.Sprint(long, i)
 	}
-	memory, s, _ := kept(t, 64, mine)
 	_, other, root := kept(t, 128, theirs)
 	from, _ := other.Snapshot(128, root)
-	rounds, cut := 0, 0
-	for {
-		missing, more, err := s.RestoreBegin(128, root, []byte("proof"))
-		must(t, err)
-		if len(missing) == 0 {
-			break
-		}
-		rounds++
-		for len(missing) > 0 {
-			if len(missing) > MaxListed || len(missing) != len(s.restore.listed) {
-				t.Fatalf("%d items are listed, the state has %d, limit %d", len(missing), len(s.restore.listed), MaxListed)
+	for _, sign := range []int{1, -1} {
+		memory, s, _ := kept(t, 64, mine)
+		rounds, cut := 0, 0
+		for {
+			missing, more, err := s.RestoreBegin(128, root, []byte("proof"))
+			must(t, err)
+			if len(missing) == 0 {
+				break
 			}
-			batch := missing[:min(len(missing), consensus.MaxItemsPerFetch)]
-			parts, err := from.Read(batch, consensus.ChunkBytes)
-			must(t, err)
-			done, _, next, cutShort, err := s.RestorePut(batch[:len(parts)], parts)
-			must(t, err)
-			missing = append(missing[len(done):], next...)
-			more = more || cutShort
+			rounds++
+			for len(missing) > 0 {
+				if len(missing) > MaxListed || len(missing) != len(s.restore.listed) {
+					t.Fatalf("%d items are listed, the state has %d, limit %d", len(missing), len(s.restore.listed), MaxListed)
+				}
+				slices.SortFunc(missing, func(a, b consensus.Item) int {
+					if a.ID[0] != b.ID[0] {
+						return int(a.ID[0]) - int(b.ID[0])
+					}
+					return sign * strings.Compare(a.ID, b.ID)
+				})
+				batch := missing[:min(len(missing), 40)]
+				parts, err := from.Read(batch, consensus.ChunkBytes)
+				must(t, err)
+				done, _, next, cutShort, err := s.RestorePut(batch[:len(parts)], parts)
+				must(t, err)
+				missing = append(missing[len(done):], next...)
+				more = more || cutShort
+			}
+			if more {
+				cut++
+			}
 		}
-		if more {
-			cut++
+		if rounds < 2 || cut == 0 {
+			t.Errorf("%d rounds, %d of them cut short: the bound was not reached", rounds, cut)
 		}
+		if ok, err := s.RestoreEnd(); !ok || err != nil {
+			t.Fatalf("end: %v %v", ok, err)
+		}
+		finished(t, memory, from, theirs)
 	}
-	if rounds < 2 || cut == 0 {
-		t.Errorf("%d rounds, %d of them cut short: the bound was not reached", rounds, cut)
-	}
-	if ok, err := s.RestoreEnd(); !ok || err != nil {
-		t.Fatalf("end: %v %v", ok, err)
-	}
-	finished(t, memory, from, theirs)
 }
 
 // TestRestoreOfNothingHereTakesFewParts: a replica that has nothing asks for
