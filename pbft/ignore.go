@@ -65,10 +65,6 @@ func (r *replica) ignorePosition(e consensus.Receive, v *message.Vote) consensus
 	return ""
 }
 
-func (r *replica) ignoreVote(e consensus.Receive, v *message.Vote) consensus.Reason {
-	return r.ignorePosition(e, v)
-}
-
 // ignorePrePrepare carries out the acceptance rule of §4.2. Nothing in it
 // depends on executed state: replicas execute at different times.
 func (r *replica) ignorePrePrepare(e consensus.Receive, m *message.PrePrepare) consensus.Reason {

@@ -117,26 +117,22 @@ func (r *replica) accept(s *slot, frame []byte) {
 	r.advance(s)
 }
 
-// onPrepare counts a backup's PREPARE; it may come before the PRE-PREPARE.
-func (r *replica) onPrepare(e consensus.Receive, v *message.Vote) {
-	if reason := r.ignoreVote(e, v); reason != "" {
+// onVote counts a PREPARE or a COMMIT, which may come before everything else.
+func (r *replica) onVote(e consensus.Receive, v *message.Vote) {
+	if v.Kind == message.CheckpointKind {
+		r.onCheckpoint(v)
+		return
+	}
+	if reason := r.ignorePosition(e, v); reason != "" {
 		r.ignored(reason, v)
 		return
 	}
 	s := r.slot(v.Seq)
-	if r.counts(&s.prepares, v) {
-		r.advance(s)
+	votes := &s.prepares
+	if v.Kind == message.CommitKind {
+		votes = &s.commits
 	}
-}
-
-// onCommit counts a COMMIT; it may come before everything else.
-func (r *replica) onCommit(e consensus.Receive, v *message.Vote) {
-	if reason := r.ignoreVote(e, v); reason != "" {
-		r.ignored(reason, v)
-		return
-	}
-	s := r.slot(v.Seq)
-	if r.counts(&s.commits, v) {
+	if r.counts(votes, v) {
 		r.advance(s)
 	}
 }

@@ -166,17 +166,6 @@ func (r *replica) onReceive(e consensus.Receive) {
 	}
 }
 
-func (r *replica) onVote(e consensus.Receive, v *message.Vote) {
-	switch v.Kind {
-	case message.PrepareKind:
-		r.onPrepare(e, v)
-	case message.CommitKind:
-		r.onCommit(e, v)
-	case message.CheckpointKind:
-		r.onCheckpoint(v)
-	}
-}
-
 // onTick is where time passes: everything that happens without a message.
 func (r *replica) onTick() {
 	r.tick++
