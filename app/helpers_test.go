@@ -199,7 +199,7 @@ func misbehave(ctx app.Context, tx app.Tx, verb byte) consensus.Result {
 	case 'v':
 		tx.Put([]byte("v"), make([]byte, ctx.Limits.ValueBytes+app.ValueOverhead+1))
 	case 'm': // calls its transaction from within a range
-		tx.Range(nil, nil, func(key, _ []byte) bool { tx.Delete(key); return true })
+		tx.Range(nil, nil, func(key, _ []byte) bool { tx.Get(key); return true })
 	case 'c':
 		return consensus.Result{Code: consensus.ResultLimit}
 	case 'L':

@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"testing"
 
@@ -14,76 +13,6 @@ import (
 )
 
 func epochOf(t consensus.Time) uint64 { return uint64(t) }
-
-// Every code but OK leaves no write behind, and a panic's text never leaves
-// the replica (§3: "yields a fixed error code, never the panic's text").
-func TestAnOperationThatDoesNotSucceedLeavesNothing(t *testing.T) {
-	tests := map[string]struct {
-		op   string
-		code consensus.ResultCode
-		data string
-	}{
-		"fails":                     {"f", consensus.ResultFailed, "no"},
-		"panics":                    {"p", consensus.ResultPanic, ""},
-		"panics in the runtime":     {"n", consensus.ResultPanic, ""},
-		"too many steps, swallowed": {"s", consensus.ResultLimit, ""},
-		"writes too many bytes":     {"w", consensus.ResultLimit, ""},
-		"key too long":              {"k", consensus.ResultLimit, ""},
-		"value too long":            {"v", consensus.ResultLimit, ""},
-		"writes within a range":     {"m", consensus.ResultPanic, ""},
-		"claims a code not its own": {"c", consensus.ResultPanic, ""},
-		"result too large":          {"L", consensus.ResultTooLarge, ""},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			c := newCluster(t, script{}, newGenesis())
-			out := c.commit(request(client(1), epochOf(testStart), 1, []byte("a1"), []byte(test.op), []byte("a2"), []byte("rlog")))
-			got := out.Replies[0].Results
-			if got[1].Code != test.code || string(got[1].Data) != test.data {
-				t.Errorf("result %d %q, want %d %q", got[1].Code, got[1].Data, test.code, test.data)
-			}
-			if string(got[3].Data) != "12" {
-				t.Errorf("log is %q after it, want \"12\"", got[3].Data)
-			}
-			if noted := len(out.Notes) == 1; noted != (test.code == consensus.ResultPanic) {
-				t.Errorf("notes: %v", out.Notes)
-			}
-		})
-	}
-}
-
-// A reader may do what does not write, whatever the application is.
-func TestAReaderCannotWrite(t *testing.T) {
-	c := newCluster(t, script{}, newGenesis())
-	got := c.one(request(client(0), epochOf(testStart), 1, []byte("a1")))
-	if got.Code != consensus.ResultFailed || string(got.Data) != app.DeniedText {
-		t.Errorf("a reader's write: %d %q", got.Code, got.Data)
-	}
-	if got := c.one(request(client(0), epochOf(testStart), 2, []byte("rlog"))); got.Code != consensus.ResultOK || len(got.Data) != 0 {
-		t.Errorf("a reader's read: %d %q", got.Code, got.Data)
-	}
-}
-
-// §3: results of a request share its limit; what has no room is undone.
-func TestResultsOfARequestAreBounded(t *testing.T) {
-	g := newGenesis()
-	g.Limits.ResultBytes = 100
-	c := newCluster(t, script{}, g)
-	z := func(n uint32) []byte { return binary.BigEndian.AppendUint32([]byte("z"), n) }
-	out := c.commit(request(client(1), epochOf(testStart), 1, z(50), z(50), z(28), []byte("a1"), z(0)))
-	want := []consensus.ResultCode{0, consensus.ResultTooLarge, consensus.ResultOK, consensus.ResultTooLarge, 0}
-	for i, r := range out.Replies[0].Results {
-		if r.Code != want[i] {
-			t.Errorf("result %d has code %d, want %d", i, r.Code, want[i])
-		}
-	}
-	if n := len(consensus.AppendResults(nil, out.Replies[0].Results)); n > 104 {
-		t.Errorf("results are %d bytes long", n)
-	}
-	if got := c.one(request(client(1), epochOf(testStart), 2, []byte("rlog"))); len(got.Data) != 0 {
-		t.Errorf("what had no room was not undone: %q", got.Data)
-	}
-}
 
 // §4: executed time is max(stamp, previous + 1 ns); null batches leave it.
 func TestExecutedTime(t *testing.T) {

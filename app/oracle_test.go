@@ -147,7 +147,7 @@ func TestSessionsAgreeWithTheOracle(t *testing.T) {
 		c, calm := newCluster(t, script{}, g), newCluster(t, script{}, g)
 		o := &oracle{g: g, now: testStart, sessions: map[crypto.PublicKey]*oracleSession{}, ever: map[crypto.PublicKey]map[consensus.Sequence]bool{}}
 		for range rapid.IntRange(1, 40).Draw(rt, "batches") {
-			o.now = max(c.now+rapid.SampledFrom([]consensus.Time{0, second, 9 * second, 21 * second}).Draw(rt, "step"), o.now+1)
+			o.now = max(c.now+rapid.SampledFrom([]consensus.Time{0, second, 10 * second, 20 * second, 21 * second}).Draw(rt, "step"), o.now+1)
 			c.now = o.now
 			batch := &consensus.Batch{Stamp: c.now}
 			for range rapid.IntRange(0, 6).Draw(rt, "requests") {
