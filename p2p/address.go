@@ -28,6 +28,8 @@ func parseAddr(s string) (ma.Multiaddr, error) {
 	return addr, nil
 }
 
+// multiaddrText spells a host and a port as a multiaddress. Mistakes in them
+// are found by whoever parses the result.
 func multiaddrText(host, port string) string {
 	kind := "dns"
 	switch ip := net.ParseIP(host); {

@@ -14,9 +14,17 @@ type countingReceiver struct {
 	want int
 	got  int // by one reader goroutine only
 	done chan struct{}
+
+	other func(frame []byte) // counts instead, if not nil
 }
 
 func (r *countingReceiver) Frames(group []consensus.Frame) {
+	if r.other != nil {
+		for _, f := range group {
+			r.other(f.Bytes)
+		}
+		return
+	}
 	if r.got += len(group); r.got >= r.want {
 		r.got -= r.want
 		r.done <- struct{}{}
@@ -100,4 +108,37 @@ func BenchmarkBulk(b *testing.B) {
 	}
 	b.StopTimer()
 	b.ReportMetric(float64((cpu()-began).Microseconds())/float64(sent), "cpu-µs/MiB")
+}
+
+// BenchmarkVoteBesideBulk: how long a vote takes, there only, while parts of a
+// state travel as fast as they can. Compare with window 1 above.
+func BenchmarkVoteBesideBulk(b *testing.B) {
+	n, receiver, stop := pair(b, 1)
+	votes := make(chan struct{}, 1)
+	receiver.other = func(frame []byte) {
+		if len(frame) == 200 {
+			votes <- struct{}{}
+		}
+	}
+	to, part, vote := consensus.ReplicaPeer(1), make([]byte, 1<<20), make([]byte, 200)
+	ended, quit := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-quit:
+				return
+			case <-time.After(time.Millisecond):
+				for n.Send(to, consensus.Bulk, part) {
+				}
+			}
+		}
+	}()
+	for b.Loop() {
+		n.Send(to, consensus.Votes, vote)
+		<-votes
+	}
+	close(quit)
+	<-ended
+	stop()
 }

@@ -56,7 +56,8 @@ func newClients(n *Network) *clients {
 	}
 }
 
-// serve reads requests from one stream, beside a writer for the answers.
+// serve reads requests from one stream, beside a writer for the answers. Either
+// ends the other by resetting the stream, because half a stream serves nobody.
 func (c *clients) serve(s network.Stream) {
 	from, code := c.net.gate.caller(s.Conn())
 	if code != 0 {
@@ -72,7 +73,7 @@ func (c *clients) serve(s network.Stream) {
 	ctx, cancel := context.WithCancel(c.net.ctx)
 	var writer sync.WaitGroup
 	writer.Go(func() {
-		err := me.box.drain(ctx, patientWriter{stream: s, patience: c.net.config.Limits.WriteTimeout})
+		err := me.box.drain(ctx, &patientWriter{stream: s, patience: c.net.config.Limits.WriteTimeout})
 		c.net.log.Debug("answers ended", "client", from.Key.Short(), "error", err)
 		_ = s.Reset()
 	})
@@ -106,6 +107,7 @@ func (c *clients) add(key crypto.PublicKey, s *clientStream) bool {
 	return true
 }
 
+// remove forgets a stream and keeps its counts: what was sent stays sent.
 func (c *clients) remove(key crypto.PublicKey, s *clientStream) {
 	c.mu.Lock()
 	list := slices.DeleteFunc(c.all[key], func(o *clientStream) bool { return o == s })
@@ -117,7 +119,9 @@ func (c *clients) remove(key crypto.PublicKey, s *clientStream) {
 	c.mu.Unlock()
 }
 
-// send queues a frame for every stream of a key.
+// send queues a frame for every stream of a key. It reports whether any took it:
+// a client that is gone asks again when it is back, and is answered from its
+// session.
 func (c *clients) send(key crypto.PublicKey, frame []byte) bool {
 	c.mu.RLock()
 	took := false

@@ -156,7 +156,8 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// run keeps the road open until ctx ends.
+// run keeps the road open until ctx ends. A refusal ends a stream too, so that
+// an unknown client comes back at the pace of the backoff and no faster.
 func (r *road) run(ctx context.Context) {
 	for b := (backoff{}); ctx.Err() == nil; b.sleep(ctx) {
 		began := time.Now()
@@ -189,7 +190,8 @@ func (r *road) travel(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	var writer sync.WaitGroup
 	writer.Go(func() {
-		_ = r.box.drain(ctx, patientWriter{stream: s, patience: DefaultLimits().WriteTimeout})
+		// Why it ended does not matter: the reader sees the stream end too.
+		_ = r.box.drain(ctx, &patientWriter{stream: s, patience: DefaultLimits().WriteTimeout})
 		_ = s.Reset() // also ends the reader
 	})
 	err = r.read(ctx, s)

@@ -49,6 +49,7 @@ type frameReader struct {
 	held   int64               // of budget, by the group last returned
 }
 
+// newFrameReader reads frames of at most limit bytes through a buffer.
 func newFrameReader(s source, buffer, limit int, budget *semaphore.Weighted) *frameReader {
 	return &frameReader{stream: s, in: bufio.NewReaderSize(s, buffer), max: limit, budget: budget}
 }
@@ -84,6 +85,7 @@ func (r *frameReader) whole() bool {
 	return err == nil && int64(binary.BigEndian.Uint32(header)) <= int64(r.in.Buffered()-headerSize)
 }
 
+// frame reads one frame. The length is judged before a byte of it is allocated.
 func (r *frameReader) frame(ctx context.Context) ([]byte, error) {
 	var header [headerSize]byte
 	if _, err := io.ReadFull(r.in, header[:]); err != nil {

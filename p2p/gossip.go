@@ -55,6 +55,9 @@ type topic struct {
 	lost     atomic.Uint64 // dropped in the library's queues, in or out
 }
 
+// joinTopic subscribes and starts the two goroutines of the topic. It must run
+// before the host listens or dials: peers learn of the gossip protocol once,
+// when they connect.
 func joinTopic(ctx context.Context, config topicConfig) (*topic, error) {
 	t := &topic{config: config, box: newOutbox(topicLimit, nil, nil), budget: make(map[peer.ID]*rate.Limiter)}
 	for id := range config.who.members {
@@ -96,6 +99,7 @@ func joinTopic(ctx context.Context, config topicConfig) (*topic, error) {
 	return t, nil
 }
 
+// join installs the validator first, so that no message passes without it.
 func (t *topic) join(ps *pubsub.PubSub, name string) error {
 	if err := ps.RegisterTopicValidator(name, t.validate, pubsub.WithValidatorInline(true)); err != nil {
 		return err
@@ -194,6 +198,7 @@ func (t *topic) deliverAll(ctx context.Context) {
 	}
 }
 
+// close leaves the topic and waits for both goroutines.
 func (t *topic) close() {
 	t.cancel()
 	t.work.Wait()

@@ -70,6 +70,8 @@ type member struct {
 	addr    ma.Multiaddr // nil: never dialled
 }
 
+// newRoster finds the peer ids of all who are named in the configuration. Two
+// members with one key, or one id, would be one peer with two votes: refused.
 func newRoster(key lcrypto.PrivKey, members []Member, observers []crypto.PublicKey) (*roster, error) {
 	r := &roster{key: key, members: make(map[peer.ID]member), observers: make(map[peer.ID]crypto.PublicKey)}
 	id, err := peer.IDFromPrivateKey(key)

@@ -124,7 +124,8 @@ func (l *link) connected() bool {
 	return l.net.host.Network().Connectedness(l.member.id) == network.Connected
 }
 
-// run keeps the link up until ctx ends.
+// run keeps the link up until ctx ends. It is the only goroutine that dials, so
+// that a peer that is away costs one attempt at a time.
 func (l *link) run(ctx context.Context) {
 	for l.connect(ctx) {
 		l.reconnects.Add(1)
@@ -156,7 +157,7 @@ func (l *link) connect(ctx context.Context) bool {
 	}
 }
 
-// pause waits for d, or for news of a connection: then it returns true.
+// pause waits for d (a negative one has passed), or for news of a connection: then it returns true.
 func (l *link) pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -176,7 +177,9 @@ func (l *link) dial(ctx context.Context) error {
 	return dial(ctx, l.net.host, l.member)
 }
 
-// session runs the writers while there is a connection.
+// session runs the writers while there is a connection. A class whose stream
+// breaks is mended by its own writer: a stalled snapshot does not take the votes
+// down with it.
 func (l *link) session(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	var writers sync.WaitGroup
@@ -228,7 +231,7 @@ func (l *link) writeStream(ctx context.Context, class consensus.Class) error {
 	if s.Conn().IsClosed() {
 		stop() // closed before connChanged could find it
 	}
-	err = box.drain(ctx, patientWriter{stream: s, patience: l.net.config.Limits.WriteTimeout})
+	err = box.drain(ctx, &patientWriter{stream: s, patience: l.net.config.Limits.WriteTimeout})
 	_ = s.Reset()
 	return err
 }

@@ -95,6 +95,8 @@ func (n *Network) start() error {
 	return nil
 }
 
+// joinTopic makes the topic deliver to the receiver. Whose words a frame carries
+// is for Open to find out: the peer that passed it on is only a courier.
 func (n *Network) joinTopic() error {
 	t, err := joinTopic(n.ctx, topicConfig{
 		host: n.host, cluster: n.config.Cluster, who: n.who, bytesPerSecond: n.config.Limits.TopicBytesPerPeer,
@@ -106,6 +108,7 @@ func (n *Network) joinTopic() error {
 	return err
 }
 
+// listen opens the port, last of all.
 func (n *Network) listen() error {
 	addr, err := parseAddr(n.config.Listen)
 	if err != nil {
@@ -191,6 +194,7 @@ func (n *Network) Send(to consensus.Peer, class consensus.Class, frame []byte) b
 // time (15 s) goes nowhere.
 func (n *Network) Publish(frame []byte) bool { return n.topic.publish(frame) }
 
+// linkTo finds the link to a member; nil for our own id and for unknown ones.
 func (n *Network) linkTo(r consensus.ReplicaID) *link {
 	i, ok := slices.BinarySearchFunc(n.links, r, func(l *link, r consensus.ReplicaID) int { return int(l.member.replica) - int(r) })
 	if !ok {

@@ -130,6 +130,7 @@ func (b *outbox) pop() {
 	}
 }
 
+// clear drops everything that waits, and counts it.
 func (b *outbox) clear() {
 	b.dropped.Add(uint64(b.waiting()))
 	b.add(-b.bytes)
@@ -215,6 +216,8 @@ func (b *outbox) drain(ctx context.Context, w io.Writer) error {
 	}
 }
 
+// write puts frames behind their lengths into the buffer; a frame larger than
+// the buffer goes straight through it, uncopied.
 func (b *outbox) write(out *bufio.Writer, batch [][]byte) error {
 	var header [headerSize]byte
 	for _, f := range batch {
@@ -237,15 +240,21 @@ type sink interface {
 }
 
 // patientWriter gives every write a deadline: a peer that accepts and never
-// reads blocks its stream's writer no longer than this, and is then reset.
+// reads blocks its stream's writer no longer than patience, and is then reset.
+// The deadline is moved only when a quarter of it is used up, because a timer
+// for every vote would be a cost of its own.
 type patientWriter struct {
 	stream   sink
 	patience time.Duration
+	moved    time.Time
 }
 
-func (w patientWriter) Write(p []byte) (int, error) {
-	if err := w.stream.SetWriteDeadline(time.Now().Add(w.patience)); err != nil {
-		return 0, err
+func (w *patientWriter) Write(p []byte) (int, error) {
+	if now := time.Now(); now.Sub(w.moved) > w.patience/4 {
+		if err := w.stream.SetWriteDeadline(now.Add(w.patience)); err != nil {
+			return 0, err
+		}
+		w.moved = now
 	}
 	return w.stream.Write(p)
 }

@@ -99,6 +99,7 @@ func (n *Network) Stats() Stats {
 	return s
 }
 
+// stats sums the streams that are open and those that have ended.
 func (c *clients) stats() ClientStats {
 	counts := c.net.gate.counts()
 	s := ClientStats{
