@@ -144,9 +144,9 @@ func TestCraftedSignaturesConvictTheirMaker(t *testing.T) {
 	craft := func(d crypto.Digest) []byte {
 		frame := c.vote(message.CommitKind, 1, 0, 3, d)
 		body := frame[:voteBody]
-		sig := torsion(t, [32]byte{7: 2}, crypto.Domain{Tag: "quorate/1/commit", Cluster: c.Cluster}, body)
+		sig := torsion(t, [32]byte{7: 2}, commits(c), body)
 		public := c.Genesis.Replicas[1]
-		if ed25519.Verify(public[:], crypto.Domain{Tag: "quorate/1/commit", Cluster: c.Cluster}.Append(nil, body), sig) {
+		if ed25519.Verify(public[:], commits(c).Append(nil, body), sig) {
 			t.Fatal("the standard library accepts it: nothing is tested here")
 		}
 		return append(bytes.Clone(body), sig...)
@@ -155,6 +155,22 @@ func TestCraftedSignaturesConvictTheirMaker(t *testing.T) {
 	if got, err := Verify(&c.Genesis, Contradiction{First: craft(a), Second: craft(b)}.Encode()); got != want {
 		t.Errorf("got %s, %v", got, err)
 	}
+}
+
+// A signer can put many valid signatures under the same words. That is odd, and
+// contradicts nothing.
+func TestTwoSignaturesUnderTheSameWordsConvictNobody(t *testing.T) {
+	c := newCluster(t)
+	frame := c.vote(message.CommitKind, 1, 0, 3, a)
+	body := frame[:voteBody]
+	again := append(bytes.Clone(body), torsion(t, [32]byte{7: 2}, commits(c), body)...)
+	if fault, err := Verify(&c.Genesis, Contradiction{First: frame, Second: again}.Encode()); !errors.Is(err, ErrNoContradiction) {
+		t.Errorf("%v, %v", fault, err)
+	}
+}
+
+func commits(c *cluster) crypto.Domain {
+	return crypto.Domain{Tag: "quorate/1/commit", Cluster: c.Cluster, Epoch: c.Genesis.Epoch}
 }
 
 // torsion signs as RFC 8032 does, but adds a point of order 8 to R.

@@ -20,7 +20,7 @@ type cluster struct {
 func newCluster(t testing.TB) *cluster {
 	t.Helper()
 	g := consensus.NewGenesis("test", "pbft", nil)
-	g.CheckpointInterval, g.Window = 2, 4
+	g.CheckpointInterval, g.Window, g.Epoch = 2, 4, 6
 	c := &cluster{}
 	for i := range 4 {
 		var seed [crypto.PrivateKeySize]byte

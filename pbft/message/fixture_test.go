@@ -24,7 +24,7 @@ func newCluster(t testing.TB, n int) *cluster {
 	c := &cluster{ring: crypto.NewKeyring()}
 	g := consensus.NewGenesis("test", "pbft", nil)
 	g.CheckpointInterval, g.Window = 2, 4
-	g.Limits.OperationBytes, g.Limits.RequestBytes, g.Limits.BatchBytes, g.Limits.BatchRequests = 64, 512, 1024, 4
+	g.Limits.OperationBytes, g.Limits.RequestBytes, g.Limits.BatchBytes, g.Limits.BatchRequests = 64, 512, 390, 4
 	for i := range n {
 		c.replicas = append(c.replicas, crypto.NewSimSigner(c.ring, seed(i)))
 		g.Replicas = append(g.Replicas, c.replicas[i].Public())

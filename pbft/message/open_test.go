@@ -63,6 +63,9 @@ func TestProposals(t *testing.T) {
 	for i := range uint64(3) {
 		bigs = append(bigs, consensus.SignRequest(c.clients[1], c.Cluster, consensus.Sequence{Epoch: 1, Counter: i + 1}, [][]byte{medium, medium, medium, medium}))
 	}
+	if size := c.batch(big).Size(); size <= c.Genesis.Limits.BatchBytes {
+		t.Fatalf("a batch of %d bytes is not over the limit", size)
+	}
 	swapped := propose(0, 0, c.batch(one))
 	copy(swapped[len(swapped)-len(two.Raw):], two.Raw)
 	for _, tc := range []struct {
