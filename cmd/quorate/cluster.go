@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/client"
+	"quorate/client/session"
+	"quorate/testnet"
+)
+
+func dirFlag() cli.Flag {
+	return &cli.PathFlag{Name: "dir", Aliases: []string{"d"}, EnvVars: []string{"QUORATE_DIR"}, Value: "quorate-testnet", Usage: "`DIR` of the cluster"}
+}
+
+// clusterFlags are what every command has that talks to a cluster, with more
+// of its own.
+func clusterFlags(more ...cli.Flag) []cli.Flag {
+	return append([]cli.Flag{
+		dirFlag(),
+		&cli.PathFlag{Name: "genesis", Usage: "genesis `FILE` of a cluster elsewhere, instead of --dir"},
+		&cli.PathFlag{Name: "key", Usage: "client key `FILE`; with --dir, instead of its default client's"},
+		&cli.StringFlag{Name: "addresses", Usage: "`HOST:PORT,...` of the replicas, by id; with --genesis, instead of the file's own"},
+		passphraseFlag(),
+	}, more...)
+}
+
+func timeoutFlag(standard time.Duration) cli.Flag {
+	return &cli.DurationFlag{Name: "timeout", EnvVars: []string{"QUORATE_TIMEOUT"}, Value: standard, Usage: "give up after this long"}
+}
+
+// access is what a client needs to reach a cluster.
+type access struct {
+	founding testnet.Founding
+	keyFile  string
+	seed     testnet.Seed
+	local    *testnet.Cluster // nil for a cluster elsewhere
+}
+
+// reach finds the cluster that the flags name.
+func reach(c *cli.Context) (*access, error) {
+	a := &access{keyFile: c.Path("key")}
+	if c.IsSet("genesis") {
+		if err := a.elsewhere(c); err != nil {
+			return nil, err
+		}
+	} else if err := a.here(c); err != nil {
+		return nil, err
+	}
+	var err error
+	a.seed, err = testnet.ReadKey(a.keyFile, passphrase(c))
+	return a, err
+}
+
+func (a *access) elsewhere(c *cli.Context) error {
+	if a.keyFile == "" {
+		return usageError("--genesis needs --key FILE: a client key that the genesis admits")
+	}
+	founding, err := testnet.LoadGenesis(c.Path("genesis"))
+	if err != nil {
+		return err
+	}
+	a.founding = *founding
+	if list := c.String("addresses"); list != "" {
+		a.founding.Addresses = strings.Split(list, ",")
+	}
+	if n := len(a.founding.Genesis.Replicas); len(a.founding.Addresses) != n {
+		return usageError("%d addresses for %d replicas: give --addresses HOST:PORT,... or contact.addresses in %s", len(a.founding.Addresses), n, c.Path("genesis"))
+	}
+	return nil
+}
+
+func (a *access) here(c *cli.Context) error {
+	if c.String("addresses") != "" {
+		return usageError("--addresses goes with --genesis")
+	}
+	cluster, err := openCluster(c)
+	if err != nil {
+		return err
+	}
+	a.local, a.founding = cluster, cluster.Founding
+	if a.keyFile == "" {
+		a.keyFile = cluster.ClientKey()
+	}
+	return nil
+}
+
+// dial makes a client. For a cluster on this machine of which nothing runs it
+// says so at once, instead of waiting for nobody.
+func (a *access) dial(ctx context.Context, tune session.Config) (*client.Client, error) {
+	if a.local != nil && !a.local.AnyRunning() {
+		return nil, &codedError{exitUnreachable, fmt.Errorf("no replica of %s is running: start them with `quorate testnet up --dir %s`", a.local.Dir, a.local.Dir)}
+	}
+	return client.Dial(ctx, client.Config{
+		Genesis: &a.founding.Genesis, Key: a.seed, Addresses: a.founding.Addresses, Session: tune,
+	})
+}
+
+// withClient runs do with a client of the cluster and a bounded context.
+func withClient(c *cli.Context, do func(ctx context.Context, store client.KV) error) error {
+	a, err := reach(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
+	defer cancel()
+	cl, err := a.dial(ctx, session.Config{})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = cl.Close() }()
+	return explainTimeout(c, do(ctx, client.KV{Invoker: cl}))
+}
+
+// explainTimeout says what to do when time ran out.
+func explainTimeout(c *cli.Context, err error) error {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	what := "nothing was executed"
+	if errors.Is(err, session.ErrUnknown) {
+		what = "the operation may have been executed: read before writing again"
+	}
+	return &codedError{exitUnreachable, fmt.Errorf("the cluster did not answer within %v; %s; `quorate status` tells why it does not progress: %w",
+		c.Duration("timeout"), what, context.DeadlineExceeded)}
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/quorum"
+	"quorate/testnet"
+)
+
+func configCommands() *cli.Command {
+	return &cli.Command{
+		Name: "config", Usage: "check configurations",
+		Subcommands: []*cli.Command{{
+			Name: "check", Usage: "check a home, or all homes of a cluster, without starting anything",
+			Description: "Reads config.toml with the environment over it, the genesis, the key, and whether\nthe data belong to this replica of this cluster. Changes nothing.",
+			Flags:       []cli.Flag{dirFlag(), homeFlag(), passphraseFlag()},
+			Action:      does(0, 0, configCheck),
+		}},
+	}
+}
+
+func lookupEnv(name string) (string, bool) { return os.LookupEnv(name) }
+
+func configCheck(c *cli.Context, _ []string) error {
+	if home := c.Path("home"); home != "" {
+		return checkHome(c, home)
+	}
+	cluster, err := openCluster(c)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for i := range cluster.Size() {
+		errs = append(errs, checkHome(c, cluster.Home(i)))
+	}
+	return errors.Join(errs...)
+}
+
+func checkHome(c *cli.Context, home string) error {
+	h, err := testnet.LoadHome(home, testnet.Overrides{Lookup: lookupEnv}, passphrase(c))
+	if err != nil {
+		return err
+	}
+	origin, err := h.Check()
+	if err != nil {
+		return err
+	}
+	system, err := quorum.For(h.Genesis)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s: ok: replica %d of cluster %s, %s, home is %s\n", home, h.Config.Replica, h.Genesis.ID().Short(), system, origin)
+	return nil
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/crypto"
+	"quorate/p2p"
+	"quorate/testnet"
+)
+
+func keysCommands() *cli.Command {
+	return &cli.Command{
+		Name: "keys", Usage: "make and show key files",
+		Subcommands: []*cli.Command{
+			{
+				Name: "new", Usage: "make a key file with mode 0600 and print its public key", ArgsUsage: "FILE",
+				Flags: []cli.Flag{
+					&cli.BoolFlag{Name: "encrypt", Usage: "ask for a passphrase"},
+					passphraseFlag(), outputFlag(),
+				},
+				Action: does(1, 1, keysNew),
+			},
+			{
+				Name: "show", Usage: "print the public key and the peer id of a key file", ArgsUsage: "FILE",
+				Flags:  []cli.Flag{&cli.BoolFlag{Name: "verify", Usage: "also open it, which needs the passphrase if it is encrypted"}, passphraseFlag(), outputFlag()},
+				Action: does(1, 1, keysShow),
+			},
+		},
+	}
+}
+
+func keysNew(c *cli.Context, args []string) error {
+	phrase, err := newPassphrase(c)
+	if err != nil {
+		return err
+	}
+	seed, err := testnet.NewSeed()
+	if err != nil {
+		return err
+	}
+	if err := testnet.WriteKey(args[0], seed, phrase); err != nil {
+		return err
+	}
+	return printKey(c, crypto.PublicOf(seed), phrase != "")
+}
+
+func keysShow(c *cli.Context, args []string) error {
+	public, encrypted, err := testnet.InspectKey(args[0])
+	if err != nil {
+		return err
+	}
+	if c.Bool("verify") {
+		if _, err := testnet.ReadKey(args[0], passphrase(c)); err != nil {
+			return err
+		}
+	}
+	return printKey(c, public, encrypted)
+}
+
+func printKey(c *cli.Context, public crypto.PublicKey, encrypted bool) error {
+	id, err := p2p.PeerID(public)
+	if err != nil {
+		return err
+	}
+	machine, err := asJSON(c)
+	if err != nil {
+		return err
+	}
+	if machine {
+		return printJSON(map[string]any{"public": public.String(), "peer_id": id.String(), "encrypted": encrypted})
+	}
+	fmt.Printf("public     %s\npeer id    %s\nencrypted  %t\n", public, id, encrypted)
+	return nil
+}

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+	"unicode/utf8"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/app/kv"
+	"quorate/client"
+	"quorate/consensus"
+)
+
+const kvHelp = `Values are bytes: from the argument, from --file FILE (- is stdin), or from
+stdin if it is not a terminal. An empty value is not an absent one.
+With --output json, keys and values that are not valid UTF-8 stand in base64,
+under key_base64 and value_base64.`
+
+func kvCommands() *cli.Command {
+	return &cli.Command{
+		Name: "kv", Usage: "read and write the replicated key-value store", Description: kvHelp,
+		Subcommands: []*cli.Command{
+			{Name: "put", Usage: "store a value", ArgsUsage: "KEY [VALUE]", Flags: kvFlags(fileFlag()), Action: does(1, 2, kvPut)},
+			{Name: "get", Usage: "print a value; exit code 4 if the key is absent", ArgsUsage: "KEY", Flags: kvFlags(), Action: does(1, 1, kvGet)},
+			{Name: "del", Usage: "remove a key; exit code 4 if it was absent", ArgsUsage: "KEY", Flags: kvFlags(), Action: does(1, 1, kvDel)},
+			{
+				Name: "cas", Usage: "store a value if the key holds what is expected; exit code 4 if it does not", ArgsUsage: "KEY [VALUE]",
+				Flags: kvFlags(fileFlag(),
+					&cli.StringFlag{Name: "expect", Usage: "the `VALUE` that the key must hold"},
+					&cli.PathFlag{Name: "expect-file", Usage: "`FILE` with that value"},
+					&cli.BoolFlag{Name: "absent", Usage: "the key must be absent"},
+					&cli.BoolFlag{Name: "delete", Usage: "remove the key instead of storing a value"}),
+				Action: does(1, 2, kvCas),
+			},
+			kvRangeCommand(), kvTxnCommand(), kvImportCommand(), kvExportCommand(),
+		},
+	}
+}
+
+func kvFlags(more ...cli.Flag) []cli.Flag {
+	return clusterFlags(append(more, timeoutFlag(30*time.Second), outputFlag())...)
+}
+
+func fileFlag() cli.Flag {
+	return &cli.PathFlag{Name: "file", Aliases: []string{"f"}, Usage: "read the value from `FILE`; - is stdin"}
+}
+
+// maxInput bounds what is read as one value, bytes: a little over the largest
+// value that any genesis can allow, so that the cluster's own limit answers.
+const maxInput = consensus.MaxFrame + 1
+
+// valueOf finds the value of a command: the second argument, --file, or stdin.
+func valueOf(c *cli.Context, args []string) ([]byte, error) {
+	file := c.Path("file")
+	switch {
+	case len(args) > 1 && file != "":
+		return nil, usageError("a value was given, and --file too: which one?")
+	case len(args) > 1:
+		return []byte(args[1]), nil
+	case file == "" && onTerminal(os.Stdin):
+		return nil, usageError("%s %s needs a value: as an argument, by --file, or on stdin", commandPath(c), args[0])
+	case file == "" || file == "-":
+		return readValue(os.Stdin)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return readValue(f)
+}
+
+func readValue(r io.Reader) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxInput))
+	if err == nil && len(b) == maxInput {
+		err = fmt.Errorf("the value has %d bytes or more: no cluster takes that", maxInput)
+	}
+	return b, err
+}
+
+// entryJSON is an entry as --output json prints it.
+type entryJSON struct {
+	Key         *string `json:"key,omitempty"`
+	KeyBase64   []byte  `json:"key_base64,omitempty"`
+	Value       *string `json:"value,omitempty"`
+	ValueBase64 []byte  `json:"value_base64,omitempty"`
+	Revision    uint64  `json:"revision,omitempty"`
+}
+
+func jsonOf(key []byte, e kv.Entry, withValue bool) entryJSON {
+	j := entryJSON{Revision: e.Revision}
+	j.Key, j.KeyBase64 = text(key)
+	if withValue {
+		j.Value, j.ValueBase64 = text(e.Value)
+	}
+	return j
+}
+
+// text is b as a string, or as bytes if it is none.
+func text(b []byte) (*string, []byte) {
+	if !utf8.Valid(b) {
+		return nil, b
+	}
+	s := string(b)
+	return &s, nil
+}
+
+func kvPut(c *cli.Context, args []string) error {
+	value, err := valueOf(c, args)
+	if err != nil {
+		return err
+	}
+	machine, err := asJSON(c)
+	if err != nil {
+		return err
+	}
+	return withClient(c, func(ctx context.Context, store client.KV) error {
+		revision, err := store.Put(ctx, []byte(args[0]), value)
+		if err != nil || !machine {
+			return err
+		}
+		return printJSON(jsonOf([]byte(args[0]), kv.Entry{Revision: revision}, false))
+	})
+}
+
+func kvGet(c *cli.Context, args []string) error {
+	machine, err := asJSON(c)
+	if err != nil {
+		return err
+	}
+	return withClient(c, func(ctx context.Context, store client.KV) error {
+		e, found, err := store.Get(ctx, []byte(args[0]))
+		switch {
+		case err != nil:
+			return err
+		case !found:
+			return no("%q not found", args[0])
+		case machine:
+			return printJSON(jsonOf([]byte(args[0]), e, true))
+		}
+		return printValue(e.Value)
+	})
+}
+
+// printValue writes the bytes as they are; only on a terminal, a line that is
+// not ended is ended.
+func printValue(b []byte) error {
+	if _, err := os.Stdout.Write(b); err != nil {
+		return err
+	}
+	if onTerminal(os.Stdout) && !bytes.HasSuffix(b, []byte("\n")) {
+		fmt.Println()
+	}
+	return nil
+}
+
+func kvDel(c *cli.Context, args []string) error {
+	machine, err := asJSON(c)
+	if err != nil {
+		return err
+	}
+	return withClient(c, func(ctx context.Context, store client.KV) error {
+		existed, err := store.Delete(ctx, []byte(args[0]))
+		if err != nil {
+			return err
+		}
+		if machine {
+			err = printJSON(map[string]bool{"existed": existed})
+		}
+		if !existed {
+			return errors.Join(err, no("%q not found", args[0]))
+		}
+		return err
+	})
+}
+
+func kvCas(c *cli.Context, args []string) error {
+	expect, next, err := swapOf(c, args)
+	if err != nil {
+		return err
+	}
+	machine, err := asJSON(c)
+	if err != nil {
+		return err
+	}
+	return withClient(c, func(ctx context.Context, store client.KV) error {
+		s, err := store.CompareAndSwap(ctx, []byte(args[0]), expect, next)
+		if err != nil {
+			return err
+		}
+		if machine {
+			j := struct {
+				Done    bool `json:"done"`
+				Present bool `json:"present"`
+				entryJSON
+			}{s.Done, s.Present, entryJSON{Revision: s.Revision}}
+			if !s.Done && s.Present {
+				j.entryJSON = jsonOf([]byte(args[0]), s.Current, true)
+			}
+			err = printJSON(j)
+		}
+		if !s.Done {
+			return errors.Join(err, refusedSwap(args[0], s))
+		}
+		return err
+	})
+}
+
+func refusedSwap(key string, s kv.Swapped) error {
+	if !s.Present {
+		return no("%q is absent: nothing was changed", key)
+	}
+	shown := s.Current.Value[:min(len(s.Current.Value), 80)]
+	return no("%q holds another value, %q: nothing was changed", key, shown)
+}
+
+// swapOf reads what a compare-and-swap expects and what it stores.
+func swapOf(c *cli.Context, args []string) (expect, next kv.Maybe, err error) {
+	given := 0
+	for _, name := range []string{"expect", "expect-file", "absent"} {
+		if c.IsSet(name) {
+			given++
+		}
+	}
+	if given != 1 {
+		return expect, next, usageError("%s needs one of --expect VALUE, --expect-file FILE and --absent", commandPath(c))
+	}
+	if c.IsSet("expect") {
+		expect = kv.Some([]byte(c.String("expect")))
+	}
+	if file := c.Path("expect-file"); file != "" {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return expect, next, err
+		}
+		expect = kv.Some(b)
+	}
+	if c.Bool("delete") {
+		if len(args) > 1 || c.Path("file") != "" {
+			return expect, next, usageError("--delete takes no value")
+		}
+		return expect, kv.None, nil
+	}
+	value, err := valueOf(c, args)
+	return expect, kv.Some(value), err
+}

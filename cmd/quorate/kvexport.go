@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/app/kv"
+	"quorate/client"
+	"quorate/client/session"
+)
+
+func kvExportCommand() *cli.Command {
+	return &cli.Command{
+		Name: "export", Usage: "write entries as files: key → path", ArgsUsage: "DIR",
+		Description: "DIR is made if need be, and must be empty without --force. All keys are looked at\n" +
+			"before anything is written: one that is no clean relative path, such as ../x or\n" +
+			"/x, is an error, and nothing is ever written outside DIR.",
+		Flags: clusterFlags(prefixFlag(), outputFlag(),
+			&cli.BoolFlag{Name: "keep-prefix", Usage: "paths begin with the prefix"},
+			&cli.BoolFlag{Name: "force", Usage: "write into a directory that is not empty, over files that are there"},
+			timeoutFlag(10*time.Minute)),
+		Action: does(1, 1, kvExport),
+	}
+}
+
+// export is one run of the command.
+type export struct {
+	store  client.KV
+	prefix string
+	cut    int // bytes of a key that are no part of the path
+	root   *os.Root
+	made   map[string]bool // directories
+}
+
+func kvExport(c *cli.Context, args []string) error {
+	machine, err := asJSON(c)
+	if err != nil {
+		return err
+	}
+	a, err := reach(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
+	defer cancel()
+	cl, err := a.dial(ctx, session.Config{})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = cl.Close() }()
+	x := &export{store: client.KV{Invoker: cl}, prefix: c.String("prefix"), made: map[string]bool{".": true}}
+	if !c.Bool("keep-prefix") {
+		x.cut = len(x.prefix)
+	}
+	begun := time.Now()
+	p, err := x.run(ctx, args[0], c.Bool("force"))
+	if err != nil {
+		return explainTimeout(c, err)
+	}
+	return summarize(machine, "exported", p, time.Since(begun))
+}
+
+func (x *export) run(ctx context.Context, dir string, force bool) (*progress, error) {
+	count, err := x.survey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := prepare(dir, force); err != nil {
+		return nil, err
+	}
+	if x.root, err = os.OpenRoot(dir); err != nil {
+		return nil, err
+	}
+	defer func() { _ = x.root.Close() }()
+	p := newProgress("export", make([]file, count))
+	for e, err := range x.store.Scan(ctx, []byte(x.prefix), false) {
+		if err == nil {
+			err = x.write(e)
+		}
+		if err != nil {
+			p.finish(false)
+			return nil, err
+		}
+		p.done(int64(len(e.Value)))
+	}
+	p.finish(true)
+	return p, nil
+}
+
+// survey looks at all keys first, so that a bad one is found while nothing has
+// been written.
+func (x *export) survey(ctx context.Context) (count int, err error) {
+	files := map[string]bool{}
+	for e, err := range x.store.Scan(ctx, []byte(x.prefix), true) {
+		if err != nil {
+			return 0, err
+		}
+		name, err := x.pathOf(e.Key)
+		if err != nil {
+			return 0, err
+		}
+		files[name] = true
+	}
+	for name := range files {
+		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+			if files[dir] {
+				return 0, fmt.Errorf("%q is a key, and so is %q below it: one path cannot be a file and a directory; nothing was written", dir, name)
+			}
+		}
+	}
+	return len(files), nil
+}
+
+// pathOf is the path of a key below the directory. The rules hold on every
+// system, whatever its separators are.
+func (x *export) pathOf(key []byte) (string, error) {
+	name := string(key)[x.cut:]
+	clean := name != "" && name == path.Clean(name) && !path.IsAbs(name) && name != "." && name != ".." && !strings.HasPrefix(name, "../")
+	if !clean || strings.ContainsAny(name, "\x00\\") {
+		return "", fmt.Errorf("the key %q makes no safe path: export a --prefix without it, or remove it with `quorate kv del`", key)
+	}
+	return name, nil
+}
+
+// prepare makes the directory, and refuses one with something in it.
+func prepare(dir string, force bool) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) > 0 && !force {
+		err = fmt.Errorf("%s is not empty: choose another directory, or --force", dir)
+	}
+	return err
+}
+
+// write makes one file, with the directories above it. The root keeps it
+// inside, also where links lead out.
+func (x *export) write(e kv.Entry) error {
+	name, err := x.pathOf(e.Key)
+	if err != nil {
+		return err
+	}
+	if dir := path.Dir(name); !x.made[dir] {
+		if err := x.root.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		x.made[dir] = true
+	}
+	f, err := x.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(e.Value)
+	return errors.Join(err, f.Close())
+}

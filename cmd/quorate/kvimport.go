@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/client"
+	"quorate/client/session"
+	"quorate/consensus"
+)
+
+func kvImportCommand() *cli.Command {
+	return &cli.Command{
+		Name: "import", Usage: "store a directory tree: path → content", ArgsUsage: "DIR",
+		Description: "Keys are paths below DIR with / between their parts. Links, sockets and other\n" +
+			"things that are no regular files are skipped and named. A file over the cluster's\n" +
+			"limits is an error before anything is stored. What fails because a replica does is\n" +
+			"tried again; run it again after an interruption, storing twice does no harm.",
+		Flags: clusterFlags(prefixFlag(), parallelFlag(), outputFlag(),
+			&cli.DurationFlag{Name: "timeout", EnvVars: []string{"QUORATE_TIMEOUT"}, Value: 2 * time.Minute, Usage: "give up when nothing was stored for this long"}),
+		Action: does(1, 1, kvImport),
+	}
+}
+
+func prefixFlag() cli.Flag {
+	return &cli.StringFlag{Name: "prefix", Usage: "`TEXT` before every path, such as src/"}
+}
+
+func parallelFlag() cli.Flag {
+	return &cli.IntFlag{Name: "parallel", Value: 64, Usage: "how many `FILES` are under way at once"}
+}
+
+// file is one file of a tree.
+type file struct {
+	path string // on this machine
+	key  string
+	size int64
+}
+
+func kvImport(c *cli.Context, args []string) error {
+	machine, err := asJSON(c)
+	if err != nil {
+		return err
+	}
+	a, err := reach(c)
+	if err != nil {
+		return err
+	}
+	files, err := survey(args[0], c.String("prefix"), &a.founding.Genesis.Limits)
+	if err != nil {
+		return err
+	}
+	cl, err := a.dial(c.Context, session.Config{})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = cl.Close() }()
+	begun := time.Now()
+	p := newProgress("import", files)
+	err = storeAll(c, client.KV{Invoker: cl}, files, p)
+	p.finish(err == nil)
+	if err != nil {
+		return err
+	}
+	return summarize(machine, "imported", p, time.Since(begun))
+}
+
+// survey lists the files of a tree in order, and refuses what the cluster's
+// limits do not allow, before anything is stored.
+func survey(dir, prefix string, l *consensus.Limits) ([]file, error) {
+	if stat, err := os.Stat(dir); err != nil {
+		return nil, err
+	} else if !stat.IsDir() {
+		return nil, fmt.Errorf("%s is no directory: store one file with `quorate kv put --file %s KEY`", dir, dir)
+	}
+	var files []file
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if !d.Type().IsRegular() {
+			note("skipping %s: not a regular file", path)
+			return nil
+		}
+		f, err := examine(dir, path, prefix, d, l)
+		files = append(files, f)
+		return err
+	})
+	return files, err
+}
+
+func examine(dir, path, prefix string, d fs.DirEntry, l *consensus.Limits) (file, error) {
+	stat, err := d.Info()
+	if err != nil {
+		return file{}, err
+	}
+	rel, err := filepath.Rel(dir, path)
+	if err != nil {
+		return file{}, err
+	}
+	f := file{path: path, key: prefix + filepath.ToSlash(rel), size: stat.Size()}
+	switch {
+	case f.size > int64(l.ValueBytes):
+		return f, fmt.Errorf("%s has %d bytes, the cluster's limit for a value is %d: nothing was stored", path, f.size, l.ValueBytes)
+	case len(f.key) > l.KeyBytes:
+		return f, fmt.Errorf("%s: its key has %d bytes, the cluster's limit is %d: nothing was stored", path, len(f.key), l.KeyBytes)
+	}
+	return f, nil
+}
+
+// storeAll stores the files with several under way at once, so that the client
+// gathers them under few signatures. The first failure ends it.
+func storeAll(c *cli.Context, store client.KV, files []file, p *progress) error {
+	ctx, fail := context.WithCancelCause(c.Context)
+	defer fail(nil)
+	stop := p.watch(c.Duration("timeout"), func() { fail(context.DeadlineExceeded) })
+	defer stop()
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range max(1, min(c.Int("parallel"), len(files))) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(files)) && ctx.Err() == nil; i = next.Add(1) - 1 {
+				if err := storeOne(ctx, store, &files[i]); err != nil {
+					fail(err)
+					return
+				}
+				p.done(files[i].size)
+			}
+		})
+	}
+	workers.Wait()
+	err := context.Cause(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &codedError{exitUnreachable, fmt.Errorf("nothing was stored for %v: `quorate status` tells why the cluster does not progress; %d of %d files are stored, run the import again", c.Duration("timeout"), p.files.Load(), len(files))}
+	}
+	return err
+}
+
+// storeOne stores one file, again if need be: storing the same value twice is
+// harmless, so an unknown outcome is no reason to stop.
+func storeOne(ctx context.Context, store client.KV, f *file) error {
+	value, err := os.ReadFile(f.path)
+	if err != nil {
+		return err
+	}
+	for {
+		_, err := store.Put(ctx, []byte(f.key), value)
+		again := errors.Is(err, session.ErrUnknown) || errors.Is(err, session.ErrBusy)
+		if err == nil || !again || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/app/kv"
+	"quorate/client"
+)
+
+func kvRangeCommand() *cli.Command {
+	return &cli.Command{
+		Name: "range", Usage: "print entries in the order of their keys",
+		Description: "One line per entry: key, tab, value. Bytes that would break the line, and\n" +
+			"backslashes, are written as \\t, \\n, \\\\ or \\xNN. With --output json, one\n" +
+			"object per line. Each page is read at one moment, the whole is not.",
+		Flags: kvFlags(
+			&cli.StringFlag{Name: "prefix", Usage: "only keys that begin with `TEXT`"},
+			&cli.StringFlag{Name: "from", Usage: "first `KEY`, inclusive"},
+			&cli.StringFlag{Name: "to", Usage: "last `KEY`, exclusive"},
+			&cli.Uint64Flag{Name: "limit", Usage: "at most `N` entries; 0 = all"},
+			&cli.BoolFlag{Name: "keys", Usage: "leave the values out"}),
+		Action: does(0, 0, kvRange),
+	}
+}
+
+func kvRange(c *cli.Context, _ []string) error {
+	from, to := []byte(c.String("from")), []byte(c.String("to"))
+	if c.IsSet("prefix") {
+		if c.IsSet("from") || c.IsSet("to") {
+			return usageError("--prefix goes without --from and --to")
+		}
+		from, to = []byte(c.String("prefix")), kv.PrefixEnd([]byte(c.String("prefix")))
+	}
+	machine, err := asJSON(c)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(os.Stdout)
+	err = withClient(c, func(ctx context.Context, store client.KV) error {
+		return pages(ctx, store, from, to, c.Uint64("limit"), c.Bool("keys"), func(e kv.Entry) error {
+			return printEntry(out, e, machine, !c.Bool("keys"))
+		})
+	})
+	if flushed := out.Flush(); err == nil {
+		err = flushed
+	}
+	return err
+}
+
+// pages visits the entries of a range, at most limit of them (0 = all).
+func pages(ctx context.Context, store client.KV, from, to []byte, limit uint64, keysOnly bool, visit func(kv.Entry) error) error {
+	for left := limit; ; {
+		page, err := store.Range(ctx, from, to, uint32(min(left, 1<<20)), keysOnly)
+		if err != nil {
+			return err
+		}
+		for _, e := range page.Entries {
+			if err := visit(e); err != nil {
+				return err
+			}
+		}
+		left -= min(left, uint64(len(page.Entries)))
+		if !page.More || limit > 0 && left == 0 {
+			return nil
+		}
+		from = page.Next
+	}
+}
+
+func printEntry(w *bufio.Writer, e kv.Entry, machine, withValue bool) error {
+	if machine {
+		return printJSONTo(w, jsonOf(e.Key, e, withValue))
+	}
+	line := plainText(e.Key)
+	if withValue {
+		line += "\t" + plainText(e.Value)
+	}
+	_, err := fmt.Fprintln(w, line)
+	return err
+}
+
+// plainText is b on one line, readable back.
+func plainText(b []byte) string {
+	var out strings.Builder
+	for _, r := range string(b) {
+		switch {
+		case r == '\\':
+			out.WriteString(`\\`)
+		case r == '"', strconv.IsPrint(r) && r != '\uFFFD':
+			out.WriteRune(r)
+		default:
+			return escaped(b)
+		}
+	}
+	return out.String()
+}
+
+func escaped(b []byte) string {
+	q := strconv.Quote(string(b))
+	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
+}
+
+func printJSONTo(w io.Writer, v any) error { return newEncoder(w).Encode(v) }

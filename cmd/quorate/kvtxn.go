@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/app/kv"
+	"quorate/client"
+)
+
+const txnHelp = `Reads lines from FILE, or from stdin. If all conditions hold, the operations
+after "then" are executed, otherwise those after "else": all of them or, if one
+fails, none. Exit code 4 if a condition did not hold.
+
+   if exists KEY | if missing KEY
+   if value KEY (= | != | < | >) VALUE
+   if revision KEY (= | != | < | >) NUMBER
+   then put KEY VALUE | then get KEY | then del KEY
+   else ...                                    the same
+
+Words are separated by blanks; one that holds blanks, or bytes that cannot be
+typed, is written as a Go string: "two words", "\x00". Lines that begin with #
+are ignored. Prints one line per operation: its kind, its key and its outcome.`
+
+func kvTxnCommand() *cli.Command {
+	return &cli.Command{
+		Name: "txn", Usage: "execute operations atomically, under conditions", ArgsUsage: "[FILE]", Description: txnHelp,
+		Flags: kvFlags(), Action: does(0, 1, kvTxn),
+	}
+}
+
+// txn is a transaction as its text says it.
+type txn struct {
+	compares        []kv.Compare
+	then, otherwise []txnOp
+}
+
+// txnOp is one operation of it.
+type txnOp struct {
+	kind  string
+	key   string
+	bytes []byte
+}
+
+func kvTxn(c *cli.Context, args []string) error {
+	script, err := txnText(args)
+	if err != nil {
+		return err
+	}
+	t, err := parseTxn(script)
+	if err != nil {
+		return &codedError{exitUsage, err}
+	}
+	machine, err := asJSON(c)
+	if err != nil {
+		return err
+	}
+	return withClient(c, func(ctx context.Context, store client.KV) error {
+		b, err := store.Txn(ctx, t.compares, encoded(t.then), encoded(t.otherwise))
+		if err != nil {
+			return err
+		}
+		ran := t.then
+		if !b.Held {
+			ran = t.otherwise
+		}
+		err = printBranch(ran, b, machine)
+		if !b.Held {
+			return errors.Join(err, no("a condition did not hold"))
+		}
+		return err
+	})
+}
+
+func txnText(args []string) (string, error) {
+	in := io.Reader(os.Stdin)
+	if len(args) > 0 && args[0] != "-" {
+		f, err := os.Open(args[0])
+		if err != nil {
+			return "", err
+		}
+		defer func() { _ = f.Close() }()
+		in = f
+	}
+	b, err := readValue(in)
+	return string(b), err
+}
+
+func encoded(ops []txnOp) [][]byte {
+	var out [][]byte
+	for _, o := range ops {
+		out = append(out, o.bytes)
+	}
+	return out
+}
+
+func parseTxn(script string) (*txn, error) {
+	t := &txn{}
+	number := 0
+	for text := range strings.Lines(script) {
+		number++
+		text = strings.TrimSpace(text)
+		if text == "" || text[0] == '#' {
+			continue
+		}
+		words, err := splitWords(text)
+		if err == nil {
+			err = t.add(words)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d, %q: %w", number, text, err)
+		}
+	}
+	if len(t.then)+len(t.otherwise) == 0 {
+		return nil, errors.New("the transaction has no operation: see quorate kv txn --help")
+	}
+	return t, nil
+}
+
+// splitWords splits a line at blanks, but for those in quoted words.
+func splitWords(text string) ([]string, error) {
+	var words []string
+	for text = strings.TrimLeft(text, " \t"); text != ""; text = strings.TrimLeft(text, " \t") {
+		if text[0] != '"' {
+			end := strings.IndexAny(text+" ", " \t")
+			words, text = append(words, text[:end]), text[end:]
+			continue
+		}
+		quoted, err := strconv.QuotedPrefix(text)
+		if err != nil {
+			return nil, errors.New("a quoted word does not end")
+		}
+		word, err := strconv.Unquote(quoted)
+		if err != nil {
+			return nil, fmt.Errorf("the word %s: %w", quoted, err)
+		}
+		words, text = append(words, word), text[len(quoted):]
+	}
+	return words, nil
+}
+
+func (t *txn) add(words []string) error {
+	switch words[0] {
+	case "if":
+		c, err := parseCompare(words[1:])
+		t.compares = append(t.compares, c)
+		return err
+	case "then", "else":
+		o, err := parseTxnOp(words[1:])
+		if words[0] == "then" {
+			t.then = append(t.then, o)
+		} else {
+			t.otherwise = append(t.otherwise, o)
+		}
+		return err
+	}
+	return fmt.Errorf("a line begins with if, then or else, not %q", words[0])
+}
+
+var relations = map[string]kv.Relation{"=": kv.Equal, "!=": kv.NotEqual, "<": kv.Less, ">": kv.Greater}
+
+func parseCompare(words []string) (kv.Compare, error) {
+	switch {
+	case len(words) == 2 && words[0] == "exists":
+		return kv.Exists([]byte(words[1])), nil
+	case len(words) == 2 && words[0] == "missing":
+		return kv.Missing([]byte(words[1])), nil
+	case len(words) == 4 && relations[words[2]] != 0 && words[0] == "value":
+		return kv.CompareValue([]byte(words[1]), relations[words[2]], []byte(words[3])), nil
+	case len(words) == 4 && relations[words[2]] != 0 && words[0] == "revision":
+		n, err := strconv.ParseUint(words[3], 10, 64)
+		if err != nil {
+			return kv.Compare{}, fmt.Errorf("%q is not a revision", words[3])
+		}
+		return kv.CompareRevision([]byte(words[1]), relations[words[2]], n), nil
+	}
+	return kv.Compare{}, errors.New("write: exists KEY, missing KEY, value KEY = VALUE, or revision KEY = NUMBER (also != < >)")
+}
+
+func parseTxnOp(words []string) (txnOp, error) {
+	switch {
+	case len(words) == 3 && words[0] == "put":
+		return txnOp{"put", words[1], kv.Put([]byte(words[1]), []byte(words[2]))}, nil
+	case len(words) == 2 && words[0] == "get":
+		return txnOp{"get", words[1], kv.Get([]byte(words[1]))}, nil
+	case len(words) == 2 && words[0] == "del":
+		return txnOp{"del", words[1], kv.Delete([]byte(words[1]))}, nil
+	}
+	return txnOp{}, errors.New("write: put KEY VALUE, get KEY, or del KEY")
+}
+
+// opJSON is the outcome of one operation.
+type opJSON struct {
+	Op      string `json:"op"`
+	Found   *bool  `json:"found,omitempty"`
+	Existed *bool  `json:"existed,omitempty"`
+	entryJSON
+}
+
+func printBranch(ran []txnOp, b kv.Branch, machine bool) error {
+	if len(ran) != len(b.Results) {
+		return fmt.Errorf("the cluster answered %d results for %d operations", len(b.Results), len(ran))
+	}
+	outcomes := []opJSON{}
+	for i, o := range ran {
+		j, text, err := outcome(o, b.Results[i])
+		if err != nil {
+			return fmt.Errorf("result of %s %q: %w", o.kind, o.key, err)
+		}
+		outcomes = append(outcomes, j)
+		if !machine {
+			fmt.Printf("%s %s %s\n", o.kind, plainText([]byte(o.key)), text)
+		}
+	}
+	if machine {
+		return printJSON(map[string]any{"held": b.Held, "results": outcomes})
+	}
+	return nil
+}
+
+func outcome(o txnOp, data []byte) (j opJSON, text string, err error) {
+	j.Op = o.kind
+	switch o.kind {
+	case "put":
+		var revision uint64
+		revision, err = kv.ParsePut(data)
+		j.entryJSON = jsonOf([]byte(o.key), kv.Entry{Revision: revision}, false)
+		return j, fmt.Sprintf("revision %d", revision), err
+	case "del":
+		var existed bool
+		existed, err = kv.ParseDelete(data)
+		j.entryJSON, j.Existed = jsonOf([]byte(o.key), kv.Entry{}, false), &existed
+		return j, map[bool]string{true: "deleted", false: "was absent"}[existed], err
+	}
+	e, found, err := kv.ParseGet(data)
+	j.entryJSON, j.Found = jsonOf([]byte(o.key), e, found), &found
+	if !found {
+		return j, "absent", err
+	}
+	return j, "value " + plainText(e.Value), err
+}

@@ -1,0 +1,143 @@
+// Command quorate runs replicas, talks to them as a client, and simulates
+// whole systems. `quorate --help` lists what it does; docs/CLI.md is the
+// reference. Each file holds one group of commands, which parse, call testnet,
+// client or sim, and print: data on stdout, everything else on stderr.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/client/session"
+	"quorate/testnet"
+)
+
+// The exit codes, as --help and docs/CLI.md list them.
+const (
+	exitOK          = 0
+	exitFailure     = 1
+	exitUsage       = 2
+	exitUnreachable = 3
+	exitNo          = 4
+	exitInterrupted = 130
+)
+
+const exitHelp = `Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the cluster was not reached or did
+   not answer in time; 4 not found, or a condition did not hold; 130 interrupted.
+
+   Flags stand before arguments; -- ends the flags. Data go to stdout, all else to
+   stderr. A command finds its cluster by --dir, else QUORATE_DIR, else
+   ./quorate-testnet.`
+
+func main() { os.Exit(run(os.Args)) }
+
+// run executes one command line and returns its exit code.
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := newApp(args).RunContext(ctx, args)
+	code := codeOf(err, ctx.Err() != nil)
+	if err != nil && code != exitInterrupted && err.Error() != "" {
+		fmt.Fprintf(os.Stderr, "quorate: %v\n", err)
+	}
+	return code
+}
+
+func newApp(args []string) *cli.App {
+	app := &cli.App{
+		Name:                 "quorate",
+		Usage:                "a replicated service that stays right when some of its replicas lie",
+		Description:          exitHelp,
+		EnableBashCompletion: true,
+		HideVersion:          true,
+		Suggest:              true,
+		Metadata:             map[string]any{rawArgs: args},
+		ExitErrHandler:       func(*cli.Context, error) {},
+		OnUsageError:         onUsageError,
+		Commands: []*cli.Command{
+			testnetCommands(), nodeCommand(), keysCommands(), configCommands(), kvCommands(),
+			statusCommand(), benchCommand(), simCommand(), completionCommand(), versionCommand(),
+		},
+	}
+	app.Action = group("quorate")
+	strict(app.Commands, app.Name)
+	return app
+}
+
+// strict gives every command errors of one line, and every group an answer to
+// a name that it does not know.
+func strict(commands []*cli.Command, path string) {
+	for _, c := range commands {
+		c.OnUsageError = onUsageError
+		name := path + " " + c.Name
+		if len(c.Subcommands) > 0 {
+			c.Action = group(name)
+			strict(c.Subcommands, name)
+		}
+	}
+}
+
+func onUsageError(c *cli.Context, err error, _ bool) error {
+	return usageError("%v: see %s --help", err, commandPath(c))
+}
+
+// group is the action of a command that only has subcommands.
+func group(name string) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if first := c.Args().First(); first != "" {
+			return usageError("unknown command %q: see %s --help", first, name)
+		}
+		if name == c.App.Name && c.Args().Len() == 0 && c.Command.Name == c.App.Name {
+			return cli.ShowAppHelp(c)
+		}
+		return cli.ShowSubcommandHelp(c)
+	}
+}
+
+// codedError is an error with an exit code of its own.
+type codedError struct {
+	code int
+	err  error
+}
+
+func (e *codedError) Error() string { return e.err.Error() }
+func (e *codedError) Unwrap() error { return e.err }
+
+func usageError(format string, args ...any) error {
+	return &codedError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// no is the answer of a command that worked and whose answer is no.
+func no(format string, args ...any) error {
+	return &codedError{exitNo, fmt.Errorf(format, args...)}
+}
+
+func codeOf(err error, interrupted bool) int {
+	var coded *codedError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &coded):
+		return coded.code
+	case interrupted && errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, session.ErrClosed):
+		return exitUnreachable
+	case strings.HasPrefix(err.Error(), "flag provided but not defined"):
+		return exitUsage
+	}
+	return exitFailure
+}
+
+// onTerminal reports whether f is a terminal.
+func onTerminal(f *os.File) bool { return isTerminal(int(f.Fd())) }
+
+// openCluster opens the cluster that --dir names.
+func openCluster(c *cli.Context) (*testnet.Cluster, error) { return testnet.Open(c.String("dir")) }

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/testnet"
+)
+
+// nodeShortcuts are flags for the settings that people change most.
+var nodeShortcuts = map[string]string{"listen": "listen", "admin": "admin", "log-level": "log.level", "log-format": "log.format"}
+
+func nodeCommand() *cli.Command {
+	return &cli.Command{
+		Name: "node", Usage: "run one replica in this process, until SIGINT or SIGTERM",
+		Description: "Every key of config.toml can be set by --set KEY=VALUE, or by the environment:\nQUORATE_ENGINE_TICK sets engine.tick. Flag, environment, file, default: in this order.",
+		Flags: []cli.Flag{
+			homeFlag(),
+			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for replicas and clients (QUORATE_LISTEN)"},
+			&cli.StringFlag{Name: "admin", Usage: "`HOST:PORT` for health, status, metrics and pprof (QUORATE_ADMIN)"},
+			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error (QUORATE_LOG_LEVEL)"},
+			&cli.StringFlag{Name: "log-format", Usage: "text or json (QUORATE_LOG_FORMAT)"},
+			&cli.StringSliceFlag{Name: "set", Usage: "`KEY=VALUE`: any key of config.toml; may be repeated"},
+			passphraseFlag(),
+		},
+		Action: does(0, 0, runNode),
+	}
+}
+
+func homeFlag() cli.Flag {
+	return &cli.PathFlag{Name: "home", EnvVars: []string{"QUORATE_HOME"}, Usage: "`DIR` of the replica: config.toml, genesis.toml, key, data"}
+}
+
+func runNode(c *cli.Context, _ []string) error {
+	home := c.Path("home")
+	if home == "" {
+		return usageError("quorate node needs --home DIR, such as quorate-testnet/replica-0")
+	}
+	flags, err := settingFlags(c)
+	if err != nil {
+		return err
+	}
+	h, err := testnet.LoadHome(home, testnet.Overrides{Flags: flags, Lookup: lookupEnv}, passphrase(c))
+	if err != nil {
+		return err
+	}
+	return h.Run(c.Context)
+}
+
+// settingFlags gathers the settings that flags give, by key.
+func settingFlags(c *cli.Context) (map[string]string, error) {
+	flags := map[string]string{}
+	for _, pair := range c.StringSlice("set") {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, usageError("--set %q: write KEY=VALUE, such as engine.tick=20ms", pair)
+		}
+		flags[key] = value
+	}
+	for name, key := range nodeShortcuts {
+		if c.IsSet(name) {
+			flags[key] = c.String(name)
+		}
+	}
+	return flags, nil
+}

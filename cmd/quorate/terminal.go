@@ -1,0 +1,100 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"quorate/testnet"
+)
+
+func isTerminal(fd int) bool { return term.IsTerminal(fd) }
+
+// outputFlag is --output, for commands that scripts read.
+func outputFlag() cli.Flag {
+	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "text or json"}
+}
+
+// asJSON reports whether --output json was given.
+func asJSON(c *cli.Context) (bool, error) {
+	switch o := c.String("output"); o {
+	case "text":
+		return false, nil
+	case "json":
+		return true, nil
+	default:
+		return false, usageError("--output %q: write text or json", o)
+	}
+}
+
+// printJSON prints one value on one line.
+func printJSON(v any) error { return newEncoder(os.Stdout).Encode(v) }
+
+// note prints a line for people, on stderr.
+func note(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+func passphraseFlag() cli.Flag {
+	return &cli.PathFlag{Name: "passphrase-file", Usage: "`FILE` whose first line is the key's passphrase (else QUORATE_PASSPHRASE, else a prompt)"}
+}
+
+// passphrase asks for the passphrase of an existing key file: from the file
+// that the flag names, else the environment, else the terminal.
+func passphrase(c *cli.Context) testnet.Passphrase {
+	return func() (string, error) {
+		if file := c.Path("passphrase-file"); file != "" {
+			return testnet.PassphraseFile(file)()
+		}
+		if phrase := os.Getenv("QUORATE_PASSPHRASE"); phrase != "" {
+			return phrase, nil
+		}
+		if !onTerminal(os.Stdin) {
+			return "", nil
+		}
+		return prompt("passphrase: ")
+	}
+}
+
+// newPassphrase is for a key in the making; empty means no encryption.
+func newPassphrase(c *cli.Context) (string, error) {
+	if c.Path("passphrase-file") != "" || os.Getenv("QUORATE_PASSPHRASE") != "" {
+		phrase, err := passphrase(c)()
+		if err == nil && phrase == "" {
+			err = errors.New("the passphrase is empty: leave the file away for a key without one")
+		}
+		return phrase, err
+	}
+	if !c.Bool("encrypt") {
+		return "", nil
+	}
+	if !onTerminal(os.Stdin) {
+		return "", errors.New("no passphrase: give --passphrase-file or set QUORATE_PASSPHRASE")
+	}
+	first, err := prompt("new passphrase: ")
+	if err != nil || first == "" {
+		return "", errors.Join(err, errors.New("no passphrase was given"))
+	}
+	second, err := prompt("once more: ")
+	if err == nil && first != second {
+		err = errors.New("the two passphrases differ: nothing was made")
+	}
+	return first, err
+}
+
+func prompt(text string) (string, error) {
+	fmt.Fprint(os.Stderr, text)
+	b, err := term.ReadPassword(int(os.Stdin.Fd()))
+	fmt.Fprintln(os.Stderr)
+	return string(b), err
+}
+
+// newEncoder writes values for programs: one line each, and no HTML in mind.
+func newEncoder(w io.Writer) *json.Encoder {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/testnet"
+)
+
+func testnetCommands() *cli.Command {
+	return &cli.Command{
+		Name: "testnet", Usage: "run a cluster on this machine, disturb it, watch it",
+		Subcommands: []*cli.Command{
+			{
+				Name: "up", Usage: "make the cluster if the directory is new, start what does not run, show the status",
+				Description: "Stays and shows a table until Ctrl-C, which stops all replicas. With --detach it\n" +
+					"returns when all replicas are ready, and leaves them running. If they run already,\n" +
+					"it prints the status.",
+				Flags:  append(initFlags(), &cli.BoolFlag{Name: "detach", Usage: "return when all replicas are ready"}),
+				Action: does(0, 0, testnetUp),
+			},
+			{Name: "init", Usage: "make keys, genesis and configuration, and start nothing", Flags: initFlags(), Action: does(0, 0, testnetInit)},
+			{
+				Name: "status", Usage: "print one line per replica",
+				Flags: []cli.Flag{dirFlag(), outputFlag(),
+					&cli.BoolFlag{Name: "settled", Usage: "wait until all replicas are ready, at the same sequence number and root"},
+					timeoutFlag(testnet.ReadyWithin)},
+				Action: does(0, 0, testnetStatus),
+			},
+			{Name: "down", Usage: "stop all replicas; may be repeated", Flags: []cli.Flag{dirFlag()}, Action: does(0, 0, testnetDown)},
+			disturbance("kill", "end replica N by SIGKILL, as a crash does", (*testnet.Cluster).Kill),
+			disturbance("pause", "stop replica N by SIGSTOP: it keeps its connections and says nothing", (*testnet.Cluster).Pause),
+			disturbance("resume", "let paused replica N go on", (*testnet.Cluster).Resume),
+			disturbance("restart", "stop replica N, if it runs, and start it", (*testnet.Cluster).Restart),
+			disturbance("wipe", "stop replica N, remove all that it kept, and start it as one that lost its disk", (*testnet.Cluster).Wipe),
+		},
+	}
+}
+
+func initFlags() []cli.Flag {
+	return []cli.Flag{
+		dirFlag(),
+		&cli.IntFlag{Name: "replicas", Aliases: []string{"n"}, Value: 4, Usage: "how many, in a new cluster"},
+		&cli.StringFlag{Name: "seed", Usage: "derive all keys of a new cluster from `TEXT`, for repeatable runs; who knows it has all keys"},
+		&cli.StringFlag{Name: "name", Value: "testnet", Usage: "of a new cluster"},
+	}
+}
+
+func optionsOf(c *cli.Context) testnet.Options {
+	return testnet.Options{Dir: c.Path("dir"), Replicas: c.Int("replicas"), Seed: c.String("seed"), Name: c.String("name")}
+}
+
+func testnetInit(c *cli.Context, _ []string) error {
+	o := optionsOf(c)
+	if c.Int("replicas") < 1 {
+		return usageError("--replicas %d: at least 1", c.Int("replicas"))
+	}
+	cluster, err := testnet.Init(o)
+	if err != nil {
+		return err
+	}
+	note("made a cluster of %d replicas in %s: start it with `quorate testnet up --dir %s`", cluster.Size(), cluster.Dir, cluster.Dir)
+	return nil
+}
+
+// openOrInit opens the cluster, or makes it if the directory has none.
+func openOrInit(c *cli.Context) (*testnet.Cluster, error) {
+	cluster, err := openCluster(c)
+	if errors.Is(err, testnet.ErrNoCluster) {
+		if err := testnetInit(c, nil); err != nil {
+			return nil, err
+		}
+		return openCluster(c)
+	}
+	for _, name := range []string{"replicas", "seed", "name"} {
+		if err == nil && c.IsSet(name) && (name != "replicas" || c.Int(name) != cluster.Size()) {
+			note("%s has a cluster already: --%s has no effect", cluster.Dir, name)
+		}
+	}
+	return cluster, err
+}
+
+func testnetUp(c *cli.Context, _ []string) error {
+	cluster, err := openOrInit(c)
+	if err != nil {
+		return err
+	}
+	started, err := cluster.Up()
+	if err != nil {
+		return err
+	}
+	if c.Bool("detach") || len(started) == 0 {
+		return settleUp(c, cluster, started)
+	}
+	return foreground(c, cluster)
+}
+
+// settleUp waits for a detached cluster and shows it. If it does not become
+// ready, what this call started is stopped again.
+func settleUp(c *cli.Context, cluster *testnet.Cluster, started []int) error {
+	if len(started) > 0 {
+		ctx, cancel := context.WithTimeout(c.Context, testnet.ReadyWithin)
+		defer cancel()
+		if err := cluster.AwaitReady(ctx); err != nil {
+			return fmt.Errorf("the cluster is not ready: %w", errors.Join(err, cluster.Stop(started)))
+		}
+	}
+	return testnet.WriteTable(os.Stdout, cluster.Statuses(c.Context))
+}
+
+// foreground shows the cluster until it is interrupted, and stops it.
+func foreground(c *cli.Context, cluster *testnet.Cluster) error {
+	note("%d replicas in %s; Ctrl-C stops them", cluster.Size(), cluster.Dir)
+	err := cluster.Watch(c.Context, os.Stdout, onTerminal(os.Stdout))
+	note("stopping")
+	return errors.Join(err, cluster.Down())
+}
+
+func testnetStatus(c *cli.Context, _ []string) error {
+	machine, err := asJSON(c)
+	if err != nil {
+		return err
+	}
+	cluster, err := openCluster(c)
+	if err != nil {
+		return err
+	}
+	if c.Bool("settled") {
+		ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
+		defer cancel()
+		if err := cluster.AwaitSettled(ctx); err != nil {
+			return err
+		}
+	}
+	all := cluster.Statuses(c.Context)
+	if machine {
+		return printJSON(all)
+	}
+	return testnet.WriteTable(os.Stdout, all)
+}
+
+func testnetDown(c *cli.Context, _ []string) error {
+	cluster, err := openCluster(c)
+	if err != nil {
+		return err
+	}
+	return cluster.Down()
+}
+
+// disturbance is a command that does something to one replica.
+func disturbance(name, usage string, do func(*testnet.Cluster, int) error) *cli.Command {
+	return &cli.Command{
+		Name: name, Usage: usage, ArgsUsage: "N", Flags: []cli.Flag{dirFlag()},
+		Action: does(1, 1, func(c *cli.Context, args []string) error {
+			n, err := strconv.Atoi(args[0])
+			if err != nil {
+				return usageError("%q is not the number of a replica", args[0])
+			}
+			cluster, err := openCluster(c)
+			if err != nil {
+				return err
+			}
+			return do(cluster, n)
+		}),
+	}
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/urfave/cli/v2"
+)
+
+// version is set at the link of a release.
+var version = "development"
+
+func versionCommand() *cli.Command {
+	return &cli.Command{
+		Name: "version", Usage: "print the version", Flags: []cli.Flag{outputFlag()},
+		Action: does(0, 0, func(c *cli.Context, _ []string) error {
+			machine, err := asJSON(c)
+			if err != nil {
+				return err
+			}
+			revision := revisionOf(debug.ReadBuildInfo())
+			if machine {
+				return printJSON(map[string]string{"version": version, "revision": revision, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
+			}
+			fmt.Printf("quorate %s %s %s %s/%s\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return nil
+		}),
+	}
+}
+
+// revisionOf is what the build knows of the source it was made from.
+func revisionOf(b *debug.BuildInfo, ok bool) string {
+	revision, changed := "unknown", ""
+	if !ok {
+		return revision
+	}
+	for _, s := range b.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			changed = "+changes"
+		}
+	}
+	return revision + changed
+}

@@ -1,0 +1,188 @@
+package testnet
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/quorum"
+)
+
+// Founding is a genesis file: the genesis, and beside it what helps to find
+// the members but is not agreed on.
+type Founding struct {
+	Genesis   consensus.Genesis
+	Addresses []string // of the replicas, by id; empty if the file has none
+}
+
+// genesisFile is the file's form. All keys but those of contact are part of
+// the cluster id.
+type genesisFile struct {
+	Name               string        `toml:"name"`
+	Protocol           string        `toml:"protocol" comment:"\"pbft\""`
+	Epoch              uint64        `toml:"epoch" comment:"configuration epoch"`
+	CheckpointInterval uint64        `toml:"checkpoint_interval" comment:"K: sequence numbers between two checkpoints"`
+	Window             uint64        `toml:"window" comment:"L: a multiple of K, at least 2K"`
+	Skew               Duration      `toml:"skew" comment:"how far correct clocks may differ"`
+	UnsafeDemo         bool          `toml:"unsafe_demo,omitempty" comment:"allows a quorum that is too small: demonstrations only"`
+	Quorum             int           `toml:"quorum,omitempty" comment:"0 = the right one"`
+	OpenClients        bool          `toml:"open_clients" comment:"true: any key may write"`
+	Replicas           []string      `toml:"replicas" comment:"public keys; a replica's id is its place, from 0"`
+	Clients            []clientEntry `toml:"clients,omitempty"`
+	Limits             limits        `toml:"limits" comment:"bytes, unless said otherwise"`
+	Contact            contact       `toml:"contact,omitempty" comment:"Not part of the cluster id. cluster_id, if it is there, must be the id of all the rest."`
+}
+
+type clientEntry struct {
+	Key  string `toml:"key"`
+	Role string `toml:"role" comment:"reader, writer or admin"`
+}
+
+type limits struct {
+	OperationBytes    int      `toml:"operation_bytes"`
+	RequestOperations int      `toml:"request_operations" comment:"a number"`
+	RequestBytes      int      `toml:"request_bytes"`
+	BatchBytes        int      `toml:"batch_bytes"`
+	BatchRequests     int      `toml:"batch_requests" comment:"a number"`
+	KeyBytes          int      `toml:"key_bytes"`
+	ValueBytes        int      `toml:"value_bytes"`
+	ResultBytes       int      `toml:"result_bytes"`
+	OperationSteps    int      `toml:"operation_steps" comment:"reads, writes and visited entries of one operation"`
+	Sessions          int      `toml:"sessions" comment:"a number"`
+	SessionBytes      int      `toml:"session_bytes"`
+	SessionIdle       Duration `toml:"session_idle"`
+}
+
+type contact struct {
+	ClusterID string   `toml:"cluster_id,omitempty"`
+	Addresses []string `toml:"addresses,omitempty" comment:"of the replicas, by id: host:port"`
+}
+
+var roleNames = map[consensus.Role]string{
+	consensus.RoleReader: "reader", consensus.RoleWriter: "writer", consensus.RoleAdmin: "admin",
+}
+
+// LoadGenesis reads and checks a genesis file. Keys that are left out have
+// their defaults, which a written file always states.
+func LoadGenesis(path string) (*Founding, error) {
+	f := fileOf(consensus.NewGenesis("", quorum.PBFT, nil), nil)
+	f.Contact = contact{}
+	if err := readTOML(path, &f); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("genesis file %s does not exist: copy the cluster's there: %w", path, fs.ErrNotExist)
+		}
+		return nil, err
+	}
+	founding, err := f.founding()
+	if err != nil {
+		return nil, fmt.Errorf("genesis file %s: %w", path, err)
+	}
+	return founding, nil
+}
+
+func (f *genesisFile) founding() (*Founding, error) {
+	g := consensus.Genesis{
+		Name: f.Name, Protocol: f.Protocol, Epoch: f.Epoch, OpenClients: f.OpenClients,
+		CheckpointInterval: consensus.Seq(f.CheckpointInterval), Window: consensus.Seq(f.Window),
+		Skew: consensus.Time(f.Skew), UnsafeDemo: f.UnsafeDemo, Quorum: f.Quorum, Limits: f.Limits.genesis(),
+	}
+	for i, text := range f.Replicas {
+		k, err := strongKey(text)
+		if err != nil {
+			return nil, fmt.Errorf("replica %d: %w", i, err)
+		}
+		g.Replicas = append(g.Replicas, k)
+	}
+	for i, c := range f.Clients {
+		k, err := strongKey(c.Key)
+		if err != nil {
+			return nil, fmt.Errorf("client %d: %w", i, err)
+		}
+		role, err := parseRole(c.Role)
+		if err != nil {
+			return nil, fmt.Errorf("client %d: %w", i, err)
+		}
+		g.Clients = append(g.Clients, consensus.ClientEntry{Key: k, Role: role})
+	}
+	if err := g.Validate(); err != nil {
+		return nil, err
+	}
+	if _, err := quorum.For(g); err != nil {
+		return nil, err
+	}
+	return &Founding{Genesis: g, Addresses: f.Contact.Addresses}, f.Contact.check(&g)
+}
+
+// check holds the unhashed part against the genesis.
+func (c *contact) check(g *consensus.Genesis) error {
+	if n := len(c.Addresses); n != 0 && n != len(g.Replicas) {
+		return fmt.Errorf("%w: contact.addresses has %d entries for %d replicas", ErrFile, n, len(g.Replicas))
+	}
+	if c.ClusterID != "" && c.ClusterID != g.ID().String() {
+		return fmt.Errorf("%w: its cluster id is %s, but contact.cluster_id says %.8s: something above was changed; take the cluster's own genesis file, or remove cluster_id to begin another cluster",
+			ErrFile, g.ID().Short(), c.ClusterID)
+	}
+	return nil
+}
+
+// strongKey refuses keys that prove nothing: see crypto.PublicKey.Weak.
+func strongKey(text string) (crypto.PublicKey, error) {
+	k, err := crypto.ParsePublicKey(text)
+	if err == nil && k.Weak() {
+		err = fmt.Errorf("%w: public key %s is weak: make another with `quorate keys new`", ErrFile, k.Short())
+	}
+	return k, err
+}
+
+func parseRole(text string) (consensus.Role, error) {
+	for role, name := range roleNames {
+		if name == text {
+			return role, nil
+		}
+	}
+	return consensus.RoleNone, fmt.Errorf("%w: role %q: write reader, writer or admin", ErrFile, text)
+}
+
+func (l *limits) genesis() consensus.Limits {
+	return consensus.Limits{
+		OperationBytes: l.OperationBytes, RequestOperations: l.RequestOperations, RequestBytes: l.RequestBytes,
+		BatchBytes: l.BatchBytes, BatchRequests: l.BatchRequests, KeyBytes: l.KeyBytes, ValueBytes: l.ValueBytes,
+		ResultBytes: l.ResultBytes, OperationSteps: l.OperationSteps, Sessions: l.Sessions,
+		SessionBytes: l.SessionBytes, SessionIdle: consensus.Time(l.SessionIdle),
+	}
+}
+
+func fileOf(g consensus.Genesis, addresses []string) genesisFile {
+	l := g.Limits
+	f := genesisFile{
+		Name: g.Name, Protocol: g.Protocol, Epoch: g.Epoch, OpenClients: g.OpenClients,
+		CheckpointInterval: uint64(g.CheckpointInterval), Window: uint64(g.Window), Skew: Duration(g.Skew),
+		UnsafeDemo: g.UnsafeDemo, Quorum: g.Quorum,
+		Limits: limits{
+			OperationBytes: l.OperationBytes, RequestOperations: l.RequestOperations, RequestBytes: l.RequestBytes,
+			BatchBytes: l.BatchBytes, BatchRequests: l.BatchRequests, KeyBytes: l.KeyBytes, ValueBytes: l.ValueBytes,
+			ResultBytes: l.ResultBytes, OperationSteps: l.OperationSteps, Sessions: l.Sessions,
+			SessionBytes: l.SessionBytes, SessionIdle: Duration(l.SessionIdle),
+		},
+		Contact: contact{ClusterID: g.ID().String(), Addresses: addresses},
+	}
+	for _, k := range g.Replicas {
+		f.Replicas = append(f.Replicas, k.String())
+	}
+	for _, c := range g.Clients {
+		f.Clients = append(f.Clients, clientEntry{Key: c.Key.String(), Role: roleNames[c.Role]})
+	}
+	return f
+}
+
+const genesisHeading = `# The genesis: what all members agree on before they start. Its hash is the
+# cluster id, so a changed file is another cluster.
+
+`
+
+// SaveGenesis writes a genesis file.
+func SaveGenesis(path string, f *Founding) error {
+	return writeTOML(path, genesisHeading, 0o644, fileOf(f.Genesis, f.Addresses))
+}

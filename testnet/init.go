@@ -1,0 +1,184 @@
+package testnet
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/quorum"
+	"quorate/storage"
+)
+
+// Options say what Init makes.
+type Options struct {
+	Dir      string
+	Replicas int                        // 0 = 4
+	Seed     string                     // keys derive from it; "" draws them. Never for real use: who knows it has all keys
+	Name     string                     // of the cluster; "" = "testnet"
+	Volatile bool                       // replicas never sync: measurements only
+	Adjust   func(*consensus.Genesis)   // changes the genesis before it is written; nil = leave it
+	Settings func(i int, c *HomeConfig) // changes a home's settings before they are written; nil = leave them
+}
+
+// ErrExists: there is a cluster already.
+var ErrExists = errors.New("there is a cluster already")
+
+// Init makes keys, genesis, homes with birth records, and the manifest, which
+// comes last: a directory without one is not a cluster. It refuses a directory
+// that holds one. After a failure, remove the directory.
+func Init(o Options) (*Cluster, error) {
+	if o.Replicas == 0 {
+		o.Replicas = 4
+	}
+	if o.Replicas < 1 || o.Replicas > consensus.MaxReplicas {
+		return nil, fmt.Errorf("%d replicas: between 1 and %d are possible", o.Replicas, consensus.MaxReplicas)
+	}
+	if err := vacant(o.Dir); err != nil {
+		return nil, err
+	}
+	c := &Cluster{Dir: o.Dir, Manifest: Manifest{Version: manifestVersion, Genesis: genesisName, ClientKey: clientKeyName, BenchKey: benchKeyName}}
+	keys, err := o.keys()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.found(&o, keys); err != nil {
+		return nil, err
+	}
+	if err := c.furnish(&o, keys); err != nil {
+		return nil, fmt.Errorf("make the cluster in %s: %w", o.Dir, err)
+	}
+	return c, c.save()
+}
+
+// vacant refuses a directory that has anything of ours in it: to make keys
+// anew over a running identity would hide an amnesia (PROTOCOL.md §8).
+func vacant(dir string) error {
+	for _, name := range []string{manifestName, "replica-0"} {
+		_, err := os.Stat(filepath.Join(dir, name))
+		if err == nil && name == manifestName {
+			return fmt.Errorf("%w in %s: start it with `quorate testnet up --dir %s`", ErrExists, dir, dir)
+		}
+		if err == nil {
+			return fmt.Errorf("%s has a %s but no %s, as after an interrupted init: remove it, or choose another --dir", dir, name, manifestName)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// keyring holds the private keys of a cluster in the making.
+type keyring struct {
+	replicas      []Seed
+	client, bench Seed
+}
+
+func (o *Options) keys() (keyring, error) {
+	draw := func(role string, i int) (Seed, error) {
+		if o.Seed != "" {
+			return derive(o.Seed, role, i), nil
+		}
+		return NewSeed()
+	}
+	k := keyring{replicas: make([]Seed, o.Replicas)}
+	var err error
+	for i := range k.replicas {
+		if k.replicas[i], err = draw("replica", i); err != nil {
+			return k, err
+		}
+	}
+	if k.client, err = draw("client", 0); err != nil {
+		return k, err
+	}
+	k.bench, err = draw("client", 1)
+	return k, err
+}
+
+// found fixes the genesis and the ports.
+func (c *Cluster) found(o *Options, keys keyring) error {
+	var replicas []crypto.PublicKey
+	for _, s := range keys.replicas {
+		replicas = append(replicas, crypto.PublicOf(s))
+	}
+	name := o.Name
+	if name == "" {
+		name = "testnet"
+	}
+	g := consensus.NewGenesis(name, quorum.PBFT, replicas)
+	g.Clients = []consensus.ClientEntry{
+		{Key: crypto.PublicOf(keys.client), Role: consensus.RoleAdmin},
+		{Key: crypto.PublicOf(keys.bench), Role: consensus.RoleWriter},
+	}
+	if o.Adjust != nil {
+		o.Adjust(&g)
+	}
+	if err := g.Validate(); err != nil {
+		return err
+	}
+	ports, err := freePorts(2 * o.Replicas)
+	if err != nil {
+		return err
+	}
+	for i := range o.Replicas {
+		home := "replica-" + strconv.Itoa(i)
+		c.Manifest.Replicas = append(c.Manifest.Replicas, Place{
+			ID: i, Home: home, Address: loopback(ports[2*i]), Admin: loopback(ports[2*i+1]),
+			Pid: filepath.Join(home, pidName), Log: filepath.Join(home, logName),
+		})
+	}
+	c.Founding = Founding{Genesis: g, Addresses: c.Addresses()}
+	return nil
+}
+
+func loopback(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
+
+// furnish writes everything but the manifest.
+func (c *Cluster) furnish(o *Options, keys keyring) error {
+	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+		return err
+	}
+	for name, seed := range map[string]Seed{clientKeyName: keys.client, benchKeyName: keys.bench} {
+		if err := WriteKey(filepath.Join(c.Dir, name), seed, ""); err != nil {
+			return err
+		}
+	}
+	if err := SaveGenesis(filepath.Join(c.Dir, genesisName), &c.Founding); err != nil {
+		return err
+	}
+	for i, seed := range keys.replicas {
+		if err := c.furnishHome(o, i, seed); err != nil {
+			return fmt.Errorf("replica %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (c *Cluster) furnishHome(o *Options, i int, seed Seed) error {
+	dir := c.Home(i)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if err := WriteKey(filepath.Join(dir, keyName), seed, ""); err != nil {
+		return err
+	}
+	if err := SaveGenesis(filepath.Join(dir, genesisName), &c.Founding); err != nil {
+		return err
+	}
+	settings := DefaultHomeConfig()
+	settings.Replica, settings.Listen, settings.Admin = i, c.Manifest.Replicas[i].Address, c.Manifest.Replicas[i].Admin
+	settings.Disk.Volatile = o.Volatile
+	if o.Settings != nil {
+		o.Settings(i, &settings)
+	}
+	if err := saveHomeConfig(dir, &settings); err != nil {
+		return err
+	}
+	id := storage.Identity{Cluster: c.Founding.Genesis.ID(), Replica: consensus.ReplicaID(i)}
+	return storage.Init(filepath.Join(dir, dataName), id)
+}

@@ -1,0 +1,106 @@
+package testnet
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"quorate/crypto"
+)
+
+// Seed is the private half of a key.
+type Seed = [crypto.PrivateKeySize]byte
+
+// Passphrase asks for the passphrase of a key file. It is called only if the
+// file is encrypted. Nil answers that there is none.
+type Passphrase func() (string, error)
+
+// ErrKeyMode: others than the owner may read a key file.
+var ErrKeyMode = errors.New("key file is open to others")
+
+// ReadKey reads a key file, which nobody but its owner may read.
+func ReadKey(path string, ask Passphrase) (Seed, error) {
+	b, err := readKeyFile(path)
+	if err != nil {
+		return Seed{}, err
+	}
+	_, encrypted, err := crypto.InspectKey(b)
+	if err != nil {
+		return Seed{}, fmt.Errorf("key file %s: %w", path, err)
+	}
+	phrase := ""
+	if encrypted && ask != nil {
+		if phrase, err = ask(); err != nil {
+			return Seed{}, fmt.Errorf("key file %s: %w", path, err)
+		}
+	}
+	seed, err := crypto.DecodeKey(b, phrase)
+	if errors.Is(err, crypto.ErrPassphraseNeeded) {
+		return Seed{}, fmt.Errorf("key file %s: %w: give --passphrase-file or set QUORATE_PASSPHRASE", path, err)
+	}
+	if err != nil {
+		return Seed{}, fmt.Errorf("key file %s: %w", path, err)
+	}
+	return seed, nil
+}
+
+// InspectKey tells what a key file says without its passphrase.
+func InspectKey(path string) (public crypto.PublicKey, encrypted bool, err error) {
+	b, err := readKeyFile(path)
+	if err != nil {
+		return crypto.PublicKey{}, false, err
+	}
+	if public, encrypted, err = crypto.InspectKey(b); err != nil {
+		err = fmt.Errorf("key file %s: %w", path, err)
+	}
+	return public, encrypted, err
+}
+
+func readKeyFile(path string) ([]byte, error) {
+	stat, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("key file %s does not exist: make one with `quorate keys new %s`: %w", path, path, fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if open := stat.Mode().Perm() & 0o077; open != 0 {
+		return nil, fmt.Errorf("%w: %s has mode %04o: run chmod 600 %s", ErrKeyMode, path, stat.Mode().Perm(), path)
+	}
+	return readBounded(path, crypto.MaxKeyFile)
+}
+
+// WriteKey makes a key file with mode 0600, encrypted if a passphrase is given.
+// It never overwrites: a lost key cannot be made again.
+func WriteKey(path string, seed Seed, passphrase string) error {
+	b, err := crypto.EncodeKey(seed, passphrase, rand.Reader)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s exists: a key file is never overwritten: choose another name or move it away: %w", path, fs.ErrExist)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// NewSeed draws a key.
+func NewSeed() (Seed, error) {
+	var s Seed
+	if _, err := rand.Read(s[:]); err != nil {
+		return s, fmt.Errorf("random numbers: %w", err)
+	}
+	return s, nil
+}
+
+// derive makes the key of one role and number from a text. Anybody who knows
+// the text has all keys: it is for tests and demonstrations.
+func derive(text, role string, number int) Seed {
+	return Seed(crypto.Hash(fmt.Appendf(nil, "quorate/testnet/key\x00%d:%s\x00%s\x00%d", len(text), text, role, number)))
+}

@@ -1,0 +1,137 @@
+package testnet
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+)
+
+// Names in a cluster's directory and in a home.
+const (
+	manifestName  = "testnet.toml"
+	genesisName   = "genesis.toml"
+	clientKeyName = "client.key"
+	benchKeyName  = "bench.key"
+	keyName       = "key"
+	dataName      = "data"
+	pidName       = "pid"
+	logName       = "log"
+)
+
+// manifestVersion is the format that this program writes and reads.
+const manifestVersion = 1
+
+// Manifest is testnet.toml. Paths are relative to its directory.
+type Manifest struct {
+	Version   int     `toml:"version"`
+	Genesis   string  `toml:"genesis"`
+	ClientKey string  `toml:"client_key"`
+	BenchKey  string  `toml:"bench_key" comment:"of quorate bench, so that it disturbs no other client's session"`
+	Replicas  []Place `toml:"replicas"`
+}
+
+// Place is where one replica lives.
+type Place struct {
+	ID      int    `toml:"id"`
+	Home    string `toml:"home"`
+	Address string `toml:"address" comment:"for replicas and clients"`
+	Admin   string `toml:"admin" comment:"health, status, metrics and pprof"`
+	Pid     string `toml:"pid_file"`
+	Log     string `toml:"log"`
+}
+
+// ErrNoCluster: there is no manifest where one was looked for.
+var ErrNoCluster = errors.New("no cluster")
+
+// Cluster is the network that a directory describes.
+type Cluster struct {
+	Dir      string
+	Manifest Manifest
+	Founding Founding
+	// Command runs one home as a process, given its directory; Up and its
+	// like start it. Nil stands for this program's `node --home`.
+	Command func(home string) []string
+}
+
+// Open reads the manifest and the genesis in dir.
+func Open(dir string) (*Cluster, error) {
+	c := &Cluster{Dir: dir}
+	path := filepath.Join(dir, manifestName)
+	if err := readTOML(path, &c.Manifest); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w in %s: start one with `quorate testnet up --dir %s`, or name another with --dir or QUORATE_DIR", ErrNoCluster, dir, dir)
+		}
+		return nil, err
+	}
+	if c.Manifest.Version != manifestVersion {
+		return nil, fmt.Errorf("%w: %s has version %d, this program knows %d: use the program that made it", ErrFile, path, c.Manifest.Version, manifestVersion)
+	}
+	founding, err := LoadGenesis(c.path(c.Manifest.Genesis))
+	if err != nil {
+		return nil, err
+	}
+	c.Founding = *founding
+	return c, c.check(path)
+}
+
+func (c *Cluster) check(path string) error {
+	if len(c.Manifest.Replicas) != len(c.Founding.Genesis.Replicas) {
+		return fmt.Errorf("%w: %s has %d replicas, the genesis %d: put the right genesis back", ErrFile, path, len(c.Manifest.Replicas), len(c.Founding.Genesis.Replicas))
+	}
+	for i, p := range c.Manifest.Replicas {
+		if p.ID != i || p.Home == "" || p.Address == "" || p.Admin == "" || p.Pid == "" || p.Log == "" {
+			return fmt.Errorf("%w: %s: replica %d needs id = %d, home, address, admin, pid_file and log", ErrFile, path, i, i)
+		}
+	}
+	return nil
+}
+
+func (c *Cluster) path(p string) string {
+	if filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(c.Dir, p)
+}
+
+// Size is the number of replicas.
+func (c *Cluster) Size() int { return len(c.Manifest.Replicas) }
+
+// ClientKey is the file of the default client's key, and BenchKey that of
+// quorate bench.
+func (c *Cluster) ClientKey() string { return c.path(c.Manifest.ClientKey) }
+
+// BenchKey is the file of the key for measurements.
+func (c *Cluster) BenchKey() string { return c.path(c.Manifest.BenchKey) }
+
+// Home is the directory of replica i.
+func (c *Cluster) Home(i int) string { return c.path(c.Manifest.Replicas[i].Home) }
+
+// LogFile is where replica i's output goes.
+func (c *Cluster) LogFile(i int) string { return c.path(c.Manifest.Replicas[i].Log) }
+
+// Addresses of the replicas, by id.
+func (c *Cluster) Addresses() []string {
+	addresses := make([]string, c.Size())
+	for i, p := range c.Manifest.Replicas {
+		addresses[i] = p.Address
+	}
+	return addresses
+}
+
+// Has answers an error that names the possible numbers if there is no replica i.
+func (c *Cluster) Has(i int) error {
+	if i < 0 || i >= c.Size() {
+		return fmt.Errorf("no replica %d: the cluster in %s has 0 to %d", i, c.Dir, c.Size()-1)
+	}
+	return nil
+}
+
+const manifestHeading = `# A cluster on this machine: quorate testnet up, status, down and their like
+# read this. Ports are chosen once, when the cluster is made.
+
+`
+
+func (c *Cluster) save() error {
+	return writeTOML(filepath.Join(c.Dir, manifestName), manifestHeading, 0o644, c.Manifest)
+}

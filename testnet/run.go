@@ -1,0 +1,78 @@
+package testnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"quorate/app/kv"
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/node"
+	"quorate/pbft"
+	"quorate/quorum"
+	"quorate/state"
+	"quorate/storage"
+)
+
+// Run runs the home's replica in this process until ctx ends.
+func (h *Home) Run(ctx context.Context) error {
+	c, err := h.nodeConfig(h.Logger())
+	if err != nil {
+		return err
+	}
+	return node.Run(ctx, c)
+}
+
+// nodeConfig joins the home's settings with the protocol and the application.
+func (h *Home) nodeConfig(log *slog.Logger) (node.Config, error) {
+	protocol, err := h.protocol()
+	if err != nil {
+		return node.Config{}, err
+	}
+	c := &h.Config
+	return node.Config{
+		Protocol: protocol, Genesis: h.Genesis, Self: consensus.ReplicaID(c.Replica), Seed: h.Seed,
+		Application: kv.Store{},
+		Disk: node.Disk{
+			Data: h.DataDir(), SegmentBytes: c.Disk.SegmentBytes, Volatile: c.Disk.Volatile,
+			State: state.Config{NodeCacheBytes: c.Disk.NodeCacheBytes},
+		},
+		Network: node.Network{Listen: c.Listen, Addresses: h.Addresses, Limits: h.limits()},
+		Admin:   c.Admin, Tick: time.Duration(c.Engine.Tick), Log: log,
+	}, nil
+}
+
+func (h *Home) protocol() (consensus.Protocol, error) {
+	if h.Genesis.Protocol != quorum.PBFT {
+		return nil, fmt.Errorf("%w: the genesis is for protocol %q: this program runs %q", ErrFile, h.Genesis.Protocol, quorum.PBFT)
+	}
+	e := &h.Config.Engine
+	ticks := func(d Duration) int { return int(d / e.Tick) }
+	c := pbft.DefaultConfig(h.Genesis, consensus.ReplicaID(h.Config.Replica), crypto.NewSigner(h.Seed),
+		crypto.NewVerifier(nil, h.Genesis.Replicas...))
+	c.TickLength, c.Patience, c.PatienceCap = consensus.Time(e.Tick), ticks(e.Patience), ticks(e.PatienceCap)
+	c.StatusEvery, c.Pipeline = ticks(e.StatusEvery), e.Pipeline
+	c.PendingCount, c.PendingBytes = e.PendingCount, e.PendingBytes
+	return pbft.New(c)
+}
+
+// Check goes as far as can be gone without starting: settings, genesis, key,
+// and whether the data belong to this replica of this cluster. It changes
+// nothing. The origin says what the home remembers.
+func (h *Home) Check() (storage.Origin, error) {
+	if _, err := h.protocol(); err != nil {
+		return 0, err
+	}
+	origin, err := storage.Birth(h.DataDir(), h.identity())
+	if errors.Is(err, storage.ErrForeign) {
+		return 0, fmt.Errorf("the genesis or the replica number of %s does not fit its data: %w", h.Dir, err)
+	}
+	return origin, err
+}
+
+func (h *Home) identity() storage.Identity {
+	return storage.Identity{Cluster: h.Genesis.ID(), Replica: consensus.ReplicaID(h.Config.Replica)}
+}

@@ -1,0 +1,106 @@
+package testnet
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// EnvPrefix begins the names of environment variables that set keys.
+const EnvPrefix = "QUORATE_"
+
+// setting is one leaf of a configuration: a dotted key and where its value is.
+type setting struct {
+	key   string
+	value reflect.Value
+}
+
+// env is the environment variable of the setting.
+func (s setting) env() string {
+	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
+}
+
+// settingsOf lists the leaves of the struct that v points to.
+func settingsOf(v any) []setting { return leaves(nil, "", reflect.ValueOf(v).Elem()) }
+
+func leaves(out []setting, prefix string, v reflect.Value) []setting {
+	for i := range v.NumField() {
+		key, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("toml"), ",")
+		if f := v.Field(i); f.Kind() == reflect.Struct {
+			out = leaves(out, prefix+key+".", f)
+		} else {
+			out = append(out, setting{key: prefix + key, value: f})
+		}
+	}
+	return out
+}
+
+// set parses a text as the setting's type. Lists are separated by commas.
+func (s setting) set(text string) error {
+	if u, ok := s.value.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		return u.UnmarshalText([]byte(text))
+	}
+	switch s.value.Kind() {
+	case reflect.String:
+		s.value.SetString(text)
+	case reflect.Bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", text)
+		}
+		s.value.SetBool(b)
+	case reflect.Int, reflect.Int64:
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return fmt.Errorf("%q is not a whole number", text)
+		}
+		s.value.SetInt(n)
+	case reflect.Slice:
+		s.value.Set(reflect.ValueOf(splitList(text)))
+	default:
+		return fmt.Errorf("a %s cannot be set by a text", s.value.Kind())
+	}
+	return nil
+}
+
+func splitList(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, ",")
+}
+
+// applyEnv lets the environment override what v holds.
+func applyEnv(v any, lookup func(string) (string, bool)) error {
+	for _, s := range settingsOf(v) {
+		if text, ok := lookup(s.env()); ok {
+			if err := s.set(text); err != nil {
+				return fmt.Errorf("%w: environment variable %s: %w", ErrFile, s.env(), err)
+			}
+		}
+	}
+	return nil
+}
+
+// applyFlags lets named values, by key, override what v holds.
+func applyFlags(v any, flags map[string]string) error {
+	all := settingsOf(v)
+	for key, text := range flags {
+		known := false
+		for _, s := range all {
+			if s.key != key {
+				continue
+			}
+			known = true
+			if err := s.set(text); err != nil {
+				return fmt.Errorf("%w: --set %s: %w", ErrFile, key, err)
+			}
+		}
+		if !known {
+			return fmt.Errorf("%w: --set: unknown key %q: config.toml lists them", ErrFile, key)
+		}
+	}
+	return nil
+}

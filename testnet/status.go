@@ -1,0 +1,162 @@
+package testnet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"quorate/node"
+	"quorate/p2p"
+)
+
+// ReplicaStatus is what is known of one replica.
+type ReplicaStatus struct {
+	Replica   int
+	PeerID    string
+	Address   string
+	Admin     string
+	Pid       int `json:",omitempty"`
+	Condition Condition
+	Ready     bool
+	Health    string       // one phrase: ready, or why it is not
+	Report    *node.Report `json:",omitempty"` // nil if it did not answer
+}
+
+// statusTimeout bounds one question to one replica.
+const statusTimeout = 2 * time.Second
+
+// Statuses asks all replicas at once, by their admin addresses.
+func (c *Cluster) Statuses(ctx context.Context) []ReplicaStatus {
+	all := make([]ReplicaStatus, c.Size())
+	var wg sync.WaitGroup
+	for i := range all {
+		wg.Go(func() { all[i] = c.Status(ctx, i) })
+	}
+	wg.Wait()
+	return all
+}
+
+// Status asks one replica. What goes wrong stands in Health.
+func (c *Cluster) Status(ctx context.Context, i int) ReplicaStatus {
+	p := c.Manifest.Replicas[i]
+	s := ReplicaStatus{Replica: i, Address: p.Address, Admin: p.Admin, Condition: Stopped, Health: "stopped"}
+	if id, err := p2p.PeerID(c.Founding.Genesis.Replicas[i]); err == nil {
+		s.PeerID = id.String()
+	}
+	proc, err := find(c.path(p.Pid))
+	switch {
+	case err != nil:
+		s.Health = err.Error()
+		return s
+	case proc == nil:
+		return s
+	}
+	s.Pid, s.Condition = proc.pid, condition(proc.pid)
+	if s.Condition == Paused {
+		s.Health = "paused"
+		return s
+	}
+	report, err := ask(ctx, p.Admin)
+	if err != nil {
+		s.Health = "no answer: " + err.Error()
+		return s
+	}
+	s.Report, s.Ready, s.Health = report, report.Ready, "ready"
+	if !report.Ready {
+		s.Health = "not ready: " + strings.Join(report.Unready, "; ")
+	}
+	return s
+}
+
+// admin asks replicas for their status; connections are few and local.
+var admin = &http.Client{Timeout: statusTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
+
+// get reads a page of an admin address, bounded.
+func get(ctx context.Context, address, page string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+page, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := admin.Do(r)
+	if err != nil {
+		return nil, errors.New(brief(err))
+	}
+	defer func() { _ = answer.Body.Close() }()
+	b, err := io.ReadAll(io.LimitReader(answer.Body, 4<<20))
+	if err != nil {
+		return nil, errors.New(brief(err))
+	}
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answers %s", page, answer.Status)
+	}
+	return b, nil
+}
+
+// brief is the last part of a chain of errors: the cause.
+func brief(err error) string {
+	text := err.Error()
+	return text[strings.LastIndex(text, ": ")+1:]
+}
+
+func ask(ctx context.Context, address string) (*node.Report, error) {
+	b, err := get(ctx, address, "/status")
+	if err != nil {
+		return nil, err
+	}
+	var r node.Report
+	if err := json.Unmarshal(b, &r); err != nil {
+		return nil, fmt.Errorf("status: %w", err)
+	}
+	return &r, nil
+}
+
+// Settled reports whether all replicas are ready and stand at the same
+// sequence number and the same root; if not, why.
+func Settled(all []ReplicaStatus) (bool, string) {
+	first := all[0].Report
+	for _, s := range all {
+		if !s.Ready {
+			return false, fmt.Sprintf("replica %d: %s", s.Replica, s.Health)
+		}
+		r := s.Report
+		if r.Applied != first.Applied || r.RootSeq != first.RootSeq || r.Root != first.Root {
+			return false, fmt.Sprintf("replica %d applied %d with root %s at %d, replica 0 applied %d with root %s at %d",
+				s.Replica, r.Applied, r.Root.Short(), r.RootSeq, first.Applied, first.Root.Short(), first.RootSeq)
+		}
+	}
+	return true, ""
+}
+
+// Metrics reads the metrics page of replica i, in the text format.
+func (c *Cluster) Metrics(ctx context.Context, i int) ([]byte, error) {
+	return get(ctx, c.Manifest.Replicas[i].Admin, "/metrics")
+}
+
+// Usage tells what the process of replica i has used.
+func (c *Cluster) Usage(i int) (Usage, error) {
+	p, err := find(c.path(c.Manifest.Replicas[i].Pid))
+	if err != nil {
+		return Usage{}, err
+	}
+	if p == nil {
+		return Usage{}, fmt.Errorf("replica %d does not run", i)
+	}
+	return usage(p.pid)
+}
+
+// AnyRunning reports whether any replica has a process.
+func (c *Cluster) AnyRunning() bool {
+	for _, p := range c.Manifest.Replicas {
+		// A pid file that cannot be read says nothing; who asks finds out.
+		if proc, err := find(c.path(p.Pid)); err != nil || proc != nil {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,102 @@
+package testnet
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// WriteTable prints one line per replica under a heading.
+func WriteTable(w io.Writer, all []ReplicaStatus) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "REPLICA\tPEER ID\tADDRESS\tVIEW\tSEQUENCE\tSTATE ROOT\tHEALTH")
+	for _, s := range all {
+		fmt.Fprintln(t, row(s))
+	}
+	return t.Flush()
+}
+
+func row(s ReplicaStatus) string {
+	name, view, seq, root := fmt.Sprint(s.Replica), "-", "-", "-"
+	if r := s.Report; r != nil {
+		view, seq = fmt.Sprint(r.View), fmt.Sprint(r.Applied)
+		if r.RootSeq > 0 {
+			root = fmt.Sprintf("%s @ %d", r.Root.Short(), r.RootSeq)
+		}
+		if r.Primary == r.Replica && !r.Changing {
+			name += " primary"
+		}
+	}
+	return strings.Join([]string{name, s.PeerID, s.Address, view, seq, root, s.Health}, "\t")
+}
+
+// Watch shows the table until ctx ends: redrawn in place on a terminal, and
+// otherwise a plain line whenever a replica's view or health changes.
+func (c *Cluster) Watch(ctx context.Context, w io.Writer, terminal bool) error {
+	var screen screen
+	known := make([]string, c.Size())
+	for {
+		all := c.Statuses(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := show(w, terminal, &screen, known, all); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+func show(w io.Writer, terminal bool, s *screen, known []string, all []ReplicaStatus) error {
+	if terminal {
+		return s.draw(w, all)
+	}
+	for i := range all {
+		if line := plain(all[i]); line != known[i] {
+			known[i] = line
+			if _, err := fmt.Fprintln(w, line); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// plain is a line that changes only when something of note does.
+func plain(s ReplicaStatus) string {
+	if s.Report == nil {
+		return fmt.Sprintf("replica %d %s: %s", s.Replica, s.Address, s.Health)
+	}
+	return fmt.Sprintf("replica %d %s: view %d, primary %d: %s", s.Replica, s.Address, s.Report.View, s.Report.Primary, s.Health)
+}
+
+// screen redraws lines in place.
+type screen struct{ lines int }
+
+func (s *screen) draw(w io.Writer, all []ReplicaStatus) error {
+	var b bytes.Buffer
+	if s.lines > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA", s.lines) // up to the heading
+	}
+	var table bytes.Buffer
+	if err := WriteTable(&table, all); err != nil {
+		return err
+	}
+	s.lines = 0
+	for line := range strings.Lines(table.String()) {
+		// No wrapping while it is drawn, or the count of lines would be wrong.
+		fmt.Fprintf(&b, "\x1b[?7l%s\x1b[K\x1b[?7h\n", strings.TrimSuffix(line, "\n"))
+		s.lines++
+	}
+	fmt.Fprint(&b, "\x1b[J")
+	_, err := w.Write(b.Bytes())
+	return err
+}

@@ -1,0 +1,105 @@
+package testnet
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// ErrFile is what every error about the contents of a file wraps.
+var ErrFile = errors.New("invalid file")
+
+// Duration is a span of time as files and the environment write it: 250ms, 2m.
+type Duration time.Duration
+
+// MarshalText writes the duration as Go does.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads what time.ParseDuration reads.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a duration: write 250ms, 2s or 5m", text)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// maxFile bounds the files read here, in bytes: a genesis of 64 replicas and
+// thousands of clients is far below.
+const maxFile = 4 << 20
+
+// readTOML decodes a file over what v already holds. Keys that v does not know
+// are errors: a mistyped key that is silently ignored is a setting that
+// somebody believes in.
+func readTOML(path string, v any) error {
+	b, err := readBounded(path, maxFile)
+	if err != nil {
+		return err
+	}
+	d := toml.NewDecoder(bytes.NewReader(b)).DisallowUnknownFields()
+	return explain(path, d.Decode(v))
+}
+
+// explain makes one line of a decoder's error, with file, line and key.
+func explain(path string, err error) error {
+	var unknown *toml.StrictMissingError
+	var wrong *toml.DecodeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &unknown) && len(unknown.Errors) > 0:
+		first := unknown.Errors[0]
+		line, _ := first.Position()
+		return fmt.Errorf("%w: %s:%d: unknown key %q: remove it or correct its name", ErrFile, path, line, strings.Join(first.Key(), "."))
+	case errors.As(err, &wrong):
+		line, _ := wrong.Position()
+		where := ""
+		if key := strings.Join(wrong.Key(), "."); key != "" {
+			where = fmt.Sprintf(" key %q:", key)
+		}
+		return fmt.Errorf("%w: %s:%d:%s %s", ErrFile, path, line, where, strings.TrimPrefix(wrong.Error(), "toml: "))
+	}
+	return fmt.Errorf("%w: %s: %s", ErrFile, path, strings.ReplaceAll(err.Error(), "\n", "; "))
+}
+
+// writeTOML writes v with a heading of comment lines.
+func writeTOML(path, heading string, mode os.FileMode, v any) error {
+	var b bytes.Buffer
+	b.WriteString(heading)
+	if err := toml.NewEncoder(&b).SetArraysMultiline(true).Encode(v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return writeFile(path, b.Bytes(), mode)
+}
+
+// readBounded reads a file of at most limit bytes.
+func readBounded(path string, limit int64) ([]byte, error) {
+	stat, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if stat.Size() > limit {
+		return nil, fmt.Errorf("%w: %s has %d bytes, at most %d are possible", ErrFile, path, stat.Size(), limit)
+	}
+	return os.ReadFile(path)
+}
+
+// writeFile puts a file in place whole or not at all.
+func writeFile(path string, b []byte, mode os.FileMode) error {
+	part := path + ".part"
+	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(part))
+	}
+	return os.Rename(part, path)
+}

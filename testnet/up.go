@@ -1,0 +1,205 @@
+package testnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"quorate/storage"
+)
+
+// ReadyWithin bounds how long Up waits for the cluster to be ready.
+const ReadyWithin = 60 * time.Second
+
+// stopWithin bounds how long a replica may take to end by itself.
+const stopWithin = 10 * time.Second
+
+// hold keeps two commands from starting and stopping the same cluster at once.
+func (c *Cluster) hold() (release func(), err error) {
+	lock, err := storage.LockHome(c.Dir)
+	if errors.Is(err, storage.ErrInUse) {
+		return nil, fmt.Errorf("another quorate testnet command is at work in %s: wait for it, or look for it with ps", c.Dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = lock.Unlock() }, nil
+}
+
+// Up starts the replicas that do not run and answers their numbers. It does
+// not wait for them to be ready. If one cannot be started, those that this
+// call started are stopped again.
+func (c *Cluster) Up() (started []int, err error) {
+	release, err := c.hold()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	for i := range c.Size() {
+		running, err := c.start(i)
+		if err != nil {
+			return nil, errors.Join(err, c.stopAll(started))
+		}
+		if !running {
+			started = append(started, i)
+		}
+	}
+	return started, nil
+}
+
+// start starts replica i, unless it runs.
+func (c *Cluster) start(i int) (running bool, err error) {
+	p := c.Manifest.Replicas[i]
+	if proc, err := find(c.path(p.Pid)); err != nil || proc != nil {
+		return proc != nil, err
+	}
+	if err := errors.Join(portFree(i, p.Address), portFree(i, p.Admin)); err != nil {
+		return false, err
+	}
+	command, err := c.command(c.Home(i))
+	if err != nil {
+		return false, err
+	}
+	cmd, err := spawn(command, c.LogFile(i))
+	if err != nil {
+		return false, fmt.Errorf("start replica %d: %w", i, err)
+	}
+	// Asked for at once, so that it leaves no zombie behind while we live.
+	go func() { _ = cmd.Wait() }()
+	if err := recordProcess(c.path(p.Pid), cmd.Process.Pid); err != nil {
+		return false, fmt.Errorf("replica %d ended as soon as it was started:\n%s", i, c.Tail(i))
+	}
+	return false, nil
+}
+
+func (c *Cluster) command(home string) ([]string, error) {
+	if home, err := filepath.Abs(home); err != nil {
+		return nil, err
+	} else if c.Command != nil {
+		return c.Command(home), nil
+	} else if exe, err := os.Executable(); err != nil {
+		return nil, err
+	} else {
+		return []string{exe, "node", "--home", home}, nil
+	}
+}
+
+// portFree looks before a replica is started, so that the answer to a taken
+// port is one line here and not the end of a log.
+func portFree(i int, address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("replica %d cannot listen on %s: %s: stop the process that has the port (ss -ltnp shows it), or change the port in config.toml, genesis.toml and testnet.toml",
+			i, address, strings.TrimSpace(brief(err)))
+	}
+	return l.Close()
+}
+
+// AwaitReady waits until all replicas are ready. It fails early, with the ends
+// of the logs, if one of them has ended, and otherwise when ctx ends.
+func (c *Cluster) AwaitReady(ctx context.Context) error {
+	return c.await(ctx, func(all []ReplicaStatus) (bool, string) {
+		for _, s := range all {
+			if !s.Ready {
+				return false, fmt.Sprintf("replica %d: %s", s.Replica, s.Health)
+			}
+		}
+		return true, ""
+	})
+}
+
+// AwaitSettled waits until all replicas are ready and stand at the same
+// sequence number and root.
+func (c *Cluster) AwaitSettled(ctx context.Context) error { return c.await(ctx, Settled) }
+
+func (c *Cluster) await(ctx context.Context, done func([]ReplicaStatus) (bool, string)) error {
+	for {
+		all := c.Statuses(ctx)
+		ok, why := done(all)
+		if ok {
+			return nil
+		}
+		for _, s := range all {
+			if s.Condition == Stopped {
+				return fmt.Errorf("replica %d is not running; the end of its log %s:\n%s", s.Replica, c.LogFile(s.Replica), c.Tail(s.Replica))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("gave up waiting (%w): %s%s", ctx.Err(), why, c.tails())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// Down stops all replicas that run. It may be repeated.
+func (c *Cluster) Down() error {
+	all := make([]int, c.Size())
+	for i := range all {
+		all[i] = i
+	}
+	return c.Stop(all)
+}
+
+// Stop stops the given replicas as far as they run.
+func (c *Cluster) Stop(replicas []int) error {
+	release, err := c.hold()
+	if err != nil {
+		return err
+	}
+	defer release()
+	return c.stopAll(replicas)
+}
+
+// stopAll asks all first and waits then.
+func (c *Cluster) stopAll(replicas []int) error {
+	var errs []error
+	running := map[int]*process{}
+	for _, i := range replicas {
+		p, err := c.interrupt(i)
+		errs = append(errs, err)
+		if p != nil {
+			running[i] = p
+		}
+	}
+	deadline := time.Now().Add(stopWithin)
+	for i, p := range running {
+		errs = append(errs, c.outlive(i, p, time.Until(deadline)))
+	}
+	return errors.Join(errs...)
+}
+
+// Tail is the end of replica i's log.
+func (c *Cluster) Tail(i int) string {
+	const lines, size = 12, 8 << 10
+	f, err := os.Open(c.LogFile(i))
+	if err != nil {
+		return "  (no log)"
+	}
+	defer func() { _ = f.Close() }()
+	if stat, err := f.Stat(); err == nil && stat.Size() > size {
+		if _, err := f.Seek(-size, 2); err != nil {
+			return "  (log not readable)"
+		}
+	}
+	b := make([]byte, size)
+	n, err := f.Read(b)
+	if n == 0 || err != nil {
+		return "  (the log is empty)"
+	}
+	all := strings.Split(strings.TrimRight(string(b[:n]), "\n"), "\n")
+	return "  " + strings.Join(all[max(0, len(all)-lines):], "\n  ")
+}
+
+func (c *Cluster) tails() string {
+	var b strings.Builder
+	for i := range c.Size() {
+		fmt.Fprintf(&b, "\nthe end of %s:\n%s", c.LogFile(i), c.Tail(i))
+	}
+	return b.String()
+}
