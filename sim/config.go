@@ -23,9 +23,7 @@ type Config struct {
 	Seed     uint64
 	Protocol string // the genesis' protocol
 	Replicas int
-	Faults   int // how many replicas may stay down for ever, or lose their disks, in all
-	Replies  int // equal replies that make a client believe
-	Quorum   int // 0 = the right one; another is for showing what then happens
+	Trust    Trust
 	Interval consensus.Seq
 	Window   consensus.Seq
 	Limits   consensus.Limits
@@ -36,6 +34,13 @@ type Config struct {
 	Hazards  []Hazard
 	RealKeys bool      // Ed25519 instead of keyed hashes
 	Trace    io.Writer // one readable line per event; may be nil
+}
+
+// Trust is how much may go wrong, and who is believed.
+type Trust struct {
+	Faults  int // how many replicas may stay down for ever, or be without memory, at a time
+	Replies int // equal replies that make a client of a script believe
+	Quorum  int // 0 = the right one; another is for showing what then happens
 }
 
 // Timing holds durations of virtual time, and of ticks.
@@ -115,7 +120,7 @@ func FromSeed(seed uint64) Config {
 	n := pick(r, 4, 4, 4, 4, 5, 6, 7, 10)
 	k := 2 + consensus.Seq(r.upTo(8))
 	c := Config{
-		Seed: seed, Protocol: "pbft", Replicas: n, Faults: (n - 1) / 3, Replies: (n-1)/3 + 1,
+		Seed: seed, Protocol: "pbft", Replicas: n, Trust: Trust{Faults: (n - 1) / 3, Replies: (n-1)/3 + 1},
 		Interval: k, Window: k * consensus.Seq(2+r.upTo(2)),
 		Timing:   drawTiming(r),
 		Network:  drawWeather(r),
@@ -144,7 +149,7 @@ func FromSeed(seed uint64) Config {
 // crashes only: any minority may stay away, one reply is believed, and nobody
 // loses a disk.
 func (c Config) CrashFaults(protocol string) Config {
-	c.Protocol, c.Faults, c.Replies = protocol, (c.Replicas-1)/2, 1
+	c.Protocol, c.Trust.Faults, c.Trust.Replies = protocol, (c.Replicas-1)/2, 1
 	return c.Without(Wipe)
 }
 
@@ -211,5 +216,5 @@ func drawHazards(r *stream, storm consensus.Time) []Hazard {
 // String is the configuration on one line.
 func (c *Config) String() string {
 	return fmt.Sprintf("seed=%d n=%d f=%d k=%d l=%d batch=%d clients=%dx%d hazards=%v",
-		c.Seed, c.Replicas, c.Faults, c.Interval, c.Window, c.Limits.BatchRequests, c.Workload.Clients, c.Workload.Callers, c.Hazards)
+		c.Seed, c.Replicas, c.Trust.Faults, c.Interval, c.Window, c.Limits.BatchRequests, c.Workload.Clients, c.Workload.Callers, c.Hazards)
 }

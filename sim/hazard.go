@@ -37,7 +37,7 @@ func (w *World) strike(h Hazard, dice *stream) {
 			w.clock.after(lasts+dice.duration(lasts), r.revive)
 		}
 	case Wipe:
-		if w.amnesiacs() < w.cfg.Faults {
+		if w.amnesiacs() < w.cfg.Trust.Faults {
 			victim.wipe()
 			w.clock.after(lasts, victim.revive)
 		}
@@ -138,7 +138,7 @@ func (w *World) healCore() []*replica {
 	w.net.setLoss(min(w.cfg.Network.Loss, million/50))
 	w.net.weather.Late = 0
 	w.net.calm = true
-	away := dice.upTo(max(0, w.cfg.Faults-w.amnesiacs()))
+	away := dice.upTo(max(0, w.cfg.Trust.Faults-w.amnesiacs()))
 	var core []*replica
 	for _, i := range dice.rng.Perm(len(w.replicas)) {
 		r := w.replicas[i]

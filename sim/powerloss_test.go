@@ -14,7 +14,7 @@ import (
 func TestPowerLossAtEveryPoint(t *testing.T) {
 	for i := range 90 {
 		c := FromSeed(uint64(i % 5))
-		c.Replicas, c.Faults, c.Replies, c.RealKeys = 4, 1, 2, false
+		c.Replicas, c.Trust.Faults, c.Trust.Replies, c.RealKeys = 4, 1, 2, false
 		c.Interval, c.Window, c.Limits.BatchRequests = 2, 4, 1
 		c.Timing.Storm, c.Timing.Patience, c.Timing.PatienceCap = Second, 20, 80
 		c.Network = Weather{Delay: Millisecond}

@@ -118,7 +118,7 @@ func (a args) kinds() []string {
 func (s *Script) cluster(a args) string {
 	n := a.number("n", 4)
 	c := Config{
-		Seed: uint64(a.number("seed", 1)), Protocol: "pbft", Replicas: n, Faults: (n - 1) / 3, Replies: (n-1)/3 + 1,
+		Seed: uint64(a.number("seed", 1)), Protocol: "pbft", Replicas: n, Trust: Trust{Faults: (n - 1) / 3, Replies: (n-1)/3 + 1},
 		Interval: consensus.Seq(a.number("k", 4)), Window: consensus.Seq(a.number("l", 8)), Limits: consensus.DefaultLimits(),
 		Timing:   Timing{Tick: 10 * Millisecond, Patience: a.number("patience", 20), Skew: 2 * Second},
 		Workload: Workload{Clients: a.number("clients", 1), Callers: 1, Operations: 1, Keys: 1},
@@ -127,7 +127,7 @@ func (s *Script) cluster(a args) string {
 	c.Timing.PatienceCap = a.number("cap", 8*c.Timing.Patience)
 	c.Limits.BatchRequests = a.number("batch", 1)
 	if p, ok := a.value("protocol"); ok {
-		c.Protocol, c.Faults, c.Replies = p, (n-1)/2, 1
+		c.Protocol, c.Trust.Faults, c.Trust.Replies = p, (n-1)/2, 1
 	}
 	w, err := New(c, s.subject)
 	if err != nil {
@@ -146,7 +146,7 @@ func (s *Script) cluster(a args) string {
 		r.start()
 	}
 	s.settle()
-	return fmt.Sprintf("%d replicas, %d may fail, checkpoint every %d, window %d\n", n, c.Faults, c.Interval, c.Window) + s.violations()
+	return fmt.Sprintf("%d replicas, %d may fail, checkpoint every %d, window %d\n", n, c.Trust.Faults, c.Interval, c.Window) + s.violations()
 }
 
 // settle lets everything happen that needs no delivery and no tick.

@@ -51,7 +51,7 @@ func (h *hand) reply(c *client, from consensus.ReplicaID, r *consensus.Reply) {
 			}
 		}
 		a.votes[content] = append(a.votes[content], from)
-		if len(a.votes[content]) >= c.world.cfg.Replies {
+		if len(a.votes[content]) >= c.world.cfg.Trust.Replies {
 			h.open = append(h.open[:i], h.open[i+1:]...)
 			c.world.say("", "%s believes %s, executed at %d", c.world.name(c.end), c.world.label(a.request), r.Seq)
 		}

@@ -145,7 +145,7 @@ func (w *World) found() error {
 	}
 	w.genesis.CheckpointInterval, w.genesis.Window = w.cfg.Interval, w.cfg.Window
 	w.genesis.Limits, w.genesis.Skew = w.cfg.Limits, w.cfg.Timing.Skew
-	w.genesis.Quorum, w.genesis.UnsafeDemo = w.cfg.Quorum, w.cfg.Quorum != 0
+	w.genesis.Quorum, w.genesis.UnsafeDemo = w.cfg.Trust.Quorum, w.cfg.Trust.Quorum != 0
 	return w.genesis.Validate()
 }
 
