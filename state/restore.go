@@ -225,6 +225,6 @@ func (s *State) markStage(seq consensus.Seq) error {
 	if err := s.store.Apply(b, true); err != nil {
 		return storeError("open the side space", err)
 	}
-	s.staged, s.hasStage = seq, true
+	s.staged, s.hasStage, s.cleared = seq, true, ""
 	return nil
 }

@@ -62,6 +62,7 @@ type State struct {
 	restore  *restore      // nil: none under way
 	staged   consensus.Seq // the height that staged parts are for
 	hasStage bool          // there may be staged parts
+	cleared  string        // how far the side space is cleared
 	tx       *Tx           // open, or nil
 	spare    Tx            // the one Tx there is, reused
 	batch    Batch         // of the last Keep: its memory is reused

@@ -119,3 +119,86 @@ func updateState(b *testing.B, s *stateBench, keys, interval int) {
 	b.ReportMetric(keep/n, "of-it-keep")
 	b.ReportMetric(float64(s.s.CacheBytes())/(1<<20), "MiB-nodes")
 }
+
+// BenchmarkStateRestore takes a state of 100,000 keys with values of 256 bytes
+// over from a snapshot: onto an empty disk, and onto one where every hundredth
+// key differs. An operation is the whole restore.
+func BenchmarkStateRestore(b *testing.B) {
+	const keys = 100_000
+	source := filledState(b, keys, true)
+	seq, root, _ := source.s.Height()
+	snapshot, ok := source.s.Snapshot(seq, root)
+	if !ok {
+		b.Fatal("not servable")
+	}
+	for _, have := range []string{"nothing", "all but 1%"} {
+		b.Run(have, func(b *testing.B) {
+			bytes, requests := 0, 0
+			start := 0.0
+			for b.Loop() {
+				b.StopTimer()
+				s := filledState(b, 0, true).s
+				if have != "nothing" {
+					s = filledState(b, keys, true).s
+					differ(b, s, keys)
+				}
+				b.StartTimer()
+				before := cpu(b)
+				moved, asked := takeOver(b, s, snapshot)
+				bytes, requests, start = bytes+moved, requests+asked, start+cpu(b)-before
+			}
+			b.ReportMetric(float64(bytes)/float64(b.N)/(1<<20), "MiB-moved")
+			b.ReportMetric(float64(requests)/float64(b.N), "requests")
+			b.ReportMetric(start/float64(b.N)/1000, "cpu-ms/op")
+		})
+	}
+}
+
+func differ(b *testing.B, s *state.State, keys int) {
+	tx := s.Begin()
+	for i := 0; i < keys; i += 100 {
+		tx.Put(stateKey(uint64(i)), []byte("different"))
+	}
+	if err := tx.Commit(); err != nil {
+		b.Fatal(err)
+	}
+	seq, _, _ := s.Height()
+	root, err := s.Mark(seq + 1)
+	if err == nil {
+		err = s.Keep(seq+1, root, nil)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+func takeOver(b *testing.B, s *state.State, from *state.Snapshot) (bytes, requests int) {
+	for {
+		missing, _, err := s.RestoreBegin(from.Seq+100, from.Root, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if len(missing) == 0 {
+			break
+		}
+		for ; len(missing) > 0; requests++ {
+			items := missing[:min(len(missing), consensus.MaxItemsPerFetch)]
+			parts, err := from.Read(items, consensus.ChunkBytes)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, p := range parts {
+				bytes += len(p.Bytes)
+			}
+			_, bad, next, _, err := s.RestorePut(items[:len(parts)], parts)
+			if err != nil || len(bad) > 0 {
+				b.Fatal(len(bad), err)
+			}
+			missing = append(missing[len(parts):], next...)
+		}
+	}
+	if ok, err := s.RestoreEnd(); !ok || err != nil {
+		b.Fatal(ok, err)
+	}
+	return bytes, requests
+}
