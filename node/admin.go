@@ -64,6 +64,26 @@ func unready(s *consensus.Status, quorum int) []string {
 // stuckAfter is how old the picture may be before the process counts as dead.
 const stuckAfter = 10 * time.Second
 
+// stuck says that the loop does not turn, if so.
+func (p *picture) stuck(now time.Time) []string {
+	if age := now.Sub(p.at); age > stuckAfter {
+		return []string{fmt.Sprintf("the loop has not ticked for %v", age.Round(time.Millisecond))}
+	}
+	return nil
+}
+
+// health answers a probe: ok, or what is wrong, one line each.
+func health(w http.ResponseWriter, wrong []string) {
+	if len(wrong) == 0 {
+		fmt.Fprintln(w, "ok")
+		return
+	}
+	w.WriteHeader(http.StatusServiceUnavailable)
+	for _, line := range wrong {
+		fmt.Fprintln(w, line)
+	}
+}
+
 // answerStatus answers a client's question about this replica.
 func (n *Node) answerStatus(to crypto.PublicKey) {
 	n.send(consensus.ClientPeer(to), consensus.Votes, n.picture.Load().answer())
@@ -97,22 +117,10 @@ func (n *Node) report(p *picture) Report {
 func (n *Node) admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(n.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
-	mux.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) {
-		if age := time.Since(n.picture.Load().at); age > stuckAfter {
-			http.Error(w, fmt.Sprintf("the loop has not ticked for %v", age.Round(time.Millisecond)), http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ok")
-	})
+	mux.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) { health(w, n.picture.Load().stuck(time.Now())) })
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if why := n.picture.Load().unready; len(why) > 0 {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			for _, line := range why {
-				fmt.Fprintln(w, line)
-			}
-			return
-		}
-		fmt.Fprintln(w, "ok")
+		p := n.picture.Load()
+		health(w, append(p.stuck(time.Now()), p.unready...))
 	})
 	mux.HandleFunc("/status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

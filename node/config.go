@@ -14,6 +14,7 @@ import (
 	"quorate/crypto"
 	"quorate/p2p"
 	"quorate/state"
+	"quorate/storage"
 )
 
 // Config is one replica as a process: values, not files. Who loads them from a
@@ -39,6 +40,7 @@ type Disk struct {
 	SegmentBytes int64        // of the log; 0 = storage.DefaultSegmentBytes
 	Volatile     bool         // never sync: to measure what syncing costs
 	State        state.Config // memory for the state; zero fields stand for their defaults
+	Store        storage.StateOptions
 }
 
 // Network is where the replicas are.

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"fmt"
 	"sync"
 
 	"quorate/app"
@@ -101,7 +100,7 @@ func (x *executor) run() {
 		}
 		out, err := x.machine.Do(t.job)
 		if err != nil {
-			x.fail(fmt.Errorf("execution stopped: %w", err))
+			x.fail(err)
 			return
 		}
 		x.deliver(out)

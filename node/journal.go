@@ -1,8 +1,10 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 	"time"
 
 	"quorate/consensus"
@@ -64,11 +66,20 @@ func (j *journal) run() {
 		group, j.queue = j.queue, group[:0]
 		j.mu.Unlock()
 		if err := j.write(group); err != nil {
-			j.fail(fmt.Errorf("the log cannot be written, so nothing more may be promised: %w", err))
+			j.fail(fmt.Errorf("the log cannot be written, so nothing more may be promised: %w: %s", err, remedy(err)))
 			return
 		}
 		clear(group)
 	}
+}
+
+// remedy is what an operator can do about a failed disk. Nothing that was
+// answered is lost either way.
+func remedy(err error) string {
+	if errors.Is(err, syscall.ENOSPC) {
+		return "make room on the disk and start the replica again"
+	}
+	return "check the disk and start the replica again"
 }
 
 // write makes one group durable. Lazy records alone force no sync: the driver

@@ -109,6 +109,10 @@ func (n *Node) Note(notes []consensus.Note) {
 		case consensus.Rejoined:
 			n.errands = append(n.errands, func() error { return storage.Settle(n.config.Disk.Data, n.identity) })
 		case consensus.EvidenceNote:
+			// A liar may contradict itself for ever; an errand costs a sync.
+			if n.proofs[note.Replica]++; n.proofs[note.Replica] > n.config.Bounds.EvidenceFiles {
+				continue
+			}
 			n.errands = append(n.errands, func() error {
 				return keepEvidence(filepath.Join(n.config.Disk.Data, "evidence"), note, n.config.Bounds.EvidenceFiles)
 			})

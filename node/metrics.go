@@ -25,6 +25,7 @@ type metrics struct {
 	dropped     *prometheus.CounterVec // by queue
 	unsent      *prometheus.CounterVec // by class
 	notes       *prometheus.CounterVec // by kind
+	blamed      *prometheus.CounterVec // by peer
 }
 
 func newMetrics() *metrics {
@@ -51,10 +52,11 @@ func newMetrics() *metrics {
 		refusals:    counters("refusals_total", "Requests refused, by code.", "code"),
 		dropped:     counters("dropped_total", "What full queues gave up, by queue.", "queue"),
 		unsent:      counters("unsent_total", "Frames that the network had no room or no stream for, by class.", "class"),
+		blamed:      counters("blamed_total", "Frames whose sender itself broke the protocol, by peer.", "peer"),
 		notes:       counters("notes_total", "Facts that the engine reported, by kind.", "kind"),
 	}
 	m.registry.MustRegister(m.burst, m.group, m.batch, m.sync, m.records, m.logBytes, m.logSegments, m.ignored, m.refusals,
-		m.dropped, m.unsent, m.notes, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		m.dropped, m.unsent, m.notes, m.blamed, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 

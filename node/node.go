@@ -27,8 +27,9 @@ type Node struct {
 	identity storage.Identity
 	system   quorum.System
 	begun    time.Time
-	parts                   // what it is made of
-	errands  []func() error // the loop's: to do once the current step is synced
+	parts                                // what it is made of
+	errands  []func() error              // the loop's: to do once the current step is synced
+	proofs   map[consensus.ReplicaID]int // the loop's: evidence kept since the start
 	horizon  atomic.Pointer[consensus.Horizon]
 	picture  atomic.Pointer[picture]
 	open     chan struct{} // closed once frames may come in
@@ -82,6 +83,7 @@ func Start(config Config) (*Node, error) {
 	}
 	n := &Node{
 		config: config, system: system, begun: time.Now(), open: make(chan struct{}), ended: make(chan struct{}),
+		proofs:   make(map[consensus.ReplicaID]int),
 		identity: storage.Identity{Cluster: config.Genesis.ID(), Replica: config.Self},
 	}
 	n.ctx, n.cancel = context.WithCancelCause(context.Background())
@@ -127,7 +129,8 @@ func (n *Node) assemble(engine consensus.Engine) {
 	n.journal = newJournal(n.disk.log, n.metrics, n.inbox.synced, n.fail)
 	n.reader = newReader(b, func(c consensus.Chunk) { n.inbox.put(own, c, 0) })
 	n.executor = newExecutor(n.disk.machine, b)
-	n.executor.deliver, n.executor.fail, n.executor.reader, n.executor.idle = n.outcome, n.fail, n.reader, n.inbox.ring
+	n.executor.deliver, n.executor.reader, n.executor.idle = n.outcome, n.reader, n.inbox.ring
+	n.executor.fail = func(err error) { n.fail(fmt.Errorf("execution stopped: %w: %s", err, remedy(err))) }
 	n.executor.batch = func(c *consensus.Commit) {
 		if c.Batch != nil {
 			n.metrics.batch.Observe(float64(len(c.Batch.Requests)))

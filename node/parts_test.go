@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -341,6 +344,24 @@ func TestReadyMeansInAViewWithinTheWindowReachingAQuorum(t *testing.T) {
 		if why := unready(&s, 3); len(why) != 1 {
 			t.Errorf("%s: %v", name, why)
 		}
+	}
+}
+
+func TestStuckLoopIsNotReady(t *testing.T) {
+	p := picture{at: time.Unix(1000, 0)}
+	if why := p.stuck(time.Unix(1001, 0)); len(why) != 0 {
+		t.Errorf("after a second: %v", why)
+	}
+	w := httptest.NewRecorder()
+	health(w, p.stuck(time.Unix(1000, 0).Add(stuckAfter+1)))
+	if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "has not ticked") {
+		t.Errorf("after %v: %d %s", stuckAfter, w.Code, w.Body)
+	}
+}
+
+func TestFullDiskHasARemedy(t *testing.T) {
+	if full, other := remedy(fmt.Errorf("append: %w", syscall.ENOSPC)), remedy(syscall.EIO); !strings.Contains(full, "make room") || full == other {
+		t.Errorf("a full disk: %q; another failure: %q", full, other)
 	}
 }
 

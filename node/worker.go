@@ -36,6 +36,9 @@ func (n *Node) work() {
 func (n *Node) opened(f *consensus.Frame, o *consensus.Opened) {
 	if o.Event == nil {
 		n.metrics.ignored.WithLabelValues(string(o.Reason)).Inc()
+		if o.Blame {
+			n.metrics.blamed.WithLabelValues(culprit(f.From)).Inc()
+		}
 		if o.Refusal != nil && f.From.Kind == consensus.PeerClient {
 			n.refuse(f.From.Key, o.Refusal)
 		}
@@ -57,6 +60,15 @@ func (n *Node) opened(f *consensus.Frame, o *consensus.Opened) {
 		l = votes
 	}
 	n.inbox.put(l, o.Event, len(f.Bytes))
+}
+
+// culprit is a metric's label: replicas by name, all others together, since a
+// label for every key that connects would be theirs to make.
+func culprit(p consensus.Peer) string {
+	if p.Kind == consensus.PeerReplica {
+		return p.String()
+	}
+	return "clients"
 }
 
 // Frames takes a group from one stream of the network (p2p.Receiver). Questions
