@@ -46,7 +46,7 @@ type clients struct {
 type clientStream struct {
 	stream  network.Stream
 	box     *outbox
-	yielded bool // reset in favour of a newer one; guarded by clients.mu
+	yielded bool // given up; guarded by clients.mu
 }
 
 func newClients(n *Network) *clients {
@@ -99,9 +99,7 @@ func (c *clients) add(key crypto.PublicKey, s *clientStream) bool {
 	}
 	serving := slices.DeleteFunc(slices.Clone(list), func(o *clientStream) bool { return o.yielded })
 	if len(serving) >= limit {
-		serving[0].yielded = true
-		serving[0].box.discard()
-		_ = serving[0].stream.Reset()
+		serving[0].yield()
 	}
 	c.all[key] = append(list, s)
 	return true
@@ -140,20 +138,27 @@ func (c *clients) send(key crypto.PublicKey, frame []byte) bool {
 func (c *clients) evict() {
 	var slowest *clientStream
 	most := 0
-	c.mu.RLock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, list := range c.all {
 		for _, s := range list {
-			if _, bytes := s.box.depth(); bytes > most {
+			if _, bytes := s.box.depth(); !s.yielded && bytes > most {
 				slowest, most = s, bytes
 			}
 		}
 	}
-	c.mu.RUnlock()
 	if slowest != nil {
 		c.evicted.Add(1)
-		slowest.box.discard()
-		_ = slowest.stream.Reset()
+		slowest.yield()
 	}
+}
+
+// yield gives a stream up: its reader ends, and it takes no more answers. It is
+// called with clients.mu held.
+func (s *clientStream) yield() {
+	s.yielded = true
+	s.box.discard()
+	go reset(s.stream)
 }
 
 // refuse answers a guest's first frame and ends its stream. The answer names

@@ -55,6 +55,7 @@
 //	Network.fromMember   at most 3 per member          stream ends, Close
 //	clients.serve        1 per request stream          stream ends, Close
 //	  its writer         1 per request stream          with it
+//	reset                1 per stream given up         at once, or with the connection
 //	topic.publishAll     1                             Close
 //	topic.deliverAll     1                             Close
 //	road.run             1 per replica (client side)   Close

@@ -236,6 +236,11 @@ func (l *link) writeStream(ctx context.Context, class consensus.Class) error {
 	return err
 }
 
+// reset ends a stream. It may wait for as long as the connection's write timeout
+// when nothing is read at the other end, so whoever holds a lock, or must not
+// wait, gives it a goroutine. That a stream has ended already is no news.
+func reset(s network.Stream) { _ = s.Reset() }
+
 // fromMember reads one class of one member's frames until the stream ends.
 func (n *Network) fromMember(class consensus.Class, s network.Stream) {
 	l := n.linkOf(s.Conn().RemotePeer())
@@ -259,7 +264,7 @@ func (l *link) enter(class consensus.Class, s network.Stream) bool {
 		return false
 	}
 	if in.stream != nil {
-		_ = in.stream.Reset()
+		go reset(in.stream)
 	}
 	in.stream = s
 	in.readers++
