@@ -137,12 +137,19 @@ func (m *Machine) initialise() (err error) {
 	}
 	tx := m.state.Begin()
 	defer tx.Rollback()
+	g := newUnlimitedGuard(tx, &m.genesis.Limits)
 	defer func() {
-		if p := recover(); p != nil {
+		p := recover()
+		switch {
+		case g.ended == endFailed:
+			err = g.err
+		case g.ended == endLimit:
+			err = errors.New("initialise the application: a key or value is over the limits of the genesis")
+		case p != nil:
 			err = fmt.Errorf("initialise the application: panic: %s", describe(p))
 		}
 	}()
-	if err := a.Initialise(newUnlimitedGuard(tx, &m.genesis.Limits)); err != nil {
+	if err := a.Initialise(g); err != nil {
 		return fmt.Errorf("initialise the application: %w", err)
 	}
 	return tx.Commit()

@@ -3,6 +3,7 @@ package app_test
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"quorate/app"
@@ -295,6 +296,13 @@ type panicStart struct{ script }
 
 func (panicStart) Initialise(app.Tx) error { panic("no coin") }
 
+type wideStart struct{ script }
+
+func (wideStart) Initialise(tx app.Tx) error {
+	tx.Put(make([]byte, consensus.MaxItemID), nil)
+	return nil
+}
+
 func TestInitialise(t *testing.T) {
 	c := newCluster(t, withStart{}, newGenesis())
 	c.reopen() // still at height 0: once more, the same
@@ -316,9 +324,9 @@ func TestInitialise(t *testing.T) {
 	if got := read(3); got != "start!" {
 		t.Errorf("after a restart above it: log %q", got)
 	}
-	for _, a := range []app.Application{badStart{}, panicStart{}} {
-		if _, err := app.Open(state.NewMemory(), a, newGenesis(), app.Options{}); err == nil || !bytes.Contains([]byte(err.Error()), []byte("no coin")) {
-			t.Errorf("%T: %v", a, err)
+	for want, a := range map[string]app.Application{"application: no coin": badStart{}, "panic: no coin": panicStart{}, "over the limits": wideStart{}} {
+		if _, err := app.Open(state.NewMemory(), a, newGenesis(), app.Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%T: %v, want %q", a, err, want)
 		}
 	}
 }
