@@ -38,7 +38,7 @@ func (d *brokenDisk) Apply(b *state.Batch, sync bool) error {
 // A failing disk is never a result: the machine stops, whatever the
 // application makes of it.
 func TestAFailingDiskStopsTheMachine(t *testing.T) {
-	read := &consensus.Batch{Stamp: 9, Requests: []*consensus.Request{request(writer, began, 1, []byte("rx"))}}
+	read := &consensus.Batch{Stamp: testStart, Requests: []*consensus.Request{request(writer, began, 1, []byte("rx"))}}
 	for name, test := range map[string]struct {
 		broken string
 		job    consensus.Job
