@@ -26,7 +26,7 @@ func New(cfg Config) (*Protocol, error) {
 	if err != nil {
 		return nil, err
 	}
-	if size := rules.MaxNewView(); size > consensus.MaxFrame {
+	if size := rules.MaxFrame(); size > consensus.MaxFrame {
 		return nil, fmt.Errorf("%w: a NEW-VIEW may take %d bytes, frames end at %d: choose a smaller window or fewer replicas", ErrConfig, size, consensus.MaxFrame)
 	}
 	return &Protocol{cfg: cfg, rules: rules}, nil

@@ -392,8 +392,8 @@ func TestWhatOpensIsAccepted(t *testing.T) {
 				t.Fatalf("%+v, the primary's is %+v", got, start)
 			}
 		}
-		if len(nv.Frame) > c.MaxNewView() {
-			t.Fatalf("a NEW-VIEW of %d bytes, announced are %d", len(nv.Frame), c.MaxNewView())
+		if len(nv.Frame) > c.MaxFrame() {
+			t.Fatalf("a NEW-VIEW of %d bytes, announced are %d", len(nv.Frame), c.MaxFrame())
 		}
 	})
 }

@@ -173,7 +173,7 @@ func TestPromised(t *testing.T) {
 
 // The largest NEW-VIEW that a configuration can need is as long as announced,
 // and the true one never longer.
-func TestMaxNewViewBoundsTheLargest(t *testing.T) {
+func TestMaxFrameBoundsTheLargest(t *testing.T) {
 	c := newCluster(t, 4)
 	d := crypto.Hash([]byte("d"))
 	var prepared []*Certificate
@@ -192,7 +192,7 @@ func TestMaxNewViewBoundsTheLargest(t *testing.T) {
 	if o := c.open(1, nv.Frame); o.Event == nil {
 		t.Fatalf("refused: %s", o.Reason)
 	}
-	if len(nv.Frame) > c.MaxNewView() {
-		t.Errorf("%d bytes, MaxNewView says %d", len(nv.Frame), c.MaxNewView())
+	if len(nv.Frame) > c.MaxFrame() {
+		t.Errorf("%d bytes, MaxFrame says %d", len(nv.Frame), c.MaxFrame())
 	}
 }

@@ -20,7 +20,6 @@ type Horizon struct {
 	High      consensus.Seq // h+L
 	Prepared  Bits          // slots above Low that are prepared here in View
 	Committed Bits          // slots above Low that are committed here
-	Asleep    bool          // rejoining: protocol votes do not matter yet
 }
 
 // Bits is a set of slots, as offsets from a horizon's Low minus one.

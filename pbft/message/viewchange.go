@@ -152,12 +152,14 @@ func (r *Rules) NewNewView(s crypto.Signer, nv NewView) *NewView {
 	return &nv
 }
 
-// MaxNewView is the length of the largest NEW-VIEW that this configuration can
-// need, in bytes. One that exceeds consensus.MaxFrame is refused at start.
-func (r *Rules) MaxNewView() int {
+// MaxFrame is the length of the largest frame of views that this configuration
+// can need, in bytes: a REJOIN-ANSWER with a NEW-VIEW and a VIEW-CHANGE in it.
+// A configuration in which it exceeds consensus.MaxFrame is refused at start.
+func (r *Rules) MaxFrame() int {
 	q, l := r.System.Quorum(), int(r.Genesis.Window)
-	vc := 1 + 8 + 8 + (1+l)*CertificateSize(q) + 2 + 2 + crypto.SignatureSize
-	return 1 + 8 + 2 + q*(3+vc) + 2 + 2*l*proposalSize + crypto.SignatureSize
+	viewChange := 1 + 8 + 8 + (1+l)*CertificateSize(q) + 2 + 2 + crypto.SignatureSize
+	newView := 1 + 8 + 2 + q*(3+viewChange) + 2 + 2*l*proposalSize + crypto.SignatureSize
+	return 64 + CertificateSize(q) + newView + viewChange
 }
 
 // decodeNewView reads a whole NEW-VIEW but leaves the signatures, and the
