@@ -64,7 +64,8 @@ type Usage struct {
 // clockTicks is USER_HZ, which Linux fixes at 100 for all that /proc tells.
 const clockTicks = 100
 
-func usage(pid int) (Usage, error) {
+// UsageOf asks the system about a process; where it cannot tell, that is an error.
+func UsageOf(pid int) (Usage, error) {
 	fields, err := procStat(pid)
 	if err != nil {
 		return Usage{}, err

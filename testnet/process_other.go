@@ -54,4 +54,5 @@ type Usage struct {
 	PeakBytes  int64 // ... and at most since it started
 }
 
-func usage(int) (Usage, error) { return Usage{}, errors.ErrUnsupported }
+// UsageOf asks the system about a process; where it cannot tell, that is an error.
+func UsageOf(int) (Usage, error) { return Usage{}, errors.ErrUnsupported }

@@ -147,7 +147,7 @@ func (c *Cluster) Usage(i int) (Usage, error) {
 	if p == nil {
 		return Usage{}, fmt.Errorf("replica %d does not run", i)
 	}
-	return usage(p.pid)
+	return UsageOf(p.pid)
 }
 
 // AnyRunning reports whether any replica has a process.

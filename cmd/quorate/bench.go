@@ -1,9 +1,163 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
 	"github.com/urfave/cli/v2"
+
+	"quorate/client"
+	"quorate/client/session"
+	"quorate/testnet"
 )
 
 func benchCommand() *cli.Command {
-	return &cli.Command{Name: "bench"}
+	return &cli.Command{
+		Name: "bench", Usage: "measure a cluster under a closed loop of callers",
+		Description: "Attaches to the cluster of --dir if one runs there, with a key of its own, and else\n" +
+			"starts a temporary one. All callers share one client. --compare runs temporary\n" +
+			"clusters one after another: synced and volatile storage, gathered operations and one\n" +
+			"signature each, many callers and one.",
+		Flags: clusterFlags(
+			&cli.IntFlag{Name: "clients", Value: 256, Usage: "`C` concurrent callers"},
+			&cli.IntFlag{Name: "value-bytes", Value: 256, Usage: "size of each value that is put"},
+			&cli.DurationFlag{Name: "duration", Value: 10 * time.Second, Usage: "how long to measure"},
+			&cli.DurationFlag{Name: "warmup", Value: 3 * time.Second, Usage: "how long to load before that"},
+			&cli.BoolFlag{Name: "one-each", Usage: "every operation is a request with a signature of its own"},
+			&cli.BoolFlag{Name: "temporary", Usage: "start a temporary cluster, also if one runs"},
+			&cli.BoolFlag{Name: "volatile", Usage: "temporary cluster whose replicas never sync"},
+			&cli.BoolFlag{Name: "compare", Usage: "run the four standard measurements"},
+			&cli.IntFlag{Name: "replicas", Value: 4, Usage: "of a temporary cluster"},
+			&cli.BoolFlag{Name: "json", Usage: "print one JSON object per measurement"}),
+		Action: does(0, 0, bench),
+	}
+}
+
+// trial is one measurement: what to do.
+type trial struct {
+	Name       string        `json:"name"`
+	Clients    int           `json:"clients"`
+	ValueBytes int           `json:"value_bytes"`
+	OneEach    bool          `json:"one_each"`
+	Volatile   bool          `json:"volatile"`
+	Warmup     time.Duration `json:"-"`
+	Duration   time.Duration `json:"-"`
+}
+
+func bench(c *cli.Context, _ []string) error {
+	t := trial{
+		Name: "bench", Clients: c.Int("clients"), ValueBytes: c.Int("value-bytes"), OneEach: c.Bool("one-each"),
+		Volatile: c.Bool("volatile"), Warmup: c.Duration("warmup"), Duration: c.Duration("duration"),
+	}
+	if t.Clients < 1 || t.ValueBytes < 0 || t.Duration <= 0 {
+		return usageError("--clients and --duration are more than nothing, --value-bytes is not negative")
+	}
+	if !c.Bool("compare") {
+		return one(c, t)
+	}
+	for _, t := range comparison(t) {
+		if err := temporary(c, t); err != nil {
+			return fmt.Errorf("%s: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+// comparison are the measurements whose results people ask for.
+func comparison(t trial) []trial {
+	gathered, each, single, volatile := t, t, t, t
+	gathered.Name, gathered.OneEach, gathered.Volatile = "synced, gathered", false, false
+	each.Name, each.OneEach, each.Volatile = "synced, one signature each", true, false
+	single.Name, single.OneEach, single.Volatile, single.Clients = "synced, a single caller", false, false, 1
+	volatile.Name, volatile.OneEach, volatile.Volatile = "volatile, gathered", false, true
+	return []trial{gathered, each, single, volatile}
+}
+
+// one runs one measurement, on the cluster that is there or on a new one.
+func one(c *cli.Context, t trial) error {
+	if c.Bool("temporary") || t.Volatile {
+		return temporary(c, t)
+	}
+	if c.IsSet("genesis") {
+		a, err := reach(c)
+		if err != nil {
+			return err
+		}
+		return measure(c, t, a)
+	}
+	cluster, err := openCluster(c)
+	if errors.Is(err, testnet.ErrNoCluster) && !c.IsSet("dir") || err == nil && !cluster.AnyRunning() {
+		return temporary(c, t)
+	}
+	if err != nil {
+		return err
+	}
+	return attach(c, t, cluster)
+}
+
+// attach measures a cluster on this machine by the key that is there for it.
+func attach(c *cli.Context, t trial, cluster *testnet.Cluster) error {
+	keyFile := c.Path("key")
+	if keyFile == "" {
+		keyFile = cluster.BenchKey()
+	}
+	seed, err := testnet.ReadKey(keyFile, passphrase(c))
+	if err != nil {
+		return err
+	}
+	return measure(c, t, &access{founding: cluster.Founding, keyFile: keyFile, seed: seed, local: cluster})
+}
+
+// temporary makes a cluster, measures it, and removes it.
+func temporary(c *cli.Context, t trial) (err error) {
+	dir, err := os.MkdirTemp("", "quorate-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	note("%s: starting a temporary cluster of %d replicas", t.Name, c.Int("replicas"))
+	cluster, err := testnet.Init(testnet.Options{Dir: filepath.Join(dir, "net"), Replicas: c.Int("replicas"), Name: "bench", Volatile: t.Volatile})
+	if err != nil {
+		return err
+	}
+	if _, err := cluster.Up(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cluster.Down()) }()
+	ctx, cancel := context.WithTimeout(c.Context, testnet.ReadyWithin)
+	defer cancel()
+	if err := cluster.AwaitReady(ctx); err != nil {
+		return err
+	}
+	return attach(c, t, cluster)
+}
+
+// measure loads the cluster and prints what came of it.
+func measure(c *cli.Context, t trial, a *access) error {
+	cl, err := a.dial(c.Context, session.Config{OneEach: t.OneEach})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = cl.Close() }()
+	note("%s: %d callers, values of %d bytes, %v of warm-up, then %v", t.Name, t.Clients, t.ValueBytes, t.Warmup, t.Duration)
+	l := newLoad(t)
+	stop := l.run(c.Context, client.KV{Invoker: cl})
+	defer stop()
+	if err := l.sleep(c.Context, t.Warmup); err != nil {
+		return err
+	}
+	before := observe(c.Context, a.local)
+	l.begin()
+	err = l.sleep(c.Context, t.Duration)
+	l.end()
+	after := observe(c.Context, a.local)
+	stop()
+	if err != nil {
+		return err
+	}
+	return report(c.Bool("json"), l.result(), before, after)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"quorate/consensus"
 	"quorate/testnet"
 )
 
@@ -48,11 +49,16 @@ func initFlags() []cli.Flag {
 		&cli.IntFlag{Name: "replicas", Aliases: []string{"n"}, Value: 4, Usage: "how many, in a new cluster"},
 		&cli.StringFlag{Name: "seed", Usage: "derive all keys of a new cluster from `TEXT`, for repeatable runs; who knows it has all keys"},
 		&cli.StringFlag{Name: "name", Value: "testnet", Usage: "of a new cluster"},
+		&cli.Uint64Flag{Name: "checkpoint-interval", Value: 64, Usage: "of a new cluster: `K` sequence numbers between two checkpoints; the window is four times that"},
 	}
 }
 
 func optionsOf(c *cli.Context) testnet.Options {
-	return testnet.Options{Dir: c.Path("dir"), Replicas: c.Int("replicas"), Seed: c.String("seed"), Name: c.String("name")}
+	k := consensus.Seq(c.Uint64("checkpoint-interval"))
+	return testnet.Options{
+		Dir: c.Path("dir"), Replicas: c.Int("replicas"), Seed: c.String("seed"), Name: c.String("name"),
+		Adjust: func(g *consensus.Genesis) { g.CheckpointInterval, g.Window = k, 4*k },
+	}
 }
 
 func testnetInit(c *cli.Context, _ []string) error {
@@ -77,7 +83,7 @@ func openOrInit(c *cli.Context) (*testnet.Cluster, error) {
 		}
 		return openCluster(c)
 	}
-	for _, name := range []string{"replicas", "seed", "name"} {
+	for _, name := range []string{"replicas", "seed", "name", "checkpoint-interval"} {
 		if err == nil && c.IsSet(name) && (name != "replicas" || c.Int(name) != cluster.Size()) {
 			note("%s has a cluster already: --%s has no effect", cluster.Dir, name)
 		}

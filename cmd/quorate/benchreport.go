@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"quorate/testnet"
+)
+
+// observation is what is known of the processes at one moment.
+type observation struct {
+	at       time.Time
+	clientS  float64 // CPU seconds of this process
+	replicas []observed
+}
+
+type observed struct {
+	usage   testnet.Usage
+	metrics map[string]float64
+}
+
+// observe reads the replicas' processes and metrics; of a cluster elsewhere
+// nothing is known.
+func observe(ctx context.Context, c *testnet.Cluster) observation {
+	o := observation{at: time.Now(), clientS: ownCPU()}
+	if c == nil {
+		return o
+	}
+	for i := range c.Size() {
+		var r observed
+		if u, err := c.Usage(i); err == nil {
+			r.usage = u
+		}
+		if page, err := c.Metrics(ctx, i); err == nil {
+			r.metrics = parseMetrics(page)
+		}
+		o.replicas = append(o.replicas, r)
+	}
+	return o
+}
+
+// parseMetrics reads the lines without labels.
+func parseMetrics(page []byte) map[string]float64 {
+	found := map[string]float64{}
+	lines := bufio.NewScanner(bytes.NewReader(page))
+	for lines.Scan() {
+		name, value, ok := strings.Cut(lines.Text(), " ")
+		if v, err := strconv.ParseFloat(value, 64); ok && err == nil && !strings.ContainsAny(name, "#{") {
+			found[name] = v
+		}
+	}
+	return found
+}
+
+// ownCPU is what this process has used, or 0 where the system does not tell.
+func ownCPU() float64 {
+	u, err := testnet.UsageOf(os.Getpid())
+	if err != nil {
+		return 0
+	}
+	return u.CPUSeconds
+}
+
+// replicaResult is what one replica did during a measurement.
+type replicaResult struct {
+	Replica     int     `json:"replica"`
+	CPU         float64 `json:"cpu_percent"` // of one core
+	RSS         int64   `json:"rss_bytes"`
+	Peak        int64   `json:"peak_rss_bytes"`
+	Batches     float64 `json:"batches"`
+	BatchSize   float64 `json:"requests_per_batch"`
+	Syncs       float64 `json:"log_syncs"`
+	SyncSeconds float64 `json:"log_sync_mean_seconds"`
+}
+
+func compare(before, after observation) []replicaResult {
+	var out []replicaResult
+	seconds := max(after.at.Sub(before.at).Seconds(), 1e-9)
+	for i := range after.replicas {
+		a, b := after.replicas[i], before.replicas[i]
+		delta := func(name string) float64 { return a.metrics[name] - b.metrics[name] }
+		r := replicaResult{
+			Replica: i, CPU: 100 * (a.usage.CPUSeconds - b.usage.CPUSeconds) / seconds, RSS: a.usage.RSSBytes, Peak: a.usage.PeakBytes,
+			Batches: delta("quorate_batch_requests_count"), Syncs: delta("quorate_log_sync_seconds_count"),
+		}
+		if r.Batches > 0 {
+			r.BatchSize = delta("quorate_batch_requests_sum") / r.Batches
+		}
+		if r.Syncs > 0 {
+			r.SyncSeconds = delta("quorate_log_sync_seconds_sum") / r.Syncs
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// report prints one measurement.
+func report(machine bool, r result, before, after observation) error {
+	replicas := compare(before, after)
+	clientCPU := 100 * (after.clientS - before.clientS) / max(after.at.Sub(before.at).Seconds(), 1e-9)
+	if machine {
+		return printJSON(struct {
+			result
+			ClientCPU float64         `json:"client_cpu_percent"`
+			Replicas  []replicaResult `json:"replicas"`
+		}{r, clientCPU, replicas})
+	}
+	l := r.Latency
+	fmt.Printf("%s: %d callers, %d-byte values\n", r.Name, r.Clients, r.ValueBytes)
+	fmt.Printf("  %.0f operations/s (%d in %.1fs, %d failed)\n", r.PerSecond, r.Operations, r.Seconds, r.Failed)
+	fmt.Printf("  latency ms: p50 %.2f  p90 %.2f  p99 %.2f  max %.2f  mean %.2f\n", l.P50, l.P90, l.P99, l.Max, l.Mean)
+	fmt.Printf("  client CPU %.0f%%\n", clientCPU)
+	return printReplicas(r, replicas)
+}
+
+func printReplicas(r result, replicas []replicaResult) error {
+	if len(replicas) == 0 {
+		return nil
+	}
+	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "  REPLICA\tCPU\tRSS MiB\tPEAK MiB\tBATCHES/s\tREQUESTS/BATCH\tOPERATIONS/BATCH\tSYNCS/s\tSYNC ms")
+	for _, x := range replicas {
+		perBatch := float64(r.Operations) / max(x.Batches, 1)
+		fmt.Fprintf(t, "  %d\t%.0f%%\t%.0f\t%.0f\t%.0f\t%.1f\t%.1f\t%.0f\t%.2f\n", x.Replica, x.CPU, mib(x.RSS), mib(x.Peak),
+			x.Batches/r.Seconds, x.BatchSize, perBatch, x.Syncs/r.Seconds, 1e3*x.SyncSeconds)
+	}
+	return t.Flush()
+}
