@@ -96,6 +96,7 @@ type recovery struct {
 	reseal   *reseal // a seal that a crash kept from being written
 }
 
+// reseal is where that seal belongs, and what it must say.
 type reseal struct {
 	segment segment
 	offset  int64
@@ -103,6 +104,8 @@ type reseal struct {
 	chain   uint32
 }
 
+// read reads everything there is and judges it. Nothing is written: a home that
+// is refused stays as evidence of what happened to it.
 func (r *recovery) read(files listing) error {
 	numbers, err := r.expect(files)
 	if err != nil {
@@ -125,6 +128,8 @@ func (r *recovery) read(files listing) error {
 	return nil
 }
 
+// missing names the segment that must be there: its loss is as bad as damage,
+// since nobody knows which votes it held.
 func (r *recovery) missing(index uint64) error {
 	return damaged(segmentPath(r.dir, index), 0, "this segment of the log is missing")
 }
@@ -188,6 +193,8 @@ func (r *recovery) segment(index uint64, last bool) error {
 	return r.judge(f, path, &s, last)
 }
 
+// open reads a segment's head block. The number in it guards against renamed
+// files, its chain against one of another life of this replica.
 func (r *recovery) open(f io.Reader, path string, index uint64, size int64) (segment, error) {
 	raw := make([]byte, blockBytes)
 	n, err := io.ReadFull(f, raw)
@@ -252,6 +259,8 @@ func (r *recovery) frames(f io.ReaderAt, s *segment) error {
 	}
 }
 
+// accept takes the frame over. The body is the record's own from here on: the
+// engine may keep it as long as it likes.
 func (r *recovery) accept(s *segment, f *frame, body []byte) {
 	r.seq, r.chain = f.seq, f.chain
 	r.end += frameSize(int(f.length))
@@ -310,6 +319,9 @@ func search(f io.ReaderAt, from, size int64, salt, missing uint64) (tail, error)
 	return t, nil
 }
 
+// look goes through one chunk. Zeros are skipped eight at a time, because most
+// of a preallocated segment is nothing else. The last bytes of a chunk that
+// cannot hold a head come again at the front of the next one.
 func (t *tail) look(b []byte, salt, missing uint64) {
 	for ; len(b) >= frameAlign; b = b[frameAlign:] {
 		if binary.BigEndian.Uint64(b) == 0 {

@@ -46,6 +46,8 @@ func (l *Log) keepSpares(paths []string) error {
 	return nil
 }
 
+// writeSeal writes the seal of the last segment but one. It is synced before
+// anything goes into the last one: later, its absence would be damage.
 func (l *Log) writeSeal(r *reseal) error {
 	f, err := os.OpenFile(segmentPath(l.dir, r.segment.index), os.O_RDWR, 0)
 	if err != nil {

@@ -46,6 +46,7 @@ func segmentPath(dir string, index uint64) string {
 	return filepath.Join(dir, fmt.Sprintf("%016x%s", index, segmentSuffix))
 }
 
+// block is the head block of s as it stands on disk.
 func (s *segment) block(id Identity) *block {
 	b := &block{magic: segmentMagic, id: id, fields: [5]uint64{s.index, s.first, uint64(s.chain), s.salt}}
 	if s.reused {
@@ -54,6 +55,7 @@ func (s *segment) block(id Identity) *block {
 	return b
 }
 
+// segmentOf is the segment that b heads, before any of its frames is read.
 func segmentOf(b *block, size int64) segment {
 	return segment{index: b.fields[0], first: b.fields[1], last: b.fields[1] - 1, chain: uint32(b.fields[2]), salt: b.fields[3],
 		size: size, reused: b.flags&flagReused != 0}
@@ -88,6 +90,9 @@ func (l *Log) createSegment(s *segment) (device, error) {
 	return disk{file}, nil
 }
 
+// fillSegment writes the head under the temporary name, syncs, renames, and
+// syncs the directory: in this order a crash leaves either no segment or a
+// whole one.
 func (l *Log) fillSegment(s *segment, temp string) (*os.File, error) {
 	file, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -159,6 +164,7 @@ func (l *Log) discard(s *segment) error {
 	return nil
 }
 
+// writeBase says which segment is the oldest that must be there.
 func (l *Log) writeBase(index uint64) error {
 	b := &block{magic: baseMagic, id: l.options.Identity, fields: [5]uint64{index}}
 	return writeBlock(filepath.Join(l.dir, baseName), b, l.options.Volatile)
