@@ -27,13 +27,15 @@ type execution struct {
 }
 
 // execute hands committed slots to the host, in order and exactly once, even
-// across view changes [B12, B22]. Not while a restore is open (§7).
+// across view changes [B12, B22]. Not while a restore is open (§7), and at most
+// a window ahead of what the host has executed: a replica that executes too
+// slowly falls behind, and takes a state, instead of piling up work.
 func (r *replica) execute() {
 	if r.state.active() {
 		return
 	}
 	before := r.exec.handed
-	for {
+	for r.exec.handed-r.exec.applied < r.rules.Genesis.Window {
 		s := r.log.slots[r.exec.handed+1]
 		if s == nil || s.committed == nil {
 			break
@@ -71,6 +73,7 @@ func (r *replica) onExecuted(e consensus.Executed) {
 		return // executed before a restore went past it
 	}
 	r.exec.applied = e.Seq
+	r.execute()
 	if e.Root.IsZero() {
 		return
 	}
