@@ -78,6 +78,7 @@ func DefaultBounds() Bounds {
 	}
 }
 
+// fill puts defaults in the place of zeros.
 func (b *Bounds) fill() {
 	d := DefaultBounds()
 	for _, f := range []struct {

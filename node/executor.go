@@ -38,6 +38,7 @@ type task struct {
 	read *consensus.ChunkRead
 }
 
+// newExecutor makes an executor; its callbacks are set before it runs.
 func newExecutor(m *app.Machine, b Bounds) *executor {
 	x := &executor{machine: m, bounds: b}
 	x.wake.L = &x.mu
@@ -107,6 +108,8 @@ func (x *executor) run() {
 	}
 }
 
+// next waits for a task. The engine is told to go on at the moment when there
+// is room again, and not each time.
 func (x *executor) next() (task, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -130,6 +133,7 @@ func (x *executor) next() (task, bool) {
 	return t, true
 }
 
+// close ends run after the job it is at.
 func (x *executor) close() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -152,11 +156,13 @@ type reader struct {
 	told func(consensus.Chunk)
 }
 
+// ask is a read with the snapshot found for it.
 type ask struct {
 	read     consensus.ChunkRead
 	snapshot *state.Snapshot
 }
 
+// newReader makes a reader that answers by told.
 func newReader(b Bounds, told func(consensus.Chunk)) *reader {
 	return &reader{asks: make(chan ask, b.Reads), done: make(chan struct{}), told: told}
 }
@@ -189,4 +195,5 @@ func (r *reader) run() {
 	}
 }
 
+// close ends run after the read it is at.
 func (r *reader) close() { close(r.done) }

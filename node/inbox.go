@@ -38,11 +38,13 @@ type inbox struct {
 	closed  bool
 }
 
+// waiting is an event and the bytes of the frame that it aliases.
 type waiting struct {
 	event consensus.Event
 	bytes int
 }
 
+// newInbox makes an empty inbox.
 func newInbox(b Bounds) *inbox {
 	q := &inbox{events: b.InboxEvents, bytes: b.InboxBytes, wake: make(chan struct{}, 1)}
 	q.room.L = &q.mu
@@ -68,6 +70,8 @@ func (q *inbox) put(l lot, e consensus.Event, bytes int) bool {
 	return ok
 }
 
+// full reports whether a lot has no room for one more. One larger event than
+// the bound travels alone.
 func (q *inbox) full(l lot, bytes int) bool {
 	n := q.lots[l].len()
 	return n >= q.events || n > 0 && q.held[l]+bytes > q.bytes

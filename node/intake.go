@@ -49,11 +49,14 @@ type intake struct {
 	closed      bool
 }
 
+// laneKey names a lane. A peer's small and large frames go separate ways, so
+// that a batch of a megabyte does not stand before a vote.
 type laneKey struct {
 	peer consensus.Peer
 	rank rank
 }
 
+// lane is what waits from one peer in one rank.
 type lane struct {
 	key    laneKey
 	frames queue[consensus.Frame]
@@ -62,12 +65,14 @@ type lane struct {
 	queued bool // in ready
 }
 
+// newIntake makes an empty intake.
 func newIntake(b Bounds) *intake {
 	q := &intake{bounds: b, lanes: make(map[laneKey]*lane)}
 	q.work.L, q.room.L = &q.mu, &q.mu
 	return q
 }
 
+// rankOf guesses by the size: a wrong guess costs time and nothing else.
 func rankOf(f *consensus.Frame) rank {
 	switch {
 	case f.From.Kind != consensus.PeerReplica:
@@ -102,6 +107,7 @@ func (q *intake) offer(group []consensus.Frame) (refused []consensus.Frame) {
 	return refused
 }
 
+// lane is the lane with key k, made if need be.
 func (q *intake) lane(k laneKey) *lane {
 	l := q.lanes[k]
 	if l == nil {
@@ -146,6 +152,7 @@ func (q *intake) remove(l *lane) consensus.Frame {
 	return f
 }
 
+// offerLane lets a worker have the lane, unless one has it and order matters.
 func (q *intake) offerLane(l *lane) {
 	if l.queued || l.busy && l.key.rank != asked {
 		return
@@ -191,6 +198,7 @@ func (q *intake) take(dst []consensus.Frame, lanes []*lane) ([]consensus.Frame, 
 // groupBytes bounds the frames of one group, but for a single larger one.
 const groupBytes = 1 << 20
 
+// waiting reports whether any lane is ready.
 func (q *intake) waiting() bool {
 	for r := range q.ready {
 		if q.ready[r].len() > 0 {

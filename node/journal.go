@@ -36,6 +36,7 @@ type entry struct {
 	errand  func() error // done once everything before it is synced
 }
 
+// newJournal makes the writer of log. durable and fail are called by run.
 func newJournal(log *storage.Log, m *metrics, durable func(driver.Ticket), fail func(error)) *journal {
 	j := &journal{log: log, metrics: m, durable: durable, fail: fail}
 	j.wake.L = &j.mu
@@ -113,6 +114,7 @@ func (j *journal) write(group []entry) error {
 	return j.tidy(group, forget)
 }
 
+// newest is the last ticket of a group; 0 if it holds errands only.
 func newest(group []entry) (t driver.Ticket) {
 	for i := range group {
 		t = max(t, group[i].ticket)

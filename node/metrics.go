@@ -28,6 +28,8 @@ type metrics struct {
 	blamed      *prometheus.CounterVec // by peer
 }
 
+// newMetrics makes and registers the metrics. Labels are from small fixed sets:
+// nothing that a peer or client chooses becomes one.
 func newMetrics() *metrics {
 	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
 		return prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "quorate", Name: name, Help: help, Buckets: buckets})
@@ -94,6 +96,7 @@ func counter(ch chan<- prometheus.Metric, d *prometheus.Desc, v uint64, labels .
 	ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 }
 
+// status is the engine's own view, as of the last tick.
 func (s scrape) status(ch chan<- prometheus.Metric) {
 	p := s.node.picture.Load()
 	st := &p.status
@@ -114,6 +117,8 @@ func (s scrape) status(ch chan<- prometheus.Metric) {
 	gauge(ch, heardDesc, float64(len(st.Heard)))
 }
 
+// queues are the places where load shows first: whichever is full is in front
+// of what is too slow.
 func (s scrape) queues(ch chan<- prometheus.Metric) {
 	n := s.node
 	frames, dropped := n.intake.depth()
@@ -131,6 +136,7 @@ func (s scrape) queues(ch chan<- prometheus.Metric) {
 	gauge(ch, queueDesc, float64(n.journal.depth()), "log")
 }
 
+// network is what package p2p counted.
 func (s scrape) network(ch chan<- prometheus.Metric) {
 	stats := s.node.network.Stats()
 	for i := range stats.Peers {
@@ -152,6 +158,7 @@ func (s scrape) network(ch chan<- prometheus.Metric) {
 	gauge(ch, clientsDesc, float64(stats.Clients.Guests), "guests")
 }
 
+// traffic is one stream class of one peer.
 func traffic(ch chan<- prometheus.Metric, t *p2p.Traffic, peer, class string) {
 	counter(ch, framesDesc, t.Sent, peer, class, "sent")
 	counter(ch, framesDesc, t.Received, peer, class, "received")

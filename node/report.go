@@ -32,12 +32,15 @@ type warning struct {
 	skipped int
 }
 
+// reportEvery is the least time between two lines of one kind.
 const reportEvery = time.Second
 
+// newReporter makes a reporter that has reported nothing yet.
 func newReporter(log *slog.Logger, m *metrics) *reporter {
 	return &reporter{log: log, metrics: m, now: time.Now, warned: make(map[consensus.NoteKind]*warning)}
 }
 
+// report counts every note and logs those that are worth a line.
 func (r *reporter) report(notes []consensus.Note) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -51,6 +54,8 @@ func (r *reporter) report(notes []consensus.Note) {
 	}
 }
 
+// line decides who would want to read it: an operator who looks once a day, one
+// who was woken, or a developer.
 func (r *reporter) line(n *consensus.Note) {
 	switch n.Kind {
 	case consensus.EnteredView:
@@ -69,6 +74,7 @@ func (r *reporter) line(n *consensus.Note) {
 	}
 }
 
+// stable logs checkpoints, at most one a second: under load there are dozens.
 func (r *reporter) stable(n *consensus.Note) {
 	now := r.now()
 	if now.Sub(r.checkpoint) < reportEvery {
@@ -79,6 +85,7 @@ func (r *reporter) stable(n *consensus.Note) {
 	r.checkpoint, r.skipped = now, 0
 }
 
+// warn logs a note that an operator should look at, and how many were withheld.
 func (r *reporter) warn(n *consensus.Note) {
 	w := r.warned[n.Kind]
 	if w == nil {
