@@ -101,7 +101,7 @@ func get(ctx context.Context, address, page string) ([]byte, error) {
 // brief is the last part of a chain of errors: the cause.
 func brief(err error) string {
 	text := err.Error()
-	return text[strings.LastIndex(text, ": ")+1:]
+	return strings.TrimSpace(text[strings.LastIndex(text, ": ")+1:])
 }
 
 func ask(ctx context.Context, address string) (*node.Report, error) {

@@ -95,7 +95,7 @@ func portFree(i int, address string) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("replica %d cannot listen on %s: %s: stop the process that has the port (ss -ltnp shows it), or change the port in config.toml, genesis.toml and testnet.toml",
-			i, address, strings.TrimSpace(brief(err)))
+			i, address, brief(err))
 	}
 	return l.Close()
 }

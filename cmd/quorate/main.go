@@ -57,6 +57,7 @@ func newApp(args []string) *cli.App {
 		Description:          exitHelp,
 		EnableBashCompletion: true,
 		HideVersion:          true,
+		HideHelpCommand:      true,
 		Suggest:              true,
 		Metadata:             map[string]any{rawArgs: args},
 		ExitErrHandler:       func(*cli.Context, error) {},
@@ -75,7 +76,7 @@ func newApp(args []string) *cli.App {
 // a name that it does not know.
 func strict(commands []*cli.Command, path string) {
 	for _, c := range commands {
-		c.OnUsageError = onUsageError
+		c.OnUsageError, c.HideHelpCommand = onUsageError, true
 		name := path + " " + c.Name
 		if len(c.Subcommands) > 0 {
 			c.Action = group(name)

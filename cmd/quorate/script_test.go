@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"quorate/testnet"
+)
+
+// TestMain puts this very program in the path of scripts and tests as quorate,
+// which is also how replicas' processes start.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"quorate": func() { os.Exit(run(os.Args)) }})
+}
+
+// TestScripts runs the sessions in testdata, each in a directory of its own.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			dir := filepath.Join(e.WorkDir, "quorate-testnet")
+			// Scripts that wait for a view change should not wait long.
+			e.Vars = append(e.Vars, "QUORATE_ENGINE_PATIENCE=400ms")
+			e.Defer(func() { stopCluster(t, dir) })
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"replace": replaceInFile, "occupy": occupy, "bytes": writeBytes, "same": sameTrees, "exits": exits,
+		},
+	})
+}
+
+// stopCluster ends whatever a test has left running.
+func stopCluster(t *testing.T, dir string) {
+	c, err := testnet.Open(dir)
+	if err != nil {
+		return // the script made none, or damaged it before starting anything
+	}
+	if err := c.Down(); err != nil {
+		t.Errorf("down: %v", err)
+	}
+}
+
+// exits: exits CODE COMMAND ARG... runs a command that must end with that code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND ARG...")
+	}
+	var failed *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); !errors.As(err, &failed) || strconv.Itoa(failed.ExitCode()) != args[0] {
+		ts.Fatalf("got %v, want exit code %s", err, args[0])
+	}
+}
+
+// replaceInFile: replace FILE OLD NEW puts NEW in the place of the first OLD,
+// which must be there.
+func replaceInFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: replace FILE OLD NEW")
+	}
+	path := ts.MkAbs(args[0])
+	b, err := os.ReadFile(path)
+	ts.Check(err)
+	if !bytes.Contains(b, []byte(args[1])) {
+		ts.Fatalf("%s does not contain %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(path, bytes.Replace(b, []byte(args[1]), []byte(args[2]), 1), 0o600))
+}
+
+// occupy: occupy DIR N listens on the address of replica N until the script's end.
+func occupy(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: occupy DIR N")
+	}
+	c, err := testnet.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	l, err := net.Listen("tcp", c.Manifest.Replicas[args[1][0]-'0'].Address)
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(l.Close()) })
+}
+
+// writeBytes: bytes FILE writes every byte value, twice, in two orders.
+func writeBytes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: bytes FILE")
+	}
+	var b []byte
+	for i := range 512 {
+		b = append(b, byte(i*(1+i/256*6)))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o644))
+}
+
+// sameTrees: same A B compares two trees of regular files.
+func sameTrees(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: same A B")
+	}
+	if diff := compareTrees(ts.MkAbs(args[0]), ts.MkAbs(args[1])); diff != "" {
+		ts.Fatalf("%s", diff)
+	}
+}
+
+// TestInterruptedCommandSaysSo: a cancelled context is an interruption.
+func TestInterruptedCommandSaysSo(t *testing.T) {
+	if got := codeOf(context.Canceled, true); got != exitInterrupted {
+		t.Errorf("got %d, want %d", got, exitInterrupted)
+	}
+	if got := codeOf(context.DeadlineExceeded, false); got != exitUnreachable {
+		t.Errorf("got %d, want %d", got, exitUnreachable)
+	}
+}
