@@ -71,6 +71,7 @@ func (r *replica) tickRejoin() {
 				r.n()-r.rules.System.Faults(), r.answered(), r.rules.System.Faults()))
 		}
 	}
+	r.rejoined()
 	r.leaveForRejoin()
 	if r.fillUntil() > r.exec.handed && !r.view.changing && !r.isPrimary() && r.tick-r.exec.progress > r.patience() && !r.behind() {
 		r.timedOut(r.view.number+1, "the primary does not fill for a replica that rejoins")
@@ -179,11 +180,12 @@ func (r *replica) learnLimits() {
 	r.rejoined()
 }
 
-// rejoined: the target is stable, so this replica may speak again, above it and
-// in the views to come.
+// rejoined: the target is stable, and this replica has the state, so it may
+// speak again, above the target and in the views to come. Without the state it
+// could be the primary of such a view and hold everybody up.
 func (r *replica) rejoined() {
 	j := &r.rejoin
-	if !j.asleep || !j.known || r.low() < j.target {
+	if !j.asleep || !j.known || r.low() < j.target || r.exec.handed < j.target || r.state.active() {
 		return
 	}
 	j.asleep = false
