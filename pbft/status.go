@@ -68,6 +68,9 @@ func (r *replica) waiting() []consensus.Lack {
 	if r.state.active() {
 		out = append(out, consensus.Lack{What: "parts of the state", Seq: r.state.fetcher.Target().Seq})
 	}
+	if r.low() > r.exec.handed && !r.state.active() {
+		out = append(out, consensus.Lack{What: "slots that others have executed", Seq: r.low()})
+	}
 	if r.view.changing {
 		have := r.views.Senders(r.view.number)
 		what := "VIEW-CHANGEs"
