@@ -272,9 +272,14 @@ func TestJournalSharesSyncsAndStopsWhenTheLogFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := make(chan driver.Ticket, 16)
+	type word struct {
+		durable driver.Ticket
+		synced  uint64 // what the log says at that moment
+	}
+	told := make(chan word, 16)
 	failed := make(chan error, 1)
-	j := newJournal(log, newMetrics(), func(t driver.Ticket) { told <- t }, func(err error) { failed <- err })
+	// All of these run on the journal's goroutine, which owns the log.
+	j := newJournal(log, newMetrics(), func(t driver.Ticket) { told <- word{t, log.Status().Synced} }, func(err error) { failed <- err })
 	done := make(chan uint64, 1)
 	for i := range 10 {
 		j.append(entry{ticket: driver.Ticket(i + 1), records: []consensus.Record{{Slot: 1, Bytes: []byte("r")}}})
@@ -282,17 +287,19 @@ func TestJournalSharesSyncsAndStopsWhenTheLogFails(t *testing.T) {
 	j.append(entry{errand: func() error { done <- log.Status().Synced; return nil }})
 	var wait sync.WaitGroup
 	wait.Go(j.run)
-	if ticket := <-told; ticket != 10 {
-		t.Fatalf("durable up to %d after the first group, want all 10", ticket)
+	if w := <-told; w != (word{10, 10}) {
+		t.Fatalf("after the first group %+v, want all 10 synced and durable", w)
 	}
 	if synced := <-done; synced != 10 {
 		t.Fatalf("an errand ran when %d records were synced", synced)
 	}
 	j.append(entry{ticket: 11, records: []consensus.Record{{Slot: 2, Lazy: true, Bytes: []byte("lazy")}}})
-	if ticket := <-told; ticket != 11 || log.Status().Synced != 10 {
-		t.Fatalf("a lazy record alone: durable %d, synced %d", ticket, log.Status().Synced)
+	if w := <-told; w != (word{11, 10}) {
+		t.Fatalf("after a lazy record alone %+v, want it written and not synced", w)
 	}
-	if err := log.Close(); err != nil {
+	closed := make(chan error, 1)
+	j.append(entry{errand: func() error { closed <- log.Close(); return nil }})
+	if err := <-closed; err != nil {
 		t.Fatal(err)
 	}
 	j.append(entry{ticket: 12, records: []consensus.Record{{Slot: 3}}})
