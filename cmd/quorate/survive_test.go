@@ -262,3 +262,34 @@ func TestStrangersPidIsNotSignalled(t *testing.T) {
 		t.Errorf("the process was signalled by a pid file that did not name it: %s", s.Condition)
 	}
 }
+
+// TestInterruptStopsTheForeground: up without --detach shows plain lines where
+// there is no terminal, and an interrupt stops all replicas.
+func TestInterruptStopsTheForeground(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "net")
+	c, err := testnet.Init(quick(testnet.Options{Dir: dir}))
+	must(t, err)
+	t.Cleanup(func() { must(t, c.Down()) })
+	cmd := exec.Command("quorate", "testnet", "up", "--dir", dir)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	must(t, cmd.Start())
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		if ok, why := testnet.Settled(c.Statuses(t.Context())); ok {
+			break
+		} else if time.Now().After(end) {
+			t.Fatal(why)
+		}
+	}
+	must(t, cmd.Process.Signal(os.Interrupt))
+	must(t, cmd.Wait())
+	for _, s := range c.Statuses(t.Context()) {
+		if s.Condition != testnet.Stopped {
+			t.Errorf("replica %d is %s", s.Replica, s.Condition)
+		}
+	}
+	if got := out.String(); !strings.Contains(got, "replica 2 127.0.0.1:") || strings.Contains(got, "\x1b") {
+		t.Errorf("got %q", got)
+	}
+}

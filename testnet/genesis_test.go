@@ -1,0 +1,138 @@
+package testnet
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// TestGenesisSurvivesItsFile: what is written is read back as it was, so that
+// the cluster id does not depend on who read which file.
+func TestGenesisSurvivesItsFile(t *testing.T) {
+	c := made(t, Options{Replicas: 7, Seed: "x", Adjust: func(g *consensus.Genesis) {
+		g.OpenClients, g.Skew, g.Limits.SessionIdle, g.CheckpointInterval, g.Window = true, 7e9, 90e9, 16, 64
+	}})
+	read, err := LoadGenesis(filepath.Join(c.Dir, "genesis.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(*read, c.Founding) {
+		t.Errorf("got %+v, want %+v", *read, c.Founding)
+	}
+}
+
+// TestSameSeedSameKeys: a seed makes the same cluster, another another.
+func TestSameSeedSameKeys(t *testing.T) {
+	a, b, other, random := made(t, Options{Seed: "s"}), made(t, Options{Seed: "s"}), made(t, Options{Seed: "t"}), made(t, Options{})
+	if a.Founding.Genesis.ID() != b.Founding.Genesis.ID() {
+		t.Error("the same seed made two clusters")
+	}
+	for _, c := range []*Cluster{other, random} {
+		if a.Founding.Genesis.ID() == c.Founding.Genesis.ID() {
+			t.Error("another seed made the same cluster")
+		}
+	}
+}
+
+// TestGenesisErrorsSayWhatToDo: one line each, which names the place.
+func TestGenesisErrorsSayWhatToDo(t *testing.T) {
+	c := made(t, Options{Seed: "s"})
+	b, err := os.ReadFile(filepath.Join(c.Dir, "genesis.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := string(b)
+	zero := strings.Repeat("0", 64)
+	for name, test := range map[string]struct{ from, to, want string }{
+		"unknown key":      {"window = ", "windows = ", `unknown key "windows"`},
+		"unknown limit":    {"value_bytes", "value_byte", `unknown key "limits.value_byte"`},
+		"role":             {"role = 'admin'", "role = 'king'", `role "king": write reader, writer or admin`},
+		"key":              {c.Founding.Genesis.Replicas[1].String(), "abc", "replica 1: public key"},
+		"weak key":         {c.Founding.Genesis.Replicas[1].String(), zero, "is weak"},
+		"key twice":        {c.Founding.Genesis.Replicas[1].String(), c.Founding.Genesis.Replicas[0].String(), "has the key of another"},
+		"window":           {"window = 256", "window = 100", "must be a multiple"},
+		"protocol":         {"protocol = 'pbft'", "protocol = 'paxos'", "paxos"},
+		"addresses":        {"'" + c.Manifest.Replicas[0].Address + "',", "", "contact.addresses has 3 entries for 4 replicas"},
+		"another cluster":  {"name = 'testnet'", "name = 'other'", "something above was changed"},
+		"not a duration":   {"skew = '2s'", "skew = 'two'", `"two" is not a duration`},
+		"no TOML":          {"name = ", "name name ", "genesis.toml:4: expected"},
+		"unsafe by choice": {"open_clients", "quorum = 2\nopen_clients", "unsafe_demo"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if !strings.Contains(good, test.from) {
+				t.Fatalf("the file has no %q", test.from)
+			}
+			path := filepath.Join(t.TempDir(), "genesis.toml")
+			bad := strings.Replace(good, test.from, test.to, 1)
+			if err := os.WriteFile(path, []byte(bad), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			_, err := LoadGenesis(path)
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want one line with %q", err, test.want)
+			}
+		})
+	}
+}
+
+// FuzzGenesis: whatever a file holds, reading it does not panic, and what is
+// accepted is written and read back as the same cluster.
+func FuzzGenesis(f *testing.F) {
+	dir := f.TempDir()
+	g := consensus.NewGenesis("fuzz", "pbft", []crypto.PublicKey{crypto.PublicOf(derive("f", "replica", 0))})
+	seed := filepath.Join(dir, "seed.toml")
+	if err := SaveGenesis(seed, &Founding{Genesis: g, Addresses: []string{"127.0.0.1:1"}}); err != nil {
+		f.Fatal(err)
+	}
+	b, err := os.ReadFile(seed)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add([]byte("replicas = [1"))
+	f.Add([]byte("[limits]\nvalue_bytes = -1\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		path := filepath.Join(t.TempDir(), "genesis.toml")
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		read, err := LoadGenesis(path)
+		if err != nil {
+			return
+		}
+		if err := SaveGenesis(path, read); err != nil {
+			t.Fatal(err)
+		}
+		again, err := LoadGenesis(path)
+		if err != nil || again.Genesis.ID() != read.Genesis.ID() {
+			t.Errorf("read back: %v", err)
+		}
+	})
+}
+
+// TestKeyFileModes: only a file that nobody else can read is read.
+func TestKeyFileModes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	seed := derive("modes", "client", 0)
+	if err := WriteKey(path, seed, ""); err != nil {
+		t.Fatal(err)
+	}
+	for mode, want := range map[os.FileMode]error{0o600: nil, 0o400: nil, 0o640: ErrKeyMode, 0o604: ErrKeyMode, 0o644: ErrKeyMode, 0o610: ErrKeyMode} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadKey(path, nil)
+		if !errors.Is(err, want) || err == nil && got != seed {
+			t.Errorf("mode %o: got %v, want %v", mode, err, want)
+		}
+	}
+	if err := WriteKey(path, seed, ""); !errors.Is(err, os.ErrExist) {
+		t.Errorf("a key file was overwritten: %v", err)
+	}
+}

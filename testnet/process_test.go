@@ -1,0 +1,192 @@
+package testnet
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"quorate/consensus"
+	"quorate/node"
+)
+
+func ready(t *testing.T, c *Cluster) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), ReadyWithin)
+	defer cancel()
+	if err := c.AwaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLivesOfAReplica: every condition, every way there, each of them twice.
+func TestLivesOfAReplica(t *testing.T) {
+	c := made(t, Options{Seed: "lives"})
+	if _, err := c.Up(); err != nil {
+		t.Fatal(err)
+	}
+	ready(t, c)
+	if started, err := c.Up(); err != nil || len(started) != 0 {
+		t.Errorf("up again started %v: %v", started, err)
+	}
+	steps := []struct {
+		name string
+		do   func(int) error
+		want Condition
+	}{
+		{"pause", c.Pause, Paused}, {"pause again", c.Pause, Paused}, {"resume", c.Resume, Running}, {"resume again", c.Resume, Running},
+		{"kill", c.Kill, Stopped}, {"kill again", c.Kill, Stopped}, {"restart", c.Restart, Running}, {"restart again", c.Restart, Running},
+		{"pause before wipe", c.Pause, Paused}, {"wipe", c.Wipe, Running},
+	}
+	for _, s := range steps {
+		if err := s.do(3); err != nil {
+			t.Fatalf("%s: %v", s.name, err)
+		}
+		// A signal is under way for a moment.
+		for end := time.Now().Add(5 * time.Second); c.Status(t.Context(), 3).Condition != s.want; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s: got %s, want %s", s.name, c.Status(t.Context(), 3).Condition, s.want)
+			}
+		}
+	}
+	ready(t, c)
+	if u, err := c.Usage(3); err != nil || u.RSSBytes < 1<<20 {
+		t.Errorf("usage %+v: %v", u, err)
+	}
+	if page, err := c.Metrics(t.Context(), 3); err != nil || !bytes.Contains(page, []byte("quorate_replica")) {
+		t.Errorf("metrics: %v", err)
+	}
+	for range 2 {
+		if err := c.Down(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, do := range []func(int) error{c.Pause, c.Resume} {
+		if err := do(3); !errors.Is(err, ErrNotRunning) {
+			t.Errorf("got %v, want %v", err, ErrNotRunning)
+		}
+	}
+	if err := c.Kill(4); err == nil || !strings.Contains(err.Error(), "has 0 to 3") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestEndsOfLogs: a replica that ends at once is found out, with what it said.
+func TestEndsOfLogs(t *testing.T) {
+	c := made(t, Options{Seed: "tail", Replicas: 1})
+	c.Command = func(string) []string { return []string{"sh", "-c", "echo the disk is on fire >&2; exit 7"} }
+	_, err := c.Up()
+	if err == nil {
+		err = c.AwaitReady(t.Context())
+	}
+	if err == nil || !strings.Contains(err.Error(), "the disk is on fire") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestNobodyElseIsSignalled: a pid that belongs to somebody who started at
+// another time, or before the last boot, is nobody of ours.
+func TestNobodyElseIsSignalled(t *testing.T) {
+	path := t.TempDir() + "/pid"
+	if err := recordProcess(path, os.Getpid()); err != nil {
+		t.Fatal(err)
+	}
+	var f processFile
+	if err := readTOML(path, &f); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		file  processFile
+		found bool
+	}{
+		"ours":         {f, true},
+		"started late": {processFile{f.Pid, f.Start + 1, f.Boot}, false},
+		"other boot":   {processFile{f.Pid, f.Start, f.Boot + "x"}, false},
+		"other pid":    {processFile{1, f.Start, f.Boot}, false},
+		"no pid":       {processFile{1 << 30, f.Start, f.Boot}, false},
+	} {
+		if err := writeTOML(path, "", 0o644, test.file); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := find(path); err != nil || (p != nil) != test.found {
+			t.Errorf("%s: found %v, %v", name, p, err)
+		}
+	}
+}
+
+// TestOneCommandAtATime: who starts and stops a cluster has it alone.
+func TestOneCommandAtATime(t *testing.T) {
+	c := made(t, Options{Seed: "hold", Replicas: 1})
+	release, err := c.hold()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Up(); err == nil || !strings.Contains(err.Error(), "another quorate testnet command") {
+		t.Errorf("got %v", err)
+	}
+	release()
+	if err := c.Down(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTableAndScreen: the same rows, plainly and redrawn in place.
+func TestTableAndScreen(t *testing.T) {
+	report := &node.Report{Ready: true}
+	report.View, report.Applied, report.RootSeq, report.Primary = 3, 70, 64, 0
+	report.Root[0] = 0xab
+	all := []ReplicaStatus{
+		{Replica: 0, Address: "127.0.0.1:1", Condition: Running, Ready: true, Health: "ready", Report: report},
+		{Replica: 1, Address: "127.0.0.1:2", Condition: Stopped, Health: "stopped"},
+	}
+	var plainTable, drawn bytes.Buffer
+	if err := WriteTable(&plainTable, all); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"0 primary", "70", "ab000000 @ 64", "stopped"} {
+		if !strings.Contains(plainTable.String(), want) {
+			t.Errorf("no %q in\n%s", want, plainTable.String())
+		}
+	}
+	var s screen
+	for range 2 {
+		if err := s.draw(&drawn, all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Count(drawn.String(), "\x1b[3A"); got != 1 {
+		t.Errorf("the cursor went up %d times, want once: %q", got, drawn.String())
+	}
+	known := make([]string, 2)
+	var lines bytes.Buffer
+	for range 3 {
+		if err := show(&lines, false, &s, known, all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Count(lines.String(), "\n"); got != 2 {
+		t.Errorf("%d plain lines, want one per replica:\n%s", got, lines.String())
+	}
+}
+
+// TestSettledNamesWhoDiffers: readiness first, then height and root.
+func TestSettledNamesWhoDiffers(t *testing.T) {
+	at := func(seq consensus.Seq, root byte) ReplicaStatus {
+		r := &node.Report{Ready: true}
+		r.Applied, r.RootSeq, r.Root[0] = seq, seq/8*8, root
+		return ReplicaStatus{Ready: true, Report: r}
+	}
+	for name, test := range map[string]struct {
+		second ReplicaStatus
+		want   bool
+	}{
+		"same": {at(9, 1), true}, "behind": {at(8, 1), false}, "other root": {at(9, 2), false}, "silent": {ReplicaStatus{Health: "no answer"}, false},
+	} {
+		if got, why := Settled([]ReplicaStatus{at(9, 1), test.second}); got != test.want || got == (why != "") {
+			t.Errorf("%s: got %t, %q", name, got, why)
+		}
+	}
+}
