@@ -155,15 +155,20 @@ func (r *replica) stable(c *message.Certificate) {
 		r.view.level--
 	}
 	r.view.joined = false
-	r.exec.certified = append(r.exec.certified, c)
-	if most := 2 * int(r.rules.Genesis.Window/r.rules.Genesis.CheckpointInterval); len(r.exec.certified) > most {
-		r.exec.certified = r.exec.certified[1:]
-	}
+	r.certify(c)
 	r.stabilize()
 	r.announce(c)
 	r.rejoined()
 	r.catchUp()
 	r.release()
+}
+
+// certify remembers a stable checkpoint for the disk, bounded.
+func (r *replica) certify(c *message.Certificate) {
+	r.exec.certified = append(r.exec.certified, c)
+	if most := 2 * int(r.rules.Genesis.Window/r.rules.Genesis.CheckpointInterval); len(r.exec.certified) > most {
+		r.exec.certified = r.exec.certified[1:]
+	}
 }
 
 // stabilize tells the host to bring the disk to the highest stable checkpoint

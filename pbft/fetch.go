@@ -127,8 +127,13 @@ func (r *replica) onBody(from consensus.Peer, g *message.Given) {
 		r.accept(s, message.Reframe(*p, g.Batch).Frame)
 		return
 	}
-	if s.committed != nil {
+	switch {
+	case s.committed != nil:
 		r.recordCommitted(s, g.Batch)
+	case s.proposal != nil:
+		// Between views: the next one may choose it again and find it here, so
+		// it goes to disk before a vote for it does.
+		r.recordLazy(s.seq, message.Reframe(*s.proposal, g.Batch).Frame)
 	}
 	r.advance(s)
 }

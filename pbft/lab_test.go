@@ -2,6 +2,7 @@ package pbft
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"quorate/consensus"
@@ -37,6 +38,7 @@ type desk struct {
 	head     crypto.Digest
 	heads    map[consensus.Seq]crypto.Digest
 	kept     consensus.Seq
+	forget   consensus.Seq
 	proof    []byte
 	halt     string
 }
@@ -107,6 +109,7 @@ func (l *lab) step(i int, events ...consensus.Event) consensus.Output {
 	d.records = append(d.records, out.Records...)
 	d.refusals = append(d.refusals, out.Refusals...)
 	d.notes = append(d.notes, out.Notes...)
+	d.forget = max(d.forget, out.Forget)
 	if out.Halt != "" {
 		d.halt = out.Halt
 	}
@@ -210,6 +213,12 @@ func (l *lab) all() []int {
 		ids = append(ids, i)
 	}
 	return ids
+}
+
+// cut drops from a log all that the engine has allowed to be dropped: what a
+// host may do whose segments are one record long.
+func (d *desk) cut() {
+	d.records = slices.DeleteFunc(d.records, func(r consensus.Record) bool { return r.Slot <= d.forget })
 }
 
 // vote signs as replica i.

@@ -13,6 +13,9 @@ func (r *replica) propose() {
 	if !r.isPrimary() || r.state.active() {
 		return
 	}
+	// After a restart from a cut log there may be nothing to tell of the slots
+	// that this view has used below the low mark. They are stable: no hole.
+	r.view.next = max(r.view.next, r.low()+1)
 	for r.roomToPropose() {
 		if !r.requests.waiting() {
 			if !r.fills() {
@@ -96,8 +99,9 @@ func (r *replica) onPrePrepare(e consensus.Receive, m *message.PrePrepare) {
 func (r *replica) accept(s *slot, frame []byte) {
 	p := s.proposal
 	if s.voted || !r.mayVote(p.View, p.Seq) {
-		// Even without a vote the body may be what a certificate waits for.
-		if frame != nil && s.committed == nil {
+		// Even without a vote the body may be what a certificate waits for, or
+		// what a later view chooses: it goes to disk before such a vote does.
+		if frame != nil {
 			r.recordLazy(s.seq, frame)
 		}
 		r.advance(s)

@@ -21,17 +21,23 @@ func (r *replica) recover(rec consensus.Recovered) error {
 	if err := r.recoverState(rec); err != nil {
 		return err
 	}
+	r.rejoin = rejoining{nonce: rec.Nonce, answers: make([]*message.RejoinAnswer, r.n())}
 	if rec.Amnesiac {
 		if r.rules.System.Faults() == 0 {
 			return ErrAmnesiac
 		}
-		r.rejoin = rejoining{asleep: true, nonce: rec.Nonce, answers: make([]*message.RejoinAnswer, r.n())}
+		r.rejoin.asleep = true
 		r.note(consensus.Note{Kind: consensus.Rejoining, Text: "no birth record: signs nothing until it is caught up"})
 		return nil
 	}
-	for i, record := range rec.Records {
-		if err := r.replay(record.Bytes); err != nil {
-			return fmt.Errorf("log record %d of %d (slot %d): %w", i+1, len(rec.Records), record.Slot, err)
+	// Where this replica stands comes first, wherever it was written: when the
+	// log is cut, the NEW-VIEW is written again, behind votes of its view that
+	// must still count.
+	for _, replay := range []func([]byte) error{r.replayPosition, r.replaySlot} {
+		for i, record := range rec.Records {
+			if err := replay(record.Bytes); err != nil {
+				return fmt.Errorf("log record %d of %d (slot %d): %w", i+1, len(rec.Records), record.Slot, err)
+			}
 		}
 	}
 	if len(rec.Records) > 0 {
@@ -59,14 +65,57 @@ func (r *replica) recoverState(rec consensus.Recovered) error {
 	return nil
 }
 
-// replay takes one record, in the order in which they were written.
-func (r *replica) replay(b []byte) error {
-	if len(b) == 0 {
-		return consensus.ErrMalformed
-	}
+// positional reports whether a record says where this replica stands, and not
+// what it knows of a slot.
+func positional(b []byte) bool {
 	switch {
+	case len(b) == 0:
+		return true // malformed, which is for whoever comes first to say
+	case b[0] == limitsRecord, b[0] == byte(message.CheckpointCertificate):
+		return true
+	}
+	k := message.Kind(b[0])
+	return k == message.CheckpointKind || k == message.ViewChangeKind || k == message.NewViewKind
+}
+
+// replayPosition takes a record about checkpoints or views, in the order in
+// which they were written.
+func (r *replica) replayPosition(b []byte) error {
+	switch {
+	case len(b) == 0:
+		return consensus.ErrMalformed
+	case !positional(b):
+		return nil
 	case b[0] == limitsRecord:
 		return r.rejoin.recall(b)
+	case b[0] < consensus.FirstProtocolKind:
+		return r.replayCertificate(b)
+	}
+	m, err := r.rules.Decode(b)
+	if err != nil {
+		return err
+	}
+	switch m := m.(type) {
+	case *message.Vote:
+		if o := r.checkpoints.Add(*m); o.Stable != nil {
+			r.certify(o.Stable)
+		}
+	case *message.ViewChange:
+		if m.View > r.view.number || m.View == r.view.number && r.view.changing {
+			r.views.Restore(m)
+			r.view.number, r.view.changing = m.View, true
+		}
+	case *message.NewView:
+		return r.replayNewView(m)
+	}
+	return nil
+}
+
+// replaySlot takes a record about one slot, once the position is known.
+func (r *replica) replaySlot(b []byte) error {
+	switch {
+	case positional(b):
+		return nil
 	case b[0] < consensus.FirstProtocolKind:
 		return r.replayCertificate(b)
 	}
@@ -79,13 +128,6 @@ func (r *replica) replay(b []byte) error {
 		r.replayPrePrepare(m)
 	case *message.Vote:
 		r.replayVote(m)
-	case *message.ViewChange:
-		if m.View > r.view.number || m.View == r.view.number && r.view.changing {
-			r.views.Restore(m)
-			r.view.number, r.view.changing = m.View, true
-		}
-	case *message.NewView:
-		return r.replayNewView(m)
 	case *message.Given:
 		if m.Certificate != nil && r.inReach(m.Seq) {
 			s := r.slot(m.Seq)
@@ -104,7 +146,7 @@ func (r *replica) replayCertificate(b []byte) error {
 		return err
 	}
 	if c.Kind == message.CheckpointCertificate {
-		r.checkpoints.Adopt(c)
+		r.replayStable(c)
 		return nil
 	}
 	if !r.inReach(c.Seq) {
@@ -117,6 +159,14 @@ func (r *replica) replayCertificate(b []byte) error {
 		s.prepared = c
 	}
 	return nil
+}
+
+// replayStable takes a checkpoint certificate. The disk may not have been told
+// of it before the crash: it is, once the state is executed again.
+func (r *replica) replayStable(c *message.Certificate) {
+	if r.checkpoints.Adopt(c) {
+		r.certify(c)
+	}
 }
 
 func (r *replica) replayPrePrepare(m *message.PrePrepare) {
@@ -141,10 +191,6 @@ func (r *replica) replayPrePrepare(m *message.PrePrepare) {
 }
 
 func (r *replica) replayVote(v *message.Vote) {
-	if v.Kind == message.CheckpointKind {
-		r.checkpoints.Add(*v)
-		return
-	}
 	if !r.inReach(v.Seq) || v.View != r.view.number || r.view.changing {
 		return
 	}
@@ -160,14 +206,19 @@ func (r *replica) replayVote(v *message.Vote) {
 // replayNewView puts the replica into the view without saying anything.
 func (r *replica) replayNewView(nv *message.NewView) error {
 	if nv.View < r.view.number || nv.View == r.view.number && !r.view.changing {
-		return nil // written again when the log was cut
+		// Written again when the log was cut; behind the VIEW-CHANGE that
+		// left the view, if the first one is gone.
+		if last := r.view.newView; last == nil || last.View < nv.View {
+			r.view.newView = nv
+		}
+		return nil
 	}
 	start, err := r.views.Accept(nv)
 	if err != nil {
 		return err
 	}
 	r.begin(nv, start)
-	r.checkpoints.Adopt(start.Checkpoint)
+	r.replayStable(start.Checkpoint)
 	for i, c := range start.Chosen {
 		if r.inReach(c.Seq) && c.Seq > r.low() {
 			s := r.slot(c.Seq)

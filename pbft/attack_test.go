@@ -1,0 +1,208 @@
+package pbft
+
+import (
+	"testing"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/pbft/message"
+)
+
+// inViewOne brings replicas 1, 2 and 3 of four into view 1, with one batch
+// executed and replica 0 silent for ever.
+func inViewOne(t *testing.T) *lab {
+	l := newLab(t, 4)
+	l.submit(l.request(), 1, 2, 3)
+	l.ticks(60, []int{1, 2, 3}, only(1, 2, 3))
+	l.wantView(1, 1, 2, 3)
+	l.wantExecuted(1, 1, 2, 3)
+	return l
+}
+
+// §4, §8: when the log is cut, the NEW-VIEW is written again behind the votes
+// of its view. After a restart from what is left they must still count: else
+// the replica would vote for another batch in the same slot.
+func TestVotesBeforeARewrittenNewView(t *testing.T) {
+	l := inViewOne(t)
+	a, b := l.propose(1, 5, l.now, l.request()), l.propose(1, 5, l.now, l.request())
+	if r := l.give(2, consensus.ReplicaPeer(1), a.Frame); r != "" {
+		t.Fatal(r)
+	}
+	l.mail = nil
+	for range 3 {
+		l.submit(l.request(), 1)
+		l.deliver(only(1, 2, 3))
+	}
+	if d := l.desks[2]; d.forget != 4 {
+		t.Fatalf("log cut at %d, want 4", d.forget)
+	}
+	l.desks[2].cut()
+	l.start(2, false)
+	l.step(2)
+	l.wantView(1, 2)
+	if got := l.give(2, consensus.ReplicaPeer(1), b.Frame); got != reasonContradiction {
+		t.Errorf("other proposal after the restart: %q", got)
+	}
+}
+
+// §8: a primary that restarts from a cut log does not propose a second time in
+// a slot that it has proposed in.
+func TestRestartedPrimaryDoesNotProposeTwice(t *testing.T) {
+	l := inViewOne(t)
+	for range 2 {
+		l.submit(l.request(), 1)
+		l.deliver(only(1, 2, 3))
+	}
+	l.submit(l.request(), 1)
+	l.deliver(only(1, 2, 3), without(message.CheckpointKind))
+	l.submit(l.request(), 1) // slot 5, which nobody else hears of
+	l.mail = nil
+	for _, i := range []int{2, 3} {
+		l.give(1, consensus.ReplicaPeer(consensus.ReplicaID(i)), l.vote(i, message.CheckpointKind, 0, 4, l.desks[1].heads[4]))
+	}
+	if d := l.desks[1]; d.forget != 4 {
+		t.Fatalf("log cut at %d, want 4", d.forget)
+	}
+	l.desks[1].cut()
+	l.start(1, false)
+	l.step(1)
+	l.submit(l.request(), 1)
+	said := map[consensus.Seq]crypto.Digest{}
+	for _, r := range l.desks[1].records {
+		m, err := l.rules.Decode(r.Bytes)
+		if err != nil {
+			continue
+		}
+		if pp, ok := m.(*message.PrePrepare); ok && pp.View == 1 {
+			if first, twice := said[pp.Seq]; twice && first != pp.Digest {
+				t.Errorf("proposed %s and %s in slot %d", first.Short(), pp.Digest.Short(), pp.Seq)
+			}
+			said[pp.Seq] = pp.Digest
+		}
+	}
+	if len(said) != 2 {
+		t.Errorf("%d proposals are known, want slots 5 and 6", len(said))
+	}
+}
+
+// §8: a primary of whose log nothing is left but the state proposes above it.
+func TestPrimaryGoesOnWhereTheLogWasCut(t *testing.T) {
+	for _, n := range []int{1, 4} {
+		l := newLab(t, n)
+		for range 4 {
+			l.submit(l.request(), 0)
+			l.deliver()
+		}
+		l.desks[0].cut()
+		l.start(0, false)
+		l.step(0)
+		l.submit(l.request(), 0)
+		l.deliver()
+		l.wantExecuted(5, l.all()...)
+	}
+}
+
+// §5, §8: a replica that died between a stable checkpoint and its being on
+// disk brings the disk there after the restart: others may depend on that
+// state, and there may be nothing new to make a later one.
+func TestStabilizeAfterARestart(t *testing.T) {
+	l := newLab(t, 4)
+	for range 2 {
+		l.submit(l.request(), 0)
+		l.deliver()
+	}
+	d := l.desks[1]
+	if d.kept != 2 {
+		t.Fatalf("kept %d", d.kept)
+	}
+	d.kept, d.proof = 0, nil // the crash came before
+	l.start(1, false)
+	l.step(1)
+	l.wantExecuted(2, 1)
+	if d.kept != 2 {
+		t.Errorf("the disk stays at %d, stable is %d", d.kept, d.engine.low())
+	}
+}
+
+// sleeper is a rejoining replica 3 that knows its limits, restarted.
+func sleeper(t *testing.T, low consensus.Seq) *lab {
+	l := newLab(t, 4)
+	limits := (&rejoining{known: true, asleep: true, target: 2, view: 2}).record()
+	d := l.desks[3]
+	d.records = append(d.records, consensus.Record{Slot: 4, Bytes: limits})
+	if low > 0 {
+		d.kept, d.heads[low] = low, crypto.Hash([]byte("root"))
+		d.proof = l.stable(low, d.heads[low]).Encode()
+	}
+	l.start(3, false)
+	return l
+}
+
+// stable makes a checkpoint certificate.
+func (l *lab) stable(n consensus.Seq, root crypto.Digest) *message.Certificate {
+	c := &message.Certificate{Kind: message.CheckpointCertificate, Seq: n, Digest: root}
+	for i := range l.rules.System.Quorum() {
+		v := l.rules.SignVote(l.keys[i], message.Vote{Kind: message.CheckpointKind, Seq: n, Digest: root, Replica: consensus.ReplicaID(i)})
+		c.Signed = append(c.Signed, message.Signed{Replica: v.Replica, Sig: v.Sig})
+	}
+	return c
+}
+
+// §8: a replica that sleeps on after a restart goes on asking, and takes the
+// answers.
+func TestSleeperRestartedTakesAnswers(t *testing.T) {
+	l := sleeper(t, 0)
+	l.ticks(100, l.all())
+	if n := l.desks[3].engine.answered(); n != 3 {
+		t.Errorf("%d answers, want 3", n)
+	}
+}
+
+// §8: a replica that restarts asleep when its target is stable wakes up.
+func TestSleeperWakesAfterARestart(t *testing.T) {
+	l := sleeper(t, 2)
+	l.ticks(1, []int{3})
+	if j := &l.desks[3].engine.rejoin; j.asleep {
+		t.Errorf("asleep at h=%d with target %d", l.desks[3].engine.low(), j.target)
+	}
+}
+
+// §4: no PREPARE without the body on disk, also if the body came between two
+// views, both of which chose it.
+func TestBodyBetweenViewsIsRecorded(t *testing.T) {
+	l := newLab(t, 4)
+	pp := l.propose(0, 1, l.now, l.request())
+	prepared := &message.Certificate{Kind: message.PreparedCertificate, Seq: 1, Digest: pp.Digest, Signed: []message.Signed{{Replica: 0, Sig: pp.Sig}}}
+	for i := 1; i <= 2; i++ {
+		v := l.rules.SignVote(l.keys[i], message.Vote{Kind: message.PrepareKind, Seq: 1, Digest: pp.Digest, Replica: consensus.ReplicaID(i)})
+		prepared.Signed = append(prepared.Signed, message.Signed{Replica: v.Replica, Sig: v.Sig})
+	}
+	open := func(v consensus.View) *message.NewView {
+		nv := message.NewView{View: v}
+		for i := range 3 {
+			vc := message.ViewChange{View: v, Replica: consensus.ReplicaID(i), Prepared: []*message.Certificate{prepared}}
+			nv.ViewChanges = append(nv.ViewChanges, l.rules.NewViewChange(l.keys[i], vc))
+		}
+		p := l.rules.System.Primary(v)
+		nv.Proposals = []message.Vote{l.rules.SignVote(l.keys[p], message.Vote{Kind: message.PrePrepareKind, View: v, Seq: 1, Digest: pp.Digest, Replica: p})}
+		return l.rules.NewNewView(l.keys[p], nv)
+	}
+	l.give(3, consensus.ReplicaPeer(1), open(1).Frame)
+	for i := range 2 {
+		vc := l.rules.NewViewChange(l.keys[i], message.ViewChange{View: 2, Replica: consensus.ReplicaID(i)})
+		l.give(3, consensus.ReplicaPeer(consensus.ReplicaID(i)), vc.Frame)
+	}
+	if st := l.desks[3].engine.Status(); st.View != 2 || !st.Changing {
+		t.Fatalf("view %d", st.View)
+	}
+	g := message.Given{What: message.WhatBatch, Seq: 1, Digest: pp.Digest, Batch: pp.Batch}
+	l.give(3, consensus.ReplicaPeer(1), g.Encode())
+	l.give(3, consensus.ReplicaPeer(2), open(2).Frame)
+	if s := l.desks[3].engine.log.slots[1]; !s.voted {
+		t.Fatal("no PREPARE")
+	}
+	l.start(3, false)
+	if _, here := l.desks[3].engine.log.slots[1].body(pp.Digest); !here {
+		t.Error("voted for a batch that is not on disk")
+	}
+}
