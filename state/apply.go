@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"quorate/consensus"
 	"quorate/crypto"
@@ -171,9 +172,10 @@ func (a *applier) apply(path string, hash crypto.Digest) (uint64, error) {
 // applyLeaf writes the values that are staged; the others are here already, as
 // the walk before the marker has found.
 func (a *applier) applyLeaf(path string, n, now *node) error {
-	keep := make(map[string]bool, len(n.entries))
-	for i := range n.entries {
-		e := &n.entries[i]
+	entries := n.list()
+	keep := make(map[string]bool, len(entries))
+	for i := range entries {
+		e := &entries[i]
 		keep[e.key] = true
 		value, ok, err := a.s.store.Get(stageDataPrefix + string(e.hash[:]))
 		if err != nil {
@@ -221,8 +223,9 @@ func (a *applier) applyInner(path string, n, now *node) error {
 		return nil
 	}
 	// A leaf becomes an inner node: its keys that the target lacks go.
-	for i := range now.entries {
-		e := &now.entries[i]
+	entries := now.list()
+	for i := range entries {
+		e := &entries[i]
 		has, err := a.targetHas(n, path, e)
 		if err != nil {
 			return err
@@ -253,12 +256,7 @@ func (a *applier) targetHas(n *node, path string, e *entry) (bool, error) {
 		}
 		n = next
 	}
-	for i := range n.entries {
-		if n.entries[i].key == e.key {
-			return true, nil
-		}
-	}
-	return false, nil
+	return slices.Contains(n.hashes, e.hash), nil
 }
 
 // remove takes the subtree at path out of the store, but for the data of keys in
@@ -277,8 +275,8 @@ func (a *applier) remove(path string, keep map[string]bool) error {
 
 // removeBelow removes what hangs on the node now at path, not the node.
 func (a *applier) removeBelow(path string, now *node, keep map[string]bool) error {
-	for i := range now.entries {
-		if e := &now.entries[i]; !keep[e.key] {
+	for _, e := range now.list() {
+		if !keep[e.key] {
 			a.b.Delete(dataPrefix + e.key)
 		}
 	}

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -20,14 +19,6 @@ const (
 // maxDepth is the number of hexadecimal digits of a key's hash: no path is longer.
 const maxDepth = 2 * crypto.DigestSize
 
-// entry is what the trie knows of one key: a leaf holds them sorted by hash.
-type entry struct {
-	hash   crypto.Digest // of the key
-	key    string
-	length uint32        // of the value, in bytes
-	value  crypto.Digest // hash of the value
-}
-
 // ref is a subtree as its parent knows it. The zero ref is the empty subtree.
 // The count tells a leaf from an inner node.
 type ref struct {
@@ -39,10 +30,11 @@ type ref struct {
 // node is a leaf or an inner node. It is never changed once made, but for the
 // node pointers of its children, which are a cache, and the two marks.
 type node struct {
-	entries []entry  // of a leaf
-	kids    *[16]ref // of an inner node; nil in a leaf
-	stored  bool     // the store has this node at its path: it may be dropped from memory
-	used    uint32   // the tree's clock when it was last needed
+	text   []byte          // of a leaf: nodeTag and encoding
+	hashes []crypto.Digest // of a leaf: of its keys, ascending
+	kids   *[16]ref        // of an inner node; nil in a leaf
+	stored bool            // the store has this node at its path: it may be dropped from memory
+	used   uint32          // the tree's clock when it was last needed
 }
 
 // Every node is hashed behind this tag, and its first byte tells leaf from
@@ -66,32 +58,20 @@ func (r ref) rootHash() crypto.Digest {
 	return r.hash
 }
 
-// appendNode appends the one encoding of n: a leaf is 0x01, the number of
-// entries (1 byte) and for each the key's length (2), the key, the value's
-// length (4) and hash (32); an inner node is 0x02, a bit for each child that is
-// not empty (2), and for each of them its count (8) and hash (32).
-func appendNode(dst []byte, n *node) []byte {
-	if n.kids == nil {
-		dst = append(dst, leafByte, byte(len(n.entries)))
-		for i := range n.entries {
-			e := &n.entries[i]
-			dst = binary.BigEndian.AppendUint16(dst, uint16(len(e.key)))
-			dst = append(dst, e.key...)
-			dst = binary.BigEndian.AppendUint32(dst, e.length)
-			dst = append(dst, e.value[:]...)
-		}
-		return dst
-	}
+// appendInner appends the one encoding of an inner node: 0x02, a bit for each
+// child that is not empty (2 bytes), and for each of them its count (8) and hash
+// (32). A leaf is 0x01, the number of entries (1) and the entries (leaf.go).
+func appendInner(dst []byte, kids *[16]ref) []byte {
 	var present uint16
-	for i := range n.kids {
-		if n.kids[i].count > 0 {
+	for i := range kids {
+		if kids[i].count > 0 {
 			present |= 1 << i
 		}
 	}
 	dst = append(dst, innerByte)
 	dst = binary.BigEndian.AppendUint16(dst, present)
-	for i := range n.kids {
-		if k := &n.kids[i]; k.count > 0 {
+	for i := range kids {
+		if k := &kids[i]; k.count > 0 {
 			dst = binary.BigEndian.AppendUint64(dst, k.count)
 			dst = append(dst, k.hash[:]...)
 		}
@@ -99,21 +79,18 @@ func appendNode(dst []byte, n *node) []byte {
 	return dst
 }
 
-// encodeNode returns the encoding in memory of its own, of just its size.
-func encodeNode(n *node) []byte {
-	size := 2
-	if n.kids != nil {
-		size++
-		for i := range n.kids {
-			if n.kids[i].count > 0 {
-				size += 8 + crypto.DigestSize
-			}
+// encode returns the encoding of n, which nobody writes to.
+func (n *node) encode() []byte {
+	if n.kids == nil {
+		return n.text[len(nodeTag):]
+	}
+	size := 3
+	for i := range n.kids {
+		if n.kids[i].count > 0 {
+			size += 8 + crypto.DigestSize
 		}
 	}
-	for i := range n.entries {
-		size += 2 + len(n.entries[i].key) + 4 + crypto.DigestSize
-	}
-	return appendNode(make([]byte, 0, size), n)
+	return appendInner(make([]byte, 0, size), n.kids)
 }
 
 // hashNode returns the hash of a node's encoding. scratch is reused memory.
@@ -125,7 +102,7 @@ func hashNode(scratch, enc []byte) (crypto.Digest, []byte) {
 var errNode = errors.New("malformed node")
 
 // decodeNode reads the node at path (hexadecimal digits) from exactly enc. It
-// refuses whatever appendNode would not have written, and entries that do not
+// refuses whatever encode would not have written, and entries that do not
 // belong under path. The node shares no memory with enc.
 func decodeNode(enc []byte, path string) (*node, error) {
 	if len(enc) < 2 {
@@ -133,46 +110,11 @@ func decodeNode(enc []byte, path string) (*node, error) {
 	}
 	switch enc[0] {
 	case leafByte:
-		return decodeLeaf(enc[1:], path)
+		return decodeLeaf(enc, path)
 	case innerByte:
 		return decodeInner(enc[1:], path)
 	}
 	return nil, fmt.Errorf("%w: kind %d", errNode, enc[0])
-}
-
-func decodeLeaf(b []byte, path string) (*node, error) {
-	count := int(b[0])
-	b = b[1:]
-	if count < 1 || count > LeafEntries {
-		return nil, fmt.Errorf("%w: leaf of %d entries", errNode, count)
-	}
-	n := &node{entries: make([]entry, count)}
-	// The keys share one string: a tenth of the allocations.
-	text := string(b)
-	for i := range n.entries {
-		e := &n.entries[i]
-		if len(b) < 2 {
-			return nil, fmt.Errorf("%w: cut short", errNode)
-		}
-		size := int(binary.BigEndian.Uint16(b))
-		if b = b[2:]; size > MaxKeyBytes || len(b) < size+4+crypto.DigestSize {
-			return nil, fmt.Errorf("%w: cut short", errNode)
-		}
-		e.hash, e.key = crypto.Hash(b[:size]), text[len(text)-len(b):][:size]
-		e.length = binary.BigEndian.Uint32(b[size:])
-		b = b[size+4:]
-		b = b[copy(e.value[:], b):]
-		if e.length > MaxValueBytes || !under(e.hash, path) {
-			return nil, fmt.Errorf("%w: entry %d does not belong here", errNode, i)
-		}
-		if i > 0 && bytes.Compare(n.entries[i-1].hash[:], e.hash[:]) >= 0 {
-			return nil, fmt.Errorf("%w: entries out of order", errNode)
-		}
-	}
-	if len(b) > 0 {
-		return nil, fmt.Errorf("%w: trailing bytes", errNode)
-	}
-	return n, nil
 }
 
 func decodeInner(b []byte, path string) (*node, error) {
@@ -210,7 +152,7 @@ const maxCount = 1 << 56
 // count is the number of entries below n.
 func (n *node) count() uint64 {
 	if n.kids == nil {
-		return uint64(len(n.entries))
+		return uint64(len(n.hashes))
 	}
 	total := uint64(0)
 	for i := range n.kids {
@@ -224,11 +166,7 @@ func (n *node) size() int {
 	if n.kids != nil {
 		return 880
 	}
-	size := 64
-	for i := range n.entries {
-		size += 88 + len(n.entries[i].key)
-	}
-	return size
+	return 96 + cap(n.text) + crypto.DigestSize*len(n.hashes)
 }
 
 // nibble is the digit of h at depth i.

@@ -68,8 +68,8 @@ func (w *bundleWriter) append(dst, enc []byte, path string) ([]byte, error) {
 	}
 	dst = consensus.AppendBytes(dst, enc)
 	if n.kids == nil {
-		for i := range n.entries {
-			if dst, err = w.appendValue(dst, &n.entries[i]); err != nil {
+		for _, e := range n.list() {
+			if dst, err = w.appendValue(dst, &e); err != nil {
 				return nil, err
 			}
 		}
@@ -117,10 +117,11 @@ var errPart = errors.New("malformed part")
 
 // bundle is a node as it came in a part, verified, with what came with it.
 type bundle struct {
-	node   *node
-	enc    []byte
-	values [16][]byte  // of a leaf's entries; nil: not here
-	kids   [16]*bundle // of an inner node's children; nil: not here
+	node    *node
+	enc     []byte
+	entries []entry     // of a leaf
+	values  [16][]byte  // of these entries; nil: not here
+	kids    [16]*bundle // of an inner node's children; nil: not here
 }
 
 // readBundle reads and verifies the whole part for the node at path with hash.
@@ -180,6 +181,7 @@ func (r *bundleReader) read(path string, hash crypto.Digest) (*bundle, error) {
 		return nil, err
 	}
 	if b.node.kids == nil {
+		b.entries = b.node.list()
 		return b, r.readValues(b)
 	}
 	for d := range b.node.kids {
@@ -205,8 +207,7 @@ func (r *bundleReader) read(path string, hash crypto.Digest) (*bundle, error) {
 }
 
 func (r *bundleReader) readValues(b *bundle) error {
-	for i := range b.node.entries {
-		e := &b.node.entries[i]
+	for i, e := range b.entries {
 		here, err := r.here()
 		if err != nil {
 			return err

@@ -177,8 +177,8 @@ func stageValue(b *Batch, key, hash crypto.Digest, value []byte) {
 
 func stageBundle(b *Batch, in *bundle, path string) {
 	b.Put(stageNodePrefix+path, in.enc)
-	for i := range in.node.entries {
-		if e := &in.node.entries[i]; in.values[i] != nil {
+	for i, e := range in.entries {
+		if in.values[i] != nil {
 			stageValue(b, e.hash, e.value, in.values[i])
 		}
 	}

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"slices"
 	"strings"
 
 	"quorate/consensus"
@@ -56,7 +57,7 @@ func (s *State) localChild(l local, path string, d int) (local, error) {
 		if n.kids != nil {
 			return local{ref: &n.kids[d]}, nil
 		}
-		entries = n.entries
+		entries = n.list()
 	}
 	var mine []entry
 	for i := range entries {
@@ -77,20 +78,14 @@ func (s *State) localHas(l local, path string, e *entry) (bool, error) {
 		}
 		l, path = local{ref: &n.kids[d]}, path+digits[d:d+1]
 	}
-	entries := l.entries
-	if l.ref != nil && l.ref.count > 0 {
-		n, err := s.loadLocal(l.ref, path)
-		if err != nil {
-			return false, err
-		}
-		entries = n.entries
+	if l.ref == nil {
+		return slices.Contains(l.entries, *e), nil
 	}
-	for i := range entries {
-		if entries[i] == *e {
-			return true, nil
-		}
+	if l.ref.count == 0 {
+		return false, nil
 	}
-	return false, nil
+	n, err := s.loadLocal(l.ref, path)
+	return err == nil && n.has(e), err
 }
 
 // loadLocal loads through the node cache, keeping it within its bound during a
@@ -157,8 +152,9 @@ func nodeItem(path string, want ref, have local) consensus.Item {
 }
 
 func (w *survey) visitLeaf(path string, n *node, have local) error {
-	for i := range n.entries {
-		e := &n.entries[i]
+	entries := n.list()
+	for i := range entries {
+		e := &entries[i]
 		here, err := w.s.localHas(have, path, e)
 		if err != nil {
 			return err

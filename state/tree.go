@@ -28,7 +28,7 @@ type tree struct {
 	clock   uint32   // counts updates
 	removed []string // paths where the current update left no node
 	scratch []byte
-	merging []entry // a leaf's entries while they are merged
+	merging gathering
 }
 
 // update applies changes, sorted by hash and without duplicates. On an error
@@ -60,22 +60,22 @@ func (t *tree) change(r *ref, path []byte, ch []change) (ref, error) {
 	if r.count > LeafEntries {
 		return t.changeInner(*r, n, path, ch)
 	}
-	var old []entry
-	if n != nil {
-		old = n.entries
-	}
-	merged, same := merge(t.merging[:0], old, ch)
-	t.merging = merged
-	if same {
+	t.merging.reset()
+	if t.merging.merge(n, ch) {
 		return *r, nil
 	}
 	if n != nil {
 		t.held -= n.size()
 	}
-	if len(merged) == 0 {
+	return t.settle(path), nil
+}
+
+// settle makes the subtree at path out of what was gathered.
+func (t *tree) settle(path []byte) ref {
+	if len(t.merging.ends) == 0 {
 		t.removed = append(t.removed, string(path))
 	}
-	return t.build(merged, len(path)), nil
+	return t.build(0, len(t.merging.ends), len(path))
 }
 
 func (t *tree) changeInner(r ref, n *node, path []byte, ch []change) (ref, error) {
@@ -103,20 +103,16 @@ func (t *tree) changeInner(r ref, n *node, path []byte, ch []change) (ref, error
 	if next.count() > LeafEntries {
 		return t.seal(next), nil
 	}
-	entries, err := t.gather(&kids, path)
-	if err != nil {
+	if err := t.gather(&kids, path); err != nil {
 		return ref{}, err
 	}
-	if len(entries) == 0 {
-		t.removed = append(t.removed, string(path))
-	}
-	return t.build(entries, len(path)), nil
+	return t.settle(path), nil
 }
 
 // gather takes the entries out of children that have shrunk into one leaf, and
 // notes that their own nodes are gone.
-func (t *tree) gather(kids *[16]ref, path []byte) ([]entry, error) {
-	var all []entry
+func (t *tree) gather(kids *[16]ref, path []byte) error {
+	t.merging.reset()
 	for d := range kids {
 		if kids[d].count == 0 {
 			continue
@@ -124,32 +120,33 @@ func (t *tree) gather(kids *[16]ref, path []byte) ([]entry, error) {
 		at := append(path, digits[d])
 		n, err := t.load(&kids[d], at)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, n.entries...)
+		t.merging.addLeaf(n)
 		t.held -= n.size()
 		t.removed = append(t.removed, string(at))
 	}
-	return all, nil
+	return nil
 }
 
-// build makes the subtree at the given depth from sorted entries.
-func (t *tree) build(entries []entry, depth int) ref {
-	if len(entries) == 0 {
+// build makes the subtree at the given depth from gathered entries.
+func (t *tree) build(from, to, depth int) ref {
+	if from == to {
 		return ref{}
 	}
-	if len(entries) <= LeafEntries {
-		return t.seal(&node{entries: slices.Clone(entries)})
+	if to-from <= LeafEntries {
+		return t.seal(t.merging.leaf(from, to))
 	}
+	hashes := t.merging.hashes
 	n := &node{kids: new([16]ref)}
-	for len(entries) > 0 {
-		d := nibble(&entries[0].hash, depth)
-		end := 1
-		for end < len(entries) && nibble(&entries[end].hash, depth) == d {
+	for from < to {
+		d := nibble(&hashes[from], depth)
+		end := from + 1
+		for end < to && nibble(&hashes[end], depth) == d {
 			end++
 		}
-		n.kids[d] = t.build(entries[:end], depth+1)
-		entries = entries[end:]
+		n.kids[d] = t.build(from, end, depth+1)
+		from = end
 	}
 	return t.seal(n)
 }
@@ -158,37 +155,12 @@ func (t *tree) build(entries []entry, depth int) ref {
 func (t *tree) seal(n *node) ref {
 	n.used = t.clock
 	t.held += n.size()
-	t.scratch = appendNode(append(t.scratch[:0], nodeTag...), n)
-	return ref{hash: crypto.Hash(t.scratch), count: n.count(), node: n}
-}
-
-// merge appends to out a leaf's entries with changes applied, both sorted by
-// hash, and reports whether nothing became different.
-func merge(out, old []entry, ch []change) (_ []entry, same bool) {
-	same = true
-	for len(old) > 0 || len(ch) > 0 {
-		order := -1
-		if len(old) == 0 {
-			order = 1
-		} else if len(ch) > 0 {
-			order = bytes.Compare(old[0].hash[:], ch[0].hash[:])
-		}
-		if order < 0 {
-			out, old = append(out, old[0]), old[1:]
-			continue
-		}
-		if !ch[0].gone {
-			out = append(out, ch[0].entry)
-		}
-		if order == 0 {
-			same = same && !ch[0].gone && old[0] == ch[0].entry
-			old = old[1:]
-		} else {
-			same = same && ch[0].gone
-		}
-		ch = ch[1:]
+	text := n.text
+	if n.kids != nil {
+		t.scratch = appendInner(append(t.scratch[:0], nodeTag...), n.kids)
+		text = t.scratch
 	}
-	return out, same
+	return ref{hash: crypto.Hash(text), count: n.count(), node: n}
 }
 
 // sortChanges orders changes by hash. It sorts small handles, then moves each
@@ -262,7 +234,7 @@ func collect(b *Batch, r *ref, path []byte, fresh []*node) []*node {
 	if n == nil || n.stored {
 		return fresh
 	}
-	b.Put(nodePrefix+string(path), encodeNode(n))
+	b.Put(nodePrefix+string(path), n.encode())
 	fresh = append(fresh, n)
 	if n.kids == nil {
 		return fresh

@@ -57,8 +57,8 @@ func TestAimedKeysSplitTheirLeaf(t *testing.T) {
 			paths = append(paths, string(it.Key()[2:]))
 			n, err := decodeNode(it.Value(), string(it.Key()[2:]))
 			must(t, err)
-			if len(n.entries) > LeafEntries {
-				t.Errorf("a leaf of %d entries", len(n.entries))
+			if len(n.hashes) > LeafEntries {
+				t.Errorf("a leaf of %d entries", len(n.hashes))
 			}
 		}
 		return fmt.Sprint(len(paths[0]), " ", len(paths) > 1, " ", strings.HasPrefix(paths[len(paths)-1], "a5c"))
@@ -228,12 +228,12 @@ func TestDamagedNodesAreNoticed(t *testing.T) {
 
 // FuzzNode: what decodes encodes to the same bytes, and nothing else decodes.
 func FuzzNode(f *testing.F) {
-	leaf := &node{entries: []entry{{key: "k", length: 3}}}
-	f.Add(appendNode(nil, leaf), "")
-	f.Add(appendNode(nil, leaf), "a")
+	leaf := (&entry{key: "k", length: 3}).append([]byte{leafByte, 1})
+	f.Add(leaf, "")
+	f.Add(leaf, "a")
 	inner := &node{kids: new([16]ref)}
 	inner.kids[3].count, inner.kids[15].count = 9, 8
-	f.Add(appendNode(nil, inner), "00")
+	f.Add(inner.encode(), "00")
 	f.Add([]byte{innerByte, 0xff, 0xff}, "")
 	f.Add([]byte{leafByte, 16, 0xff, 0xff}, "")
 	f.Fuzz(func(t *testing.T, enc []byte, path string) {
@@ -241,7 +241,7 @@ func FuzzNode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again := encodeNode(n); !bytes.Equal(again, enc) || len(again) != cap(again) {
+		if again := n.encode(); !bytes.Equal(again, enc) || len(again) != cap(again) {
 			t.Fatalf("%x decodes, but encodes to %x", enc, again)
 		}
 		if n.kids == nil == (n.count() > LeafEntries) {
