@@ -152,7 +152,7 @@ func (l *lab) stable(n consensus.Seq, root crypto.Digest) *message.Certificate {
 // answers.
 func TestSleeperRestartedTakesAnswers(t *testing.T) {
 	l := sleeper(t, 0)
-	l.ticks(100, l.all())
+	l.ticks(100, l.all(), without(message.PrePrepareKind)) // nobody fills for it, so it sleeps on
 	if n := l.desks[3].engine.answered(); n != 3 {
 		t.Errorf("%d answers, want 3", n)
 	}
@@ -204,5 +204,151 @@ func TestBodyBetweenViewsIsRecorded(t *testing.T) {
 	l.start(3, false)
 	if _, here := l.desks[3].engine.log.slots[1].body(pp.Digest); !here {
 		t.Error("voted for a batch that is not on disk")
+	}
+}
+
+// §8: a liar's view of the far future does not overflow V*+2, which would let
+// the rejoining replica vote in views that it has forgotten.
+func TestRejoinAnswerAtTheEndOfViews(t *testing.T) {
+	for _, v := range []consensus.View{1<<64 - 1, 1<<64 - 2, 1 << 63} {
+		l := newLab(t, 7)
+		l.start(6, true)
+		for i := range 5 {
+			a := message.RejoinAnswer{Nonce: l.desks[6].engine.rejoin.nonce, View: 3}
+			if i == 0 {
+				a.View = v
+			}
+			l.give(6, consensus.ReplicaPeer(consensus.ReplicaID(i)), a.Encode())
+		}
+		if j := &l.desks[6].engine.rejoin; j.known && j.view < 5 {
+			t.Errorf("may vote from view %d on, the others are in 3", j.view)
+		}
+	}
+}
+
+// §8: a replica that rejoins says with which roots it stands when it wakes up:
+// there may never be another occasion.
+func TestWakingSaysCheckpoints(t *testing.T) {
+	l := newLab(t, 4)
+	d := l.desks[3]
+	*d = desk{heads: map[consensus.Seq]crypto.Digest{}}
+	l.start(3, true)
+	l.deliver()
+	d.engine.rejoin.known, d.engine.rejoin.target, d.engine.rejoin.view = true, 2, 2
+	for range 5 {
+		l.submit(l.request(), 0)
+		l.deliver(func(m letter) bool { return m.to != 3 || message.Kind(m.bytes[0]) != message.CheckpointKind })
+	}
+	l.wantExecuted(5, 3)
+	c := l.desks[0].engine.checkpoints.At(2)
+	g := message.Given{What: message.WhatCheckpoint, Seq: 2, Digest: c.Digest, Certificate: c}
+	l.give(3, consensus.ReplicaPeer(0), g.Encode())
+	if d.engine.rejoin.asleep {
+		t.Fatal("asleep")
+	}
+	said := 0
+	for _, r := range d.records {
+		if m, err := l.rules.Decode(r.Bytes); err == nil {
+			if v, ok := m.(*message.Vote); ok && v.Kind == message.CheckpointKind && v.Replica == 3 {
+				said++
+			}
+		}
+	}
+	if v, ok := d.engine.checkpoints.Own(4); !ok || v.Digest != d.heads[4] || said != 1 {
+		t.Errorf("%d CHECKPOINTs, want one for slot 4, which it executed asleep", said)
+	}
+}
+
+// §6: a replica that may not leave does not lose patience over it.
+func TestSleeperKeepsItsPatience(t *testing.T) {
+	l := newLab(t, 4)
+	l.start(3, true)
+	l.submit(l.request(), 3)
+	l.ticks(200, []int{3}, only(3))
+	if n := l.desks[3].engine.view.level; n != 0 {
+		t.Errorf("patience doubled %d times", n)
+	}
+}
+
+// §8: all power was lost while the disks were more than a window behind: the
+// logs bring everybody back, for nobody has a snapshot of what is stable.
+func TestLogsReachFurtherThanAWindow(t *testing.T) {
+	l := newLab(t, 4)
+	for range 13 {
+		l.submit(l.request(), 0)
+		l.deliver()
+	}
+	for i, d := range l.desks {
+		d.kept, d.proof, d.notes = 0, nil, nil
+		l.start(i, false)
+	}
+	l.ticks(100, l.all())
+	l.wantExecuted(13, l.all()...)
+	for i, d := range l.desks {
+		if d.noted(consensus.Fetching) > 0 || d.kept != 12 {
+			t.Errorf("R%d: %d fetches, disk at %d", i, d.noted(consensus.Fetching), d.kept)
+		}
+	}
+}
+
+// lagging is replica 3 with three slots executed, two on disk, and word of a
+// stable checkpoint at 6, whose slots nobody gives it.
+func lagging(t *testing.T) (*lab, *desk) {
+	l := newLab(t, 4)
+	for range 3 {
+		l.submit(l.request(), 0)
+		l.deliver()
+	}
+	for range 3 {
+		l.submit(l.request(), 0)
+		l.deliver(only(0, 1, 2))
+	}
+	g := message.Given{What: message.WhatCheckpoint, Seq: 6, Certificate: l.desks[0].engine.checkpoints.Stable()}
+	g.Digest = g.Certificate.Digest
+	l.give(3, consensus.ReplicaPeer(0), g.Encode())
+	l.ticks(50, []int{3}, only(3))
+	if !l.desks[3].engine.state.active() {
+		t.Fatal("no restore")
+	}
+	return l, l.desks[3]
+}
+
+// §7: when a restore is given up the host stands at the disk's height, and
+// executes on from there, not from where it once was.
+func TestFailedRestoreGoesBackToTheDisk(t *testing.T) {
+	l, d := lagging(t)
+	l.step(3, consensus.Staged{})
+	for range 3 {
+		if !d.engine.state.active() {
+			t.Fatal("given up too early")
+		}
+		l.step(3, consensus.Restored{Seq: 6})
+		l.step(3, consensus.Staged{})
+	}
+	if d.engine.state.active() {
+		t.Fatal("not given up")
+	}
+	l.ticks(15, l.all(), only(0, 1, 2, 3))
+	l.wantExecuted(6, 3)
+}
+
+// §7: nobody has a snapshot of the stable checkpoint, but somebody has the
+// slots up to it: the log it is, after a while.
+func TestRestoreWithoutASourceFallsBackToTheLog(t *testing.T) {
+	l, d := lagging(t)
+	l.step(3, consensus.Staged{Missing: []consensus.Item{{ID: "root"}}})
+	l.ticks(2000, l.all(), only(0, 1, 2, 3))
+	l.wantExecuted(6, 3)
+	if d.engine.state.active() {
+		t.Error("still fetching")
+	}
+}
+
+// §2: a REJOIN-ANSWER that nobody asked for is not worth a verification.
+func TestRejoinAnswerUnasked(t *testing.T) {
+	l := newLab(t, 4)
+	a := message.RejoinAnswer{View: 1}
+	if r := l.give(1, consensus.ReplicaPeer(0), a.Encode()); r != message.ReasonSettled {
+		t.Errorf("%q", r)
 	}
 }

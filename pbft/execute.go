@@ -19,6 +19,7 @@ type execution struct {
 		root crypto.Digest
 	}
 	certified []*message.Certificate // stable checkpoints that the disk is not yet told of, ascending
+	replayed  consensus.Seq          // up to here the log of the earlier life can be executed
 	mute      consensus.Seq          // signs only for slots above: the state was repaired up to here (§5)
 	forgotten consensus.Seq          // what Forget said last
 	progress  int                    // tick of the last execution, or of entering the view
@@ -79,10 +80,22 @@ func (r *replica) onExecuted(e consensus.Executed) {
 	}
 	r.exec.last.seq, r.exec.last.root = e.Seq, e.Root
 	r.exec.roots[e.Seq] = e.Root
-	if e.Seq > r.low() && r.mayVote(r.view.number, e.Seq) {
+	if e.Seq > r.low() && r.mayCheckpoint(e.Seq) {
 		r.sayCheckpoint(e.Seq, e.Root)
 	}
 	r.stabilize()
+}
+
+// sayCheckpoints says with which roots this replica stands above the low mark,
+// when it may speak again. Others may wait for its word: with a full window and
+// one of them gone, nothing would ever give it another occasion.
+func (r *replica) sayCheckpoints() {
+	k := r.rules.Genesis.CheckpointInterval
+	for n := r.low() + k; n <= r.exec.applied; n += k {
+		if root, own := r.exec.roots[n]; own && r.mayCheckpoint(n) {
+			r.sayCheckpoint(n, root)
+		}
+	}
 }
 
 func (r *replica) sayCheckpoint(n consensus.Seq, root crypto.Digest) {

@@ -20,7 +20,11 @@ func (r *replica) checkInvariants() {
 	must(e.kept <= e.applied || r.state.active(), "disk at %d, applied only %d", e.kept, e.applied)
 	must(e.kept <= r.low(), "disk at %d, stable only at %d", e.kept, r.low())
 	must(e.forgotten <= e.kept, "log cut at %d, disk only at %d", e.forgotten, e.kept)
-	must(len(r.log.slots) <= 2*int(r.rules.Genesis.Window), "%d slots with a window of %d", len(r.log.slots), r.rules.Genesis.Window)
+	most := 2 * r.rules.Genesis.Window
+	if e.replayed > e.handed {
+		most += e.replayed - e.handed
+	}
+	must(len(r.log.slots) <= int(most), "%d slots with a window of %d", len(r.log.slots), r.rules.Genesis.Window)
 	for n, s := range r.log.slots {
 		must(r.inReach(n), "slot %d outside (%d, %d]", n, r.floor(), r.high())
 		must(s.proposal == nil || s.proposal.View == r.view.number || r.view.changing, "slot %d has a proposal of view %d", n, s.proposalView())

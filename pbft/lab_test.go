@@ -40,6 +40,8 @@ type desk struct {
 	kept     consensus.Seq
 	forget   consensus.Seq
 	proof    []byte
+	jobs     []consensus.Job // the queue of execution
+	working  bool
 	halt     string
 }
 
@@ -95,7 +97,7 @@ func (l *lab) start(i int, amnesiac bool) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	d.engine = e.(*replica)
+	d.engine, d.jobs = e.(*replica), nil
 	d.head = d.heads[d.kept]
 	if int(d.kept) < len(d.executed) {
 		d.executed = d.executed[:d.kept]
@@ -120,13 +122,24 @@ func (l *lab) step(i int, events ...consensus.Event) consensus.Output {
 			}
 		}
 	}
-	for _, job := range out.Jobs {
-		l.perform(i, job)
+	for _, read := range out.Reads {
+		l.step(i, consensus.Chunk{Read: read, Gone: true}) // nobody here has snapshots
+	}
+	d.jobs = append(d.jobs, out.Jobs...)
+	for !d.working && len(d.jobs) > 0 {
+		job := d.jobs[0]
+		d.jobs, d.working = d.jobs[1:], true
+		events := l.perform(i, job)
+		d.working = false
+		if len(events) > 0 {
+			l.step(i, events...)
+		}
 	}
 	return out
 }
 
-func (l *lab) perform(i int, job consensus.Job) {
+// perform does one job, in the order of the queue, and returns what to tell of it.
+func (l *lab) perform(i int, job consensus.Job) []consensus.Event {
 	d := l.desks[i]
 	switch job := job.(type) {
 	case consensus.Commit:
@@ -140,13 +153,16 @@ func (l *lab) perform(i int, job consensus.Job) {
 			root = d.head
 			d.heads[job.Seq] = root
 		}
-		l.step(i, consensus.Executed{Seq: job.Seq, Root: root})
+		return []consensus.Event{consensus.Executed{Seq: job.Seq, Root: root}}
 	case consensus.Stabilize:
 		d.kept, d.proof = job.Seq, job.Certificate
-		l.step(i, consensus.Kept{Seq: job.Seq})
+		return []consensus.Event{consensus.Kept{Seq: job.Seq}}
+	case consensus.RestoreBegin:
+		d.executed, d.head = d.executed[:d.kept], d.heads[d.kept] // as the host does; parts are up to the test
 	case consensus.Answer:
 		d.answers = append(d.answers, job.Request)
 	}
+	return nil
 }
 
 // deliver hands over what waits, and what that brings about, until nothing

@@ -227,7 +227,7 @@ func TestJoin(t *testing.T) {
 		vc := l.rules.NewViewChange(l.keys[i], message.ViewChange{View: v, Replica: consensus.ReplicaID(i)})
 		l.give(0, consensus.ReplicaPeer(consensus.ReplicaID(i)), vc.Frame)
 	}
-	say(1, 1<<63)
+	say(1, 1<<62)
 	say(2, 9)
 	l.wantView(0, 0)
 	say(3, 5)

@@ -3,6 +3,7 @@ package pbft
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"quorate/consensus"
 	"quorate/pbft/message"
@@ -33,6 +34,7 @@ func (r *replica) recover(rec consensus.Recovered) error {
 	// Where this replica stands comes first, wherever it was written: when the
 	// log is cut, the NEW-VIEW is written again, behind votes of its view that
 	// must still count.
+	r.exec.replayed = math.MaxUint64 // nothing is out of reach while replaying
 	for _, replay := range []func([]byte) error{r.replayPosition, r.replaySlot} {
 		for i, record := range rec.Records {
 			if err := replay(record.Bytes); err != nil {
@@ -40,10 +42,26 @@ func (r *replica) recover(rec consensus.Recovered) error {
 			}
 		}
 	}
+	r.exec.replayed = r.executable()
 	if len(rec.Records) > 0 {
 		r.resume()
 	}
 	return nil
+}
+
+// executable is the last slot that can be executed from what is here.
+func (r *replica) executable() consensus.Seq {
+	n := r.exec.handed
+	for {
+		s := r.log.slots[n+1]
+		if s == nil || s.committed == nil {
+			return n
+		}
+		if _, here := s.body(s.committed.Digest); !here {
+			return n
+		}
+		n++
+	}
 }
 
 // recoverState takes the position of the state on disk, which must be proven.

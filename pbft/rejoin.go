@@ -97,7 +97,7 @@ func (r *replica) onRejoin(from consensus.Peer, m *message.Rejoin) {
 	}
 	p := &r.peers[from.Replica]
 	switch {
-	case p.nonce == m.Nonce:
+	case p.rejoin >= 0 && p.nonce == m.Nonce:
 	case p.rejoin >= 0 && r.tick-p.rejoin < r.cfg.RejoinEvery:
 		r.ignoredFrom(reasonRejoinOften, from.Replica)
 	default:
@@ -191,6 +191,8 @@ func (r *replica) rejoined() {
 	j.asleep = false
 	r.recordView()
 	r.note(consensus.Note{Kind: consensus.Rejoined, View: j.view, Seq: j.target})
+	clear(j.answers)
+	r.sayCheckpoints()
 	r.leaveForRejoin()
 }
 

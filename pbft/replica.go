@@ -105,10 +105,12 @@ func newReplica(p *Protocol) *replica {
 // Step implements consensus.Engine.
 func (r *replica) Step(b consensus.Burst) consensus.Output {
 	r.now = b.Now
-	if !r.exec.halted {
-		for _, e := range b.Events {
+	for _, e := range b.Events {
+		if !r.exec.halted {
 			r.on(e)
 		}
+	}
+	if !r.exec.halted {
 		r.propose()
 		r.forgetSlots()
 	}
@@ -193,6 +195,11 @@ func (r *replica) isPrimary() bool { return r.primary() == r.id && !r.view.chang
 func (r *replica) low() consensus.Seq  { return r.checkpoints.Low() }
 func (r *replica) high() consensus.Seq { return r.checkpoints.High() }
 
+// mayCheckpoint is mayVote for a CHECKPOINT, which belongs to no view.
+func (r *replica) mayCheckpoint(n consensus.Seq) bool {
+	return n > r.exec.mute && !r.rejoin.asleep && n > r.rejoin.target
+}
+
 // mayVote reports whether this replica may sign a protocol message for slot n
 // in view v: not while it forgets what it said (§8), nor below a state that it
 // had to repair (§5).
@@ -218,11 +225,17 @@ func (r *replica) floor() consensus.Seq {
 	if r.state.active() {
 		base = r.state.fetcher.Target().Seq
 	}
-	low := r.low()
-	if low > base && low-base > r.rules.Genesis.Window {
-		return low
+	if r.farBehind(base) {
+		return r.low()
 	}
-	return min(low, base)
+	return min(r.low(), base)
+}
+
+// farBehind: more than a window behind the low mark, and not because the log of
+// an earlier life is still being executed.
+func (r *replica) farBehind(at consensus.Seq) bool {
+	low := r.low()
+	return low > at && low-at > r.rules.Genesis.Window && at >= r.exec.replayed
 }
 
 // inReach reports whether slot n is one that is kept.

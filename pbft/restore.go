@@ -41,14 +41,47 @@ func (r *replica) catchUp() {
 			r.state.needTarget = false
 			r.applyRestore(r.state.fetcher.Retarget(target(c), r.others()))
 		}
+		r.giveUp(c)
 		return
 	}
 	if r.state.stuckAt != r.exec.handed {
 		r.state.stuckAt, r.state.stuckSince = r.exec.handed, r.tick
 	}
-	if c.Seq-r.exec.handed > r.rules.Genesis.Window || r.tick-r.state.stuckSince > 8*r.cfg.StatusEvery {
+	if r.exec.applied < r.exec.handed {
+		r.state.stuckSince = r.tick // the host is busy, not short of anything
+	}
+	if r.farBehind(r.exec.handed) || r.tick-r.state.stuckSince > 8*r.cfg.StatusEvery {
 		r.restore(c)
 	}
+}
+
+// fruitless is how many times in a row all sources must have failed before a
+// restore is given up.
+const fruitless = 4
+
+// giveUp ends a restore of a state that nobody serves, if there may be a way by
+// the log: others may have no snapshot of it and yet its slots.
+func (r *replica) giveUp(c *message.Certificate) {
+	if !r.state.needTarget || r.state.fetcher.Progress().Rounds < fruitless || c.Seq-r.exec.kept > r.rules.Genesis.Window {
+		return
+	}
+	r.state.needTarget = false
+	r.applyRestore(r.state.fetcher.Abort())
+	r.fallBack()
+}
+
+// fallBack: the host is at the disk's state again, with nothing above it.
+func (r *replica) fallBack() {
+	r.exec.handed, r.exec.applied = r.exec.kept, r.exec.kept
+	for n := range r.exec.roots {
+		if n > r.exec.kept {
+			delete(r.exec.roots, n)
+		}
+	}
+	if c := r.checkpoints.Stable(); c != nil && c.Seq > r.exec.kept {
+		r.exec.certified = append(r.exec.certified[:0], c)
+	}
+	r.state.stuckSince = r.tick
 }
 
 func target(c *message.Certificate) transfer.Target {
@@ -87,7 +120,7 @@ func (r *replica) applyRestore(d transfer.Decision) {
 	}
 	if d.Failed {
 		r.alarm("the state cannot be put together from its parts; fetching starts anew")
-		r.state.stuckSince = r.tick
+		r.fallBack()
 	}
 	if d.NeedTarget {
 		r.state.needTarget = true

@@ -25,6 +25,9 @@ func (r *replica) leave(v consensus.View, why consensus.Reason) {
 
 // timedOut leaves because nothing happened; patience doubles with each in a row.
 func (r *replica) timedOut(v consensus.View, why consensus.Reason) {
+	if !r.rejoin.mayChange(v) {
+		return // it cannot leave, and must not lose patience over it
+	}
 	r.view.level++
 	r.view.joined = false
 	r.leave(v, why)

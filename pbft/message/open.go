@@ -16,6 +16,7 @@ import (
 type Horizon struct {
 	View      consensus.View
 	Changing  bool
+	Asleep    bool          // rejoining: nobody else has a use for a REJOIN-ANSWER
 	Low       consensus.Seq // h
 	High      consensus.Seq // h+L
 	Prepared  Bits          // slots above Low that are prepared here in View
@@ -254,6 +255,10 @@ func (r *Rules) decodeMessage(h *Horizon, f consensus.Frame, o *opening) (any, e
 		g, o.claims, err = r.decodeGiven(f.Bytes)
 		return g, err
 	case RejoinAnswerKind:
+		if h != nil && !h.Asleep {
+			o.reason = ReasonSettled // a NEW-VIEW in it is not worth its signatures
+			return nil, nil
+		}
 		var m *RejoinAnswer
 		m, o.claims, err = r.decodeRejoinAnswer(f.Bytes)
 		return m, err
