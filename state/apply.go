@@ -25,6 +25,8 @@ func (s *State) RestoreEnd() (bool, error) {
 	if r == nil {
 		return false, nil
 	}
+	// The list is made anew, with room for nothing: the first item found
+	// missing cuts it. This trusts nothing that was counted on the way.
 	r.cut, r.cursor, r.bytes = false, "", 0
 	clear(r.listed)
 	w := survey{s: s}
@@ -49,6 +51,8 @@ func (s *State) RestoreEnd() (bool, error) {
 }
 
 // resume finishes a restore that has its marker, and finds out what is staged.
+// It runs at the end of a restore and at every Open, and is the same for both: so
+// what a crash needs is what every restore has tried.
 func (s *State) resume() error {
 	enc, ok, err := s.store.Get(markerKey)
 	if err != nil {
@@ -91,6 +95,8 @@ func (s *State) swap(target height) error {
 	if err != nil {
 		return err
 	}
+	// Until this batch the marker makes every Open come back here; after it
+	// the side space is of no use any more.
 	a.b.Put(heightKey, encodeHeight(target))
 	a.b.Delete(markerKey)
 	if err := a.flush(); err != nil {
@@ -99,7 +105,13 @@ func (s *State) swap(target height) error {
 	return s.clearStage(0)
 }
 
-// applier writes a target's differences in bounded, synced batches.
+// applier writes a target's differences in bounded, synced batches. Between two
+// of them the store is neither the old state nor the new one; what makes that
+// bearable is one rule: a node is written, or removed, only after everything
+// below it. So a path always holds one of three things: the old node, whose
+// subtree may be half changed; the new node, whose subtree is complete, data
+// included; or nothing, and then there is nothing old below it either. A second
+// attempt reads what is there and does the rest.
 type applier struct {
 	s *State
 	b Batch
@@ -124,7 +136,10 @@ func (a *applier) flushIfFull() error {
 	return a.flush()
 }
 
-// current reads what the store now has at path; nil is nothing.
+// current reads what the store now has at path; nil is nothing. It goes past the
+// cache of nodes, which knows the trie from before the swap. What an earlier
+// call of this attempt has put into the batch is not seen, and need not be: each
+// path is read once, before it is written.
 func (a *applier) current(path string) (*node, crypto.Digest, error) {
 	enc, ok, err := a.s.store.Get(nodePrefix + path)
 	if err != nil || !ok {
@@ -141,7 +156,10 @@ func (a *applier) current(path string) (*node, crypto.Digest, error) {
 	return n, hash, nil
 }
 
-// apply makes the subtree at path the target's and returns its entry count.
+// apply makes the subtree at path the target's and returns its entry count. What
+// is not staged here was found equal by the walk before the marker, so the hash
+// of what is there decides; the parent's word would not do, for the parent may
+// be the old one while this node is new already.
 func (a *applier) apply(path string, hash crypto.Digest) (uint64, error) {
 	now, nowHash, err := a.current(path)
 	if err != nil {
@@ -206,6 +224,9 @@ func (a *applier) applyLeaf(path string, n, now *node) error {
 	return a.removeBelow(path, now, keep)
 }
 
+// applyInner makes all children the target's. A child that the target lacks can
+// only be there if the old node was an inner one too; below an old leaf there
+// are at most new nodes, from an attempt before this one.
 func (a *applier) applyInner(path string, n, now *node) error {
 	for d := range n.kids {
 		at := path + digits[d:d+1]
@@ -222,7 +243,8 @@ func (a *applier) applyInner(path string, n, now *node) error {
 	if now == nil || now.kids != nil {
 		return nil
 	}
-	// A leaf becomes an inner node: its keys that the target lacks go.
+	// A leaf becomes an inner node: its keys that the target lacks go. The
+	// others have been overwritten, or stay as they are.
 	entries := now.list()
 	for i := range entries {
 		e := &entries[i]
@@ -273,7 +295,8 @@ func (a *applier) remove(path string, keep map[string]bool) error {
 	return a.flushIfFull()
 }
 
-// removeBelow removes what hangs on the node now at path, not the node.
+// removeBelow removes what hangs on the node now at path, not the node. Keys in
+// keep are the target's, too: their values have been written, or are right.
 func (a *applier) removeBelow(path string, now *node, keep map[string]bool) error {
 	for _, e := range now.list() {
 		if !keep[e.key] {

@@ -16,7 +16,9 @@ const (
 	nodePrefix = "t/"
 )
 
-// layer is what was written between two marks. Once marked it is not changed.
+// layer is what was written between two marks. Once marked it is not changed. It
+// is a B-tree and not a hash map because ranges must be merged in order, and
+// because a batch in key order is what the store sorts fastest.
 type layer struct {
 	seq     consensus.Seq             // the height it leads to, once marked
 	data    btree.Map[string, []byte] // a nil value is a removal
@@ -41,7 +43,8 @@ func (l *layer) set(key string, value []byte) (previous []byte, had bool) {
 	return previous, had
 }
 
-// restore takes a set back.
+// restore takes a set back. Sets are taken back in the reverse of their order, so
+// that a key written twice comes back to what it was before the first.
 func (l *layer) restore(key string, previous []byte, had bool) {
 	if had {
 		l.set(key, previous)
@@ -74,7 +77,8 @@ func hashKey(key string) crypto.Digest {
 }
 
 // merged walks over layers and, below them, a store's data, in key order: of
-// entries with the same key only that of the newest layer is seen.
+// entries with the same key only that of the newest layer is seen. There are a
+// handful of sources, so the smallest key is found by looking at all of them.
 type merged struct {
 	layers []cursor // newest first
 	base   Iterator // over data; nil: layers only

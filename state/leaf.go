@@ -48,7 +48,8 @@ func parseEntry(b []byte, hash crypto.Digest) entry {
 	return e
 }
 
-// list decodes a leaf's entries; of an inner node there are none.
+// list decodes a leaf's entries; of an inner node there are none. It is for
+// transfers; executing never needs it.
 func (n *node) list() []entry {
 	if n.kids != nil {
 		return nil
@@ -76,7 +77,9 @@ func (n *node) has(e *entry) bool {
 	return false
 }
 
-// decodeLeaf reads a leaf at path from exactly enc.
+// decodeLeaf reads a leaf at path from exactly enc. The order of the entries and
+// their place under path are checked by hashing the keys, so that one content has
+// one encoding, and an entry cannot stand where nobody would look for it.
 func decodeLeaf(enc []byte, path string) (*node, error) {
 	count := int(enc[1])
 	if count < 1 || count > LeafEntries {
@@ -149,7 +152,8 @@ func (g *gathering) leaf(from, to int) *node {
 }
 
 // merge adds the entries of the leaf n (nil: none) with changes applied, both
-// sorted by hash, and reports whether nothing became different.
+// sorted by hash, and reports whether nothing became different. Old entries are
+// copied as they are encoded; they are looked into only where a change meets one.
 func (g *gathering) merge(n *node, ch []change) (same bool) {
 	var old []crypto.Digest
 	var rest, first []byte

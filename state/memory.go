@@ -36,6 +36,8 @@ func (m *Memory) Apply(b *Batch, sync bool) error {
 	return nil
 }
 
+// perform does what every Store does with a batch: in order, the last write to a
+// key counts.
 func perform(m *btree.Map[string, []byte], b *Batch) {
 	for _, w := range b.Writes() {
 		if w.Value == nil {

@@ -51,9 +51,12 @@ func isPath(s string) bool {
 // length (3 bytes), then for each entry of a leaf, or for each child of an inner
 // node that is not empty, a byte: 0, it is not here; 1, it follows: a leaf's
 // value in the length that the leaf gives, a child as a bundle. Everything is
-// verified top down against the hash of the first node.
+// verified top down against the hash of the first node: a byte is believed only
+// because a node that has been verified says what it must hash to, so a server
+// can leave out, but not put in.
 
-// bundleWriter writes bundles out of a snapshot.
+// bundleWriter writes bundles out of a snapshot. What is here is damaged if it does
+// not fit together; that is this replica's disk, and not the asking peer's fault.
 type bundleWriter struct {
 	view   Reader
 	inline int // the longest value to include, in bytes
@@ -85,6 +88,8 @@ func (w *bundleWriter) append(dst, enc []byte, path string) ([]byte, error) {
 	return dst, nil
 }
 
+// appendValue writes a leaf's value or says that it is not here. Outside a deep
+// part all small values go along, so that an ordinary leaf takes one round trip.
 func (w *bundleWriter) appendValue(dst []byte, e *entry) ([]byte, error) {
 	if int(e.length) > w.inline || w.deep && len(dst) > 0 && len(dst)+int(e.length) > w.room {
 		return append(dst, 0), nil
@@ -99,6 +104,8 @@ func (w *bundleWriter) appendValue(dst []byte, e *entry) ([]byte, error) {
 	return append(append(dst, 1), value...), nil
 }
 
+// appendChild writes a child with what is below it, depth first, as long as there
+// is room: so the receiver gets whole subtrees, and few stumps at the end.
 func (w *bundleWriter) appendChild(dst []byte, k *ref, path string) ([]byte, error) {
 	if !w.deep || len(dst) >= w.room {
 		return append(dst, 0), nil
@@ -135,6 +142,8 @@ func readBundle(b []byte, path string, hash crypto.Digest) (*bundle, error) {
 	return top, err
 }
 
+// bundleReader allocates no more than a small multiple of what it has read: no
+// length in a part is believed before so many bytes are there.
 type bundleReader struct {
 	in      []byte
 	scratch []byte
@@ -206,6 +215,8 @@ func (r *bundleReader) read(path string, hash crypto.Digest) (*bundle, error) {
 	return b, nil
 }
 
+// readValues takes the values that came with a leaf. Their lengths are the leaf's,
+// which its hash vouches for.
 func (r *bundleReader) readValues(b *bundle) error {
 	for i, e := range b.entries {
 		here, err := r.here()

@@ -10,10 +10,16 @@ import (
 	"quorate/crypto"
 )
 
-// The side space of a restore. Each path and each key has room for one staged
-// version: what is staged is recognised by its hash, so a part that still
-// matches when the restore turns to a newer root is found again, and one that
-// does not is overwritten.
+// A restore in short: RestoreBegin lists what is missing, RestorePut stages what
+// came and lists what is missing below it, RestoreEnd swaps it in. The state in
+// the main space is whole and servable all the while, until the swap.
+//
+// The side space has room for one staged version of each path and each key: what
+// is staged is recognised by its hash, so a part that still matches when the
+// restore turns to a newer root is found again, and one that does not is
+// overwritten. So the side space is never larger than the largest target and
+// what was deleted on the way. Staging is synced: once the marker is there, no
+// part may be missing.
 const (
 	stagePrefix     = "s/"
 	stageEnd        = "s0"
@@ -86,6 +92,9 @@ func (s *State) RestorePut(items []consensus.Item, parts []consensus.Part) (done
 			bad = append(bad, item)
 			continue
 		}
+		// A part that is not listed came twice, or for a root that the
+		// restore has turned away from. Its bytes may be good, but
+		// staging them could overwrite better ones.
 		wanted := s.restore.wants(item)
 		if !stagePart(b, item, parts[i].Bytes, wanted) {
 			bad = append(bad, item)
@@ -170,11 +179,15 @@ func stagePart(b *Batch, item consensus.Item, part []byte, wanted bool) bool {
 	return err == nil
 }
 
+// stageValue stages a value and, beside it, its hash: walks look for many values
+// and must not read them to know which they are.
 func stageValue(b *Batch, key, hash crypto.Digest, value []byte) {
 	b.Put(stageHashPrefix+string(key[:]), hash[:])
 	b.Put(stageDataPrefix+string(key[:]), value)
 }
 
+// stageBundle stages a verified bundle, also what nobody asked for in it: it is
+// part of the target, and so it will be needed or is here already.
 func stageBundle(b *Batch, in *bundle, path string) {
 	b.Put(stageNodePrefix+path, in.enc)
 	for i, e := range in.entries {

@@ -22,7 +22,9 @@ type Snapshot struct {
 // released, or it never had them.
 var ErrGone = errors.New("snapshot does not hold any of these items")
 
-// pin makes the kept height servable and lets go of what need not be any more.
+// pin makes the kept height servable and lets go of what need not be any more. A
+// view of the store costs the disk what changes while it is held, so views are
+// bounded in number, and one that nobody reads from is not held for long.
 func (s *State) pin() error {
 	view, err := s.store.Snapshot()
 	if err != nil {

@@ -110,7 +110,8 @@ func Open(store Store, config Config) (*State, error) {
 	return s, nil
 }
 
-// reload forgets everything in memory and takes the height from the store.
+// reload forgets everything in memory and takes the height from the store. The
+// trie is loaded as it is needed: opening costs the same for any size.
 func (s *State) reload() error {
 	enc, ok, err := s.store.Get(heightKey)
 	if err != nil {
@@ -155,7 +156,7 @@ func (s *State) OverlayBytes() int {
 // CacheBytes estimates the memory of the trie's nodes.
 func (s *State) CacheBytes() int { return s.tree.held }
 
-// stack lists all layers, newest first.
+// stack lists all layers, newest first, in the order in which they hide each other.
 func (s *State) stack() []*layer {
 	stack := append(make([]*layer, 0, len(s.layers)+1), s.open)
 	for i := len(s.layers) - 1; i >= 0; i-- {
@@ -249,7 +250,8 @@ func (s *State) Keep(seq consensus.Seq, root crypto.Digest, certificate []byte) 
 	return s.discardStale()
 }
 
-// write performs the one batch of a Keep.
+// write performs the one batch of a Keep. Only when the store has it are the new
+// nodes marked as stored: a Keep that failed may be repeated.
 func (s *State) write(layers []*layer, next height) error {
 	b := &s.batch
 	defer b.release()

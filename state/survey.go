@@ -43,7 +43,8 @@ func (l local) equals(hash crypto.Digest) bool {
 	return l.ref != nil && l.ref.count > 0 && l.ref.hash == hash
 }
 
-// localChild is the subtree of l, which is at path, under the digit d.
+// localChild is the subtree of l, which is at path, under the digit d. Below a
+// leaf the subtrees are parts of its entries, which no hash can vouch for.
 func (s *State) localChild(l local, path string, d int) (local, error) {
 	entries := l.entries
 	if l.ref != nil {
@@ -68,7 +69,9 @@ func (s *State) localChild(l local, path string, d int) (local, error) {
 	return local{entries: mine}, nil
 }
 
-// localHas reports whether l, which is at path, has exactly the entry e.
+// localHas reports whether l, which is at path, has exactly the entry e: then its
+// value is here and need not be fetched, though the leaf around it differs. The
+// own trie may be deeper than the target's, so it descends by the key's hash.
 func (s *State) localHas(l local, path string, e *entry) (bool, error) {
 	for l.ref != nil && l.ref.count > LeafEntries {
 		d := nibble(&e.hash, len(path))
@@ -100,6 +103,12 @@ func (s *State) loadLocal(r *ref, path string) (*node, error) {
 
 // survey walks the part of the target's trie that differs from the store's, as
 // far as it is staged, in the order of the paths, and lists what is missing.
+//
+// A subtree that the store has is passed over by its hash alone, however large.
+// The order (a node before its children, children by digit) is that of the paths
+// as strings, so that one path, the cursor, says how far a list has come. What
+// stands before the cursor is in place, or listed; RestorePut, which lists what
+// is below a part as it arrives, sets the cursor back if there is no room.
 type survey struct {
 	s       *State
 	from    string // paths before it need no look
@@ -142,7 +151,8 @@ func (w *survey) visit(path string, want ref, have local) error {
 }
 
 // nodeItem asks for a whole subtree where nothing of it is here, and for one
-// node where comparing it with the own one will save transfers.
+// node where comparing it with the own one will save transfers. The root's
+// count is unknown, and taken for large.
 func nodeItem(path string, want ref, have local) consensus.Item {
 	kind := idNode
 	if have.empty() && (want.count == 0 || want.count > LeafEntries) {
@@ -151,6 +161,7 @@ func nodeItem(path string, want ref, have local) consensus.Item {
 	return consensus.Item{ID: string(kind) + path, Hash: want.hash}
 }
 
+// visitLeaf lists the values of a staged leaf that are neither here nor staged.
 func (w *survey) visitLeaf(path string, n *node, have local) error {
 	entries := n.list()
 	for i := range entries {
@@ -172,6 +183,7 @@ func (w *survey) visitLeaf(path string, n *node, have local) error {
 }
 
 // list notes an item found missing at path; false says that there is no room.
+// Items that are listed already are found again by walks that pass them.
 func (w *survey) list(item consensus.Item, path string) bool {
 	r := w.s.restore
 	if r.wants(item) {

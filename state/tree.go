@@ -18,8 +18,12 @@ type change struct {
 
 // tree is the trie as of the newest layer. Nodes are immutable, so that older
 // layers' tries share them; those the store also has may be dropped from memory
-// and are loaded again at their path, where the store has had them since they
-// were last changed.
+// and are loaded again at their path.
+//
+// That works though the store is behind the newest layer: a node that some layer
+// changed is a new node, which no Keep has marked as stored, and stays in memory;
+// a node that none of them changed is what the store has at that path. Every
+// load checks the hash all the same.
 type tree struct {
 	store   Reader
 	root    ref
@@ -70,7 +74,8 @@ func (t *tree) change(r *ref, path []byte, ch []change) (ref, error) {
 	return t.settle(path), nil
 }
 
-// settle makes the subtree at path out of what was gathered.
+// settle makes the subtree at path out of what was gathered. That it may be empty,
+// a leaf, or a tree of nodes is the whole of splitting and merging.
 func (t *tree) settle(path []byte) ref {
 	if len(t.merging.ends) == 0 {
 		t.removed = append(t.removed, string(path))
@@ -78,6 +83,9 @@ func (t *tree) settle(path []byte) ref {
 	return t.build(0, len(t.merging.ends), len(path))
 }
 
+// changeInner changes the children that have something dirty below them. A node
+// whose children come out as they were stays as it is, so writing a value that was
+// there before costs nothing further up.
 func (t *tree) changeInner(r ref, n *node, path []byte, ch []change) (ref, error) {
 	kids := *n.kids
 	dirty := false
@@ -110,7 +118,8 @@ func (t *tree) changeInner(r ref, n *node, path []byte, ch []change) (ref, error
 }
 
 // gather takes the entries out of children that have shrunk into one leaf, and
-// notes that their own nodes are gone.
+// notes that their own nodes are gone. All of them are leaves: together they have
+// no more entries than one leaf holds.
 func (t *tree) gather(kids *[16]ref, path []byte) error {
 	t.merging.reset()
 	for d := range kids {
@@ -151,7 +160,8 @@ func (t *tree) build(from, to, depth int) ref {
 	return t.seal(n)
 }
 
-// seal hashes a new node.
+// seal hashes a new node. A leaf is hashed where it lies; an inner node is encoded
+// for it, and again if it is still there when it is kept.
 func (t *tree) seal(n *node) ref {
 	n.used = t.clock
 	t.held += n.size()
@@ -228,7 +238,9 @@ func readNode(r Reader, path string, want crypto.Digest) (*node, error) {
 
 // collect adds to b every node of the subtree r that the store lacks, children
 // after their parents, and returns them so that they can be marked as stored
-// once they are.
+// once they are. It stops at a stored node: what is below it is stored, too, since
+// a change below it would have made it a new one. Nodes that a later layer
+// replaced are not reached, and so never written.
 func collect(b *Batch, r *ref, path []byte, fresh []*node) []*node {
 	n := r.node
 	if n == nil || n.stored {
