@@ -77,8 +77,19 @@ func (r *replica) tickRequests() {
 			left--
 		}
 	}
+	r.dropStale()
 	if p := r.requests.oldest(); p != nil && r.tick-p.since > r.patience() && !r.behind() {
 		r.timedOut(r.view.number+1, "a request waited beyond patience")
+	}
+}
+
+// dropStale forgets the oldest requests whose sequence has become stale: their
+// client went on with a later epoch, or far beyond their counter, so that no
+// primary will propose them. Waiting for them would depose an honest one (§6).
+func (r *replica) dropStale() {
+	for p := r.requests.oldest(); p != nil && r.requests.recent.standing(p.request) == done; p = r.requests.oldest() {
+		r.requests.remove(keyOf(p.request))
+		r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: p.request})
 	}
 }
 
