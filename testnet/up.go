@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"quorate/quorum"
 	"quorate/storage"
 )
 
@@ -111,6 +112,39 @@ func (c *Cluster) AwaitReady(ctx context.Context) error {
 		}
 		return true, ""
 	})
+}
+
+// graceForSome is how long AwaitUsable waits for the last ones once a quorum is
+// ready: one that lost its disk, or has a large state to fetch, may take long,
+// and the cluster serves without it.
+const graceForSome = 10 * time.Second
+
+// AwaitUsable waits until all replicas are ready or, for a while longer than
+// that takes, until a quorum is and all others run. It answers one line for
+// each that is not ready yet.
+func (c *Cluster) AwaitUsable(ctx context.Context) (late []string, err error) {
+	system, err := quorum.For(c.Founding.Genesis)
+	if err != nil {
+		return nil, err
+	}
+	var since time.Time // a quorum is ready
+	err = c.await(ctx, func(all []ReplicaStatus) (bool, string) {
+		late = late[:0]
+		for _, s := range all {
+			if !s.Ready {
+				late = append(late, fmt.Sprintf("replica %d: %s", s.Replica, s.Health))
+			}
+		}
+		switch ready := len(all) - len(late); {
+		case ready < system.Quorum():
+			since = time.Time{}
+		case since.IsZero():
+			since = time.Now()
+		}
+		usable := !since.IsZero() && time.Since(since) >= graceForSome
+		return len(late) == 0 || usable, strings.Join(late, "; ")
+	})
+	return late, err
 }
 
 // AwaitSettled waits until all replicas are ready and stand at the same

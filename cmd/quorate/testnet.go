@@ -107,13 +107,18 @@ func testnetUp(c *cli.Context, _ []string) error {
 }
 
 // settleUp waits for a detached cluster and shows it. If it does not become
-// ready, what this call started is stopped again.
+// ready, what this call started is stopped again; a single replica that takes
+// longer than the others is named instead.
 func settleUp(c *cli.Context, cluster *testnet.Cluster, started []int) error {
 	if len(started) > 0 {
 		ctx, cancel := context.WithTimeout(c.Context, testnet.ReadyWithin)
 		defer cancel()
-		if err := cluster.AwaitReady(ctx); err != nil {
+		late, err := cluster.AwaitUsable(ctx)
+		if err != nil {
 			return fmt.Errorf("the cluster is not ready: %w", errors.Join(err, cluster.Stop(started)))
+		}
+		for _, line := range late {
+			note("the cluster serves, but %s", line)
 		}
 	}
 	return testnet.WriteTable(os.Stdout, cluster.Statuses(c.Context))
