@@ -131,11 +131,14 @@ func (m *Machine) answer(req *consensus.Request, out *Outcome) error {
 	v := m.table.judge(s, req, m.at.time)
 	switch {
 	case v.cached != nil:
-		return m.answerCached(req, v.cached, out)
+		err = m.answerCached(req, v.cached, out)
 	case v.code == consensus.RefusedStale:
 		m.refuse(req, v.code, out)
+	default:
+		return nil
 	}
-	return nil
+	out.Events = append(out.Events, consensus.Settled{Request: req})
+	return err
 }
 
 // answerCached answers an executed request from its session. Another request

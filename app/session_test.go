@@ -80,6 +80,23 @@ func TestARetransmissionIsAnsweredFromTheSession(t *testing.T) {
 }
 
 // Answer says only what stays true.
+// What was executed, or never will be, is settled: an engine that has forgotten
+// it stops waiting.
+func TestAnswerSettles(t *testing.T) {
+	c := newCluster(t, script{}, newGenesis())
+	r := request(writer, began, 1, []byte("a1"))
+	c.one(r)
+	for name, r := range map[string]*consensus.Request{
+		"executed":    r,
+		"older epoch": request(writer, began-1, 1, []byte("a")),
+	} {
+		out := c.do(consensus.Answer{Request: r})
+		if len(out.Events) != 1 || out.Events[0] != (consensus.Settled{Request: r}) {
+			t.Errorf("%s: %+v", name, out.Events)
+		}
+	}
+}
+
 func TestAnswerIsSilentAboutWhatIsNotExecuted(t *testing.T) {
 	c := newCluster(t, script{}, newGenesis())
 	c.one(request(writer, began, 1, []byte("a1")))
@@ -89,7 +106,7 @@ func TestAnswerIsSilentAboutWhatIsNotExecuted(t *testing.T) {
 		"ahead":      request(writer, began, 900, []byte("a")),
 		"next epoch": request(writer, began+1, 1, []byte("a")),
 	} {
-		if out := c.do(consensus.Answer{Request: r}); len(out.Replies)+len(out.Refusals) != 0 {
+		if out := c.do(consensus.Answer{Request: r}); len(out.Replies)+len(out.Refusals)+len(out.Events) != 0 {
 			t.Errorf("%s: %+v", name, out)
 		}
 	}

@@ -67,6 +67,11 @@ type (
 	// to Seq is no longer needed to rebuild it.
 	Kept struct{ Seq Seq }
 
+	// Settled answers an Answer job if the session table has settled that
+	// request: it was executed, or it never will be. Nothing comes if it is
+	// still to be executed.
+	Settled struct{ Request *Request }
+
 	// Chunk is the result of a ChunkRead. Parts may be fewer than asked
 	// (at least one if any could be read); none at all with Gone says that
 	// the snapshot is not servable here any more.
@@ -105,6 +110,7 @@ func (Submit) event()   {}
 func (Receive) event()  {}
 func (Executed) event() {}
 func (Kept) event()     {}
+func (Settled) event()  {}
 func (Chunk) event()    {}
 func (Staged) event()   {}
 func (Restored) event() {}
@@ -191,7 +197,7 @@ type (
 		Certificate []byte
 	}
 
-	// Answer: the request seems to have been executed; answer the client
+	// Answer: the request seems to have been executed; if so, answer the client
 	// from its session.
 	Answer struct{ Request *Request }
 

@@ -42,6 +42,9 @@ type desk struct {
 	proof    []byte
 	jobs     []consensus.Job // the queue of execution
 	working  bool
+	target   consensus.RestoreBegin
+	host     func(consensus.Job) []consensus.Event // restores, if a test plays them
+	heard    func(frame []byte)                    // hears what is sent
 	halt     string
 }
 
@@ -116,6 +119,9 @@ func (l *lab) step(i int, events ...consensus.Event) consensus.Output {
 		d.halt = out.Halt
 	}
 	for _, s := range append(append([]consensus.Send(nil), out.Early...), out.Sends...) {
+		if d.heard != nil {
+			d.heard(s.Bytes)
+		}
 		for j := range l.desks {
 			if s.To.Kind == consensus.Everyone && j != i || s.To.Kind == consensus.PeerReplica && int(s.To.Replica) == j {
 				l.mail = append(l.mail, letter{consensus.ReplicaID(i), consensus.ReplicaID(j), s.Bytes})
@@ -159,10 +165,32 @@ func (l *lab) perform(i int, job consensus.Job) []consensus.Event {
 		return []consensus.Event{consensus.Kept{Seq: job.Seq}}
 	case consensus.RestoreBegin:
 		d.executed, d.head = d.executed[:d.kept], d.heads[d.kept] // as the host does; parts are up to the test
+		if d.host != nil {
+			return d.host(job)
+		}
+	case consensus.RestorePut, consensus.RestoreEnd:
+		if d.host != nil {
+			return d.host(job)
+		}
 	case consensus.Answer:
 		d.answers = append(d.answers, job.Request)
+		if l.everExecuted(job.Request) {
+			l.step(i, consensus.Settled{Request: job.Request})
+		}
 	}
 	return nil
+}
+
+// everExecuted stands for the session table, which is the same everywhere.
+func (l *lab) everExecuted(q *consensus.Request) bool {
+	for _, d := range l.desks {
+		for _, c := range d.executed {
+			if c.Batch != nil && slices.ContainsFunc(c.Batch.Requests, func(r *consensus.Request) bool { return r.Digest == q.Digest }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // deliver hands over what waits, and what that brings about, until nothing

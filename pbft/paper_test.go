@@ -428,3 +428,28 @@ func TestForkHalts(t *testing.T) {
 		t.Error("went on after a fork")
 	}
 }
+
+// §6: a request that was executed before a restart, or below a state that was
+// transferred, is not pending, although nothing in memory says so: its
+// retransmission makes nobody leave.
+func TestRetransmissionAfterRestart(t *testing.T) {
+	l := newLab(t, 4)
+	first := l.request()
+	l.submit(first, 0)
+	l.deliver()
+	for range 5 {
+		l.submit(l.request(), 0)
+		l.deliver()
+	}
+	if l.desks[3].kept < 2 {
+		t.Fatalf("kept %d: the log would execute the request again", l.desks[3].kept)
+	}
+	l.desks[3].records = nil // as far as the first request goes, it is cut
+	l.start(3, false)
+	l.submit(first, 3)
+	l.ticks(60, l.all())
+	l.wantView(0, 0, 1, 2, 3)
+	if st := l.desks[3].engine.Status(); st.Pending != 0 {
+		t.Errorf("%d requests pending", st.Pending)
+	}
+}

@@ -135,6 +135,8 @@ func (r *replica) on(e consensus.Event) {
 		r.onExecuted(e)
 	case consensus.Kept:
 		r.onKept(e.Seq)
+	case consensus.Settled:
+		r.requests.remove(keyOf(e.Request))
 	case consensus.Chunk:
 		r.onChunk(e)
 	case consensus.Staged:

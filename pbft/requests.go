@@ -55,6 +55,11 @@ func (r *replica) forward(p *pending) {
 		r.sendEarly(consensus.Peer{Kind: consensus.Topic}, consensus.Bodies, p.request.Raw)
 		r.note(consensus.Note{Kind: consensus.Forwarded, View: r.view.number, Replica: r.primary(), Digest: p.request.Digest})
 	}
+	if p.times >= 2 {
+		// A restart or a state transfer may have gone past its execution, and
+		// then no primary will ever propose it: the session table knows.
+		r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: p.request})
+	}
 }
 
 // maxForwards bounds the requests told again in one tick.
