@@ -352,3 +352,32 @@ func TestRejoinAnswerUnasked(t *testing.T) {
 		t.Errorf("%q", r)
 	}
 }
+
+// §3: a client that reaches nobody but the primary still reaches all: with one
+// replica gone and one between views, nobody else would lose patience.
+func TestRequestThatOnlyThePrimaryHolds(t *testing.T) {
+	l := newLab(t, 4)
+	l.desks[1].engine.timedOut(1, "a request that nobody else has heard of")
+	l.submit(l.request(), 0)
+	l.ticks(300, []int{0, 1, 2}, only(0, 1, 2))
+	l.wantExecuted(1, 0, 1, 2)
+}
+
+// §3: ... or nobody but a replica that is alone between views.
+func TestRequestThatOnlyALeaverHolds(t *testing.T) {
+	l := newLab(t, 4)
+	l.desks[1].engine.timedOut(1, "a request that nobody else has heard of")
+	l.submit(l.request(), 1)
+	l.ticks(300, l.all())
+	l.wantExecuted(1, l.all()...)
+}
+
+// §8: others join a replica that has rejoined although they know nothing of it,
+// having restarted since.
+func TestRejoinerIsJoinedByTheRestarted(t *testing.T) {
+	l := newLab(t, 4)
+	l.desks[3].records = []consensus.Record{{Slot: 4, Bytes: (&rejoining{known: true, view: 2}).record()}}
+	l.start(3, false)
+	l.ticks(200, l.all())
+	l.wantView(2, l.all()...)
+}

@@ -255,12 +255,12 @@ const maxHistoryBytes = 16 << 20
 // bounds: a replica a little behind is helped from there.
 func (r *replica) forgetSlots() {
 	floor := r.floor()
-	if floor == r.log.floor {
+	if floor == r.log.floor && r.low() == r.log.low {
 		return
 	}
-	r.log.floor = floor
+	r.log.floor, r.log.low = floor, r.low()
 	for _, n := range r.slotNumbers() {
-		if n <= floor {
+		if !r.inReach(n) {
 			r.forgetSlot(r.log.slots[n])
 		}
 	}

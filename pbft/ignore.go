@@ -51,7 +51,7 @@ func (r *replica) ignorePosition(e consensus.Receive, v *message.Vote) consensus
 		return reasonOldView
 	case v.View > r.view.number+1:
 		return reasonTooFar
-	case v.Seq <= r.floor():
+	case v.Seq <= r.high() && !r.inReach(v.Seq):
 		return reasonBelow
 	case v.Seq > r.high()+r.rules.Genesis.Window:
 		return reasonTooFar

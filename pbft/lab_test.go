@@ -175,7 +175,7 @@ func (l *lab) perform(i int, job consensus.Job) []consensus.Event {
 	case consensus.Answer:
 		d.answers = append(d.answers, job.Request)
 		if l.everExecuted(job.Request) {
-			l.step(i, consensus.Settled{Request: job.Request})
+			return []consensus.Event{consensus.Settled(job)}
 		}
 	}
 	return nil

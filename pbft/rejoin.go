@@ -63,7 +63,10 @@ func (r *replica) tickRejoin() {
 	if j.known {
 		every *= 8 // who knows its limits asks on, seldom: others may have refused to help so soon after the last rejoin
 	}
-	if j.asleep && r.tick%every == 0 {
+	// Awake it still has to be joined in the first view in which it may vote, by
+	// replicas that may have restarted and know of no rejoin.
+	alone := j.known && r.view.changing && r.view.number == j.view
+	if (j.asleep || alone) && r.tick%every == 0 {
 		m := message.Rejoin{Nonce: j.nonce}
 		r.sendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Votes, m.Encode())
 		if !j.known && r.tick%(40*r.cfg.StatusEvery) == 0 {

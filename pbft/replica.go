@@ -58,7 +58,8 @@ type slotLog struct {
 	slots   map[consensus.Seq]*slot // (executed or h, h+L]
 	history []settled               // executed slots at or below h, ascending
 	bytes   int                     // of the history
-	floor   consensus.Seq           // up to which slots were dropped
+	floor   consensus.Seq           // and the low mark, when slots were dropped last
+	low     consensus.Seq
 }
 
 // settled is an executed slot that a stable checkpoint covers, kept for a while
@@ -240,8 +241,16 @@ func (r *replica) farBehind(at consensus.Seq) bool {
 	return low > at && low-at > r.rules.Genesis.Window && at >= r.exec.replayed
 }
 
-// inReach reports whether slot n is one that is kept.
-func (r *replica) inReach(n consensus.Seq) bool { return n > r.floor() && n <= r.high() }
+// inReach reports whether slot n is one that is kept. Between what the log of
+// an earlier life holds and the low mark of a cluster that is far ahead there
+// is nothing to wait for.
+func (r *replica) inReach(n consensus.Seq) bool {
+	if n <= r.floor() || n > r.high() {
+		return false
+	}
+	low := r.low()
+	return n > low || n <= r.exec.replayed || low-r.exec.handed <= r.rules.Genesis.Window
+}
 
 func (r *replica) record(slot consensus.Seq, b []byte) {
 	r.out.Records = append(r.out.Records, consensus.Record{Slot: slot, Bytes: b})

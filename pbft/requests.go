@@ -68,6 +68,9 @@ const maxForwards = 64
 // tickRequests tells the primary again of what it leaves waiting, and leaves
 // the view of a primary that keeps any request waiting beyond patience (§6).
 func (r *replica) tickRequests() {
+	if r.view.changing || r.isPrimary() && r.tick-r.exec.progress >= r.cfg.Patience/2 {
+		r.tellAll()
+	}
 	if r.view.changing || r.isPrimary() {
 		return
 	}
@@ -95,6 +98,26 @@ func (r *replica) dropStale() {
 	for p := r.requests.oldest(); p != nil && r.requests.recent.standing(p.request) == done; p = r.requests.oldest() {
 		r.requests.remove(keyOf(p.request))
 		r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: p.request})
+	}
+}
+
+// tellAll passes the oldest requests to everybody, now and then, when this
+// replica can do nothing for them itself: it is between views, perhaps alone,
+// or it is the primary and nothing gets executed. Who else holds a request
+// loses patience over it; else a client that reaches nobody but this replica
+// would wait for ever.
+func (r *replica) tellAll() {
+	const most = 8 // requests in one tick: one is enough to make others leave a view
+	left := most
+	for _, p := range r.requests.order {
+		if left == 0 || r.tick-p.since < r.cfg.Patience {
+			return // ordered by age
+		}
+		if !p.gone && r.tick-p.told >= r.cfg.Patience {
+			p.told = r.tick
+			r.sendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Bodies, p.request.Raw)
+			left--
+		}
 	}
 }
 

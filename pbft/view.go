@@ -12,7 +12,7 @@ import (
 // leave goes for view v: from now on nothing of the old view counts, and what
 // prepared here is said in a VIEW-CHANGE, recorded before it is sent (§4.4).
 func (r *replica) leave(v consensus.View, why consensus.Reason) {
-	if !r.rejoin.mayChange(v) {
+	if !r.rejoin.mayChange(v) || v > message.MaxView {
 		return
 	}
 	r.view.number, r.view.changing, r.view.waitSince = v, true, -1

@@ -45,9 +45,9 @@ func (r *Rules) claim(k Kind, id consensus.ReplicaID, body []byte, sig crypto.Si
 	return crypto.Claim{Key: r.Genesis.Replicas[id], Domain: r.domain(k), Body: body, Signature: sig}
 }
 
-// furthest bounds the views that anybody goes for: nobody gets there by
+// MaxView bounds the views that anybody goes for: nobody gets there by
 // counting, and a liar who is there cannot make a sum of a view overflow.
-const furthest = 1 << 62
+const MaxView consensus.View = 1 << 62
 
 // Kind is the first byte of a frame.
 type Kind byte

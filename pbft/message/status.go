@@ -140,7 +140,7 @@ func (r *Rules) decodeRejoinAnswer(frame []byte) (*RejoinAnswer, []crypto.Claim,
 	s := cryptobyte.String(frame)
 	var kind, flag uint8
 	var checkpoint, view, yours []byte
-	if !s.ReadUint8(&kind) || !s.ReadUint64(&m.Nonce) || !s.ReadUint8(&flag) || flag > 1 || !s.ReadUint64((*uint64)(&m.View)) || m.View > furthest ||
+	if !s.ReadUint8(&kind) || !s.ReadUint64(&m.Nonce) || !s.ReadUint8(&flag) || flag > 1 || !s.ReadUint64((*uint64)(&m.View)) || m.View > MaxView ||
 		!consensus.ReadBytes(&s, &checkpoint) || !consensus.ReadBytes(&s, &view) || !consensus.ReadBytes(&s, &yours) || !s.Empty() {
 		return nil, nil, fmt.Errorf("REJOIN-ANSWER: %w", consensus.ErrMalformed)
 	}

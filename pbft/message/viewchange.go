@@ -59,7 +59,7 @@ func (r *Rules) decodeViewChange(frame []byte) (*ViewChange, error) {
 	var kind uint8
 	var count uint16
 	if !s.ReadUint8(&kind) || Kind(kind) != ViewChangeKind ||
-		!s.ReadUint64((*uint64)(&vc.View)) || !s.ReadUint64((*uint64)(&vc.Low)) || vc.View == 0 || vc.View > furthest {
+		!s.ReadUint64((*uint64)(&vc.View)) || !s.ReadUint64((*uint64)(&vc.Low)) || vc.View == 0 || vc.View > MaxView {
 		return nil, fmt.Errorf("VIEW-CHANGE: %w", consensus.ErrMalformed)
 	}
 	var err error
@@ -172,7 +172,7 @@ func (r *Rules) decodeNewView(frame []byte) (*NewView, error) {
 	s := cryptobyte.String(frame[:len(frame)-crypto.SignatureSize])
 	var kind uint8
 	var count uint16
-	if !s.ReadUint8(&kind) || Kind(kind) != NewViewKind || !s.ReadUint64((*uint64)(&nv.View)) || nv.View == 0 || nv.View > furthest || !s.ReadUint16(&count) {
+	if !s.ReadUint8(&kind) || Kind(kind) != NewViewKind || !s.ReadUint64((*uint64)(&nv.View)) || nv.View == 0 || nv.View > MaxView || !s.ReadUint16(&count) {
 		return nil, fmt.Errorf("NEW-VIEW: %w", consensus.ErrMalformed)
 	}
 	nv.Replica = r.System.Primary(nv.View)
