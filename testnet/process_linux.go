@@ -33,11 +33,14 @@ func startTime(pid int) (uint64, error) {
 }
 
 // condition tells what a process does. A zombie has ended, whether or not
-// anybody has asked for its exit status.
+// anybody has asked for its exit status, unless threads of it (field 20) are
+// still on their way out: they hold its ports and files open.
 func condition(pid int) Condition {
 	fields, err := procStat(pid)
 	switch {
-	case err != nil || fields[0] == "Z" || fields[0] == "X" || fields[0] == "x":
+	case err != nil || fields[0] == "X" || fields[0] == "x":
+		return Stopped
+	case fields[0] == "Z" && (fields[20-3] == "1" || fields[20-3] == "0"):
 		return Stopped
 	case fields[0] == "T" || fields[0] == "t":
 		return Paused
