@@ -124,20 +124,6 @@ func TestStabilizeAfterARestart(t *testing.T) {
 	}
 }
 
-// sleeper is a rejoining replica 3 that knows its limits, restarted.
-func sleeper(t *testing.T, low consensus.Seq) *lab {
-	l := newLab(t, 4)
-	limits := (&rejoining{known: true, asleep: true, target: 2, view: 2}).record()
-	d := l.desks[3]
-	d.records = append(d.records, consensus.Record{Slot: 4, Bytes: limits})
-	if low > 0 {
-		d.kept, d.heads[low] = low, crypto.Hash([]byte("root"))
-		d.proof = l.stable(low, d.heads[low]).Encode()
-	}
-	l.start(3, false)
-	return l
-}
-
 // stable makes a checkpoint certificate.
 func (l *lab) stable(n consensus.Seq, root crypto.Digest) *message.Certificate {
 	c := &message.Certificate{Kind: message.CheckpointCertificate, Seq: n, Digest: root}
@@ -149,45 +135,19 @@ func (l *lab) stable(n consensus.Seq, root crypto.Digest) *message.Certificate {
 }
 
 // §8: a replica that sleeps on after a restart goes on asking, and takes the
-// answers.
-func TestSleeperRestartedTakesAnswers(t *testing.T) {
-	l := sleeper(t, 0)
-	l.ticks(100, l.all(), without(message.PrePrepareKind)) // nobody fills for it, so it sleeps on
-	if n := l.desks[3].engine.answered(); n != 3 {
-		t.Errorf("%d answers, want 3", n)
-	}
-}
-
-// §8: a replica that restarts asleep when its target is stable wakes up.
-func TestSleeperWakesAfterARestart(t *testing.T) {
-	l := sleeper(t, 2)
-	l.ticks(1, []int{3})
-	if j := &l.desks[3].engine.rejoin; j.asleep {
-		t.Errorf("asleep at h=%d with target %d", l.desks[3].engine.low(), j.target)
-	}
-}
-
 // §4: no PREPARE without the body on disk, also if the body came between two
 // views, both of which chose it.
 func TestBodyBetweenViewsIsRecorded(t *testing.T) {
 	l := newLab(t, 4)
 	pp := l.propose(0, 1, l.now, l.request())
-	prepared := &message.Certificate{Kind: message.PreparedCertificate, Seq: 1, Digest: pp.Digest, Signed: []message.Signed{{Replica: 0, Sig: pp.Sig}}}
-	for i := 1; i <= 2; i++ {
-		v := l.rules.SignVote(l.keys[i], message.Vote{Kind: message.PrepareKind, Seq: 1, Digest: pp.Digest, Replica: consensus.ReplicaID(i)})
-		prepared.Signed = append(prepared.Signed, message.Signed{Replica: v.Replica, Sig: v.Sig})
-	}
-	open := func(v consensus.View) *message.NewView {
-		nv := message.NewView{View: v}
+	open := func(v consensus.View) []byte {
+		var vcs []*message.ViewChange
 		for i := range 3 {
-			vc := message.ViewChange{View: v, Replica: consensus.ReplicaID(i), Prepared: []*message.Certificate{prepared}}
-			nv.ViewChanges = append(nv.ViewChanges, l.rules.NewViewChange(l.keys[i], vc))
+			vcs = append(vcs, l.viewChange(i, v, l.prepared(pp)))
 		}
-		p := l.rules.System.Primary(v)
-		nv.Proposals = []message.Vote{l.rules.SignVote(l.keys[p], message.Vote{Kind: message.PrePrepareKind, View: v, Seq: 1, Digest: pp.Digest, Replica: p})}
-		return l.rules.NewNewView(l.keys[p], nv)
+		return l.newView(v, vcs, pp.Digest)
 	}
-	l.give(3, consensus.ReplicaPeer(1), open(1).Frame)
+	l.give(3, consensus.ReplicaPeer(1), open(1))
 	for i := range 2 {
 		vc := l.rules.NewViewChange(l.keys[i], message.ViewChange{View: 2, Replica: consensus.ReplicaID(i)})
 		l.give(3, consensus.ReplicaPeer(consensus.ReplicaID(i)), vc.Frame)
@@ -197,7 +157,7 @@ func TestBodyBetweenViewsIsRecorded(t *testing.T) {
 	}
 	g := message.Given{What: message.WhatBatch, Seq: 1, Digest: pp.Digest, Batch: pp.Batch}
 	l.give(3, consensus.ReplicaPeer(1), g.Encode())
-	l.give(3, consensus.ReplicaPeer(2), open(2).Frame)
+	l.give(3, consensus.ReplicaPeer(2), open(2))
 	if s := l.desks[3].engine.log.slots[1]; !s.voted {
 		t.Fatal("no PREPARE")
 	}
@@ -208,68 +168,7 @@ func TestBodyBetweenViewsIsRecorded(t *testing.T) {
 }
 
 // §8: a liar's view of the far future does not overflow V*+2, which would let
-// the rejoining replica vote in views that it has forgotten.
-func TestRejoinAnswerAtTheEndOfViews(t *testing.T) {
-	for _, v := range []consensus.View{1<<64 - 1, 1<<64 - 2, 1 << 63} {
-		l := newLab(t, 7)
-		l.start(6, true)
-		for i := range 5 {
-			a := message.RejoinAnswer{Nonce: l.desks[6].engine.rejoin.nonce, View: 3}
-			if i == 0 {
-				a.View = v
-			}
-			l.give(6, consensus.ReplicaPeer(consensus.ReplicaID(i)), a.Encode())
-		}
-		if j := &l.desks[6].engine.rejoin; j.known && j.view < 5 {
-			t.Errorf("may vote from view %d on, the others are in 3", j.view)
-		}
-	}
-}
-
 // §8: a replica that rejoins says with which roots it stands when it wakes up:
-// there may never be another occasion.
-func TestWakingSaysCheckpoints(t *testing.T) {
-	l := newLab(t, 4)
-	d := l.desks[3]
-	*d = desk{heads: map[consensus.Seq]crypto.Digest{}}
-	l.start(3, true)
-	l.deliver()
-	d.engine.rejoin.known, d.engine.rejoin.target, d.engine.rejoin.view = true, 2, 2
-	for range 5 {
-		l.submit(l.request(), 0)
-		l.deliver(func(m letter) bool { return m.to != 3 || message.Kind(m.bytes[0]) != message.CheckpointKind })
-	}
-	l.wantExecuted(5, 3)
-	c := l.desks[0].engine.checkpoints.At(2)
-	g := message.Given{What: message.WhatCheckpoint, Seq: 2, Digest: c.Digest, Certificate: c}
-	l.give(3, consensus.ReplicaPeer(0), g.Encode())
-	if d.engine.rejoin.asleep {
-		t.Fatal("asleep")
-	}
-	said := 0
-	for _, r := range d.records {
-		if m, err := l.rules.Decode(r.Bytes); err == nil {
-			if v, ok := m.(*message.Vote); ok && v.Kind == message.CheckpointKind && v.Replica == 3 {
-				said++
-			}
-		}
-	}
-	if v, ok := d.engine.checkpoints.Own(4); !ok || v.Digest != d.heads[4] || said != 1 {
-		t.Errorf("%d CHECKPOINTs, want one for slot 4, which it executed asleep", said)
-	}
-}
-
-// §6: a replica that may not leave does not lose patience over it.
-func TestSleeperKeepsItsPatience(t *testing.T) {
-	l := newLab(t, 4)
-	l.start(3, true)
-	l.submit(l.request(), 3)
-	l.ticks(200, []int{3}, only(3))
-	if n := l.desks[3].engine.view.level; n != 0 {
-		t.Errorf("patience doubled %d times", n)
-	}
-}
-
 // §8: all power was lost while the disks were more than a window behind: the
 // logs bring everybody back, for nobody has a snapshot of what is stable.
 func TestLogsReachFurtherThanAWindow(t *testing.T) {
@@ -344,15 +243,6 @@ func TestRestoreWithoutASourceFallsBackToTheLog(t *testing.T) {
 	}
 }
 
-// §2: a REJOIN-ANSWER that nobody asked for is not worth a verification.
-func TestRejoinAnswerUnasked(t *testing.T) {
-	l := newLab(t, 4)
-	a := message.RejoinAnswer{View: 1}
-	if r := l.give(1, consensus.ReplicaPeer(0), a.Encode()); r != message.ReasonSettled {
-		t.Errorf("%q", r)
-	}
-}
-
 // §3: a client that reaches nobody but the primary still reaches all: with one
 // replica gone and one between views, nobody else would lose patience.
 func TestRequestThatOnlyThePrimaryHolds(t *testing.T) {
@@ -373,11 +263,77 @@ func TestRequestThatOnlyALeaverHolds(t *testing.T) {
 }
 
 // §8: others join a replica that has rejoined although they know nothing of it,
-// having restarted since.
-func TestRejoinerIsJoinedByTheRestarted(t *testing.T) {
-	l := newLab(t, 4)
-	l.desks[3].records = []consensus.Record{{Slot: 4, Bytes: (&rejoining{known: true, view: 2}).record()}}
-	l.start(3, false)
-	l.ticks(200, l.all())
-	l.wantView(2, l.all()...)
+// viewChange is replica i's VIEW-CHANGE for v with h = 0 and these certificates.
+func (l *lab) viewChange(i int, v consensus.View, prepared ...*message.Certificate) *message.ViewChange {
+	return l.rules.NewViewChange(l.keys[i], message.ViewChange{View: v, Replica: consensus.ReplicaID(i), Prepared: prepared})
 }
+
+// newView opens v on these VIEW-CHANGEs; the digests are those of the slots from 1 on.
+func (l *lab) newView(v consensus.View, vcs []*message.ViewChange, digests ...crypto.Digest) []byte {
+	nv := message.NewView{View: v, ViewChanges: vcs}
+	p := l.rules.System.Primary(v)
+	for i, d := range digests {
+		nv.Proposals = append(nv.Proposals, l.rules.SignVote(l.keys[p], message.Vote{
+			Kind: message.PrePrepareKind, View: v, Seq: consensus.Seq(i + 1), Digest: d, Replica: p,
+		}))
+	}
+	return l.rules.NewNewView(l.keys[p], nv).Frame
+}
+
+// prepared is the certificate of a proposal of view 0, with the PREPAREs of 1 and 2.
+func (l *lab) prepared(pp *message.PrePrepare) *message.Certificate {
+	c := &message.Certificate{Kind: message.PreparedCertificate, Seq: pp.Seq, Digest: pp.Digest, Signed: []message.Signed{{Replica: 0, Sig: pp.Sig}}}
+	for i := consensus.ReplicaID(1); i <= 2; i++ {
+		v := l.rules.SignVote(l.keys[i], message.Vote{Kind: message.PrepareKind, Seq: pp.Seq, Digest: pp.Digest, Replica: i})
+		c.Signed = append(c.Signed, message.Signed{Replica: i, Sig: v.Sig})
+	}
+	return c
+}
+
+// §4: a body that I voted for stays on disk although a later view chose
+// otherwise. E.g. view 1 chooses null for slot 1, and view 2 must choose A again.
+func TestBodyOutlivesAViewThatChoseNull(t *testing.T) {
+	l := newLab(t, 4)
+	a, b := l.propose(0, 1, l.now, l.request()), l.propose(0, 2, l.now, l.request())
+	l.give(3, consensus.ReplicaPeer(0), a.Frame)
+	for i := 1; i <= 2; i++ {
+		l.give(3, consensus.ReplicaPeer(consensus.ReplicaID(i)), l.vote(i, message.PrepareKind, 0, 1, a.Digest))
+	}
+	l.give(3, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{
+		l.viewChange(0, 1), l.viewChange(1, 1, l.prepared(b)), l.viewChange(2, 1),
+	}, consensus.NullDigest, b.Digest))
+	l.wantView(1, 3)
+	l.start(3, false)
+	l.desks[3].engine.timedOut(2, "the test wants it")
+	mine := l.desks[3].engine.views.Mine()
+	if len(mine.Prepared) != 1 || mine.Prepared[0].Digest != a.Digest {
+		t.Fatalf("P of the VIEW-CHANGE: %v", mine.Prepared)
+	}
+	l.give(3, consensus.ReplicaPeer(2), l.newView(2, []*message.ViewChange{
+		l.viewChange(0, 2), l.viewChange(2, 2), mine,
+	}, a.Digest))
+	l.wantView(2, 3)
+	if s := l.desks[3].engine.log.slots[1]; !s.voted || s.proposal.Digest != a.Digest {
+		t.Error("no PREPARE for the batch that view 2 chose again")
+	}
+}
+
+// §6: patience for NEW-VIEW counts VIEW-CHANGEs for v' or later. E.g. R0 timed
+// out to 4 and its VC(3) was lost, R3 fell silent, R1 and R2 hold two VC(3) each.
+func TestPatienceCountsWhoWentFurther(t *testing.T) {
+	l := newLab(t, 4)
+	l.desks[0].engine.timedOut(3, "lost")
+	l.mail = nil
+	l.step(0)
+	l.mail = nil
+	for i, v := range []consensus.View{4, 3, 3} {
+		l.desks[i].engine.timedOut(v, "the test wants it")
+		l.step(i)
+	}
+	l.ticks(200, []int{0, 1, 2}, only(0, 1, 2))
+	l.wantView(4, 0, 1, 2)
+}
+
+// §8: V* counts which view others go for, proven or not. E.g. R2 entered view 1,
+// went for 2 and lost its disk; the others, going for 2, can prove view 0 only,
+// §8: of more than n-f answers the lowest count, so that one liar's view of the

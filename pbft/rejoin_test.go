@@ -1,0 +1,146 @@
+package pbft
+
+import (
+	"testing"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/pbft/message"
+)
+
+// sleeper is a rejoining replica 3 that knows its limits, restarted.
+func sleeper(t *testing.T, low consensus.Seq) *lab {
+	l := newLab(t, 4)
+	limits := (&rejoining{known: true, asleep: true, target: 2, view: 2}).record()
+	d := l.desks[3]
+	d.records = append(d.records, consensus.Record{Slot: 4, Bytes: limits})
+	if low > 0 {
+		d.kept, d.heads[low] = low, crypto.Hash([]byte("root"))
+		d.proof = l.stable(low, d.heads[low]).Encode()
+	}
+	l.start(3, false)
+	return l
+}
+
+// answers.
+func TestSleeperRestartedTakesAnswers(t *testing.T) {
+	l := sleeper(t, 0)
+	l.ticks(100, l.all(), without(message.PrePrepareKind)) // nobody fills for it, so it sleeps on
+	if n := l.desks[3].engine.answered(); n != 3 {
+		t.Errorf("%d answers, want 3", n)
+	}
+}
+
+// §8: a replica that restarts asleep when its target is stable wakes up.
+func TestSleeperWakesAfterARestart(t *testing.T) {
+	l := sleeper(t, 2)
+	l.ticks(1, []int{3})
+	if j := &l.desks[3].engine.rejoin; j.asleep {
+		t.Errorf("asleep at h=%d with target %d", l.desks[3].engine.low(), j.target)
+	}
+}
+
+// the rejoining replica vote in views that it has forgotten.
+func TestRejoinAnswerAtTheEndOfViews(t *testing.T) {
+	for _, v := range []consensus.View{1<<64 - 1, 1<<64 - 2, 1 << 63} {
+		l := newLab(t, 7)
+		l.start(6, true)
+		for i := range 5 {
+			a := message.RejoinAnswer{Nonce: l.desks[6].engine.rejoin.nonce, View: 3}
+			if i == 0 {
+				a.View = v
+			}
+			l.give(6, consensus.ReplicaPeer(consensus.ReplicaID(i)), a.Encode())
+		}
+		if j := &l.desks[6].engine.rejoin; j.known && j.view < 5 {
+			t.Errorf("may vote from view %d on, the others are in 3", j.view)
+		}
+	}
+}
+
+// there may never be another occasion.
+func TestWakingSaysCheckpoints(t *testing.T) {
+	l := newLab(t, 4)
+	d := l.desks[3]
+	*d = desk{heads: map[consensus.Seq]crypto.Digest{}}
+	l.start(3, true)
+	l.deliver()
+	d.engine.rejoin.known, d.engine.rejoin.target, d.engine.rejoin.view = true, 2, 2
+	for range 5 {
+		l.submit(l.request(), 0)
+		l.deliver(func(m letter) bool { return m.to != 3 || message.Kind(m.bytes[0]) != message.CheckpointKind })
+	}
+	l.wantExecuted(5, 3)
+	c := l.desks[0].engine.checkpoints.At(2)
+	g := message.Given{What: message.WhatCheckpoint, Seq: 2, Digest: c.Digest, Certificate: c}
+	l.give(3, consensus.ReplicaPeer(0), g.Encode())
+	if d.engine.rejoin.asleep {
+		t.Fatal("asleep")
+	}
+	said := 0
+	for _, r := range d.records {
+		if m, err := l.rules.Decode(r.Bytes); err == nil {
+			if v, ok := m.(*message.Vote); ok && v.Kind == message.CheckpointKind && v.Replica == 3 {
+				said++
+			}
+		}
+	}
+	if v, ok := d.engine.checkpoints.Own(4); !ok || v.Digest != d.heads[4] || said != 1 {
+		t.Errorf("%d CHECKPOINTs, want one for slot 4, which it executed asleep", said)
+	}
+}
+
+// §6: a replica that may not leave does not lose patience over it.
+func TestSleeperKeepsItsPatience(t *testing.T) {
+	l := newLab(t, 4)
+	l.start(3, true)
+	l.submit(l.request(), 3)
+	l.ticks(200, []int{3}, only(3))
+	if n := l.desks[3].engine.view.level; n != 0 {
+		t.Errorf("patience doubled %d times", n)
+	}
+}
+
+// §2: a REJOIN-ANSWER that nobody asked for is not worth a verification.
+func TestRejoinAnswerUnasked(t *testing.T) {
+	l := newLab(t, 4)
+	a := message.RejoinAnswer{View: 1}
+	if r := l.give(1, consensus.ReplicaPeer(0), a.Encode()); r != message.ReasonSettled {
+		t.Errorf("%q", r)
+	}
+}
+
+// having restarted since.
+func TestRejoinerIsJoinedByTheRestarted(t *testing.T) {
+	l := newLab(t, 4)
+	l.desks[3].records = []consensus.Record{{Slot: 4, Bytes: (&rejoining{known: true, view: 2}).record()}}
+	l.start(3, false)
+	l.ticks(200, l.all())
+	l.wantView(2, l.all()...)
+}
+
+// and R2 must not vote in view 2.
+func TestRejoinCountsViewsThatOthersGoFor(t *testing.T) {
+	l := newLab(t, 4)
+	l.start(2, true)
+	for _, i := range []consensus.ReplicaID{0, 1, 3} {
+		a := message.RejoinAnswer{Nonce: l.desks[2].engine.rejoin.nonce, View: 2}
+		l.give(2, consensus.ReplicaPeer(i), a.Encode())
+	}
+	if j := &l.desks[2].engine.rejoin; !j.known || j.view <= 2 || j.allows(2, 1<<20) {
+		t.Errorf("may vote from view %d on", j.view)
+	}
+}
+
+// far future keeps nobody out.
+func TestLowestAnswersCount(t *testing.T) {
+	l := newLab(t, 7)
+	l.start(6, true)
+	for i, v := range []consensus.View{1 << 60, 3, 3, 3, 3, 3} {
+		a := message.RejoinAnswer{Nonce: l.desks[6].engine.rejoin.nonce, View: v}
+		l.give(6, consensus.ReplicaPeer(consensus.ReplicaID(i)), a.Encode())
+	}
+	if j := &l.desks[6].engine.rejoin; j.view != 5 {
+		t.Errorf("may vote from view %d on, want 5", j.view)
+	}
+}
