@@ -1,0 +1,124 @@
+package main
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"quorate/app/kv"
+	"quorate/consensus"
+	"quorate/quorum"
+)
+
+// TestTransactionText: what the lines mean.
+func TestTransactionText(t *testing.T) {
+	got, err := parseTxn("# note\n\nif exists \"a b\"\nif value k != \"\\x00\"\nif revision k > 7\nthen put k \"\"\nthen del x\nelse get y\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	op, err := kv.Decode(kv.Txn(got.compares, encoded(got.then), encoded(got.otherwise)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(op.If) != 3 || string(op.If[0].Key) != "a b" || string(op.If[1].Value) != "\x00" || op.If[2].Revision != 7 || op.If[2].Relation != kv.Greater {
+		t.Errorf("conditions %+v", op.If)
+	}
+	if len(op.Then) != 2 || op.Then[0].Kind != kv.KindPut || len(op.Then[0].Value) != 0 || op.Then[1].Kind != kv.KindDelete || len(op.Else) != 1 {
+		t.Errorf("operations %+v, else %+v", op.Then, op.Else)
+	}
+	for script, want := range map[string]string{
+		"": "no operation", "when x\n": "begins with if, then or else", "then put k": "write: put KEY VALUE",
+		"if value k ~ v\nthen get k": "write: exists KEY", "if revision k = x\nthen get k": "not a revision", "then get \"k": "does not end",
+	} {
+		if _, err := parseTxn(script); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", script, err, want)
+		}
+	}
+}
+
+// FuzzTransactionText: no text makes it panic, and what it accepts the store
+// can decode.
+func FuzzTransactionText(f *testing.F) {
+	f.Add("if exists a\nthen put \"b c\" \"\\x00\"\nelse get d\n")
+	f.Add("then del \"\\u00e4\"")
+	f.Fuzz(func(t *testing.T, script string) {
+		got, err := parseTxn(script)
+		if err != nil || len(script) > 1000 {
+			return
+		}
+		if _, err := kv.Decode(kv.Txn(got.compares, encoded(got.then), encoded(got.otherwise))); err != nil {
+			t.Errorf("%q: %v", script, err)
+		}
+	})
+}
+
+// FuzzPlainText: entries stay on their line, whatever bytes they hold, and can
+// be read back.
+func FuzzPlainText(f *testing.F) {
+	for _, s := range []string{"", "plain", "tab\tand\nline", `back\slash "quoted"`, "\x00\xff", "grüße", "\uFFFD"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		text := plainText(b)
+		if strings.ContainsAny(text, "\t\n\r") || !utf8.ValidString(text) {
+			t.Errorf("%q breaks its line: %q", b, text)
+		}
+		back, err := strconv.Unquote(`"` + strings.ReplaceAll(text, `"`, `\"`) + `"`)
+		if err != nil || back != string(b) {
+			t.Errorf("%q reads back as %q: %v", text, back, err)
+		}
+	})
+}
+
+// TestWhatIsMissing: the reasons for standing still, in plain English.
+func TestWhatIsMissing(t *testing.T) {
+	lackOf := func(l consensus.Lack) string { return lack(l) }
+	got := lackOf(consensus.Lack{What: "prepared certificate", View: 2, Seq: 9, Have: []consensus.ReplicaID{0, 1}, Need: 3, Missing: []consensus.ReplicaID{2, 3}})
+	if want := "the prepared certificate of sequence 9 in view 2: it has 2 of 3 (from 0,1); replica 2 or 3 could supply it"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	at := func(id int, v consensus.View, changing bool, waiting ...consensus.Lack) answer {
+		return answer{Replica: id, Status: &consensus.Status{Replica: consensus.ReplicaID(id), View: v, Changing: changing, Pending: 1, Waiting: waiting}}
+	}
+	system := quorum.Byzantine(4)
+	for name, test := range map[string]struct {
+		answers []answer
+		want    []string
+	}{
+		"well":        {[]answer{at(0, 1, false), at(1, 1, false), at(2, 1, false), at(3, 1, false)}, []string{"View 1, primary is replica 1.", "Nothing is waited for."}},
+		"a lone liar": {[]answer{at(0, 99, false), at(1, 1, false), at(2, 1, false), at(3, 1, false)}, []string{"View 1, primary is replica 1.", "Nothing is waited for."}},
+		"changing": {[]answer{at(0, 1, true), at(1, 1, true), at(2, 1, true, consensus.Lack{What: "NEW-VIEW", View: 1, Need: 3}), at(3, 1, true)},
+			[]string{"No view is known to be active.", "Replica 2 waits for the NEW-VIEW in view 1: it has 0 of 3."}},
+		"too few": {[]answer{{Replica: 0}, {Replica: 1}, at(2, 0, false), at(3, 0, false)},
+			[]string{"View 0, primary is replica 0.", "No progress is possible: 2 of 4 replicas answer, 3 are needed; silent: 0, 1."}},
+	} {
+		if got := explain(test.answers, system); !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+// TestLatencies: percentiles of a hundred known durations.
+func TestLatencies(t *testing.T) {
+	var all []time.Duration
+	for i := range 100 {
+		all = append(all, time.Duration(100-i)*time.Millisecond)
+	}
+	if got, want := summarizeLatency(all), (latency{Mean: 50.5, P50: 51, P90: 91, P99: 100, Max: 100}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := parseMetrics([]byte("# HELP x y\nquorate_a 1.5\nquorate_b{l=\"x y\"} 2\nbad\n")); len(got) != 1 || got["quorate_a"] != 1.5 {
+		t.Errorf("metrics %v", got)
+	}
+}
+
+// TestQuotedLines: the corrected line is one that a shell reads as meant.
+func TestQuotedLines(t *testing.T) {
+	got := line([]string{"/some/path/quorate", "kv", "put", "--dir", "a b", "it's", "", "*", "x/y.z"})
+	if want := `quorate kv put --dir 'a b' 'it'\''s' '' '*' x/y.z`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
