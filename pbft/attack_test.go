@@ -337,3 +337,30 @@ func TestPatienceCountsWhoWentFurther(t *testing.T) {
 // §8: V* counts which view others go for, proven or not. E.g. R2 entered view 1,
 // went for 2 and lost its disk; the others, going for 2, can prove view 0 only,
 // §8: of more than n-f answers the lowest count, so that one liar's view of the
+
+// §4, §8: what lies at or below the low mark may have been forgotten, and is
+// never voted for again, also when a restore fails and the replica stands below
+// it again.
+func TestForgottenSlotIsNotVotedForAgain(t *testing.T) {
+	l := newLab(t, 4)
+	a, b := l.propose(0, 1, l.now, l.request()), l.propose(0, 1, l.now, l.request())
+	l.give(3, consensus.ReplicaPeer(0), a.Frame)
+	l.desks[3].engine.exec.replayed = 1 // as after a restart
+	c := l.stable(14, crypto.Hash([]byte("root")))
+	g := message.Given{What: message.WhatCheckpoint, Seq: 14, Digest: c.Digest, Certificate: c}
+	l.give(3, consensus.ReplicaPeer(0), g.Encode())
+	l.ticks(50, []int{3}, only(3))
+	l.step(3, consensus.Staged{})
+	for range 3 {
+		l.step(3, consensus.Restored{Seq: 14})
+		l.step(3, consensus.Staged{})
+	}
+	l.give(3, consensus.ReplicaPeer(0), b.Frame)
+	for _, r := range l.desks[3].records {
+		if m, err := l.rules.Decode(r.Bytes); err == nil {
+			if v, ok := m.(*message.Vote); ok && v.Kind == message.PrepareKind && v.Digest == b.Digest {
+				t.Errorf("voted for another batch: %s", v)
+			}
+		}
+	}
+}

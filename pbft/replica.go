@@ -205,9 +205,10 @@ func (r *replica) mayCheckpoint(n consensus.Seq) bool {
 
 // mayVote reports whether this replica may sign a protocol message for slot n
 // in view v: not while it forgets what it said (§8), nor below a state that it
-// had to repair (§5).
+// had to repair (§5), nor at or below the low mark, where slots, and votes in
+// them, may have been forgotten.
 func (r *replica) mayVote(v consensus.View, n consensus.Seq) bool {
-	return n > r.exec.mute && r.rejoin.allows(v, n)
+	return n > r.low() && n > r.exec.mute && r.rejoin.allows(v, n)
 }
 
 // slot returns the slot n, which must lie where slots are kept.

@@ -1,0 +1,177 @@
+package pbft
+
+import (
+	"testing"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/pbft/message"
+)
+
+// §5: a replica whose root differs from the certified one says so, stops
+// voting, takes the state of the others, and signs only above it.
+func TestDivergedIsRepaired(t *testing.T) {
+	l := newLab(t, 4)
+	l.submit(l.request(), 0)
+	l.deliver()
+	d := l.desks[3]
+	d.head = crypto.Hash([]byte("a bit has flipped"))
+	var target consensus.RestoreBegin
+	d.host = func(job consensus.Job) []consensus.Event {
+		switch job := job.(type) {
+		case consensus.RestoreBegin:
+			target = job
+			return []consensus.Event{consensus.Staged{}}
+		case consensus.RestoreEnd:
+			d.kept, d.proof, d.head = target.Seq, target.Certificate, target.Root
+			d.heads[d.kept], d.executed = target.Root, append([]consensus.Commit(nil), l.desks[0].executed[:target.Seq]...)
+			return []consensus.Event{consensus.Restored{Seq: target.Seq, Root: target.Root, OK: true}}
+		}
+		return nil
+	}
+	for range 2 {
+		l.submit(l.request(), 0)
+		l.deliver()
+	}
+	e := d.engine
+	if d.noted(consensus.Diverged) != 1 || d.noted(consensus.Fetched) != 1 || e.exec.mute < 2 {
+		t.Fatalf("diverged %d times, repaired %d times, silent up to %d", d.noted(consensus.Diverged), d.noted(consensus.Fetched), e.exec.mute)
+	}
+	if e.mayVote(0, e.exec.mute) || !e.mayVote(0, e.exec.mute+1) {
+		t.Error("wants to sign at or below the slot that it had to repair, or nothing above it")
+	}
+	for range 3 {
+		l.submit(l.request(), 0)
+		l.deliver()
+	}
+	l.ticks(15, l.all())
+	l.wantExecuted(6, l.all()...)
+	if d.heads[6] != l.desks[0].heads[6] {
+		t.Error("still another state")
+	}
+}
+
+// §7: a primary that leaves one replica in the dark costs no view change:
+// others give it the PRE-PREPAREs that they have.
+func TestOneInTheDark(t *testing.T) {
+	l := newLab(t, 4)
+	dark := func(m letter) bool { return m.from != 0 || m.to != 3 }
+	for range 3 {
+		r := l.request()
+		l.submit(r, 0, 1, 2, 3)
+		l.ticks(12, l.all(), dark)
+	}
+	l.wantExecuted(3, l.all()...)
+	l.wantView(0, l.all()...)
+}
+
+// §6: who missed the NEW-VIEW learns the view from anyone [B21], and what came
+// too early meanwhile was held and counts [B29].
+func TestLostNewView(t *testing.T) {
+	l := newLab(t, 4)
+	l.submit(l.request(), 1, 2, 3)
+	lost := func(m letter) bool { return m.to != 3 || message.Kind(m.bytes[0]) != message.NewViewKind }
+	l.ticks(30, []int{1, 2, 3}, only(1, 2, 3), lost)
+	if st := l.desks[3].engine.Status(); st.View != 1 || !st.Changing {
+		t.Fatalf("R3 is in view %d, changing %v", st.View, st.Changing)
+	}
+	early := 0
+	for i := range l.desks[3].engine.peers {
+		early += len(l.desks[3].engine.peers[i].held)
+	}
+	if early == 0 {
+		t.Error("nothing was held")
+	}
+	fromTwo := func(m letter) bool { return m.from != 1 || m.to != 3 } // not from the primary
+	l.ticks(15, []int{1, 2, 3}, only(1, 2, 3), fromTwo)
+	l.wantView(1, 1, 2, 3)
+	l.wantExecuted(1, 1, 2, 3)
+}
+
+// §6: a NEW-VIEW that does not follow from its VIEW-CHANGEs makes its receiver
+// go for the next view, and entitles nobody else to [B18].
+func TestInvalidNewView(t *testing.T) {
+	l := newLab(t, 4)
+	nv := l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1), l.viewChange(2, 1)}, crypto.Hash([]byte("out of nowhere")))
+	if got := l.give(3, consensus.ReplicaPeer(1), nv); got != reasonInvalidView {
+		t.Errorf("%q", got)
+	}
+	if st := l.desks[3].engine.Status(); st.View != 2 || !st.Changing {
+		t.Errorf("view %d", st.View)
+	}
+	l.deliver()
+	l.wantView(0, 0, 1, 2)
+}
+
+// §6: patience halves at each stable checkpoint reached in a view, and not at
+// one executed slot [B15].
+func TestPatienceHalvesAtCheckpoints(t *testing.T) {
+	l := newLab(t, 4)
+	e := l.desks[0].engine
+	e.view.level = 3
+	for slot := 1; slot <= 8; slot++ {
+		l.submit(l.request(), 0)
+		l.deliver()
+		if want := max(0, 3-slot/2); e.view.level != want {
+			t.Errorf("level %d after %d slots, want %d", e.view.level, slot, want)
+		}
+	}
+}
+
+// §7: claiming to be behind is no amplifier [B50].
+func TestClaimingToBeBehindIsBounded(t *testing.T) {
+	l := newLab(t, 4)
+	big := func() *consensus.Request {
+		l.counter++
+		return consensus.SignRequest(l.client, l.rules.Cluster, consensus.Sequence{Epoch: 1, Counter: l.counter}, [][]byte{make([]byte, 1<<20)})
+	}
+	for range 7 {
+		l.submit(big(), 0)
+		l.deliver()
+	}
+	bytes := 0
+	st := message.Status{}
+	for range 100 {
+		l.give(1, consensus.ReplicaPeer(3), st.Encode())
+		for _, m := range l.mail {
+			bytes += len(m.bytes)
+		}
+		l.mail = nil
+	}
+	if most := helpBurst + 2<<20; bytes > most || bytes < 1<<20 {
+		t.Errorf("%d bytes for 100 claims, want some, at most %d", bytes, most)
+	}
+}
+
+// §8: one rejoin fills at most 4L slots, and one who claims to rejoin again is
+// helped at most once in a while.
+func TestFillingIsBounded(t *testing.T) {
+	l := newLab(t, 4)
+	st := message.Status{Rejoining: true, Target: 1 << 50}
+	for nonce := range uint64(20) {
+		m := message.Rejoin{Nonce: nonce}
+		for i := range 3 {
+			l.give(i, consensus.ReplicaPeer(3), m.Encode())
+			l.give(i, consensus.ReplicaPeer(3), st.Encode())
+		}
+		l.ticks(2, []int{0, 1, 2}, only(0, 1, 2))
+	}
+	if n := len(l.desks[0].executed); n != int(4*l.genesis.Window) {
+		t.Errorf("filled %d slots, want %d", n, 4*l.genesis.Window)
+	}
+}
+
+// §4: two lives of one primary do not leave a hole: what it proposed before it
+// died is said again, and what follows stands above it.
+func TestRestartedPrimaryLeavesNoHole(t *testing.T) {
+	l := newLab(t, 4)
+	l.submit(l.request(), 0)
+	l.submit(l.request(), 0)
+	l.mail = nil // nobody hears of slots 1 and 2
+	l.start(0, false)
+	l.step(0)
+	l.submit(l.request(), 0)
+	l.deliver()
+	l.wantExecuted(3, l.all()...)
+	l.wantView(0, l.all()...)
+}
