@@ -35,11 +35,13 @@ type genesisFile struct {
 	Contact            contact       `toml:"contact,omitempty" comment:"Not part of the cluster id. cluster_id, if it is there, must be the id of all the rest."`
 }
 
+// clientEntry admits one client.
 type clientEntry struct {
 	Key  string `toml:"key"`
 	Role string `toml:"role" comment:"reader, writer or admin"`
 }
 
+// limits are consensus.Limits under the names that its errors use.
 type limits struct {
 	OperationBytes    int      `toml:"operation_bytes"`
 	RequestOperations int      `toml:"request_operations" comment:"a number"`
@@ -55,11 +57,14 @@ type limits struct {
 	SessionIdle       Duration `toml:"session_idle"`
 }
 
+// contact helps to find the members. Addresses may change without making another
+// cluster of it, so they are not hashed.
 type contact struct {
 	ClusterID string   `toml:"cluster_id,omitempty"`
 	Addresses []string `toml:"addresses,omitempty" comment:"of the replicas, by id: host:port"`
 }
 
+// roleNames are the roles as files write them.
 var roleNames = map[consensus.Role]string{
 	consensus.RoleReader: "reader", consensus.RoleWriter: "writer", consensus.RoleAdmin: "admin",
 }
@@ -82,6 +87,8 @@ func LoadGenesis(path string) (*Founding, error) {
 	return founding, nil
 }
 
+// founding checks everything that the file says, so that what comes out can be
+// used without a further look.
 func (f *genesisFile) founding() (*Founding, error) {
 	g := consensus.Genesis{
 		Name: f.Name, Protocol: f.Protocol, Epoch: f.Epoch, OpenClients: f.OpenClients,
@@ -136,6 +143,7 @@ func strongKey(text string) (crypto.PublicKey, error) {
 	return k, err
 }
 
+// parseRole reads a role. There is no default: who may write is never a guess.
 func parseRole(text string) (consensus.Role, error) {
 	for role, name := range roleNames {
 		if name == text {
@@ -145,6 +153,7 @@ func parseRole(text string) (consensus.Role, error) {
 	return consensus.RoleNone, fmt.Errorf("%w: role %q: write reader, writer or admin", ErrFile, text)
 }
 
+// genesis is the limits as the contract has them.
 func (l *limits) genesis() consensus.Limits {
 	return consensus.Limits{
 		OperationBytes: l.OperationBytes, RequestOperations: l.RequestOperations, RequestBytes: l.RequestBytes,
@@ -154,6 +163,8 @@ func (l *limits) genesis() consensus.Limits {
 	}
 }
 
+// fileOf is the file of a genesis, with every key stated: a default that changes in
+// a later version must not change the cluster id.
 func fileOf(g consensus.Genesis, addresses []string) genesisFile {
 	l := g.Limits
 	f := genesisFile{
@@ -177,6 +188,7 @@ func fileOf(g consensus.Genesis, addresses []string) genesisFile {
 	return f
 }
 
+// genesisHeading stands above the keys.
 const genesisHeading = `# The genesis: what all members agree on before they start. Its hash is the
 # cluster id, so a changed file is another cluster.
 

@@ -118,6 +118,7 @@ func LoadHome(dir string, over Overrides, ask Passphrase) (*Home, error) {
 	return h, h.checkKey()
 }
 
+// readConfig lays file, environment and flags over the defaults, in this order.
 func (h *Home) readConfig(over Overrides) error {
 	path := h.path("config.toml")
 	if err := readTOML(path, &h.Config); err != nil {
@@ -145,6 +146,8 @@ func (h *Home) path(p string) string {
 // DataDir is where the replica keeps what it must not forget.
 func (h *Home) DataDir() string { return h.path(h.Config.Data) }
 
+// check holds the settings against the genesis. What only the engine or the node
+// can judge, they do, before anything is started.
 func (h *Home) check() error {
 	c := &h.Config
 	n := len(h.Genesis.Replicas)
@@ -181,11 +184,13 @@ func (h *Home) checkKey() error {
 		ErrFile, h.path(h.Config.Key), have.Short(), want.Short(), h.Config.Replica)
 }
 
+// limits are the network's; zero fields mean its defaults.
 func (h *Home) limits() p2p.Limits {
 	n := h.Config.Network
 	return p2p.Limits{Clients: n.Clients, ConnectionsPerIP: n.ConnectionsPerIP, ClientBytesIn: n.ClientBytesIn, ClientBytesOut: n.ClientBytesOut}
 }
 
+// level reads both settings, so that a wrong one is found before the first line.
 func (l Logging) level() (slog.Level, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(l.Level)); err != nil {
@@ -222,12 +227,14 @@ func PassphraseFile(path string) Passphrase {
 	}
 }
 
+// homeHeading stands above the keys.
 const homeHeading = `# The settings of one replica. What counts is, in this order: flags
 # (quorate node --set key=value), the environment (QUORATE_ENGINE_TICK for
 # engine.tick), this file, the defaults. Unknown keys are errors.
 
 `
 
+// saveHomeConfig writes all keys with their comments: the file is the reference.
 func saveHomeConfig(dir string, c *HomeConfig) error {
 	return writeTOML(filepath.Join(dir, "config.toml"), homeHeading, 0o644, c)
 }

@@ -79,6 +79,7 @@ type keyring struct {
 	client, bench Seed
 }
 
+// keys draws all private keys, or derives them from the seed.
 func (o *Options) keys() (keyring, error) {
 	draw := func(role string, i int) (Seed, error) {
 		if o.Seed != "" {
@@ -136,6 +137,7 @@ func (c *Cluster) found(o *Options, keys keyring) error {
 	return nil
 }
 
+// loopback is an address that only this machine reaches.
 func loopback(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
 // furnish writes everything but the manifest.
@@ -159,6 +161,8 @@ func (c *Cluster) furnish(o *Options, keys keyring) error {
 	return nil
 }
 
+// furnishHome makes one home. The birth record comes last: a home that has one is
+// complete.
 func (c *Cluster) furnishHome(o *Options, i int, seed Seed) error {
 	dir := c.Home(i)
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -58,6 +58,8 @@ func InspectKey(path string) (public crypto.PublicKey, encrypted bool, err error
 	return public, encrypted, err
 }
 
+// readKeyFile looks at the mode before the content: a key that others could read
+// counts as lost, and using it on would hide that.
 func readKeyFile(path string) ([]byte, error) {
 	stat, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {

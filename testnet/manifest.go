@@ -75,6 +75,7 @@ func Open(dir string) (*Cluster, error) {
 	return c, c.check(path)
 }
 
+// check holds the manifest against the genesis.
 func (c *Cluster) check(path string) error {
 	if len(c.Manifest.Replicas) != len(c.Founding.Genesis.Replicas) {
 		return fmt.Errorf("%w: %s has %d replicas, the genesis %d: put the right genesis back", ErrFile, path, len(c.Manifest.Replicas), len(c.Founding.Genesis.Replicas))
@@ -87,6 +88,7 @@ func (c *Cluster) check(path string) error {
 	return nil
 }
 
+// path resolves a path of the manifest, so that a cluster's directory can be moved.
 func (c *Cluster) path(p string) string {
 	if filepath.IsAbs(p) {
 		return p
@@ -127,11 +129,13 @@ func (c *Cluster) Has(i int) error {
 	return nil
 }
 
+// manifestHeading stands above the keys.
 const manifestHeading = `# A cluster on this machine: quorate testnet up, status, down and their like
 # read this. Ports are chosen once, when the cluster is made.
 
 `
 
+// save writes the manifest.
 func (c *Cluster) save() error {
 	return writeTOML(filepath.Join(c.Dir, manifestName), manifestHeading, 0o644, c.Manifest)
 }

@@ -45,6 +45,8 @@ func (h *Home) nodeConfig(log *slog.Logger) (node.Config, error) {
 	}, nil
 }
 
+// protocol makes the engine's side of the home. Durations become ticks, which is
+// all the time that an engine knows.
 func (h *Home) protocol() (consensus.Protocol, error) {
 	if h.Genesis.Protocol != quorum.PBFT {
 		return nil, fmt.Errorf("%w: the genesis is for protocol %q: this program runs %q", ErrFile, h.Genesis.Protocol, quorum.PBFT)
@@ -73,6 +75,7 @@ func (h *Home) Check() (storage.Origin, error) {
 	return origin, err
 }
 
+// identity is what the data must be of.
 func (h *Home) identity() storage.Identity {
 	return storage.Identity{Cluster: h.Genesis.ID(), Replica: consensus.ReplicaID(h.Config.Replica)}
 }

@@ -25,6 +25,7 @@ func (s setting) env() string {
 // settingsOf lists the leaves of the struct that v points to.
 func settingsOf(v any) []setting { return leaves(nil, "", reflect.ValueOf(v).Elem()) }
 
+// leaves walks the tables of the file; their names are the parts of a key.
 func leaves(out []setting, prefix string, v reflect.Value) []setting {
 	for i := range v.NumField() {
 		key, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("toml"), ",")
@@ -65,6 +66,7 @@ func (s setting) set(text string) error {
 	return nil
 }
 
+// splitList makes no list of one empty element out of an empty text.
 func splitList(text string) []string {
 	if text == "" {
 		return nil

@@ -104,6 +104,7 @@ func brief(err error) string {
 	return strings.TrimSpace(text[strings.LastIndex(text, ": ")+1:])
 }
 
+// ask reads a replica's report.
 func ask(ctx context.Context, address string) (*node.Report, error) {
 	b, err := get(ctx, address, "/status")
 	if err != nil {

@@ -20,6 +20,8 @@ func WriteTable(w io.Writer, all []ReplicaStatus) error {
 	return t.Flush()
 }
 
+// row is one line of the table. The root stands with its height: roots of
+// different heights are no disagreement.
 func row(s ReplicaStatus) string {
 	name, view, seq, root := fmt.Sprint(s.Replica), "-", "-", "-"
 	if r := s.Report; r != nil {
@@ -55,6 +57,7 @@ func (c *Cluster) Watch(ctx context.Context, w io.Writer, terminal bool) error {
 	}
 }
 
+// show is one round of Watch.
 func show(w io.Writer, terminal bool, s *screen, known []string, all []ReplicaStatus) error {
 	if terminal {
 		return s.draw(w, all)
@@ -81,6 +84,8 @@ func plain(s ReplicaStatus) string {
 // screen redraws lines in place.
 type screen struct{ lines int }
 
+// draw writes the table over the one before, in one write, so that it does not
+// flicker.
 func (s *screen) draw(w io.Writer, all []ReplicaStatus) error {
 	var b bytes.Buffer
 	if s.lines > 0 {

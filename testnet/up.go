@@ -78,6 +78,8 @@ func (c *Cluster) start(i int) (running bool, err error) {
 	return false, nil
 }
 
+// command is how a home becomes a process: this very program, unless a test says
+// otherwise.
 func (c *Cluster) command(home string) ([]string, error) {
 	if home, err := filepath.Abs(home); err != nil {
 		return nil, err
@@ -151,6 +153,8 @@ func (c *Cluster) AwaitUsable(ctx context.Context) (late []string, err error) {
 // sequence number and root.
 func (c *Cluster) AwaitSettled(ctx context.Context) error { return c.await(ctx, Settled) }
 
+// await asks again until done says so. That a replica has ended is never cured by
+// waiting, so that is an error at once.
 func (c *Cluster) await(ctx context.Context, done func([]ReplicaStatus) (bool, string)) error {
 	for {
 		all := c.Statuses(ctx)
@@ -230,6 +234,8 @@ func (c *Cluster) Tail(i int) string {
 	return "  " + strings.Join(all[max(0, len(all)-lines):], "\n  ")
 }
 
+// tails are the ends of all logs: when the whole does not become ready, the reason
+// may stand in any of them.
 func (c *Cluster) tails() string {
 	var b strings.Builder
 	for i := range c.Size() {

@@ -59,6 +59,9 @@ func arguments(c *cli.Context) ([]string, error) {
 	return misplaced(c, before, moved, plain)
 }
 
+// misplaced answers the plain arguments if no flag stood among them. Otherwise
+// it is an error: to obey the flag would teach a habit that fails as soon as an
+// argument looks like one.
 func misplaced(c *cli.Context, before, moved, plain []string) ([]string, error) {
 	if len(moved) == 0 {
 		return plain, nil
@@ -86,6 +89,7 @@ func flagOf(c *cli.Context, arg string) cli.Flag {
 	return nil
 }
 
+// takesValue reports whether the next word belongs to the flag.
 func takesValue(f cli.Flag, arg string) bool {
 	_, isBool := f.(*cli.BoolFlag)
 	return !isBool && !strings.Contains(arg, "=")
@@ -103,6 +107,7 @@ func line(words []string) string {
 	return strings.Join(quoted, " ")
 }
 
+// quoteWord leaves plain words as they are, so that the common case reads well.
 func quoteWord(w string) string {
 	if w != "" && strings.IndexFunc(w, func(r rune) bool {
 		return !strings.ContainsRune("-_./:=,@%+", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')

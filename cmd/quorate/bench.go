@@ -15,6 +15,8 @@ import (
 	"quorate/testnet"
 )
 
+// benchCommand is quorate bench. It is a command and never a timed test: what it
+// measures says more about the machine than about the code.
 func benchCommand() *cli.Command {
 	return &cli.Command{
 		Name: "bench", Usage: "measure a cluster under a closed loop of callers",
@@ -48,6 +50,8 @@ type trial struct {
 	Duration   time.Duration `json:"-"`
 }
 
+// bench runs one measurement, or the standard ones one after another, so that
+// they do not compete for the machine.
 func bench(c *cli.Context, _ []string) error {
 	t := trial{
 		Name: "bench", Clients: c.Int("clients"), ValueBytes: c.Int("value-bytes"), OneEach: c.Bool("one-each"),

@@ -34,6 +34,7 @@ type caller struct {
 // some size, few enough to be written over within seconds.
 const keysEach = 512
 
+// newLoad prepares the callers; nothing runs yet.
 func newLoad(t trial) *load {
 	return &load{trial: t, callers: make([]caller, t.Clients), broken: make(chan error, t.Clients)}
 }
@@ -48,6 +49,10 @@ func (l *load) run(ctx context.Context, store client.KV) (stop func()) {
 	return func() { cancel(); all.Wait() }
 }
 
+// call is one caller: the next operation begins when the last one has its
+// answer, as in a program that waits for what it asked. Only operations that
+// lie wholly within the measured time count, so that neither the warm-up nor the
+// end flatters the result.
 func (l *load) call(ctx context.Context, store client.KV, i int) {
 	me := &l.callers[i]
 	value := make([]byte, l.ValueBytes)
@@ -73,8 +78,10 @@ func (l *load) call(ctx context.Context, store client.KV, i int) {
 	}
 }
 
+// begin starts the measured time, once the caches and connections are warm.
 func (l *load) begin() { l.begun = time.Now(); l.measuring.Store(true) }
 
+// end closes it; the callers go on until stop, so that no queue drains for free.
 func (l *load) end() { l.measuring.Store(false); l.took = time.Since(l.begun) }
 
 // sleep lets the load run for d, or until something goes wrong.
@@ -124,6 +131,8 @@ func (l *load) result() result {
 	return r
 }
 
+// summarizeLatency sorts all durations: with some hundred thousand of them exact
+// percentiles cost less than an estimate would have to be explained.
 func summarizeLatency(all []time.Duration) latency {
 	slices.Sort(all)
 	at := func(part float64) float64 { return ms(all[min(len(all)-1, int(part*float64(len(all))))]) }
@@ -134,4 +143,5 @@ func summarizeLatency(all []time.Duration) latency {
 	return latency{Mean: ms(sum) / float64(len(all)), P50: at(0.5), P90: at(0.9), P99: at(0.99), Max: ms(all[len(all)-1])}
 }
 
+// ms is d in milliseconds.
 func ms(d time.Duration) float64 { return float64(d) / 1e6 }

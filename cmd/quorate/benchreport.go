@@ -21,6 +21,8 @@ type observation struct {
 	replicas []observed
 }
 
+// observed is one replica at that moment. Metrics are counters since its start:
+// only differences mean something.
 type observed struct {
 	usage   testnet.Usage
 	metrics map[string]float64
@@ -80,6 +82,7 @@ type replicaResult struct {
 	SyncSeconds float64 `json:"log_sync_mean_seconds"`
 }
 
+// compare makes rates of two observations of the same processes.
 func compare(before, after observation) []replicaResult {
 	var out []replicaResult
 	seconds := max(after.at.Sub(before.at).Seconds(), 1e-9)
@@ -120,6 +123,8 @@ func report(machine bool, r result, before, after observation) error {
 	return printReplicas(r, replicas)
 }
 
+// printReplicas shows, beside what a replica used, how well work was gathered:
+// operations per batch, and batches per sync, are what throughput is made of.
 func printReplicas(r result, replicas []replicaResult) error {
 	if len(replicas) == 0 {
 		return nil

@@ -14,6 +14,7 @@ import (
 	"quorate/testnet"
 )
 
+// dirFlag is how every command finds its cluster.
 func dirFlag() cli.Flag {
 	return &cli.PathFlag{Name: "dir", Aliases: []string{"d"}, EnvVars: []string{"QUORATE_DIR"}, Value: "quorate-testnet", Usage: "`DIR` of the cluster"}
 }
@@ -30,6 +31,8 @@ func clusterFlags(more ...cli.Flag) []cli.Flag {
 	}, more...)
 }
 
+// timeoutFlag bounds commands that wait for the cluster: a script must not hang
+// because too many replicas are down.
 func timeoutFlag(standard time.Duration) cli.Flag {
 	return &cli.DurationFlag{Name: "timeout", EnvVars: []string{"QUORATE_TIMEOUT"}, Value: standard, Usage: "give up after this long"}
 }
@@ -57,6 +60,8 @@ func reach(c *cli.Context) (*access, error) {
 	return a, err
 }
 
+// elsewhere is for clusters that were not made on this machine: nothing but the
+// two files is needed.
 func (a *access) elsewhere(c *cli.Context) error {
 	if a.keyFile == "" {
 		return usageError("--genesis needs --key FILE: a client key that the genesis admits")
@@ -75,6 +80,7 @@ func (a *access) elsewhere(c *cli.Context) error {
 	return nil
 }
 
+// here finds a cluster that testnet made, with the default client's key.
 func (a *access) here(c *cli.Context) error {
 	if c.String("addresses") != "" {
 		return usageError("--addresses goes with --genesis")

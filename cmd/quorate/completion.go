@@ -35,6 +35,7 @@ compdef _quorate quorate
 `
 )
 
+// completionCommand is quorate completion.
 func completionCommand() *cli.Command {
 	return &cli.Command{
 		Name: "completion", Usage: "print a script that completes command lines", ArgsUsage: "bash|zsh|fish",
@@ -43,6 +44,7 @@ func completionCommand() *cli.Command {
 	}
 }
 
+// completion prints a script; nothing is installed anywhere.
 func completion(c *cli.Context, args []string) error {
 	script := ""
 	switch args[0] {

@@ -11,6 +11,7 @@ import (
 	"quorate/testnet"
 )
 
+// configCommands is quorate config.
 func configCommands() *cli.Command {
 	return &cli.Command{
 		Name: "config", Usage: "check configurations",
@@ -23,8 +24,10 @@ func configCommands() *cli.Command {
 	}
 }
 
+// lookupEnv is the environment as testnet asks for it.
 func lookupEnv(name string) (string, bool) { return os.LookupEnv(name) }
 
+// configCheck goes on after a bad home: who repairs one wants to know of all.
 func configCheck(c *cli.Context, _ []string) error {
 	if home := c.Path("home"); home != "" {
 		return checkHome(c, home)
@@ -40,6 +43,8 @@ func configCheck(c *cli.Context, _ []string) error {
 	return errors.Join(errs...)
 }
 
+// checkHome says in one line what a good home is, so that a wrong but consistent
+// one is noticed too.
 func checkHome(c *cli.Context, home string) error {
 	h, err := testnet.LoadHome(home, testnet.Overrides{Lookup: lookupEnv}, passphrase(c))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"quorate/testnet"
 )
 
+// keysCommands is quorate keys.
 func keysCommands() *cli.Command {
 	return &cli.Command{
 		Name: "keys", Usage: "make and show key files",
@@ -31,6 +32,8 @@ func keysCommands() *cli.Command {
 	}
 }
 
+// keysNew asks for the passphrase before anything is made: an interrupted
+// question leaves no file behind.
 func keysNew(c *cli.Context, args []string) error {
 	phrase, err := newPassphrase(c)
 	if err != nil {
@@ -46,6 +49,7 @@ func keysNew(c *cli.Context, args []string) error {
 	return printKey(c, crypto.PublicOf(seed), phrase != "")
 }
 
+// keysShow needs no passphrase: the public half stands in the file in plain.
 func keysShow(c *cli.Context, args []string) error {
 	public, encrypted, err := testnet.InspectKey(args[0])
 	if err != nil {
@@ -59,6 +63,8 @@ func keysShow(c *cli.Context, args []string) error {
 	return printKey(c, public, encrypted)
 }
 
+// printKey shows both names of a key: a genesis has the one, libp2p and the
+// tables here the other.
 func printKey(c *cli.Context, public crypto.PublicKey, encrypted bool) error {
 	id, err := p2p.PeerID(public)
 	if err != nil {

@@ -17,11 +17,14 @@ import (
 	"quorate/consensus"
 )
 
+// kvHelp is what all of these commands have in common.
 const kvHelp = `Values are bytes: from the argument, from --file FILE (- is stdin), or from
 stdin if it is not a terminal. An empty value is not an absent one.
 With --output json, keys and values that are not valid UTF-8 stand in base64,
 under key_base64 and value_base64.`
 
+// kvCommands is quorate kv: signed requests of a client, as any program makes
+// them through package client.
 func kvCommands() *cli.Command {
 	return &cli.Command{
 		Name: "kv", Usage: "read and write the replicated key-value store", Description: kvHelp,
@@ -43,10 +46,12 @@ func kvCommands() *cli.Command {
 	}
 }
 
+// kvFlags are those of every command here, with more of its own.
 func kvFlags(more ...cli.Flag) []cli.Flag {
 	return clusterFlags(append(more, timeoutFlag(30*time.Second), outputFlag())...)
 }
 
+// fileFlag is for values that no command line can hold.
 func fileFlag() cli.Flag {
 	return &cli.PathFlag{Name: "file", Aliases: []string{"f"}, Usage: "read the value from `FILE`; - is stdin"}
 }
@@ -76,6 +81,7 @@ func valueOf(c *cli.Context, args []string) ([]byte, error) {
 	return readValue(f)
 }
 
+// readValue reads to the end, bounded: a value is held in memory whole.
 func readValue(r io.Reader) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxInput))
 	if err == nil && len(b) == maxInput {
@@ -93,6 +99,8 @@ type entryJSON struct {
 	Revision    uint64  `json:"revision,omitempty"`
 }
 
+// jsonOf leaves the value out where none was read, which differs from an empty
+// one.
 func jsonOf(key []byte, e kv.Entry, withValue bool) entryJSON {
 	j := entryJSON{Revision: e.Revision}
 	j.Key, j.KeyBase64 = text(key)
@@ -111,6 +119,7 @@ func text(b []byte) (*string, []byte) {
 	return &s, nil
 }
 
+// kvPut prints nothing on success: the exit code says it.
 func kvPut(c *cli.Context, args []string) error {
 	value, err := valueOf(c, args)
 	if err != nil {
@@ -129,6 +138,8 @@ func kvPut(c *cli.Context, args []string) error {
 	})
 }
 
+// kvGet prints the value's bytes and nothing else, so that a file that was put
+// comes back the same.
 func kvGet(c *cli.Context, args []string) error {
 	machine, err := asJSON(c)
 	if err != nil {
@@ -160,6 +171,8 @@ func printValue(b []byte) error {
 	return nil
 }
 
+// kvDel has the answer "was absent" as an exit code, not as a failure: the key is
+// gone in both cases.
 func kvDel(c *cli.Context, args []string) error {
 	machine, err := asJSON(c)
 	if err != nil {
@@ -180,6 +193,7 @@ func kvDel(c *cli.Context, args []string) error {
 	})
 }
 
+// kvCas says what the key holds instead, which is what the next attempt needs.
 func kvCas(c *cli.Context, args []string) error {
 	expect, next, err := swapOf(c, args)
 	if err != nil {
@@ -212,6 +226,7 @@ func kvCas(c *cli.Context, args []string) error {
 	})
 }
 
+// refusedSwap shows the beginning of the other value; --output json has all of it.
 func refusedSwap(key string, s kv.Swapped) error {
 	if !s.Present {
 		return no("%q is absent: nothing was changed", key)

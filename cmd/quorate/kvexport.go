@@ -16,6 +16,7 @@ import (
 	"quorate/client/session"
 )
 
+// kvExportCommand is quorate kv export.
 func kvExportCommand() *cli.Command {
 	return &cli.Command{
 		Name: "export", Usage: "write entries as files: key → path", ArgsUsage: "DIR",
@@ -39,6 +40,7 @@ type export struct {
 	made   map[string]bool // directories
 }
 
+// kvExport is one client from the survey to the last page.
 func kvExport(c *cli.Context, args []string) error {
 	machine, err := asJSON(c)
 	if err != nil {
@@ -67,6 +69,8 @@ func kvExport(c *cli.Context, args []string) error {
 	return summarize(machine, "exported", p, time.Since(begun))
 }
 
+// run reads page by page and writes as it reads: memory holds one page, however
+// large the store is.
 func (x *export) run(ctx context.Context, dir string, force bool) (*progress, error) {
 	count, err := x.survey(ctx)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"quorate/consensus"
 )
 
+// kvImportCommand is quorate kv import.
 func kvImportCommand() *cli.Command {
 	return &cli.Command{
 		Name: "import", Usage: "store a directory tree: path → content", ArgsUsage: "DIR",
@@ -31,10 +32,12 @@ func kvImportCommand() *cli.Command {
 	}
 }
 
+// prefixFlag keeps several trees apart in one store.
 func prefixFlag() cli.Flag {
 	return &cli.StringFlag{Name: "prefix", Usage: "`TEXT` before every path, such as src/"}
 }
 
+// parallelFlag bounds the memory: each file under way is held whole.
 func parallelFlag() cli.Flag {
 	return &cli.IntFlag{Name: "parallel", Value: 64, Usage: "how many `FILES` are under way at once"}
 }
@@ -46,6 +49,8 @@ type file struct {
 	size int64
 }
 
+// kvImport has a patience instead of a deadline: how long a tree takes nobody
+// knows, but nothing being stored for minutes means that something is wrong.
 func kvImport(c *cli.Context, args []string) error {
 	machine, err := asJSON(c)
 	if err != nil {
@@ -98,6 +103,8 @@ func survey(dir, prefix string, l *consensus.Limits) ([]file, error) {
 	return files, err
 }
 
+// examine makes the key of one file and holds it against the limits. Paths have
+// / between their parts on every system, so that any system can export them.
 func examine(dir, path, prefix string, d fs.DirEntry, l *consensus.Limits) (file, error) {
 	stat, err := d.Info()
 	if err != nil {

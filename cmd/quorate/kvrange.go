@@ -15,6 +15,7 @@ import (
 	"quorate/client"
 )
 
+// kvRangeCommand is quorate kv range.
 func kvRangeCommand() *cli.Command {
 	return &cli.Command{
 		Name: "range", Usage: "print entries in the order of their keys",
@@ -31,6 +32,7 @@ func kvRangeCommand() *cli.Command {
 	}
 }
 
+// kvRange buffers its output, and flushes what there is also after an error.
 func kvRange(c *cli.Context, _ []string) error {
 	from, to := []byte(c.String("from")), []byte(c.String("to"))
 	if c.IsSet("prefix") {
@@ -75,6 +77,8 @@ func pages(ctx context.Context, store client.KV, from, to []byte, limit uint64, 
 	}
 }
 
+// printEntry writes one line per entry, whatever bytes it holds: lines are what
+// other programs count and split.
 func printEntry(w *bufio.Writer, e kv.Entry, machine, withValue bool) error {
 	if machine {
 		return printJSONTo(w, jsonOf(e.Key, e, withValue))
@@ -103,9 +107,11 @@ func plainText(b []byte) string {
 	return out.String()
 }
 
+// escaped is b as a Go string without its quotes.
 func escaped(b []byte) string {
 	q := strconv.Quote(string(b))
 	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
 }
 
+// printJSONTo is printJSON for output that is buffered.
 func printJSONTo(w io.Writer, v any) error { return newEncoder(w).Encode(v) }

@@ -15,6 +15,7 @@ import (
 	"quorate/client"
 )
 
+// txnHelp is the reference of the language.
 const txnHelp = `Reads lines from FILE, or from stdin. If all conditions hold, the operations
 after "then" are executed, otherwise those after "else": all of them or, if one
 fails, none. Exit code 4 if a condition did not hold.
@@ -29,6 +30,7 @@ Words are separated by blanks; one that holds blanks, or bytes that cannot be
 typed, is written as a Go string: "two words", "\x00". Lines that begin with #
 are ignored. Prints one line per operation: its kind, its key and its outcome.`
 
+// kvTxnCommand is quorate kv txn.
 func kvTxnCommand() *cli.Command {
 	return &cli.Command{
 		Name: "txn", Usage: "execute operations atomically, under conditions", ArgsUsage: "[FILE]", Description: txnHelp,
@@ -49,6 +51,8 @@ type txnOp struct {
 	bytes []byte
 }
 
+// kvTxn reads the whole text before it connects: a mistake in the last line must
+// not leave the first ones executed.
 func kvTxn(c *cli.Context, args []string) error {
 	script, err := txnText(args)
 	if err != nil {
@@ -79,6 +83,7 @@ func kvTxn(c *cli.Context, args []string) error {
 	})
 }
 
+// txnText reads the file, or stdin.
 func txnText(args []string) (string, error) {
 	in := io.Reader(os.Stdin)
 	if len(args) > 0 && args[0] != "-" {
@@ -93,6 +98,7 @@ func txnText(args []string) (string, error) {
 	return string(b), err
 }
 
+// encoded lists the operations as the store takes them.
 func encoded(ops []txnOp) [][]byte {
 	var out [][]byte
 	for _, o := range ops {
@@ -101,6 +107,7 @@ func encoded(ops []txnOp) [][]byte {
 	return out
 }
 
+// parseTxn reads a transaction. Errors name the line and say what to write.
 func parseTxn(script string) (*txn, error) {
 	t := &txn{}
 	number := 0
@@ -146,6 +153,7 @@ func splitWords(text string) ([]string, error) {
 	return words, nil
 }
 
+// add takes in the words of one line.
 func (t *txn) add(words []string) error {
 	switch words[0] {
 	case "if":
@@ -164,8 +172,10 @@ func (t *txn) add(words []string) error {
 	return fmt.Errorf("a line begins with if, then or else, not %q", words[0])
 }
 
+// relations are the words for how a compare relates two values.
 var relations = map[string]kv.Relation{"=": kv.Equal, "!=": kv.NotEqual, "<": kv.Less, ">": kv.Greater}
 
+// parseCompare reads what stands behind if.
 func parseCompare(words []string) (kv.Compare, error) {
 	switch {
 	case len(words) == 2 && words[0] == "exists":
@@ -184,6 +194,7 @@ func parseCompare(words []string) (kv.Compare, error) {
 	return kv.Compare{}, errors.New("write: exists KEY, missing KEY, value KEY = VALUE, or revision KEY = NUMBER (also != < >)")
 }
 
+// parseTxnOp reads what stands behind then or else.
 func parseTxnOp(words []string) (txnOp, error) {
 	switch {
 	case len(words) == 3 && words[0] == "put":
@@ -204,6 +215,7 @@ type opJSON struct {
 	entryJSON
 }
 
+// printBranch prints the outcomes in the order of the lines.
 func printBranch(ran []txnOp, b kv.Branch, machine bool) error {
 	if len(ran) != len(b.Results) {
 		return fmt.Errorf("the cluster answered %d results for %d operations", len(b.Results), len(ran))
@@ -225,6 +237,7 @@ func printBranch(ran []txnOp, b kv.Branch, machine bool) error {
 	return nil
 }
 
+// outcome reads a result by the kind of its operation, which is not in it.
 func outcome(o txnOp, data []byte) (j opJSON, text string, err error) {
 	j.Op = o.kind
 	switch o.kind {

@@ -29,6 +29,7 @@ const (
 	exitInterrupted = 130
 )
 
+// exitHelp stands in quorate --help.
 const exitHelp = `Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the cluster was not reached or did
    not answer in time; 4 not found, or a condition did not hold; 130 interrupted.
 
@@ -36,6 +37,7 @@ const exitHelp = `Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the cluster was
    stderr. A command finds its cluster by --dir, else QUORATE_DIR, else
    ./quorate-testnet.`
 
+// main leaves everything to run, which tests can call too.
 func main() { os.Exit(run(os.Args)) }
 
 // run executes one command line and returns its exit code.
@@ -50,6 +52,7 @@ func run(args []string) int {
 	return code
 }
 
+// newApp puts the commands together.
 func newApp(args []string) *cli.App {
 	app := &cli.App{
 		Name:                 "quorate",
@@ -85,6 +88,8 @@ func strict(commands []*cli.Command, path string) {
 	}
 }
 
+// onUsageError replaces the library's page of help by one line: the mistake must
+// not scroll away.
 func onUsageError(c *cli.Context, err error, _ bool) error {
 	return usageError("%v: see %s --help", err, commandPath(c))
 }
@@ -108,9 +113,12 @@ type codedError struct {
 	err  error
 }
 
+// Error is the error's own text: the code is for scripts.
 func (e *codedError) Error() string { return e.err.Error() }
+// Unwrap lets errors.Is see what is inside.
 func (e *codedError) Unwrap() error { return e.err }
 
+// usageError is for what the caller can only cure by another command line.
 func usageError(format string, args ...any) error {
 	return &codedError{exitUsage, fmt.Errorf(format, args...)}
 }
@@ -120,6 +128,8 @@ func no(format string, args ...any) error {
 	return &codedError{exitNo, fmt.Errorf(format, args...)}
 }
 
+// codeOf is the exit code of an error. An error without a code of its own that
+// came of time running out means that the cluster did not answer.
 func codeOf(err error, interrupted bool) int {
 	var coded *codedError
 	switch {

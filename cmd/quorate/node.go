@@ -11,6 +11,8 @@ import (
 // nodeShortcuts are flags for the settings that people change most.
 var nodeShortcuts = map[string]string{"listen": "listen", "admin": "admin", "log-level": "log.level", "log-format": "log.format"}
 
+// nodeCommand is quorate node, which is also what testnet starts for each
+// replica: there is one way to run a home.
 func nodeCommand() *cli.Command {
 	return &cli.Command{
 		Name: "node", Usage: "run one replica in this process, until SIGINT or SIGTERM",
@@ -28,10 +30,12 @@ func nodeCommand() *cli.Command {
 	}
 }
 
+// homeFlag names one replica's directory.
 func homeFlag() cli.Flag {
 	return &cli.PathFlag{Name: "home", EnvVars: []string{"QUORATE_HOME"}, Usage: "`DIR` of the replica: config.toml, genesis.toml, key, data"}
 }
 
+// runNode ends in good order on SIGINT and SIGTERM, which end the context.
 func runNode(c *cli.Context, _ []string) error {
 	home := c.Path("home")
 	if home == "" {

@@ -22,6 +22,7 @@ type progress struct {
 	begun        time.Time
 }
 
+// newProgress knows the files, and with them what there is to do.
 func newProgress(verb string, files []file) *progress {
 	p := &progress{verb: verb, count: len(files), begun: time.Now()}
 	for i := range files {
@@ -89,6 +90,7 @@ func (p *progress) watch(patience time.Duration, stuck func()) (stop func()) {
 	return func() { close(quit); <-over }
 }
 
+// mib is bytes in MiB.
 func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 
 // summarize prints what was done.

@@ -14,6 +14,7 @@ import (
 	"quorate/sim"
 )
 
+// simCommand is quorate sim.
 func simCommand() *cli.Command {
 	return &cli.Command{
 		Name: "sim", Usage: "simulate whole systems, each drawn from a seed, and check them",
@@ -32,6 +33,7 @@ func simCommand() *cli.Command {
 	}
 }
 
+// simulate is either one seed in depth or many in width.
 func simulate(c *cli.Context, _ []string) error {
 	machine, err := asJSON(c)
 	switch {
@@ -95,6 +97,7 @@ func replay(c *cli.Context, machine bool) error {
 	return nil
 }
 
+// texts are a run's violations, one line each.
 func texts(r sim.Result) []string {
 	out := []string{}
 	for _, v := range r.Violations {
@@ -116,6 +119,8 @@ type sweepState struct {
 	failed error
 }
 
+// sweep runs the seeds on several workers. A run is one goroutine, and runs share
+// nothing, so that they are as deterministic side by side as alone.
 func sweep(c *cli.Context, machine bool) error {
 	s := &sweepState{next: c.Uint64("from"), end: c.Uint64("from") + c.Uint64("seeds"), bad: map[uint64][]string{}, begun: time.Now(), told: time.Now()}
 	var workers sync.WaitGroup
@@ -137,6 +142,7 @@ func sweep(c *cli.Context, machine bool) error {
 	return c.Context.Err()
 }
 
+// take hands out the next seed; none after a failure or an interrupt.
 func (s *sweepState) take(c *cli.Context) (uint64, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,6 +153,8 @@ func (s *sweepState) take(c *cli.Context) (uint64, bool) {
 	return s.next - 1, true
 }
 
+// give takes in a result. A bad seed is printed at once: a sweep may take hours,
+// and somebody may want to look at it meanwhile.
 func (s *sweepState) give(seed uint64, r sim.Result, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,10 +174,12 @@ func (s *sweepState) give(seed uint64, r sim.Result, err error) {
 	}
 }
 
+// rate is seeds per second so far.
 func (s *sweepState) rate() float64 {
 	return float64(s.done) / max(time.Since(s.begun).Seconds(), 1e-9)
 }
 
+// report lists the bad seeds in order at the end, where they are looked for.
 func (s *sweepState) report(machine bool) error {
 	var seeds []uint64
 	for seed := range s.bad {

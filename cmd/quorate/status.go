@@ -18,6 +18,7 @@ import (
 	"quorate/quorum"
 )
 
+// statusCommand is quorate status.
 func statusCommand() *cli.Command {
 	return &cli.Command{
 		Name: "status", Usage: "ask every replica where it is, and say why the cluster does not progress, if it does not",
@@ -35,6 +36,8 @@ type answer struct {
 	Error   string            `json:"error,omitempty"`
 }
 
+// status asks by the client protocol, so that it works for any cluster that the
+// caller may use, wherever it runs.
 func status(c *cli.Context, _ []string) error {
 	machine, err := asJSON(c)
 	if err != nil {
@@ -68,6 +71,7 @@ func status(c *cli.Context, _ []string) error {
 	return errors.Join(err, &codedError{exitUnreachable, fmt.Errorf("no replica answered within %v", c.Duration("timeout"))})
 }
 
+// askAll asks all replicas at once: a silent one must not hide the others.
 func askAll(c *cli.Context, a *access, cl *client.Client) []answer {
 	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 	defer cancel()
@@ -88,6 +92,7 @@ func askAll(c *cli.Context, a *access, cl *client.Client) []answer {
 	return answers
 }
 
+// printStatus is the table, and below it what it means.
 func printStatus(answers []answer, why []string) error {
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "REPLICA\tADDRESS\tROLE\tVIEW\tEXECUTED\tSTABLE\tPENDING\tSTATE ROOT\tHEARS")
@@ -113,6 +118,7 @@ func printStatus(answers []answer, why []string) error {
 	return nil
 }
 
+// role is the one thing about a replica that matters most at the moment.
 func role(s *consensus.Status) string {
 	switch {
 	case s.Rejoining:
@@ -206,6 +212,7 @@ func lack(l consensus.Lack) string {
 	return b.String()
 }
 
+// ids lists replicas briefly.
 func ids(replicas []consensus.ReplicaID) string {
 	texts := make([]string, len(replicas))
 	for i, r := range replicas {

@@ -13,6 +13,7 @@ import (
 	"quorate/testnet"
 )
 
+// isTerminal decides between what people see and what programs read.
 func isTerminal(fd int) bool { return term.IsTerminal(fd) }
 
 // outputFlag is --output, for commands that scripts read.
@@ -38,6 +39,8 @@ func printJSON(v any) error { return newEncoder(os.Stdout).Encode(v) }
 // note prints a line for people, on stderr.
 func note(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
+// passphraseFlag takes a file and never the passphrase itself, which every user
+// of the machine could read in the list of processes.
 func passphraseFlag() cli.Flag {
 	return &cli.PathFlag{Name: "passphrase-file", Usage: "`FILE` whose first line is the key's passphrase (else QUORATE_PASSPHRASE, else a prompt)"}
 }
@@ -85,6 +88,7 @@ func newPassphrase(c *cli.Context) (string, error) {
 	return first, err
 }
 
+// prompt asks on stderr, for stdout is for data, and does not show the answer.
 func prompt(text string) (string, error) {
 	fmt.Fprint(os.Stderr, text)
 	b, err := term.ReadPassword(int(os.Stdin.Fd()))

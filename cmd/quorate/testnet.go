@@ -13,6 +13,7 @@ import (
 	"quorate/testnet"
 )
 
+// testnetCommands is quorate testnet.
 func testnetCommands() *cli.Command {
 	return &cli.Command{
 		Name: "testnet", Usage: "run a cluster on this machine, disturb it, watch it",
@@ -43,6 +44,7 @@ func testnetCommands() *cli.Command {
 	}
 }
 
+// initFlags describe a new cluster; up takes them too, for it may have to make one.
 func initFlags() []cli.Flag {
 	return []cli.Flag{
 		dirFlag(),
@@ -53,6 +55,8 @@ func initFlags() []cli.Flag {
 	}
 }
 
+// optionsOf reads them. The window follows from the checkpoint interval, at the
+// ratio that the protocol recommends.
 func optionsOf(c *cli.Context) testnet.Options {
 	k := consensus.Seq(c.Uint64("checkpoint-interval"))
 	return testnet.Options{
@@ -61,6 +65,8 @@ func optionsOf(c *cli.Context) testnet.Options {
 	}
 }
 
+// testnetInit never touches a cluster that is there: new keys over a running
+// identity would be an amnesia that nobody notices.
 func testnetInit(c *cli.Context, _ []string) error {
 	o := optionsOf(c)
 	if c.Int("replicas") < 1 {
@@ -91,6 +97,7 @@ func openOrInit(c *cli.Context) (*testnet.Cluster, error) {
 	return cluster, err
 }
 
+// testnetUp starts what does not run, and leaves alone what does.
 func testnetUp(c *cli.Context, _ []string) error {
 	cluster, err := openOrInit(c)
 	if err != nil {
@@ -132,6 +139,8 @@ func foreground(c *cli.Context, cluster *testnet.Cluster) error {
 	return errors.Join(err, cluster.Down())
 }
 
+// testnetStatus can wait for the replicas to agree, for scripts and tests that
+// would otherwise sleep and hope.
 func testnetStatus(c *cli.Context, _ []string) error {
 	machine, err := asJSON(c)
 	if err != nil {
@@ -155,6 +164,7 @@ func testnetStatus(c *cli.Context, _ []string) error {
 	return testnet.WriteTable(os.Stdout, all)
 }
 
+// testnetDown succeeds if nothing runs: that is what was asked for.
 func testnetDown(c *cli.Context, _ []string) error {
 	cluster, err := openCluster(c)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 // version is set at the link of a release.
 var version = "development"
 
+// versionCommand is quorate version.
 func versionCommand() *cli.Command {
 	return &cli.Command{
 		Name: "version", Usage: "print the version", Flags: []cli.Flag{outputFlag()},
