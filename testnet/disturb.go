@@ -7,6 +7,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"quorate/quorum"
 )
 
 // interrupt asks replica i to end and answers its process; nil if none runs.
@@ -94,7 +96,15 @@ func (c *Cluster) Restart(i int) error { return c.again(i, func() error { return
 
 // Wipe stops replica i, removes all that it kept, the birth record too, and
 // starts it: it comes back as one that lost its disk (PROTOCOL.md §8).
+// Where no replica may fail none may forget either, so nothing is removed.
 func (c *Cluster) Wipe(i int) error {
+	system, err := quorum.For(c.Founding.Genesis)
+	if err == nil && system.Faults() == 0 {
+		err = fmt.Errorf("with %d replicas none may lose its disk, it could not come back: nothing was removed", c.Size())
+	}
+	if err != nil {
+		return err
+	}
 	return c.again(i, func() error {
 		h, err := c.LoadHome(i)
 		if err != nil {

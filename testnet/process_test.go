@@ -133,6 +133,17 @@ func TestOneCommandAtATime(t *testing.T) {
 	}
 }
 
+// TestWipeWhereNoneMayForget: nothing is removed that could not come back.
+func TestWipeWhereNoneMayForget(t *testing.T) {
+	c := made(t, Options{Seed: "three", Replicas: 3})
+	if err := c.Wipe(1); err == nil || !strings.Contains(err.Error(), "nothing was removed") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(c.Home(1) + "/data/birth"); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestTableAndScreen: the same rows, plainly and redrawn in place.
 func TestTableAndScreen(t *testing.T) {
 	report := &node.Report{Ready: true}

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate/consensus"
+	"quorate/quorum"
 	"quorate/testnet"
 )
 
@@ -77,6 +78,9 @@ func testnetInit(c *cli.Context, _ []string) error {
 		return err
 	}
 	note("made a cluster of %d replicas in %s: start it with `quorate testnet up --dir %s`", cluster.Size(), cluster.Dir, cluster.Dir)
+	if system, err := quorum.For(cluster.Founding.Genesis); err == nil && system.Faults() == 0 {
+		note("%d replicas tolerate no fault at all: at least 4 tolerate one", cluster.Size())
+	}
 	return nil
 }
 
