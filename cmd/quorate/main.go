@@ -115,6 +115,7 @@ type codedError struct {
 
 // Error is the error's own text: the code is for scripts.
 func (e *codedError) Error() string { return e.err.Error() }
+
 // Unwrap lets errors.Is see what is inside.
 func (e *codedError) Unwrap() error { return e.err }
 
