@@ -233,6 +233,16 @@ func (r *replica) onKept(n consensus.Seq) {
 	r.forgetLog()
 }
 
+// keptWindows is how many windows the disk may lag behind the low mark.
+const keptWindows = 4
+
+// diskBehind: the state on disk is so far behind what is stable that the log,
+// which cannot be cut, would grow without end. Until the disk has caught up,
+// this replica takes no part: it is slow, and if all are, all slow down.
+func (r *replica) diskBehind() bool {
+	return r.low()-min(r.exec.kept, r.low()) > keptWindows*r.rules.Genesis.Window
+}
+
 // forgetLog lets the host cut the log, after what must outlive the cut was
 // written again (§5: the current view's NEW-VIEW, my VIEW-CHANGE).
 func (r *replica) forgetLog() {

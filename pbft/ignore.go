@@ -22,6 +22,7 @@ const (
 	reasonStampAhead    consensus.Reason = "stamp ahead of the clock, held back"
 	reasonStampBehind   consensus.Reason = "stamp too far behind the clock"
 	reasonOwn           consensus.Reason = "own message come back"
+	reasonDiskBehind    consensus.Reason = "own disk is windows behind"
 	reasonBelowNewView  consensus.Reason = "slot is settled by the NEW-VIEW"
 	reasonBudget        consensus.Reason = "peer asks too much"
 	reasonNotPeer       consensus.Reason = "not from a replica"
@@ -55,6 +56,8 @@ func (r *replica) ignorePosition(e consensus.Receive, v *message.Vote) consensus
 		return reasonBelow
 	case v.Seq > r.high()+r.rules.Genesis.Window:
 		return reasonTooFar
+	case r.diskBehind():
+		return reasonDiskBehind
 	case v.View > r.view.number:
 		return r.hold(e, reasonFutureView)
 	case r.view.changing:

@@ -34,7 +34,7 @@ func (r *replica) propose() {
 // roomToPropose: inside the window, with a slot of the pipeline free.
 func (r *replica) roomToPropose() bool {
 	n := r.view.next
-	return n > r.low() && n <= r.high() && n <= r.exec.handed+consensus.Seq(r.cfg.Pipeline) && r.mayVote(r.view.number, n)
+	return n > r.low() && n <= r.high() && !r.diskBehind() && n <= r.exec.handed+consensus.Seq(r.cfg.Pipeline) && r.mayVote(r.view.number, n)
 }
 
 // notYetProposed drops what stands in a slot of this view already: backups

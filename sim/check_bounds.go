@@ -44,7 +44,7 @@ func (b *bounds) stepped(r *replica) string {
 	}
 	s := r.driver.Status()
 	// Others may make a height stable that this replica has yet to execute.
-	if s.High > s.Stable+b.window || s.InFlight > 3*int(b.window) {
+	if s.High > s.Stable+b.window || s.InFlight > 6*int(b.window) {
 		return fmt.Sprintf("%v reaches from %d to %d with %d slots in flight, window %d", r, s.Stable, s.High, s.InFlight, b.window)
 	}
 	return ""
