@@ -42,11 +42,16 @@ func main() { os.Exit(run(os.Args)) }
 
 // run executes one command line and returns its exit code.
 func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	// A reader that leaves, as in `quorate ... | head`, is an error of the next
+	// write, so that what was started is also stopped.
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	defer signal.Stop(pipe)
 	err := newApp(args).RunContext(ctx, args)
 	code := codeOf(err, ctx.Err() != nil)
-	if err != nil && code != exitInterrupted && err.Error() != "" {
+	if err != nil && code != exitInterrupted && !errors.Is(err, syscall.EPIPE) {
 		fmt.Fprintf(os.Stderr, "quorate: %v\n", err)
 	}
 	return code
