@@ -29,12 +29,15 @@ func TestDivergedIsRepaired(t *testing.T) {
 		}
 		return nil
 	}
-	for range 2 {
+	for range 2 { // it has executed slot 3 when it hears that 2 is stable
 		l.submit(l.request(), 0)
-		l.deliver()
+		l.deliver(func(m letter) bool { return m.to != 3 || message.Kind(m.bytes[0]) != message.CheckpointKind })
 	}
+	c := l.desks[0].engine.checkpoints.At(2)
+	g := message.Given{What: message.WhatCheckpoint, Seq: 2, Digest: c.Digest, Certificate: c}
+	l.give(3, consensus.ReplicaPeer(0), g.Encode())
 	e := d.engine
-	if d.noted(consensus.Diverged) != 1 || d.noted(consensus.Fetched) != 1 || e.exec.mute < 2 {
+	if d.noted(consensus.Diverged) != 1 || d.noted(consensus.Fetched) != 1 || e.exec.mute != 3 {
 		t.Fatalf("diverged %d times, repaired %d times, silent up to %d", d.noted(consensus.Diverged), d.noted(consensus.Fetched), e.exec.mute)
 	}
 	if e.mayVote(0, e.exec.mute) || !e.mayVote(0, e.exec.mute+1) {
@@ -58,11 +61,55 @@ func TestOneInTheDark(t *testing.T) {
 	dark := func(m letter) bool { return m.from != 0 || m.to != 3 }
 	for range 3 {
 		r := l.request()
-		l.submit(r, 0, 1, 2, 3)
-		l.ticks(12, l.all(), dark)
+		l.submit(r, 0, 1, 3) // R2 is down: R3 is needed
+		l.ticks(15, []int{0, 1, 3}, only(0, 1, 3), dark)
 	}
-	l.wantExecuted(3, l.all()...)
-	l.wantView(0, l.all()...)
+	l.wantExecuted(3, 0, 1, 3)
+	l.wantView(0, 0, 1, 3)
+}
+
+// §5: a host that executes slowly is handed no more than a window.
+func TestSlowHostIsHandedAWindow(t *testing.T) {
+	l := newLab(t, 4)
+	d := l.desks[3]
+	d.working = true // and does not come to an end
+	for range 14 {
+		l.submit(l.request(), 0)
+		l.deliver()
+	}
+	l.wantExecuted(14, 0, 1, 2)
+	if e := &d.engine.exec; e.handed != l.genesis.Window {
+		t.Errorf("handed %d, applied %d, with a window of %d", e.handed, e.applied, l.genesis.Window)
+	}
+}
+
+// §5: the NEW-VIEW of the view that a replica was in last survives the log's
+// being cut while it is on its way to the next.
+func TestLeftViewIsStillKnown(t *testing.T) {
+	l := inViewOne(t)
+	for range 2 {
+		l.submit(l.request(), 1)
+		l.deliver(only(1, 2, 3))
+	}
+	l.submit(l.request(), 1)
+	l.deliver(only(1, 2, 3), func(m letter) bool { return m.to != 2 || message.Kind(m.bytes[0]) != message.CheckpointKind })
+	l.desks[2].engine.timedOut(2, "the test wants it")
+	l.step(2)
+	c := l.desks[1].engine.checkpoints.Stable()
+	g := message.Given{What: message.WhatCheckpoint, Seq: c.Seq, Digest: c.Digest, Certificate: c}
+	l.give(2, consensus.ReplicaPeer(1), g.Encode())
+	d := l.desks[2]
+	if d.forget != 4 {
+		t.Fatalf("log cut at %d, want 4", d.forget)
+	}
+	d.records = d.records[len(d.records)-3:] // NEW-VIEW 1, VIEW-CHANGE 2 and what came after
+	l.start(2, false)
+	if st := d.engine.Status(); st.View != 2 || !st.Changing {
+		t.Errorf("view %d, changing %v", st.View, st.Changing)
+	}
+	if nv := d.engine.view.newView; nv == nil || nv.View != 1 {
+		t.Error("the NEW-VIEW of view 1 is gone")
+	}
 }
 
 // §6: who missed the NEW-VIEW learns the view from anyone [B21], and what came
