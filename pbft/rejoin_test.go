@@ -144,3 +144,53 @@ func TestLowestAnswersCount(t *testing.T) {
 		t.Errorf("may vote from view %d on, want 5", j.view)
 	}
 }
+
+// §8: awake, a replica that has forgotten votes in no view before V*+2.
+func TestAwakeVotesInLaterViewsOnly(t *testing.T) {
+	l := newLab(t, 4)
+	l.desks[3].records = []consensus.Record{{Slot: 4, Bytes: (&rejoining{known: true, view: 2}).record()}}
+	l.start(3, false)
+	l.give(3, consensus.ReplicaPeer(0), l.propose(0, 1, l.now, l.request()).Frame)
+	if s := l.desks[3].engine.log.slots[1]; s == nil || s.voted {
+		t.Error("voted in view 0, or has not even kept the proposal")
+	}
+	l.give(3, consensus.ReplicaPeer(2), l.newView(2, []*message.ViewChange{l.viewChange(0, 2), l.viewChange(1, 2), l.viewChange(2, 2)}))
+	l.give(3, consensus.ReplicaPeer(2), l.propose(2, 1, l.now, l.request()).Frame)
+	if s := l.desks[3].engine.log.slots[1]; !s.voted {
+		t.Error("did not vote in view 2")
+	}
+}
+
+// §8: the VIEW-CHANGEs of its own that others hold count for V*.
+func TestRejoinCountsItsForgottenViewChange(t *testing.T) {
+	l := newLab(t, 4)
+	l.start(2, true)
+	for _, i := range []consensus.ReplicaID{0, 1, 3} {
+		a := message.RejoinAnswer{Nonce: l.desks[2].engine.rejoin.nonce}
+		if i == 1 {
+			a.Yours = l.viewChange(2, 5)
+		}
+		l.give(2, consensus.ReplicaPeer(i), a.Encode())
+	}
+	if j := &l.desks[2].engine.rejoin; j.view != 7 {
+		t.Errorf("may vote from view %d on, want 7", j.view)
+	}
+}
+
+// §8: others join a rejoining replica once, for its claim costs nothing.
+func TestRejoinerIsJoinedOnce(t *testing.T) {
+	l := newLab(t, 4)
+	l.give(0, consensus.ReplicaPeer(3), l.viewChange(3, 2).Frame)
+	l.wantView(0, 0) // it has not said that it rejoins
+	m := message.Rejoin{Nonce: 9}
+	l.give(0, consensus.ReplicaPeer(3), m.Encode())
+	l.give(0, consensus.ReplicaPeer(3), l.viewChange(3, 2).Frame)
+	if st := l.desks[0].engine.Status(); st.View != 2 || !st.Changing {
+		t.Fatalf("view %d, changing %v: did not join", st.View, st.Changing)
+	}
+	l.give(0, consensus.ReplicaPeer(2), l.newView(2, []*message.ViewChange{l.viewChange(1, 2), l.viewChange(2, 2), l.viewChange(3, 2)}))
+	l.wantView(2, 0)
+	l.give(0, consensus.ReplicaPeer(3), m.Encode())
+	l.give(0, consensus.ReplicaPeer(3), l.viewChange(3, 4).Frame)
+	l.wantView(2, 0)
+}
