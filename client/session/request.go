@@ -128,7 +128,9 @@ func (s *Session) insist(r *request) {
 }
 
 // Connected says that frames to the replica have a channel, maybe a new one:
-// answers to what went by an old one are lost. What it should have is sent.
+// answers to what went by an old one, or had no channel at all, are lost. So it
+// is asked for everything in flight: what it has executed it answers, and f+1
+// equal answers need not wait for patience to run out.
 func (s *Session) Connected(id consensus.ReplicaID) {
 	if !s.system.Has(id) {
 		return
@@ -138,9 +140,7 @@ func (s *Session) Connected(id consensus.ReplicaID) {
 		s.link.connected++
 	}
 	for _, r := range s.flight.requests {
-		if r.toAll || id == s.link.primary || s.link.connected == 1 {
-			s.out.Sends = append(s.out.Sends, Send{To: id, Bytes: r.signed.Raw})
-		}
+		s.out.Sends = append(s.out.Sends, Send{To: id, Bytes: r.signed.Raw})
 	}
 }
 
