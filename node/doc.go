@@ -35,12 +35,15 @@
 //
 //	intake, small frames of a replica    that replica's oldest one is dropped and counted
 //	intake, larger frames of a replica   the stream they come by is held back
-//	intake, frames of a client           the client is refused as busy; the topic's are dropped
+//	intake, frames of a client           the client is refused as busy; the topic's are dropped;
+//	                                     one client has a quarter of the bytes of all
 //	inbox, own events                    cannot be: bounded by jobs and reads under way
-//	inbox, votes and bodies              the worker waits, and with it the intake
+//	inbox, votes and bodies              the worker waits, and with it the intake; no lot
+//	                                     keeps another out of a burst
 //	inbox, requests                      refused as busy; forwarded ones are dropped and counted
 //	driver's backlog, executor's jobs    the loop does not step until there is room
-//	executor, answers                    dropped and counted: the client asks again
+//	executor, answers                    dropped and counted: the client asks again; they
+//	                                     take turns with the jobs, one client has 1/16
 //	reader                               answered with nothing: the peer asks again
 //	journal                              cannot be: bounded by the driver's backlog
 //	p2p's outboxes                       see package p2p; what is not taken is counted

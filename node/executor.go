@@ -5,6 +5,7 @@ import (
 
 	"quorate/app"
 	"quorate/consensus"
+	"quorate/crypto"
 	"quorate/state"
 )
 
@@ -12,6 +13,12 @@ import (
 // that touches the machine. Commits are bounded by holding the engine back
 // (behind); answers from sessions are dropped beyond their bound, since the
 // client asks again; so are reads, and the asker is told to try again.
+//
+// Answers wait apart. One may read megabytes for a request of a few bytes, and
+// a client may repeat its request as often as it likes: in one queue with the
+// commits, four thousand of them would stand before every batch, at every
+// replica. So they take turns, an answer never before a job that was queued
+// before it, and one client has a share of the room.
 type executor struct {
 	machine *app.Machine
 	bounds  Bounds
@@ -24,12 +31,29 @@ type executor struct {
 	mu      sync.Mutex
 	wake    sync.Cond
 	queue   queue[task]
-	jobs    int // in queue, without answers and reads
-	answers int
+	jobs    int // in queue, without reads
 	reads   int
-	dropped uint64
+	taken   uint64 // tasks that have left queue
+	answers answers
 	closed  bool
 }
+
+// answers are the questions that wait for the session table.
+type answers struct {
+	queue   queue[question]
+	of      map[crypto.PublicKey]int // by client; none is zero
+	next    bool                     // it is their turn
+	dropped uint64
+}
+
+// question is an Answer job, due once so many tasks were taken.
+type question struct {
+	job   consensus.Answer
+	after uint64
+}
+
+// answerShare divides the room for answers: one client gets one part of it.
+const answerShare = 16
 
 // task is a job, or the search for the snapshot that a read needs, which
 // belongs to the machine's owner.
@@ -40,7 +64,7 @@ type task struct {
 
 // newExecutor makes an executor; its callbacks are set before it runs.
 func newExecutor(m *app.Machine, b Bounds) *executor {
-	x := &executor{machine: m, bounds: b}
+	x := &executor{machine: m, bounds: b, answers: answers{of: make(map[crypto.PublicKey]int)}}
 	x.wake.L = &x.mu
 	return x
 }
@@ -50,16 +74,25 @@ func (x *executor) execute(jobs []consensus.Job) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, j := range jobs {
-		if _, ok := j.(consensus.Answer); !ok {
-			x.jobs++
-		} else if x.answers++; x.answers > x.bounds.Answers {
-			x.answers--
-			x.dropped++
+		if a, ok := j.(consensus.Answer); ok {
+			x.ask(a)
 			continue
 		}
+		x.jobs++
 		x.queue.push(task{job: j})
 	}
 	x.wake.Signal()
+}
+
+// ask queues an answer, if there is room for it. Called with mu held.
+func (x *executor) ask(a consensus.Answer) {
+	q, client := &x.answers, a.Request.Client
+	if q.queue.len() >= x.bounds.Answers || q.of[client] >= max(1, x.bounds.Answers/answerShare) {
+		q.dropped++
+		return
+	}
+	q.of[client]++
+	q.queue.push(question{job: a, after: x.taken + uint64(x.queue.len())})
 }
 
 // read queues the search for a snapshot.
@@ -113,24 +146,42 @@ func (x *executor) run() {
 func (x *executor) next() (task, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for x.queue.len() == 0 && !x.closed {
+	for x.queue.len()+x.answers.queue.len() == 0 && !x.closed {
 		x.wake.Wait()
 	}
 	if x.closed {
 		return task{}, false
 	}
+	if x.answerNow() {
+		return task{job: x.takeAnswer()}, true
+	}
+	x.answers.next = true
+	x.taken++
 	t := x.queue.pop()
-	switch t.job.(type) {
-	case nil:
+	if t.read != nil {
 		x.reads--
-	case consensus.Answer:
-		x.answers--
-	default:
-		if x.jobs--; x.jobs == x.bounds.Jobs-1 {
-			x.idle()
-		}
+	} else if x.jobs--; x.jobs == x.bounds.Jobs-1 {
+		x.idle()
 	}
 	return t, true
+}
+
+// answerNow says that an answer is due, and that it is the answers' turn or
+// nothing else waits: then nothing was queued before it either.
+func (x *executor) answerNow() bool {
+	q := &x.answers
+	return q.queue.len() > 0 && (x.queue.len() == 0 || q.next && q.queue.front().after <= x.taken)
+}
+
+// takeAnswer takes the oldest question.
+func (x *executor) takeAnswer() consensus.Answer {
+	q := &x.answers
+	q.next = false
+	a := q.queue.pop().job
+	if q.of[a.Request.Client]--; q.of[a.Request.Client] == 0 {
+		delete(q.of, a.Request.Client)
+	}
+	return a
 }
 
 // close ends run after the job it is at.
@@ -145,7 +196,7 @@ func (x *executor) close() {
 func (x *executor) depth() (jobs, answers int, dropped uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.jobs, x.answers, x.dropped
+	return x.jobs, x.answers.queue.len(), x.answers.dropped
 }
 
 // reader reads parts of snapshots beside execution, for others that fetch the

@@ -100,13 +100,23 @@ func (q *inbox) upTo() driver.Ticket {
 	return q.durable
 }
 
+// lotShare divides a burst: each lot that has something to say gets at least
+// one part of it. Without, a replica that sends votes, or STATUS, faster than
+// the engine takes them would keep every batch and every request out.
+const lotShare = 8
+
 // take moves what waits to dst, own events first, then votes, bodies and
 // requests, at most room events. More says that something is left.
 func (q *inbox) take(dst []consensus.Event, room int) (events []consensus.Event, more bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	share := room / lotShare
 	for l := range lots {
-		for q.lots[l].len() > 0 && room > 0 {
+		later := 0
+		for k := l + 1; k < lots; k++ {
+			later += min(q.lots[k].len(), share)
+		}
+		for q.lots[l].len() > 0 && room > later {
 			w := q.lots[l].pop()
 			q.held[l] -= w.bytes
 			dst = append(dst, w.event)

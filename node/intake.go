@@ -49,6 +49,10 @@ type intake struct {
 	closed      bool
 }
 
+// clientShare divides the room for the bytes of all clients: one client gets
+// one part of it, or a single larger frame, so that nobody alone can fill it.
+const clientShare = 4
+
 // laneKey names a lane. A peer's small and large frames go separate ways, so
 // that a batch of a megabyte does not stand before a vote.
 type laneKey struct {
@@ -132,7 +136,8 @@ func (q *intake) admit(l **lane, f *consensus.Frame) bool {
 			*l = q.lane(k)
 		}
 	default:
-		if (*l).frames.len() >= q.bounds.ClientFrames || q.clientBytes > 0 && q.clientBytes+len(f.Bytes) > q.bounds.ClientBytes {
+		if (*l).frames.len() >= q.bounds.ClientFrames || (*l).bytes > 0 && (*l).bytes+len(f.Bytes) > q.bounds.ClientBytes/clientShare ||
+			q.clientBytes > 0 && q.clientBytes+len(f.Bytes) > q.bounds.ClientBytes {
 			q.dropped[asked]++
 			q.release(*l)
 			return false

@@ -11,6 +11,9 @@ func (q *queue[T]) len() int { return len(q.items) - q.head }
 
 func (q *queue[T]) push(v ...T) { q.items = append(q.items, v...) }
 
+// front is the oldest; the queue must not be empty.
+func (q *queue[T]) front() *T { return &q.items[q.head] }
+
 // pop takes the oldest; the queue must not be empty.
 func (q *queue[T]) pop() T {
 	var zero T
