@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"quorate/app/kv"
+	"quorate/client/session"
 	"quorate/consensus"
 )
 
@@ -55,8 +57,48 @@ type Invoker interface {
 // KV speaks the operations of the shipped key-value store. Its zero value is
 // of no use: KV{Invoker: client}. It is safe for concurrent use if the Invoker
 // is. Errors are those of Invoke, ResultErrors, or wrap kv.ErrMalformed when
-// the cluster runs another application.
+// the cluster runs another application. A key or value that no cluster can take
+// is session.ErrTooLarge before anything is built of it.
 type KV struct{ Invoker Invoker }
+
+// fits holds a key and values (bytes that go with it) against what an operation
+// can carry in any cluster at all; the limits of this one are judged by Invoke
+// and by the store.
+func fits(key []byte, values ...[]byte) error {
+	if len(key) > kv.MaxKey {
+		return fmt.Errorf("%w: a key of %d bytes, no cluster takes more than %d", session.ErrTooLarge, len(key), kv.MaxKey)
+	}
+	room := consensus.MaxFrame - len(key)
+	for _, v := range values {
+		if len(v) > room {
+			return fmt.Errorf("%w: %d bytes or more, no cluster takes operations of more than %d", session.ErrTooLarge, consensus.MaxFrame-room+len(v), consensus.MaxFrame)
+		}
+		room -= len(v)
+	}
+	return nil
+}
+
+// shown is the beginning of a key, for errors: nobody reads a thousand bytes.
+func shown(key []byte) string {
+	const most = 64
+	if len(key) <= most {
+		return fmt.Sprintf("%q", key)
+	}
+	return fmt.Sprintf("%q... (%d bytes)", key[:most], len(key))
+}
+
+// run executes the operation that build makes, if key and values fit, and says
+// in its errors what was to be done with which key.
+func (s KV) run(ctx context.Context, what string, build func() []byte, key []byte, values ...[]byte) ([]byte, error) {
+	err := fits(key, values...)
+	if err == nil {
+		var data []byte
+		if data, err = s.invoke(ctx, build()); err == nil {
+			return data, nil
+		}
+	}
+	return nil, fmt.Errorf("%s %s: %w", what, shown(key), err)
+}
 
 // invoke executes op and returns its data if it went well.
 func (s KV) invoke(ctx context.Context, op []byte) ([]byte, error) {
@@ -76,27 +118,27 @@ func (s KV) invoke(ctx context.Context, op []byte) ([]byte, error) {
 
 // Get reads key. found tells an absent key from one with an empty value.
 func (s KV) Get(ctx context.Context, key []byte) (entry kv.Entry, found bool, err error) {
-	data, err := s.invoke(ctx, kv.Get(key))
+	data, err := s.run(ctx, "get", func() []byte { return kv.Get(key) }, key)
 	if err != nil {
-		return kv.Entry{}, false, fmt.Errorf("get %q: %w", key, err)
+		return kv.Entry{}, false, err
 	}
 	return kv.ParseGet(data)
 }
 
 // Put stores value under key and returns the revision of the write.
 func (s KV) Put(ctx context.Context, key, value []byte) (revision uint64, err error) {
-	data, err := s.invoke(ctx, kv.Put(key, value))
+	data, err := s.run(ctx, "put", func() []byte { return kv.Put(key, value) }, key, value)
 	if err != nil {
-		return 0, fmt.Errorf("put %q: %w", key, err)
+		return 0, err
 	}
 	return kv.ParsePut(data)
 }
 
 // Delete removes key and reports whether it was there.
 func (s KV) Delete(ctx context.Context, key []byte) (existed bool, err error) {
-	data, err := s.invoke(ctx, kv.Delete(key))
+	data, err := s.run(ctx, "delete", func() []byte { return kv.Delete(key) }, key)
 	if err != nil {
-		return false, fmt.Errorf("delete %q: %w", key, err)
+		return false, err
 	}
 	return kv.ParseDelete(data)
 }
@@ -104,9 +146,9 @@ func (s KV) Delete(ctx context.Context, key []byte) (existed bool, err error) {
 // CompareAndSwap makes key hold next (kv.None: deletes it) if it holds exactly
 // expect (kv.None: is absent). That it does not is no error: see Swapped.
 func (s KV) CompareAndSwap(ctx context.Context, key []byte, expect, next kv.Maybe) (kv.Swapped, error) {
-	data, err := s.invoke(ctx, kv.CompareAndSwap(key, expect, next))
+	data, err := s.run(ctx, "compare and swap", func() []byte { return kv.CompareAndSwap(key, expect, next) }, key, expect.Value, next.Value)
 	if err != nil {
-		return kv.Swapped{}, fmt.Errorf("compare and swap %q: %w", key, err)
+		return kv.Swapped{}, err
 	}
 	return kv.ParseSwap(data)
 }
@@ -114,9 +156,9 @@ func (s KV) CompareAndSwap(ctx context.Context, key []byte, expect, next kv.Mayb
 // Range reads one page of the entries with from <= key < to, at most limit of
 // them (0 = as many as fit). An empty to is no upper bound.
 func (s KV) Range(ctx context.Context, from, to []byte, limit uint32, keysOnly bool) (kv.Page, error) {
-	data, err := s.invoke(ctx, kv.Range(from, to, limit, keysOnly))
+	data, err := s.run(ctx, "range from", func() []byte { return kv.Range(from, to, limit, keysOnly) }, from, to)
 	if err != nil {
-		return kv.Page{}, fmt.Errorf("range from %q: %w", from, err)
+		return kv.Page{}, err
 	}
 	return kv.ParseRange(data)
 }
@@ -149,6 +191,14 @@ func (s KV) Scan(ctx context.Context, prefix []byte, keysOnly bool) iter.Seq2[kv
 // Txn executes then if all compares hold, else otherwise, atomically. The
 // operations are built by package kv; Branch has the data of their results.
 func (s KV) Txn(ctx context.Context, compares []kv.Compare, then, otherwise [][]byte) (kv.Branch, error) {
+	parts := slices.Concat(then, otherwise)
+	for _, c := range compares {
+		parts = append(parts, c.Key, c.Value)
+	}
+	err := fits(nil, parts...)
+	if err != nil {
+		return kv.Branch{}, fmt.Errorf("transaction: %w", err)
+	}
 	data, err := s.invoke(ctx, kv.Txn(compares, then, otherwise))
 	if err != nil {
 		return kv.Branch{}, fmt.Errorf("transaction: %w", err)

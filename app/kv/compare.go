@@ -88,7 +88,7 @@ func (c *Compare) append(dst []byte) []byte {
 	}
 	dst = appendKey(append(dst, target, byte(c.Relation)), c.Key)
 	if c.ByValue {
-		return consensus.AppendBytes(dst, c.Value)
+		return appendValue(dst, c.Value)
 	}
 	return binary.BigEndian.AppendUint64(dst, c.Revision)
 }

@@ -62,7 +62,7 @@ func Get(key []byte) []byte { return appendKey([]byte{byte(KindGet)}, key) }
 func Put(key, value []byte) []byte {
 	b := make([]byte, 0, 1+2+len(key)+3+len(value))
 	b = appendKey(append(b, byte(KindPut)), key)
-	return consensus.AppendBytes(b, value)
+	return appendValue(b, value)
 }
 
 // Delete builds the operation that removes key.
@@ -129,7 +129,7 @@ func Txn(compares []Compare, then, otherwise [][]byte) []byte {
 	for _, list := range [][][]byte{then, otherwise} {
 		b = binary.BigEndian.AppendUint16(b, count(len(list)))
 		for _, op := range list {
-			b = consensus.AppendBytes(b, op)
+			b = appendValue(b, op)
 		}
 	}
 	return b
@@ -151,7 +151,14 @@ func appendMaybe(dst []byte, m Maybe) []byte {
 	if !m.Present {
 		return append(dst, 0)
 	}
-	return consensus.AppendBytes(append(dst, 1), m.Value)
+	return appendValue(append(dst, 1), m.Value)
+}
+
+// appendValue appends a value behind its length. One longer than a frame is
+// over every genesis limit; cut there it still is, and is refused for that:
+// what a caller was given from outside must not make the program panic.
+func appendValue(dst, value []byte) []byte {
+	return consensus.AppendBytes(dst, value[:min(len(value), consensus.MaxFrame)])
 }
 
 func flag(v bool) byte {
