@@ -47,7 +47,15 @@ type clientStream struct {
 	stream  network.Stream
 	box     *outbox
 	yielded bool // given up; guarded by clients.mu
+	// share bounds the large frames of one key in delivery, bytes; all its
+	// streams have the same one.
+	share *semaphore.Weighted
 }
+
+// shares divides the budget for large frames: one key gets one part of it, or
+// one frame. A client may announce a frame and take many seconds to send it;
+// without shares, two keys that do so keep out everybody else's.
+const shares = 8
 
 func newClients(n *Network) *clients {
 	return &clients{
@@ -77,7 +85,7 @@ func (c *clients) serve(s network.Stream) {
 		c.net.log.Debug("answers ended", "client", from.Key.Short(), "error", err)
 		_ = s.Reset()
 	})
-	r := newFrameReader(s, clientBuffer, c.net.config.Limits.RequestFrame, c.in)
+	r := newFrameReader(s, clientBuffer, c.net.config.Limits.RequestFrame, me.share, c.in)
 	err := c.net.deliver(ctx, r, from, &c.received)
 	c.net.log.Debug("requests ended", "client", from.Key.Short(), "error", err)
 	cancel()
@@ -100,6 +108,12 @@ func (c *clients) add(key crypto.PublicKey, s *clientStream) bool {
 	serving := slices.DeleteFunc(slices.Clone(list), func(o *clientStream) bool { return o.yielded })
 	if len(serving) >= limit {
 		serving[0].yield()
+	}
+	if len(list) > 0 {
+		s.share = list[0].share
+	} else {
+		l := &c.net.config.Limits
+		s.share = semaphore.NewWeighted(int64(max(l.RequestFrame, l.ClientBytesIn/shares)))
 	}
 	c.all[key] = append(list, s)
 	return true
@@ -170,7 +184,7 @@ func (c *clients) refuse(s network.Stream, code consensus.RefusalCode) {
 		return
 	}
 	refusal := consensus.Refusal{Code: code}
-	frames, err := newFrameReader(noDeadline{s}, 4<<10, guestFrame, nil).group(c.net.ctx)
+	frames, err := newFrameReader(noDeadline{s}, 4<<10, guestFrame).group(c.net.ctx)
 	if err == nil {
 		if r, err := consensus.DecodeRequest(frames[0]); err == nil {
 			refusal.Request, refusal.Sequence = r.Digest, r.Sequence

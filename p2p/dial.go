@@ -201,7 +201,7 @@ func (r *road) travel(ctx context.Context) error {
 }
 
 func (r *road) read(ctx context.Context, s network.Stream) error {
-	in := newFrameReader(s, readBuffer, consensus.MaxFrame, nil)
+	in := newFrameReader(s, readBuffer, consensus.MaxFrame)
 	for {
 		frames, err := in.group(ctx)
 		if len(frames) > 0 {

@@ -42,16 +42,16 @@ type source interface {
 
 // frameReader takes a stream apart. One goroutine uses it.
 type frameReader struct {
-	stream source
-	in     *bufio.Reader
-	max    int                 // bytes in one frame
-	budget *semaphore.Weighted // shared by all clients; nil for members, whose number is small
-	held   int64               // of budget, by the group last returned
+	stream  source
+	in      *bufio.Reader
+	max     int                   // bytes in one frame
+	budgets []*semaphore.Weighted // a client's own, then that of all; none for members, whose number is small
+	held    int64                 // of each budget, by the group last returned
 }
 
 // newFrameReader reads frames of at most limit bytes through a buffer.
-func newFrameReader(s source, buffer, limit int, budget *semaphore.Weighted) *frameReader {
-	return &frameReader{stream: s, in: bufio.NewReaderSize(s, buffer), max: limit, budget: budget}
+func newFrameReader(s source, buffer, limit int, budgets ...*semaphore.Weighted) *frameReader {
+	return &frameReader{stream: s, in: bufio.NewReaderSize(s, buffer), max: limit, budgets: budgets}
 }
 
 // group waits for one frame and takes the whole frames that arrived with it,
@@ -114,23 +114,33 @@ func (r *frameReader) frame(ctx context.Context) ([]byte, error) {
 	return frame, r.stream.SetReadDeadline(time.Time{})
 }
 
-// reserve takes a large frame from the budget before it is allocated, all at
+// reserve takes a large frame from the budgets before it is allocated, all at
 // once: two readers that each hold half of what they need would wait for ever.
+// Budgets are taken in one order everywhere, for the same reason, and the
+// client's own comes first: who waits for itself keeps nothing from others.
 func (r *frameReader) reserve(ctx context.Context, size int64) error {
-	if r.budget == nil || size <= smallFrame {
+	if len(r.budgets) == 0 || size <= smallFrame {
 		return nil
 	}
-	if err := r.budget.Acquire(ctx, size); err != nil {
-		return err
+	for i, b := range r.budgets {
+		if err := b.Acquire(ctx, size); err != nil {
+			for _, taken := range r.budgets[:i] {
+				taken.Release(size)
+			}
+			return err
+		}
 	}
 	r.held += size
 	return nil
 }
 
-// release gives the budget of the last group back.
+// release gives what the last group took of the budgets back.
 func (r *frameReader) release() {
-	if r.held > 0 {
-		r.budget.Release(r.held)
-		r.held = 0
+	if r.held == 0 {
+		return
 	}
+	for _, b := range r.budgets {
+		b.Release(r.held)
+	}
+	r.held = 0
 }

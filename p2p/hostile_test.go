@@ -16,6 +16,7 @@ import (
 	"github.com/multiformats/go-multistream"
 
 	"quorate/consensus"
+	"quorate/crypto"
 )
 
 // A stranger with a key of its own, as cheap as libp2p allows: the security
@@ -272,6 +273,41 @@ func TestGreedyClientIsBounded(t *testing.T) {
 	writers.Wait()
 	await(t, "all streams to end", func() bool { return s.Stats().Clients.Streams == 0 })
 	close(blocked)
+}
+
+// A client announces large frames on all its streams and never sends them. What
+// it may hold so is its own share: the large request of another one passes at once.
+func TestUnfinishedFramesOfOneClientKeepNobodyOut(t *testing.T) {
+	const frame, other = 1 << 20, unknownKey
+	s := start(t, 0, 1, nil, func(c *Config) {
+		c.Limits.RequestFrame, c.Limits.ClientBytesIn = frame, 2*frame
+		c.Admit = func(k crypto.PublicKey) bool { return k == keyOf(clientKey) || k == keyOf(other) }
+	})
+	rude := rawHost(t, clientKey, s)
+	for range 3 {
+		stream := rawStream(t, rude, s, kindClient)
+		if _, err := stream.Write([]byte{0, frame >> 16, 0, 0, 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, "the streams to be served", func() bool { return s.Stats().Clients.Streams == 3 })
+	await(t, "the first frame to be reserved", func() bool {
+		if s.clients.in.TryAcquire(2 * frame) {
+			s.clients.in.Release(2 * frame)
+			return false
+		}
+		return true
+	})
+	honest := call(t, other, false, s)
+	honest.awaitConnect(t, 1)
+	began := time.Now()
+	honest.Send(0, make([]byte, frame))
+	if f := s.in.next(t); len(f.Bytes) != frame || f.From != consensus.ClientPeer(keyOf(other)) {
+		t.Fatalf("%d bytes from %v", len(f.Bytes), f.From)
+	}
+	if took := time.Since(began); took > bodyPatience/2 {
+		t.Fatalf("it took %v: the other client's patience had to end first", took)
+	}
 }
 
 // blockingReceiver takes votes and hangs on everything else until told.

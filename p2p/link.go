@@ -282,7 +282,7 @@ func (l *link) leave(class consensus.Class, s network.Stream) {
 }
 
 func (l *link) read(ctx context.Context, class consensus.Class, s network.Stream) error {
-	r := newFrameReader(s, readBuffer, consensus.MaxFrame, nil)
+	r := newFrameReader(s, readBuffer, consensus.MaxFrame)
 	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
 	return l.net.deliver(ctx, r, consensus.ReplicaPeer(l.member.replica), &l.received[class])
 }

@@ -177,7 +177,7 @@ func FuzzFrames(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 9, 'c', 'u', 't'}, byte(1))
 	f.Fuzz(func(t *testing.T, in []byte, chunk byte) {
 		const limit = 64
-		r := newFrameReader(memorySource{&chunked{in, int(chunk)%7 + 1}}, 32, limit, nil)
+		r := newFrameReader(memorySource{&chunked{in, int(chunk)%7 + 1}}, 32, limit)
 		var back []byte
 		var err error
 		for err == nil {
