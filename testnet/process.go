@@ -66,7 +66,7 @@ func recordProcess(pidFile string, pid int) error {
 }
 
 // spawn starts a command in a session of its own, its output appended to log.
-func spawn(command []string, log string) (*exec.Cmd, error) {
+func spawn(command []string, log string, env ...string) (*exec.Cmd, error) {
 	out, err := os.OpenFile(log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func spawn(command []string, log string) (*exec.Cmd, error) {
 	defer func() { _ = out.Close() }() // the child has its own
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.Env = childEnv(os.Environ())
+	cmd.Env = append(env, childEnv(os.Environ())...) // of two that are the same, the last counts
 	cmd.SysProcAttr = ownSession()
 	return cmd, cmd.Start()
 }
