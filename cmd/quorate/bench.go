@@ -12,6 +12,7 @@ import (
 
 	"quorate/client"
 	"quorate/client/session"
+	"quorate/consensus"
 	"quorate/testnet"
 )
 
@@ -23,7 +24,9 @@ func benchCommand() *cli.Command {
 		Description: "Attaches to the cluster of --dir if one runs there, with a key of its own, and else\n" +
 			"starts a temporary one. All callers share one client. --compare runs temporary\n" +
 			"clusters one after another: synced and volatile storage, gathered operations and one\n" +
-			"signature each, many callers and one.",
+			"signature each, many callers and one. With --output json, one object per measurement.\n" +
+			"The keys of a measurement, bench/..., are removed at its end; after an interruption,\n" +
+			"the next one removes them.",
 		Flags: clusterFlags(
 			&cli.IntFlag{Name: "clients", Value: 256, Usage: "`C` concurrent callers"},
 			&cli.IntFlag{Name: "value-bytes", Value: 256, Usage: "size of each value that is put"},
@@ -34,7 +37,7 @@ func benchCommand() *cli.Command {
 			&cli.BoolFlag{Name: "volatile", Usage: "temporary cluster whose replicas never sync"},
 			&cli.BoolFlag{Name: "compare", Usage: "run the four standard measurements"},
 			&cli.IntFlag{Name: "replicas", Value: 4, Usage: "of a temporary cluster"},
-			&cli.BoolFlag{Name: "json", Usage: "print one JSON object per measurement"}),
+			&cli.BoolFlag{Name: "json", Usage: "the same as --output json"}, outputFlag()),
 		Action: does(0, 0, bench),
 	}
 }
@@ -46,6 +49,7 @@ type trial struct {
 	ValueBytes int           `json:"value_bytes"`
 	OneEach    bool          `json:"one_each"`
 	Volatile   bool          `json:"volatile"`
+	Throwaway  bool          `json:"-"` // the cluster is removed afterwards
 	Warmup     time.Duration `json:"-"`
 	Duration   time.Duration `json:"-"`
 }
@@ -57,8 +61,11 @@ func bench(c *cli.Context, _ []string) error {
 		Name: "bench", Clients: c.Int("clients"), ValueBytes: c.Int("value-bytes"), OneEach: c.Bool("one-each"),
 		Volatile: c.Bool("volatile"), Warmup: c.Duration("warmup"), Duration: c.Duration("duration"),
 	}
-	if t.Clients < 1 || t.ValueBytes < 0 || t.Duration <= 0 {
-		return usageError("--clients and --duration are more than nothing, --value-bytes is not negative")
+	if _, err := benchJSON(c); err != nil {
+		return err
+	}
+	if err := t.check(c.Int("replicas")); err != nil {
+		return err
 	}
 	if !c.Bool("compare") {
 		return one(c, t)
@@ -69,6 +76,43 @@ func bench(c *cli.Context, _ []string) error {
 		}
 	}
 	return nil
+}
+
+// maxCallers bounds --clients: more goroutines measure this process only.
+const maxCallers = 1 << 16
+
+// check refuses flags that make no measurement, before anything is started.
+func (t *trial) check(replicas int) error {
+	switch {
+	case t.Clients < 1 || t.Clients > maxCallers:
+		return usageError("--clients %d: between 1 and %d are possible", t.Clients, maxCallers)
+	case t.ValueBytes < 0 || t.ValueBytes > consensus.MaxFrame:
+		return usageError("--value-bytes %d: between 0 and the cluster's limit are possible", t.ValueBytes)
+	case t.Duration <= 0:
+		return usageError("--duration %v: more than nothing", t.Duration)
+	case t.Warmup < 0:
+		return usageError("--warmup %v: not negative", t.Warmup)
+	case replicas < 1 || replicas > consensus.MaxReplicas:
+		return usageError("--replicas %d: between 1 and %d are possible", replicas, consensus.MaxReplicas)
+	}
+	return nil
+}
+
+// keyRoom is more than a key of ours and the head of an operation take, bytes.
+const keyRoom = 64
+
+// fits holds the size of a value against the limits of the cluster at hand.
+func (t *trial) fits(l *consensus.Limits) error {
+	if most := min(l.ValueBytes, l.OperationBytes-keyRoom); t.ValueBytes > most {
+		return usageError("--value-bytes %d: this cluster takes at most %d", t.ValueBytes, most)
+	}
+	return nil
+}
+
+// benchJSON is --output json under either of its names.
+func benchJSON(c *cli.Context) (bool, error) {
+	machine, err := asJSON(c)
+	return machine || c.Bool("json"), err
 }
 
 // comparison are the measurements whose results people ask for.
@@ -123,15 +167,20 @@ func temporary(c *cli.Context, t trial) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	note("%s: starting a temporary cluster of %d replicas", t.Name, c.Int("replicas"))
 	cluster, err := testnet.Init(testnet.Options{Dir: filepath.Join(dir, "net"), Replicas: c.Int("replicas"), Name: "bench", Volatile: t.Volatile})
 	if err != nil {
 		return err
 	}
+	t.Throwaway = true
+	if err := t.fits(&cluster.Founding.Genesis.Limits); err != nil {
+		return err
+	}
+	// Before Up: whatever happens from here on, no process is left behind.
+	defer func() { err = errors.Join(err, cluster.Down()) }()
+	note("%s: starting a temporary cluster of %d replicas", t.Name, c.Int("replicas"))
 	if _, err := cluster.Up(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, cluster.Down()) }()
 	ctx, cancel := context.WithTimeout(c.Context, testnet.ReadyWithin)
 	defer cancel()
 	if err := cluster.AwaitReady(ctx); err != nil {
@@ -142,14 +191,17 @@ func temporary(c *cli.Context, t trial) (err error) {
 
 // measure loads the cluster and prints what came of it.
 func measure(c *cli.Context, t trial, a *access) error {
+	if err := t.fits(&a.founding.Genesis.Limits); err != nil {
+		return err
+	}
 	cl, err := a.dial(c.Context, session.Config{OneEach: t.OneEach})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = cl.Close() }()
 	note("%s: %d callers, values of %d bytes, %v of warm-up, then %v", t.Name, t.Clients, t.ValueBytes, t.Warmup, t.Duration)
-	l := newLoad(t)
-	stop := l.run(c.Context, client.KV{Invoker: cl})
+	l, store := newLoad(t), client.KV{Invoker: cl}
+	stop := l.run(c.Context, store)
 	defer stop()
 	if err := l.sleep(c.Context, t.Warmup); err != nil {
 		return err
@@ -163,5 +215,12 @@ func measure(c *cli.Context, t trial, a *access) error {
 	if err != nil {
 		return err
 	}
-	return report(c.Bool("json"), l.result(), before, after)
+	machine, err := benchJSON(c)
+	if err != nil {
+		return err
+	}
+	if err := report(machine, l.result(), before, after); err != nil || t.Throwaway {
+		return err
+	}
+	return sweepAway(c.Context, store)
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"quorate/app/kv"
 	"quorate/client"
 	"quorate/client/session"
 )
@@ -54,6 +55,13 @@ func (l *load) run(ctx context.Context, store client.KV) (stop func()) {
 // lie wholly within the measured time count, so that neither the warm-up nor the
 // end flatters the result.
 func (l *load) call(ctx context.Context, store client.KV, i int) {
+	// A panic here would end the process past all that main has deferred, and
+	// leave a temporary cluster running.
+	defer func() {
+		if p := recover(); p != nil {
+			l.broken <- fmt.Errorf("caller %d panicked: %v", i, p)
+		}
+	}()
 	me := &l.callers[i]
 	value := make([]byte, l.ValueBytes)
 	for n := uint64(0); ctx.Err() == nil; n++ {
@@ -61,7 +69,7 @@ func (l *load) call(ctx context.Context, store client.KV, i int) {
 			binary.BigEndian.PutUint64(value, uint64(i))
 			binary.BigEndian.PutUint64(value[8:], n)
 		}
-		key := fmt.Appendf(nil, "bench/%d/%d", i, n%keysEach)
+		key := fmt.Appendf(nil, benchPrefix+"%d/%d", i, n%keysEach)
 		begun, counts := time.Now(), l.measuring.Load()
 		_, err := store.Put(ctx, key, value)
 		switch {
@@ -93,6 +101,43 @@ func (l *load) sleep(ctx context.Context, d time.Duration) error {
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// benchPrefix begins all keys that a measurement writes.
+const benchPrefix = "bench/"
+
+// removeAtOnce is how many keys one transaction removes: far below the limits
+// of steps that any genesis has.
+const removeAtOnce = 256
+
+// sweepAway removes what the measurement stored, page by page: a cluster that
+// was measured must not keep a hundred thousand keys that nobody asked for.
+func sweepAway(ctx context.Context, store client.KV) error {
+	for {
+		page, err := store.Range(ctx, []byte(benchPrefix), kv.PrefixEnd([]byte(benchPrefix)), 0, true)
+		if err != nil || len(page.Entries) == 0 {
+			return err
+		}
+		var removals sync.WaitGroup
+		failed := make(chan error, len(page.Entries)/removeAtOnce+1)
+		for some := range slices.Chunk(page.Entries, removeAtOnce) {
+			var operations [][]byte
+			for _, e := range some {
+				operations = append(operations, kv.Delete(e.Key))
+			}
+			removals.Go(func() {
+				_, err := store.Txn(ctx, nil, operations, nil)
+				failed <- err
+			})
+		}
+		removals.Wait()
+		close(failed)
+		for err := range failed {
+			if err != nil {
+				return fmt.Errorf("removing the keys below %s: %w", benchPrefix, err)
+			}
+		}
 	}
 }
 
