@@ -6,6 +6,7 @@
 //	D/testnet.toml             the manifest: who listens where, and where each home is
 //	D/genesis.toml             what all members agree on, and (not part of it) their addresses
 //	D/client.key               the default client's key
+//	D/clients/1.key ... 7.key  more client keys: each command takes a free one, for a key has one session
 //	D/bench.key                the key that quorate bench uses, so that it disturbs nobody else's session
 //	D/replica-0/config.toml    the replica's own settings
 //	D/replica-0/genesis.toml   its copy of the genesis

@@ -77,7 +77,12 @@ func vacant(dir string) error {
 type keyring struct {
 	replicas      []Seed
 	client, bench Seed
+	pool          []Seed // of more clients
 }
+
+// poolKeys is how many client keys a cluster has for commands that run at the
+// same time: more than a person starts by hand.
+const poolKeys = 8
 
 // keys draws all private keys, or derives them from the seed.
 func (o *Options) keys() (keyring, error) {
@@ -97,8 +102,16 @@ func (o *Options) keys() (keyring, error) {
 	if k.client, err = draw("client", 0); err != nil {
 		return k, err
 	}
-	k.bench, err = draw("client", 1)
-	return k, err
+	if k.bench, err = draw("client", 1); err != nil {
+		return k, err
+	}
+	k.pool = make([]Seed, poolKeys-1)
+	for i := range k.pool {
+		if k.pool[i], err = draw("client", 2+i); err != nil {
+			return k, err
+		}
+	}
+	return k, nil
 }
 
 // found fixes the genesis and the ports.
@@ -115,6 +128,10 @@ func (c *Cluster) found(o *Options, keys keyring) error {
 	g.Clients = []consensus.ClientEntry{
 		{Key: crypto.PublicOf(keys.client), Role: consensus.RoleAdmin},
 		{Key: crypto.PublicOf(keys.bench), Role: consensus.RoleWriter},
+	}
+	for i, s := range keys.pool {
+		g.Clients = append(g.Clients, consensus.ClientEntry{Key: crypto.PublicOf(s), Role: consensus.RoleWriter})
+		c.Manifest.ClientKeys = append(c.Manifest.ClientKeys, filepath.Join(clientsName, strconv.Itoa(i+1)+".key"))
 	}
 	if o.Adjust != nil {
 		o.Adjust(&g)
@@ -144,6 +161,14 @@ func loopback(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 func (c *Cluster) furnish(o *Options, keys keyring) error {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return err
+	}
+	if err := os.MkdirAll(filepath.Join(c.Dir, clientsName), 0o700); err != nil {
+		return err
+	}
+	for i, seed := range keys.pool {
+		if err := WriteKey(c.path(c.Manifest.ClientKeys[i]), seed, ""); err != nil {
+			return err
+		}
 	}
 	for name, seed := range map[string]Seed{clientKeyName: keys.client, benchKeyName: keys.bench} {
 		if err := WriteKey(filepath.Join(c.Dir, name), seed, ""); err != nil {

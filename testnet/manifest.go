@@ -13,6 +13,7 @@ const (
 	genesisName   = "genesis.toml"
 	clientKeyName = "client.key"
 	benchKeyName  = "bench.key"
+	clientsName   = "clients"
 	keyName       = "key"
 	dataName      = "data"
 	pidName       = "pid"
@@ -24,11 +25,12 @@ const manifestVersion = 1
 
 // Manifest is testnet.toml. Paths are relative to its directory.
 type Manifest struct {
-	Version   int     `toml:"version"`
-	Genesis   string  `toml:"genesis"`
-	ClientKey string  `toml:"client_key"`
-	BenchKey  string  `toml:"bench_key" comment:"of quorate bench, so that it disturbs no other client's session"`
-	Replicas  []Place `toml:"replicas"`
+	Version    int      `toml:"version"`
+	Genesis    string   `toml:"genesis"`
+	ClientKey  string   `toml:"client_key"`
+	ClientKeys []string `toml:"client_keys,omitempty" comment:"more client keys: each command takes a free one"`
+	BenchKey   string   `toml:"bench_key" comment:"of quorate bench, so that it disturbs no other client's session"`
+	Replicas   []Place  `toml:"replicas"`
 }
 
 // Place is where one replica lives.
@@ -102,6 +104,16 @@ func (c *Cluster) Size() int { return len(c.Manifest.Replicas) }
 // ClientKey is the file of the default client's key, and BenchKey that of
 // quorate bench.
 func (c *Cluster) ClientKey() string { return c.path(c.Manifest.ClientKey) }
+
+// ClientKeys are the files of all client keys that commands share, the default
+// client's first. A cluster of an older program has that one only.
+func (c *Cluster) ClientKeys() []string {
+	pool := []string{c.ClientKey()}
+	for _, name := range c.Manifest.ClientKeys {
+		pool = append(pool, c.path(name))
+	}
+	return pool
+}
 
 // BenchKey is the file of the key for measurements.
 func (c *Cluster) BenchKey() string { return c.path(c.Manifest.BenchKey) }

@@ -135,6 +135,7 @@ func one(c *cli.Context, t trial) error {
 		if err != nil {
 			return err
 		}
+		defer a.release()
 		return measure(c, t, a)
 	}
 	cluster, err := openCluster(c)
@@ -153,6 +154,11 @@ func attach(c *cli.Context, t trial, cluster *testnet.Cluster) error {
 	if keyFile == "" {
 		keyFile = cluster.BenchKey()
 	}
+	claim, err := testnet.ClaimKey(keyFile)
+	if err != nil {
+		return err
+	}
+	defer claim.Release()
 	seed, err := testnet.ReadKey(keyFile, passphrase(c))
 	if err != nil {
 		return err

@@ -25,7 +25,7 @@ func clusterFlags(more ...cli.Flag) []cli.Flag {
 	return append([]cli.Flag{
 		dirFlag(),
 		&cli.PathFlag{Name: "genesis", Usage: "genesis `FILE` of a cluster elsewhere, instead of --dir"},
-		&cli.PathFlag{Name: "key", Usage: "client key `FILE`; with --dir, instead of its default client's"},
+		&cli.PathFlag{Name: "key", Usage: "client key `FILE`; with --dir, instead of a free one of its own"},
 		&cli.StringFlag{Name: "addresses", Usage: "`HOST:PORT,...` of the replicas, by id; with --genesis, instead of the file's own"},
 		passphraseFlag(),
 	}, more...)
@@ -43,7 +43,11 @@ type access struct {
 	keyFile  string
 	seed     testnet.Seed
 	local    *testnet.Cluster // nil for a cluster elsewhere
+	claim    *testnet.Claim   // of the key, until release
 }
+
+// release gives the key to the next command.
+func (a *access) release() { a.claim.Release() }
 
 // reach finds the cluster that the flags name.
 func reach(c *cli.Context) (*access, error) {
@@ -55,9 +59,30 @@ func reach(c *cli.Context) (*access, error) {
 	} else if err := a.here(c); err != nil {
 		return nil, err
 	}
+	if err := a.take(c); err != nil {
+		return nil, err
+	}
 	var err error
-	a.seed, err = testnet.ReadKey(a.keyFile, passphrase(c))
-	return a, err
+	if a.seed, err = testnet.ReadKey(a.keyFile, passphrase(c)); err != nil {
+		a.release()
+		return nil, err
+	}
+	return a, nil
+}
+
+// take claims the key that was named, or waits for one of the directory's. With
+// a key that another command uses, each would end the other's session.
+func (a *access) take(c *cli.Context) (err error) {
+	if a.keyFile != "" {
+		a.claim, err = testnet.ClaimKey(a.keyFile)
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
+	defer cancel()
+	if a.claim, err = a.local.ClaimClientKey(ctx); err == nil {
+		a.keyFile = a.claim.Key
+	}
+	return err
 }
 
 // elsewhere is for clusters that were not made on this machine: nothing but the
@@ -80,7 +105,7 @@ func (a *access) elsewhere(c *cli.Context) error {
 	return nil
 }
 
-// here finds a cluster that testnet made, with the default client's key.
+// here finds a cluster that testnet made.
 func (a *access) here(c *cli.Context) error {
 	if c.String("addresses") != "" {
 		return usageError("--addresses goes with --genesis")
@@ -90,9 +115,6 @@ func (a *access) here(c *cli.Context) error {
 		return err
 	}
 	a.local, a.founding = cluster, cluster.Founding
-	if a.keyFile == "" {
-		a.keyFile = cluster.ClientKey()
-	}
 	return nil
 }
 
@@ -113,6 +135,7 @@ func withClient(c *cli.Context, do func(ctx context.Context, store client.KV) er
 	if err != nil {
 		return err
 	}
+	defer a.release()
 	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 	defer cancel()
 	cl, err := a.dial(ctx, session.Config{})

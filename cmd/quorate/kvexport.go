@@ -50,6 +50,7 @@ func kvExport(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer a.release()
 	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 	defer cancel()
 	cl, err := a.dial(ctx, session.Config{})

@@ -60,6 +60,7 @@ func kvImport(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer a.release()
 	files, err := survey(args[0], c.String("prefix"), &a.founding.Genesis.Limits)
 	if err != nil {
 		return err

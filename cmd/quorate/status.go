@@ -47,6 +47,7 @@ func status(c *cli.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
+	defer a.release()
 	cl, err := a.dial(c.Context, session.Config{})
 	if err != nil {
 		return err

@@ -1,0 +1,64 @@
+package testnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// ErrKeyInUse: another command of this machine speaks with the key.
+var ErrKeyInUse = errors.New("key is in use")
+
+// Claim is the hold of one process on one client key. A cluster has one live
+// session per key: the newer of two would end the older one's. The system gives
+// the key back when the process ends, however it ends.
+type Claim struct {
+	Key  string // the file
+	file *os.File
+}
+
+// Release gives the key back. It may be called on nil.
+func (c *Claim) Release() {
+	if c != nil && c.file != nil {
+		// Closed only for its lock: nothing was written.
+		_ = c.file.Close()
+	}
+}
+
+// ClaimKey takes the lock of a key file, and does not wait: ErrKeyInUse if
+// another process has it. A file that is not there is the reader's error.
+func ClaimKey(path string) (*Claim, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return &Claim{Key: path}, nil
+	}
+	free, err := tryLock(f)
+	if err == nil && free {
+		return &Claim{Key: path, file: f}, nil
+	}
+	if err == nil {
+		err = fmt.Errorf("%w: another command speaks with %s, and a cluster has one session per key: wait for it, or make another key", ErrKeyInUse, path)
+	}
+	return nil, errors.Join(err, f.Close())
+}
+
+// ClaimClientKey takes the first free key of the cluster's pool of client keys.
+// If all are taken it waits until one is free or ctx ends, which is ErrKeyInUse.
+func (c *Cluster) ClaimClientKey(ctx context.Context) (*Claim, error) {
+	pool := c.ClientKeys()
+	for {
+		for _, path := range pool {
+			claim, err := ClaimKey(path)
+			if !errors.Is(err, ErrKeyInUse) {
+				return claim, err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: other commands speak with all %d client keys of %s: wait for them, or give --key FILE: %w", ErrKeyInUse, len(pool), c.Dir, ctx.Err())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
