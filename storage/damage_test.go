@@ -344,6 +344,35 @@ func TestCrashWhileTurningToANewSegment(t *testing.T) {
 	}
 }
 
+// syncing tells which file is synced.
+type syncing struct {
+	disk
+	tell func(path string)
+}
+
+func (s syncing) Sync() error {
+	s.tell(s.Name())
+	return s.disk.Sync()
+}
+
+// A process that was killed between writing a seal and syncing it leaves it in
+// the system's memory. Who goes on behind it must sync it first: after a power
+// loss, records behind a missing seal are damage.
+func TestSealOfAKilledProcessIsSynced(t *testing.T) {
+	dir, o := damagedLog(t)
+	paths := segmentFiles(t, dir)
+	synced := map[string]bool{}
+	o.Volatile = false
+	o.wrap = func(d device) device {
+		return syncing{d.(disk), func(path string) { synced[path] = true }}
+	}
+	l, _ := open(t, dir, o)
+	defer l.Close()
+	if sealed := paths[len(paths)-2]; !synced[sealed] {
+		t.Fatalf("%s was not synced, only %v", sealed, synced)
+	}
+}
+
 func zero(t testing.TB, path string, at int64, n int) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR, 0)

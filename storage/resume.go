@@ -11,6 +11,14 @@ import (
 // and base are written, and what was read is synced, since a process that was
 // killed leaves records in memory that the disk does not have yet.
 func (l *Log) resume(r *recovery, files listing) error {
+	// A killed process may have given files their names without having synced
+	// the directory. Nothing may rest on a name that a power loss takes back:
+	// an old base would ask for the segments that are removed next.
+	if !l.options.Volatile {
+		if err := syncDir(l.dir); err != nil {
+			return err
+		}
+	}
 	if err := removeFiles(files.temps, r.stale); err != nil {
 		return err
 	}
@@ -27,8 +35,38 @@ func (l *Log) resume(r *recovery, files listing) error {
 		if err := l.writeSeal(r.reseal); err != nil {
 			return err
 		}
+	} else if err := l.syncSeal(); err != nil {
+		return err
 	}
 	return l.openActive(r.end)
+}
+
+// syncSeal syncs the last segment but one. A process that was killed while it
+// turned to a new segment may have written the seal and not synced it: once
+// there are records behind it, a power loss that takes it back would look like
+// damage, and the replica would not start.
+func (l *Log) syncSeal() error {
+	if len(l.segments) < 2 || l.options.Volatile {
+		return nil
+	}
+	f, err := os.OpenFile(segmentPath(l.dir, l.segments[len(l.segments)-2].index), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	sealed := l.wrapped(f)
+	err = sealed.Sync()
+	if closeErr := sealed.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// wrapped is the file as appending sees it.
+func (l *Log) wrapped(f *os.File) device {
+	if l.options.wrap != nil {
+		return l.options.wrap(disk{f})
+	}
+	return disk{f}
 }
 
 // keepSpares takes over the spare files of the right size.
@@ -75,10 +113,7 @@ func (l *Log) openActive(end int64) error {
 		f.Close()
 		return fmt.Errorf("cut the tail: %w", err)
 	}
-	l.active, l.offset, l.synced = disk{f}, end, l.seq
-	if l.options.wrap != nil {
-		l.active = l.options.wrap(l.active)
-	}
+	l.active, l.offset, l.synced = l.wrapped(f), end, l.seq
 	return nil
 }
 

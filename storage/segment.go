@@ -84,10 +84,7 @@ func (l *Log) createSegment(s *segment) (device, error) {
 		os.Remove(temp)
 		return nil, fmt.Errorf("new log segment: %w", err)
 	}
-	if l.options.wrap != nil {
-		return l.options.wrap(disk{file}), nil
-	}
-	return disk{file}, nil
+	return l.wrapped(file), nil
 }
 
 // fillSegment writes the head under the temporary name, syncs, renames, and
