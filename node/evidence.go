@@ -33,8 +33,32 @@ func keepEvidence(dir string, n *consensus.Note, limit int) error {
 		return nil
 	}
 	path := filepath.Join(dir, prefix+crypto.Hash(n.Bytes).Short()+".evidence")
-	if err := os.WriteFile(path, n.Bytes, 0o600); err != nil {
+	if err := writeWhole(path, n.Bytes); err != nil {
 		return fmt.Errorf("evidence: %w", err)
 	}
 	return nil
+}
+
+// writeWhole gives the file its name when its content is synced: half a proof
+// would count as one and convince nobody.
+func writeWhole(path string, content []byte) error {
+	// No evidence by its name yet, so that a crash leaves nothing that counts.
+	f, err := os.Create(filepath.Join(filepath.Dir(path), "unfinished"))
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // the room it took may be what the disk lacks
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"sync"
 
 	"quorate/app"
@@ -205,6 +206,7 @@ type reader struct {
 	asks chan ask
 	done chan struct{}
 	told func(consensus.Chunk)
+	warn func([]consensus.Note)
 }
 
 // ask is a read with the snapshot found for it.
@@ -214,8 +216,8 @@ type ask struct {
 }
 
 // newReader makes a reader that answers by told.
-func newReader(b Bounds, told func(consensus.Chunk)) *reader {
-	return &reader{asks: make(chan ask, b.Reads), done: make(chan struct{}), told: told}
+func newReader(b Bounds, told func(consensus.Chunk), warn func([]consensus.Note)) *reader {
+	return &reader{asks: make(chan ask, b.Reads), done: make(chan struct{}), told: told, warn: warn}
 }
 
 // ask queues a read. One that cannot be served, or finds no room, is answered
@@ -233,7 +235,8 @@ func (r *reader) ask(read consensus.ChunkRead, s *state.Snapshot) {
 }
 
 // run reads until close. A snapshot may be released while it is read; that is
-// a failed read, and to the asker the same as gone.
+// a failed read, and to the asker the same as gone. Any other failure is this
+// replica's disk: the asker goes elsewhere, and the operator is told.
 func (r *reader) run() {
 	for {
 		select {
@@ -241,6 +244,9 @@ func (r *reader) run() {
 			return
 		case a := <-r.asks:
 			parts, err := a.snapshot.Read(a.read.Items, consensus.ChunkBytes)
+			if err != nil && !errors.Is(err, state.ErrGone) {
+				r.warn([]consensus.Note{{Kind: consensus.Alarm, Seq: a.read.Seq, Digest: a.read.Root, Text: err.Error()}})
+			}
 			r.told(consensus.Chunk{Read: a.read, Parts: parts, Gone: err != nil})
 		}
 	}

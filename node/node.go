@@ -127,7 +127,7 @@ func (n *Node) assemble(engine consensus.Engine) {
 	n.verifier = crypto.NewVerifier(&sharedMemory{memory: crypto.NewMemory(b.Proven)}, n.config.Genesis.Replicas...)
 	n.intake, n.inbox = newIntake(b), newInbox(b)
 	n.journal = newJournal(n.disk.log, n.metrics, n.inbox.synced, n.fail)
-	n.reader = newReader(b, func(c consensus.Chunk) { n.inbox.put(own, c, 0) })
+	n.reader = newReader(b, func(c consensus.Chunk) { n.inbox.put(own, c, 0) }, n.reporter.report)
 	n.executor = newExecutor(n.disk.machine, b)
 	n.executor.deliver, n.executor.reader, n.executor.idle = n.outcome, n.reader, n.inbox.ring
 	n.executor.fail = func(err error) { n.fail(fmt.Errorf("execution stopped: %w: %s", err, remedy(err))) }
