@@ -1,0 +1,199 @@
+package consensus
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"testing"
+
+	"golang.org/x/crypto/cryptobyte"
+	"pgregory.net/rapid"
+
+	"quorate/crypto"
+)
+
+var (
+	testCluster = crypto.Hash([]byte("cluster"))
+	testSigner  = crypto.NewSigner([32]byte{1})
+)
+
+func drawOperations(t *rapid.T) [][]byte {
+	return rapid.SliceOfN(rapid.SliceOfN(rapid.Byte(), 0, 40), 1, 5).Draw(t, "operations")
+}
+
+func drawRequest(t *rapid.T) *Request {
+	seq := Sequence{Epoch: rapid.Uint64().Draw(t, "epoch"), Counter: rapid.Uint64Min(1).Draw(t, "counter")}
+	return SignRequest(testSigner, testCluster, seq, drawOperations(t))
+}
+
+// One value, one encoding: what was signed decodes to what was meant, and its
+// claim is the one that was signed.
+func TestRequestRoundTrip(t *testing.T) {
+	v := crypto.NewVerifier(nil)
+	rapid.Check(t, func(t *rapid.T) {
+		r := drawRequest(t)
+		got, err := DecodeRequest(r.Raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Client != r.Client || got.Sequence != r.Sequence || got.Digest != r.Digest || len(got.Operations) != len(r.Operations) {
+			t.Fatalf("%+v became %+v", r, got)
+		}
+		for i := range r.Operations {
+			if !bytes.Equal(got.Operations[i], r.Operations[i]) {
+				t.Fatalf("operation %d differs", i)
+			}
+		}
+		if !v.Verify([]crypto.Claim{got.Claim(testCluster)})[0] || v.Verify([]crypto.Claim{got.Claim(crypto.Digest{9})})[0] {
+			t.Fatal("the claim must hold for this cluster and for no other")
+		}
+		if c := got.Copy(); !bytes.Equal(c.Raw, got.Raw) || &c.Raw[0] == &got.Raw[0] {
+			t.Fatal("a copy must be equal and apart")
+		}
+	})
+}
+
+// Every change of one byte makes another request, or none: it never keeps both
+// digest and signature.
+func TestRequestMutated(t *testing.T) {
+	r := SignRequest(testSigner, testCluster, Sequence{Epoch: 7, Counter: 3}, [][]byte{[]byte("put"), {}})
+	v := crypto.NewVerifier(nil)
+	for i := range r.Raw {
+		raw := bytes.Clone(r.Raw)
+		raw[i] ^= 1
+		got, err := DecodeRequest(raw)
+		if err != nil {
+			if !errors.Is(err, ErrMalformed) {
+				t.Errorf("byte %d: %v", i, err)
+			}
+			continue
+		}
+		if got.Digest == r.Digest || v.Verify([]crypto.Claim{got.Claim(testCluster)})[0] {
+			t.Errorf("byte %d changed, and the request is still authentic", i)
+		}
+	}
+	for n := range len(r.Raw) {
+		if _, err := DecodeRequest(r.Raw[:n]); !errors.Is(err, ErrMalformed) {
+			t.Errorf("cut at %d: %v", n, err)
+		}
+	}
+	if _, err := DecodeRequest(append(bytes.Clone(r.Raw), 0)); !errors.Is(err, ErrMalformed) {
+		t.Errorf("trailing byte: %v", err)
+	}
+}
+
+func TestRequestRefused(t *testing.T) {
+	for name, r := range map[string]*Request{
+		"no operation":   SignRequest(testSigner, testCluster, Sequence{Epoch: 1, Counter: 1}, nil),
+		"counter 0":      SignRequest(testSigner, testCluster, Sequence{Epoch: 1}, [][]byte{{1}}),
+		"too many":       SignRequest(testSigner, testCluster, Sequence{Epoch: 1, Counter: 1}, make([][]byte, MaxOperations+1)),
+		"another's kind": {Raw: append([]byte{KindReply}, SignRequest(testSigner, testCluster, Sequence{Epoch: 1, Counter: 1}, [][]byte{{1}}).Raw[1:]...)},
+	} {
+		if _, err := DecodeRequest(r.Raw); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A batch's digest depends on the stamp and on each request in its place, and
+// the null batch has its own.
+func TestBatchDigest(t *testing.T) {
+	a := SignRequest(testSigner, testCluster, Sequence{Epoch: 1, Counter: 1}, [][]byte{{1}})
+	b := SignRequest(testSigner, testCluster, Sequence{Epoch: 1, Counter: 2}, [][]byte{{1}})
+	seen := map[crypto.Digest]int{}
+	for i, batch := range []*Batch{
+		nil, {}, {Stamp: 1}, {Requests: []*Request{a}}, {Stamp: 1, Requests: []*Request{a}},
+		{Requests: []*Request{a, b}}, {Requests: []*Request{b, a}}, {Requests: []*Request{b}},
+	} {
+		d := batch.Digest()
+		if j, twice := seen[d]; twice {
+			t.Errorf("batches %d and %d have one digest", i, j)
+		}
+		seen[d] = i
+	}
+	if (*Batch)(nil).Digest() != NullDigest {
+		t.Error("the null batch does not have the null digest")
+	}
+}
+
+func TestBatchRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := &Batch{Stamp: Time(rapid.Int64Min(0).Draw(t, "stamp"))}
+		for range rapid.IntRange(0, 4).Draw(t, "requests") {
+			b.Requests = append(b.Requests, drawRequest(t))
+		}
+		raw := b.Append(nil)
+		if len(raw) != b.Size() {
+			t.Fatalf("%d bytes, Size says %d", len(raw), b.Size())
+		}
+		s := cryptobyte.String(append(raw, 42))
+		got, err := ReadBatch(&s)
+		if err != nil || len(s) != 1 {
+			t.Fatalf("%v, %d bytes left", err, len(s))
+		}
+		if got.Digest() != b.Digest() || !bytes.Equal(got.Append(nil), raw) {
+			t.Fatal("another batch came back")
+		}
+	})
+}
+
+func TestReplyRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := &Reply{
+			Request: crypto.Hash(rapid.SliceOf(rapid.Byte()).Draw(t, "request")), Sequence: Sequence{Epoch: rapid.Uint64().Draw(t, "epoch"), Counter: rapid.Uint64().Draw(t, "counter")},
+			Seq: Seq(rapid.Uint64().Draw(t, "seq")), View: View(rapid.Uint64().Draw(t, "view")), Replica: ReplicaID(rapid.Uint16().Draw(t, "replica")), Results: []Result{},
+		}
+		for range rapid.IntRange(0, 4).Draw(t, "results") {
+			r.Results = append(r.Results, Result{Code: ResultCode(rapid.IntRange(0, int(ResultTooLarge)).Draw(t, "code")), Data: rapid.SliceOfN(rapid.Byte(), 1, 20).Draw(t, "data")})
+		}
+		got, err := DecodeReply(r.Encode())
+		if err != nil || !reflect.DeepEqual(got, r) {
+			t.Fatalf("%+v became %+v: %v", r, got, err)
+		}
+		if _, err := DecodeReply(append(r.Encode(), 0)); !errors.Is(err, ErrMalformed) {
+			t.Fatalf("trailing byte: %v", err)
+		}
+	})
+}
+
+func TestRefusalRoundTrip(t *testing.T) {
+	for code := RefusedMalformed; code <= RefusedRole; code++ {
+		r := &Refusal{Request: crypto.Digest{1}, Sequence: Sequence{Epoch: 2, Counter: 3}, Code: code, View: 4, Primary: 5}
+		got, err := DecodeRefusal(r.Encode())
+		if err != nil || *got != *r {
+			t.Errorf("%+v became %+v: %v", r, got, err)
+		}
+		if code.String() == RefusalCode(0).String() {
+			t.Errorf("code %d has no text", code)
+		}
+	}
+	for _, code := range []RefusalCode{0, RefusedRole + 1, 255} {
+		r := &Refusal{Code: code}
+		if _, err := DecodeRefusal(r.Encode()); !errors.Is(err, ErrMalformed) {
+			t.Errorf("code %d: %v", code, err)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	r := SignRequest(testSigner, testCluster, Sequence{Epoch: 1, Counter: 1}, [][]byte{[]byte("a"), {}})
+	f.Add(r.Raw)
+	f.Add((&Batch{Stamp: 3, Requests: []*Request{r}}).Append(nil))
+	f.Add((&Reply{Results: []Result{{Data: []byte("x")}}}).Encode())
+	f.Add((&Refusal{Code: RefusedBusy}).Encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if q, err := DecodeRequest(b); err == nil && (q.Digest != crypto.Hash(b) || len(q.Claim(testCluster).Body) != len(b)-1-crypto.SignatureSize) {
+			t.Error("a decoded request is not its bytes")
+		}
+		if p, err := DecodeReply(b); err == nil && !bytes.Equal(p.Encode(), b) {
+			t.Error("a reply has two encodings")
+		}
+		if p, err := DecodeRefusal(b); err == nil && !bytes.Equal(p.Encode(), b) {
+			t.Error("a refusal has two encodings")
+		}
+		s := cryptobyte.String(b)
+		if p, err := ReadBatch(&s); err == nil && !bytes.Equal(p.Append(nil), b[:len(b)-len(s)]) {
+			t.Error("a batch has two encodings")
+		}
+	})
+}
