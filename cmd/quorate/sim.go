@@ -79,7 +79,7 @@ func replay(c *cli.Context, machine bool) error {
 	cfg := sim.FromSeed(seed)
 	note("%s", cfg.String())
 	if machine {
-		if err := printJSON(map[string]any{"seed": seed, "history": fmt.Sprintf("%016x", first.History), "violations": texts(first), "stats": first.Stats}); err != nil {
+		if err := printSnake(map[string]any{"seed": seed, "history": fmt.Sprintf("%016x", first.History), "violations": texts(first), "stats": first.Stats}); err != nil {
 			return err
 		}
 	} else {
@@ -187,7 +187,7 @@ func (s *sweepState) report(machine bool) error {
 	}
 	sort.Slice(seeds, func(i, j int) bool { return seeds[i] < seeds[j] })
 	if machine {
-		if err := printJSON(map[string]any{"seeds": s.done, "bad": s.bad, "seconds": time.Since(s.begun).Seconds(), "seeds_per_second": s.rate(), "stats": s.stats}); err != nil {
+		if err := printSnake(map[string]any{"seeds": s.done, "bad": s.bad, "seconds": time.Since(s.begun).Seconds(), "seeds_per_second": s.rate(), "stats": s.stats}); err != nil {
 			return err
 		}
 	} else {

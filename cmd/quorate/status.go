@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -60,7 +61,7 @@ func status(c *cli.Context, _ []string) error {
 	}
 	why := explain(answers, system)
 	if machine {
-		err = printJSON(map[string]any{"replicas": answers, "progress": why})
+		err = printSnake(map[string]any{"replicas": answers, "progress": why})
 	} else {
 		err = printStatus(answers, why)
 	}
@@ -86,6 +87,7 @@ func askAll(c *cli.Context, a *access, cl *client.Client) []answer {
 				answers[i].Error = "no answer"
 				return
 			}
+			withoutIdle(&s)
 			answers[i].Status = &s
 		})
 	}
@@ -119,16 +121,21 @@ func printStatus(answers []answer, why []string) error {
 	return nil
 }
 
-// role is the one thing about a replica that matters most at the moment.
+// role is the one thing about a replica that matters most at the moment. That
+// the primary is one that cannot lead is worth both words.
 func role(s *consensus.Status) string {
+	lead := ""
+	if s.Primary == s.Replica {
+		lead = "primary, "
+	}
 	switch {
 	case s.Rejoining:
-		return "rejoining"
+		return lead + "rejoining"
 	case s.Fetching > 0:
-		return "fetching state"
+		return lead + "fetching state"
 	case s.Changing:
 		return "changing view"
-	case s.Primary == s.Replica:
+	case lead != "":
 		return "primary"
 	}
 	return "backup"
@@ -137,15 +144,8 @@ func role(s *consensus.Status) string {
 // explain says in plain English who leads, and what is missing for progress.
 func explain(answers []answer, system quorum.System) []string {
 	lines := []string{leader(answers, system)}
-	var silent []string
-	for _, a := range answers {
-		if a.Status == nil {
-			silent = append(silent, fmt.Sprint(a.Replica))
-		}
-	}
-	if up := system.Size() - len(silent); up < system.Quorum() {
-		lines = append(lines, fmt.Sprintf("No progress is possible: %d of %d replicas answer, %d are needed; silent: %s.",
-			up, system.Size(), system.Quorum(), strings.Join(silent, ", ")))
+	if why := tooFew(answers, system); why != "" {
+		lines = append(lines, why)
 	}
 	waiting := false
 	for _, a := range answers {
@@ -153,9 +153,6 @@ func explain(answers []answer, system quorum.System) []string {
 			continue
 		}
 		for _, l := range a.Status.Waiting {
-			if idle(a.Status, l) {
-				continue
-			}
 			waiting = true
 			lines = append(lines, fmt.Sprintf("Replica %d waits for %s.", a.Replica, lack(l)))
 		}
@@ -164,6 +161,47 @@ func explain(answers []answer, system quorum.System) []string {
 		lines = append(lines, "Nothing is waited for.")
 	}
 	return lines
+}
+
+// tooFew names those whose votes are missing, and why, if the rest are no
+// quorum. A rejoining replica does not vote, however alive it is; one between
+// views votes for the next view and for nothing else.
+func tooFew(answers []answer, system quorum.System) string {
+	var silent, rejoining, between []string
+	for _, a := range answers {
+		switch id := fmt.Sprint(a.Replica); {
+		case a.Status == nil:
+			silent = append(silent, id)
+		case a.Status.Rejoining:
+			rejoining = append(rejoining, id)
+		case a.Status.Changing:
+			between = append(between, id)
+		}
+	}
+	able := system.Size() - len(silent) - len(rejoining)
+	voters := able - len(between)
+	if voters >= system.Quorum() {
+		return ""
+	}
+	line := "No progress is possible"
+	if able >= system.Quorum() {
+		line = "No progress until the next view begins"
+	}
+	line += fmt.Sprintf(": %d of %d replicas take part, %d are needed", voters, system.Size(), system.Quorum())
+	for _, group := range []struct {
+		name string
+		ids  []string
+	}{{"silent", silent}, {"rejoining", rejoining}, {"between views", between}} {
+		if len(group.ids) > 0 {
+			line += fmt.Sprintf("; %s: %s", group.name, strings.Join(group.ids, ", "))
+		}
+	}
+	return line + "."
+}
+
+// withoutIdle leaves out what nobody waits for.
+func withoutIdle(s *consensus.Status) {
+	s.Waiting = slices.DeleteFunc(s.Waiting, func(l consensus.Lack) bool { return idle(s, l) })
 }
 
 // idle reports that what is lacked is only the next proposal, and nobody has
@@ -190,7 +228,22 @@ func leader(answers []answer, system quorum.System) string {
 	if !found {
 		return "No view is known to be active."
 	}
-	return fmt.Sprintf("View %d, primary is replica %d.", best, system.Primary(best))
+	primary := system.Primary(best)
+	return fmt.Sprintf("View %d, primary is replica %d%s.", best, primary, unfit(answers, primary))
+}
+
+// unfit says why the primary of a view cannot lead it, if so.
+func unfit(answers []answer, primary consensus.ReplicaID) string {
+	for _, a := range answers {
+		switch {
+		case a.Replica != int(primary):
+		case a.Status == nil:
+			return ", which does not answer"
+		case a.Status.Rejoining:
+			return ", which is rejoining and does not lead"
+		}
+	}
+	return ""
 }
 
 // lack says which certificate lacks whom.

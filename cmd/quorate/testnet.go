@@ -163,7 +163,7 @@ func testnetStatus(c *cli.Context, _ []string) error {
 	}
 	all := cluster.Statuses(c.Context)
 	if machine {
-		return printJSON(all)
+		return printSnake(all)
 	}
 	return testnet.WriteTable(os.Stdout, all)
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,6 +85,7 @@ func TestWhatIsMissing(t *testing.T) {
 	at := func(id int, v consensus.View, changing bool, waiting ...consensus.Lack) answer {
 		return answer{Replica: id, Status: &consensus.Status{Replica: consensus.ReplicaID(id), View: v, Changing: changing, Pending: 1, Waiting: waiting}}
 	}
+	rejoining := func(a answer) answer { a.Status.Rejoining = true; return a }
 	system := quorum.Byzantine(4)
 	for name, test := range map[string]struct {
 		answers []answer
@@ -91,13 +94,51 @@ func TestWhatIsMissing(t *testing.T) {
 		"well":        {[]answer{at(0, 1, false), at(1, 1, false), at(2, 1, false), at(3, 1, false)}, []string{"View 1, primary is replica 1.", "Nothing is waited for."}},
 		"a lone liar": {[]answer{at(0, 99, false), at(1, 1, false), at(2, 1, false), at(3, 1, false)}, []string{"View 1, primary is replica 1.", "Nothing is waited for."}},
 		"changing": {[]answer{at(0, 1, true), at(1, 1, true), at(2, 1, true, consensus.Lack{What: "NEW-VIEW", View: 1, Need: 3}), at(3, 1, true)},
-			[]string{"No view is known to be active.", "Replica 2 waits for the NEW-VIEW in view 1: it has 0 of 3."}},
+			[]string{"No view is known to be active.", "No progress until the next view begins: 0 of 4 replicas take part, 3 are needed; between views: 0, 1, 2, 3.", "Replica 2 waits for the NEW-VIEW in view 1: it has 0 of 3."}},
 		"too few": {[]answer{{Replica: 0}, {Replica: 1}, at(2, 0, false), at(3, 0, false)},
-			[]string{"View 0, primary is replica 0.", "No progress is possible: 2 of 4 replicas answer, 3 are needed; silent: 0, 1."}},
+			[]string{"View 0, primary is replica 0, which does not answer.", "No progress is possible: 2 of 4 replicas take part, 3 are needed; silent: 0, 1."}},
+		"one dead, one rejoining": {[]answer{rejoining(at(0, 0, false)), at(1, 0, false), at(2, 0, false), {Replica: 3}},
+			[]string{"View 0, primary is replica 0, which is rejoining and does not lead.", "No progress is possible: 2 of 4 replicas take part, 3 are needed; silent: 3; rejoining: 0."}},
 	} {
 		if got := explain(test.answers, system); !slices.Equal(got, test.want) {
 			t.Errorf("%s: got %q, want %q", name, got, test.want)
 		}
+	}
+}
+
+// TestRoles: a primary that cannot lead is called both.
+func TestRoles(t *testing.T) {
+	for want, s := range map[string]consensus.Status{
+		"primary": {}, "backup": {Primary: 1}, "primary, rejoining": {Rejoining: true}, "rejoining": {Rejoining: true, Primary: 1},
+		"changing view": {Changing: true}, "fetching state": {Fetching: 9, Primary: 1},
+	} {
+		if got := role(&s); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// TestIdleIsNotWaiting: who lacks a proposal that nobody asked for lacks nothing.
+func TestIdleIsNotWaiting(t *testing.T) {
+	for pending, want := range map[int]int{0: 0, 1: 1} {
+		s := consensus.Status{Pending: pending, Waiting: []consensus.Lack{{What: "PRE-PREPARE"}}}
+		withoutIdle(&s)
+		if len(s.Waiting) != want {
+			t.Errorf("%d pending: waits for %v", pending, s.Waiting)
+		}
+	}
+}
+
+// TestNamesForPrograms: one style, whatever the types are called.
+func TestNamesForPrograms(t *testing.T) {
+	for name, want := range map[string]string{"PeerID": "peer_id", "RootSeq": "root_seq", "InFlight": "in_flight", "View": "view", "peer_id": "peer_id", "seconds": "seconds"} {
+		if got := snake(name); got != want {
+			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
+	}
+	got := renamed(map[string]any{"Heard": nil, "Waiting": []any{map[string]any{"Need": json.Number("3")}}})
+	if want := `map[heard:[] waiting:[map[need:3]]]`; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
 	}
 }
 
