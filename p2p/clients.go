@@ -156,7 +156,7 @@ func (c *clients) evict() {
 	defer c.mu.Unlock()
 	for _, list := range c.all {
 		for _, s := range list {
-			if _, bytes := s.box.depth(); !s.yielded && bytes > most {
+			if bytes := s.box.held(); !s.yielded && bytes > most {
 				slowest, most = s, bytes
 			}
 		}

@@ -173,6 +173,7 @@ func (t *topic) publishAll(ctx context.Context) {
 			}
 			t.box.sent.add(1, len(frame))
 		}
+		t.box.landed()
 		if clear(batch); len(batch) == 0 {
 			select {
 			case <-t.box.wake:

@@ -53,7 +53,10 @@ type outbox struct {
 	queue [][]byte
 	head  int // queue[:head] is taken
 	bytes int
-	down  time.Time // since when no stream drains it; zero while one does
+	// flying is what the writer has taken and not yet written, bytes. It
+	// stays in the pool: a stream whose reader is slow holds on to it.
+	flying int
+	down   time.Time // since when no stream drains it; zero while one does
 
 	sent             meter
 	dropped, refused atomic.Uint64
@@ -151,10 +154,26 @@ func (b *outbox) take(dst [][]byte) [][]byte {
 	for size := 0; b.waiting() > 0 && len(dst) < takeFrames && size < takeBytes; {
 		f := b.queue[b.head]
 		dst, size = append(dst, f), size+len(f)
-		b.add(-len(f))
+		b.bytes -= len(f)
+		b.flying += len(f)
 		b.pop()
 	}
 	return dst
+}
+
+// landed says that what was taken is written, or given up.
+func (b *outbox) landed() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.land()
+}
+
+// land is landed with mu held.
+func (b *outbox) land() {
+	if b.pool != nil {
+		b.pool.Add(-int64(b.flying))
+	}
+	b.flying = 0
 }
 
 // setUp says that a stream drains the queue now. What waited too long is gone.
@@ -176,11 +195,20 @@ func (b *outbox) setDown() {
 	}
 }
 
-// discard empties the queue for good.
+// discard empties the queue for good. What the writer holds ends with its
+// stream, soon: it counts no more, so that nobody else is made to pay for it.
 func (b *outbox) discard() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.clear()
+	b.land()
+}
+
+// held is what the queue and its writer keep in memory, bytes.
+func (b *outbox) held() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.bytes + b.flying
 }
 
 // depth is what waits: frames and bytes.
@@ -197,12 +225,14 @@ func (b *outbox) depth() (frames, bytes int) {
 func (b *outbox) drain(ctx context.Context, w io.Writer) error {
 	out := bufio.NewWriterSize(w, writeBuffer)
 	batch := make([][]byte, 0, takeFrames)
+	defer b.landed()
 	for {
 		if batch = b.take(batch[:0]); len(batch) > 0 {
 			if err := b.write(out, batch); err != nil {
 				return err
 			}
 			clear(batch)
+			b.landed()
 			continue
 		}
 		if err := out.Flush(); err != nil {

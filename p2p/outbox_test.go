@@ -94,6 +94,10 @@ func TestOutboxAgainstSlice(t *testing.T) {
 				if !bytes.Equal(bytes.Join(got, nil), bytes.Join(model, nil)) {
 					t.Fatalf("took %v, want %v", got, model)
 				}
+				if int(pool.Load()) != size() {
+					t.Fatalf("%d in the pool while %d are written", pool.Load(), size())
+				}
+				b.landed()
 				took, model = took+len(got), nil
 			},
 			"": func(t *rapid.T) {
@@ -214,4 +218,39 @@ func (c *chunked) Read(p []byte) (int, error) {
 	n := copy(p, c.rest[:min(len(c.rest), c.most)])
 	c.rest = c.rest[n:]
 	return n, nil
+}
+
+// stuckWriter takes a frame and does not come back with it.
+type stuckWriter struct{ entered, free chan struct{} }
+
+func (w stuckWriter) Write(p []byte) (int, error) {
+	w.entered <- struct{}{}
+	<-w.free
+	return len(p), errors.New("reset")
+}
+
+// What a slow reader's writer holds counts until it is written or given up:
+// megabytes for each stream would otherwise be held beyond every bound.
+func TestFramesBeingWrittenCount(t *testing.T) {
+	const size = 1 << 20
+	var pool atomic.Int64
+	b := newOutbox(queueLimit{4, 4 * size, dropOldest}, &pool, nil)
+	b.setUp()
+	b.put(make([]byte, size))
+	w := stuckWriter{make(chan struct{}), make(chan struct{})}
+	done := make(chan error, 1)
+	go func() { done <- b.drain(context.Background(), w) }()
+	<-w.entered
+	if _, waiting := b.depth(); waiting != 0 || pool.Load() != size || b.held() != size {
+		t.Errorf("%d wait, %d held, %d in the pool", waiting, b.held(), pool.Load())
+	}
+	b.put(make([]byte, size))
+	b.discard()
+	if pool.Load() != 0 {
+		t.Errorf("%d in the pool of a stream that was given up", pool.Load())
+	}
+	close(w.free)
+	if err := <-done; err == nil || pool.Load() != 0 || b.held() != 0 {
+		t.Errorf("%v, %d in the pool, %d held", err, pool.Load(), b.held())
+	}
 }
