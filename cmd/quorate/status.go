@@ -178,16 +178,16 @@ func tooFew(answers []answer, system quorum.System) string {
 			between = append(between, id)
 		}
 	}
-	able := system.Size() - len(silent) - len(rejoining)
-	voters := able - len(between)
-	if voters >= system.Quorum() {
+	line, able := "No progress is possible", system.Size()-len(silent)-len(rejoining)
+	switch {
+	case able-len(between) >= system.Quorum():
 		return ""
+	case able >= system.Quorum():
+		line, able = "No progress until the next view begins", able-len(between)
+	default:
+		between = nil // they wait for the others, as all do
 	}
-	line := "No progress is possible"
-	if able >= system.Quorum() {
-		line = "No progress until the next view begins"
-	}
-	line += fmt.Sprintf(": %d of %d replicas take part, %d are needed", voters, system.Size(), system.Quorum())
+	line += fmt.Sprintf(": %d of %d replicas take part, %d are needed", able, system.Size(), system.Quorum())
 	for _, group := range []struct {
 		name string
 		ids  []string
