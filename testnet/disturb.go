@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -82,16 +83,21 @@ func (c *Cluster) Pause(i int) error {
 	return p.signal(sigStop)
 }
 
-// Resume lets a paused replica go on.
+// Resume lets a paused replica go on, and returns when it answers or has had
+// its time; that it ended instead is an error.
 func (c *Cluster) Resume(i int) error {
 	p, err := c.alive(i)
 	if err != nil {
 		return err
 	}
-	return p.signal(sigCont)
+	if err := p.signal(sigCont); err != nil {
+		return err
+	}
+	return c.survives(context.Background(), i)
 }
 
-// Restart stops replica i, if it runs, in good order, and starts it.
+// Restart stops replica i, if it runs, in good order, and starts it. That it
+// ends at once is an error with the last line of its log.
 func (c *Cluster) Restart(i int) error { return c.again(i, func() error { return nil }) }
 
 // Wipe stops replica i, removes all that it kept, the birth record too, and
@@ -135,6 +141,8 @@ func (c *Cluster) again(i int, between func() error) error {
 	if err := between(); err != nil {
 		return err
 	}
-	_, err = c.start(i)
-	return err
+	if _, err = c.start(i); err != nil {
+		return err
+	}
+	return c.survives(context.Background(), i)
 }

@@ -87,6 +87,37 @@ func TestEndsOfLogs(t *testing.T) {
 	}
 }
 
+// TestRestartSaysThatItFailed: success is that the process lives, and the status
+// of one that does not says why.
+func TestRestartSaysThatItFailed(t *testing.T) {
+	c := made(t, Options{Seed: "dead at once", Replicas: 1})
+	c.Command = func(string) []string { return []string{"sh", "-c", "echo first >&2; echo the disk is on fire >&2; exit 7"} }
+	err := c.Restart(0)
+	if err == nil || !strings.Contains(err.Error(), "the disk is on fire") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v", err)
+	}
+	if s := c.Status(t.Context(), 0); s.Condition != Stopped || !strings.Contains(s.Health, "the disk is on fire") || !strings.Contains(s.Health, c.LogFile(0)) {
+		t.Errorf("got %+v", s)
+	}
+}
+
+// TestAnotherGenesisIsRefused: a home without data would run unheard for ever.
+func TestAnotherGenesisIsRefused(t *testing.T) {
+	c, other := made(t, Options{Seed: "one", Replicas: 1}), made(t, Options{Seed: "other", Replicas: 1})
+	if err := SaveGenesis(c.Home(0)+"/genesis.toml", &other.Founding); err != nil {
+		t.Fatal(err)
+	}
+	for name, start := range map[string]func() error{
+		"up": func() error { _, err := c.Up(); return err }, "restart": func() error { return c.Restart(0) },
+	} {
+		err := start()
+		ours, theirs := c.Founding.Genesis.ID().Short(), other.Founding.Genesis.ID().Short()
+		if err == nil || !strings.Contains(err.Error(), ours) || !strings.Contains(err.Error(), theirs) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: got %v, want one line with %s and %s", name, err, ours, theirs)
+		}
+	}
+}
+
 // TestNobodyElseIsSignalled: a pid that belongs to somebody who started at
 // another time, or before the last boot, is nobody of ours.
 func TestNobodyElseIsSignalled(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -55,6 +56,9 @@ func (c *Cluster) Status(ctx context.Context, i int) ReplicaStatus {
 		s.Health = err.Error()
 		return s
 	case proc == nil:
+		if c.crashed(i) {
+			s.Health = "stopped: " + c.lastWord(i)
+		}
 		return s
 	}
 	s.Pid, s.Condition = proc.pid, condition(proc.pid)
@@ -72,6 +76,13 @@ func (c *Cluster) Status(ctx context.Context, i int) ReplicaStatus {
 		s.Health = "not ready: " + strings.Join(report.Unready, "; ")
 	}
 	return s
+}
+
+// crashed reports that a replica is gone that nobody here stopped: its pid file
+// is left behind.
+func (c *Cluster) crashed(i int) bool {
+	_, err := os.Stat(c.path(c.Manifest.Replicas[i].Pid))
+	return err == nil
 }
 
 // admin asks replicas for their status; connections are few and local.

@@ -63,6 +63,9 @@ func (c *Cluster) start(i int) (running bool, err error) {
 	if err := errors.Join(portFree(i, p.Address), portFree(i, p.Admin)); err != nil {
 		return false, err
 	}
+	if err := c.sameGenesis(i); err != nil {
+		return false, err
+	}
 	command, err := c.command(c.Home(i))
 	if err != nil {
 		return false, err
@@ -99,6 +102,60 @@ func (c *Cluster) command(home string) ([]string, error) {
 	} else {
 		return []string{exe, "node", "--home", home}, nil
 	}
+}
+
+// sameGenesis refuses to start a home of another cluster: without data to
+// contradict it, such a replica would run and never be heard by anybody. A home
+// that cannot be read says so itself, in its log.
+func (c *Cluster) sameGenesis(i int) error {
+	h := &Home{Dir: c.Home(i), Config: DefaultHomeConfig()}
+	if h.readConfig(Overrides{}) != nil {
+		return nil
+	}
+	path := h.path(h.Config.Genesis)
+	founding, err := LoadGenesis(path)
+	if err != nil {
+		return nil
+	}
+	if have, want := founding.Genesis.ID(), c.Founding.Genesis.ID(); have != want {
+		return fmt.Errorf("replica %d is of another cluster: %s has cluster id %s, %s has %s: copy the right one over the other",
+			i, path, have.Short(), c.path(c.Manifest.Genesis), want.Short())
+	}
+	return nil
+}
+
+// settleWithin is how long a replica that was started is watched: what is wrong
+// with a home shows at once, in a process that ends.
+const settleWithin = time.Second
+
+// survives watches replica i until its admin address answers, for a second at
+// most. If its process ends meanwhile, the error has the last line of its log.
+func (c *Cluster) survives(ctx context.Context, i int) error {
+	ctx, cancel := context.WithTimeout(ctx, settleWithin)
+	defer cancel()
+	for {
+		p, err := find(c.path(c.Manifest.Replicas[i].Pid))
+		if err != nil {
+			return err
+		}
+		if p == nil {
+			return fmt.Errorf("replica %d ended as soon as it was started: %s", i, c.lastWord(i))
+		}
+		if _, err := ask(ctx, c.Manifest.Replicas[i].Admin); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// lastWord is the last line of replica i's log, and where the rest stands.
+func (c *Cluster) lastWord(i int) string {
+	lines := strings.Split(strings.TrimSpace(c.Tail(i)), "\n")
+	return fmt.Sprintf("%s (log: %s)", strings.TrimSpace(lines[len(lines)-1]), c.LogFile(i))
 }
 
 // portFree looks before a replica is started, so that the answer to a taken
