@@ -40,6 +40,7 @@
 //
 //	goroutine       number               ends
 //	Statuses        1 per replica        with the call
+//	warnWhenAlone   1 per Home.Run       with the run
 //	Cluster.reap    1 per child process  when the child ends
 //
 // Source: ARCHITECTURE §4; PROTOCOL.md §8 for birth, wiping and amnesia.

@@ -98,6 +98,24 @@ func TestHomesAreStrict(t *testing.T) {
 	}
 }
 
+// TestAloneIsSaidOnce for each time that it lasted, and not before.
+func TestAloneIsSaidOnce(t *testing.T) {
+	quit, ticks, ended := make(chan struct{}), make(chan time.Time), make(chan struct{})
+	n, warned := 0, []int{}
+	go func() {
+		defer close(ended)
+		warnWhenAlone(quit, ticks, func() bool { n++; return n != 5 }, func() { warned = append(warned, n) })
+	}()
+	for range 40 {
+		ticks <- time.Time{}
+	}
+	close(quit)
+	<-ended
+	if want := []int{5 + aloneSeconds}; !slices.Equal(warned, want) {
+		t.Errorf("warned at ticks %v, want %v", warned, want)
+	}
+}
+
 // TestPortsAreDistinct and free, and outside the range of outgoing connections.
 func TestPortsAreDistinct(t *testing.T) {
 	ports, err := freePorts(40)

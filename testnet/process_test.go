@@ -91,7 +91,9 @@ func TestEndsOfLogs(t *testing.T) {
 // of one that does not says why.
 func TestRestartSaysThatItFailed(t *testing.T) {
 	c := made(t, Options{Seed: "dead at once", Replicas: 1})
-	c.Command = func(string) []string { return []string{"sh", "-c", "echo first >&2; echo the disk is on fire >&2; exit 7"} }
+	c.Command = func(string) []string {
+		return []string{"sh", "-c", "echo first >&2; echo the disk is on fire >&2; exit 7"}
+	}
 	err := c.Restart(0)
 	if err == nil || !strings.Contains(err.Error(), "the disk is on fire") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v", err)
@@ -185,7 +187,7 @@ func TestTableAndScreen(t *testing.T) {
 		{Replica: 1, Address: "127.0.0.1:2", Condition: Stopped, Health: "stopped"},
 	}
 	var plainTable, drawn bytes.Buffer
-	if err := WriteTable(&plainTable, all); err != nil {
+	if err := WriteTable(&plainTable, all, 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"0 primary", "70", "ab000000 @ 64", "stopped"} {
@@ -211,6 +213,25 @@ func TestTableAndScreen(t *testing.T) {
 	}
 	if got := strings.Count(lines.String(), "\n"); got != 2 {
 		t.Errorf("%d plain lines, want one per replica:\n%s", got, lines.String())
+	}
+}
+
+// TestTableFitsANarrowTerminal: all columns of a usual row within 80.
+func TestTableFitsANarrowTerminal(t *testing.T) {
+	report := &node.Report{Ready: true}
+	report.View, report.Applied, report.RootSeq = 12, 70000, 64000
+	all := []ReplicaStatus{{PeerID: "12D3KooWabcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNTAILTAIL", Address: "127.0.0.1:12345", Ready: true, Health: "ready", Report: report}}
+	var table bytes.Buffer
+	if err := WriteTable(&table, all, 80); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(table.String()) {
+		if len(line) > 81 {
+			t.Errorf("%d columns: %s", len(line)-1, line)
+		}
+	}
+	if !strings.Contains(table.String(), " TAILTAIL ") || len(all[0].PeerID) < 20 {
+		t.Errorf("got\n%s", table.String())
 	}
 }
 

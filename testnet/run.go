@@ -19,11 +19,48 @@ import (
 
 // Run runs the home's replica in this process until ctx ends.
 func (h *Home) Run(ctx context.Context) error {
-	c, err := h.nodeConfig(h.Logger())
+	log := h.Logger()
+	c, err := h.nodeConfig(log)
 	if err != nil {
 		return err
 	}
-	return node.Run(ctx, c)
+	n, err := node.Start(c)
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, n.Stop)
+	defer stop()
+	if len(h.Genesis.Replicas) > 1 {
+		quit, seconds := make(chan struct{}), time.NewTicker(time.Second)
+		defer seconds.Stop()
+		defer close(quit)
+		go warnWhenAlone(quit, seconds.C, func() bool { return len(n.Report().Heard) <= 1 }, func() {
+			log.Warn("no other member was heard for a while: do they run, at these addresses, with the same genesis?",
+				"seconds", aloneSeconds, "cluster", h.Genesis.ID().Short(), "addresses", h.Addresses)
+		})
+	}
+	return n.Wait()
+}
+
+// aloneSeconds is how long a replica may hear nobody before it says so.
+const aloneSeconds = 10
+
+// warnWhenAlone warns once each time that nobody was heard for so many ticks
+// in a row: members of another cluster refuse each other without a word, and a
+// wrong genesis looks like a network that is down.
+func warnWhenAlone(quit <-chan struct{}, ticks <-chan time.Time, alone func() bool, warn func()) {
+	for since := 0; ; {
+		select {
+		case <-quit:
+			return
+		case <-ticks:
+		}
+		if since++; !alone() {
+			since = 0
+		} else if since == aloneSeconds {
+			warn()
+		}
+	}
 }
 
 // nodeConfig joins the home's settings with the protocol and the application.

@@ -5,13 +5,29 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 )
 
-// WriteTable prints one line per replica under a heading.
-func WriteTable(w io.Writer, all []ReplicaStatus) error {
+// narrow is the width, in columns, below which peer ids are shortened: whole ones
+// fill most of a line.
+const narrow = 160
+
+// tailOf is how much of a peer id's end is shown then: its beginning is the same
+// for all keys of one type.
+const tailOf = 8
+
+// WriteTable prints one line per replica under a heading, for a terminal of so
+// many columns; 0 = no terminal, or any width.
+func WriteTable(w io.Writer, all []ReplicaStatus, columns int) error {
+	all = slices.Clone(all)
+	for i := range all {
+		if id := all[i].PeerID; columns > 0 && columns < narrow && len(id) > tailOf {
+			all[i].PeerID = id[len(id)-tailOf:]
+		}
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "REPLICA\tPEER ID\tADDRESS\tVIEW\tSEQUENCE\tSTATE ROOT\tHEALTH")
 	for _, s := range all {
@@ -38,8 +54,8 @@ func row(s ReplicaStatus) string {
 
 // Watch shows the table until ctx ends: redrawn in place on a terminal, and
 // otherwise a plain line whenever a replica's view or health changes.
-func (c *Cluster) Watch(ctx context.Context, w io.Writer, terminal bool) error {
-	var screen screen
+func (c *Cluster) Watch(ctx context.Context, w io.Writer, terminal bool, columns int) error {
+	screen := screen{columns: columns}
 	known := make([]string, c.Size())
 	for {
 		all := c.Statuses(ctx)
@@ -82,7 +98,7 @@ func plain(s ReplicaStatus) string {
 }
 
 // screen redraws lines in place.
-type screen struct{ lines int }
+type screen struct{ lines, columns int }
 
 // draw writes the table over the one before, in one write, so that it does not
 // flicker.
@@ -92,7 +108,7 @@ func (s *screen) draw(w io.Writer, all []ReplicaStatus) error {
 		fmt.Fprintf(&b, "\x1b[%dA", s.lines) // up to the heading
 	}
 	var table bytes.Buffer
-	if err := WriteTable(&table, all); err != nil {
+	if err := WriteTable(&table, all, s.columns); err != nil {
 		return err
 	}
 	s.lines = 0

@@ -16,6 +16,15 @@ import (
 // isTerminal decides between what people see and what programs read.
 func isTerminal(fd int) bool { return term.IsTerminal(fd) }
 
+// columns is the width of the terminal that f is, or 0 if it is none.
+func columns(f *os.File) int {
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
 // outputFlag is --output, for commands that scripts read.
 func outputFlag() cli.Flag {
 	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "text or json"}

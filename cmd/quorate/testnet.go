@@ -132,13 +132,13 @@ func settleUp(c *cli.Context, cluster *testnet.Cluster, started []int) error {
 			note("the cluster serves, but %s", line)
 		}
 	}
-	return testnet.WriteTable(os.Stdout, cluster.Statuses(c.Context))
+	return testnet.WriteTable(os.Stdout, cluster.Statuses(c.Context), columns(os.Stdout))
 }
 
 // foreground shows the cluster until it is interrupted, and stops it.
 func foreground(c *cli.Context, cluster *testnet.Cluster) error {
 	note("%d replicas in %s; Ctrl-C stops them", cluster.Size(), cluster.Dir)
-	err := cluster.Watch(c.Context, os.Stdout, onTerminal(os.Stdout))
+	err := cluster.Watch(c.Context, os.Stdout, onTerminal(os.Stdout), columns(os.Stdout))
 	note("stopping")
 	return errors.Join(err, cluster.Down())
 }
@@ -165,7 +165,7 @@ func testnetStatus(c *cli.Context, _ []string) error {
 	if machine {
 		return printSnake(all)
 	}
-	return testnet.WriteTable(os.Stdout, all)
+	return testnet.WriteTable(os.Stdout, all, columns(os.Stdout))
 }
 
 // testnetDown succeeds if nothing runs: that is what was asked for.
