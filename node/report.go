@@ -59,7 +59,7 @@ func (r *reporter) report(notes []consensus.Note) {
 func (r *reporter) line(n *consensus.Note) {
 	switch n.Kind {
 	case consensus.EnteredView:
-		r.log.Info("entered view", "view", n.View, "seq", n.Seq, "left_because", r.left.Reason, "note", n.Text)
+		r.log.Info("entered view", r.entered(n)...)
 	case consensus.LeftView:
 		r.left = *n
 		r.debug(n)
@@ -72,6 +72,18 @@ func (r *reporter) line(n *consensus.Note) {
 	default:
 		r.debug(n)
 	}
+}
+
+// entered are the fields of a view entered, without those that say nothing.
+func (r *reporter) entered(n *consensus.Note) []any {
+	a := []any{"view", n.View, "seq", n.Seq}
+	if r.left.Reason != "" {
+		a = append(a, "left_because", r.left.Reason)
+	}
+	if n.Text != "" {
+		a = append(a, "note", n.Text)
+	}
+	return a
 }
 
 // stable logs checkpoints, at most one a second: under load there are dozens.

@@ -77,6 +77,14 @@ func TestPersonalSettingsStayBehind(t *testing.T) {
 	}
 }
 
+// TestUnknownVariablesAreNamed: a mistyped setting is found, and nothing else.
+func TestUnknownVariablesAreNamed(t *testing.T) {
+	got := UnknownEnv([]string{"QUORATE_ENGINE_TICKS=1s", "QUORATE_ENGINE_TICK=1s", "QUORATE_DIR=x", "HOME=y"})
+	if want := []string{"QUORATE_ENGINE_TICKS"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 // TestHomesAreStrict: what does not fit is refused with one line.
 func TestHomesAreStrict(t *testing.T) {
 	c := made(t, Options{Seed: "strict"})

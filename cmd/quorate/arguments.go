@@ -23,6 +23,9 @@ func does(least, most int, do func(c *cli.Context, args []string) error) cli.Act
 		case most >= 0 && len(args) > most:
 			return usageError("%s takes no argument %q: see %s --help", commandPath(c), args[most], commandPath(c))
 		}
+		if err := patient(c); err != nil {
+			return err
+		}
 		return do(c, args)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -136,6 +137,9 @@ func withClient(c *cli.Context, do func(ctx context.Context, store client.KV) er
 		return err
 	}
 	defer a.release()
+	if limit := a.founding.Genesis.Limits.KeyBytes; slices.Contains(keyed, c.Command.Name) && len(c.Args().First()) > limit {
+		return fmt.Errorf("%w: the key has %d bytes, the cluster's limit for a key is %d", session.ErrTooLarge, len(c.Args().First()), limit)
+	}
 	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 	defer cancel()
 	cl, err := a.dial(ctx, session.Config{})
@@ -146,6 +150,25 @@ func withClient(c *cli.Context, do func(ctx context.Context, store client.KV) er
 	return explainTimeout(c, do(ctx, client.KV{Invoker: cl}))
 }
 
+// patient refuses a timeout that leaves no time for anything.
+func patient(c *cli.Context) error {
+	if t := c.Duration("timeout"); t <= 0 && has(c, "timeout") {
+		return usageError("--timeout %v: more than nothing", t)
+	}
+	return nil
+}
+
+// has reports whether the command knows the flag.
+func has(c *cli.Context, name string) bool {
+	return slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) })
+}
+
+// keyed are the commands whose first argument is a key.
+var keyed = []string{"put", "get", "del", "cas"}
+
+// reads are the commands of which it does not matter whether they were executed.
+var reads = []string{"get", "range", "export", "status"}
+
 // explainTimeout says what to do when time ran out.
 func explainTimeout(c *cli.Context, err error) error {
 	if !errors.Is(err, context.DeadlineExceeded) {
@@ -154,6 +177,9 @@ func explainTimeout(c *cli.Context, err error) error {
 	what := "nothing was executed"
 	if errors.Is(err, session.ErrUnknown) {
 		what = "the operation may have been executed: read before writing again"
+	}
+	if slices.Contains(reads, c.Command.Name) {
+		return &codedError{exitUnreachable, fmt.Errorf("the cluster did not answer within %v; `quorate status` tells why it does not progress: %w", c.Duration("timeout"), context.DeadlineExceeded)}
 	}
 	return &codedError{exitUnreachable, fmt.Errorf("the cluster did not answer within %v; %s; `quorate status` tells why it does not progress: %w",
 		c.Duration("timeout"), what, context.DeadlineExceeded)}

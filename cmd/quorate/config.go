@@ -29,6 +29,7 @@ func lookupEnv(name string) (string, bool) { return os.LookupEnv(name) }
 
 // configCheck goes on after a bad home: who repairs one wants to know of all.
 func configCheck(c *cli.Context, _ []string) error {
+	warnOfUnknown(os.Environ())
 	if home := c.Path("home"); home != "" {
 		return checkHome(c, home)
 	}

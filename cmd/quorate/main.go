@@ -49,6 +49,9 @@ func run(args []string) int {
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
 	defer signal.Stop(pipe)
+	if len(args) == 2 && args[1] == "--version" {
+		args = []string{args[0], "version"} // where everybody looks first
+	}
 	err := newApp(args).RunContext(ctx, args)
 	code := codeOf(err, ctx.Err() != nil)
 	if err != nil && code != exitInterrupted && !errors.Is(err, syscall.EPIPE) {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -45,11 +47,27 @@ func runNode(c *cli.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
+	if level := c.String("log-level"); c.IsSet("log-level") && !slices.Contains([]string{"debug", "info", "warn", "error"}, strings.ToLower(level)) {
+		return usageError("--log-level %q: write debug, info, warn or error", level)
+	}
+	if format := c.String("log-format"); c.IsSet("log-format") && format != "text" && format != "json" {
+		return usageError("--log-format %q: write text or json", format)
+	}
+	warnOfUnknown(os.Environ())
 	h, err := testnet.LoadHome(home, testnet.Overrides{Flags: flags, Lookup: lookupEnv}, passphrase(c))
 	if err != nil {
 		return err
 	}
 	return h.Run(c.Context)
+}
+
+// warnOfUnknown names the variables that look like settings and are none: a
+// mistyped one would be a setting that somebody believes in. It is no error, as
+// the environment may be meant for another version too.
+func warnOfUnknown(environment []string) {
+	for _, name := range testnet.UnknownEnv(environment) {
+		note("quorate: warning: environment variable %s sets nothing: config.toml lists the keys", name)
+	}
 }
 
 // settingFlags gathers the settings that flags give, by key.

@@ -41,6 +41,8 @@ func simulate(c *cli.Context, _ []string) error {
 		return err
 	case c.IsSet("seed") == c.IsSet("seeds"):
 		return usageError("%s needs --seeds N or --seed S", commandPath(c))
+	case c.IsSet("seeds") && c.Uint64("seeds") == 0:
+		return usageError("--seeds 0: at least 1")
 	case c.IsSet("seed"):
 		return replay(c, machine)
 	case c.Bool("trace"):
