@@ -453,3 +453,34 @@ func TestRetransmissionAfterRestart(t *testing.T) {
 		t.Errorf("%d requests pending", st.Pending)
 	}
 }
+
+// §6: a replica that left alone is let back in after a while, by the very next
+// view; and no more often than rejoining replicas are helped.
+func TestLoneLeaverIsLetBackIn(t *testing.T) {
+	l := newLab(t, 4)
+	l.submit(l.request(), 3)
+	l.ticks(25, []int{3}, only(3)) // nobody hears R3, and it loses patience
+	if st := l.desks[3].engine.Status(); st.View != 1 || !st.Changing {
+		t.Fatalf("R3 is in view %d", st.View)
+	}
+	l.ticks(courtesyPatience*20, l.all())
+	l.wantView(0, 0, 1, 2)
+	l.ticks(60, l.all())
+	l.wantView(1, 0, 1, 2, 3)
+
+	// One that asks again and again moves the others once in a while.
+	views := map[consensus.View]bool{}
+	for range 200 {
+		v := l.desks[0].engine.Status().View
+		views[v] = true
+		vc := l.rules.NewViewChange(l.keys[3], message.ViewChange{View: v + 1, Replica: 3})
+		for i := range 3 {
+			l.give(i, consensus.ReplicaPeer(3), vc.Frame)
+			l.give(i, consensus.ReplicaPeer(3), (&message.Status{View: v + 1, Changing: true}).Encode())
+		}
+		l.ticks(1, []int{0, 1, 2}, only(0, 1, 2))
+	}
+	if len(views) > 4 {
+		t.Errorf("%d views in 200 ticks for the sake of one replica", len(views))
+	}
+}

@@ -27,6 +27,7 @@ type pending struct {
 	since    int  // tick at which its clock started: admission, or the entry into this view
 	told     int  // tick at which the primary was last told of it
 	times    int  // how often it was told
+	asked    int  // tick at which the session table was asked of it; -1 never
 	proposed bool // in a slot of this view
 	queued   bool // in its lane
 	gone     bool
@@ -67,7 +68,7 @@ func (p *pool) find(k requestKey) *pending { return p.byKey[k] }
 // add admits a request; the caller has checked that there is room and that it
 // is not there yet.
 func (p *pool) add(q *consensus.Request, lane, tick int) *pending {
-	e := &pending{request: q, lane: lane, since: tick, told: tick}
+	e := &pending{request: q, lane: lane, since: tick, told: tick, asked: -1}
 	p.byKey[keyOf(q)] = e
 	p.order = append(p.order, e)
 	p.lanes[lane].count++

@@ -48,6 +48,7 @@ type position struct {
 	stamp      consensus.Time               // primary: of the last batch
 	dated      int                          // held proposals that wait for the clock
 	opened     consensus.Seq                // first slot of new proposals in this view
+	courtesy   int                          // tick of the last view change for the sake of one replica
 	recordedAt consensus.Seq                // log slot under which the view's records were last written
 	proposed   map[requestKey]consensus.Seq // requests in this view's new proposals, by slot
 }
@@ -80,6 +81,7 @@ type peer struct {
 	fill     consensus.Seq // the checkpoint that it waits for; 0 none
 	fillCap  consensus.Seq // until where it is helped at most
 	joinedTo bool          // we joined its VIEW-CHANGE in this rejoin
+	alone    int           // ticks for which it has been asking for the next view
 }
 
 func newReplica(p *Protocol) *replica {

@@ -55,9 +55,11 @@ func (r *replica) forward(p *pending) {
 		r.sendEarly(consensus.Peer{Kind: consensus.Topic}, consensus.Bodies, p.request.Raw)
 		r.note(consensus.Note{Kind: consensus.Forwarded, View: r.view.number, Replica: r.primary(), Digest: p.request.Digest})
 	}
-	if p.times >= 2 {
+	if p.times >= 2 && !r.state.active() && (p.asked < 0 || r.tick-p.asked > 2*r.cfg.Patience) {
+		p.asked = r.tick
 		// A restart or a state transfer may have gone past its execution, and
-		// then no primary will ever propose it: the session table knows.
+		// then no primary will ever propose it: the session table knows. It is
+		// not asked too often: answers stand in the queue of execution.
 		r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: p.request})
 	}
 }

@@ -188,6 +188,7 @@ func (r *replica) waitDropped(start viewchange.Start) {
 // if q replicas wait and no NEW-VIEW comes.
 func (r *replica) tickView() {
 	if !r.view.changing {
+		r.tickCourtesy()
 		return
 	}
 	if r.tick%(2*r.cfg.StatusEvery) == 0 {
@@ -197,5 +198,32 @@ func (r *replica) tickView() {
 	}
 	if r.view.waitSince >= 0 && r.tick-r.view.waitSince > r.patience() {
 		r.timedOut(r.view.number+1, "no NEW-VIEW in time")
+	}
+}
+
+// courtesyPatience is how many times the base patience a replica that left
+// alone waits for the others' courtesy.
+const courtesyPatience = 4
+
+// tickCourtesy lets a replica back in that left the view alone. It may have had
+// no better reason than a late message, it must not take part in this view any
+// more, and without it one crash more would stop the cluster. So its wish for
+// the very next view is granted after a while, but seldom: one replica may cost
+// the others a view change in RejoinEvery, and no more [B20].
+func (r *replica) tickCourtesy() {
+	for i := range r.peers {
+		p := &r.peers[i]
+		vc := r.views.Latest(consensus.ReplicaID(i))
+		if vc == nil || vc.View != r.view.number+1 || !r.heardLately(consensus.ReplicaID(i)) {
+			p.alone = 0
+			continue
+		}
+		p.alone++
+		if p.alone > courtesyPatience*r.cfg.Patience && r.tick-r.view.courtesy > r.cfg.RejoinEvery && r.rejoin.mayChange(vc.View) {
+			p.alone = 0
+			r.view.courtesy = r.tick
+			r.leave(vc.View, "let a replica back in that had left alone")
+			return
+		}
 	}
 }
