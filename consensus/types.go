@@ -28,7 +28,8 @@ func (t Time) Std() time.Time { return time.Unix(0, int64(t)).UTC() }
 type PeerKind uint8
 
 // The kinds of peers. The first three are ends of authenticated channels; the
-// last two are only ever destinations of a Send.
+// last two are destinations of a Send; a frame that came by the topic has that
+// as its From, for its propagation proves no author.
 const (
 	PeerReplica  PeerKind = iota + 1 // the member with id Replica
 	PeerClient                       // the client with public key Key
