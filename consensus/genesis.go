@@ -85,6 +85,7 @@ type Genesis struct {
 	Skew               Time // how far correct clocks may differ, nanoseconds
 	UnsafeDemo         bool // allows a quorum smaller than safe: demonstrations only
 	Quorum             int  // 0 = the right one; anything else needs UnsafeDemo
+	Faults             int  // 0 = as many as the bound allows; a wish for more needs UnsafeDemo
 }
 
 // NewGenesis returns a genesis with the default parameters.
@@ -124,6 +125,10 @@ func (g *Genesis) Validate() error {
 		return bad("limits: value_bytes %d and result_bytes %d must fit a frame of %d", l.ValueBytes, l.ResultBytes, MaxFrame)
 	case l.OperationSteps < 1 || l.Sessions < 1 || l.SessionBytes < l.ResultBytes || l.SessionIdle < 1e9:
 		return bad("limits: operation_steps and sessions are at least 1, session_bytes at least result_bytes, session_idle at least a second")
+	case g.Faults < 0 || g.Faults >= len(g.Replicas):
+		return bad("faults is %d: between 0 and %d are possible", g.Faults, len(g.Replicas)-1)
+	case g.Faults != 0 && !g.UnsafeDemo:
+		return bad("more faults than the bound allows need unsafe_demo = true")
 	case g.Skew < 0:
 		return bad("skew is negative")
 	case g.Quorum != 0 && !g.UnsafeDemo:
@@ -186,6 +191,9 @@ func (g *Genesis) ID() crypto.Digest {
 	u64(uint64(g.Skew))
 	flag(g.UnsafeDemo)
 	u64(uint64(g.Quorum))
+	if g.UnsafeDemo {
+		u64(uint64(g.Faults))
+	}
 	return crypto.Hash(b)
 }
 

@@ -41,9 +41,8 @@ const (
 
 // For is the system of a genesis. It fails, wrapping consensus.ErrGenesis, if
 // the protocol is unknown, the number of replicas is impossible, or a quorum
-// of one's own choice is asked for without UnsafeDemo. Such a quorum replaces
-// the right one and changes nothing else: it exists to demonstrate why the
-// bound is where it is.
+// or a number of faults of one's own choice is asked for without UnsafeDemo.
+// They exist to demonstrate why the bounds are where they are.
 func For(g consensus.Genesis) (System, error) {
 	n := len(g.Replicas)
 	if n < 1 || n > consensus.MaxReplicas {
@@ -58,15 +57,32 @@ func For(g consensus.Genesis) (System, error) {
 	default:
 		return System{}, fmt.Errorf("%w: protocol %q: choose %q or %q", consensus.ErrGenesis, g.Protocol, PBFT, Raft)
 	}
-	switch {
-	case g.Quorum == 0:
+	if g.Quorum == 0 && g.Faults == 0 {
 		return s, nil
-	case !g.UnsafeDemo:
-		return System{}, fmt.Errorf("%w: a quorum of %d instead of %d needs unsafe_demo = true", consensus.ErrGenesis, g.Quorum, s.quorum)
-	case g.Quorum < 0 || g.Quorum > n:
-		return System{}, fmt.Errorf("%w: a quorum of %d among %d replicas: between 1 and %d are possible", consensus.ErrGenesis, g.Quorum, n, n)
 	}
-	s.quorum = g.Quorum
+	return s.bent(g)
+}
+
+// bent is the system as a demonstration wants it: with a wish for more faults
+// than n allows, with a quorum that is not the right one, or with both.
+func (s System) bent(g consensus.Genesis) (System, error) {
+	switch {
+	case !g.UnsafeDemo:
+		return System{}, fmt.Errorf("%w: a quorum of %d instead of %d, or %d faults instead of %d, need unsafe_demo = true", consensus.ErrGenesis, g.Quorum, s.quorum, g.Faults, s.faults)
+	case g.Quorum < 0 || g.Quorum > s.size:
+		return System{}, fmt.Errorf("%w: a quorum of %d among %d replicas: between 1 and %d are possible", consensus.ErrGenesis, g.Quorum, s.size, s.size)
+	case g.Faults < 0 || g.Faults >= s.size:
+		return System{}, fmt.Errorf("%w: %d faults among %d replicas: between 1 and %d are possible", consensus.ErrGenesis, g.Faults, s.size, s.size-1)
+	}
+	if g.Faults != 0 && g.Protocol == PBFT {
+		s.faults, s.replies = g.Faults, g.Faults+1
+		s.quorum = min((s.size+s.faults+2)/2, s.size)
+	} else if g.Faults != 0 {
+		s.faults = g.Faults
+	}
+	if g.Quorum != 0 {
+		s.quorum = g.Quorum
+	}
 	return s, nil
 }
 

@@ -32,8 +32,13 @@ type Config struct {
 	Network  Weather
 	Disk     Disks
 	Hazards  []Hazard
-	RealKeys bool      // Ed25519 instead of keyed hashes
-	Trace    io.Writer // one readable line per event; may be nil
+	Faults   []Fault    // at fixed moments, beside the hazards
+	Traitors []Traitor  // replicas that misbehave
+	Gang     bool       // ... and share their keys and a plan
+	Villains []string   // clients that misbehave: specs of package byzantine, one client each
+	RealKeys bool       // Ed25519 instead of keyed hashes
+	Trace    io.Writer  // one readable line per event; may be nil
+	Watch    func(Step) // hears of everything, for charts; may be nil
 }
 
 // Trust is how much may go wrong, and who is believed.

@@ -20,12 +20,14 @@ var floors = [][]string{
 	{"pbft/message"},
 	{"checkpoint", "viewchange"},
 	{"pbft", "raft"},
-	{"driver", "client/session", "byzantine"},
+	{"driver", "client/session", "byzantine", "check"},
 	{lastBelowTheLine},
 	{"storage", "p2p"},
 	{"node", "client"},
 	{"testnet"},
-	{"cmd/quorate", "examples/*", "internal/tidy"},
+	{"trial"},
+	{"bounds"},
+	{"cmd/quorate", "examples/*", "internal/*"},
 }
 
 // lastBelowTheLine is the highest package without goroutines, clock and I/O.

@@ -1,0 +1,61 @@
+package byzantine
+
+import "quorate/consensus"
+
+// Letter is one frame to one end.
+type Letter struct {
+	To    consensus.Peer // a replica or a client; Topic stays one letter
+	Class consensus.Class
+	Bytes []byte
+	Early bool // promises nothing: may leave before records are durable
+}
+
+// Mail is what leaves a traitor in one step, one letter for each destination,
+// so that victims can be told apart. Out is the rest of the engine's output.
+type Mail struct {
+	Letters []Letter
+	Out     *consensus.Output
+}
+
+// unpack makes letters of an output: a frame for everyone becomes one letter
+// for each other replica.
+func unpack(e *Env, out *consensus.Output) *Mail {
+	m := &Mail{Out: out}
+	for _, s := range out.Early {
+		m.add(e, s, true)
+	}
+	for _, s := range out.Sends {
+		m.add(e, s, false)
+	}
+	return m
+}
+
+func (m *Mail) add(e *Env, s consensus.Send, early bool) {
+	if s.To.Kind != consensus.Everyone {
+		m.Letters = append(m.Letters, Letter{To: s.To, Class: s.Class, Bytes: s.Bytes, Early: early})
+		return
+	}
+	for id := range e.Genesis.Replicas {
+		if to := consensus.ReplicaID(id); to != e.Self {
+			m.Letters = append(m.Letters, Letter{To: consensus.ReplicaPeer(to), Class: s.Class, Bytes: s.Bytes, Early: early})
+		}
+	}
+}
+
+// pack writes the letters back into the output.
+func (m *Mail) pack() {
+	m.Out.Early, m.Out.Sends = nil, nil
+	for _, l := range m.Letters {
+		s := consensus.Send{To: l.To, Class: l.Class, Bytes: l.Bytes}
+		if l.Early {
+			m.Out.Early = append(m.Out.Early, s)
+		} else {
+			m.Out.Sends = append(m.Out.Sends, s)
+		}
+	}
+}
+
+// Post adds a frame for one replica.
+func (m *Mail) Post(to consensus.ReplicaID, class consensus.Class, frame []byte) {
+	m.Letters = append(m.Letters, Letter{To: consensus.ReplicaPeer(to), Class: class, Bytes: frame})
+}

@@ -1,0 +1,52 @@
+package trial
+
+import (
+	"quorate/check"
+	"quorate/consensus"
+	"quorate/sim"
+)
+
+// Spec is one experiment.
+type Spec struct {
+	Name     string
+	Protocol string // "pbft" or "raft"
+	Replicas int
+	Quorum   int // 0 = the right one; another is for showing what then happens
+	Assumed  int // faults that the cluster claims to tolerate; 0 = what the bound allows
+	Traitors []sim.Traitor
+	Gang     bool        // the traitors share their keys and a plan
+	Faults   []sim.Fault // at fixed moments
+	Villains []string    // misbehaving clients, one spec each
+	Clients  int         // honest clients; 0 = 2
+	Invoked  int         // operations of each; 0 = 40
+	Seed     uint64
+	Settle   consensus.Time // how long after the last fault everything must be answered; 0 = derived from the timeouts
+}
+
+// Outcome is how an experiment ended.
+type Outcome struct {
+	Verdict  check.Verdict
+	Live     bool // everything that was asked was answered within the bound
+	Deceived bool // a client believed what no honest replica answered
+	Asked    int  // operations
+	Answered int
+	Views    consensus.View // the highest that an honest replica was in
+	Steps    []sim.Step     // of a simulated run: bounded, the decisive ones
+	Elapsed  consensus.Time // virtual or real
+}
+
+// Word is the outcome in the words of the matrix: "safe and live", "safe but
+// stopped", "forked", "a client was deceived", or "unsafe".
+func (o *Outcome) Word() string {
+	switch {
+	case o.Verdict.Forked:
+		return "forked"
+	case o.Deceived:
+		return "a client was deceived"
+	case !o.Verdict.Safe():
+		return "unsafe"
+	case !o.Live:
+		return "safe but stopped"
+	}
+	return "safe and live"
+}
