@@ -102,13 +102,17 @@ type opening struct {
 // Safe to call concurrently if v is.
 func (r *Rules) Open(v crypto.Verifier, h *Horizon, in []consensus.Frame) []consensus.Opened {
 	openings := make([]opening, len(in))
-	var claims []crypto.Claim
+	total := 0
 	for i, f := range in {
 		openings[i] = r.decode(h, f)
-		claims = append(claims, openings[i].claims...)
+		total += len(openings[i].claims)
 	}
 	var ok []bool
-	if len(claims) > 0 {
+	if total > 0 {
+		claims := make([]crypto.Claim, 0, total)
+		for i := range openings {
+			claims = append(claims, openings[i].claims...)
+		}
 		ok = v.Verify(claims)
 	}
 	out := make([]consensus.Opened, len(in))
@@ -239,7 +243,7 @@ func (r *Rules) decodeMessage(h *Horizon, f consensus.Frame, o *opening) (any, e
 		}
 		o.author = consensus.ReplicaPeer(v.Replica)
 		if o.reason = h.settled(&v); o.reason == "" {
-			o.claims = []crypto.Claim{r.Claim(&v)}
+			o.claims = []crypto.Claim{r.claim(kind, v.Replica, f.Bytes[:voteBody], v.Sig)}
 		}
 		return &v, nil
 	case ViewChangeKind, NewViewKind:
@@ -289,7 +293,8 @@ func (r *Rules) decodePrePrepare(h *Horizon, f consensus.Frame, o *opening) (any
 	if err := r.checkBatch(b); err != nil {
 		return nil, err
 	}
-	o.claims = r.batchClaims([]crypto.Claim{r.Claim(&v)}, b)
+	o.claims = append(make([]crypto.Claim, 0, 1+len(b.Requests)), r.claim(PrePrepareKind, v.Replica, f.Bytes[:voteBody], v.Sig))
+	o.claims = r.batchClaims(o.claims, b)
 	return &PrePrepare{Vote: v, Batch: b, Frame: f.Bytes}, nil
 }
 

@@ -3,6 +3,7 @@ package message
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 
@@ -105,6 +106,7 @@ func (r *Rules) readPrepared(s *cryptobyte.String, vc *ViewChange, count int) ([
 
 // viewChangeClaims appends what has to be verified before vc counts.
 func (r *Rules) viewChangeClaims(dst []crypto.Claim, vc *ViewChange) []crypto.Claim {
+	dst = slices.Grow(dst, 1+(1+len(vc.Prepared))*r.System.Quorum())
 	dst = append(dst, r.sealClaim(ViewChangeKind, vc.Replica, vc.Frame))
 	if vc.Checkpoint != nil {
 		dst = r.claims(dst, vc.Checkpoint)
@@ -220,6 +222,11 @@ func (r *Rules) readProposals(s *cryptobyte.String, nv *NewView) error {
 
 // newViewClaims appends what has to be verified before nv can be judged.
 func (r *Rules) newViewClaims(dst []crypto.Claim, nv *NewView) []crypto.Claim {
+	count := 1 + len(nv.Proposals)
+	for _, vc := range nv.ViewChanges {
+		count += 1 + (1+len(vc.Prepared))*r.System.Quorum()
+	}
+	dst = slices.Grow(dst, count)
 	dst = append(dst, r.sealClaim(NewViewKind, nv.Replica, nv.Frame))
 	for i := range nv.Proposals {
 		dst = append(dst, r.Claim(&nv.Proposals[i]))
