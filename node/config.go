@@ -32,6 +32,20 @@ type Config struct {
 	Tick        time.Duration // between two Tick events; 0 = 10 ms
 	Bounds      Bounds        // zero fields stand for their defaults
 	Log         *slog.Logger  // nil logs nothing
+
+	// Replies is asked what to answer clients in the place of what execution
+	// brought; nil = as executed. Called by the executor, between two jobs.
+	Replies func([]consensus.Reply) []consensus.Reply
+	Witness Witness // nil = nobody looks on
+}
+
+// Witness is told what the replica does at the moment when it does it, which is
+// when the records behind it are durable: nothing that it hears is ever undone
+// by a crash. Its methods are called by the loop: they do not block, and only
+// read.
+type Witness interface {
+	Sends([]consensus.Send)
+	Executes([]consensus.Job)
 }
 
 // Disk is what a replica keeps.

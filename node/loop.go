@@ -77,6 +77,9 @@ func (n *Node) Append(t driver.Ticket, records []consensus.Record, forget consen
 
 // Send hands frames to the network.
 func (n *Node) Send(sends []consensus.Send) {
+	if n.config.Witness != nil {
+		n.config.Witness.Sends(sends)
+	}
 	for i := range sends {
 		n.send(sends[i].To, sends[i].Class, sends[i].Bytes)
 	}
@@ -99,7 +102,12 @@ func (n *Node) Read(reads []consensus.ChunkRead) {
 }
 
 // Execute hands jobs to the executor.
-func (n *Node) Execute(jobs []consensus.Job) { n.executor.execute(jobs) }
+func (n *Node) Execute(jobs []consensus.Job) {
+	if n.config.Witness != nil {
+		n.config.Witness.Executes(jobs)
+	}
+	n.executor.execute(jobs)
+}
 
 // Note reports facts. Two kinds have an errand on the disk, which is run once
 // the records of the same step are synced.

@@ -191,8 +191,12 @@ func (r receiver) Frames(group []consensus.Frame) {
 
 // outcome passes on what execution brought about.
 func (n *Node) outcome(out app.Outcome) {
-	for i := range out.Replies {
-		r := &out.Replies[i]
+	replies := out.Replies
+	if n.config.Replies != nil && len(replies) > 0 {
+		replies = n.config.Replies(replies)
+	}
+	for i := range replies {
+		r := &replies[i]
 		n.send(consensus.ClientPeer(r.Client), consensus.Bodies, r.Encode())
 	}
 	for i := range out.Refusals {

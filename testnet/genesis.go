@@ -28,6 +28,7 @@ type genesisFile struct {
 	Skew               Duration      `toml:"skew" comment:"how far correct clocks may differ"`
 	UnsafeDemo         bool          `toml:"unsafe_demo,omitempty" comment:"allows a quorum that is too small: demonstrations only"`
 	Quorum             int           `toml:"quorum,omitempty" comment:"0 = the right one"`
+	Faults             int           `toml:"faults,omitempty" comment:"0 = as many as the bound allows; more needs unsafe_demo"`
 	OpenClients        bool          `toml:"open_clients" comment:"true: any key may write"`
 	Replicas           []string      `toml:"replicas" comment:"public keys; a replica's id is its place, from 0"`
 	Clients            []clientEntry `toml:"clients,omitempty"`
@@ -93,7 +94,7 @@ func (f *genesisFile) founding() (*Founding, error) {
 	g := consensus.Genesis{
 		Name: f.Name, Protocol: f.Protocol, Epoch: f.Epoch, OpenClients: f.OpenClients,
 		CheckpointInterval: consensus.Seq(f.CheckpointInterval), Window: consensus.Seq(f.Window),
-		Skew: consensus.Time(f.Skew), UnsafeDemo: f.UnsafeDemo, Quorum: f.Quorum, Limits: f.Limits.genesis(),
+		Skew: consensus.Time(f.Skew), UnsafeDemo: f.UnsafeDemo, Quorum: f.Quorum, Faults: f.Faults, Limits: f.Limits.genesis(),
 	}
 	for i, text := range f.Replicas {
 		k, err := strongKey(text)
@@ -170,7 +171,7 @@ func fileOf(g consensus.Genesis, addresses []string) genesisFile {
 	f := genesisFile{
 		Name: g.Name, Protocol: g.Protocol, Epoch: g.Epoch, OpenClients: g.OpenClients,
 		CheckpointInterval: uint64(g.CheckpointInterval), Window: uint64(g.Window), Skew: Duration(g.Skew),
-		UnsafeDemo: g.UnsafeDemo, Quorum: g.Quorum,
+		UnsafeDemo: g.UnsafeDemo, Quorum: g.Quorum, Faults: g.Faults,
 		Limits: limits{
 			OperationBytes: l.OperationBytes, RequestOperations: l.RequestOperations, RequestBytes: l.RequestBytes,
 			BatchBytes: l.BatchBytes, BatchRequests: l.BatchRequests, KeyBytes: l.KeyBytes, ValueBytes: l.ValueBytes,

@@ -27,6 +27,27 @@ func TestGenesisSurvivesItsFile(t *testing.T) {
 	}
 }
 
+// TestGenesisOfADemonstration: a wish for more faults than the bound allows is
+// written, read back, and refused without unsafe_demo.
+func TestGenesisOfADemonstration(t *testing.T) {
+	c := made(t, Options{Replicas: 3, Seed: "x", Adjust: func(g *consensus.Genesis) { g.UnsafeDemo, g.Faults, g.Quorum = true, 1, 2 }})
+	path := filepath.Join(c.Dir, "genesis.toml")
+	read, err := LoadGenesis(path)
+	if err != nil || read.Genesis.Faults != 1 || read.Genesis.ID() != c.Founding.Genesis.ID() {
+		t.Fatalf("got %+v, %v", read, err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(b), "unsafe_demo = true", "unsafe_demo = false", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadGenesis(path); err == nil || !strings.Contains(err.Error(), "unsafe_demo = true") {
+		t.Errorf("without unsafe_demo: %v", err)
+	}
+}
+
 // TestSameSeedSameKeys: a seed makes the same cluster, another another.
 func TestSameSeedSameKeys(t *testing.T) {
 	a, b, other, random := made(t, Options{Seed: "s"}), made(t, Options{Seed: "s"}), made(t, Options{Seed: "t"}), made(t, Options{})
