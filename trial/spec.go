@@ -1,10 +1,15 @@
 package trial
 
 import (
+	"errors"
+
 	"quorate/check"
 	"quorate/consensus"
 	"quorate/sim"
 )
+
+// ErrSpec is what errors wrap when a Spec cannot be run at all.
+var ErrSpec = errors.New("this cannot be tried")
 
 // Spec is one experiment.
 type Spec struct {
@@ -20,6 +25,8 @@ type Spec struct {
 	Clients  int         // honest clients; 0 = 2
 	Invoked  int         // operations of each; 0 = 40
 	Seed     uint64
+	Rough    bool           // the seed draws network, disks and timing too; else they are quick and quiet
+	RealKeys bool           // Ed25519 in the simulator too, so that evidence holds outside of it
 	Settle   consensus.Time // how long after the last fault everything must be answered; 0 = derived from the timeouts
 }
 
@@ -33,6 +40,8 @@ type Outcome struct {
 	Views    consensus.View // the highest that an honest replica was in
 	Steps    []sim.Step     // of a simulated run: bounded, the decisive ones
 	Elapsed  consensus.Time // virtual or real
+	Genesis  consensus.Genesis
+	Statuses []consensus.Status // at the end, of the replicas that answered
 }
 
 // Word is the outcome in the words of the matrix: "safe and live", "safe but
@@ -40,13 +49,22 @@ type Outcome struct {
 func (o *Outcome) Word() string {
 	switch {
 	case o.Verdict.Forked:
-		return "forked"
+		return Forked
 	case o.Deceived:
-		return "a client was deceived"
+		return Deceived
 	case !o.Verdict.Safe():
-		return "unsafe"
+		return Unsafe
 	case !o.Live:
-		return "safe but stopped"
+		return Stopped
 	}
-	return "safe and live"
+	return Live
 }
+
+// The words of Outcome.Word.
+const (
+	Live     = "safe and live"
+	Stopped  = "safe but stopped"
+	Forked   = "forked"
+	Deceived = "a client was deceived"
+	Unsafe   = "unsafe"
+)

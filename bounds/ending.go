@@ -1,0 +1,149 @@
+package bounds
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"quorate/trial"
+)
+
+// fit leaves out what does not fit: replies first, then what comes last before
+// the end.
+func (d *drawer) fit(rows []Line) []Line {
+	excess := -maxArrows
+	for _, r := range rows {
+		if r.Kind == Message {
+			excess++
+		}
+	}
+	if excess <= 0 {
+		return rows
+	}
+	drop := map[int]bool{}
+	for pass := range 2 {
+		for i := len(rows) - 1; i >= 0 && len(drop) < excess; i-- {
+			if rows[i].Kind == Message && (pass == 1 || strings.HasPrefix(rows[i].Text, "REPLY")) {
+				drop[i] = true
+			}
+		}
+	}
+	d.chart.Cut = len(drop)
+	var left []Line
+	for i, r := range rows {
+		if !drop[i] {
+			left = append(left, r)
+		}
+	}
+	return left
+}
+
+// markFork marks the executions of honest replicas that exclude each other.
+func (d *drawer) markFork() {
+	if !d.result.Outcome.Verdict.Forked {
+		return
+	}
+	values := map[int]bool{}
+	for _, r := range d.chart.Rows {
+		if r.Kind == Execution && r.Value >= 0 && !d.chart.Ends[r.From].Traitor {
+			values[r.Value] = true
+		}
+	}
+	for i := range d.chart.Rows {
+		r := &d.chart.Rows[i]
+		r.Fork = len(values) > 1 && r.Kind == Execution && !d.chart.Ends[r.From].Traitor
+	}
+}
+
+// end says how it ended and why.
+func (d *drawer) end() {
+	o, c := &d.result.Outcome, d.chart
+	c.Slot = d.slot()
+	switch o.Word() {
+	case trial.Forked:
+		c.Tone, c.Ending = "bad", d.forked()
+	case trial.Deceived:
+		c.Tone = "bad"
+		c.Ending = []string{"A client was deceived: it believed equal replies that no honest replica sent. Replies are authentic by their channel only, so that nobody can be shown to have lied."}
+	case trial.Stopped:
+		c.Tone, c.Ending = "stopped", d.lacking()
+	case trial.Live:
+		c.Tone = "good"
+		c.Ending = []string{fmt.Sprintf("Safe and live: %d of %d operations answered, highest view %d.", o.Answered, o.Asked, o.Views)}
+	default:
+		c.Tone = "bad"
+		for _, v := range o.Verdict.Violations {
+			c.Ending = append(c.Ending, v.String())
+		}
+	}
+}
+
+// slot names what the chart shows.
+func (d *drawer) slot() string {
+	for _, r := range d.result.Outcome.Steps {
+		if s, ok := d.read(r.Frame); ok && s.Seq != 0 {
+			return fmt.Sprintf("sequence number %d", s.Seq)
+		}
+	}
+	return "what was said while nothing was ordered"
+}
+
+// forked says who executed what, and who is convicted of it.
+func (d *drawer) forked() []string {
+	who := map[string][]string{}
+	var order []string
+	for _, r := range d.chart.Rows {
+		if r.Kind != Execution || r.Value < 0 || d.chart.Ends[r.From].Traitor {
+			continue
+		}
+		letter := d.chart.Values[r.Value].Letter
+		if !slices.Contains(order, letter) {
+			order = append(order, letter)
+		}
+		who[letter] = append(who[letter], d.chart.Ends[r.From].Name)
+	}
+	text := fmt.Sprintf("Fork at n=%d", d.result.Outcome.Verdict.ForkAt)
+	for i, letter := range order {
+		sep := ", "
+		if i == 0 {
+			sep = ": "
+		}
+		text += sep + strings.Join(who[letter], " ") + " executed " + letter
+	}
+	lines := []string{text + "."}
+	if named := d.result.Outcome.Verdict.Culprits; len(named) > 0 {
+		lines = append(lines, fmt.Sprintf("Evidence convicts %s.", replicas(named)))
+		for _, e := range d.result.Outcome.Verdict.Evidence {
+			if len(lines) <= maxLacks {
+				lines = append(lines, "Proof: "+e.Fault.String()+".")
+			}
+		}
+	}
+	return lines
+}
+
+// maxLacks bounds the sentences of an ending.
+const maxLacks = 5
+
+// lacking says what is missing, and whom: each replica's own word.
+func (d *drawer) lacking() []string {
+	lines := []string{fmt.Sprintf("Safe, but stopped: %d of %d operations answered.", d.result.Outcome.Answered, d.result.Outcome.Asked)}
+	for _, s := range d.result.Outcome.Statuses {
+		if d.result.traitor(s.Replica) || len(s.Waiting) == 0 || len(lines) > maxLacks {
+			continue
+		}
+		w := s.Waiting[0]
+		text := fmt.Sprintf("R%d waits for %s in view %d", s.Replica, w.What, w.View)
+		if w.Seq != 0 {
+			text += fmt.Sprintf(", n=%d", w.Seq)
+		}
+		if w.Need > 0 {
+			text += fmt.Sprintf(": %d of %d", len(w.Have), w.Need)
+		}
+		if len(w.Missing) > 0 {
+			text += ", lacking " + replicas(w.Missing)
+		}
+		lines = append(lines, text+".")
+	}
+	return lines
+}
