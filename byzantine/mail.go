@@ -2,7 +2,8 @@ package byzantine
 
 import "quorate/consensus"
 
-// Letter is one frame to one end.
+// Letter is one frame to one end. Its bytes are shared with other letters and
+// with the log: who changes them changes a copy.
 type Letter struct {
 	To    consensus.Peer // a replica or a client; Topic stays one letter
 	Class consensus.Class
@@ -11,10 +12,18 @@ type Letter struct {
 }
 
 // Mail is what leaves a traitor in one step, one letter for each destination,
-// so that victims can be told apart. Out is the rest of the engine's output.
+// so that victims can be told apart.
+//
+// A mask may do with Letters what it likes: they are those that its Spec
+// selects by victim, kind, moment and chance. Rest are the others, to be read
+// and left alone. Out is the rest of the engine's output.
 type Mail struct {
 	Letters []Letter
+	Rest    []Letter
 	Out     *consensus.Output
+	Heard   []consensus.Frame     // what came in from other replicas, in this step, before any mask; read-only
+	Victims []consensus.ReplicaID // other replicas that the Spec selects; read-only
+	Act     bool                  // the moment has come, and chance has struck: masks that invent letters do it now
 }
 
 // unpack makes letters of an output: a frame for everyone becomes one letter

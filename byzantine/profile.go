@@ -1,5 +1,11 @@
 package byzantine
 
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
 // Outcome is what a run must end in.
 type Outcome string
 
@@ -14,7 +20,8 @@ const (
 	Deceives    Outcome = "a client is deceived"
 )
 
-// Param is a parameter of a profile.
+// Param is a parameter of a profile. The first one of a profile is its main
+// parameter, whose name may be left out.
 type Param struct{ Name, Default, Help string }
 
 // Profile describes a behaviour that can be named.
@@ -28,4 +35,105 @@ type Profile struct {
 	Params    []Param
 	AtF       Outcome // with f such replicas of 3f+1
 	AtF1      Outcome // with f+1 that collude
+}
+
+// entry is a profile with what makes it work. A behaviour has at least one of
+// mask, voice and wrap, or it is a villain's.
+type entry struct {
+	Profile
+	mask    func(*Env, Spec) (mask, error)      // between the engine and the network
+	voice   func(*Env, Spec) (voice, error)     // between execution and clients
+	wrap    func(*Env, Spec) (Behaviour, error) // around New
+	villain func(*Villain, Spec) (plot, error)  // of a client
+}
+
+// table lists every behaviour, in the order of the catalogue.
+func table() []entry {
+	return slices.Concat(neutralProfiles(), pbftProfiles(), villainProfiles())
+}
+
+// Catalogue lists every behaviour that can be named.
+func Catalogue() []Profile {
+	var all []Profile
+	for _, e := range table() {
+		all = append(all, e.Profile)
+	}
+	return all
+}
+
+// Lookup finds a behaviour by its name or one of its aliases.
+func Lookup(name string) (Profile, bool) {
+	e, err := find(name)
+	if err != nil {
+		return Profile{}, false
+	}
+	return e.Profile, true
+}
+
+func find(name string) (*entry, error) {
+	for _, e := range table() {
+		if e.Name == name || slices.Contains(e.Aliases, name) {
+			return &e, nil
+		}
+	}
+	return nil, unknown(name)
+}
+
+// known lists the names in order.
+func known() []string {
+	var all []string
+	for _, p := range Catalogue() {
+		all = append(all, p.Name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// spellings lists names and aliases.
+func spellings() []string {
+	all := known()
+	for _, p := range Catalogue() {
+		all = append(all, p.Aliases...)
+	}
+	return all
+}
+
+// complete finds the entry of s, checks what the profile knows, and fills in
+// the defaults.
+func complete(s Spec, client bool, protocol string) (*entry, Spec, error) {
+	e, err := find(s.Name)
+	if err != nil {
+		return nil, s, err
+	}
+	wrong := func(word, why string) (*entry, Spec, error) {
+		return nil, s, &ParamError{Behaviour: s.Name, Word: word, Why: why}
+	}
+	switch {
+	case e.Client && !client:
+		return wrong(s.Name, "a client does this, not a replica")
+	case !e.Client && client:
+		return wrong(s.Name, "a replica does this, not a client")
+	case e.Protocols != nil && !slices.Contains(e.Protocols, protocol):
+		return wrong(s.Name, fmt.Sprintf("needs a protocol of %v, and this cluster runs %q", e.Protocols, protocol))
+	case s.Main != "" && len(e.Params) == 0:
+		return wrong(s.Main, "it takes no main parameter")
+	}
+	s.Name, s.Options = e.Name, maps.Clone(s.Options)
+	for name := range s.Options {
+		if len(e.Params) == 0 || !slices.ContainsFunc(e.Params[1:], func(p Param) bool { return p.Name == name }) {
+			return wrong(name, "it takes no such parameter")
+		}
+	}
+	for i, p := range e.Params {
+		switch {
+		case i == 0 && s.Main == "":
+			s.Main = p.Default
+		case i > 0 && s.Options[p.Name] == "":
+			if s.Options == nil {
+				s.Options = map[string]string{}
+			}
+			s.Options[p.Name] = p.Default
+		}
+	}
+	return e, s, nil
 }

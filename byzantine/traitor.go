@@ -1,8 +1,10 @@
 package byzantine
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"quorate/consensus"
 	"quorate/crypto"
@@ -26,7 +28,7 @@ type Env struct {
 	Signer   crypto.Signer
 	Gang     []Member // those who share their keys and a plan with this one; itself may stand in it
 	Patience int      // ticks that the honest wait before they leave a view
-	Seed     uint64   // of all that is drawn
+	Seed     uint64   // of all that is drawn; a gang shares it
 }
 
 // Plan is what a traitor is to do: immutable, checked, and nil for the honest.
@@ -35,10 +37,13 @@ type Plan struct{ specs []Spec }
 // Plan checks specs. It fails if one asks for what there is not, or for what
 // the genesis' protocol cannot do.
 func (e *Env) Plan(specs ...Spec) (*Plan, error) {
-	if _, err := e.masks(specs); err != nil {
+	_, masks := e.masks(specs)
+	_, voices := e.voices(specs)
+	_, wraps := e.wraps(specs)
+	if err := cmp.Or(masks, voices, wraps); err != nil {
 		return nil, fmt.Errorf("replica %d cannot be turned: %w", e.Self, err)
 	}
-	return &Plan{specs: specs}, nil
+	return &Plan{specs: slices.Clone(specs)}, nil
 }
 
 // Traitor is a protocol that does what its plan says.
@@ -46,6 +51,8 @@ type Traitor struct {
 	inner   consensus.Protocol
 	env     Env
 	current func() *Plan
+	begun   *Plan          // the plan that was put on last
+	since   consensus.Time // ... and when, by the host's clock
 }
 
 var _ consensus.Protocol = (*Traitor)(nil)
@@ -57,37 +64,81 @@ func New(inner consensus.Protocol, env Env, current func() *Plan) *Traitor {
 	return &Traitor{inner: inner, env: env, current: current}
 }
 
-// Open implements consensus.Protocol.
+// Open implements consensus.Protocol. It keeps the frame beside each message,
+// for behaviours that repeat what they heard.
 func (t *Traitor) Open(v crypto.Verifier, h consensus.Horizon, in []consensus.Frame) []consensus.Opened {
-	return t.inner.Open(v, h, in)
+	if t.current() == nil {
+		return t.inner.Open(v, h, in)
+	}
+	plain, sides := unmark(&t.env, in)
+	opened := t.inner.Open(v, h, plain)
+	for i := range opened {
+		if r, ok := opened[i].Event.(consensus.Receive); ok {
+			opened[i].Event = consensus.Receive{From: r.From, Message: heard{message: r.Message, frame: plain[i].Bytes, side: sides[i]}}
+		}
+	}
+	return opened
 }
 
-// Mouth is what a traitor's host sends its replies through on their way to
-// clients: the honest have none. It shares nothing with the engine, for hosts
-// execute beside it. Not safe for concurrent use.
-type Mouth struct {
-	env     Env
-	current func() *Plan
+// heard is a message with the frame that it came in.
+type heard struct {
+	message any
+	frame   []byte
+	side    side // which engine of a twin it is for
 }
 
-// NewMouth makes the mouth of the same traitor.
-func NewMouth(env Env, current func() *Plan) *Mouth { return &Mouth{env: env, current: current} }
-
-// Say returns what is said in the place of rs.
-func (m *Mouth) Say(rs []consensus.Reply) []consensus.Reply { return rs }
-
-// mask is one behaviour at work in one life of one replica.
+// mask is one behaviour at work in one life of one replica. It is asked at each
+// step while its plan is on, in the order of hear and speak.
 type mask interface {
-	// hear changes what is about to reach the engine.
-	hear(b *consensus.Burst)
-	// speak changes what is about to leave. The burst is the one that the
-	// engine heard.
+	// hear changes what is about to reach the engine: of the events only those
+	// of peers, and of them those that the Spec selects; and the clock. The
+	// number of ticks in the burst is for those who wait.
+	hear(b *consensus.Burst, ticks int)
+	// speak changes what is about to leave. The burst is all that the engine
+	// heard, the host's own events included.
 	speak(b *consensus.Burst, m *Mail)
 }
 
-// dice makes the stream of one purpose.
+// holder is a mask that holds letters back: they are let go when it is taken off.
+type holder interface{ letGo() []Letter }
+
+// ticker is a mask that changes how many ticks the engine hears in a step.
+type ticker interface{ beat(ticks int) int }
+
+// listens is embedded by masks that do not change what is heard.
+type listens struct{}
+
+func (listens) hear(*consensus.Burst, int) {}
+
+// says is embedded by masks that do not change what is said.
+type says struct{}
+
+func (says) speak(*consensus.Burst, *Mail) {}
+
+// maxHeld bounds the letters, and the events, that one mask holds; maxHeldBytes
+// bounds the letters' bytes.
+const (
+	maxHeld      = 4096
+	maxHeldBytes = 32 << 20
+)
+
+// sinceOf is when plan p was put on: before a restart, too.
+func (t *Traitor) sinceOf(p *Plan, now consensus.Time) consensus.Time {
+	if t.begun != p {
+		t.begun, t.since = p, now
+	}
+	return t.since
+}
+
+// dice makes the stream of one purpose, of this traitor alone.
 func (e *Env) dice(purpose string) *rand.Rand {
-	d := crypto.Hash(fmt.Appendf(nil, "quorate/byzantine/%d/%d/%s", e.Seed, e.Self, purpose))
+	return e.shared(fmt.Sprintf("R%d/%s", e.Self, purpose))
+}
+
+// shared makes the stream that every member of a gang draws the same from for
+// one purpose, such as a view and a sequence number: a plan without a talk.
+func (e *Env) shared(purpose string) *rand.Rand {
+	d := crypto.Hash(fmt.Appendf(nil, "quorate/byzantine/%d/%s", e.Seed, purpose))
 	return rand.New(rand.NewPCG(word(d[:8]), word(d[8:16])))
 }
 

@@ -1,0 +1,102 @@
+package byzantine
+
+import (
+	"math/rand/v2"
+	"slices"
+
+	"quorate/consensus"
+)
+
+// filter stands before a mask and hands it only what its Spec selects.
+type filter struct {
+	mask
+	spec    Spec
+	names   namer
+	dice    *rand.Rand
+	victims []consensus.ReplicaID
+	since   consensus.Time // when it was put on
+	open    bool           // in this step: between after and until
+}
+
+func newFilter(e *Env, m mask, s Spec, purpose string) *filter {
+	f := &filter{mask: m, spec: s, names: namers[e.Genesis.Protocol], dice: e.dice("chance " + purpose)}
+	for id := range e.Genesis.Replicas {
+		if r := consensus.ReplicaID(id); r != e.Self && (s.To == nil || slices.Contains(s.To, r)) {
+			f.victims = append(f.victims, r)
+		}
+	}
+	return f
+}
+
+// hear lets the mask change the selected events. The host's own come first and
+// the ticks last, as always; a burst never grows beyond its bound.
+func (f *filter) hear(b *consensus.Burst) {
+	f.open = f.spec.open(b.Now - f.since)
+	var rest, ticks []consensus.Event
+	chosen := consensus.Burst{Now: b.Now}
+	for _, e := range b.Events {
+		switch _, tick := e.(consensus.Tick); {
+		case tick:
+			ticks = append(ticks, e)
+		case f.open && f.picksEvent(e) && f.strikes():
+			chosen.Events = append(chosen.Events, e)
+		default:
+			rest = append(rest, e)
+		}
+	}
+	f.mask.hear(&chosen, len(ticks))
+	if t, hasty := f.mask.(ticker); hasty && f.open {
+		ticks = slices.Repeat([]consensus.Event{consensus.Tick{}}, t.beat(len(ticks)))
+	}
+	b.Now = chosen.Now
+	room := max(0, consensus.MaxBurst-len(rest)-len(ticks))
+	chosen.Events = chosen.Events[:min(room, len(chosen.Events))]
+	b.Events = slices.Concat(rest, chosen.Events, ticks)
+}
+
+// speak lets the mask change the selected letters.
+func (f *filter) speak(b *consensus.Burst, m *Mail) {
+	var chosen, rest []Letter
+	for i := range m.Letters {
+		if l := m.Letters[i]; f.open && f.picksLetter(&l) && f.strikes() {
+			chosen = append(chosen, l)
+		} else {
+			rest = append(rest, l)
+		}
+	}
+	own := Mail{Letters: chosen, Rest: rest, Out: m.Out, Heard: m.Heard, Victims: f.victims, Act: f.open && f.strikes()}
+	f.mask.speak(b, &own)
+	m.Letters = append(slices.Clip(own.Rest), own.Letters...)
+}
+
+// open reports whether a behaviour is on, so long after it was put on.
+func (s *Spec) open(age consensus.Time) bool {
+	return age >= s.After && (s.Until == 0 || age < s.Until)
+}
+
+// strikes rolls the dice.
+func (f *filter) strikes() bool { return f.spec.Chance == 0 || f.dice.IntN(million) < f.spec.Chance }
+
+// picksEvent reports whether an event comes from a victim and is of a kind.
+// The host's own events are never for masks: without them the engine inside
+// would be broken, not Byzantine.
+func (f *filter) picksEvent(e consensus.Event) bool {
+	switch e := e.(type) {
+	case consensus.Submit:
+		return f.picks(e.Via, "REQUEST")
+	case consensus.Receive:
+		return f.picks(e.From, f.names.event(e))
+	}
+	return false
+}
+
+func (f *filter) picksLetter(l *Letter) bool {
+	return f.picks(l.To, f.names.frame(l.Bytes))
+}
+
+func (f *filter) picks(end consensus.Peer, kind string) bool {
+	if f.spec.Kinds != nil && !slices.Contains(f.spec.Kinds, kind) {
+		return false
+	}
+	return f.spec.To == nil || end.Kind == consensus.PeerReplica && slices.Contains(f.spec.To, end.Replica)
+}

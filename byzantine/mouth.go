@@ -1,0 +1,70 @@
+package byzantine
+
+import (
+	"slices"
+
+	"quorate/consensus"
+)
+
+// Mouth is what a traitor's host sends its replies through on their way to
+// clients: the honest have none. It shares nothing with the engine, for hosts
+// execute beside it. Not safe for concurrent use.
+//
+// A mouth has no clock: behaviours with after= or until= leave replies alone,
+// and so do those for which to= names replicas, or kind= leaves REPLY out.
+type Mouth struct {
+	env     Env
+	current func() *Plan
+	plan    *Plan
+	voices  []voice
+}
+
+// voice is one behaviour at work on replies. It changes copies: the host's own
+// sessions remember what it is handed.
+type voice func([]consensus.Reply) []consensus.Reply
+
+// NewMouth makes the mouth of the same traitor.
+func NewMouth(env Env, current func() *Plan) *Mouth { return &Mouth{env: env, current: current} }
+
+// Say returns what is said in the place of rs.
+func (m *Mouth) Say(rs []consensus.Reply) []consensus.Reply {
+	if p := m.current(); p != m.plan {
+		m.plan, m.voices = p, nil
+		if p != nil {
+			// Plan has made these voices once already, so that they can be made.
+			m.voices, _ = m.env.voices(p.specs)
+		}
+	}
+	if len(m.voices) > 0 {
+		rs = slices.Clone(rs)
+	}
+	for _, v := range m.voices {
+		rs = v(rs)
+	}
+	return rs
+}
+
+// voices makes what the specs ask for.
+func (e *Env) voices(specs []Spec) ([]voice, error) {
+	var vs []voice
+	for _, s := range specs {
+		entry, s, err := complete(s, false, e.Genesis.Protocol)
+		if err != nil {
+			return nil, err
+		}
+		if entry.voice == nil || !s.forReplies() {
+			continue
+		}
+		v, err := entry.voice(e, s)
+		if err != nil {
+			return nil, err
+		}
+		vs = append(vs, v)
+	}
+	return vs, nil
+}
+
+// forReplies reports whether a behaviour is for replies, too.
+func (s *Spec) forReplies() bool {
+	return s.After == 0 && s.Until == 0 && s.To == nil && (s.Kinds == nil || slices.Contains(s.Kinds, "REPLY"))
+}

@@ -1,0 +1,249 @@
+package byzantine
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"quorate/consensus"
+)
+
+// Limits of what Parse reads.
+const (
+	MaxText  = 1024 // bytes
+	MaxWords = 32
+)
+
+// ErrSpec is what every error about the text of a behaviour wraps.
+var ErrSpec = errors.New("no such behaviour")
+
+// UnknownError says that no behaviour has this name.
+type UnknownError struct {
+	Name    string
+	Nearest string   // the known name that is spelled most like it; "" = none is near
+	Known   []string // all names
+}
+
+// Error names the nearest and all others.
+func (e *UnknownError) Error() string {
+	hint := ""
+	if e.Nearest != "" {
+		hint = fmt.Sprintf("; did you mean %q?", e.Nearest)
+	}
+	return fmt.Sprintf("%v: %q%s Known are: %s", ErrSpec, e.Name, hint, strings.Join(e.Known, ", "))
+}
+
+// Unwrap makes it an ErrSpec.
+func (e *UnknownError) Unwrap() error { return ErrSpec }
+
+// ParamError says what is wrong with one word of a behaviour.
+type ParamError struct {
+	Behaviour string
+	Word      string
+	Why       string
+}
+
+// Error says which word to change, and how.
+func (e *ParamError) Error() string {
+	return fmt.Sprintf("behaviour %q: %q: %s", e.Behaviour, e.Word, e.Why)
+}
+
+// Unwrap makes it an ErrSpec.
+func (e *ParamError) Unwrap() error { return ErrSpec }
+
+// Parse reads one behaviour: a name or an alias, then words of the form
+// name=value, then the main parameter, which may stand bare. All behaviours
+// take to= (replicas), kind= (kinds of frames), chance= (30%), after= and
+// until= (2s); what else one takes stands in its profile. The values of those
+// others are judged by Env.Plan, which knows the cluster.
+func Parse(text string) (Spec, error) {
+	if len(text) > MaxText {
+		return Spec{}, &ParamError{Word: text[:32] + "...", Why: fmt.Sprintf("the text has %d bytes, at most %d are read", len(text), MaxText)}
+	}
+	words := strings.Fields(text)
+	if len(words) == 0 {
+		return Spec{}, unknown("")
+	}
+	if len(words) > MaxWords {
+		return Spec{}, &ParamError{Behaviour: words[0], Word: words[MaxWords], Why: fmt.Sprintf("at most %d words are read", MaxWords)}
+	}
+	p, known := Lookup(words[0])
+	if !known {
+		return Spec{}, unknown(words[0])
+	}
+	s := Spec{Name: p.Name}
+	for i, w := range words[1:] {
+		if slices.ContainsFunc(words[1:1+i], func(v string) bool { return key(v) == key(w) }) {
+			return Spec{}, &ParamError{Behaviour: p.Name, Word: w, Why: "it stands twice"}
+		}
+		if why := s.take(&p, w); why != "" {
+			return Spec{}, &ParamError{Behaviour: p.Name, Word: w, Why: why}
+		}
+	}
+	if s.Until != 0 && s.Until <= s.After {
+		return Spec{}, &ParamError{Behaviour: p.Name, Word: "until", Why: "must lie behind after"}
+	}
+	return s, nil
+}
+
+// key is what a word sets: "" for the bare main parameter.
+func key(word string) string {
+	name, _, named := strings.Cut(word, "=")
+	if !named {
+		return ""
+	}
+	return name
+}
+
+// take puts one word into s, or says why it cannot.
+func (s *Spec) take(p *Profile, word string) (why string) {
+	name, value, named := strings.Cut(word, "=")
+	if !named {
+		name, value = "", word
+	}
+	switch {
+	case value == "":
+		return "has no value"
+	case !utf8Clean(value):
+		return "has characters that do not print"
+	case named && slices.Contains(commonNames, name):
+		return s.common(name, value)
+	case !named && len(p.Params) == 0:
+		return "it takes no main parameter"
+	case !named || len(p.Params) > 0 && p.Params[0].Name == name:
+		if s.Main != "" {
+			return "the main parameter stands twice"
+		}
+		s.Main = value
+		return ""
+	case !slices.ContainsFunc(p.Params, func(q Param) bool { return q.Name == name }):
+		return "known are: " + strings.Join(names(p), ", ")
+	}
+	if s.Options == nil {
+		s.Options = map[string]string{}
+	}
+	s.Options[name] = value
+	return ""
+}
+
+// utf8Clean keeps texts of behaviours fit for reports: graphic ASCII only.
+func utf8Clean(value string) bool {
+	return !strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+}
+
+// commonNames are the parameters that every behaviour takes.
+var commonNames = []string{"to", "kind", "chance", "after", "until"}
+
+func names(p *Profile) []string {
+	all := slices.Clone(commonNames)
+	for _, q := range p.Params {
+		all = append(all, q.Name)
+	}
+	return all
+}
+
+func (s *Spec) common(name, value string) (why string) {
+	var err error
+	switch name {
+	case "to":
+		s.To, err = parseIDs(value)
+	case "kind":
+		s.Kinds, err = parseKinds(value)
+	case "chance":
+		if s.Chance, err = parsePercent(value); err == nil && s.Chance == 0 {
+			return "a behaviour that never happens is none: leave it out"
+		}
+	case "after":
+		s.After, err = parseSpan(value)
+	case "until":
+		if s.Until, err = parseSpan(value); err == nil && s.Until == 0 {
+			return "a behaviour that ends at once is none: leave it out"
+		}
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+func parseIDs(text string) ([]consensus.ReplicaID, error) {
+	var ids []consensus.ReplicaID
+	for _, part := range strings.Split(text, ",") {
+		n, err := strconv.ParseUint(strings.TrimPrefix(strings.TrimPrefix(part, "R"), "r"), 10, 16)
+		if err != nil || n >= consensus.MaxReplicas {
+			return nil, fmt.Errorf("want numbers of replicas below %d, such as 1,2", consensus.MaxReplicas)
+		}
+		ids = append(ids, consensus.ReplicaID(n))
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+func parseKinds(text string) ([]string, error) {
+	parts := strings.Split(strings.ToUpper(text), ",")
+	if slices.Contains(parts, "") {
+		return nil, errors.New("want names of kinds, such as PREPARE,COMMIT")
+	}
+	slices.Sort(parts)
+	return slices.Compact(parts), nil
+}
+
+// parsePercent reads a share of 0 to 100 %, in parts per million.
+func parsePercent(text string) (ppm int, err error) {
+	number, ok := strings.CutSuffix(text, "%")
+	whole, fraction, _ := strings.Cut(number, ".")
+	n, err := strconv.ParseUint(whole+(fraction + "0000")[:4], 10, 32)
+	if !ok || err != nil || len(fraction) > 4 || n > million {
+		return 0, errors.New("want a share between 0% and 100%, with at most four decimals")
+	}
+	return int(n), nil
+}
+
+// maxSpan bounds durations.
+const maxSpan = consensus.Time(24 * time.Hour)
+
+func parseSpan(text string) (consensus.Time, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 || consensus.Time(d) > maxSpan {
+		return 0, errors.New("want a duration such as 500ms or 2s, at most 24h")
+	}
+	return consensus.Time(d), nil
+}
+
+func unknown(name string) error {
+	e := &UnknownError{Name: name, Known: known()}
+	if len(e.Name) > 64 {
+		e.Name = e.Name[:64] + "..."
+	}
+	best := max(2, len(e.Name)/3) + 1
+	for _, k := range spellings() {
+		if d := distance(strings.ToLower(e.Name), k); d < best {
+			best, e.Nearest = d, k
+		}
+	}
+	return e
+}
+
+// distance is the number of letters to insert, drop or replace.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		corner := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := corner
+			if a[i] != b[j] {
+				cost++
+			}
+			corner = row[j+1]
+			row[j+1] = min(cost, row[j]+1, corner+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,310 @@
+package byzantine
+
+import (
+	"bytes"
+	"slices"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// side is one of the two engines of a twin.
+type side byte
+
+// The sides. What an honest peer says is for the engine that the peer hears;
+// a twin of the same gang says for which of ours its words are.
+const (
+	anySide side = iota
+	first
+	second
+)
+
+// sided is a message for one of the two.
+type sided struct {
+	message any
+	side    side
+}
+
+// mark is what twins of one gang put before the frames between them, and what
+// the second engine's records begin with. No protocol's frame or record does.
+const mark byte = 0xfe
+
+// marked returns a frame for a twin of the same gang.
+func marked(s side, frame []byte) []byte { return append([]byte{mark, byte(s)}, frame...) }
+
+// unmark takes the marks off what members of the gang say.
+func unmark(e *Env, in []consensus.Frame) ([]consensus.Frame, []side) {
+	plain, sides := in, make([]side, len(in))
+	for i, f := range in {
+		if len(f.Bytes) < 2 || f.Bytes[0] != mark || f.Bytes[1] > byte(second) || !e.mate(f.From) {
+			continue
+		}
+		if &plain[0] == &in[0] {
+			plain = slices.Clone(in)
+		}
+		plain[i].Bytes, sides[i] = f.Bytes[2:], side(f.Bytes[1])
+	}
+	return plain, sides
+}
+
+// mate reports whether p is another member of the gang.
+func (e *Env) mate(p consensus.Peer) bool {
+	return p.Kind == consensus.PeerReplica && p.Replica != e.Self &&
+		slices.ContainsFunc(e.Gang, func(m Member) bool { return m.Replica == p.Replica })
+}
+
+// untwinned drops what a second engine left in the log: a replica that is
+// healed, or has other behaviours now, goes on as the first.
+type untwinned struct{ consensus.Protocol }
+
+// New implements consensus.Protocol.
+func (u untwinned) New(rec consensus.Recovered) (consensus.Engine, error) {
+	rec.Records, _ = split(rec.Records)
+	return u.Protocol.New(rec)
+}
+
+// split tells the records of the two engines apart.
+func split(records []consensus.Record) (one, two []consensus.Record) {
+	tag := []byte{mark, byte(second)}
+	for _, r := range records {
+		if rest, ours := bytes.CutPrefix(r.Bytes, tag); ours {
+			two = append(two, consensus.Record{Slot: r.Slot, Lazy: r.Lazy, Bytes: rest})
+		} else {
+			one = append(one, r)
+		}
+	}
+	return one, two
+}
+
+// twins are two honest engines under one identity. The first has the replica's
+// state; the second is told that whatever it wants executed was, once the first
+// has executed that much, with the first one's roots.
+type twins struct {
+	env      *Env
+	one, two consensus.Engine
+	broken   bool                           // the second has halted: the first goes on alone
+	seconds  func(consensus.ReplicaID) bool // who hears the second, and is heard by it
+	applied  consensus.Seq                  // of the first
+	kept     consensus.Seq                  // ... on disk
+	roots    []consensus.Executed           // of the first, at checkpoints, oldest first
+	wants    []consensus.Seq                // slots that the second has handed to execution, in order
+	stable   []consensus.Seq                // states that it wants kept
+	restore  consensus.RestoreBegin         // the state that it is fetching
+	answers  []consensus.Event              // for the second, in the next step
+}
+
+// maxTwin bounds what a twin remembers for its second engine, each in pieces.
+const maxTwin = 1 << 12
+
+var _ consensus.Engine = (*twins)(nil)
+
+// newTwin makes the behaviour.
+func newTwin(e *Env, s Spec) (Behaviour, error) {
+	split := s.To
+	if split == nil {
+		split = upperHalf(e)
+	}
+	return func(p consensus.Protocol) consensus.Protocol {
+		return twinning{p, e, func(id consensus.ReplicaID) bool { return slices.Contains(split, id) }}
+	}, nil
+}
+
+// upperHalf is the half of those who are not of the gang that the second
+// engine speaks to: the same for every member.
+func upperHalf(e *Env) []consensus.ReplicaID {
+	others := e.strangers()
+	return others[(len(others)+1)/2:]
+}
+
+// strangers lists those whose keys are not at hand, ascending.
+func (e *Env) strangers() []consensus.ReplicaID {
+	var ids []consensus.ReplicaID
+	for i := range e.Genesis.Replicas {
+		id := consensus.ReplicaID(i)
+		if id != e.Self && !e.mate(consensus.ReplicaPeer(id)) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// twinning is a protocol whose engines are twins.
+type twinning struct {
+	consensus.Protocol
+	env     *Env
+	seconds func(consensus.ReplicaID) bool
+}
+
+// New implements consensus.Protocol.
+func (t twinning) New(rec consensus.Recovered) (consensus.Engine, error) {
+	one, err := t.Protocol.New(rec)
+	if err != nil {
+		return nil, err
+	}
+	_, rec.Records = split(rec.Records)
+	two, err := t.Protocol.New(rec)
+	if err != nil {
+		// Its log does not fit the first one's state any more: it begins anew.
+		rec.Records = nil
+		if two, err = t.Protocol.New(rec); err != nil {
+			return nil, err
+		}
+	}
+	return &twins{env: t.env, one: one, two: two, seconds: t.seconds, applied: rec.Height, kept: rec.Height}, nil
+}
+
+// Status and Horizon are the first one's: the host serves its state.
+func (t *twins) Status() consensus.Status { return t.one.Status() }
+
+// Horizon filters nothing: the two have not settled the same.
+func (t *twins) Horizon() consensus.Horizon { return nil }
+
+// Step lets both engines step.
+func (t *twins) Step(b consensus.Burst) consensus.Output {
+	one, two := consensus.Burst{Now: b.Now}, consensus.Burst{Now: b.Now + 1, Events: t.answers}
+	t.answers = nil
+	for _, e := range b.Events {
+		t.route(e, &one, &two)
+	}
+	out := t.one.Step(one)
+	t.address(&out, first)
+	if t.broken {
+		return out
+	}
+	two.Events = append(two.Events, t.due()...)
+	other := t.two.Step(two)
+	t.address(&other, second)
+	t.take(&other)
+	for _, r := range other.Records {
+		r.Bytes = marked(second, r.Bytes)
+		out.Records = append(out.Records, r)
+	}
+	out.Early = append(out.Early, other.Early...)
+	out.Sends = append(out.Sends, other.Sends...)
+	// Segments of the log hold records of both.
+	out.Forget = min(out.Forget, t.kept)
+	t.broken = other.Halt != ""
+	return out
+}
+
+// route decides which engine an event is for.
+func (t *twins) route(e consensus.Event, one, two *consensus.Burst) {
+	toOne, toTwo := true, false
+	switch ev := e.(type) {
+	case consensus.Tick, consensus.Settled:
+		toTwo = true
+	case consensus.Submit:
+		// Clients are heard by both: that is how the two come to propose
+		// different batches for one slot.
+		toOne, toTwo = t.sides(ev.Via, anySide)
+	case consensus.Receive:
+		if s, marked := ev.Message.(sided); marked {
+			ev.Message = s.message
+			toOne, toTwo = t.sides(ev.From, s.side)
+		} else {
+			toOne, toTwo = t.sides(ev.From, anySide)
+		}
+		e = ev
+	case consensus.Executed:
+		t.applied = max(t.applied, ev.Seq)
+		if !ev.Root.IsZero() {
+			t.roots = bounded(append(t.roots, ev))
+		}
+	case consensus.Kept:
+		t.kept = max(t.kept, ev.Seq)
+	case consensus.Restored:
+		if ev.OK {
+			t.applied, t.kept = ev.Seq, ev.Seq
+			t.roots = bounded(append(t.roots, consensus.Executed{Seq: ev.Seq, Root: ev.Root}))
+		}
+	}
+	if toOne {
+		one.Events = append(one.Events, e)
+	}
+	if toTwo {
+		two.Events = append(two.Events, e)
+	}
+}
+
+// sides says who hears what comes from p.
+func (t *twins) sides(p consensus.Peer, s side) (one, two bool) {
+	switch {
+	case p.Kind != consensus.PeerReplica:
+		return true, true
+	case s != anySide:
+		return s == first, s == second
+	case t.env.mate(p):
+		return true, true
+	}
+	two = t.seconds(p.Replica)
+	return !two, two
+}
+
+// address leaves only the sends to those who hear side s, and marks those to
+// the gang.
+func (t *twins) address(out *consensus.Output, s side) {
+	m := unpack(t.env, out)
+	m.Letters = slices.DeleteFunc(m.Letters, func(l Letter) bool {
+		if l.To.Kind != consensus.PeerReplica {
+			return s == second // the topic and clients hear the first
+		}
+		return !t.env.mate(l.To) && t.seconds(l.To.Replica) != (s == second)
+	})
+	for i := range m.Letters {
+		if l := &m.Letters[i]; t.env.mate(l.To) {
+			l.Bytes = marked(s, l.Bytes)
+		}
+	}
+	m.pack()
+}
+
+// take notes what the second engine wants of its host.
+func (t *twins) take(out *consensus.Output) {
+	for _, j := range out.Jobs {
+		switch j := j.(type) {
+		case consensus.Commit:
+			t.wants = bounded(append(t.wants, j.Seq))
+		case consensus.Stabilize:
+			t.stable = bounded(append(t.stable, j.Seq))
+		case consensus.RestoreBegin:
+			// It is told at once that nothing is missing: it has no state of
+			// its own to fill.
+			t.restore, t.wants, t.stable = j, nil, nil
+			t.answers = append(t.answers, consensus.Staged{})
+		case consensus.RestoreEnd:
+			t.answers = append(t.answers, consensus.Restored{Seq: t.restore.Seq, Root: t.restore.Root, OK: true})
+		}
+	}
+}
+
+// due is what the second engine may be told now.
+func (t *twins) due() []consensus.Event {
+	var events []consensus.Event
+	for len(t.wants) > 0 && t.wants[0] <= t.applied {
+		events = append(events, consensus.Executed{Seq: t.wants[0], Root: t.root(t.wants[0])})
+		t.wants = t.wants[1:]
+	}
+	for len(t.stable) > 0 && t.stable[0] <= t.kept {
+		events = append(events, consensus.Kept{Seq: t.stable[0]})
+		t.stable = t.stable[1:]
+	}
+	return events
+}
+
+// root is the first one's root at a checkpoint; zero elsewhere.
+func (t *twins) root(n consensus.Seq) crypto.Digest {
+	for _, x := range t.roots {
+		if x.Seq == n {
+			return x.Root
+		}
+	}
+	return crypto.Digest{}
+}
+
+// bounded drops the oldest beyond maxTwin.
+func bounded[T any](list []T) []T {
+	if len(list) > maxTwin {
+		return slices.Clone(list[len(list)-maxTwin:])
+	}
+	return list
+}

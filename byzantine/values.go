@@ -1,0 +1,111 @@
+package byzantine
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// Values are read by constructors, from specs whose defaults are filled in.
+// The name "" is the main parameter.
+
+func (s *Spec) value(name string) string {
+	if name == "" {
+		return s.Main
+	}
+	return s.Options[name]
+}
+
+func (s *Spec) wrong(name, why string) error {
+	word := s.value(name)
+	if name != "" {
+		word = name + "=" + word
+	}
+	return &ParamError{Behaviour: s.Name, Word: word, Why: why}
+}
+
+// number reads a whole number between low and high.
+func (s *Spec) number(name string, low, high int) (int, error) {
+	n, err := strconv.Atoi(s.value(name))
+	if err != nil || n < low || n > high {
+		return 0, s.wrong(name, fmt.Sprintf("want a number between %d and %d", low, high))
+	}
+	return n, nil
+}
+
+// share reads a percentage, in parts per million.
+func (s *Spec) share(name string) (ppm int, err error) {
+	if ppm, err = parsePercent(s.value(name)); err != nil {
+		return 0, s.wrong(name, err.Error())
+	}
+	return ppm, nil
+}
+
+// word reads one of the words allowed.
+func (s *Spec) word(name string, allowed ...string) (string, error) {
+	if w := s.value(name); slices.Contains(allowed, w) {
+		return w, nil
+	}
+	return "", s.wrong(name, "want one of: "+strings.Join(allowed, ", "))
+}
+
+// span is a time to wait: ticks, or nanoseconds of the host's clock.
+type span struct {
+	ticks int
+	time  consensus.Time
+}
+
+// span reads a duration, or a percentage of the patience of the honest, which
+// is in ticks and may exceed 100.
+func (s *Spec) span(e *Env, name string) (span, error) {
+	text := s.value(name)
+	if number, ok := strings.CutSuffix(text, "%"); ok {
+		n, err := strconv.ParseUint(number, 10, 16)
+		if err != nil || n > 10_000 {
+			return span{}, s.wrong(name, "want a whole percentage of the patience of honest replicas, at most 10000%")
+		}
+		return span{ticks: int(n) * e.Patience / 100}, nil
+	}
+	d, err := parseSpan(text)
+	if err != nil {
+		return span{}, s.wrong(name, err.Error()+", or a percentage of the patience of honest replicas, such as 80%")
+	}
+	return span{time: d}, nil
+}
+
+// clients reads a list of clients: their numbers in the genesis, or the first
+// 8 or more digits of their keys; "all" is everybody.
+func (s *Spec) clients(e *Env, name string) (func(crypto.PublicKey) bool, error) {
+	text := s.value(name)
+	if text == "all" {
+		return func(crypto.PublicKey) bool { return true }, nil
+	}
+	var keys []crypto.PublicKey
+	var prefixes []string
+	for _, part := range strings.Split(text, ",") {
+		if n, err := strconv.Atoi(part); err == nil && n >= 0 && n < len(e.Genesis.Clients) {
+			keys = append(keys, e.Genesis.Clients[n].Key)
+		} else if isPrefix(part) {
+			prefixes = append(prefixes, strings.ToLower(part))
+		} else {
+			return nil, s.wrong(name, fmt.Sprintf("want all, numbers of the genesis' %d clients, or at least 8 digits of their keys", len(e.Genesis.Clients)))
+		}
+	}
+	return func(k crypto.PublicKey) bool {
+		return slices.Contains(keys, k) ||
+			slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(k.String(), p) })
+	}, nil
+}
+
+func isPrefix(text string) bool {
+	if len(text) < 8 || len(text) > 2*crypto.PublicKeySize {
+		return false
+	}
+	_, err := hex.DecodeString(text[:len(text)&^1])
+	return err == nil
+}
