@@ -24,7 +24,7 @@ var floors = [][]string{
 	{lastBelowTheLine},
 	{"storage", "p2p"},
 	{"node", "client"},
-	{"testnet"},
+	{"testnet", "internal/netlab"},
 	{"trial"},
 	{"bounds"},
 	{"cmd/quorate", "examples/*", "internal/*"},
