@@ -40,12 +40,28 @@ func (v Violation) String() string {
 	return fmt.Sprintf("at %d.%06d: %s: %s", v.At/1e9, v.At%1e9/1000, v.Kind, v.Text)
 }
 
+// Promise is what a signed frame commits its signer to: an honest replica
+// never signs another Content for the same Kind, View and Seq, in all its lives.
+type Promise struct {
+	Signer  consensus.ReplicaID
+	Kind    uint8
+	View    consensus.View
+	Seq     consensus.Seq
+	Content crypto.Digest
+}
+
 // Config is what a judge knows before the run.
 type Config struct {
 	Genesis  consensus.Genesis
-	Verifier crypto.Verifier                // judges evidence; nil = Ed25519 by the genesis alone
-	Honest   func(consensus.ReplicaID) bool // nil = everybody
-	Clients  func(crypto.PublicKey) bool    // honest clients; nil = everybody in the genesis
+	Verifier crypto.Verifier                // judges signatures; nil = Ed25519 by the genesis alone
+	Honest   func(consensus.ReplicaID) bool // asked once for each; nil = everybody
+	// Clients are the honest clients, whose every request is told and who never
+	// ask twice for equal bytes; nil = everybody. Of others the signatures count.
+	Clients func(crypto.PublicKey) bool
+	// Promise reads the frames of a protocol other than PBFT, whose frames
+	// are read by package evidence; nil = none makes a promise.
+	Promise func(frame []byte) (Promise, bool)
+	Report  func(Violation) // hears of each violation at once; may be nil
 }
 
 // Answer says how a question ended that may remain open.
@@ -76,4 +92,93 @@ func (v *Verdict) Safe() bool {
 		}
 	}
 	return !v.Forked
+}
+
+// Judge hears of everything and touches nothing. Not safe for concurrent use.
+type Judge struct {
+	cfg        Config
+	members    uint64 // the honest, one bit each
+	pbft       bool
+	last       telling
+	violations []Violation
+	count      map[Kind]int
+	forkAt     consensus.Seq // 0 = none
+
+	agreement agreement
+	ledger    ledger
+	promises  promises
+	ballots   ballots
+	beliefs   beliefs
+	next      [consensus.MaxReplicas]consensus.Seq // what each replica must commit next; 0 = anything
+}
+
+// maxOfKind bounds the violations that are kept of each kind: the first one is
+// what matters.
+const maxOfKind = 4
+
+// New makes the judge of one run.
+func New(c Config) *Judge {
+	j := &Judge{
+		cfg: c, pbft: c.Genesis.Protocol == "pbft", count: map[Kind]int{},
+		agreement: newAgreement(), ledger: newLedger(), promises: newPromises(),
+		ballots: newBallots(&c.Genesis), beliefs: newBeliefs(),
+	}
+	if c.Verifier == nil {
+		j.cfg.Verifier = crypto.NewVerifier(nil)
+	}
+	for i := range c.Genesis.Replicas {
+		if c.Honest == nil || c.Honest(consensus.ReplicaID(i)) {
+			j.members |= 1 << (i % consensus.MaxReplicas)
+		}
+	}
+	return j
+}
+
+// honest reports whether id is a member that is judged.
+func (j *Judge) honest(id consensus.ReplicaID) bool {
+	return id < consensus.MaxReplicas && j.members>>id&1 == 1
+}
+
+// traitors counts the members that are not judged.
+func (j *Judge) traitors() int { return len(j.cfg.Genesis.Replicas) - ones(j.members) }
+
+// violate reports a violation.
+func (j *Judge) violate(at consensus.Time, k Kind, format string, args ...any) {
+	if j.count[k]++; j.count[k] > maxOfKind {
+		return
+	}
+	v := Violation{At: at, Kind: k, Text: fmt.Sprintf(format, args...)}
+	j.violations = append(j.violations, v)
+	if j.cfg.Report != nil {
+		j.cfg.Report(v)
+	}
+}
+
+// fork reports two batches at one height.
+func (j *Judge) fork(at consensus.Time, n consensus.Seq, format string, args ...any) {
+	if j.forkAt == 0 || n < j.forkAt {
+		j.forkAt = n
+	}
+	j.violate(at, Fork, format, args...)
+}
+
+// Failed reports whether anything was violated so far.
+func (j *Judge) Failed() bool { return len(j.violations) > 0 }
+
+// Violations are those so far, in the order of their discovery; at most a few
+// of each kind are kept.
+func (j *Judge) Violations() []Violation { return j.violations }
+
+// telling recognises a frame that is told again for another receiver.
+type telling struct {
+	by   consensus.ReplicaID
+	head *byte
+	size int
+}
+
+func (t *telling) same(by consensus.ReplicaID, frame []byte) bool {
+	now := telling{by: by, head: &frame[0], size: len(frame)}
+	again := now == *t
+	*t = now
+	return again
 }

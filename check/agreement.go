@@ -1,0 +1,110 @@
+package check
+
+import (
+	"fmt"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// agreement judges that all honest replicas, in all their lives, execute the
+// same batch at the same height, get the same state from it, and reply the
+// same. Roots are compared beside digests: replicas that agree on a digest and
+// execute something else differ in nothing else (ADVERSARIES.md, B23).
+type agreement struct {
+	batches map[consensus.Seq]witness
+	roots   map[consensus.Seq]witness
+	replies map[crypto.Digest]answer
+	scratch []byte
+}
+
+// witness is what somebody showed first.
+type witness struct {
+	who    consensus.ReplicaID
+	digest crypto.Digest
+}
+
+// answer is a reply as somebody gave it first.
+type answer struct {
+	who     consensus.ReplicaID
+	content string
+}
+
+func newAgreement() agreement {
+	return agreement{
+		batches: map[consensus.Seq]witness{}, roots: map[consensus.Seq]witness{}, replies: map[crypto.Digest]answer{},
+	}
+}
+
+// compare enters what who shows at n, and complains if it is not what was
+// shown before.
+func compare(seen map[consensus.Seq]witness, n consensus.Seq, who consensus.ReplicaID, d crypto.Digest) string {
+	first, known := seen[n]
+	if !known {
+		seen[n] = witness{who: who, digest: d}
+		return ""
+	}
+	if first.digest != d {
+		return fmt.Sprintf("R%d has %s and R%d has %s", first.who, first.digest.Short(), who, d.Short())
+	}
+	return ""
+}
+
+func (a *agreement) root(r consensus.ReplicaID, n consensus.Seq, root crypto.Digest) string {
+	return compare(a.roots, n, r, root)
+}
+
+// reply judges that every answer to one request is the same, whoever gives it
+// and however often. It says whether it is the first one.
+func (a *agreement) reply(from consensus.ReplicaID, r *consensus.Reply) (first bool, clash string) {
+	a.scratch = appendUint64(a.scratch[:0], uint64(r.Seq))
+	a.scratch = appendUint64(a.scratch, r.Sequence.Epoch)
+	a.scratch = appendUint64(a.scratch, r.Sequence.Counter)
+	a.scratch = consensus.AppendResults(a.scratch, r.Results)
+	old, known := a.replies[r.Request]
+	switch {
+	case !known:
+		a.replies[r.Request] = answer{who: from, content: string(a.scratch)}
+		return true, ""
+	case old.content != string(a.scratch):
+		return false, fmt.Sprintf("R%d and R%d", old.who, from)
+	}
+	return false, ""
+}
+
+// committed judges a batch that an honest replica is about to execute.
+func (j *Judge) committed(at consensus.Time, r consensus.ReplicaID, c *consensus.Commit) {
+	if clash := compare(j.agreement.batches, c.Seq, r, c.Digest); clash != "" {
+		j.fork(at, c.Seq, "different batches at %d: %s", c.Seq, clash)
+	}
+	if got := c.Batch.Digest(); got != c.Digest {
+		j.violate(at, Divergence, "R%d commits at %d a batch with digest %s as %s", r, c.Seq, got.Short(), c.Digest.Short())
+	}
+	if due := j.next[r]; due != 0 && c.Seq > due {
+		j.violate(at, Divergence, "R%d executes %d where %d follows", r, c.Seq, due)
+	}
+	j.next[r] = c.Seq + 1
+	j.validBatch(at, r, c)
+}
+
+// restoring says that r's history need not go on where it stood.
+func (j *Judge) restoring(r consensus.ReplicaID) {
+	if r < consensus.MaxReplicas {
+		j.next[r] = 0
+	}
+}
+
+// replied judges the reply of an honest replica, and keeps what it says for
+// those who believe it.
+func (j *Judge) replied(at consensus.Time, from consensus.ReplicaID, r *consensus.Reply) {
+	first, clash := j.agreement.reply(from, r)
+	if clash != "" {
+		j.violate(at, Divergence, "different replies to one request, counter %d, at %d: %s", r.Sequence.Counter, r.Seq, clash)
+	}
+	if req := j.ledger.requests[r.Request]; req != nil && (first || clash != "") {
+		for i, op := range req.Operations[:min(len(req.Operations), len(r.Results))] {
+			o := j.ledger.of(req.Client, op)
+			o.answers = append(o.answers, told{seq: r.Seq, code: r.Results[i].Code, data: string(r.Results[i].Data)})
+		}
+	}
+}

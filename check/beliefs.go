@@ -1,0 +1,110 @@
+package check
+
+import (
+	"slices"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// beliefs judges what clients believe: that an honest replica answered it, that
+// it stays whatever crashes, and that whoever asks later comes after it.
+type beliefs struct {
+	highest consensus.Seq // of all that an honest replica answered and a client believed
+	calls   map[CallID]*call
+	order   []*call // as they were invoked
+	doubted []*call // believed, and answered by no honest replica so far
+	heights map[consensus.Seq]int
+}
+
+// call is one operation of an honest client, from its invocation on.
+type call struct {
+	id       CallID
+	client   crypto.PublicKey
+	op       []byte
+	after    consensus.Seq // what was known to be executed when it began
+	began    consensus.Time
+	ended    consensus.Time
+	returned bool
+	seq      consensus.Seq
+	result   consensus.Result
+}
+
+func newBeliefs() beliefs {
+	return beliefs{calls: map[CallID]*call{}, heights: map[consensus.Seq]int{}}
+}
+
+func (b *beliefs) invoked(at consensus.Time, id CallID, client crypto.PublicKey, op []byte) {
+	c := &call{id: id, client: client, op: op, after: b.highest, began: at}
+	b.calls[id] = c
+	b.order = append(b.order, c)
+}
+
+func (j *Judge) returned(at consensus.Time, id CallID, n consensus.Seq, result consensus.Result) {
+	c := j.beliefs.calls[id]
+	if c == nil {
+		j.violate(at, Validity, "client %d gets a result for call %d, which it never made", id.Client, id.Number)
+		return
+	}
+	if c.returned {
+		j.violate(at, Twice, "client %d gets two results for call %d", id.Client, id.Number)
+		return
+	}
+	c.returned, c.ended, c.seq, c.result = true, at, n, result
+	if !j.believe(at, c) {
+		j.beliefs.doubted = append(j.beliefs.doubted, c)
+	}
+}
+
+// believe enters a result that an honest replica gave, and judges real time:
+// the operation began after everything up to c.after had been answered, so it
+// must stand behind it. It reports whether there is such a replica.
+func (j *Judge) believe(at consensus.Time, c *call) bool {
+	given := slices.ContainsFunc(j.ledger.of(c.client, c.op).answers, func(t told) bool {
+		return t.seq == c.seq && t.code == c.result.Code && t.data == string(c.result.Data)
+	})
+	if !given {
+		return false
+	}
+	b := &j.beliefs
+	b.heights[c.seq]++
+	b.highest = max(b.highest, c.seq)
+	if c.seq < c.after {
+		j.violate(at, Lost, "call %d of client %d began after height %d was answered and is executed at %d", c.id.Number, c.id.Client, c.after, c.seq)
+	}
+	return true
+}
+
+// settleBeliefs looks again at what nobody honest had answered yet.
+func (j *Judge) settleBeliefs() {
+	j.beliefs.doubted = slices.DeleteFunc(j.beliefs.doubted, func(c *call) bool { return j.believe(c.ended, c) })
+}
+
+// deceived finds the calls whose result no honest replica gave. If one has
+// executed the operation at that height and its answer was never told, nothing
+// is held against the result.
+func (j *Judge) deceived() []*call {
+	j.settleBeliefs()
+	var found []*call
+	for _, c := range j.beliefs.doubted {
+		o := j.ledger.of(c.client, c.op)
+		executed := slices.ContainsFunc(o.places, func(p place) bool { return p.seq == c.seq })
+		answered := slices.ContainsFunc(o.answers, func(t told) bool { return t.seq == c.seq })
+		if !executed || answered {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// missing finds the lowest believed height that no honest replica committed: a
+// height that was believed and then given to others shows as a fork, one that
+// nobody executed shows here.
+func (j *Judge) missing() (n consensus.Seq, results int) {
+	for n := range j.beliefs.highest + 1 {
+		if _, known := j.agreement.batches[n]; !known && j.beliefs.heights[n] > 0 {
+			return n, j.beliefs.heights[n]
+		}
+	}
+	return 0, 0
+}

@@ -1,0 +1,48 @@
+package check
+
+import (
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// promises judges that no honest replica ever contradicts a statement that it
+// signed, in any of its lives. Frames count when they leave a replica: a
+// promise that died with its process before it was sent was never made.
+type promises struct {
+	first map[statement]said
+}
+
+// statement is what a signer may fill in only once.
+type statement struct {
+	signer consensus.ReplicaID
+	kind   uint8
+	view   consensus.View
+	seq    consensus.Seq
+}
+
+// said is how a statement was filled in first.
+type said struct {
+	content crypto.Digest
+	frame   []byte
+}
+
+func newPromises() promises { return promises{first: map[statement]said{}} }
+
+// promised enters a promise. Its signer counts, not who relays it; but of what
+// traitors pass on in the name of the honest nothing is believed, for what the
+// honest said they sent themselves.
+func (j *Judge) promised(at consensus.Time, by consensus.ReplicaID, p Promise, frame []byte) {
+	if !j.honest(p.Signer) || !j.honest(by) {
+		return
+	}
+	key := statement{signer: p.Signer, kind: p.Kind, view: p.View, seq: p.Seq}
+	old, known := j.promises.first[key]
+	if !known {
+		j.promises.first[key] = said{content: p.Content, frame: frame}
+		return
+	}
+	if old.content != p.Content {
+		j.violate(at, Contradiction, "R%d signed %s and %s for kind %#x v=%d n=%d; R%d sends the second",
+			p.Signer, old.content.Short(), p.Content.Short(), p.Kind, p.View, p.Seq, by)
+	}
+}
