@@ -235,8 +235,8 @@ func FuzzVerify(f *testing.F) {
 		f.Add(pair.Encode())
 		known[string(pair.Encode())] = true
 	}
-	f.Add([]byte{format, 0, 0, 1, 1, 0, 0, 1, 2})
-	f.Add([]byte{format, 0xff, 0xff, 0xff})
+	f.Add([]byte{formatContradiction, 0, 0, 1, 1, 0, 0, 1, 2})
+	f.Add([]byte{formatContradiction, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, encoded []byte) {
 		pair, err := Decode(encoded)
 		if err == nil && !bytes.Equal(pair.Encode(), encoded) {

@@ -3,6 +3,7 @@ package evidence
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"quorate/consensus"
 	"quorate/crypto"
@@ -62,14 +63,38 @@ type statement struct {
 	sig  crypto.Signature
 }
 
-// claim is what has to be verified of s.
-func (s *statement) claim(g *consensus.Genesis) crypto.Claim {
-	return crypto.Claim{
-		Key:       g.Replicas[s.signer],
-		Domain:    crypto.Domain{Tag: kinds[s.kind].tag, Cluster: g.ID(), Epoch: g.Epoch},
-		Body:      s.body,
-		Signature: s.sig,
+// frame is a vote as it stands on the wire.
+func (s *statement) frame() []byte { return append(slices.Clone(s.body), s.sig[:]...) }
+
+// voteOf is the vote that a signature inside another frame stands for.
+func voteOf(p place, said crypto.Digest, sig crypto.Signature) statement {
+	b := append(make([]byte, 0, voteBody), p.kind)
+	b = binary.BigEndian.AppendUint64(b, uint64(p.view))
+	b = binary.BigEndian.AppendUint64(b, uint64(p.seq))
+	b = append(b, said[:]...)
+	return statement{place: p, said: said, body: binary.BigEndian.AppendUint16(b, uint16(p.signer)), sig: sig}
+}
+
+// Statement is what a signed frame says, as far as this package understands it.
+type Statement struct {
+	Signer consensus.ReplicaID
+	Kind   byte           // the first byte of the frame
+	Name   string         // of the kind, such as "PREPARE"
+	View   consensus.View // 0 for checkpoints
+	Seq    consensus.Seq  // 0 for VIEW-CHANGE and NEW-VIEW
+	Digest crypto.Digest  // what an honest replica does not say otherwise at this place
+}
+
+// Read says what a frame says that promises something: PRE-PREPARE (with its
+// batch or without), PREPARE, COMMIT, CHECKPOINT, VIEW-CHANGE or NEW-VIEW. The
+// signature is not judged. Everything else is an error that wraps
+// consensus.ErrMalformed. Caller: checkers, who know who has sent the frame.
+func Read(g *consensus.Genesis, frame []byte) (Statement, error) {
+	s, err := read(g, essence(frame))
+	if err != nil {
+		return Statement{}, fmt.Errorf("evidence: %w", err)
 	}
+	return Statement{Signer: s.signer, Kind: s.kind, Name: kinds[s.kind].name, View: s.view, Seq: s.seq, Digest: s.said}, nil
 }
 
 // read takes a frame apart. The signature is not judged yet.
@@ -90,9 +115,7 @@ func read(g *consensus.Genesis, frame []byte) (statement, error) {
 		}
 		s.signer = consensus.ReplicaID(binary.BigEndian.Uint16(s.body[end-signerSize:]))
 	case kindNewView:
-		if len(g.Replicas) > 0 {
-			s.signer = consensus.ReplicaID(uint64(s.view) % uint64(len(g.Replicas)))
-		}
+		s.signer = primaryOf(g, s.view)
 	default:
 		return statement{}, fmt.Errorf("kind %d promises nothing: %w", s.kind, consensus.ErrMalformed)
 	}

@@ -1,0 +1,51 @@
+package evidence
+
+import (
+	"fmt"
+
+	"quorate/consensus"
+)
+
+// Omission is a COMMIT and a VIEW-CHANGE of one signer, for a later view, that
+// does not show what the COMMIT says had prepared: its low mark is below the
+// slot, and for the slot it has no certificate of the COMMIT's view or a later
+// one, or one of that very view for another digest.
+//
+// An honest replica records its prepared certificate before it says COMMIT,
+// keeps it until a stable checkpoint covers the slot, replaces it only by one
+// of a later view, and never goes back behind a stable checkpoint: PROTOCOL.md
+// §9 goes through restarts, state transfers and lost disks. Whichever of the
+// two was sent first does not matter: who has left a view does not vote in it.
+type Omission struct{ Commit, ViewChange []byte }
+
+// Encode implements Proof: the COMMIT stands first.
+func (o Omission) Encode() []byte { return encode(formatOmission, o.Commit, o.ViewChange) }
+
+func newOmission(commit, viewChange []byte) (Proof, error) {
+	if len(commit) != voteSize || commit[0] != kindCommit || len(viewChange) < minViewChange || viewChange[0] != kindViewChange {
+		return nil, fmt.Errorf("omission: not a COMMIT and a VIEW-CHANGE: %w", consensus.ErrMalformed)
+	}
+	return Omission{Commit: commit, ViewChange: viewChange}, nil
+}
+
+func (o Omission) judge(j *judge) (Fault, error) {
+	commit, err := read(j.g, o.Commit)
+	if err != nil {
+		return Fault{}, fmt.Errorf("COMMIT: %w", err)
+	}
+	said, err := read(j.g, o.ViewChange)
+	if err != nil {
+		return Fault{}, fmt.Errorf("VIEW-CHANGE: %w", err)
+	}
+	vc, err := readViewChange(o.ViewChange)
+	if err != nil {
+		return Fault{}, err
+	}
+	if commit.signer != said.signer || !vc.omits(commit.view, commit.seq, commit.said) {
+		return Fault{}, ErrNoOmission
+	}
+	if err := j.signed(&commit, &said); err != nil {
+		return Fault{}, err
+	}
+	return Fault{Replica: commit.signer, Kind: KindOmission, What: kinds[kindViewChange].name, View: vc.view, Seq: commit.seq}, nil
+}

@@ -1,0 +1,177 @@
+package evidence
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// The kinds of certificates, as they stand on the wire.
+const (
+	certPrepared   byte = 1
+	certCommitted  byte = 2
+	certCheckpoint byte = 3
+)
+
+const signedSize = 2 + crypto.SignatureSize
+
+// certificate is votes that share view, slot and digest, so that only the
+// signatures are kept.
+type certificate struct {
+	kind   byte
+	view   consensus.View
+	seq    consensus.Seq
+	digest crypto.Digest
+	signed []byte // signedSize bytes for each signature
+}
+
+// viewChange is the layout of a VIEW-CHANGE; whether it holds is not said.
+type viewChange struct {
+	view       consensus.View
+	low        consensus.Seq
+	checkpoint *certificate // nil if low is 0
+	prepared   []certificate
+	signer     consensus.ReplicaID
+}
+
+// newView is the layout of a NEW-VIEW.
+type newView struct {
+	view        consensus.View
+	viewChanges [][]byte // frames
+	proposals   []proposal
+}
+
+type proposal struct {
+	seq    consensus.Seq
+	digest crypto.Digest
+	sig    crypto.Signature
+}
+
+const proposalSize = 8 + crypto.DigestSize + crypto.SignatureSize
+
+// cursor reads from the front of b. Past the end it reads zeros and says so.
+type cursor struct {
+	b   []byte
+	bad bool
+}
+
+var nothing [64]byte
+
+func (c *cursor) take(n int) []byte {
+	if c.bad || n > len(c.b) {
+		c.bad = true
+		return nothing[:min(n, len(nothing))]
+	}
+	head := c.b[:n]
+	c.b = c.b[n:]
+	return head
+}
+
+func (c *cursor) u8() byte    { return c.take(1)[0] }
+func (c *cursor) u16() int    { return int(binary.BigEndian.Uint16(c.take(2))) }
+func (c *cursor) u64() uint64 { return binary.BigEndian.Uint64(c.take(8)) }
+
+// lengthy reads a byte string behind its three-byte length.
+func (c *cursor) lengthy() []byte {
+	if head, rest, ok := cut(c.b); ok && !c.bad {
+		c.b = rest
+		return head
+	}
+	c.bad = true
+	return nil
+}
+
+func (c *cursor) certificate() certificate {
+	x := certificate{kind: c.u8(), view: consensus.View(c.u64()), seq: consensus.Seq(c.u64()), digest: crypto.Digest(c.take(crypto.DigestSize))}
+	if size := c.u16() * signedSize; !c.bad && size <= len(c.b) {
+		x.signed = c.take(size)
+	} else {
+		c.bad = true
+	}
+	return x
+}
+
+// readViewChange takes a VIEW-CHANGE apart.
+func readViewChange(frame []byte) (viewChange, error) {
+	if len(frame) < minViewChange {
+		return viewChange{}, fmt.Errorf("VIEW-CHANGE of %d bytes: %w", len(frame), consensus.ErrMalformed)
+	}
+	c := cursor{b: frame[1 : len(frame)-crypto.SignatureSize]}
+	vc := viewChange{view: consensus.View(c.u64()), low: consensus.Seq(c.u64())}
+	if vc.low > 0 {
+		proof := c.certificate()
+		vc.checkpoint = &proof
+	}
+	for count := c.u16(); count > 0 && !c.bad; count-- {
+		vc.prepared = append(vc.prepared, c.certificate())
+	}
+	vc.signer = consensus.ReplicaID(c.u16())
+	if c.bad || len(c.b) > 0 {
+		return viewChange{}, fmt.Errorf("VIEW-CHANGE: %w", consensus.ErrMalformed)
+	}
+	return vc, nil
+}
+
+// readNewView takes a NEW-VIEW apart, but not the VIEW-CHANGEs in it.
+func readNewView(frame []byte) (newView, error) {
+	if len(frame) < minNewView {
+		return newView{}, fmt.Errorf("NEW-VIEW of %d bytes: %w", len(frame), consensus.ErrMalformed)
+	}
+	c := cursor{b: frame[1 : len(frame)-crypto.SignatureSize]}
+	nv := newView{view: consensus.View(c.u64())}
+	for count := c.u16(); count > 0 && !c.bad; count-- {
+		nv.viewChanges = append(nv.viewChanges, c.lengthy())
+	}
+	count := c.u16()
+	if c.bad || len(c.b) != count*proposalSize {
+		return newView{}, fmt.Errorf("NEW-VIEW: %w", consensus.ErrMalformed)
+	}
+	nv.proposals = make([]proposal, count)
+	for i := range nv.proposals {
+		nv.proposals[i] = proposal{consensus.Seq(c.u64()), crypto.Digest(c.take(crypto.DigestSize)), crypto.Signature(c.take(crypto.SignatureSize))}
+	}
+	return nv, nil
+}
+
+// votes lists what the signers of c have said, as far as they are members.
+func (x *certificate) votes(g *consensus.Genesis) []statement {
+	out := make([]statement, 0, len(x.signed)/signedSize)
+	for b := x.signed; len(b) >= signedSize; b = b[signedSize:] {
+		id := consensus.ReplicaID(binary.BigEndian.Uint16(b))
+		if member(g, id) != nil {
+			continue
+		}
+		kind := map[byte]byte{certCommitted: kindCommit, certCheckpoint: kindCheckpoint, certPrepared: kindPrepare}[x.kind]
+		if kind == kindPrepare && id == primaryOf(g, x.view) {
+			kind = kindPrePrepare
+		}
+		out = append(out, voteOf(place{kind, x.view, x.seq, id}, x.digest, crypto.Signature(b[2:signedSize])))
+	}
+	return out
+}
+
+// votes lists the PRE-PREPAREs that a NEW-VIEW makes.
+func (nv *newView) votes(g *consensus.Genesis) []statement {
+	out := make([]statement, len(nv.proposals))
+	for i, p := range nv.proposals {
+		out[i] = voteOf(place{kindPrePrepare, nv.view, p.seq, primaryOf(g, nv.view)}, p.digest, p.sig)
+	}
+	return out
+}
+
+// omits reports whether a signer that has said COMMIT(v, n, d) cannot honestly
+// have said vc.
+func (vc *viewChange) omits(v consensus.View, n consensus.Seq, d crypto.Digest) bool {
+	if vc.view <= v || vc.low >= n {
+		return false
+	}
+	for i := range vc.prepared {
+		p := &vc.prepared[i]
+		if p.seq == n && (p.view > v || p.view == v && p.digest == d) {
+			return false
+		}
+	}
+	return true
+}
