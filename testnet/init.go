@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -21,6 +22,7 @@ type Options struct {
 	Seed     string                     // keys derive from it; "" draws them. Never for real use: who knows it has all keys
 	Name     string                     // of the cluster; "" = "testnet"
 	Volatile bool                       // replicas never sync: measurements only
+	Hosts    []string                   // addresses of the replicas' hosts; nil = all on loopback
 	Adjust   func(*consensus.Genesis)   // changes the genesis before it is written; nil = leave it
 	Settings func(i int, c *HomeConfig) // changes a home's settings before they are written; nil = leave them
 }
@@ -139,14 +141,20 @@ func (c *Cluster) found(o *Options, keys keyring) error {
 	if err := g.Validate(); err != nil {
 		return err
 	}
+	if o.Hosts != nil && len(o.Hosts) != o.Replicas {
+		return fmt.Errorf("%d hosts for %d replicas: one each", len(o.Hosts), o.Replicas)
+	}
 	ports, err := freePorts(2 * o.Replicas)
 	if err != nil {
 		return err
 	}
 	for i := range o.Replicas {
-		home := "replica-" + strconv.Itoa(i)
+		home, at := "replica-"+strconv.Itoa(i), loopback
+		if o.Hosts != nil {
+			at = func(port int) string { return net.JoinHostPort(o.Hosts[i], strconv.Itoa(port)) }
+		}
 		c.Manifest.Replicas = append(c.Manifest.Replicas, Place{
-			ID: i, Home: home, Address: loopback(ports[2*i]), Admin: loopback(ports[2*i+1]),
+			ID: i, Home: home, Address: at(ports[2*i]), Admin: at(ports[2*i+1]),
 			Pid: filepath.Join(home, pidName), Log: filepath.Join(home, logName),
 		})
 	}
