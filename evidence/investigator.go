@@ -1,0 +1,315 @@
+package evidence
+
+import (
+	"bytes"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// The kinds of frames that carry what others have signed.
+const (
+	kindGiven        byte = 0x18
+	kindRejoinAnswer byte = 0x1a
+)
+
+// What a GIVEN may hold that proves something.
+const (
+	givenCommitted  byte = 2
+	givenCheckpoint byte = 3
+	givenHead            = 1 + 1 + 8 + crypto.DigestSize
+)
+
+// Investigator reads transcripts, of any subset of replicas and in any order,
+// and finds every proof in them that its bounds let it find. It believes
+// nobody: what is not signed is counted and ignored, and what it finds it hands
+// to Verify before it says so. A vote inside a certificate is a vote. Not safe
+// for concurrent use.
+//
+// Bounds: MaxStatements votes, and of each replica MaxViewFrames VIEW-CHANGEs
+// and as many NEW-VIEWs within MaxViewBytes each; beyond them the older half of
+// the votes, and the oldest frames, are forgotten.
+type Investigator struct {
+	judge     *judge
+	verify    func(encoded []byte) (Fault, error)
+	votes     record
+	replicas  []dossier // by id
+	seen      map[crypto.Digest]bool
+	store     Store
+	conflicts conflicts
+	ignored   int
+}
+
+// dossier is what is kept of one replica's words about views.
+type dossier struct {
+	leaves shelf // its VIEW-CHANGEs
+	opens  shelf // its NEW-VIEWs
+}
+
+// maxSeen bounds the frames of views that are not read a second time.
+const maxSeen = 1 << 14
+
+// provenMemory is how many verified signatures are remembered. Certificates
+// repeat them, and VIEW-CHANGEs repeat certificates.
+const provenMemory = 1 << 16
+
+// NewInvestigator returns one that knows nothing yet. v is the authority over
+// signatures; nil is Ed25519 by the genesis alone, as Verify has it. Callers
+// with another one: simulations.
+func NewInvestigator(g *consensus.Genesis, v crypto.Verifier) *Investigator {
+	i := &Investigator{replicas: make([]dossier, len(g.Replicas)), seen: map[crypto.Digest]bool{}}
+	i.verify = func(encoded []byte) (Fault, error) { return VerifyWith(v, g, encoded) }
+	if v == nil {
+		v = crypto.NewVerifier(crypto.NewMemory(provenMemory))
+		i.verify = func(encoded []byte) (Fault, error) { return Verify(g, encoded) }
+	}
+	i.judge = newJudge(g, v)
+	believe := i.judge.check
+	i.judge.check = func(s *statement) bool { return i.votes.has(s) || believe(s) }
+	i.votes.reset()
+	i.conflicts.quorum = i.judge.quorum
+	return i
+}
+
+// Frame reads one frame of a transcript, whoever sent it. Frames that promise
+// nothing and carry nothing signed are passed over.
+func (i *Investigator) Frame(b []byte) {
+	if len(b) == 0 || len(b) > consensus.MaxFrame {
+		i.ignored++
+		return
+	}
+	switch b[0] {
+	case kindPrePrepare, kindPrepare, kindCommit, kindCheckpoint:
+		i.voteFrame(essence(b))
+	case kindViewChange:
+		i.once(b, i.viewChange)
+	case kindNewView:
+		i.once(b, i.newView)
+	case kindRejoinAnswer:
+		i.once(b, i.rejoinAnswer)
+	case kindGiven:
+		if len(b) >= givenHead && (b[1] == givenCommitted || b[1] == givenCheckpoint) {
+			c := cursor{b: b[givenHead:]}
+			i.certificate(&c)
+		}
+	}
+}
+
+// Certificates reads certificates that stand alone, one or several back to
+// back, such as consensus.Commit.Certificate, or what a replica exports when
+// it sees a fork.
+func (i *Investigator) Certificates(b []byte) {
+	for c := (cursor{b: b}); len(c.b) > 0 && !c.bad; {
+		i.certificate(&c)
+	}
+}
+
+// Proof takes an encoded proof that somebody else has found.
+func (i *Investigator) Proof(encoded []byte) {
+	fault, err := i.verify(encoded)
+	if err != nil {
+		i.ignored++
+		return
+	}
+	i.store.Add(fault, encoded)
+}
+
+// Entries lists what is proven, with the proofs, by replica. The caller may
+// keep the list.
+func (i *Investigator) Entries() []Entry { return i.store.All() }
+
+// Culprits lists, ascending, whom the proofs name.
+func (i *Investigator) Culprits() []consensus.ReplicaID { return i.store.Culprits() }
+
+// Ignored counts what did not verify: frames, certificates, votes in them.
+func (i *Investigator) Ignored() int { return i.ignored }
+
+// once reads a frame unless it was read before. They are re-sent word for word,
+// and some are megabytes of signatures.
+func (i *Investigator) once(b []byte, read func([]byte)) {
+	name := crypto.Hash(b)
+	if i.seen[name] {
+		return
+	}
+	if len(i.seen) >= maxSeen {
+		clear(i.seen)
+	}
+	i.seen[name] = true
+	read(b)
+}
+
+func (i *Investigator) voteFrame(b []byte) {
+	s, err := read(i.judge.g, b)
+	if err != nil {
+		i.ignored++
+		return
+	}
+	i.vote(s)
+}
+
+// certificate takes a certificate off the front of c for the votes in it.
+func (i *Investigator) certificate(c *cursor) {
+	x := c.certificate()
+	if c.bad || x.kind < certPrepared || x.kind > certCheckpoint {
+		c.bad = true
+		i.ignored++
+		return
+	}
+	i.certified(&x)
+}
+
+func (i *Investigator) certified(x *certificate) {
+	if x.seq == 0 || x.kind == certCheckpoint && x.view != 0 {
+		i.ignored++
+		return
+	}
+	for _, s := range x.votes(i.judge.g) {
+		i.vote(s)
+	}
+}
+
+// vote takes a vote that may be news: it may be the second of its signer for
+// the place, complete a certificate, or be missing from a VIEW-CHANGE.
+func (i *Investigator) vote(s statement) {
+	if i.votes.has(&s) {
+		return
+	}
+	if !i.judge.check(&s) {
+		i.ignored++
+		return
+	}
+	first, before := i.votes.first(s.place)
+	if before && first.said == s.said {
+		return // another signature under the same words contradicts nothing
+	}
+	signers, fresh := i.votes.add(&s)
+	if !fresh {
+		return
+	}
+	if before {
+		i.prove(Contradiction{First: first.frame(), Second: s.frame()})
+	}
+	i.conflicts.count(&s, signers)
+	if s.kind == kindCommit {
+		i.omitted(&s)
+	}
+}
+
+// omitted looks for VIEW-CHANGEs that do not show what a COMMIT obliges to.
+func (i *Investigator) omitted(s *statement) {
+	leaves := i.replicas[s.signer].leaves.kept
+	for k := range leaves {
+		if l := &leaves[k]; !l.convicts && l.layout.omits(s.view, s.seq, s.said) {
+			l.convicts = true
+			i.prove(Omission{Commit: s.frame(), ViewChange: l.frame})
+		}
+	}
+}
+
+func (i *Investigator) viewChange(b []byte) {
+	vc, err := readViewChange(b)
+	if err == nil {
+		if vc.checkpoint != nil {
+			i.certified(vc.checkpoint)
+		}
+		for k := range vc.prepared {
+			i.certified(&vc.prepared[k])
+		}
+	}
+	s, ok := i.sealed(b)
+	if !ok {
+		return
+	}
+	news := i.shelve(&i.replicas[s.signer].leaves, s, b, vc)
+	if news == nil {
+		return
+	}
+	if i.judge.founded(b) != nil {
+		i.prove(Unfounded{Frame: b})
+	}
+	if commit, found := i.votes.commit(s.signer, vc.low, func(c *spoken) bool { return vc.omits(c.view, c.seq, c.said) }); found {
+		news.convicts = true
+		i.prove(Omission{Commit: commit.frame(), ViewChange: b})
+	}
+}
+
+func (i *Investigator) newView(b []byte) {
+	if nv, err := readNewView(b); err == nil {
+		for _, frame := range nv.viewChanges {
+			if len(frame) > 0 && frame[0] == kindViewChange {
+				i.once(frame, i.viewChange)
+			}
+		}
+		for _, s := range nv.votes(i.judge.g) {
+			if s.seq > 0 && member(i.judge.g, s.signer) == nil {
+				i.vote(s)
+			}
+		}
+	}
+	s, ok := i.sealed(b)
+	if !ok {
+		return
+	}
+	if i.shelve(&i.replicas[s.signer].opens, s, b, viewChange{}) != nil && i.judge.founded(b) != nil {
+		i.prove(Unfounded{Frame: b})
+	}
+}
+
+// rejoinAnswer carries a checkpoint certificate, a NEW-VIEW and a VIEW-CHANGE,
+// each of which may be empty.
+func (i *Investigator) rejoinAnswer(b []byte) {
+	c := cursor{b: b[1:]}
+	c.take(8 + 1 + 8) // nonce, flag, view
+	checkpoint, opens, leaves := c.lengthy(), c.lengthy(), c.lengthy()
+	if c.bad || len(c.b) > 0 {
+		i.ignored++
+		return
+	}
+	i.Certificates(checkpoint)
+	for _, frame := range [][]byte{opens, leaves} {
+		if len(frame) > 0 && (frame[0] == kindNewView || frame[0] == kindViewChange) {
+			i.Frame(frame)
+		}
+	}
+}
+
+// sealed reads a frame of views and asks whether its author has signed it.
+func (i *Investigator) sealed(b []byte) (statement, bool) {
+	s, err := read(i.judge.g, b)
+	if err != nil || !i.judge.check(&s) {
+		i.ignored++
+		return s, false
+	}
+	return s, true
+}
+
+// shelve keeps a frame of views, and finds what its author has said otherwise
+// in the same view. It answers nil if the very same is kept already.
+func (i *Investigator) shelve(s *shelf, said statement, b []byte, layout viewChange) *kept {
+	other := -1
+	for k := range s.kept {
+		switch {
+		case s.kept[k].view != said.view:
+		case s.kept[k].said == said.said:
+			return nil
+		default:
+			other = k
+		}
+	}
+	if other >= 0 {
+		i.prove(Contradiction{First: s.kept[other].frame, Second: b})
+	}
+	layout.checkpoint = nil // what is kept must not hold on to the caller's bytes
+	for k := range layout.prepared {
+		layout.prepared[k].signed = nil
+	}
+	return s.add(kept{view: said.view, said: said.said, frame: bytes.Clone(b), layout: layout})
+}
+
+// prove has a proof judged by the one way that counts, and stores it.
+func (i *Investigator) prove(p Proof) {
+	encoded := p.Encode()
+	if fault, err := i.verify(encoded); err == nil {
+		i.store.Add(fault, encoded)
+	}
+}
