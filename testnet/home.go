@@ -30,6 +30,7 @@ type HomeConfig struct {
 	Engine         Engine   `toml:"engine"`
 	Disk           Disk     `toml:"disk"`
 	Network        Network  `toml:"network"`
+	Record         Record   `toml:"record"`
 }
 
 // Logging says what goes to stderr.
@@ -64,6 +65,34 @@ type Network struct {
 	ClientBytesOut   int `toml:"client_bytes_out"`
 }
 
+// Record says what the replica writes down for judges (PROTOCOL.md §5, §9), in
+// the directory transcript of its home. It is never synced: it is no promise.
+type Record struct {
+	Level string `toml:"level" comment:"votes: signed messages and certificates, for quorate check and after a fork; all: batches and replies too; off"`
+	Bytes int64  `toml:"bytes" comment:"room for it; the oldest is dropped"`
+}
+
+// The levels of a record.
+const (
+	RecordOff   = "off"
+	RecordVotes = "votes"
+	RecordAll   = "all"
+)
+
+// minRecord is the least room for a record, in bytes: one of the largest frames.
+const minRecord = 4 * consensus.MaxFrame
+
+// check says what is wrong with the settings.
+func (r *Record) check() error {
+	switch {
+	case r.Level != RecordOff && r.Level != RecordVotes && r.Level != RecordAll:
+		return fmt.Errorf("%w: record.level is %q: write votes, all or off", ErrFile, r.Level)
+	case r.Bytes < minRecord:
+		return fmt.Errorf("%w: record.bytes is %d: at least %d", ErrFile, r.Bytes, minRecord)
+	}
+	return nil
+}
+
 // DefaultHomeConfig is what a home has unless it says otherwise.
 func DefaultHomeConfig() HomeConfig {
 	return HomeConfig{
@@ -73,6 +102,7 @@ func DefaultHomeConfig() HomeConfig {
 			Tick: Duration(10 * time.Millisecond), Patience: Duration(2 * time.Second), PatienceCap: Duration(2 * time.Minute),
 			StatusEvery: Duration(250 * time.Millisecond), Pipeline: 4, PendingCount: 4096, PendingBytes: 32 << 20,
 		},
+		Record: Record{Level: RecordVotes, Bytes: 64 << 20},
 	}
 }
 
@@ -162,6 +192,9 @@ func (h *Home) check() error {
 		return fmt.Errorf("%w: engine.tick is %v: at least 1ms", ErrFile, time.Duration(c.Engine.Tick))
 	}
 	if _, err := c.Log.level(); err != nil {
+		return err
+	}
+	if err := c.Record.check(); err != nil {
 		return err
 	}
 	limits := h.limits()

@@ -30,6 +30,7 @@ type Manifest struct {
 	ClientKey  string   `toml:"client_key"`
 	ClientKeys []string `toml:"client_keys,omitempty" comment:"more client keys: each command takes a free one"`
 	BenchKey   string   `toml:"bench_key" comment:"of quorate bench, so that it disturbs no other client's session"`
+	Gang       []int    `toml:"gang,omitempty" comment:"TRAITORS THAT SHARE THEIR PRIVATE KEYS: each of them signs for all of them, as soon as it has a behaviour"`
 	Replicas   []Place  `toml:"replicas"`
 }
 
@@ -41,6 +42,8 @@ type Place struct {
 	Admin   string `toml:"admin" comment:"health, status, metrics and pprof"`
 	Pid     string `toml:"pid_file"`
 	Log     string `toml:"log"`
+	// Byzantine is what makes a traitor of the replica; none for the honest.
+	Byzantine []string `toml:"byzantine,omitempty" comment:"THIS REPLICA LIES, in the ways that quorate byzantine list names"`
 }
 
 // ErrNoCluster: there is no manifest where one was looked for.
@@ -86,6 +89,12 @@ func (c *Cluster) check(path string) error {
 		if p.ID != i || p.Home == "" || p.Address == "" || p.Admin == "" || p.Pid == "" || p.Log == "" {
 			return fmt.Errorf("%w: %s: replica %d needs id = %d, home, address, admin, pid_file and log", ErrFile, path, i, i)
 		}
+		if _, err := parseAll(p.Byzantine); err != nil {
+			return fmt.Errorf("%w: %s: replica %d: %w", ErrFile, path, i, err)
+		}
+	}
+	if err := c.checkGang(c.Manifest.Gang); err != nil {
+		return fmt.Errorf("%w: %s: gang: %w", ErrFile, path, err)
 	}
 	return nil
 }

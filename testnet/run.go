@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"quorate/app/kv"
+	"quorate/byzantine"
 	"quorate/consensus"
 	"quorate/crypto"
 	"quorate/node"
@@ -24,12 +25,20 @@ func (h *Home) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	master, err := h.newMaster(log)
+	if err != nil {
+		return err
+	}
+	c.Protocol, c.Replies = master.turn(c.Protocol), byzantine.NewMouth(master.env, master.current).Say
 	n, err := node.Start(c)
 	if err != nil {
 		return err
 	}
 	stop := context.AfterFunc(ctx, n.Stop)
 	defer stop()
+	follow, leave := context.WithCancel(ctx)
+	defer leave()
+	go master.follow(follow)
 	if len(h.Genesis.Replicas) > 1 {
 		quit, seconds := make(chan struct{}), time.NewTicker(time.Second)
 		defer seconds.Stop()

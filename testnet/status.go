@@ -26,6 +26,7 @@ type ReplicaStatus struct {
 	Condition Condition
 	Ready     bool
 	Health    string       // one phrase: ready, or why it is not
+	Byzantine []string     `json:",omitempty"` // behaviours of a traitor
 	Report    *node.Report `json:",omitempty"` // nil if it did not answer
 }
 
@@ -46,7 +47,7 @@ func (c *Cluster) Statuses(ctx context.Context) []ReplicaStatus {
 // Status asks one replica. What goes wrong stands in Health.
 func (c *Cluster) Status(ctx context.Context, i int) ReplicaStatus {
 	p := c.Manifest.Replicas[i]
-	s := ReplicaStatus{Replica: i, Address: p.Address, Admin: p.Admin, Condition: Stopped, Health: "stopped"}
+	s := ReplicaStatus{Replica: i, Address: p.Address, Admin: p.Admin, Condition: Stopped, Health: "stopped", Byzantine: c.Behaviours(i)}
 	if id, err := p2p.PeerID(c.Founding.Genesis.Replicas[i]); err == nil {
 		s.PeerID = id.String()
 	}

@@ -28,13 +28,23 @@ func WriteTable(w io.Writer, all []ReplicaStatus, columns int) error {
 			all[i].PeerID = id[len(id)-tailOf:]
 		}
 	}
+	heading, traitors := "REPLICA\tPEER ID\tADDRESS\tVIEW\tSEQUENCE\tSTATE ROOT\tHEALTH", slices.ContainsFunc(all, isTraitor)
+	if traitors {
+		heading += "\tTRAITOR"
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "REPLICA\tPEER ID\tADDRESS\tVIEW\tSEQUENCE\tSTATE ROOT\tHEALTH")
+	fmt.Fprintln(t, heading)
 	for _, s := range all {
-		fmt.Fprintln(t, row(s))
+		line := row(s)
+		if traitors {
+			line += "\t" + strings.Join(s.Byzantine, ", ")
+		}
+		fmt.Fprintln(t, line)
 	}
 	return t.Flush()
 }
+
+func isTraitor(s ReplicaStatus) bool { return len(s.Byzantine) > 0 }
 
 // row is one line of the table. The root stands with its height: roots of
 // different heights are no disagreement.
@@ -91,6 +101,9 @@ func show(w io.Writer, terminal bool, s *screen, known []string, all []ReplicaSt
 
 // plain is a line that changes only when something of note does.
 func plain(s ReplicaStatus) string {
+	if isTraitor(s) {
+		s.Health += "; traitor: " + strings.Join(s.Byzantine, ", ")
+	}
 	if s.Report == nil {
 		return fmt.Sprintf("replica %d %s: %s", s.Replica, s.Address, s.Health)
 	}

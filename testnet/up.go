@@ -66,6 +66,9 @@ func (c *Cluster) start(i int) (running bool, err error) {
 	if err := c.sameGenesis(i); err != nil {
 		return false, err
 	}
+	if err := c.furnishTraitor(i); err != nil {
+		return false, err
+	}
 	command, err := c.command(c.Home(i))
 	if err != nil {
 		return false, err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -59,6 +60,14 @@ func checkHome(c *cli.Context, home string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s: ok: replica %d of cluster %s, %s, home is %s\n", home, h.Config.Replica, h.Genesis.ID().Short(), system, origin)
+	behaviours, err := h.Behaviours()
+	if err != nil {
+		return err
+	}
+	traitor := ""
+	if len(behaviours) > 0 {
+		traitor = ", A TRAITOR: " + strings.Join(behaviours, ", ")
+	}
+	fmt.Printf("%s: ok: replica %d of cluster %s, %s, home is %s%s\n", home, h.Config.Replica, h.Genesis.ID().Short(), system, origin, traitor)
 	return nil
 }

@@ -71,10 +71,12 @@ func newApp(args []string) *cli.App {
 		HideHelpCommand:      true,
 		Suggest:              true,
 		Metadata:             map[string]any{rawArgs: args},
-		ExitErrHandler:       func(*cli.Context, error) {},
-		OnUsageError:         onUsageError,
+		// A list within one value, as in "drop to=1,2", is the value's own.
+		DisableSliceFlagSeparator: true,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		OnUsageError:              onUsageError,
 		Commands: []*cli.Command{
-			testnetCommands(), nodeCommand(), keysCommands(), configCommands(), kvCommands(),
+			testnetCommands(), byzantineCommands(), evidenceCommands(), nodeCommand(), keysCommands(), configCommands(), kvCommands(),
 			statusCommand(), benchCommand(), simCommand(), completionCommand(), versionCommand(),
 		},
 	}

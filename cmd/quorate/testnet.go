@@ -24,7 +24,7 @@ func testnetCommands() *cli.Command {
 				Description: "Stays and shows a table until Ctrl-C, which stops all replicas. With --detach it\n" +
 					"returns when all replicas are ready, and leaves them running. If they run already,\n" +
 					"it prints the status.",
-				Flags:  append(initFlags(), &cli.BoolFlag{Name: "detach", Usage: "return when all replicas are ready"}),
+				Flags:  append(append(initFlags(), &cli.BoolFlag{Name: "detach", Usage: "return when all replicas are ready"}), traitorFlags()...),
 				Action: does(0, 0, testnetUp),
 			},
 			{Name: "init", Usage: "make keys, genesis and configuration, and start nothing", Flags: initFlags(), Action: does(0, 0, testnetInit)},
@@ -41,6 +41,12 @@ func testnetCommands() *cli.Command {
 			disturbance("resume", "let paused replica N go on", (*testnet.Cluster).Resume),
 			disturbance("restart", "stop replica N, if it runs, and start it", (*testnet.Cluster).Restart),
 			disturbance("wipe", "stop replica N, remove all that it kept, and start it as one that lost its disk", (*testnet.Cluster).Wipe),
+			{
+				Name: "corrupt", Usage: "make a traitor of replica N, while it runs", ArgsUsage: "N BEHAVIOUR...",
+				Description: "quorate byzantine list names the behaviours, such as equivocate or \"delay 80%\". What\nthe replica did before is replaced. Some behaviours restart it.",
+				Flags:       []cli.Flag{dirFlag()}, Action: does(2, -1, testnetCorrupt),
+			},
+			{Name: "heal", Usage: "make replica N honest again", ArgsUsage: "N", Flags: []cli.Flag{dirFlag()}, Action: does(1, 1, testnetHeal)},
 		},
 	}
 }
@@ -78,10 +84,19 @@ func testnetInit(c *cli.Context, _ []string) error {
 		return err
 	}
 	note("made a cluster of %d replicas in %s: start it with `quorate testnet up --dir %s`", cluster.Size(), cluster.Dir, cluster.Dir)
-	if system, err := quorum.For(cluster.Founding.Genesis); err == nil && system.Faults() == 0 {
+	if faults(cluster) == 0 {
 		note("%d replicas tolerate no fault at all: at least 4 tolerate one", cluster.Size())
 	}
 	return nil
+}
+
+// faults is how many faulty replicas the cluster tolerates.
+func faults(cluster *testnet.Cluster) int {
+	system, err := quorum.For(cluster.Founding.Genesis)
+	if err != nil {
+		return 0
+	}
+	return system.Faults()
 }
 
 // openOrInit opens the cluster, or makes it if the directory has none.
@@ -101,10 +116,17 @@ func openOrInit(c *cli.Context) (*testnet.Cluster, error) {
 	return cluster, err
 }
 
-// testnetUp starts what does not run, and leaves alone what does.
+// testnetUp starts what does not run, and leaves alone what does, but for
+// traitors that it is asked to make.
 func testnetUp(c *cli.Context, _ []string) error {
+	if _, err := traitorsOf(c); err != nil {
+		return err // before a cluster is made
+	}
 	cluster, err := openOrInit(c)
 	if err != nil {
+		return err
+	}
+	if err := switchOn(c, cluster); err != nil {
 		return err
 	}
 	started, err := cluster.Up()

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/byzantine"
+	"quorate/testnet"
+)
+
+// byzantineCommands is quorate byzantine.
+func byzantineCommands() *cli.Command {
+	return &cli.Command{
+		Name: "byzantine", Usage: "the ways in which replicas and clients can lie",
+		Subcommands: []*cli.Command{
+			{
+				Name: "list", Usage: "name every behaviour, or describe one", ArgsUsage: "[NAME]",
+				Description: "Each with what must come of it if f of 3f+1 replicas behave so, and if f+1 that\ncollude do.",
+				Flags:       []cli.Flag{outputFlag()},
+				Action:      does(0, 1, byzantineList),
+			},
+		},
+	}
+}
+
+// byzantineList prints the catalogue. A single name gets all that is known of it.
+func byzantineList(c *cli.Context, args []string) error {
+	machine, err := asJSON(c)
+	if err != nil {
+		return err
+	}
+	all := byzantine.Catalogue()
+	if len(args) == 1 {
+		p, known := byzantine.Lookup(args[0])
+		if !known {
+			return unknownBehaviour(args[0])
+		}
+		all = []byzantine.Profile{p}
+	}
+	switch {
+	case machine:
+		return printSnake(all)
+	case len(args) == 1:
+		return describe(&all[0])
+	}
+	return printCatalogue(all)
+}
+
+// unknownBehaviour is the error of package byzantine, which has the nearest name.
+func unknownBehaviour(name string) error {
+	_, err := byzantine.Parse(name)
+	if err == nil {
+		err = fmt.Errorf("%w: %q", byzantine.ErrSpec, name)
+	}
+	return usageError("%w: see quorate byzantine list", err)
+}
+
+// printCatalogue keeps the clients' apart: a replica cannot have them.
+func printCatalogue(all []byzantine.Profile) error {
+	for _, part := range []struct {
+		heading string
+		client  bool
+	}{{"REPLICAS", false}, {"CLIENTS", true}} {
+		t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintf(t, "%s\tPARAMETERS\tAT F\tAT F+1\tWHAT IT DOES\n", part.heading)
+		for _, p := range all {
+			if p.Client == part.client {
+				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", names(&p), parameters(&p), dash(string(p.AtF)), dash(string(p.AtF1)), p.Sentence)
+			}
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+		fmt.Println()
+	}
+	fmt.Println("Every behaviour of a replica also takes to=1,2 kind=PREPARE,COMMIT chance=30% after=2s until=9s.")
+	return nil
+}
+
+// names are a behaviour's name and, behind it, its others.
+func names(p *byzantine.Profile) string {
+	if len(p.Aliases) == 0 {
+		return p.Name
+	}
+	return p.Name + " (" + strings.Join(p.Aliases, ", ") + ")"
+}
+
+// parameters are what may stand behind the name, with the defaults.
+func parameters(p *byzantine.Profile) string {
+	var words []string
+	for i, q := range p.Params {
+		switch {
+		case i == 0 && q.Default == "":
+			words = append(words, strings.ToUpper(q.Name))
+		case i == 0:
+			words = append(words, q.Default)
+		default:
+			words = append(words, q.Name+"="+q.Default)
+		}
+	}
+	return dash(strings.Join(words, " "))
+}
+
+// dash stands for nothing.
+func dash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// describe prints one behaviour in full.
+func describe(p *byzantine.Profile) error {
+	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	who := "a replica"
+	if p.Client {
+		who = "a client"
+	}
+	fmt.Fprintf(t, "name\t%s\n", names(p))
+	fmt.Fprintf(t, "what it does\t%s\n", p.Sentence)
+	fmt.Fprintf(t, "who\t%s", who)
+	if p.Protocols != nil {
+		fmt.Fprintf(t, ", of protocol %s", strings.Join(p.Protocols, " or "))
+	}
+	fmt.Fprintf(t, "\ngroup\t%s\n", p.Group)
+	fmt.Fprintf(t, "with f\t%s\n", dash(string(p.AtF)))
+	fmt.Fprintf(t, "with f+1\t%s\n", dash(string(p.AtF1)))
+	for i, q := range p.Params {
+		name, standard := q.Name, ""
+		if i == 0 {
+			name += " (may stand bare)"
+		}
+		if q.Default != "" {
+			standard = "; default " + q.Default
+		}
+		fmt.Fprintf(t, "parameter\t%s: %s%s\n", name, q.Help, standard)
+	}
+	return t.Flush()
+}
+
+// traitorFlags switch traitors on as the cluster starts.
+func traitorFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "byzantine", Usage: "`N=BEHAVIOUR`: make a traitor of replica N; may be repeated, also for one replica"},
+		&cli.StringFlag{Name: "gang", Usage: "`N,M,...`: traitors that share their private keys and a plan"},
+	}
+}
+
+// traitorsOf reads --byzantine: behaviours by replica.
+func traitorsOf(c *cli.Context) (map[int][]string, error) {
+	all := map[int][]string{}
+	for _, text := range c.StringSlice("byzantine") {
+		number, behaviour, ok := strings.Cut(text, "=")
+		n, err := strconv.Atoi(strings.TrimSpace(number))
+		if !ok || err != nil {
+			return nil, usageError("--byzantine %q: write N=BEHAVIOUR, such as 0=equivocate or \"3=delay 80%%\"", text)
+		}
+		if _, err := byzantine.Parse(behaviour); err != nil {
+			return nil, usageError("--byzantine %q: %w", text, err)
+		}
+		all[n] = append(all[n], strings.TrimSpace(behaviour))
+	}
+	return all, nil
+}
+
+// gangOf reads --gang.
+func gangOf(c *cli.Context) ([]int, error) {
+	var gang []int
+	for _, text := range strings.Split(c.String("gang"), ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil {
+			return nil, usageError("--gang %q: write numbers of replicas, such as 0,3", c.String("gang"))
+		}
+		gang = append(gang, n)
+	}
+	return gang, nil
+}
+
+// switchOn makes the traitors that the flags of up ask for, running or not.
+func switchOn(c *cli.Context, cluster *testnet.Cluster) error {
+	traitors, err := traitorsOf(c)
+	if err != nil {
+		return err
+	}
+	for n := range traitors {
+		if err := cluster.Has(n); err != nil {
+			return usageError("--byzantine: %w", err)
+		}
+	}
+	if c.IsSet("gang") {
+		gang, err := gangOf(c)
+		if err != nil {
+			return err
+		}
+		if err := cluster.Collude(gang); err != nil {
+			return err
+		}
+	}
+	for n := range cluster.Size() {
+		if len(traitors[n]) == 0 {
+			continue
+		}
+		if err := cluster.Corrupt(n, traitors[n]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// behavioursOf puts arguments together: a word that can begin no behaviour
+// belongs to the one before, so that `corrupt 2 delay 80%` needs no quotes.
+func behavioursOf(args []string) []string {
+	var all []string
+	for _, a := range args {
+		if n := len(all); n > 0 && (strings.Contains(strings.Fields(a + " x")[0], "=") || a != "" && a[0] >= '0' && a[0] <= '9') {
+			all[n-1] += " " + a
+			continue
+		}
+		all = append(all, a)
+	}
+	return all
+}
+
+// testnetCorrupt makes a traitor of a replica while it runs.
+func testnetCorrupt(c *cli.Context, args []string) error {
+	cluster, n, err := oneReplica(c, args[0])
+	if err != nil {
+		return err
+	}
+	if err := cluster.Corrupt(n, behavioursOf(args[1:])); err != nil {
+		if errors.Is(err, byzantine.ErrSpec) {
+			return &codedError{exitUsage, err}
+		}
+		return err
+	}
+	return tellTraitor(c, cluster, n)
+}
+
+// testnetHeal makes a replica honest again.
+func testnetHeal(c *cli.Context, args []string) error {
+	cluster, n, err := oneReplica(c, args[0])
+	if err != nil {
+		return err
+	}
+	if err := cluster.Heal(n); err != nil {
+		return err
+	}
+	return tellTraitor(c, cluster, n)
+}
+
+// oneReplica opens the cluster and reads the number of a replica.
+func oneReplica(c *cli.Context, arg string) (*testnet.Cluster, int, error) {
+	n, err := strconv.Atoi(arg)
+	if err != nil {
+		return nil, 0, usageError("%q is not the number of a replica", arg)
+	}
+	cluster, err := openCluster(c)
+	if err != nil {
+		return nil, 0, err
+	}
+	return cluster, n, cluster.Has(n)
+}
+
+// tellTraitor says what holds from now on.
+func tellTraitor(c *cli.Context, cluster *testnet.Cluster, n int) error {
+	what := "is honest"
+	if k := cluster.Behaviours(n); len(k) > 0 {
+		what = "is a traitor: " + strings.Join(k, ", ")
+	}
+	s := cluster.Status(c.Context, n)
+	switch s.Condition {
+	case testnet.Stopped:
+		what += "; it does not run, so this holds from its next start on"
+	case testnet.Paused:
+		what += "; it is paused, so this holds once it goes on"
+	}
+	note("replica %d %s", n, what)
+	if traitors := countTraitors(cluster); traitors > faults(cluster) {
+		note("%d of %d replicas lie, %d can be tolerated: the cluster may stop, or fork", traitors, cluster.Size(), faults(cluster))
+	}
+	return nil
+}
+
+// countTraitors counts the replicas that lie or will when they start.
+func countTraitors(cluster *testnet.Cluster) int {
+	return len(slices.DeleteFunc(slices.Clone(cluster.Manifest.Replicas), func(p testnet.Place) bool { return len(cluster.Behaviours(p.ID)) == 0 }))
+}

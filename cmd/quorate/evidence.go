@@ -1,0 +1,168 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/evidence"
+	"quorate/testnet"
+)
+
+// evidenceCommands is quorate evidence.
+func evidenceCommands() *cli.Command {
+	return &cli.Command{
+		Name: "evidence", Usage: "list, gather and verify proofs that a replica contradicted itself",
+		Subcommands: []*cli.Command{
+			{
+				Name: "list", Usage: "list what the replicas of a cluster have kept",
+				Flags: []cli.Flag{dirFlag(), outputFlag()}, Action: does(0, 0, evidenceList),
+			},
+			{
+				Name: "verify", Usage: "judge files by a genesis alone, offline; exit code 1 if one proves nothing", ArgsUsage: "FILE...",
+				Flags:  []cli.Flag{dirFlag(), genesisFlag(), outputFlag()},
+				Action: does(1, -1, evidenceVerify),
+			},
+			{
+				Name: "collect", Usage: "write one file per proof, from what the replicas kept and what they recorded",
+				Flags:  []cli.Flag{dirFlag(), &cli.PathFlag{Name: "out", Value: "evidence", Usage: "`DIR` for the files"}, outputFlag()},
+				Action: does(0, 0, evidenceCollect),
+			},
+		},
+	}
+}
+
+// genesisFlag is for commands that need no cluster, only what it agreed on.
+func genesisFlag() cli.Flag {
+	return &cli.PathFlag{Name: "genesis", Usage: "genesis `FILE`, instead of the one in --dir"}
+}
+
+// foundingOf reads the genesis that the flags name.
+func foundingOf(c *cli.Context) (*testnet.Founding, error) {
+	if path := c.Path("genesis"); path != "" {
+		return testnet.LoadGenesis(path)
+	}
+	cluster, err := openCluster(c)
+	if err != nil {
+		return nil, err
+	}
+	return &cluster.Founding, nil
+}
+
+// proofLine is one proof for programs.
+type proofLine struct {
+	File    string `json:"file"`
+	Holds   bool   `json:"holds"`
+	Replica int    `json:"replica"`
+	Proves  string `json:"proves,omitempty"`
+	Error   string `json:"error,omitempty"`
+}
+
+// printProofs prints proofs and counts those that do not hold.
+func printProofs(machine bool, proofs []testnet.Proof) (bad int, err error) {
+	lines := []proofLine{}
+	for _, p := range proofs {
+		l := proofLine{File: p.Path, Holds: p.Err == nil, Replica: -1}
+		if p.Err == nil {
+			l.Replica, l.Proves = int(p.Fault.Replica), p.Fault.String()
+		} else {
+			l.Error, bad = p.Err.Error(), bad+1
+		}
+		lines = append(lines, l)
+	}
+	if machine {
+		return bad, printJSON(lines)
+	}
+	for _, l := range lines {
+		if l.Holds {
+			fmt.Printf("%s: proven: %s\n", l.File, l.Proves)
+		} else {
+			fmt.Printf("%s: rejected: %s\n", l.File, l.Error)
+		}
+	}
+	return bad, nil
+}
+
+// evidenceVerify needs nobody's word: a genesis and the file suffice.
+func evidenceVerify(c *cli.Context, args []string) error {
+	machine, err := asJSON(c)
+	if err != nil {
+		return err
+	}
+	founding, err := foundingOf(c)
+	if err != nil {
+		return err
+	}
+	var proofs []testnet.Proof
+	for _, path := range args {
+		p, err := testnet.ReadEvidence(path, founding)
+		if err != nil {
+			return err
+		}
+		proofs = append(proofs, p)
+	}
+	bad, err := printProofs(machine, proofs)
+	if err == nil && bad > 0 {
+		err = fmt.Errorf("%d of %d files prove nothing for cluster %s", bad, len(proofs), founding.Genesis.ID().Short())
+	}
+	return err
+}
+
+// evidenceList shows also what does not hold: a damaged file is worth knowing of.
+func evidenceList(c *cli.Context, _ []string) error {
+	machine, err := asJSON(c)
+	if err != nil {
+		return err
+	}
+	cluster, err := openCluster(c)
+	if err != nil {
+		return err
+	}
+	proofs, err := cluster.Evidence()
+	if err != nil {
+		return err
+	}
+	if len(proofs) == 0 && !machine {
+		note("no replica of %s has evidence: `quorate evidence collect` looks into their transcripts too", cluster.Dir)
+	}
+	_, err = printProofs(machine, proofs)
+	return err
+}
+
+// evidenceCollect writes what holds, and says what that proves.
+func evidenceCollect(c *cli.Context, _ []string) error {
+	machine, err := asJSON(c)
+	if err != nil {
+		return err
+	}
+	cluster, err := openCluster(c)
+	if err != nil {
+		return err
+	}
+	proofs, err := cluster.Evidence()
+	if err != nil {
+		return err
+	}
+	var entries []evidence.Entry
+	for _, p := range proofs {
+		if p.Err != nil {
+			note("%s is left out: %v", p.Path, p.Err)
+			continue
+		}
+		entries = append(entries, evidence.Entry{Fault: p.Fault, Encoded: p.Encoded})
+	}
+	paths, err := testnet.SaveEvidence(c.Path("out"), entries)
+	if err != nil {
+		return err
+	}
+	var saved []testnet.Proof
+	for _, path := range paths {
+		p, err := testnet.ReadEvidence(path, &cluster.Founding)
+		if err != nil {
+			return err
+		}
+		saved = append(saved, p)
+	}
+	_, err = printProofs(machine, saved)
+	return err
+}

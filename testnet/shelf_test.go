@@ -1,0 +1,72 @@
+package testnet
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestShelfKeepsTheNewest: within its room, over many starts, in order.
+func TestShelfKeepsTheNewest(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "transcript")
+	const room = 1 << 10
+	last := byte(0)
+	for range 3 {
+		s, err := openShelf(dir, room)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 40 {
+			if s.full() {
+				if err := s.next(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			last++
+			if _, err := s.Write(bytes.Repeat([]byte{last}, 100)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := volumes(dir)
+	if err != nil || len(all) < 2 {
+		t.Fatalf("volumes %v, %v", all, err)
+	}
+	var text []byte
+	for _, path := range all {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, b...)
+	}
+	if len(text) < room/2 || len(text) > room+2*100 {
+		t.Errorf("%d bytes are kept, with room for %d", len(text), room)
+	}
+	for i, b := range text {
+		if want := last - byte(len(text)/100-1-i/100); b != want {
+			t.Fatalf("byte %d is of record %d, want %d: the newest in order", i, b, want)
+		}
+	}
+}
+
+// TestShelfOfManyStarts: small files do not add up.
+func TestShelfOfManyStarts(t *testing.T) {
+	dir := t.TempDir()
+	for range maxVolumes + 10 {
+		s, err := openShelf(dir, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all, err := volumes(dir); err != nil || len(all) > maxVolumes+1 {
+		t.Errorf("%d files are kept, %v", len(all), err)
+	}
+}
