@@ -14,7 +14,7 @@ FUZZTIME ?= 30s
 # What stands below the line (internal/tidy/floors.go): no goroutines, no
 # clock, no I/O, and hence good for the browser.
 BELOW := crypto consensus quorum state transfer evidence app checkpoint \
-	viewchange pbft raft driver client/session byzantine check sim
+	viewchange pending pbft raft driver client/session byzantine check sim
 
 # Run on every package, but shortened where a test can be: the detector makes
 # everything several times slower, and it looks for races, not for bugs that

@@ -8,7 +8,7 @@
 //	config.go     what an operator may choose, with limits
 //	protocol.go   Open and New
 //	replica.go    the state, and the one switch over events
-//	requests.go   from submission to pending (§3), with pool.go and sessions.go
+//	requests.go   from submission to pending (§3); what waits stands in package pending
 //	normal.go     PRE-PREPARE, PREPARE, COMMIT (§4)
 //	slot.go       what is known of one sequence number
 //	execute.go    committed slots to the host, checkpoints, the log's end (§5)

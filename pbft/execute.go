@@ -49,22 +49,11 @@ func (r *replica) execute() {
 		r.out.Jobs = append(r.out.Jobs, consensus.Commit{
 			Seq: s.seq, View: s.committed.View, Digest: s.committed.Digest, Batch: b, Certificate: s.committed.Encode(),
 		})
-		r.settleRequests(b)
+		r.requests.Executed(b)
 		r.stabilize()
 	}
 	if r.exec.handed > before {
 		r.exec.progress = r.tick
-	}
-}
-
-// settleRequests: what is executed is no longer pending, whichever digest was.
-func (r *replica) settleRequests(b *consensus.Batch) {
-	if b == nil {
-		return
-	}
-	for _, q := range b.Requests {
-		r.requests.remove(keyOf(q))
-		r.requests.recent.executed(q)
 	}
 }
 

@@ -123,7 +123,7 @@ func (r *replica) onBody(from consensus.Peer, g *message.Given) {
 	}
 	s.keep(g.Digest, g.Batch)
 	if p := s.proposal; p != nil && p.Digest == g.Digest && !r.view.changing {
-		r.requests.stands(g.Batch)
+		r.requests.Stands(g.Batch)
 		r.accept(s, message.Reframe(*p, g.Batch).Frame)
 		return
 	}

@@ -442,7 +442,7 @@ func (c *chaos) bounds() {
 		"history":   {len(e.log.history), l},
 		"certified": {len(e.exec.certified), 2 * l},
 		"proposed":  {len(slots), 4 * l},
-		"pending":   {len(e.requests.byKey), 5 * e.cfg.PendingCount},
+		"pending":   {e.requests.Len(), 5 * e.cfg.PendingCount},
 		"evidence":  {len(e.evidence.All()), 4 * 16},
 		"roots":     {len(e.exec.roots), 4 * l},
 	} {

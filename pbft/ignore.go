@@ -3,6 +3,7 @@ package pbft
 import (
 	"quorate/consensus"
 	"quorate/pbft/message"
+	"quorate/pending"
 )
 
 // The reasons to ignore an authentic message. What Open refuses has reasons of
@@ -89,7 +90,7 @@ func (r *replica) ignorePrePrepare(e consensus.Receive, m *message.PrePrepare) c
 		return reasonBelowNewView
 	}
 	for _, q := range m.Batch.Requests {
-		if n, twice := r.view.proposed[keyOf(q)]; twice && n != m.Seq {
+		if n, twice := r.view.proposed[pending.KeyOf(q)]; twice && n != m.Seq {
 			return reasonTwice
 		}
 	}

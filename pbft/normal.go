@@ -5,6 +5,7 @@ import (
 
 	"quorate/consensus"
 	"quorate/pbft/message"
+	"quorate/pending"
 )
 
 // propose closes batches while the pipeline has room (§4): at the end of a
@@ -17,14 +18,14 @@ func (r *replica) propose() {
 	// that this view has used below the low mark. They are stable: no hole.
 	r.view.next = max(r.view.next, r.low()+1)
 	for r.roomToPropose() {
-		if !r.requests.waiting() {
+		if !r.requests.Waiting() {
 			if !r.fills() {
 				return
 			}
 			r.proposeBatch(nil)
 			continue
 		}
-		requests := r.notYetProposed(r.requests.take(&r.rules.Genesis.Limits))
+		requests := r.notYetProposed(r.requests.Take(&r.rules.Genesis.Limits))
 		if len(requests) > 0 {
 			r.proposeBatch(requests)
 		}
@@ -42,7 +43,7 @@ func (r *replica) roomToPropose() bool {
 func (r *replica) notYetProposed(requests []*consensus.Request) []*consensus.Request {
 	kept := requests[:0]
 	for _, q := range requests {
-		if _, twice := r.view.proposed[keyOf(q)]; !twice {
+		if _, twice := r.view.proposed[pending.KeyOf(q)]; !twice {
 			kept = append(kept, q)
 		}
 	}
@@ -72,7 +73,7 @@ func (r *replica) proposeBatch(requests []*consensus.Request) {
 // is not marked: it may rightly hold a request that another slot also holds.
 func (r *replica) markProposed(b *consensus.Batch, n consensus.Seq) {
 	for _, q := range b.Requests {
-		r.view.proposed[keyOf(q)] = n
+		r.view.proposed[pending.KeyOf(q)] = n
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"quorate/crypto"
 	"quorate/evidence"
 	"quorate/pbft/message"
+	"quorate/pending"
 	"quorate/viewchange"
 )
 
@@ -21,7 +22,7 @@ type replica struct {
 	view        position
 	log         slotLog
 	exec        execution
-	requests    *pool
+	requests    *pending.Pool
 	checkpoints *checkpoint.Tracker
 	views       *viewchange.Changer
 	peers       []peer // by id
@@ -39,18 +40,18 @@ type clock struct {
 // position is where the replica stands among the views.
 type position struct {
 	number     consensus.View
-	changing   bool                         // between views, going for number
-	newView    *message.NewView             // what opened the current (or last entered) view; nil in view 0
-	level      int                          // patience is base << level
-	joined     bool                         // the last change was a join, which counts once in a chain
-	waitSince  int                          // tick since which q replicas go for number or later; -1 while they do not
-	next       consensus.Seq                // primary: the next sequence number to propose
-	stamp      consensus.Time               // primary: of the last batch
-	dated      int                          // held proposals that wait for the clock
-	opened     consensus.Seq                // first slot of new proposals in this view
-	courtesy   int                          // tick of the last view change for the sake of one replica
-	recordedAt consensus.Seq                // log slot under which the view's records were last written
-	proposed   map[requestKey]consensus.Seq // requests in this view's new proposals, by slot
+	changing   bool                          // between views, going for number
+	newView    *message.NewView              // what opened the current (or last entered) view; nil in view 0
+	level      int                           // patience is base << level
+	joined     bool                          // the last change was a join, which counts once in a chain
+	waitSince  int                           // tick since which q replicas go for number or later; -1 while they do not
+	next       consensus.Seq                 // primary: the next sequence number to propose
+	stamp      consensus.Time                // primary: of the last batch
+	dated      int                           // held proposals that wait for the clock
+	opened     consensus.Seq                 // first slot of new proposals in this view
+	courtesy   int                           // tick of the last view change for the sake of one replica
+	recordedAt consensus.Seq                 // log slot under which the view's records were last written
+	proposed   map[pending.Key]consensus.Seq // requests in this view's new proposals, by slot
 }
 
 // slotLog holds the slots above the low water mark, and a little below it for
@@ -88,7 +89,7 @@ func newReplica(p *Protocol) *replica {
 	n := len(p.cfg.Genesis.Replicas)
 	r := &replica{
 		cfg: &p.cfg, rules: p.rules, id: p.cfg.Self,
-		requests:    newPool(n, p.cfg.PendingCount, p.cfg.PendingBytes),
+		requests:    pending.New(n, p.cfg.PendingCount, p.cfg.PendingBytes),
 		checkpoints: checkpoint.New(p.rules, p.cfg.Self),
 		views:       viewchange.New(p.rules, p.cfg.Self, p.cfg.Signer),
 		peers:       make([]peer, n),
@@ -97,7 +98,7 @@ func newReplica(p *Protocol) *replica {
 	r.exec.roots = map[consensus.Seq]crypto.Digest{}
 	r.view.waitSince = -1
 	r.view.next = 1
-	r.view.proposed = map[requestKey]consensus.Seq{}
+	r.view.proposed = map[pending.Key]consensus.Seq{}
 	for i := range r.peers {
 		r.peers[i] = peer{heard: -1, rejoin: -1}
 	}
@@ -139,7 +140,7 @@ func (r *replica) on(e consensus.Event) {
 	case consensus.Kept:
 		r.onKept(e.Seq)
 	case consensus.Settled:
-		r.requests.remove(keyOf(e.Request))
+		r.requests.Remove(pending.KeyOf(e.Request))
 	case consensus.Chunk:
 		r.onChunk(e)
 	case consensus.Staged:

@@ -1,34 +1,37 @@
 package pbft
 
-import "quorate/consensus"
+import (
+	"quorate/consensus"
+	"quorate/pending"
+)
 
 // onSubmit admits an authentic request of a permitted client (§3): answered
 // from the session if it was executed, refused with a reason if there is no
 // room, else pending until it is executed. Nothing invalid comes here.
 func (r *replica) onSubmit(e consensus.Submit) {
 	q := e.Request
-	switch r.requests.recent.standing(q) {
-	case done:
+	switch r.requests.Standing(q) {
+	case pending.Done:
 		r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: q})
 		return
-	case beyond:
+	case pending.Beyond:
 		r.refuse(e.Via, q, consensus.RefusedAhead)
 		return
 	}
-	if p := r.requests.find(keyOf(q)); p != nil {
-		if p.request.Digest != q.Digest {
+	if p := r.requests.Find(pending.KeyOf(q)); p != nil {
+		if p.Request.Digest != q.Digest {
 			// One client, two requests under one sequence. The first stays;
 			// whichever is ordered is executed, the other is stale then.
 			r.refuse(e.Via, q, consensus.RefusedStale)
 		}
 		return
 	}
-	lane := r.requests.laneOf(e.Via)
-	if r.requests.full(lane, len(q.Raw)) {
+	lane := r.requests.LaneOf(e.Via)
+	if r.requests.Full(lane, len(q.Raw)) {
 		r.refuse(e.Via, q, consensus.RefusedBusy)
 		return
 	}
-	p := r.requests.add(q, lane, r.tick)
+	p := r.requests.Add(q, lane, r.tick)
 	if e.Via.Kind == consensus.PeerClient && !r.isPrimary() {
 		r.forward(p)
 	}
@@ -45,22 +48,22 @@ func (r *replica) refuse(via consensus.Peer, q *consensus.Request, code consensu
 
 // forward hands a request to the primary. The second time it goes over the
 // topic too: a client that reaches a single replica still reaches all (§3).
-func (r *replica) forward(p *pending) {
-	p.told = r.tick
-	p.times++
+func (r *replica) forward(p *pending.Entry) {
+	p.Told = r.tick
+	p.Times++
 	if !r.view.changing && r.primary() != r.id {
-		r.sendEarly(consensus.ReplicaPeer(r.primary()), consensus.Bodies, p.request.Raw)
+		r.sendEarly(consensus.ReplicaPeer(r.primary()), consensus.Bodies, p.Request.Raw)
 	}
-	if p.times == 2 && p.lane == len(r.requests.lanes)-1 {
-		r.sendEarly(consensus.Peer{Kind: consensus.Topic}, consensus.Bodies, p.request.Raw)
-		r.note(consensus.Note{Kind: consensus.Forwarded, View: r.view.number, Replica: r.primary(), Digest: p.request.Digest})
+	if p.Times == 2 && p.Lane == r.requests.ClientLane() {
+		r.sendEarly(consensus.Peer{Kind: consensus.Topic}, consensus.Bodies, p.Request.Raw)
+		r.note(consensus.Note{Kind: consensus.Forwarded, View: r.view.number, Replica: r.primary(), Digest: p.Request.Digest})
 	}
-	if p.times >= 2 && !r.state.active() && (p.asked < 0 || r.tick-p.asked > 2*r.cfg.Patience) {
-		p.asked = r.tick
+	if p.Times >= 2 && !r.state.active() && (p.Asked < 0 || r.tick-p.Asked > 2*r.cfg.Patience) {
+		p.Asked = r.tick
 		// A restart or a state transfer may have gone past its execution, and
 		// then no primary will ever propose it: the session table knows. It is
 		// not asked too often: answers stand in the queue of execution.
-		r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: p.request})
+		r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: p.Request})
 	}
 }
 
@@ -78,17 +81,17 @@ func (r *replica) tickRequests() {
 	}
 	again := max(1, r.cfg.Patience/4)
 	left := maxForwards
-	for _, p := range r.requests.order {
-		if left == 0 || r.tick-p.since < again {
+	for p := range r.requests.ByAge() {
+		if left == 0 || r.tick-p.Since < again {
 			break // ordered by age
 		}
-		if !p.gone && r.tick-p.told >= again {
+		if r.tick-p.Told >= again {
 			r.forward(p)
 			left--
 		}
 	}
 	r.dropStale()
-	if p := r.requests.oldest(); p != nil && r.tick-p.since > r.patience() && !r.behind() {
+	if p := r.requests.Oldest(); p != nil && r.tick-p.Since > r.patience() && !r.behind() {
 		r.timedOut(r.view.number+1, "a request waited beyond patience")
 	}
 }
@@ -97,9 +100,9 @@ func (r *replica) tickRequests() {
 // client went on with a later epoch, or far beyond their counter, so that no
 // primary will propose them. Waiting for them would depose an honest one (§6).
 func (r *replica) dropStale() {
-	for p := r.requests.oldest(); p != nil && r.requests.recent.standing(p.request) == done; p = r.requests.oldest() {
-		r.requests.remove(keyOf(p.request))
-		r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: p.request})
+	for p := r.requests.Oldest(); p != nil && r.requests.Standing(p.Request) == pending.Done; p = r.requests.Oldest() {
+		r.requests.Remove(pending.KeyOf(p.Request))
+		r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: p.Request})
 	}
 }
 
@@ -111,13 +114,13 @@ func (r *replica) dropStale() {
 func (r *replica) tellAll() {
 	const most = 8 // requests in one tick: one is enough to make others leave a view
 	left := most
-	for _, p := range r.requests.order {
-		if left == 0 || r.tick-p.since < r.cfg.Patience {
+	for p := range r.requests.ByAge() {
+		if left == 0 || r.tick-p.Since < r.cfg.Patience {
 			return // ordered by age
 		}
-		if !p.gone && r.tick-p.told >= r.cfg.Patience {
-			p.told = r.tick
-			r.sendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Bodies, p.request.Raw)
+		if r.tick-p.Told >= r.cfg.Patience {
+			p.Told = r.tick
+			r.sendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Bodies, p.Request.Raw)
 			left--
 		}
 	}
@@ -153,10 +156,10 @@ func (r *replica) waitAgain(b *consensus.Batch) {
 	if b == nil {
 		return
 	}
-	lane := len(r.requests.lanes) - 1
+	lane := r.requests.ClientLane()
 	for _, q := range b.Requests {
-		if r.requests.find(keyOf(q)) == nil && r.requests.recent.standing(q) == fresh && !r.requests.full(lane, len(q.Raw)) {
-			r.requests.add(q, lane, r.tick)
+		if r.requests.Find(pending.KeyOf(q)) == nil && r.requests.Standing(q) == pending.Fresh && !r.requests.Full(lane, len(q.Raw)) {
+			r.requests.Add(q, lane, r.tick)
 		}
 	}
 }

@@ -162,8 +162,8 @@ func (r *replica) onRestored(e consensus.Restored) {
 		for i := range r.peers {
 			r.peers[i].fillCap = max(r.peers[i].fillCap, e.Seq+fillWindows*r.rules.Genesis.Window)
 		}
-		for _, p := range r.requests.order {
-			p.asked = -1 // the state may have gone past its execution
+		for p := range r.requests.ByAge() {
+			p.Asked = -1 // the state may have gone past its execution
 		}
 		r.note(consensus.Note{Kind: consensus.Fetched, View: r.view.number, Seq: e.Seq, Digest: e.Root})
 	}

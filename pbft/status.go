@@ -33,7 +33,7 @@ func (r *replica) Status() consensus.Status {
 		Protocol: "pbft", Replica: r.id, View: r.view.number, Primary: r.primary(), Changing: r.view.changing,
 		Executed: r.exec.handed, Applied: r.exec.applied, Stable: r.low(), High: r.high(), Kept: r.exec.kept,
 		Root: r.exec.last.root, RootSeq: r.exec.last.seq,
-		Pending: len(r.requests.byKey), Rejoining: r.rejoin.asleep,
+		Pending: r.requests.Len(), Rejoining: r.rejoin.asleep,
 	}
 	if r.state.active() {
 		st.Fetching = r.state.fetcher.Target().Seq
@@ -99,7 +99,7 @@ func (r *replica) slotLack() (consensus.Lack, bool) {
 	switch {
 	case s == nil || s.proposal == nil && s.committed == nil:
 		l.What, l.Need, l.Missing = "PRE-PREPARE", 1, []consensus.ReplicaID{r.primary()}
-		return l, len(r.requests.byKey) > 0 || len(r.log.slots) > 0
+		return l, r.requests.Len() > 0 || len(r.log.slots) > 0
 	case s.committed != nil:
 		l.What, l.Need = "batch of a committed slot", 1
 	case !s.preparedIn(r.view.number):

@@ -139,7 +139,7 @@ func (r *replica) enter(nv *message.NewView, start viewchange.Start) {
 	r.begin(nv, start)
 	r.recordView()
 	r.note(consensus.Note{Kind: consensus.EnteredView, View: start.View, Seq: r.exec.handed})
-	r.requests.restart(r.tick)
+	r.requests.Restart(r.tick)
 	r.adopt(start.Checkpoint)
 	r.waitDropped(start)
 	r.takeChosen(start)
@@ -159,7 +159,7 @@ func (r *replica) takeChosen(start viewchange.Start) {
 		s := r.slot(n)
 		s.proposal, s.chosen = &start.Proposals[i], true
 		if b, here := s.body(s.proposal.Digest); here {
-			r.requests.stands(b)
+			r.requests.Stands(b)
 			r.accept(s, nil)
 		} else if prepared := start.Chosen[i].Prepared; prepared != nil {
 			r.askFrom(s, prepared)

@@ -14,11 +14,11 @@ const Module = "quorate"
 var floors = [][]string{
 	{"crypto"},
 	{"consensus"},
-	{"quorum", "state", "transfer", "evidence"},
+	{"quorum", "state", "transfer", "evidence", "check/linear"},
 	{"app"},
 	{"app/kv"},
 	{"pbft/message"},
-	{"checkpoint", "viewchange"},
+	{"checkpoint", "viewchange", "pending"},
 	{"pbft", "raft"},
 	{"driver", "client/session", "byzantine", "check"},
 	{lastBelowTheLine},

@@ -1,17 +1,18 @@
-package pbft
+package pending
 
 import (
 	"quorate/consensus"
 	"quorate/crypto"
 )
 
-// requestKey names a request whatever its digest.
-type requestKey struct {
+// Key names a request whatever its digest.
+type Key struct {
 	client crypto.PublicKey
 	seq    consensus.Sequence
 }
 
-func keyOf(q *consensus.Request) requestKey { return requestKey{q.Client, q.Sequence} }
+// KeyOf is the name of q.
+func KeyOf(q *consensus.Request) Key { return Key{q.Client, q.Sequence} }
 
 // recent remembers, as a hint, what was executed lately of each client, so that
 // a retransmitted request is answered from the state instead of being ordered
@@ -32,32 +33,33 @@ type window struct {
 
 func newRecent() recent { return recent{clients: map[crypto.PublicKey]*window{}} }
 
-// standing says how a sequence relates to what is remembered.
-type standing int
+// Standing says how a request's sequence relates to what was executed lately.
+type Standing int
 
+// The standings.
 const (
-	fresh  standing = iota // to be ordered, as far as is known here
-	done                   // executed, or too old: the session table answers
-	beyond                 // ahead of the window
+	Fresh  Standing = iota // to be ordered, as far as is known here
+	Done                   // executed, or too old: the session table answers
+	Beyond                 // ahead of the window
 )
 
-func (m *recent) standing(q *consensus.Request) standing {
+func (m *recent) standing(q *consensus.Request) Standing {
 	w := m.clients[q.Client]
 	if w == nil || q.Sequence.Epoch > w.epoch {
-		return fresh
+		return Fresh
 	}
 	c := q.Sequence.Counter
 	switch {
 	case q.Sequence.Epoch < w.epoch:
-		return done
+		return Done
 	case c > w.highest+consensus.SessionWindow:
-		return beyond
+		return Beyond
 	case c > w.highest:
-		return fresh
+		return Fresh
 	case c+consensus.SessionWindow <= w.highest || w.has(c):
-		return done
+		return Done
 	}
-	return fresh
+	return Fresh
 }
 
 func (w *window) has(c uint64) bool {

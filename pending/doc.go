@@ -1,0 +1,13 @@
+// Package pending holds the requests that wait at a replica: admitted and not
+// yet executed. Lanes by origin, and clients within them, are served in turn.
+//
+// Called by: the protocols' engines, from inside a step. It knows neither
+// views nor terms; ticks are numbers that callers hand in.
+//
+// Invariants: what it holds is bounded by New's arguments, per lane; nothing is
+// taken twice between two Restarts; what is removed leaves no memory behind for
+// long. What it remembers of executed sequences is a hint: the session table in
+// the state decides.
+//
+// Source: PROTOCOL §3; Aardvark (Clement et al., NSDI 2009) for fair lanes.
+package pending

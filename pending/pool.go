@@ -1,0 +1,288 @@
+package pending
+
+import (
+	"iter"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// Pool holds the requests that wait here: admitted and not yet executed. Each
+// replica that forwards has a lane of its own beside the lane of the clients
+// who come directly; lanes, and clients within them, are served in turn, so
+// that neither a flood nor a forwarder starves the others (PROTOCOL.md §3).
+type Pool struct {
+	lanes    []lane // by forwarding replica; the last one is for clients
+	byKey    map[Key]*Entry
+	order    []*Entry // by admission; gone ones are dropped when they reach the front
+	turn     int      // the lane to serve next
+	dead     int      // gone ones that still stand in lanes: a backup takes nothing from them
+	maxCount int      // per lane
+	maxBytes int      // per lane
+	recent   recent
+}
+
+// Entry is one request that waits. Callers keep their clocks in it, in ticks.
+type Entry struct {
+	Request  *consensus.Request
+	Lane     int
+	Since    int  // when its clock started: admission, or the entry into this view
+	Told     int  // when the primary was last told of it
+	Times    int  // how often it was told
+	Asked    int  // when the session table was asked of it; -1 never
+	proposed bool // in a slot of this view
+	queued   bool // in its lane
+	gone     bool
+}
+
+// lane is a ring of clients with their requests in order.
+type lane struct {
+	ring  []crypto.PublicKey
+	of    map[crypto.PublicKey][]*Entry
+	count int
+	bytes int
+}
+
+// New makes a pool for a cluster of n. A lane holds at most count requests of
+// so many bytes together; one larger request has room in an empty lane.
+func New(n, count, bytes int) *Pool {
+	p := &Pool{lanes: make([]lane, n+1), byKey: map[Key]*Entry{}, maxCount: count, maxBytes: bytes, recent: newRecent()}
+	for i := range p.lanes {
+		p.lanes[i].of = map[crypto.PublicKey][]*Entry{}
+	}
+	return p
+}
+
+// LaneOf is the lane of what comes by this channel.
+func (p *Pool) LaneOf(via consensus.Peer) int {
+	if via.Kind == consensus.PeerReplica {
+		return int(via.Replica)
+	}
+	return len(p.lanes) - 1
+}
+
+// Full reports whether the lane has no room for size more bytes.
+func (p *Pool) Full(lane, size int) bool {
+	l := &p.lanes[lane]
+	return l.count >= p.maxCount || l.count > 0 && l.bytes+size > p.maxBytes
+}
+
+// Find answers the request with this key; nil if it does not wait here.
+func (p *Pool) Find(k Key) *Entry { return p.byKey[k] }
+
+// Add admits a request; the caller has checked that there is room and that it
+// is not there yet.
+func (p *Pool) Add(q *consensus.Request, lane, tick int) *Entry {
+	e := &Entry{Request: q, Lane: lane, Since: tick, Told: tick, Asked: -1}
+	p.byKey[KeyOf(q)] = e
+	p.order = append(p.order, e)
+	p.lanes[lane].count++
+	p.lanes[lane].bytes += len(q.Raw)
+	p.lanes[lane].push(e)
+	return e
+}
+
+func (l *lane) push(e *Entry) {
+	c := e.Request.Client
+	if _, ok := l.of[c]; !ok {
+		l.ring = append(l.ring, c)
+	}
+	l.of[c] = append(l.of[c], e)
+	e.queued = true
+}
+
+// pop takes the next request in turn; nil if the lane has none.
+func (l *lane) pop() *Entry {
+	for len(l.ring) > 0 {
+		c := l.ring[0]
+		waiting := l.of[c]
+		l.ring = l.ring[1:]
+		var e *Entry
+		for len(waiting) > 0 && e == nil {
+			if !waiting[0].gone && !waiting[0].proposed {
+				e = waiting[0]
+			}
+			waiting[0].queued = false
+			waiting = waiting[1:]
+		}
+		if len(waiting) > 0 {
+			l.of[c] = waiting
+			l.ring = append(l.ring, c)
+		} else {
+			delete(l.of, c)
+		}
+		if e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// unpop puts back what pop returned, to the front.
+func (l *lane) unpop(e *Entry) {
+	c := e.Request.Client
+	if waiting, ok := l.of[c]; ok {
+		l.of[c] = append([]*Entry{e}, waiting...)
+		for i, other := range l.ring {
+			if other == c {
+				l.ring = append(l.ring[:i], l.ring[i+1:]...)
+				break
+			}
+		}
+	} else {
+		l.of[c] = []*Entry{e}
+	}
+	l.ring = append([]crypto.PublicKey{c}, l.ring...)
+	e.queued = true
+}
+
+// Remove takes away the request with this key, if it is there.
+func (p *Pool) Remove(k Key) {
+	e := p.byKey[k]
+	if e == nil {
+		return
+	}
+	e.gone = true
+	if e.queued {
+		p.dead++
+	}
+	delete(p.byKey, k)
+	p.lanes[e.Lane].count--
+	p.lanes[e.Lane].bytes -= len(e.Request.Raw)
+	for len(p.order) > 0 && p.order[0].gone {
+		p.order[0] = nil
+		p.order = p.order[1:]
+	}
+	if len(p.order) > 64 && len(p.order) > 4*len(p.byKey) {
+		p.compact()
+	}
+	if p.dead > 64 && p.dead > len(p.byKey) {
+		p.relane()
+	}
+}
+
+func (p *Pool) compact() {
+	kept := p.order[:0]
+	for _, e := range p.order {
+		if !e.gone {
+			kept = append(kept, e)
+		}
+	}
+	clear(p.order[len(kept):])
+	p.order = kept
+}
+
+// Oldest is the request whose clock has run longest; nil if none waits.
+func (p *Pool) Oldest() *Entry {
+	if len(p.order) == 0 {
+		return nil
+	}
+	return p.order[0]
+}
+
+// Take removes from the lanes, in turn, what fits one batch: at least one
+// request if any waits. They stay pending until they are executed.
+func (p *Pool) Take(l *consensus.Limits) []*consensus.Request {
+	var out []*consensus.Request
+	size := 10 // stamp and count
+	empty := 0
+	for empty < len(p.lanes) && len(out) < l.BatchRequests {
+		lane := &p.lanes[p.turn%len(p.lanes)]
+		e := lane.pop()
+		if e == nil {
+			empty++
+			p.turn++
+			continue
+		}
+		if len(out) > 0 && size+3+len(e.Request.Raw) > l.BatchBytes {
+			lane.unpop(e)
+			break
+		}
+		empty = 0
+		p.turn++
+		size += 3 + len(e.Request.Raw)
+		e.proposed = true
+		out = append(out, e.Request)
+	}
+	return out
+}
+
+// Waiting reports whether there is something to propose.
+func (p *Pool) Waiting() bool {
+	for i := range p.lanes {
+		if len(p.lanes[i].ring) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Stands says that these requests stand in a slot of this view already.
+func (p *Pool) Stands(b *consensus.Batch) {
+	if b == nil {
+		return
+	}
+	for _, q := range b.Requests {
+		if e := p.byKey[KeyOf(q)]; e != nil {
+			e.proposed = true
+		}
+	}
+}
+
+// Restart begins a view: all clocks start anew, and whatever was proposed in
+// the old view waits again (§6).
+func (p *Pool) Restart(tick int) {
+	p.compact()
+	for _, e := range p.order {
+		e.Since, e.Told, e.Times, e.proposed = tick, tick, 0, false
+	}
+	p.relane()
+}
+
+// relane fills the lanes anew with what is neither gone nor proposed.
+func (p *Pool) relane() {
+	p.dead = 0
+	for i := range p.lanes {
+		p.lanes[i].ring = nil
+		clear(p.lanes[i].of)
+	}
+	for _, e := range p.order {
+		e.queued = false
+		if !e.gone && !e.proposed {
+			p.lanes[e.Lane].push(e)
+		}
+	}
+}
+
+// ClientLane is the lane of clients who come directly.
+func (p *Pool) ClientLane() int { return len(p.lanes) - 1 }
+
+// Len is the number of requests that wait.
+func (p *Pool) Len() int { return len(p.byKey) }
+
+// ByAge walks through what waits, oldest clock first. What is added or removed
+// meanwhile may or may not be seen.
+func (p *Pool) ByAge() iter.Seq[*Entry] {
+	return func(yield func(*Entry) bool) {
+		for _, e := range p.order {
+			if !e.gone && !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// Standing says whether a request is to be ordered, as far as is known here.
+func (p *Pool) Standing(q *consensus.Request) Standing { return p.recent.standing(q) }
+
+// Executed settles what is executed: it waits no longer, whatever digest was,
+// and its sequence is remembered.
+func (p *Pool) Executed(b *consensus.Batch) {
+	if b == nil {
+		return
+	}
+	for _, q := range b.Requests {
+		p.Remove(KeyOf(q))
+		p.recent.executed(q)
+	}
+}
