@@ -44,11 +44,7 @@ func newBallots(g *consensus.Genesis) ballots {
 // certificateSize is q: the least number whose majority outweighs the faulty,
 // or what the genesis has in its place.
 func certificateSize(g *consensus.Genesis) int {
-	n := len(g.Replicas)
-	f := (n - 1) / 3
-	if g.Faults != 0 {
-		f = g.Faults
-	}
+	n, f := len(g.Replicas), faults(g)
 	if g.Quorum != 0 {
 		return g.Quorum
 	}
@@ -57,6 +53,14 @@ func certificateSize(g *consensus.Genesis) int {
 		q++
 	}
 	return q
+}
+
+// faults is f: how many may lie, or are to be borne.
+func faults(g *consensus.Genesis) int {
+	if g.Faults != 0 {
+		return g.Faults
+	}
+	return (len(g.Replicas) - 1) / 3
 }
 
 // vote is one signed vote towards a certificate.

@@ -34,15 +34,15 @@ func (j *Judge) Sent(at consensus.Time, by consensus.ReplicaID, frame []byte) {
 func (j *Judge) Queued(at consensus.Time, r consensus.ReplicaID, job consensus.Job) {
 	switch job := job.(type) {
 	case consensus.Commit:
-		j.certified(at, r, job.Certificate)
+		j.proven(at, r, job.Certificate)
 		if j.honest(r) {
 			j.committed(at, r, &job)
 		}
 	case consensus.Stabilize:
-		j.certified(at, r, job.Certificate)
+		j.proven(at, r, job.Certificate)
 		j.Root(at, r, job.Seq, job.Root)
 	case consensus.RestoreBegin:
-		j.certified(at, r, job.Certificate)
+		j.proven(at, r, job.Certificate)
 		j.Root(at, r, job.Seq, job.Root)
 		j.restoring(r)
 	}

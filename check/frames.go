@@ -18,6 +18,7 @@ const (
 	kindViewChange byte = 0x14
 	kindNewView    byte = 0x15
 	kindGiven      byte = 0x18
+	kindAnswer     byte = 0x1a
 
 	voteBody = 1 + 8 + 8 + crypto.DigestSize + 2
 	voteSize = voteBody + crypto.SignatureSize
@@ -35,22 +36,27 @@ const (
 // heard reads a frame of PBFT: the promise that it makes, and the votes in it.
 func (j *Judge) heard(at consensus.Time, by consensus.ReplicaID, frame []byte) {
 	switch frame[0] {
+	case kindAnswer:
+		j.transcript.keep(j, exhibit{bytes: frame})
 	case kindPrePrepare, kindPrepare, kindCommit, kindCheckpoint:
 		v, ok := readVote(frame)
 		if !ok {
 			return
 		}
+		j.transcript.keep(j, exhibit{bytes: frame})
 		j.promised(at, by, Promise{Signer: v.signer, Kind: frame[0], View: v.view, Seq: v.seq, Content: v.digest}, frame)
 		if v.kind == kindCommit || v.kind == kindCheckpoint {
 			j.cast(at, by, &v)
 		}
 	case kindViewChange, kindNewView:
+		j.transcript.keep(j, exhibit{bytes: frame})
 		if p, ok := j.readView(frame); ok && j.honest(p.Signer) && j.honest(by) {
 			p.Content = crypto.Hash(frame)
 			j.promised(at, by, p, frame)
 		}
 	case kindGiven:
 		if len(frame) > givenHead && (frame[1] == given || frame[1] == givenBase) {
+			j.transcript.keep(j, exhibit{bytes: frame})
 			j.certified(at, by, frame[givenHead:])
 		}
 	}
@@ -107,5 +113,13 @@ func (j *Judge) certified(at consensus.Time, by consensus.ReplicaID, b []byte) {
 		v.signer, v.sig = consensus.ReplicaID(binary.BigEndian.Uint16(b)), crypto.Signature(b[2:signedSize])
 		j.cast(at, by, &v)
 		b = b[signedSize:]
+	}
+}
+
+// proven hears of a certificate that stands alone.
+func (j *Judge) proven(at consensus.Time, by consensus.ReplicaID, certificate []byte) {
+	if j.pbft && len(certificate) > 0 {
+		j.transcript.keep(j, exhibit{bytes: certificate, alone: true})
+		j.certified(at, by, certificate)
 	}
 }

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 
+	"quorate/check/linear"
 	"quorate/consensus"
 	"quorate/crypto"
 	"quorate/evidence"
@@ -61,7 +62,13 @@ type Config struct {
 	// Promise reads the frames of a protocol other than PBFT, whose frames
 	// are read by package evidence; nil = none makes a promise.
 	Promise func(frame []byte) (Promise, bool)
-	Report  func(Violation) // hears of each violation at once; may be nil
+	Model   *linear.Model // what operations do; nil = linearizability is not asked
+	Budget  int           // steps of the search for one key; 0 = linear.DefaultBudget
+	// Investigate has the transcripts read for evidence in any case, not only
+	// if there was a fork or there are traitors. It costs about as much as the
+	// run itself.
+	Investigate bool
+	Report      func(Violation) // hears of each violation at once; may be nil
 }
 
 // Answer says how a question ended that may remain open.
@@ -97,19 +104,22 @@ func (v *Verdict) Safe() bool {
 // Judge hears of everything and touches nothing. Not safe for concurrent use.
 type Judge struct {
 	cfg        Config
-	members    uint64 // the honest, one bit each
+	verifier   crypto.Verifier // as configured; may be nil
+	members    uint64          // the honest, one bit each
 	pbft       bool
 	last       telling
 	violations []Violation
 	count      map[Kind]int
 	forkAt     consensus.Seq // 0 = none
+	partial    bool          // not every execution is told
 
-	agreement agreement
-	ledger    ledger
-	promises  promises
-	ballots   ballots
-	beliefs   beliefs
-	next      [consensus.MaxReplicas]consensus.Seq // what each replica must commit next; 0 = anything
+	agreement  agreement
+	ledger     ledger
+	promises   promises
+	ballots    ballots
+	beliefs    beliefs
+	transcript transcript
+	next       [consensus.MaxReplicas]consensus.Seq // what each replica must commit next; 0 = anything
 }
 
 // maxOfKind bounds the violations that are kept of each kind: the first one is
@@ -119,7 +129,7 @@ const maxOfKind = 4
 // New makes the judge of one run.
 func New(c Config) *Judge {
 	j := &Judge{
-		cfg: c, pbft: c.Genesis.Protocol == "pbft", count: map[Kind]int{},
+		cfg: c, verifier: c.Verifier, pbft: c.Genesis.Protocol == "pbft", count: map[Kind]int{},
 		agreement: newAgreement(), ledger: newLedger(), promises: newPromises(),
 		ballots: newBallots(&c.Genesis), beliefs: newBeliefs(),
 	}

@@ -32,7 +32,11 @@ type place struct {
 	seq   consensus.Seq
 	order uint64
 	who   consensus.ReplicaID
+	name  string // the operation's key in the ledger, where it is needed
 }
+
+// keySize is where the operation's bytes begin in its key.
+const keySize = crypto.PublicKeySize
 
 // told is the result of an operation as an honest replica told it.
 type told struct {

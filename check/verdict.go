@@ -1,17 +1,13 @@
 package check
 
 import (
+	"cmp"
 	"slices"
 
+	"quorate/check/linear"
 	"quorate/consensus"
+	"quorate/evidence"
 )
-
-// accuse judges the evidence that an honest replica reports.
-func (j *Judge) accuse(at consensus.Time, r consensus.ReplicaID, n *consensus.Note) {
-	if j.honest(n.Replica) {
-		j.violate(at, Framed, "R%d has evidence against the honest R%d: %s", r, n.Replica, n)
-	}
-}
 
 // Verdict judges the run as a whole, and adds what only its end shows. To be
 // called once, when nothing more will be told.
@@ -19,10 +15,158 @@ func (j *Judge) Verdict(at consensus.Time) Verdict {
 	for _, c := range j.deceived() {
 		j.violate(c.ended, Deceived, "client %d believes of call %d a result of height %d that no honest replica gave", c.id.Client, c.id.Number, c.seq)
 	}
-	if n, results := j.missing(); results > 0 {
+	if n, results := j.missing(); results > 0 && !j.partial {
 		j.violate(at, Lost, "%d results of height %d were believed, which nobody executed", results, n)
 	}
-	return Verdict{
-		Violations: slices.Clone(j.violations), Forked: j.forkAt != 0, ForkAt: j.forkAt, Linearizable: Unknown,
+	v := Verdict{Linearizable: j.linearizable(at)}
+	if j.investigated() {
+		j.accountable(at, &v)
 	}
+	v.Violations, v.Forked, v.ForkAt = slices.Clone(j.violations), j.forkAt != 0, j.forkAt
+	return v
+}
+
+// linearizable decides the history of every key.
+func (j *Judge) linearizable(at consensus.Time) Answer {
+	if j.cfg.Model == nil {
+		return Unknown
+	}
+	calls := j.history()
+	report := linear.Check(*j.cfg.Model, calls, j.cfg.Budget)
+	for _, key := range report.Bad {
+		j.violate(at, Nonlinear, "no order of the calls on %q gives the results that were believed", key)
+	}
+	switch {
+	case len(report.Bad) > 0:
+		return No
+	case len(report.Open) > 0:
+		return Unknown
+	}
+	return Yes
+}
+
+// history is what the clients saw. Calls without an answer that nobody honest
+// executed have not happened; what was executed for clients whose calls nobody
+// told may have happened at any time.
+func (j *Judge) history() []linear.Call {
+	var calls []linear.Call
+	told := map[*operation]int{}
+	for _, c := range j.beliefs.order {
+		o := j.ledger.of(c.client, c.op)
+		told[o]++
+		call := linear.Call{Client: c.id.Client, Op: c.op, Began: c.began, Ended: c.ended}
+		if c.returned {
+			call.Result = &c.result
+		} else if len(o.places) == 0 && !j.partial {
+			continue
+		}
+		calls = append(calls, call)
+	}
+	var others []place
+	for name, o := range j.ledger.operations {
+		for i := told[o]; i < len(o.places); i++ {
+			p := o.places[i]
+			p.name = name
+			others = append(others, p)
+		}
+	}
+	slices.SortFunc(others, func(a, b place) int { return cmp.Compare(a.order, b.order) })
+	for _, p := range others {
+		calls = append(calls, linear.Call{Client: -1, Op: []byte(p.name[keySize:])})
+	}
+	return calls
+}
+
+// accuse judges the evidence that an honest replica reports: against whom it
+// is, and that it holds.
+func (j *Judge) accuse(at consensus.Time, r consensus.ReplicaID, n *consensus.Note) {
+	if j.honest(n.Replica) {
+		j.violate(at, Framed, "R%d has evidence against the honest R%d: %s", r, n.Replica, n)
+		return
+	}
+	fault, err := evidence.VerifyWith(j.cfg.Verifier, &j.cfg.Genesis, n.Bytes)
+	if err != nil || fault.Replica != n.Replica {
+		j.violate(at, Framed, "R%d reports evidence against R%d that does not hold: %v", r, n.Replica, err)
+		return
+	}
+	j.transcript.proofs = append(j.transcript.proofs, n.Bytes)
+}
+
+// investigated reports whether the transcripts are to be read for evidence: if
+// there is a fork or a traitor, or if the caller wants to see that nobody is
+// named for nothing.
+func (j *Judge) investigated() bool {
+	return j.pbft && (j.forkAt != 0 || j.traitors() > 0 || j.cfg.Investigate)
+}
+
+// accountable names the culprits, and judges that they are enough after a fork
+// and that nobody honest is among them.
+func (j *Judge) accountable(at consensus.Time, v *Verdict) {
+	i := j.transcript.flush(j)
+	for _, p := range j.transcript.proofs {
+		i.Proof(p)
+	}
+	for _, c := range i.Conflicts() {
+		if j.forkAt == 0 || c.Seq < j.forkAt {
+			j.fork(at, c.Seq, "%s", c)
+		}
+	}
+	v.Culprits, v.Evidence = i.Culprits(), i.Entries()
+	for _, id := range v.Culprits {
+		if j.honest(id) {
+			j.violate(at, Framed, "evidence names the honest R%d", id)
+		}
+	}
+	want, possible := j.named()
+	if j.forkAt != 0 && possible && len(v.Culprits) < want {
+		j.violate(at, Unnamed, "after the fork at %d evidence names %v, of at least %d culprits", j.forkAt, v.Culprits, want)
+	}
+}
+
+// named is how many culprits there must be after a fork: those in whom two
+// quorums meet, f+1 if the quorum is the right one. It cannot be told if all
+// are said to be honest, or if so many lie that they make quorums of their own
+// with f of the others.
+func (j *Judge) named() (want int, possible bool) {
+	n, f := len(j.cfg.Genesis.Replicas), faults(&j.cfg.Genesis)
+	want = max(0, min(f+1, 2*j.ballots.quorum-n))
+	return want, j.traitors() > 0 && j.traitors() <= max(1, 2*f)
+}
+
+// transcript is what everybody sent that is signed, until it is read.
+type transcript struct {
+	waiting      []exhibit
+	proofs       [][]byte
+	investigator *evidence.Investigator
+}
+
+// exhibit is a frame, or a certificate that stands alone.
+type exhibit struct {
+	bytes []byte
+	alone bool
+}
+
+// maxTranscript bounds what waits to be read.
+const maxTranscript = 1 << 16
+
+func (t *transcript) keep(j *Judge, e exhibit) {
+	if t.waiting = append(t.waiting, e); len(t.waiting) > maxTranscript {
+		t.flush(j)
+	}
+}
+
+// flush lets the investigator read what waits.
+func (t *transcript) flush(j *Judge) *evidence.Investigator {
+	if t.investigator == nil {
+		t.investigator = evidence.NewInvestigator(&j.cfg.Genesis, j.verifier)
+	}
+	for _, e := range t.waiting {
+		if e.alone {
+			t.investigator.Certificates(e.bytes)
+		} else {
+			t.investigator.Frame(e.bytes)
+		}
+	}
+	t.waiting = nil
+	return t.investigator
 }

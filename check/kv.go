@@ -1,0 +1,128 @@
+package check
+
+import (
+	"bytes"
+
+	"quorate/app/kv"
+	"quorate/check/linear"
+	"quorate/consensus"
+)
+
+// Store is the model of the key-value store for one key: get, put, delete and
+// compare-and-swap. Ranges are not judged; what a transaction may write to
+// leaves its keys undecided.
+func Store() *linear.Model {
+	return &linear.Model{Init: cell{}, Read: readStore, Step: stepStore}
+}
+
+// cell is what a key holds. The revision of a write that was not answered is
+// unknown until somebody reads it.
+type cell struct {
+	present  bool
+	revision uint64 // 0 = unknown
+	value    string
+}
+
+func readStore(op []byte) linear.Reading {
+	o, err := kv.Decode(op)
+	if err != nil {
+		return linear.Reading{}
+	}
+	switch o.Kind {
+	case kv.KindGet, kv.KindPut, kv.KindDelete, kv.KindSwap:
+		return linear.Reading{Keys: []string{string(o.Key)}, Single: true, ReadOnly: o.Kind == kv.KindGet, Input: &o}
+	case kv.KindTxn:
+		return linear.Reading{Keys: written(&o)}
+	}
+	return linear.Reading{}
+}
+
+// written lists the keys that a transaction may write to.
+func written(txn *kv.Operation) []string {
+	var keys []string
+	for _, list := range [][]kv.Operation{txn.Then, txn.Else} {
+		for i := range list {
+			if k := list[i].Kind; k == kv.KindPut || k == kv.KindDelete || k == kv.KindSwap {
+				keys = append(keys, string(list[i].Key))
+			}
+		}
+	}
+	return keys
+}
+
+func stepStore(state, input any, result *consensus.Result) (any, bool) {
+	now, o := state.(cell), input.(*kv.Operation)
+	if result != nil && result.Code != consensus.ResultOK {
+		return now, true // nothing of it stays, and why is not judged here
+	}
+	switch o.Kind {
+	case kv.KindGet:
+		return now.get(result)
+	case kv.KindPut:
+		revision, ok := revisionOf(result)
+		return cell{present: true, revision: revision, value: string(o.Value)}, ok
+	case kv.KindDelete:
+		if result == nil {
+			return cell{}, true
+		}
+		existed, err := kv.ParseDelete(result.Data)
+		return cell{}, err == nil && existed == now.present
+	}
+	return now.swap(o, result)
+}
+
+// revisionOf reads the revision of a put, if it was answered.
+func revisionOf(result *consensus.Result) (revision uint64, ok bool) {
+	if result == nil {
+		return 0, true
+	}
+	revision, err := kv.ParsePut(result.Data)
+	return revision, err == nil
+}
+
+func (c cell) get(result *consensus.Result) (any, bool) {
+	if result == nil {
+		return c, true
+	}
+	e, found, err := kv.ParseGet(result.Data)
+	if err != nil || found != c.present {
+		return c, false
+	}
+	return c.read(e, found)
+}
+
+// read holds what was read against c, and learns a revision that was unknown.
+func (c cell) read(e kv.Entry, found bool) (any, bool) {
+	if !found {
+		return c, !c.present
+	}
+	if !c.present || string(e.Value) != c.value || c.revision != 0 && c.revision != e.Revision {
+		return c, false
+	}
+	c.revision = e.Revision
+	return c, true
+}
+
+func (c cell) swap(o *kv.Operation, result *consensus.Result) (any, bool) {
+	holds := c.present != o.Absent && (!c.present || bytes.Equal([]byte(c.value), o.Expect))
+	next := cell{present: !o.Remove, value: string(o.Value)}
+	if o.Remove {
+		next.value = ""
+	}
+	if result == nil {
+		if holds {
+			return next, true
+		}
+		return c, true
+	}
+	r, err := kv.ParseSwap(result.Data)
+	switch {
+	case err != nil || r.Done != holds:
+		return c, false
+	case !holds:
+		return c.read(r.Current, r.Present)
+	case next.present:
+		next.revision = r.Revision
+	}
+	return next, true
+}
