@@ -14,7 +14,6 @@ type engine struct {
 	plan    *Plan // whose masks are on
 	masks   []*filter
 	freed   []Letter // what masks held that were taken off
-	twin    bool     // the engine inside wants to know for which half a message is
 }
 
 // New implements consensus.Protocol.
@@ -33,15 +32,15 @@ func (t *Traitor) New(rec consensus.Recovered) (consensus.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, twin := inner.(*twins)
-	return &engine{Engine: inner, traitor: t, twin: twin}, nil
+	return &engine{Engine: inner, traitor: t}, nil
 }
 
 // Step lets the masks change what the engine hears and says: the last one
 // hears first and speaks last.
 func (e *engine) Step(b consensus.Burst) consensus.Output {
 	e.dress(b.Now)
-	frames := unwrap(&b, e.twin)
+	_, twin := e.Engine.(*twins)
+	frames := unwrap(&b, twin)
 	if len(e.masks) == 0 && len(e.freed) == 0 {
 		return e.Engine.Step(b)
 	}
@@ -95,6 +94,7 @@ func (e *engine) dress(now consensus.Time) {
 		}
 	}
 	e.plan, e.masks = p, nil
+	e.pair(now)
 	if p == nil {
 		return
 	}

@@ -48,7 +48,9 @@ func (f *filter) hear(b *consensus.Burst) {
 	if t, hasty := f.mask.(ticker); hasty && f.open {
 		ticks = slices.Repeat([]consensus.Event{consensus.Tick{}}, t.beat(len(ticks)))
 	}
-	b.Now = chosen.Now
+	if f.open {
+		b.Now = chosen.Now
+	}
 	room := max(0, consensus.MaxBurst-len(rest)-len(ticks))
 	chosen.Events = chosen.Events[:min(room, len(chosen.Events))]
 	b.Events = slices.Concat(rest, chosen.Events, ticks)

@@ -52,16 +52,40 @@ func (e *Env) voices(specs []Spec) ([]voice, error) {
 		if err != nil {
 			return nil, err
 		}
-		if entry.voice == nil || !s.forReplies() {
+		switch {
+		case entry.voice == nil:
+			continue
+		case !s.forReplies() && entry.mask == nil:
+			return nil, &ParamError{Behaviour: s.Name, Word: "to, kind, after, until", Why: "replies go to clients and know no clock: choose by client=, and change plans over time"}
+		case !s.forReplies():
 			continue
 		}
 		v, err := entry.voice(e, s)
 		if err != nil {
 			return nil, err
 		}
-		vs = append(vs, v)
+		vs = append(vs, e.sometimes(s.Chance, v))
 	}
 	return vs, nil
+}
+
+// sometimes hands a voice only a share of the replies. Which ones follows from
+// the request, so that a gang chooses the same.
+func (e *Env) sometimes(chance int, v voice) voice {
+	if chance == 0 {
+		return v
+	}
+	return func(rs []consensus.Reply) []consensus.Reply {
+		var plain, chosen []consensus.Reply
+		for _, r := range rs {
+			if e.shared("reply to "+r.Request.String()).IntN(million) < chance {
+				chosen = append(chosen, r)
+			} else {
+				plain = append(plain, r)
+			}
+		}
+		return append(plain, v(chosen)...)
+	}
 }
 
 // forReplies reports whether a behaviour is for replies, too.

@@ -1,14 +1,100 @@
 package byzantine
 
+import "strings"
+
+func oneOf(words []string) string { return "one of: " + strings.Join(words, ", ") }
+
 // neutralProfiles need to know no protocol, and sign nothing.
 func neutralProfiles() []entry {
+	wait := Param{"by", "80%", "a duration such as 50ms, or a percentage of the patience of honest replicas"}
+	share := func(d string) Param { return Param{"share", d, "of the letters"} }
+	client := Param{"client", "all", "all, numbers of clients in the genesis, or first digits of their keys"}
 	return []entry{
-		{
-			Profile: Profile{
-				Name: "twin", Aliases: []string{"twins"}, Group: "V-DOUBLE", AtF: SafeLive, AtF1: MayFork,
-				Sentence: "runs two honest engines under one identity, each heard by a part of the others (to= hears the second)",
+		{Profile: Profile{
+			Name: "silent", Aliases: []string{"crash", "crashed", "mute"}, Group: "P-SILENT", AtF: SafeLive, AtF1: SafeStopped,
+			Sentence: "says nothing any more, after so many letters", Params: []Param{{"after-letters", "0", "letters that it still says"}},
+		}, mask: newSilent, voice: silentVoice},
+		{Profile: Profile{
+			Name: "drop", Aliases: []string{"withhold", "lossy"}, Group: "V-WITHHOLD", AtF: SafeLive, AtF1: MayStop,
+			Sentence: "loses a share of what it should say", Params: []Param{share("100%")},
+		}, mask: newDrop, voice: dropVoice},
+		{Profile: Profile{
+			Name: "dark", Aliases: []string{"in-dark"}, Group: "P-SELECT", AtF: SafeLive, AtF1: MayStop,
+			Sentence: "tells some replicas nothing: those of to=, or the last f that are no traitors",
+		}, mask: newDark},
+		{Profile: Profile{
+			Name: "deaf", Group: "V-WITHHOLD", AtF: SafeLive, AtF1: SafeStopped,
+			Sentence: "hears nothing of what others say",
+		}, mask: newDeaf},
+		{Profile: Profile{
+			Name: "slow-reader", Group: "LINK", AtF: SafeLive, AtF1: MayStop,
+			Sentence: "reads only a trickle of what it is told, and loses what waits too long",
+			Params:   []Param{{"rate", "1", "messages that it reads in one tick"}},
+		}, mask: newSlow},
+		{Profile: Profile{
+			Name: "flicker", Aliases: []string{"crash-loop"}, Group: "P-SILENT", AtF: SafeLive, AtF1: MayStop,
+			Sentence: "is cut off from everybody and back again, in turns",
+			Params:   []Param{{"turn", "100%", wait.Help}},
+		}, mask: newFlicker},
+		{Profile: Profile{
+			Name: "delay", Aliases: []string{"slow", "timing"}, Group: "P-SLOW", AtF: SafeSlow, AtF1: MayStop,
+			Sentence: "says everything late: by a share of the patience of the honest, just below their timeout", Params: []Param{wait},
+		}, mask: newDelay},
+		{Profile: Profile{
+			Name: "reorder", Group: "P-REORDER", AtF: SafeLive, AtF1: SafeSlow,
+			Sentence: "gathers letters and says them in another order", Params: []Param{{"ticks", "3", "for which it gathers"}},
+		}, mask: newReorder},
+		{Profile: Profile{
+			Name: "duplicate", Group: "V-REPLAY", AtF: SafeLive, AtF1: SafeLive,
+			Sentence: "says everything several times", Params: []Param{{"times", "2", "2 to 16"}},
+		}, mask: newDuplicate, voice: duplicateVoice},
+		{Profile: Profile{
+			Name: "replay", Group: "V-REPLAY", AtF: SafeLive, AtF1: SafeLive,
+			Sentence: "repeats old frames, its own and those of others",
+			Params:   []Param{{"share", "10%", "of its steps, for each victim"}, {"from", "all", oneOf([]string{"own", "others", "all"})}},
+		}, mask: newReplay},
+		{Profile: Profile{
+			Name: "garbage", Aliases: []string{"corrupt"}, Group: "V-GARBAGE", AtF: SafeLive, AtF1: MayStop,
+			Sentence: "breaks the frames that it says: bits, lengths, kinds",
+			Params:   []Param{share("100%"), {"how", "any", oneOf(breakages)}},
+		}, mask: newGarbage},
+		{Profile: Profile{
+			Name: "sign", Aliases: []string{"signature", "bad-sign"}, Group: "V-FORGE", AtF: SafeLive, AtF1: SafeStopped,
+			Sentence: "spoils the signature of whatever it signs",
+		}, mask: newSign},
+		{Profile: Profile{
+			Name: "flood", Group: "FLOOD", AtF: SafeSlow, AtF1: MayStop,
+			Sentence: "says far more than anybody asked for",
+			Params:   []Param{{"rate", "50", "frames in a tick, for each victim, up to 1000"}, {"of", "all", oneOf(floods)}},
+		}, mask: newFlood},
+		{Profile: Profile{
+			Name: "time", Aliases: []string{"clock"}, Group: "P-TIME", AtF: SafeLive, AtF1: MayStop,
+			Sentence: "has a wrong clock, which a primary stamps batches with, or other ticks than everybody",
+			Params: []Param{
+				{"by", "1h", "a duration; one back begins with -"}, {"how", "ahead", oneOf([]string{"ahead", "jumps", "stands"})},
+				{"ticks", "1", "that it counts for one, 0 to 16"},
 			},
-			wrap: newTwin,
-		},
+		}, mask: newClock},
+		{Profile: Profile{
+			Name: "twin", Aliases: []string{"twins"}, Group: "V-DOUBLE", AtF: SafeLive, AtF1: MayFork,
+			Sentence: "runs two honest engines under one identity, each heard by a part of the others (to= hears the second)",
+		}, wrap: newTwin},
+		{Profile: Profile{
+			Name: "amnesia", Aliases: []string{"forget"}, Group: "§2.4 amnesia", AtF: SafeLive, AtF1: MayFork,
+			Sentence: "forgets its log at each start and votes as if nothing had been",
+		}, wrap: newAmnesia},
+		{Profile: Profile{
+			Name: "rollback", Group: "§2.4 rollback", AtF: SafeLive, AtF1: MayFork,
+			Sentence: "starts with an old part of its log", Params: []Param{{"keep", "50%", "of the log"}},
+		}, wrap: newRollback},
+		{Profile: Profile{
+			Name: "censor", Group: "P-CENSOR", AtF: SafeLive, AtF1: MayStop,
+			Sentence: "knows nothing of the requests of some clients", Params: []Param{client},
+		}, mask: newCensor},
+		{Profile: Profile{
+			Name: "lie", Aliases: []string{"wrong-reply"}, Group: "R-LIE", AtF: SafeLive, AtF1: Deceives,
+			Sentence: "answers clients wrongly, and every traitor in the same way",
+			Params:   []Param{{"how", "result", oneOf(lieWays)}, client},
+		}, voice: newLie},
 	}
 }

@@ -98,15 +98,45 @@ const maxTwin = 1 << 12
 
 var _ consensus.Engine = (*twins)(nil)
 
-// newTwin makes the behaviour.
+// newTwin makes the behaviour for a traitor that is a twin from its start on.
 func newTwin(e *Env, s Spec) (Behaviour, error) {
-	split := s.To
-	if split == nil {
-		split = upperHalf(e)
+	return func(p consensus.Protocol) consensus.Protocol { return twinning{p, e, hearers(e, &s)} }, nil
+}
+
+// hearers says who hears the second engine.
+func hearers(e *Env, s *Spec) func(consensus.ReplicaID) bool {
+	ids := s.To
+	if ids == nil {
+		ids = upperHalf(e)
 	}
-	return func(p consensus.Protocol) consensus.Protocol {
-		return twinning{p, e, func(id consensus.ReplicaID) bool { return slices.Contains(split, id) }}
-	}, nil
+	return func(id consensus.ReplicaID) bool { return slices.Contains(ids, id) }
+}
+
+// pair gives an engine its twin, or takes it away, in the middle of a life. A
+// second one that is born so late knows nothing, and catches up as anybody does.
+func (e *engine) pair(now consensus.Time) {
+	t := e.traitor
+	at := -1
+	if e.plan != nil {
+		at = slices.IndexFunc(e.plan.specs, func(s Spec) bool {
+			p, _ := Lookup(s.Name)
+			return p.Name == "twin"
+		})
+	}
+	both, paired := e.Engine.(*twins)
+	switch {
+	case at < 0 && paired:
+		e.Engine = both.one
+	case at >= 0 && paired:
+		both.seconds = hearers(&t.env, &e.plan.specs[at])
+	case at >= 0:
+		two, err := t.inner.New(consensus.Recovered{Now: now})
+		if err != nil {
+			return // this protocol cannot begin anew; there is no twin
+		}
+		s := e.Engine.Status()
+		e.Engine = &twins{env: &t.env, one: e.Engine, two: two, seconds: hearers(&t.env, &e.plan.specs[at]), applied: s.Applied, kept: s.Kept}
+	}
 }
 
 // upperHalf is the half of those who are not of the gang that the second
@@ -172,7 +202,7 @@ func (t *twins) Step(b consensus.Burst) consensus.Output {
 		return out
 	}
 	two.Events = append(two.Events, t.due()...)
-	other := t.two.Step(two)
+	other := t.stepSecond(two)
 	t.address(&other, second)
 	t.take(&other)
 	for _, r := range other.Records {
@@ -181,9 +211,20 @@ func (t *twins) Step(b consensus.Burst) consensus.Output {
 	}
 	out.Early = append(out.Early, other.Early...)
 	out.Sends = append(out.Sends, other.Sends...)
-	// Segments of the log hold records of both.
-	out.Forget = min(out.Forget, t.kept)
-	t.broken = other.Halt != ""
+	return out
+}
+
+// stepSecond lets the second engine step. It is told things that no host would
+// tell, and its log is cut with the first one's: if it breaks, or halts, the
+// first goes on alone.
+func (t *twins) stepSecond(b consensus.Burst) (out consensus.Output) {
+	defer func() {
+		if recover() != nil {
+			t.broken, out = true, consensus.Output{}
+		}
+	}()
+	out = t.two.Step(b)
+	t.broken = out.Halt != ""
 	return out
 }
 

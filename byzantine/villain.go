@@ -18,8 +18,9 @@ type Villain struct {
 	signer  crypto.Signer
 	draw    func() []byte // an operation of the application
 	dice    *rand.Rand
-	epoch   uint64
-	counter uint64
+	epoch   uint64 // its first moment
+	counter uint64 // of its last request
+	deaf    bool
 	plot    plot
 	past    []*consensus.Request // its own, oldest first, at most maxPast
 	out     []Parcel
@@ -46,15 +47,14 @@ const (
 	maxParcelBytes = 32 << 20
 )
 
-// NewVillain makes a client with key s that does what spec says. The operation
-// that its requests carry comes from draw, so that it knows no application; one
-// of epoch is enough for its whole life, and a restarted villain needs a higher
-// one. The key need not be in the genesis. It fails if spec is not a client's.
-func NewVillain(g consensus.Genesis, s crypto.Signer, spec Spec, epoch, seed uint64, draw func() []byte) (*Villain, error) {
+// NewVillain makes a client with key s that does what spec says. The operations
+// that its requests carry come from draw, so that it knows no application. The
+// key need not be in the genesis. It fails if spec is not a client's.
+func NewVillain(g consensus.Genesis, s crypto.Signer, spec Spec, seed uint64, draw func() []byte) (*Villain, error) {
 	key := s.Public()
 	d := crypto.Hash(fmt.Appendf(nil, "quorate/byzantine/villain/%d/%s/%s", seed, key, spec))
 	v := &Villain{
-		genesis: g, cluster: g.ID(), signer: s, draw: draw, epoch: max(1, epoch),
+		genesis: g, cluster: g.ID(), signer: s, draw: draw,
 		dice: rand.New(rand.NewPCG(word(d[:8]), word(d[8:16]))),
 	}
 	e, full, err := complete(spec, true, g.Protocol)
@@ -83,7 +83,7 @@ func villainKinds(s *Spec) error {
 // maxParcelBytes. The clock is its host's.
 func (v *Villain) Next(now consensus.Time) []Parcel {
 	if !v.started {
-		v.started, v.since = true, now
+		v.started, v.since, v.epoch = true, now, uint64(max(1, now))
 	}
 	v.out = nil
 	if v.spec.open(now-v.since) && (v.spec.Chance == 0 || v.dice.IntN(million) < v.spec.Chance) {
@@ -99,5 +99,51 @@ func (v *Villain) Next(now consensus.Time) []Parcel {
 	return v.out
 }
 
-// Public is the villain's key.
-func (v *Villain) Public() crypto.PublicKey { return v.signer.Public() }
+// Deaf reports whether its host must not read what replicas answer: such a
+// villain keeps its channels open, and full.
+func (v *Villain) Deaf() bool { return v.deaf }
+
+// victims are the replicas that it means.
+func (v *Villain) victims() []consensus.ReplicaID {
+	if v.spec.To != nil {
+		return v.spec.To
+	}
+	all := make([]consensus.ReplicaID, len(v.genesis.Replicas))
+	for i := range all {
+		all[i] = consensus.ReplicaID(i)
+	}
+	return all
+}
+
+// signed makes a request; it may be a request that no honest client makes.
+func (v *Villain) signed(seq consensus.Sequence, ops ...[]byte) *consensus.Request {
+	return consensus.SignRequest(v.signer, v.cluster, seq, ops)
+}
+
+// request makes the next request as an honest client would.
+func (v *Villain) request() *consensus.Request {
+	r := v.signed(v.next(), v.draw())
+	v.past = append(v.past, r)
+	v.past = v.past[max(0, len(v.past)-maxPast):]
+	return r
+}
+
+// next is the next sequence.
+func (v *Villain) next() consensus.Sequence {
+	v.counter++
+	return consensus.Sequence{Epoch: v.epoch, Counter: v.counter}
+}
+
+// post sends a frame to one replica.
+func (v *Villain) post(to consensus.ReplicaID, frame []byte) {
+	if len(v.out) < maxParcels {
+		v.out = append(v.out, Parcel{To: to, Class: consensus.Bodies, Bytes: frame})
+	}
+}
+
+// tell sends a frame to all that it means.
+func (v *Villain) tell(frame []byte) {
+	for _, to := range v.victims() {
+		v.post(to, frame)
+	}
+}

@@ -1,0 +1,89 @@
+package byzantine
+
+import (
+	"slices"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// lies are the ways to answer a client wrongly. Each is a function of the true
+// reply alone, so that those who lie the same way lie the same.
+var lies = map[string]func(consensus.Reply) consensus.Reply{
+	"result":   wrongResults,
+	"seq":      func(r consensus.Reply) consensus.Reply { r.Seq++; return r },
+	"view":     func(r consensus.Reply) consensus.Reply { r.View += 7; return r },
+	"replica":  func(r consensus.Reply) consensus.Reply { r.Replica++; return r },
+	"sequence": func(r consensus.Reply) consensus.Reply { r.Sequence.Counter++; return r },
+	"request":  func(r consensus.Reply) consensus.Reply { r.Request[0] ^= 1; return r },
+}
+
+// wrongResults turns what was done into something else: the last byte of the
+// data is another, and where there are no data there are some.
+func wrongResults(r consensus.Reply) consensus.Reply {
+	r.Results = slices.Clone(r.Results)
+	for i := range r.Results {
+		d := slices.Clone(r.Results[i].Data)
+		if len(d) == 0 {
+			d = []byte{1}
+		} else {
+			d[len(d)-1] ^= 1
+		}
+		r.Results[i].Data = d
+	}
+	return r
+}
+
+// lieWays lists the ways, in order, and what is no change but silence.
+var lieWays = []string{"result", "seq", "view", "replica", "sequence", "request", "withheld"}
+
+func newLie(e *Env, s Spec) (voice, error) {
+	how, err := s.word("", lieWays...)
+	if err != nil {
+		return nil, err
+	}
+	meant, err := s.clients(e, "client")
+	if err != nil {
+		return nil, err
+	}
+	return func(rs []consensus.Reply) []consensus.Reply {
+		var said []consensus.Reply
+		for _, r := range rs {
+			switch {
+			case !meant(r.Client):
+				said = append(said, r)
+			case how != "withheld":
+				said = append(said, lies[how](r))
+			}
+		}
+		return said
+	}, nil
+}
+
+// censor knows nothing of some clients' requests.
+type censor struct {
+	meant func(crypto.PublicKey) bool
+}
+
+func newCensor(e *Env, s Spec) (mask, error) {
+	meant, err := s.clients(e, "")
+	return &censor{meant: meant}, err
+}
+
+func (c *censor) hear(b *consensus.Burst, _ int) {
+	b.Events = slices.DeleteFunc(b.Events, func(e consensus.Event) bool {
+		s, ok := e.(consensus.Submit)
+		return ok && c.meant(s.Request.Client)
+	})
+}
+
+// speak keeps it from passing on what it proposed before it was turned.
+func (c *censor) speak(_ *consensus.Burst, m *Mail) {
+	m.Letters = slices.DeleteFunc(m.Letters, func(l Letter) bool {
+		if len(l.Bytes) == 0 || l.Bytes[0] != consensus.KindRequest {
+			return false
+		}
+		r, err := consensus.DecodeRequest(l.Bytes)
+		return err == nil && c.meant(r.Client)
+	})
+}

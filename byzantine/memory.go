@@ -1,0 +1,39 @@
+package byzantine
+
+import (
+	"fmt"
+
+	"quorate/consensus"
+)
+
+// forgetful is a protocol that loses a part of its log at each start, and does
+// not know it: the state on disk stays, and so does the birth record.
+type forgetful struct {
+	consensus.Protocol
+	keep int // parts per million
+}
+
+// New implements consensus.Protocol. A log that does not make sense when it is
+// cut there is cut to nothing.
+func (f forgetful) New(rec consensus.Recovered) (consensus.Engine, error) {
+	n := len(rec.Records) * f.keep / million
+	rec.Records, rec.Amnesiac = rec.Records[:n:n], false
+	e, err := f.Protocol.New(rec)
+	if err != nil && n > 0 {
+		rec.Records = nil
+		e, err = f.Protocol.New(rec)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("amnesia: %w", err)
+	}
+	return e, nil
+}
+
+func newAmnesia(*Env, Spec) (Behaviour, error) {
+	return func(p consensus.Protocol) consensus.Protocol { return forgetful{p, 0} }, nil
+}
+
+func newRollback(_ *Env, s Spec) (Behaviour, error) {
+	keep, err := s.share("")
+	return func(p consensus.Protocol) consensus.Protocol { return forgetful{p, keep} }, err
+}
