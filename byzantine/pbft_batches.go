@@ -1,0 +1,83 @@
+package byzantine
+
+import (
+	"bytes"
+	"slices"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/pbft/message"
+)
+
+// rival is another batch for the slot of b, valid and made of nothing but b,
+// so that all of a gang make the same. What cannot be done with b is done to
+// its stamp.
+func rival(b *consensus.Batch, how string) *consensus.Batch {
+	r := &consensus.Batch{Stamp: b.Stamp, Requests: slices.Clone(b.Requests)}
+	switch {
+	case how == "order" && len(b.Requests) > 1:
+		slices.Reverse(r.Requests)
+	case how == "subset" && len(b.Requests) > 1:
+		r.Requests = r.Requests[:len(r.Requests)-1]
+	case how == "empty" && len(b.Requests) > 0:
+		r.Requests = nil
+	default:
+		r.Stamp++
+	}
+	return r
+}
+
+// badBatches are the ways in which a batch can be wrong, in the order in which
+// "any" goes through them.
+var badBatches = []string{"signature", "altered", "malformed", "duplicate", "digest", "twice", "stranger", "replay", "empty"}
+
+// badProposal is the proposal p with something wrong in it; nil if that cannot
+// be done with what is known.
+func (s *scene) badProposal(p *message.PrePrepare, how string) []byte {
+	b := &consensus.Batch{Stamp: p.Batch.Stamp, Requests: slices.Clone(p.Batch.Requests)}
+	if len(b.Requests) == 0 {
+		return nil
+	}
+	last := len(b.Requests) - 1
+	switch how {
+	case "signature":
+		b.Requests[last] = tamper(b.Requests[last], len(b.Requests[last].Raw)-1)
+	case "altered":
+		b.Requests[last] = tamper(b.Requests[last], len(b.Requests[last].Raw)-crypto.SignatureSize-1)
+	case "malformed":
+		return append(bytes.Clone(p.Frame), 0)
+	case "duplicate":
+		b.Requests = append(b.Requests, b.Requests[0])
+	case "digest":
+		return message.Reframe(p.Vote, rival(p.Batch, "stamp")).Frame
+	case "twice":
+		before := s.proposals[p.Seq-1]
+		if before == nil || before.View != p.View || len(before.batch.Requests) == 0 {
+			return nil
+		}
+		b.Requests = append(b.Requests, before.batch.Requests[0])
+	case "stranger":
+		seq := consensus.Sequence{Epoch: uint64(s.now), Counter: uint64(p.Seq)}
+		b.Requests = append(b.Requests, consensus.SignRequest(s.signer(s.self), s.Rules.Cluster, seq, b.Requests[0].Operations))
+	case "replay":
+		if len(s.decided) == 0 || s.decided[0].batch == nil || len(s.decided[0].batch.Requests) == 0 {
+			return nil
+		}
+		b.Requests = append(b.Requests, s.decided[0].batch.Requests[0])
+	case "empty":
+		b.Requests = nil
+	}
+	return s.Proposal(p.View, p.Seq, b).Frame
+}
+
+// tamper flips a bit of a request. Where it does not decode any more it is
+// handed back as it was.
+func tamper(q *consensus.Request, at int) *consensus.Request {
+	raw := bytes.Clone(q.Raw)
+	raw[at] ^= 1
+	bad, err := consensus.DecodeRequest(raw)
+	if err != nil {
+		return q
+	}
+	return bad
+}

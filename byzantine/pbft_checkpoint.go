@@ -1,0 +1,103 @@
+package byzantine
+
+import (
+	"encoding/binary"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/pbft/message"
+)
+
+var checkpointLies = []string{"root", "equivocate", "future", "interval"}
+
+// lyingCheckpoint says CHECKPOINT for states that are not.
+func lyingCheckpoint(t *telling, how string) {
+	k := t.Rules.Genesis.CheckpointInterval
+	t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
+		v := t.ownVote(frame)
+		if v == nil {
+			return nil, false
+		}
+		root, far, odd := *v, *v, *v
+		root.Digest = crypto.Hash(v.Digest[:])
+		far.Seq += 100 * k
+		odd.Seq++
+		switch anyOf(how, checkpointLies, uint64(v.Seq/k)) {
+		case "root":
+			return t.votes(&root), true
+		case "equivocate":
+			if t.upper(to) {
+				return t.votes(&root, v), true
+			}
+			return t.votes(v, &root), true
+		case "future":
+			return t.votes(&far, v), true
+		}
+		return t.votes(&odd, v), true
+	}, message.CheckpointKind)
+}
+
+// votes signs votes and lays them out.
+func (f *Forger) votes(vs ...*message.Vote) (frames [][]byte) {
+	for _, v := range vs {
+		w := f.Vote(*v)
+		frames = append(frames, w.Encode())
+	}
+	return frames
+}
+
+// poisonRoot is the root, at n, of the state that a gang wants others to take.
+func poisonRoot(n consensus.Seq) crypto.Digest {
+	return crypto.Hash(binary.BigEndian.AppendUint64([]byte("quorate/byzantine/poison"), uint64(n)))
+}
+
+// poisonCheckpoint is the gang's plan to have a replica that is behind take a
+// state of theirs: all sign checkpoints of it, and offer certificates of their
+// own signatures alone, and with invented ones beside them, and then parts.
+func poisonCheckpoint(t *telling) {
+	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
+		v := t.ownVote(frame)
+		if v == nil {
+			return nil, false
+		}
+		w := *v
+		w.Digest = poisonRoot(v.Seq)
+		return t.votes(&w), true
+	}, message.CheckpointKind)
+	t.alterParts(func(p []consensus.Part, _ []consensus.Item) []consensus.Part { return spoilParts(p) })
+	t.alterAnswers(func(a *message.RejoinAnswer) {
+		a.Checkpoint = t.poisonCertificate(t.low+t.Rules.Genesis.Window, t.quorumIDs())
+	})
+	if !t.Act || !t.every(t.env.Patience/4, t.burst) {
+		return
+	}
+	k := t.Rules.Genesis.CheckpointInterval
+	for _, n := range []consensus.Seq{t.low + k, t.low + 2*t.Rules.Genesis.Window} {
+		for _, ids := range [][]consensus.ReplicaID{t.Gang(), t.quorumIDs()} {
+			c := t.poisonCertificate(n, ids)
+			g := message.Given{What: message.WhatCheckpoint, Seq: n, Digest: c.Digest, Certificate: c}
+			t.sayAll(g.Encode())
+		}
+	}
+}
+
+func (s *scene) poisonCertificate(n consensus.Seq, ids []consensus.ReplicaID) *message.Certificate {
+	return s.Certificate(message.CheckpointCertificate, 0, n, poisonRoot(n), ids...)
+}
+
+// quorumIDs are q replicas, ascending, those of the gang among them.
+func (s *scene) quorumIDs() []consensus.ReplicaID {
+	need := s.Rules.System.Quorum() - len(s.keys)
+	var ids []consensus.ReplicaID
+	for i := range s.Rules.Genesis.Replicas {
+		id := consensus.ReplicaID(i)
+		switch {
+		case s.Holds(id):
+			ids = append(ids, id)
+		case need > 0:
+			ids = append(ids, id)
+			need--
+		}
+	}
+	return ids[:min(len(ids), s.Rules.System.Quorum())]
+}

@@ -1,0 +1,249 @@
+package byzantine
+
+import (
+	"slices"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/pbft/message"
+)
+
+var rivals = []string{"stamp", "order", "subset", "empty", "body"}
+
+// equivocate proposes to half of the victims, or to all that are named, another
+// batch for the same slot. With "body" both get the same signature, over a
+// digest that only the first batch has.
+func equivocate(l *liar, s *Spec) error {
+	how, err := s.word("", append([]string{"any"}, rivals...)...)
+	named := s.To != nil
+	l.tell = func(t *telling) {
+		t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
+			p := t.ownProposal(frame)
+			if p == nil || !named && !t.upper(to) {
+				return nil, false
+			}
+			if how := anyOf(how, rivals, uint64(p.Seq)); how != "body" {
+				return [][]byte{t.Proposal(p.View, p.Seq, rival(p.Batch, how)).Frame}, true
+			}
+			return [][]byte{message.Reframe(p.Vote, rival(p.Batch, "stamp")).Frame}, true
+		}, message.PrePrepareKind)
+	}
+	return err
+}
+
+// selectSome proposes to a subset: the others learn of it from their peers.
+func selectSome(l *liar, s *Spec) error {
+	out, err := s.number("", 1, consensus.MaxReplicas)
+	named := s.To != nil
+	l.tell = func(t *telling) {
+		t.drop(func(to consensus.ReplicaID, frame []byte) bool {
+			left := named || slices.Index(t.Victims, to) >= len(t.Victims)-out
+			return left && t.ownProposal(frame) != nil
+		}, message.PrePrepareKind)
+	}
+	return err
+}
+
+// late is a letter that a slow primary holds back.
+type late struct {
+	Letter
+	tick int
+	time consensus.Time
+}
+
+const maxLate = 1024 // letters
+
+// slowPrimary holds each proposal back for a while.
+func slowPrimary(l *liar, s *Spec) error {
+	wait, err := s.span(l.env, "")
+	var held []late
+	l.tell = func(t *telling) {
+		var out []Letter
+		for _, m := range t.Letters {
+			if isKind(m.Bytes, []message.Kind{message.PrePrepareKind}) && t.ownProposal(m.Bytes) != nil && len(held) < maxLate {
+				held = append(held, late{m, t.tick + wait.ticks, t.now + wait.time})
+				t.told++
+				continue
+			}
+			out = append(out, m)
+		}
+		for len(held) > 0 && held[0].tick <= t.tick && held[0].time <= t.now {
+			out = append(out, held[0].Letter)
+			held = held[1:]
+		}
+		t.Letters = out
+	}
+	l.keep = func() (out []Letter) {
+		for _, h := range held {
+			out = append(out, h.Letter)
+		}
+		held = nil
+		return out
+	}
+	return err
+}
+
+// starve never hears the requests of some clients, so that it proposes none of
+// them, and keeps its votes from batches that hold one.
+func starve(l *liar, s *Spec) error {
+	whom, err := censored(l, s)
+	if err != nil {
+		return err
+	}
+	votes, err := s.word("votes", "yes", "no")
+	l.ears = func(b *consensus.Burst, _ int) int {
+		before := len(b.Events)
+		b.Events = slices.DeleteFunc(slices.Clone(b.Events), func(e consensus.Event) bool {
+			q, submits := e.(consensus.Submit)
+			return submits && whom(q.Request.Client)
+		})
+		return before - len(b.Events)
+	}
+	l.tell = func(t *telling) {
+		if votes == "yes" {
+			return
+		}
+		t.drop(func(_ consensus.ReplicaID, frame []byte) bool {
+			v := t.ownVote(frame)
+			if v == nil {
+				return false
+			}
+			p := t.proposals[v.Seq]
+			return p != nil && p.Digest == v.Digest && slices.ContainsFunc(p.batch.Requests, func(q *consensus.Request) bool { return whom(q.Client) })
+		}, message.PrepareKind, message.CommitKind)
+	}
+	return err
+}
+
+// censored says which clients are meant: "first" is the one who is heard first.
+func censored(l *liar, s *Spec) (func(crypto.PublicKey) bool, error) {
+	if s.Main != "first" {
+		return s.clients(l.env, "")
+	}
+	var first *crypto.PublicKey
+	return func(k crypto.PublicKey) bool {
+		if first == nil {
+			first = &k
+		}
+		return *first == k
+	}, nil
+}
+
+// badBatch proposes what no honest replica may accept.
+func badBatch(t *telling, how string) {
+	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
+		p := t.ownProposal(frame)
+		if p == nil {
+			return nil, false
+		}
+		bad := t.badProposal(p, anyOf(how, badBatches, uint64(p.Seq)))
+		return [][]byte{bad}, bad != nil
+	}, message.PrePrepareKind)
+}
+
+var jumps = []string{"gap", "far", "huge", "reuse"}
+
+// seqJump gives its batches sequence numbers that are not their turn.
+func seqJump(t *telling, how string) {
+	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
+		p := t.ownProposal(frame)
+		if p == nil {
+			return nil, false
+		}
+		switch anyOf(how, jumps, uint64(p.View)) {
+		case "gap":
+			return [][]byte{t.Proposal(p.View, p.Seq+1, p.Batch).Frame}, true
+		case "far":
+			return [][]byte{t.Proposal(p.View, p.Seq+3*t.Rules.Genesis.Window, p.Batch).Frame}, true
+		case "huge":
+			return [][]byte{t.Proposal(p.View, 1<<63+p.Seq, p.Batch).Frame}, true
+		}
+		if p.Seq == 1 {
+			return nil, false
+		}
+		return [][]byte{frame, t.Proposal(p.View, p.Seq-1, p.Batch).Frame}, true
+	}, message.PrePrepareKind)
+}
+
+// oldView proposes in views that are over, or not its own, a few times in the
+// patience of the honest.
+func oldView(t *telling) {
+	if !t.Act || !t.every(t.env.Patience/4, t.burst) || len(t.requests) == 0 {
+		return
+	}
+	b := &consensus.Batch{Stamp: t.now, Requests: t.requests[len(t.requests)-1:]}
+	n := consensus.View(len(t.Rules.Genesis.Replicas))
+	at := t.next()
+	if !t.leads() { // in the name of itself, in the view of another
+		v := t.Vote(message.Vote{Kind: message.PrePrepareKind, View: t.view, Seq: at, Digest: b.Digest(), Replica: t.self})
+		t.sayAll(message.Reframe(v, b).Frame)
+	}
+	own := t.view - t.view%n + consensus.View(t.self)
+	if own < t.view {
+		t.sayAll(t.Proposal(own, at, b).Frame)
+	} else if own >= n {
+		t.sayAll(t.Proposal(own-n, at, b).Frame)
+	}
+	t.sayAll(t.Proposal(own+2*n, at, b).Frame)
+}
+
+// falseStamp gives its batches a time that is not the time.
+func falseStamp(l *liar, s *Spec) error {
+	how, err := s.word("", "ahead", "behind", "still")
+	if err != nil {
+		return err
+	}
+	by, err := s.span(l.env, "by")
+	first := map[consensus.View]consensus.Time{}
+	l.tell = func(t *telling) {
+		t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
+			p := t.ownProposal(frame)
+			if p == nil {
+				return nil, false
+			}
+			b := &consensus.Batch{Stamp: p.Batch.Stamp, Requests: p.Batch.Requests}
+			switch how {
+			case "ahead":
+				b.Stamp += by.time
+			case "behind":
+				b.Stamp = max(0, b.Stamp-by.time)
+			case "still":
+				if _, known := first[p.View]; !known {
+					clear(first)
+					first[p.View] = b.Stamp
+				}
+				b.Stamp = first[p.View]
+			}
+			return [][]byte{t.Proposal(p.View, p.Seq, b).Frame}, b.Stamp != p.Batch.Stamp
+		}, message.PrePrepareKind)
+	}
+	return err
+}
+
+const maxUnfair = 512 // requests
+
+// unfairOrder hears the latest request first: it keeps what comes until the
+// next tick and turns it round.
+func unfairOrder(l *liar, _ *Spec) error {
+	var held []consensus.Event
+	l.ears = func(b *consensus.Burst, ticks int) int {
+		var rest []consensus.Event
+		for _, e := range b.Events {
+			if _, submits := e.(consensus.Submit); submits && len(held) < maxUnfair {
+				held = append(held, e)
+			} else {
+				rest = append(rest, e)
+			}
+		}
+		b.Events = rest
+		if ticks == 0 || len(held) == 0 {
+			return 0
+		}
+		slices.Reverse(held)
+		b.Events = append(rest, held...)
+		turned := len(held) - 1
+		held = nil
+		return turned
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+package byzantine
+
+import (
+	"bytes"
+
+	"quorate/consensus"
+	"quorate/pbft/message"
+)
+
+// alterParts changes the parts of a state that the engine gives. f gets what
+// was to go out, and what the asker asked for last.
+func (t *telling) alterParts(f func(parts []consensus.Part, asked []consensus.Item) []consensus.Part) {
+	t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
+		g, _ := t.decode(frame).(*message.Given)
+		if g == nil || g.What != message.WhatParts {
+			return nil, false
+		}
+		w := *g
+		w.Parts = f(g.Parts, t.asked[to])
+		w.Gone = false
+		return [][]byte{w.Encode()}, true
+	}, message.GivenKind)
+}
+
+// learnFetch remembers what parts each replica has asked for last.
+func (s *scene) learnFetch(from consensus.Peer, f *message.Fetch) {
+	if f.What == message.WhatParts && from.Kind == consensus.PeerReplica {
+		s.asked[from.Replica] = f.Items
+	}
+}
+
+func spoilParts(parts []consensus.Part) []consensus.Part {
+	bad := make([]consensus.Part, len(parts))
+	for i, p := range parts {
+		bad[i] = consensus.Part{ID: p.ID, Bytes: append(bytes.Clone(p.Bytes), 0xbd)}
+	}
+	return bad
+}
+
+var transferLies = []string{"bytes", "items", "claims", "crumbs", "silence", "height"}
+
+// poisonTransfer serves states badly: other bytes, other parts than asked for,
+// parts of states that it lacks, a crumb at a time, nothing at all; and says
+// that it is further than anybody can be.
+func poisonTransfer(l *liar, s *Spec) error {
+	how, err := s.word("", append([]string{"any"}, transferLies...)...)
+	turn := uint64(0)
+	l.tell = func(t *telling) {
+		t.alterParts(func(parts []consensus.Part, asked []consensus.Item) []consensus.Part {
+			turn++
+			switch anyOf(how, transferLies, turn) {
+			case "items":
+				return []consensus.Part{{ID: "never asked for", Bytes: []byte("poison")}}
+			case "claims":
+				return invent(asked)
+			case "crumbs":
+				return parts[:min(1, len(parts))]
+			case "silence":
+				return nil
+			case "height":
+				return parts
+			}
+			if len(parts) == 0 {
+				return invent(asked)
+			}
+			return spoilParts(parts)
+		})
+		if how == "any" || how == "height" {
+			t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
+				return t.alterStatus(frame, func(st *message.Status) { st.Low, st.Executed = st.Low+1<<40, st.Executed+1<<40 })
+			}, message.StatusKind)
+		}
+	}
+	return err
+}
+
+// invent makes a part for each item that was asked for.
+func invent(asked []consensus.Item) []consensus.Part {
+	var parts []consensus.Part
+	for _, it := range asked {
+		parts = append(parts, consensus.Part{ID: it.ID, Bytes: []byte("poison")})
+	}
+	return parts
+}
+
+// alterStatus changes one of the engine's own STATUS frames.
+func (s *scene) alterStatus(frame []byte, f func(*message.Status)) ([][]byte, bool) {
+	st, _ := s.decode(frame).(*message.Status)
+	if st == nil {
+		return nil, false
+	}
+	w := *st
+	f(&w)
+	return [][]byte{w.Encode()}, true
+}
+
+// fetchFlood asks for everything that can be asked for, over and over, and says
+// that it lacks it.
+func fetchFlood(l *liar, s *Spec) error {
+	most, err := s.number("", 1, 1024)
+	l.tell = func(t *telling) {
+		t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
+			return t.alterStatus(frame, func(st *message.Status) { st.Low, st.Executed, st.Slots = 0, 0, nil })
+		}, message.StatusKind)
+		if !t.Act || !t.every(1, t.burst) {
+			return
+		}
+		asks := t.asks()
+		for i := range most {
+			t.sayAll(asks[i%len(asks)])
+		}
+	}
+	return err
+}
+
+// asks are FETCHes for what others are sure to have.
+func (s *scene) asks() [][]byte {
+	var frames [][]byte
+	add := func(f message.Fetch) { frames = append(frames, f.Encode()) }
+	for _, d := range s.decided {
+		if d.batch != nil {
+			add(message.Fetch{What: message.WhatBatch, Seq: d.seq, Digest: d.digest})
+		}
+		add(message.Fetch{What: message.WhatCommitted, Seq: d.seq})
+	}
+	add(message.Fetch{What: message.WhatCheckpoint})
+	add(message.Fetch{What: message.WhatView})
+	if s.stable != nil {
+		add(message.Fetch{What: message.WhatParts, Seq: s.stable.Seq, Digest: s.stable.Digest, Items: []consensus.Item{{ID: "", Hash: s.stable.Digest}}})
+	}
+	return frames
+}
+
+// alterAnswers changes the answers to those who rejoin.
+func (t *telling) alterAnswers(f func(*message.RejoinAnswer)) {
+	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
+		a, _ := t.decode(frame).(*message.RejoinAnswer)
+		if a == nil {
+			return nil, false
+		}
+		w := *a
+		f(&w)
+		return [][]byte{w.Encode()}, true
+	}, message.RejoinAnswerKind)
+}
+
+// rejoinLies says that it has lost its disk, again and again, has others fill
+// slots and leave views for it, and tells those who did lose theirs of views of
+// the far future and of no checkpoint.
+func rejoinLies(t *telling) {
+	t.alterAnswers(func(a *message.RejoinAnswer) {
+		a.Amnesiac, a.View, a.Checkpoint, a.NewView, a.Yours = false, message.MaxView, nil, nil, nil
+	})
+	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
+		return t.alterStatus(frame, func(st *message.Status) {
+			st.Rejoining, st.Target = true, t.low+100*t.Rules.Genesis.Window
+		})
+	}, message.StatusKind)
+	if !t.Act || !t.every(t.env.Patience/4, t.burst) {
+		return
+	}
+	m := message.Rejoin{Nonce: t.dice.Uint64()}
+	t.sayAll(m.Encode(), t.leave(t.view+2, t.self).Frame)
+}

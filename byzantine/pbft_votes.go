@@ -1,0 +1,137 @@
+package byzantine
+
+import (
+	"bytes"
+	"slices"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/pbft/message"
+)
+
+// other is a digest that contradicts v: of the rival of the batch that v is
+// for, as an equivocating primary of the gang would make it, or of nothing.
+func (s *scene) other(v *message.Vote) crypto.Digest {
+	if p := s.proposals[v.Seq]; p != nil && p.Digest == v.Digest {
+		return rival(p.batch, "stamp").Digest()
+	}
+	return crypto.Hash(v.Digest[:])
+}
+
+// doubleVote says PREPARE and COMMIT for two digests: to the first half of the
+// victims the true one first, to the second half the other one first.
+func doubleVote(t *telling) {
+	t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
+		v := t.ownVote(frame)
+		if v == nil {
+			return nil, false
+		}
+		w := *v
+		w.Digest = t.other(v)
+		w = t.Vote(w)
+		if t.upper(to) {
+			return [][]byte{w.Encode(), frame}, true
+		}
+		return [][]byte{frame, w.Encode()}, true
+	}, message.PrepareKind, message.CommitKind)
+}
+
+// unknownDigest votes in the next slot for what nobody has proposed, before it
+// votes in this one.
+func unknownDigest(t *telling) {
+	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
+		v := t.ownVote(frame)
+		if v == nil {
+			return nil, false
+		}
+		w := *v
+		w.Seq++
+		w.Digest = crypto.Hash(v.Digest[:])
+		w = t.Vote(w)
+		return [][]byte{w.Encode(), frame}, true
+	}, message.PrepareKind, message.CommitKind)
+}
+
+// withhold keeps its PREPAREs or COMMITs from the victims, but for one replica.
+func withhold(l *liar, s *Spec) error {
+	how, err := s.word("", "both", "prepares", "commits")
+	if err != nil {
+		return err
+	}
+	but := -1
+	if s.value("but") != "none" {
+		if but, err = s.number("but", 0, len(l.env.Genesis.Replicas)-1); err != nil {
+			return err
+		}
+	}
+	kinds := map[string][]message.Kind{
+		"prepares": {message.PrepareKind}, "commits": {message.CommitKind}, "both": {message.PrepareKind, message.CommitKind},
+	}[how]
+	l.tell = func(t *telling) {
+		t.drop(func(to consensus.ReplicaID, frame []byte) bool { return int(to) != but && t.ownVote(frame) != nil }, kinds...)
+	}
+	return nil
+}
+
+const maxReplayed = 32 // frames
+
+// replayVotes says its votes again where they do not belong: later, in another
+// view, at another slot, for another cluster, with its old signature on it.
+func replayVotes(l *liar, _ *Spec) error {
+	var old [][]byte
+	l.tell = func(t *telling) {
+		for _, m := range t.Letters {
+			if v := t.ownVote(m.Bytes); v != nil && !slices.ContainsFunc(old, func(b []byte) bool { return bytes.Equal(b, m.Bytes) }) {
+				old = push(old, m.Bytes, maxReplayed)
+			}
+		}
+		if !t.Act || len(old) == 0 || !t.every(t.env.Patience/4, t.burst) {
+			return
+		}
+		frame := old[t.dice.IntN(len(old))]
+		v := t.ownVote(frame)
+		if v == nil {
+			return
+		}
+		moved, past := *v, *v
+		moved.Seq++ // under the signature of the other slot
+		foreign := *t.Rules
+		foreign.Cluster = crypto.Hash(foreign.Cluster[:])
+		abroad := foreign.SignVote(t.signer(t.self), *v)
+		t.sayAll(frame, moved.Encode(), abroad.Encode())
+		if v.View > 0 && v.Kind != message.CheckpointKind {
+			past.View--
+			past = t.Vote(past)
+			t.sayAll(past.Encode())
+		}
+	}
+	return nil
+}
+
+// impersonate speaks in the names of others: with its own key, with no key,
+// and in the name of nobody.
+func impersonate(t *telling) {
+	n := len(t.Rules.Genesis.Replicas)
+	for _, m := range slices.Clone(t.Letters) {
+		v := t.ownVote(m.Bytes)
+		if v == nil || m.To.Kind != consensus.PeerReplica {
+			continue
+		}
+		for id := range n + 1 {
+			who := consensus.ReplicaID(id)
+			if who == m.To.Replica || id < n && t.Holds(who) {
+				continue
+			}
+			w := *v
+			w.Replica = who
+			invented := w // with the signature of the traitor's own vote
+			w = t.Vote(w)
+			t.say(m.To.Replica, w.Encode(), invented.Encode())
+		}
+	}
+	if t.Act && t.began {
+		for _, who := range t.Honest() {
+			t.sayAll(t.ViewChange(message.ViewChange{View: t.view + 1, Replica: who}).Frame)
+		}
+	}
+}
