@@ -14,7 +14,7 @@ import (
 
 // atStart are the behaviours that are put on when a replica starts, and only
 // then: they concern how an engine is made.
-var atStart = []string{"twin", "amnesia"}
+var atStart = []string{"twin", "amnesia", "rollback"}
 
 // ErrTraitor: what was asked for is no behaviour that this replica can have.
 var ErrTraitor = errors.New("no traitor can be made")
