@@ -99,7 +99,7 @@ func outsider(c *cluster, d crypto.Digest) []byte {
 // The same frames prove nothing under another genesis.
 func TestAnotherClusterConvictsNobody(t *testing.T) {
 	c := newCluster(t)
-	for fault, pair := range c.contradictions() {
+	for fault, pair := range c.proofs() {
 		elsewhere := c.Genesis
 		elsewhere.Name = "elsewhere"
 		later := c.Genesis
@@ -118,7 +118,7 @@ func TestAnotherClusterConvictsNobody(t *testing.T) {
 // One flipped bit anywhere, one byte less, one more: no evidence.
 func TestEveryFlippedByteIsRejected(t *testing.T) {
 	c := newCluster(t)
-	for fault, pair := range c.contradictions() {
+	for fault, pair := range c.proofs() {
 		good := pair.Encode()
 		for i := range good {
 			bad := bytes.Clone(good)
@@ -231,11 +231,13 @@ func TestWeakKeysConvictNobody(t *testing.T) {
 func FuzzVerify(f *testing.F) {
 	c := newCluster(f)
 	known := map[string]bool{}
-	for _, pair := range c.contradictions() {
+	for _, pair := range c.proofs() {
 		f.Add(pair.Encode())
 		known[string(pair.Encode())] = true
 	}
 	f.Add([]byte{formatContradiction, 0, 0, 1, 1, 0, 0, 1, 2})
+	f.Add([]byte{formatOmission, 0, 0, 1, 1, 0, 0, 1, 2})
+	f.Add([]byte{formatUnfounded, 0, 0, 1, kindNewView})
 	f.Add([]byte{formatContradiction, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, encoded []byte) {
 		pair, err := Decode(encoded)
