@@ -37,19 +37,19 @@ func (b Bits) Has(i int) bool { return i >= 0 && i/64 < len(b) && b[i/64]>>(i%64
 
 // The reasons for which Open refuses a frame.
 const (
-	ReasonMalformed  consensus.Reason = "malformed"
-	ReasonSignature  consensus.Reason = "bad signature"
+	ReasonMalformed                   = consensus.ReasonMalformed
+	ReasonSignature                   = consensus.ReasonSignature
 	ReasonNotMember  consensus.Reason = "signer is not a member"
 	ReasonWrongRole  consensus.Reason = "signer may not say this in this view"
 	ReasonNoQuorum   consensus.Reason = "certificate without a quorum"
 	ReasonDigest     consensus.Reason = "batch does not match its digest"
 	ReasonBatch      consensus.Reason = "batch breaks a limit or repeats a request"
-	ReasonChannel    consensus.Reason = "not valid from this channel"
+	ReasonChannel                     = consensus.ReasonChannel
 	ReasonSettled    consensus.Reason = "settled before it came"
 	ReasonOldView    consensus.Reason = "view is over"
 	ReasonFarView    consensus.Reason = "view is too far ahead"
 	ReasonWindow     consensus.Reason = "outside the window"
-	ReasonRefused    consensus.Reason = "request refused"
+	ReasonRefused                     = consensus.ReasonRefused
 	ReasonUnknown    consensus.Reason = "unknown kind"
 	ReasonNotAsked   consensus.Reason = "from the topic only requests are taken"
 	ReasonOversized  consensus.Reason = "frame over the limit"
@@ -61,7 +61,6 @@ var (
 	errWrongRole    = errors.New("signer may not say this in this view")
 	errNoQuorum     = errors.New("not a quorum of distinct members")
 	errWrongDigest  = errors.New("batch does not match its digest")
-	errBadBatch     = errors.New("batch breaks a limit or repeats a request")
 	errBadSignature = errors.New("bad signature")
 	errChannel      = errors.New("not valid from this channel")
 	errUnknownKind  = errors.New("unknown kind")
@@ -74,7 +73,7 @@ var reasons = []struct {
 	reason consensus.Reason
 }{
 	{errNotMember, ReasonNotMember}, {errWrongRole, ReasonWrongRole}, {errNoQuorum, ReasonNoQuorum},
-	{errWrongDigest, ReasonDigest}, {errBadBatch, ReasonBatch}, {errChannel, ReasonChannel},
+	{errWrongDigest, ReasonDigest}, {consensus.ErrBatch, ReasonBatch}, {errChannel, ReasonChannel},
 	{errUnknownKind, ReasonUnknown}, {errTopic, ReasonNotAsked}, {errOversized, ReasonOversized},
 }
 
@@ -90,7 +89,7 @@ func reasonOf(err error) consensus.Reason {
 // opening is a frame between decoding and verification.
 type opening struct {
 	event   consensus.Event
-	request *consensus.Request // of a client's own frame, to be refused if its signature is bad
+	request *consensus.Request // of a frame that is one
 	claims  []crypto.Claim
 	author  consensus.Peer // who signed the outermost layer
 	reason  consensus.Reason
@@ -121,6 +120,9 @@ func (r *Rules) Open(v crypto.Verifier, h *Horizon, in []consensus.Frame) []cons
 		for claim := range o.claims {
 			if !ok[0] && o.reason == "" {
 				o.reject(claim)
+				if o.request != nil {
+					o.refusal = r.door.Denied(in[i], o.request).Refusal
+				}
 				o.author = in[i].From // an honest replica relays only what it has opened itself
 			}
 			ok = ok[1:]
@@ -146,13 +148,6 @@ func (o *opening) reject(claim int) {
 			o.reason = ReasonOtherBatch
 		}
 	}
-	if o.request != nil {
-		o.refusal = refusal(o.request, consensus.RefusedSignature)
-	}
-}
-
-func refusal(req *consensus.Request, code consensus.RefusalCode) *consensus.Refusal {
-	return &consensus.Refusal{Client: req.Client, Request: req.Digest, Sequence: req.Sequence, Code: code}
 }
 
 // decode turns a frame into a message and the list of what must be verified.
@@ -184,41 +179,13 @@ func (r *Rules) decode(h *Horizon, f consensus.Frame) opening {
 	return o
 }
 
-// decodeRequest opens a client's request, whichever way it came. A client's
-// channel carries that client's requests only.
+// decodeRequest opens a client's request, whichever way it came.
 func (r *Rules) decodeRequest(o opening, f consensus.Frame) opening {
-	req, err := consensus.DecodeRequest(f.Bytes)
-	if err != nil {
-		o.reason = ReasonMalformed
-		if f.From.Kind == consensus.PeerClient {
-			o.refusal = &consensus.Refusal{Client: f.From.Key, Code: consensus.RefusedMalformed}
-		}
-		return o
+	req, opened := r.door.OpenRequest(f)
+	o.event, o.reason, o.refusal = opened.Event, opened.Reason, opened.Refusal
+	if req != nil {
+		o.request, o.claims = req, []crypto.Claim{req.Claim(r.Cluster)}
 	}
-	if f.From.Kind == consensus.PeerObserver || f.From.Kind == consensus.PeerClient && f.From.Key != req.Client {
-		o.reason = ReasonChannel
-		return o
-	}
-	// Before the signature is proven, only the owner of the channel may be
-	// answered: a refusal sent to whom a forged request names would let
-	// strangers speak to other clients in a replica's voice.
-	direct := f.From.Kind == consensus.PeerClient
-	if code := r.Genesis.CheckRequest(r.Roles, req); code != 0 {
-		o.reason = ReasonRefused
-		if direct {
-			o.refusal = refusal(req, code)
-		}
-		return o
-	}
-	if direct {
-		o.request = req
-	}
-	via := f.From
-	if via.Kind != consensus.PeerReplica {
-		via = consensus.ClientPeer(req.Client)
-	}
-	o.event = consensus.Submit{Via: via, Request: req}
-	o.claims = []crypto.Claim{req.Claim(r.Cluster)}
 	return o
 }
 
@@ -290,37 +257,12 @@ func (r *Rules) decodePrePrepare(h *Horizon, f consensus.Frame, o *opening) (any
 	if !s.Empty() {
 		return nil, fmt.Errorf("PRE-PREPARE: trailing bytes: %w", consensus.ErrMalformed)
 	}
-	if err := r.checkBatch(b); err != nil {
+	if err := r.door.CheckBatch(b); err != nil {
 		return nil, err
 	}
 	o.claims = append(make([]crypto.Claim, 0, 1+len(b.Requests)), r.claim(PrePrepareKind, v.Replica, f.Bytes[:voteBody], v.Sig))
 	o.claims = r.batchClaims(o.claims, b)
 	return &PrePrepare{Vote: v, Batch: b, Frame: f.Bytes}, nil
-}
-
-// checkBatch judges a batch by the genesis alone: size, number, each request's
-// limits and client, and no request twice.
-func (r *Rules) checkBatch(b *consensus.Batch) error {
-	l := &r.Genesis.Limits
-	if len(b.Requests) > l.BatchRequests || len(b.Requests) > 1 && b.Size() > l.BatchBytes {
-		return fmt.Errorf("%d requests, %d bytes: %w", len(b.Requests), b.Size(), errBadBatch)
-	}
-	type id struct {
-		client crypto.PublicKey
-		seq    consensus.Sequence
-	}
-	seen := make(map[id]bool, len(b.Requests))
-	for _, req := range b.Requests {
-		k := id{req.Client, req.Sequence}
-		if seen[k] {
-			return fmt.Errorf("request of %s twice: %w", req.Client.Short(), errBadBatch)
-		}
-		seen[k] = true
-		if code := r.Genesis.CheckRequest(r.Roles, req); code != 0 {
-			return fmt.Errorf("request of %s: %s: %w", req.Client.Short(), code, errBadBatch)
-		}
-	}
-	return nil
 }
 
 func (r *Rules) batchClaims(dst []crypto.Claim, b *consensus.Batch) []crypto.Claim {

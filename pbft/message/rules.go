@@ -13,6 +13,7 @@ type Rules struct {
 	System  quorum.System
 	Cluster crypto.Digest
 	Roles   consensus.Roles
+	door    consensus.Door
 }
 
 // NewRules derives the rules from a genesis.
@@ -24,7 +25,9 @@ func NewRules(g consensus.Genesis) (*Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Rules{Genesis: g, System: sys, Cluster: g.ID(), Roles: g.Roles()}, nil
+	r := &Rules{Genesis: g, System: sys, Cluster: g.ID(), Roles: g.Roles()}
+	r.door = consensus.Door{Genesis: &r.Genesis, Roles: r.Roles, Cluster: r.Cluster}
+	return r, nil
 }
 
 // domain is what a signature over a message of this kind is about.
