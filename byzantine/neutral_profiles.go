@@ -15,7 +15,7 @@ func neutralProfiles() []entry {
 			Sentence: "says nothing any more, after so many letters", Params: []Param{{"after-letters", "0", "letters that it still says"}},
 		}, mask: newSilent, voice: silentVoice},
 		{Profile: Profile{
-			Name: "drop", Aliases: []string{"withhold", "lossy"}, Group: "V-WITHHOLD", AtF: SafeLive, AtF1: MayStop,
+			Name: "drop", Aliases: []string{"lossy"}, Group: "V-WITHHOLD", AtF: SafeLive, AtF1: MayStop,
 			Sentence: "loses a share of what it should say", Params: []Param{share("100%")},
 		}, mask: newDrop, voice: dropVoice},
 		{Profile: Profile{
