@@ -89,6 +89,7 @@ type Verdict struct {
 	Culprits     []consensus.ReplicaID // whom evidence names, ascending
 	Evidence     []evidence.Entry
 	Linearizable Answer
+	Executed     consensus.Seq // of a real run: up to where its batches were executed again
 }
 
 // Safe reports whether nothing that must never happen did; being stuck is not unsafe.
@@ -107,6 +108,7 @@ type Judge struct {
 	verifier   crypto.Verifier // as configured; may be nil
 	members    uint64          // the honest, one bit each
 	pbft       bool
+	roles      consensus.Roles // who may be a client
 	last       telling
 	violations []Violation
 	count      map[Kind]int
@@ -130,7 +132,7 @@ const maxOfKind = 4
 func New(c Config) *Judge {
 	j := &Judge{
 		cfg: c, verifier: c.Verifier, pbft: c.Genesis.Protocol == "pbft", count: map[Kind]int{},
-		agreement: newAgreement(), ledger: newLedger(), promises: newPromises(),
+		roles: c.Genesis.Roles(), agreement: newAgreement(), ledger: newLedger(), promises: newPromises(),
 		ballots: newBallots(&c.Genesis), beliefs: newBeliefs(),
 	}
 	if c.Verifier == nil {
@@ -142,6 +144,17 @@ func New(c Config) *Judge {
 		}
 	}
 	return j
+}
+
+// executor stands among the replicas for those who execute a real run again.
+const executor = consensus.ReplicaID(0xffff)
+
+// name names a replica for people.
+func name(id consensus.ReplicaID) string {
+	if id == executor {
+		return "who executes it again"
+	}
+	return fmt.Sprintf("R%d", id)
 }
 
 // honest reports whether id is a member that is judged.

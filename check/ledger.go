@@ -95,6 +95,9 @@ func (j *Judge) authentic(req *consensus.Request) bool {
 	if j.honestClient(req.Client) {
 		return j.ledger.requests[req.Digest] != nil
 	}
+	if j.roles.Of(req.Client) == consensus.RoleNone {
+		return false
+	}
 	ok := j.cfg.Verifier.Verify([]crypto.Claim{req.Claim(j.ballots.cluster)})
 	if len(ok) != 1 || !ok[0] {
 		return false
@@ -111,11 +114,11 @@ func (j *Judge) executed(at consensus.Time, r consensus.ReplicaID, ctx *app.Cont
 	o := j.ledger.of(ctx.Client, op)
 	honest := j.honestClient(ctx.Client)
 	if honest && !o.issued || !honest && o.asked == 0 {
-		j.violate(at, Validity, "R%d executes at %d an operation that %s never signed", r, ctx.Seq, ctx.Client.Short())
+		j.violate(at, Validity, "%s executes at %d an operation that %s never signed", name(r), ctx.Seq, ctx.Client.Short())
 	}
 	here := place{seq: ctx.Seq, order: ctx.Order, who: r}
 	if other, taken := j.ledger.order[ctx.Order]; taken && other != o {
-		j.violate(at, Divergence, "R%d executes another operation than others at order %d, height %d", r, ctx.Order, ctx.Seq)
+		j.violate(at, Divergence, "%s executes another operation than others at order %d, height %d", name(r), ctx.Order, ctx.Seq)
 		return
 	}
 	j.ledger.order[ctx.Order] = o
@@ -130,7 +133,7 @@ func (j *Judge) executed(at consensus.Time, r consensus.ReplicaID, ctx *app.Cont
 	}
 	if o.places = append(o.places, here); len(o.places) > limit {
 		first := o.places[0]
-		j.violate(at, Twice, "one operation is executed at %d (order %d, by R%d) and at %d (order %d, by R%d), and may be executed %d times",
-			first.seq, first.order, first.who, here.seq, here.order, r, limit)
+		j.violate(at, Twice, "one operation is executed at %d (order %d, by %s) and at %d (order %d, by %s), and may be executed %d times",
+			first.seq, first.order, name(first.who), here.seq, here.order, name(r), limit)
 	}
 }
