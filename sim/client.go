@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"quorate/check"
 	"quorate/client/session"
 	"quorate/consensus"
 	"quorate/crypto"
@@ -30,7 +31,6 @@ type client struct {
 // call is one operation under way.
 type call struct {
 	ticket session.Ticket
-	after  consensus.Seq // what was known to be executed when it began
 	token  token
 }
 
@@ -112,10 +112,11 @@ func (c *client) think() {
 
 func (c *client) invoke() {
 	c.ticket++
+	c.world.stats.Asked++
 	t := token{client: c.index, counter: uint64(c.ticket)}
-	c.open = append(c.open, call{ticket: c.ticket, after: c.world.checks.answered.highest, token: t})
+	c.open = append(c.open, call{ticket: c.ticket, token: t})
 	op := drawOperation(c.dice, c.world.cfg.Workload, t)
-	c.world.checks.validity.issue(c.signer.Public(), op)
+	c.world.checks.judge.Invoked(c.world.at(), check.CallID{Client: c.index, Number: uint64(c.ticket)}, c.signer.Public(), op)
 	c.session.Advance(c.world.clock.now)
 	c.session.Invoke(c.ticket, op)
 	c.flush()
@@ -127,7 +128,7 @@ func (c *client) flush() {
 	out := c.session.Flush()
 	for _, s := range out.Sends {
 		if r, err := consensus.DecodeRequest(s.Bytes); err == nil {
-			w.checks.validity.sign(r)
+			w.checks.judge.Signed(r)
 		}
 		w.launch(packet{from: c.end, to: endpoint(s.To), class: consensus.Bodies, bytes: s.Bytes})
 	}
@@ -158,10 +159,12 @@ func (c *client) finish(d session.Done) {
 			continue
 		}
 		c.open = append(c.open[:i], c.open[i+1:]...)
-		if d.Err != nil && !errors.Is(d.Err, session.ErrClosed) {
-			c.world.violate("%s gets an error for %v: %v", c.world.name(c.end), call.token, d.Err)
+		switch {
+		case d.Err == nil:
+			c.world.checks.believed(c, call, d.Seq, d.Result)
+		case !errors.Is(d.Err, session.ErrClosed):
+			c.world.cheated(fmt.Sprintf("%s gets an error for %v: %v", c.world.name(c.end), call.token, d.Err))
 		}
-		c.world.checks.believed(c, call, d.Seq)
 		c.think()
 		return
 	}
@@ -174,14 +177,18 @@ func (c *client) accept(from consensus.ReplicaID, frame []byte) {
 	case len(frame) > 0 && frame[0] == consensus.KindReply:
 		r, err := consensus.DecodeReply(frame)
 		if err != nil {
-			w.violate("R%d sent %s a reply that does not decode: %v", from, w.name(c.end), err)
+			if w.replicas[from].honest() {
+				w.violate("R%d sent %s a reply that does not decode: %v", from, w.name(c.end), err)
+			}
 			return
 		}
-		w.checks.replied(from, r)
+		w.checks.judge.Replied(w.at(), from, r)
 		c.hand.reply(c, from, r)
 	case len(frame) > 0 && frame[0] == consensus.KindRefusal:
 	default:
-		w.violate("%s got %s from R%d", w.name(c.end), w.describe(frame), from)
+		if w.replicas[from].honest() {
+			w.violate("%s got %s from R%d", w.name(c.end), w.describe(frame), from)
+		}
 		return
 	}
 	if c.session != nil {

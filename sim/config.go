@@ -43,7 +43,8 @@ type Config struct {
 
 // Trust is how much may go wrong, and who is believed.
 type Trust struct {
-	Faults  int // how many replicas may stay down for ever, or be without memory, at a time
+	Faults  int // how many replicas may fail at a time: lie, have no memory, stay away; a run takes away no more than that leaves
+	Assumed int // the genesis' wish for faults; 0 = as many as its bound allows
 	Replies int // equal replies that make a client of a script believe
 	Quorum  int // 0 = the right one; another is for showing what then happens
 }

@@ -59,22 +59,26 @@ func (h *hands) perform(job consensus.Job) {
 	before := h.machine.Applied()
 	out, err := h.machine.Do(job)
 	if err != nil {
-		r.world.violate("%v cannot do %s: %v", r, describeJob(job), err)
+		r.falls("%v cannot do %s: %v", r, describeJob(job), err)
 		return
 	}
 	if r.world.trace.on() {
 		r.world.trace.event(r.world.clock.now, r, "does %s", describeJob(job))
 	}
-	if c, ok := job.(consensus.Commit); ok && c.Seq != before+1 && c.Seq > before {
-		r.world.violate("%v executes %d after %d", r, c.Seq, before)
+	if c, ok := job.(consensus.Commit); ok && c.Seq > before {
+		if c.Seq != before+1 {
+			r.falls("%v executes %d after %d", r, c.Seq, before)
+		}
+		r.world.watchExecution(r, c)
 	}
 	r.Note(out.Notes)
 	for _, e := range out.Events {
 		h.judge(e)
 		r.tell(e)
 	}
-	for i := range out.Replies {
-		reply := &out.Replies[i]
+	replies := r.say(out.Replies)
+	for i := range replies {
+		reply := &replies[i]
 		if c := r.world.byKey[reply.Client]; c != nil {
 			r.post(packet{from: endpoint(r.id), class: consensus.Bodies, bytes: reply.Encode()}, c.end)
 		}

@@ -37,7 +37,7 @@ func (w *World) strike(h Hazard, dice *stream) {
 			w.clock.after(lasts+dice.duration(lasts), r.revive)
 		}
 	case Wipe:
-		if w.amnesiacs() < w.cfg.Trust.Faults {
+		if !victim.honest() || w.spare() > 0 {
 			victim.wipe()
 			w.clock.after(lasts, victim.revive)
 		}
@@ -116,33 +116,48 @@ func (w *World) sides(side []bool) string {
 	return strings.Join(a, ",") + " | " + strings.Join(b, ",")
 }
 
-// amnesiacs counts the replicas that lost their disks and are not yet members
+// amnesiacs counts the honest replicas that lost their disks and are not yet members
 // again: each is a fault.
 func (w *World) amnesiacs() int {
 	count := 0
 	for _, r := range w.replicas {
-		if r.health.wiped {
+		if r.health.wiped && r.honest() {
 			count++
 		}
 	}
 	return count
 }
 
+// spare is how many more of the honest may yet fail: traitors, disks that were
+// lost, and those whom a script keeps away for good all count.
+func (w *World) spare() int {
+	failed := w.amnesiacs()
+	for _, r := range w.replicas {
+		if !r.honest() || (w.forsaken(r) && !r.health.wiped) {
+			failed++
+		}
+	}
+	return max(0, w.cfg.Trust.Faults-failed)
+}
+
 // healCore ends the storm: the network is whole again and all replicas are up
 // and quick, but for as many as the protocol tolerates, which stay away for
 // ever. Replicas without memory need the others' help, so they count against
-// the same allowance.
+// the same allowance, and so do traitors. What it returns are the honest.
 func (w *World) healCore() []*replica {
 	dice := newStream(w.cfg.Seed, "core")
 	w.net.heal()
 	w.net.setLoss(min(w.cfg.Network.Loss, million/50))
 	w.net.weather.Late = 0
 	w.net.calm = true
-	away := dice.upTo(max(0, w.cfg.Trust.Faults-w.amnesiacs()))
+	away := dice.upTo(w.spare())
 	var core []*replica
 	for _, i := range dice.rng.Perm(len(w.replicas)) {
 		r := w.replicas[i]
-		if away > 0 && !r.health.wiped {
+		if w.forsaken(r) {
+			continue
+		}
+		if away > 0 && !r.health.wiped && r.honest() {
 			away--
 			r.stop()
 			r.health.gone = true
@@ -152,7 +167,9 @@ func (w *World) healCore() []*replica {
 		r.health.slowDisk, r.health.slowRun = false, false
 		r.resume()
 		r.revive()
-		core = append(core, r)
+		if r.honest() {
+			core = append(core, r)
+		}
 	}
 	return core
 }

@@ -67,9 +67,6 @@ func (r *replica) Send(sends []consensus.Send) {
 // post sends p to one endpoint. A frame to oneself is a mistake of the engine's.
 func (r *replica) post(p packet, to endpoint) {
 	if to == p.from {
-		if !p.topic {
-			return
-		}
 		return
 	}
 	p.to = to
@@ -111,12 +108,10 @@ func (r *replica) Note(notes []consensus.Note) {
 		r.world.stats.noted(&notes[i])
 		r.world.trace.note(r.world.clock.now, r, &notes[i])
 		r.world.checks.noted(r, &notes[i])
+		r.watchNote(&notes[i])
 		r.world.say(notes[i].Kind, "%v ! %s", r, &notes[i])
 	}
 }
 
-// Halt stops the process. Among honest replicas nothing justifies it.
-func (r *replica) Halt(reason string) {
-	r.health.halted = reason
-	r.world.violate("%v halts: %s", r, reason)
-}
+// Halt stops the process. Among honest replicas nothing justifies it but a fork.
+func (r *replica) Halt(reason string) { r.falls("%v halts: %s", r, reason) }

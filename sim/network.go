@@ -26,6 +26,7 @@ type network struct {
 	weather Weather
 	ends    int
 	cut     []bool // from*ends+to: what arrives there is stopped
+	barred  []int  // ... by so many faults of a script, which no healing mends
 	held    []packet
 	arrive  func(packet)
 	manual  bool     // a script delivers: packets wait in pool
@@ -42,7 +43,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func newNetwork(c *clock, seed uint64, w Weather, ends int, arrive func(packet)) *network {
 	return &network{
 		clock: c, dice: newStream(seed, "network"), weather: w, ends: ends,
-		cut: make([]bool, ends*ends), arrive: arrive,
+		cut: make([]bool, ends*ends), barred: make([]int, ends*ends), arrive: arrive,
 	}
 }
 
@@ -76,7 +77,7 @@ func (n *network) launch(p packet) {
 // land delivers a packet, unless its link is cut by now. What is held comes
 // again when the network heals, however old it is then.
 func (n *network) land(p packet) {
-	if !n.cut[int(p.from)*n.ends+int(p.to)] {
+	if !n.stops(p) {
 		n.arrive(p)
 		return
 	}
@@ -85,6 +86,12 @@ func (n *network) land(p packet) {
 		return
 	}
 	n.lost++
+}
+
+// stops reports whether a packet's link is cut.
+func (n *network) stops(p packet) bool {
+	link := int(p.from)*n.ends + int(p.to)
+	return n.cut[link] || n.barred[link] > 0
 }
 
 // sever cuts, or mends, the link from one endpoint to another.
@@ -97,6 +104,12 @@ func (n *network) sever(from, to endpoint, cut bool) {
 // heal mends all links and sends on what they held.
 func (n *network) heal() {
 	clear(n.cut)
+	n.release()
+}
+
+// release sends on what cut links held. Those that are still cut may hold it
+// again.
+func (n *network) release() {
 	held := n.held
 	n.held = nil
 	for _, p := range held {

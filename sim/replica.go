@@ -27,6 +27,8 @@ type replica struct {
 	offset   consensus.Time // of its clock
 	awake    bool           // a step is scheduled
 	frozen   []func()       // completions that came while it was paused
+	turncoat *turncoat      // of a traitor; nil for the honest
+	views    views
 }
 
 // health is what the hazards have done to a replica.
@@ -34,11 +36,11 @@ type health struct {
 	paused   bool
 	slowDisk bool
 	slowRun  bool
-	syncing  bool // the disk is busy
-	born     bool // the disk has its birth record
-	wiped    bool // ... had, and lost it: a fault for as long as it has not rejoined
-	gone     bool // stays down for ever
-	halted   string
+	syncing  bool   // the disk is busy
+	born     bool   // the disk has its birth record
+	wiped    bool   // ... had, and lost it: a fault for as long as it has not rejoined
+	gone     bool   // stays down for ever
+	fell     string // a traitor that could not go on: why
 }
 
 // up reports whether there is a process.
@@ -66,7 +68,7 @@ func (r *replica) start() {
 	w := r.world
 	r.life++
 	r.inbox, r.frozen, r.awake, r.horizon = inbox{}, nil, false, nil
-	r.health = health{born: r.health.born, wiped: r.health.wiped}
+	r.health = health{born: r.health.born, wiped: r.health.wiped, gone: r.health.gone}
 	hands, home, err := w.openState(r)
 	if err != nil {
 		w.violate("%v: state does not open: %v", r, err)
@@ -81,9 +83,10 @@ func (r *replica) start() {
 		w.violate("%v: no protocol: %v", r, err)
 		return
 	}
+	r.protocol = r.wrapped(r.protocol)
 	engine, err := r.protocol.New(home)
 	if err != nil {
-		w.violate("%v: does not start: %v", r, err)
+		r.falls("%v: does not start: %v", r, err)
 		return
 	}
 	r.hands = hands
@@ -115,7 +118,7 @@ func (r *replica) wipe() {
 	r.stop()
 	r.disk = newDisk(r.dice, r.world.cfg.Disk)
 	r.store = nil
-	r.health = health{wiped: true}
+	r.health = health{wiped: true, gone: r.health.gone}
 	r.world.trace.event(r.world.clock.now, r, "loses its disk")
 }
 
@@ -172,7 +175,7 @@ func (r *replica) step() {
 	}
 	if len(burst.Events) > 0 {
 		r.world.stats.Steps++
-		r.driver.Step(burst)
+		r.run(burst)
 		r.world.checks.stepped(r)
 	}
 	// Workers that open frames see the horizon late, if ever.
@@ -184,8 +187,7 @@ func (r *replica) step() {
 	}
 }
 
-// open turns frames into events. All peers of this simulation are honest, so
-// that blaming one is a mistake.
+// open turns frames into events. Blaming an honest peer is a mistake.
 func (r *replica) open(frames []consensus.Frame) []consensus.Event {
 	if len(frames) == 0 {
 		return nil
@@ -201,20 +203,32 @@ func (r *replica) open(frames []consensus.Frame) []consensus.Event {
 		switch {
 		case o.Event != nil:
 			events = append(events, o.Event)
-		case o.Reason == "":
+		case o.Reason == "" && r.honest():
 			w.violate("%v: Open gave neither event nor reason for %s", r, w.describe(frames[i].Bytes))
 		default:
 			w.stats.refused(o.Reason)
 			w.trace.event(w.clock.now, r, "refuses %s from %v: %s", w.lazily(frames[i].Bytes), frames[i].From, o.Reason)
 		}
-		if o.Blame && w.honest(frames[i].From) {
-			w.violate("%v blames the honest %v for %s: %s", r, frames[i].From, w.describe(frames[i].Bytes), o.Reason)
+		if o.Blame {
+			r.blame(frames[i], o.Reason)
 		}
 		if o.Refusal != nil {
 			r.Refuse([]consensus.Refusal{*o.Refusal})
 		}
 	}
 	return events
+}
+
+// blame tells the judge that r holds a peer for the author of a bad frame.
+func (r *replica) blame(f consensus.Frame, why consensus.Reason) {
+	w := r.world
+	text := fmt.Sprintf("%s: %s", w.describe(f.Bytes), why)
+	switch {
+	case f.From.Kind == consensus.PeerReplica:
+		w.checks.judge.Blamed(w.at(), r.id, f.From.Replica, text)
+	case r.honest() && w.honest(f.From):
+		w.violate("%v blames the honest %v for %s", r, f.From, text)
+	}
 }
 
 // tell hands the engine an event of its host.

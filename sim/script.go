@@ -162,7 +162,7 @@ func (s *Script) violations() string {
 		return ""
 	}
 	var b strings.Builder
-	all := s.world.checks.violations
+	all := s.world.checks.all
 	for ; s.shown < len(all); s.shown++ {
 		fmt.Fprintf(&b, "VIOLATION %s\n", all[s.shown].Text)
 	}

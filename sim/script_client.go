@@ -25,10 +25,10 @@ type attempt struct {
 func (h *hand) ask(c *client, op []byte, all bool) *consensus.Request {
 	w := c.world
 	h.counter++
-	w.checks.validity.issue(c.signer.Public(), op)
+	w.checks.judge.Issued(c.signer.Public(), op)
 	seq := consensus.Sequence{Epoch: uint64(dawn), Counter: h.counter}
 	r := consensus.SignRequest(c.signer, w.genesis.ID(), seq, [][]byte{op})
-	w.checks.validity.sign(r)
+	w.checks.judge.Signed(r)
 	h.open = append(h.open, &attempt{request: r, votes: map[string][]consensus.ReplicaID{}})
 	for i := range w.replicas {
 		if all || i == int(h.primary) {

@@ -52,7 +52,7 @@ func (s *Script) take(f filter) []packet {
 	var taken, rest []packet
 	for _, p := range n.pool {
 		switch {
-		case n.cut[int(p.from)*n.ends+int(p.to)] || s.isLost(p):
+		case n.stops(p) || s.isLost(p):
 		case f.matches(s.world, p):
 			taken = append(taken, p)
 		default:
@@ -253,7 +253,7 @@ func (s *Script) wait(a args) string {
 func (s *Script) run(limit int, there func() bool, show string) string {
 	var b strings.Builder
 	for ticks := 0; !there(); ticks++ {
-		if ticks == limit || len(s.world.checks.violations) > 0 {
+		if ticks == limit || s.world.checks.ended {
 			fmt.Fprintf(&b, "not reached within %d ticks\n", ticks)
 			break
 		}

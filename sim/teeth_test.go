@@ -47,9 +47,9 @@ func bending(s Subject, make func(Seat) func(*consensus.Output)) Subject {
 func bite(t *testing.T, seeds int, config func(uint64) Config, s Subject, texts ...string) {
 	t.Helper()
 	for seed := uint64(1); seed <= uint64(seeds); seed++ {
-		for _, v := range run(t, config(seed), s).Violations {
+		for _, v := range run(t, config(seed), s).Verdict.Violations {
 			for _, text := range texts {
-				if strings.Contains(v.Text, text) {
+				if strings.Contains(v.String(), text) {
 					t.Logf("caught with seed %d: %s", seed, strings.SplitN(v.Text, "\n", 2)[0])
 					return
 				}
@@ -83,8 +83,8 @@ func lawless(Seat) func(*consensus.Output) {
 // etcd-raft notices some of it by itself: it is told of a state on disk that is
 // beyond its log.
 func TestTeethLawBroken(t *testing.T) {
-	bite(t, 40, crashing(raftConfig), bending(raftSubject, lawless), "FORK", "LOST", "CONTRADICTION", "applied(")
-	bite(t, 40, crashing(FromSeed), bending(PBFT(), lawless), "FORK", "LOST", "CONTRADICTION")
+	bite(t, 40, crashing(raftConfig), bending(raftSubject, lawless), ": fork:", ": lost:", ": contradiction:", "applied(")
+	bite(t, 40, crashing(FromSeed), bending(PBFT(), lawless), ": fork:", ": lost:", ": contradiction:")
 }
 
 // If two of four are a quorum, a partition makes two histories.
@@ -95,7 +95,7 @@ func TestTeethQuorum(t *testing.T) {
 		c.Timing.Patience, c.Timing.PatienceCap, c.Timing.Storm = 20, 40, 5*Second
 		c.Hazards = []Hazard{{Kind: Partition, Every: Second, Lasts: 2 * Second}}
 		return c
-	}, PBFT(), "FORK")
+	}, PBFT(), ": fork:")
 }
 
 // If replicas fall silent, nothing is answered any more.
@@ -121,7 +121,7 @@ func TestTeethFork(t *testing.T) {
 				}
 			}
 		}
-	}), "FORK")
+	}), ": fork:")
 }
 
 // If a replica executes something else than what was agreed, its digest is
@@ -138,7 +138,7 @@ func TestTeethDivergence(t *testing.T) {
 				}
 			}
 		}
-	}), "with digest", "different states")
+	}), "with digest", ": divergence:")
 }
 
 // If an engine writes to a frame that it has handed over, somebody else sees
@@ -181,7 +181,7 @@ func TestTeethInvention(t *testing.T) {
 				}
 			}
 		}
-	}), "no client issued")
+	}), ": validity:")
 }
 
 // Shrinking leaves of a seed what its violation needs: here, nothing but time.

@@ -6,11 +6,13 @@ import (
 	"io"
 
 	"quorate/consensus"
+	"quorate/crypto"
 )
 
 // launch sends a packet.
 func (w *World) launch(p packet) {
 	w.stats.Frames++
+	w.watchFrame(StepSend, p)
 	w.net.send(p)
 }
 
@@ -24,19 +26,30 @@ func (w *World) arrive(p packet) {
 	if w.trace.on() {
 		w.trace.line(w.clock.now, "%s → %s %s", w.name(p.from), w.name(p.to), w.describe(p.bytes))
 	}
+	w.watchFrame(StepDeliver, p)
 	n := len(w.replicas)
 	switch {
+	case int(p.to) >= n+len(w.clients): // villains read nothing
 	case int(p.to) >= n:
 		w.clients[int(p.to)-n].accept(consensus.ReplicaID(p.from), p.bytes)
 	case int(p.from) >= n:
-		from := consensus.ClientPeer(w.clients[int(p.from)-n].signer.Public())
+		from := consensus.ClientPeer(w.keyOf(p.from))
 		w.replicas[p.to].accept(p.class, consensus.Frame{From: from, Bytes: p.bytes})
 	default:
 		w.replicas[p.to].accept(p.class, consensus.Frame{From: consensus.ReplicaPeer(consensus.ReplicaID(p.from)), Bytes: p.bytes})
 	}
 }
 
-// name is an endpoint's name in traces: R0, R1, … and C0, C1, …
+// keyOf is the key of a client or of a villain.
+func (w *World) keyOf(e endpoint) crypto.PublicKey {
+	i := int(e) - len(w.replicas)
+	if i < len(w.clients) {
+		return w.clients[i].signer.Public()
+	}
+	return w.keys.villains[i-len(w.clients)].Public()
+}
+
+// name is an endpoint's name in traces: R0, R1, … and C0, C1, …, villains last
 func (w *World) name(e endpoint) string {
 	if int(e) >= len(w.replicas) {
 		return fmt.Sprintf("C%d", int(e)-len(w.replicas))
@@ -125,19 +138,25 @@ func (t *trace) note(now consensus.Time, r *replica, n *consensus.Note) {
 // Stats counts what happened in a run, so that a reader sees whether a seed
 // was worth anything.
 type Stats struct {
-	Steps    uint64 // engine steps
-	Frames   uint64 // sent
-	Lost     uint64 // of them, to the weather and to partitions
-	Hazards  uint64 // that struck
-	Results  uint64 // that callers believe
-	Again    uint64 // requests that their sessions sent again
-	Refusals uint64
-	Height   consensus.Seq  // highest batch executed
-	Virtual  consensus.Time // how long the run was
-	Recovery consensus.Time // how long the second phase took
-	Records  int            // most records in one log
-	Notes    map[consensus.NoteKind]int
-	Reasons  map[consensus.Reason]int // why frames were refused or messages ignored
+	Steps           uint64         // engine steps
+	Frames          uint64         // sent
+	Lost            uint64         // of them, to the weather and to partitions
+	Hazards         uint64         // that struck
+	Results         uint64         // that callers believe
+	Asked           uint64         // operations that callers invoked
+	Fallen          uint64         // traitors that could not go on
+	Changes         uint64         // times that an honest replica left a view
+	InARow          uint64         // ... having executed nothing new since it left one before
+	FetchedInChange uint64         // times that a transfer of the state met a view change
+	TopView         consensus.View // highest view that an honest replica entered
+	Again           uint64         // requests that their sessions sent again
+	Refusals        uint64
+	Height          consensus.Seq  // highest batch executed
+	Virtual         consensus.Time // how long the run was
+	Recovery        consensus.Time // how long the second phase took
+	Records         int            // most records in one log
+	Notes           map[consensus.NoteKind]int
+	Reasons         map[consensus.Reason]int // why frames were refused or messages ignored
 }
 
 func (s *Stats) noted(n *consensus.Note) {
@@ -152,7 +171,9 @@ func (s *Stats) refused(r consensus.Reason) { s.Reasons[r]++ }
 // Add sums up two runs; heights and times are the greater ones.
 func (s *Stats) Add(o Stats) {
 	s.Steps, s.Frames, s.Lost, s.Hazards = s.Steps+o.Steps, s.Frames+o.Frames, s.Lost+o.Lost, s.Hazards+o.Hazards
-	s.Results, s.Refusals, s.Again = s.Results+o.Results, s.Refusals+o.Refusals, s.Again+o.Again
+	s.Results, s.Refusals, s.Again, s.Fallen = s.Results+o.Results, s.Refusals+o.Refusals, s.Again+o.Again, s.Fallen+o.Fallen
+	s.Asked, s.Changes, s.InARow, s.FetchedInChange = s.Asked+o.Asked, s.Changes+o.Changes, s.InARow+o.InARow, s.FetchedInChange+o.FetchedInChange
+	s.TopView = max(s.TopView, o.TopView)
 	s.Height, s.Records = max(s.Height, o.Height), max(s.Records, o.Records)
 	s.Virtual, s.Recovery = s.Virtual+o.Virtual, max(s.Recovery, o.Recovery)
 	if s.Notes == nil {

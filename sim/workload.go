@@ -13,7 +13,7 @@ import (
 const (
 	opAdd    byte = 'a' // adds one to a counter, yields the sum
 	opAppend byte = 'l' // appends the token to a list, yields its length
-	opSwap   byte = 's' // writes a unique value, yields the one before
+	opSwap   byte = 's' // writes a unique value, yields the one before, or nothing
 	opRead   byte = 'r' // yields the value
 	opDelete byte = 'd' // removes the value
 	opFail   byte = 'f' // writes, then fails: nothing may stay of it
@@ -107,7 +107,12 @@ func (l ledger) register(tx app.Tx, kind byte, op []byte) consensus.Result {
 	old, found := tx.Get(key)
 	switch kind {
 	case opSwap:
+		// What fails leaves nothing behind, so that the first write must
+		// not.
 		tx.Put(key, op[2:])
+		if !found {
+			return app.OK(nil)
+		}
 	case opDelete:
 		tx.Delete(key)
 	}

@@ -1,12 +1,16 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 
+	"quorate/check"
 	"quorate/consensus"
 	"quorate/crypto"
+	"quorate/quorum"
 )
 
 // Seat is what a protocol of one replica is built from.
@@ -35,16 +39,6 @@ type Words struct {
 	Promise  func(frame []byte) (Promise, bool)
 }
 
-// Promise is what a signed frame commits its signer to: an honest replica
-// never signs another Content for the same Kind, View and Seq, in all its lives.
-type Promise struct {
-	Signer  consensus.ReplicaID
-	Kind    uint8
-	View    consensus.View
-	Seq     consensus.Seq
-	Content crypto.Digest
-}
-
 // World is a cluster with its clients, network, disks and time.
 type World struct {
 	cfg      Config
@@ -57,7 +51,11 @@ type World struct {
 	replicas []*replica
 	clients  []*client
 	byKey    map[crypto.PublicKey]*client
+	villains []*villain
+	quiet    bool // everything honest is answered: villains stop
 	checks   *checks
+	theory   theory
+	live     bool // everything was answered in the end
 	stats    Stats
 	history  history
 	trace    trace
@@ -70,13 +68,16 @@ type keys struct {
 	ring     *crypto.Keyring
 	replicas []crypto.Signer
 	clients  []crypto.Signer
+	villains []crypto.Signer
 }
 
 // Result is how a run ended.
 type Result struct {
-	Violations []Violation
-	Steps      uint64 // engine steps
-	History    uint64 // a hash of everything that happened, in order
+	Violations []Violation   // what theory does not allow for the run's configuration
+	Verdict    check.Verdict // everything
+	Live       bool          // everything that was asked was answered, and the core is level
+	Steps      uint64        // engine steps
+	History    uint64        // a hash of everything that happened, in order
 	Stats      Stats
 }
 
@@ -94,7 +95,7 @@ func New(cfg Config, subject Subject) (*World, error) {
 		w.words = subject.Words(w.genesis)
 	}
 	w.checks = newChecks(w)
-	w.net = newNetwork(&w.clock, cfg.Seed, cfg.Network, cfg.Replicas+cfg.Workload.Clients, w.arrive)
+	w.net = newNetwork(&w.clock, cfg.Seed, cfg.Network, cfg.Replicas+cfg.Workload.Clients+len(cfg.Villains), w.arrive)
 	for i := range cfg.Replicas {
 		dice := newStream(cfg.Seed, fmt.Sprintf("replica %d", i))
 		r := &replica{world: w, id: consensus.ReplicaID(i), dice: dice, disk: newDisk(dice, cfg.Disk), health: health{born: true}}
@@ -106,6 +107,10 @@ func New(cfg Config, subject Subject) (*World, error) {
 		w.clients = append(w.clients, c)
 		w.byKey[c.signer.Public()] = c
 	}
+	if err := errors.Join(w.corrupt(), w.enrol(), w.script()); err != nil {
+		return nil, fmt.Errorf("simulation %s: %w", cfg.String(), err)
+	}
+	w.stage()
 	return w, nil
 }
 
@@ -127,6 +132,9 @@ func (w *World) drawKeys() {
 	for range w.cfg.Workload.Clients {
 		w.keys.clients = append(w.keys.clients, signer())
 	}
+	for range w.cfg.Villains {
+		w.keys.villains = append(w.keys.villains, signer())
+	}
 	w.keys.verifier = crypto.NewSimVerifier(w.keys.ring)
 	if w.cfg.RealKeys {
 		w.keys.verifier = crypto.NewVerifier(crypto.NewMemory(1 << 14))
@@ -140,13 +148,22 @@ func (w *World) found() error {
 		replicas = append(replicas, s.Public())
 	}
 	w.genesis = consensus.NewGenesis("simulation", w.cfg.Protocol, replicas)
-	for _, s := range w.keys.clients {
+	for _, s := range slices.Concat(w.keys.clients, w.keys.villains) {
 		w.genesis.Clients = append(w.genesis.Clients, consensus.ClientEntry{Key: s.Public(), Role: consensus.RoleWriter})
 	}
 	w.genesis.CheckpointInterval, w.genesis.Window = w.cfg.Interval, w.cfg.Window
 	w.genesis.Limits, w.genesis.Skew = w.cfg.Limits, w.cfg.Timing.Skew
-	w.genesis.Quorum, w.genesis.UnsafeDemo = w.cfg.Trust.Quorum, w.cfg.Trust.Quorum != 0
-	return w.genesis.Validate()
+	t := w.cfg.Trust
+	w.genesis.Quorum, w.genesis.Faults, w.genesis.UnsafeDemo = t.Quorum, t.Assumed, t.Quorum != 0 || t.Assumed != 0
+	if err := w.genesis.Validate(); err != nil {
+		return err
+	}
+	system, err := quorum.For(w.genesis)
+	if err != nil {
+		return err
+	}
+	w.theory = w.cfg.theory(system)
+	return nil
 }
 
 // seat is what r's next life is built from.
@@ -160,6 +177,9 @@ func (w *World) seat(r *replica) Seat {
 // Run lets everything happen. It is called once.
 func (w *World) Run() Result {
 	w.guard(func() {
+		for _, v := range w.villains {
+			v.wait()
+		}
 		for _, r := range w.replicas {
 			r.start()
 		}
@@ -176,7 +196,11 @@ func (w *World) Run() Result {
 			w.stats.Again += c.session.Stats().Again
 		}
 	}
-	return Result{Violations: w.checks.violations, Steps: w.stats.Steps, History: uint64(w.history), Stats: w.stats}
+	verdict := w.checks.judge.Verdict(w.at())
+	return Result{
+		Violations: w.theory.forbidden(verdict.Violations), Verdict: verdict, Live: w.live && !w.checks.ended,
+		Steps: w.stats.Steps, History: uint64(w.history), Stats: w.stats,
+	}
 }
 
 // say reports something worth a line in a golden trace.
@@ -217,7 +241,7 @@ func culprits(stack []byte) string {
 // something is wrong.
 func (w *World) until(d consensus.Time, done func() bool) bool {
 	end := w.clock.now + d
-	for w.clock.now < end && len(w.checks.violations) == 0 {
+	for w.clock.now < end && !w.checks.ended {
 		if done() {
 			return true
 		}
@@ -239,7 +263,7 @@ func (w *World) storm() {
 // calm is the second phase: a core is healed, everything asked is answered,
 // and the core agrees on one state.
 func (w *World) calm() {
-	if len(w.checks.violations) > 0 {
+	if w.checks.ended {
 		return
 	}
 	w.trace.line(w.clock.now, "the storm is over")
@@ -250,8 +274,9 @@ func (w *World) calm() {
 	began := w.clock.now
 	settled := w.until(w.cfg.Timing.Calm, w.now(func() bool { return w.answered() && w.level(core) }))
 	w.stats.Recovery = w.clock.now - began
-	if !settled && len(w.checks.violations) == 0 {
-		w.violate("no progress within %v of healing: %s", w.cfg.Timing.Calm.Std().Sub(consensus.Time(0).Std()), w.lament(core))
+	w.live = settled
+	if !settled && !w.checks.ended {
+		w.checks.judge.Stuck(w.at(), fmt.Sprintf("no progress within %v of healing: %s", w.cfg.Timing.Calm.Std().Sub(consensus.Time(0).Std()), w.lament(core)))
 	}
 	w.checks.final(core)
 }
@@ -279,6 +304,7 @@ func (w *World) answered() bool {
 			return false
 		}
 	}
+	w.quiet = w.net.calm
 	return true
 }
 
@@ -295,7 +321,3 @@ func (w *World) level(core []*replica) bool {
 	}
 	return true
 }
-
-// honest reports whether a peer cannot be at fault. Everybody is, until there
-// are traitors.
-func (w *World) honest(consensus.Peer) bool { return true }

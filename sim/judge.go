@@ -1,0 +1,154 @@
+package sim
+
+import (
+	"fmt"
+
+	"quorate/app"
+	"quorate/check"
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/quorum"
+)
+
+// Violation is something that must never happen and did.
+type Violation = check.Violation
+
+// Promise is what a signed frame commits its signer to.
+type Promise = check.Promise
+
+// checks tell the judge what happens. They hear of everything and touch nothing.
+type checks struct {
+	world  *World
+	judge  *check.Judge
+	bounds bounds
+	all    []Violation // so far
+	ended  bool        // one of them ends the run
+}
+
+// linearBudget bounds the search for an order of one key's calls, in steps. A
+// run in which many callers lost their processes may be undecided: it counts
+// as unknown.
+const linearBudget = 20_000
+
+func newChecks(w *World) *checks {
+	c := &checks{world: w, bounds: newBounds(&w.cfg)}
+	honest := map[consensus.ReplicaID]bool{}
+	for i := range w.cfg.Replicas {
+		honest[consensus.ReplicaID(i)] = true
+	}
+	for _, t := range w.cfg.Traitors {
+		honest[t.Replica] = false
+	}
+	config := check.Config{
+		Genesis: w.genesis, Verifier: w.keys.verifier, Report: c.heard,
+		Honest:  func(id consensus.ReplicaID) bool { return honest[id] },
+		Clients: func(k crypto.PublicKey) bool { return w.byKey[k] != nil },
+	}
+	config.Model, config.Budget = ledgerModel(), linearBudget
+	config.Investigate = w.cfg.Seed%8 == 0
+	if w.cfg.Protocol != quorum.PBFT {
+		config.Promise = w.words.Promise
+	}
+	c.judge = check.New(config)
+	return c
+}
+
+// heard hears of each violation as it is found.
+func (c *checks) heard(v Violation) {
+	c.world.trace.line(c.world.clock.now, "VIOLATION %s: %s", v.Kind, v.Text)
+	c.all = append(c.all, v)
+	c.ended = true
+}
+
+// at is the time of a fact.
+func (w *World) at() consensus.Time { return w.clock.now - dawn }
+
+// violate reports what only the simulator can see: a host's call that fails, a
+// panic, a protocol that breaks the contract.
+func (w *World) violate(format string, args ...any) {
+	w.checks.judge.Broken(w.at(), fmt.Sprintf(format, args...))
+}
+
+// cheated says that a client got what no honest cluster gives.
+func (w *World) cheated(text string) {
+	if w.theory.deceive {
+		w.trace.line(w.clock.now, "%s", text)
+		return
+	}
+	w.violate("%s", text)
+}
+
+// sent hears of every frame that leaves a replica.
+func (c *checks) sent(r *replica, frame []byte) { c.judge.Sent(c.world.at(), r.id, frame) }
+
+// queued hears of every job that an engine puts out.
+func (c *checks) queued(r *replica, j consensus.Job) {
+	c.judge.Queued(c.world.at(), r.id, j)
+	if commit, ok := j.(consensus.Commit); ok && r.honest() {
+		c.world.stats.Height = max(c.world.stats.Height, commit.Seq)
+		r.views.executed(commit.Seq)
+	}
+}
+
+// executed hears of every single execution of an operation.
+func (c *checks) executed(r *replica, ctx app.Context, op []byte) {
+	c.judge.Executed(c.world.at(), r.id, ctx, op)
+}
+
+// root hears of the state root of a replica at a height.
+func (c *checks) root(r *replica, n consensus.Seq, root crypto.Digest) {
+	c.judge.Root(c.world.at(), r.id, n, root)
+}
+
+// believed hears that a caller has its result.
+func (c *checks) believed(cl *client, o call, n consensus.Seq, result consensus.Result) {
+	w := c.world
+	w.stats.Results++
+	w.trace.line(w.clock.now, "%s believes the result of %v, executed at %d", w.name(cl.end), o.token, n)
+	if w.cfg.Watch != nil {
+		w.watch(Step{Kind: StepBelieve, From: w.name(cl.end), To: w.name(cl.end), Text: "believes the result of " + o.token.String(), Seq: n})
+	}
+	c.judge.Returned(w.at(), check.CallID{Client: cl.index, Number: uint64(o.ticket)}, n, result)
+}
+
+// noted hears of the facts that engines report.
+func (c *checks) noted(r *replica, n *consensus.Note) {
+	c.judge.Noted(c.world.at(), r.id, n)
+	if n.Kind == consensus.Rejoined {
+		r.health.wiped, r.health.born = false, true
+	}
+	if r.honest() {
+		r.views.noted(&c.world.stats, n)
+	}
+	c.world.history.mix(uint64(len(n.Kind))<<32 | uint64(n.Seq)<<8 | uint64(r.id))
+}
+
+// stepped judges a replica after each of its steps.
+func (c *checks) stepped(r *replica) {
+	if !r.honest() || !r.up() {
+		return
+	}
+	if text := c.bounds.stepped(r); text != "" {
+		c.judge.Growth(c.world.at(), text)
+	}
+	c.world.stats.Records = max(c.world.stats.Records, c.bounds.records)
+}
+
+// final judges the end of a run.
+func (c *checks) final(core []*replica) {
+	if c.ended {
+		return
+	}
+	for _, r := range core {
+		if !r.up() {
+			continue
+		}
+		c.judge.Present(c.world.at(), r.id, r.hands.machine.Applied())
+		n, root, err := r.hands.root()
+		if err != nil {
+			c.world.violate("%v has no root: %v", r, err)
+			continue
+		}
+		c.judge.Root(c.world.at(), r.id, n, root)
+	}
+}

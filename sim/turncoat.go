@@ -1,0 +1,170 @@
+package sim
+
+import (
+	"fmt"
+	"runtime/debug"
+	"strings"
+
+	"quorate/byzantine"
+	"quorate/consensus"
+)
+
+// turncoat is what makes a replica a traitor. It outlives the process: plans
+// hold across restarts.
+type turncoat struct {
+	env   byzantine.Env
+	acts  []act
+	plan  *byzantine.Plan // what it does now; nil while it does as the honest
+	doing string          // the plan's behaviours, for coverage and traces
+	mouth *byzantine.Mouth
+}
+
+// act is an Act whose plan has been checked.
+type act struct {
+	from  consensus.Time
+	plan  *byzantine.Plan
+	doing string
+}
+
+// corrupt makes traitors of the replicas that the configuration names. It fails
+// if one of them is not there, or if a behaviour does not exist.
+func (w *World) corrupt() error {
+	var gang []byzantine.Member
+	for _, t := range w.cfg.Traitors {
+		if int(t.Replica) >= len(w.replicas) {
+			return fmt.Errorf("there is no replica %d to be a traitor", t.Replica)
+		}
+		gang = append(gang, byzantine.Member{Replica: t.Replica, Signer: w.keys.replicas[t.Replica]})
+	}
+	if !w.cfg.Gang {
+		gang = nil
+	}
+	for _, t := range w.cfg.Traitors {
+		r := w.replicas[t.Replica]
+		if r.turncoat != nil {
+			return fmt.Errorf("replica %d stands twice among the traitors", t.Replica)
+		}
+		r.turncoat = &turncoat{env: byzantine.Env{
+			Genesis: w.genesis, Self: t.Replica, Signer: w.keys.replicas[t.Replica], Gang: gang,
+			Patience: w.cfg.Timing.Patience, Seed: newStream(w.cfg.Seed, "traitors").rng.Uint64(),
+		}}
+		if err := r.turncoat.learn(t.Acts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// learn checks what a traitor is to do.
+func (t *turncoat) learn(acts []Act) error {
+	t.mouth = byzantine.NewMouth(t.env, t.current)
+	for _, a := range acts {
+		plan, err := planOf(&t.env, a.Behaviours)
+		if err != nil {
+			return err
+		}
+		t.acts = append(t.acts, act{from: a.From, plan: plan, doing: strings.Join(a.Behaviours, " + ")})
+	}
+	return nil
+}
+
+// planOf reads behaviours as a command line has them.
+func planOf(env *byzantine.Env, behaviours []string) (*byzantine.Plan, error) {
+	if len(behaviours) == 0 {
+		return nil, nil
+	}
+	var specs []byzantine.Spec
+	for _, text := range behaviours {
+		s, err := byzantine.Parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("behaviour %q: %w", text, err)
+		}
+		specs = append(specs, s)
+	}
+	return env.Plan(specs...)
+}
+
+// current is the plan in force.
+func (t *turncoat) current() *byzantine.Plan { return t.plan }
+
+// stage schedules the acts of all traitors.
+func (w *World) stage() {
+	for _, r := range w.replicas {
+		if r.turncoat == nil {
+			continue
+		}
+		for _, a := range r.turncoat.acts {
+			w.clock.after(max(0, a.from), func() { r.turn(a) })
+		}
+	}
+}
+
+// turn lets a traitor begin an act.
+func (r *replica) turn(a act) {
+	r.turncoat.plan, r.turncoat.doing = a.plan, a.doing
+	what := a.doing
+	if what == "" {
+		what = "does as the honest do"
+	}
+	r.world.trace.event(r.world.clock.now, r, "turns: %s", what)
+	r.world.watchFault(r, what)
+}
+
+// protocol wraps a life's protocol if r is a traitor.
+func (r *replica) wrapped(p consensus.Protocol) consensus.Protocol {
+	if r.turncoat == nil {
+		return p
+	}
+	return byzantine.New(p, r.turncoat.env, r.turncoat.current)
+}
+
+// say lets a traitor's mouth have its way with replies.
+func (r *replica) say(replies []consensus.Reply) []consensus.Reply {
+	if r.turncoat == nil || r.turncoat.plan == nil {
+		return replies
+	}
+	return r.turncoat.mouth.Say(replies)
+}
+
+// honest reports whether r does as its protocol says, from first to last.
+func (r *replica) honest() bool { return r.turncoat == nil }
+
+// honest reports whether a peer cannot be at fault.
+func (w *World) honest(p consensus.Peer) bool {
+	switch p.Kind {
+	case consensus.PeerReplica:
+		return int(p.Replica) < len(w.replicas) && w.replicas[p.Replica].honest()
+	case consensus.PeerClient:
+		return w.byKey[p.Key] != nil
+	}
+	return true
+}
+
+// falls takes down a replica that cannot go on. What justifies nothing among
+// the honest is what a traitor that deceived its own engine deserves: it stays
+// away, as if it had crashed.
+func (r *replica) falls(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if r.honest() {
+		r.world.violate("%s", text)
+		return
+	}
+	r.world.trace.event(r.world.clock.now, r, "falls: %s", text)
+	r.world.stats.Fallen++
+	r.health.fell, r.health.gone = text, true
+	// It may be in the midst of a step.
+	r.world.clock.after(0, r.stop)
+}
+
+// run lets the engine take one step. A traitor may break an invariant of the
+// engine that it abuses.
+func (r *replica) run(b consensus.Burst) {
+	if !r.honest() {
+		defer func() {
+			if p := recover(); p != nil {
+				r.falls("%v panics: %v (%s)", r, p, culprits(debug.Stack()))
+			}
+		}()
+	}
+	r.driver.Step(b)
+}

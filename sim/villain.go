@@ -1,0 +1,61 @@
+package sim
+
+import (
+	"fmt"
+
+	"quorate/byzantine"
+	"quorate/consensus"
+)
+
+// villain is a client that misbehaves: a key in the genesis, a source of
+// frames, and nobody who reads.
+type villain struct {
+	world  *World
+	end    endpoint
+	dice   *stream
+	source *byzantine.Villain
+}
+
+// enrol makes the villains. It fails if a spec is not a client's.
+func (w *World) enrol() error {
+	for i, text := range w.cfg.Villains {
+		spec, err := byzantine.Parse(text)
+		if err != nil {
+			return fmt.Errorf("villain %q: %w", text, err)
+		}
+		dice := newStream(w.cfg.Seed, fmt.Sprintf("villain %d", i))
+		t := token{client: w.cfg.Workload.Clients + i}
+		draw := func() []byte {
+			t.counter++
+			return drawOperation(dice, w.cfg.Workload, t)
+		}
+		v := &villain{world: w, end: endpoint(w.cfg.Replicas + w.cfg.Workload.Clients + i), dice: dice}
+		v.source, err = byzantine.NewVillain(w.genesis, w.keys.villains[i], spec, dice.rng.Uint64(), draw)
+		if err != nil {
+			return fmt.Errorf("villain %q: %w", text, err)
+		}
+		w.villains = append(w.villains, v)
+	}
+	return nil
+}
+
+// wait lets the villain have its next turn after a while: several in the time
+// that the honest are patient, fewer when they are being waited for.
+func (v *villain) wait() {
+	w := v.world
+	pause := consensus.Time(w.cfg.Timing.Patience) * w.cfg.Timing.Tick / 4
+	if w.net.calm {
+		pause *= 4
+	}
+	w.clock.after(v.dice.around(pause), func() {
+		if w.quiet {
+			return
+		}
+		for _, p := range v.source.Next(w.clock.now) {
+			if int(p.To) < len(w.replicas) {
+				w.launch(packet{from: v.end, to: endpoint(p.To), class: min(p.Class, consensus.Bulk), bytes: p.Bytes})
+			}
+		}
+		v.wait()
+	})
+}
