@@ -1,30 +1,42 @@
-// Package evidence judges contradictions: two signed messages of one replica
-// that no honest replica signs both (PROTOCOL.md §9). Such a pair proves a
-// fault, not malice: a wiped disk contradicts itself too.
+// Package evidence judges what replicas have signed (PROTOCOL.md §9). A proof
+// convicts one replica to anybody who holds the genesis, of a fault and not of
+// malice: a wiped disk contradicts itself too. There are three kinds:
+//
+//   - Contradiction: two messages of which an honest replica signs one;
+//   - Omission: a COMMIT, and a VIEW-CHANGE for a later view that hides what the
+//     COMMIT says had prepared. After a fork across views these name the
+//     culprits, who need not have contradicted themselves in any view;
+//   - Unfounded: one VIEW-CHANGE or NEW-VIEW that refutes itself.
+//
+// An Investigator searches transcripts for them, and for forks.
 //
 // It works on bytes and on the genesis alone, so that anybody can check offline
 // what a replica exported. It shares nothing with the way a message normally
 // takes: its own reading of the frames, its own knowledge of domains, of who
-// may be named and of who is primary, and one signature at a time, without a
-// batch and without a memory of what was proven before. A mistake there does
-// not excuse anybody here, and the other way round. What it needs of the frames
-// is little: kind, position, signer, what was said; the rest of a VIEW-CHANGE
-// or NEW-VIEW it does not interpret, because a replica signs one per view.
+// may be named, of who is primary, of how many are a quorum and of what a view
+// must propose, and one signature at a time, without a batch and without a
+// memory of what was proven before. A mistake there does not excuse anybody
+// here, and the other way round. (An Investigator does remember signatures, to
+// search faster. What it finds is judged anew.)
 //
 // On the rule for signatures: it is the verifier's, ZIP-215, although the
 // standard library would be a more independent judge. Its rule is cofactorless
 // and thereby stricter: whoever holds a key can craft signatures that the
 // replicas count and that the standard library refuses. A liar would sign its
-// contradictions in that way and be beyond proof. The other direction is safe:
-// under ZIP-215 nobody signs for an honest key either. Only keys of small order,
-// for which anybody can sign, prove nothing; Verify refuses them.
+// contradictions in that way and be beyond proof; and an honest replica that
+// passes such a signature on, inside of a certificate, would stand convicted.
+// The other direction is safe: under ZIP-215 nobody signs for an honest key
+// either. Only keys of small order, for which anybody can sign, prove nothing;
+// Verify refuses them.
 //
 // Called by: pbft (which reports contradictions as notes), node (which stores
 // and exports them), the offline verifier, the simulator's checkers. It never
-// accuses on one message, on a missing one, or on anybody's word, and it keeps
-// nothing but what is put into a Store.
+// accuses on a missing message or on anybody's word. Its verdicts rest on the
+// honest keeping to PROTOCOL.md §4-§8; where the engine's rules change, so must
+// the argument in §9 that an honest replica never convicts itself.
 //
-// Invariants: one contradiction has one encoding; what Verify accepts, its
-// named signer has signed, both times; a Store holds at most MaxPerReplica
-// entries of a signer, one per position.
+// Invariants: one proof has one encoding; what Verify accepts, its named signer
+// has signed, all of it; a Store holds at most MaxPerReplica entries of a
+// signer, one per fault; memory is bounded, by the input for a judgement and by
+// constants for an Investigator.
 package evidence
