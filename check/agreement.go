@@ -14,7 +14,7 @@ import (
 type agreement struct {
 	batches map[consensus.Seq]witness
 	roots   map[consensus.Seq]witness
-	replies map[crypto.Digest]answer
+	replies map[crypto.Digest]*answer
 	scratch []byte
 }
 
@@ -28,11 +28,12 @@ type witness struct {
 type answer struct {
 	who     consensus.ReplicaID
 	content string
+	entered bool // in the ledger, at the operations that it answers
 }
 
 func newAgreement() agreement {
 	return agreement{
-		batches: map[consensus.Seq]witness{}, roots: map[consensus.Seq]witness{}, replies: map[crypto.Digest]answer{},
+		batches: map[consensus.Seq]witness{}, roots: map[consensus.Seq]witness{}, replies: map[crypto.Digest]*answer{},
 	}
 }
 
@@ -45,7 +46,7 @@ func compare(seen map[consensus.Seq]witness, n consensus.Seq, who consensus.Repl
 		return ""
 	}
 	if first.digest != d {
-		return fmt.Sprintf("R%d has %s and R%d has %s", first.who, first.digest.Short(), who, d.Short())
+		return fmt.Sprintf("%s has %s and %s has %s", name(first.who), first.digest.Short(), name(who), d.Short())
 	}
 	return ""
 }
@@ -55,21 +56,21 @@ func (a *agreement) root(r consensus.ReplicaID, n consensus.Seq, root crypto.Dig
 }
 
 // reply judges that every answer to one request is the same, whoever gives it
-// and however often. It says whether it is the first one.
-func (a *agreement) reply(from consensus.ReplicaID, r *consensus.Reply) (first bool, clash string) {
+// and however often. It returns what was answered first.
+func (a *agreement) reply(from consensus.ReplicaID, r *consensus.Reply) (first *answer, clash string) {
 	a.scratch = appendUint64(a.scratch[:0], uint64(r.Seq))
 	a.scratch = appendUint64(a.scratch, r.Sequence.Epoch)
 	a.scratch = appendUint64(a.scratch, r.Sequence.Counter)
 	a.scratch = consensus.AppendResults(a.scratch, r.Results)
-	old, known := a.replies[r.Request]
+	first = a.replies[r.Request]
 	switch {
-	case !known:
-		a.replies[r.Request] = answer{who: from, content: string(a.scratch)}
-		return true, ""
-	case old.content != string(a.scratch):
-		return false, fmt.Sprintf("R%d and R%d", old.who, from)
+	case first == nil:
+		first = &answer{who: from, content: string(a.scratch)}
+		a.replies[r.Request] = first
+	case first.content != string(a.scratch):
+		return first, fmt.Sprintf("by %s and by %s, at %d", name(first.who), name(from), r.Seq)
 	}
-	return false, ""
+	return first, ""
 }
 
 // committed judges a batch that an honest replica is about to execute.
@@ -81,7 +82,7 @@ func (j *Judge) committed(at consensus.Time, r consensus.ReplicaID, c *consensus
 		j.violate(at, Divergence, "R%d commits at %d a batch with digest %s as %s", r, c.Seq, got.Short(), c.Digest.Short())
 	}
 	if due := j.next[r]; due != 0 && c.Seq > due {
-		j.violate(at, Divergence, "R%d executes %d where %d follows", r, c.Seq, due)
+		j.violate(at, Divergence, "%s executes %d where %d follows", name(r), c.Seq, due)
 	}
 	j.next[r] = c.Seq + 1
 	j.validBatch(at, r, c)
@@ -99,12 +100,15 @@ func (j *Judge) restoring(r consensus.ReplicaID) {
 func (j *Judge) replied(at consensus.Time, from consensus.ReplicaID, r *consensus.Reply) {
 	first, clash := j.agreement.reply(from, r)
 	if clash != "" {
-		j.violate(at, Divergence, "different replies to one request, counter %d, at %d: %s", r.Sequence.Counter, r.Seq, clash)
+		j.violate(at, Divergence, "different replies to one request, counter %d: %s", r.Sequence.Counter, clash)
 	}
-	if req := j.ledger.requests[r.Request]; req != nil && (first || clash != "") {
-		for i, op := range req.Operations[:min(len(req.Operations), len(r.Results))] {
-			o := j.ledger.of(req.Client, op)
-			o.answers = append(o.answers, told{seq: r.Seq, code: r.Results[i].Code, data: string(r.Results[i].Data)})
-		}
+	req := j.ledger.requests[r.Request]
+	if req == nil || first.entered && clash == "" {
+		return
+	}
+	first.entered = true
+	for i, op := range req.Operations[:min(len(req.Operations), len(r.Results))] {
+		o := j.ledger.of(req.Client, op)
+		o.answers = append(o.answers, told{seq: r.Seq, code: r.Results[i].Code, data: string(r.Results[i].Data)})
 	}
 }

@@ -90,7 +90,7 @@ func (j *Judge) deceived() []*call {
 		o := j.ledger.of(c.client, c.op)
 		executed := slices.ContainsFunc(o.places, func(p place) bool { return p.seq == c.seq })
 		answered := slices.ContainsFunc(o.answers, func(t told) bool { return t.seq == c.seq })
-		if !executed || answered {
+		if answered || !executed && !j.partial {
 			found = append(found, c)
 		}
 	}

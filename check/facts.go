@@ -15,14 +15,14 @@ type CallID struct {
 
 // Sent hears of a frame that a replica sent, honest or not. A frame for many
 // is told once or once for each; if it is the same slice, the repetitions cost
-// nothing. The frame is kept: nobody may write to it any more.
+// nothing. The frame may be kept: nobody may write to it any more.
 func (j *Judge) Sent(at consensus.Time, by consensus.ReplicaID, frame []byte) {
 	if len(frame) == 0 || j.last.same(by, frame) {
 		return
 	}
 	if j.cfg.Promise != nil {
 		if p, ok := j.cfg.Promise(frame); ok {
-			j.promised(at, by, p, frame)
+			j.promised(at, by, p)
 		}
 	}
 	if j.pbft {

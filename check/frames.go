@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"quorate/consensus"
@@ -43,8 +44,11 @@ func (j *Judge) heard(at consensus.Time, by consensus.ReplicaID, frame []byte) {
 		if !ok {
 			return
 		}
+		if frame[0] == kindPrePrepare {
+			frame = bytes.Clone(frame[:voteSize]) // and not the batch
+		}
 		j.transcript.keep(j, exhibit{bytes: frame})
-		j.promised(at, by, Promise{Signer: v.signer, Kind: frame[0], View: v.view, Seq: v.seq, Content: v.digest}, frame)
+		j.promised(at, by, Promise{Signer: v.signer, Kind: frame[0], View: v.view, Seq: v.seq, Content: v.digest})
 		if v.kind == kindCommit || v.kind == kindCheckpoint {
 			j.cast(at, by, &v)
 		}
@@ -52,12 +56,11 @@ func (j *Judge) heard(at consensus.Time, by consensus.ReplicaID, frame []byte) {
 		j.transcript.keep(j, exhibit{bytes: frame})
 		if p, ok := j.readView(frame); ok && j.honest(p.Signer) && j.honest(by) {
 			p.Content = crypto.Hash(frame)
-			j.promised(at, by, p, frame)
+			j.promised(at, by, p)
 		}
 	case kindGiven:
 		if len(frame) > givenHead && (frame[1] == given || frame[1] == givenBase) {
-			j.transcript.keep(j, exhibit{bytes: frame})
-			j.certified(at, by, frame[givenHead:])
+			j.proven(at, by, certificateAt(frame[givenHead:]))
 		}
 	}
 }
@@ -91,8 +94,19 @@ func (j *Judge) readView(frame []byte) (p Promise, ok bool) {
 	return p, true
 }
 
-// certified casts the votes of a certificate of commits or checkpoints, which
-// may have something behind it.
+// certificateAt cuts the certificate off the front of b; nil if there is none.
+func certificateAt(b []byte) []byte {
+	if len(b) < certificateHead {
+		return nil
+	}
+	count := int(binary.BigEndian.Uint16(b[certificateHead-2:]))
+	if count > (len(b)-certificateHead)/signedSize {
+		return nil
+	}
+	return bytes.Clone(b[:certificateHead+count*signedSize])
+}
+
+// certified casts the votes of a certificate of commits or checkpoints.
 func (j *Judge) certified(at consensus.Time, by consensus.ReplicaID, b []byte) {
 	if !j.pbft || len(b) < certificateHead || b[0] != committedProof && b[0] != checkpointProof {
 		return

@@ -9,7 +9,7 @@ import (
 // signed, in any of its lives. Frames count when they leave a replica: a
 // promise that died with its process before it was sent was never made.
 type promises struct {
-	first map[statement]said
+	first map[statement]crypto.Digest
 }
 
 // statement is what a signer may fill in only once.
@@ -20,29 +20,23 @@ type statement struct {
 	seq    consensus.Seq
 }
 
-// said is how a statement was filled in first.
-type said struct {
-	content crypto.Digest
-	frame   []byte
-}
-
-func newPromises() promises { return promises{first: map[statement]said{}} }
+func newPromises() promises { return promises{first: map[statement]crypto.Digest{}} }
 
 // promised enters a promise. Its signer counts, not who relays it; but of what
 // traitors pass on in the name of the honest nothing is believed, for what the
 // honest said they sent themselves.
-func (j *Judge) promised(at consensus.Time, by consensus.ReplicaID, p Promise, frame []byte) {
+func (j *Judge) promised(at consensus.Time, by consensus.ReplicaID, p Promise) {
 	if !j.honest(p.Signer) || !j.honest(by) {
 		return
 	}
 	key := statement{signer: p.Signer, kind: p.Kind, view: p.View, seq: p.Seq}
 	old, known := j.promises.first[key]
 	if !known {
-		j.promises.first[key] = said{content: p.Content, frame: frame}
+		j.promises.first[key] = p.Content
 		return
 	}
-	if old.content != p.Content {
+	if old != p.Content {
 		j.violate(at, Contradiction, "R%d signed %s and %s for kind %#x v=%d n=%d; R%d sends the second",
-			p.Signer, old.content.Short(), p.Content.Short(), p.Kind, p.View, p.Seq, by)
+			p.Signer, old.Short(), p.Content.Short(), p.Kind, p.View, p.Seq, by)
 	}
 }

@@ -1,0 +1,300 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"quorate/app"
+	"quorate/check/linear"
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/state"
+)
+
+// Log is the log of one process, to be read once from its beginning.
+type Log struct {
+	Name string // for errors
+	From io.Reader
+}
+
+// Case is a real run to be judged.
+type Case struct {
+	Genesis     consensus.Genesis
+	Application app.Application       // executes the batches again; nil = nobody does
+	Suspects    []consensus.ReplicaID // who may have lied; all others are judged
+	Model       *linear.Model         // of the application; nil = linearizability is not asked
+	Budget      int                   // of the search, see linear.Check
+}
+
+// MaxFacts bounds the entries of all logs of one run.
+const MaxFacts = 1 << 24
+
+// Replay judges a real run by the logs of its replicas and clients, some of
+// which may be missing: by time it merges them, so the clocks of the clients
+// must be one. It executes the batches again and holds roots and replies
+// against what comes out. Of a suspect's log only what it signed counts.
+//
+// Errors are *LogErrors of files that are no logs of this cluster, and
+// consensus.ErrGenesis; a torn last entry is none.
+func Replay(c Case, logs []Log) (Verdict, error) {
+	if err := c.Genesis.Validate(); err != nil {
+		return Verdict{}, err
+	}
+	r := &replay{suspects: c.Suspects, judge: New(Config{
+		Genesis: c.Genesis, Model: c.Model, Budget: c.Budget, Investigate: true,
+		Honest:  func(id consensus.ReplicaID) bool { return !slices.Contains(c.Suspects, id) },
+		Clients: func(crypto.PublicKey) bool { return false },
+	})}
+	if err := r.open(c.Genesis.ID(), logs); err != nil {
+		return Verdict{}, err
+	}
+	if c.Application != nil {
+		var err error
+		if r.again, err = newAgain(r.judge, c.Application); err != nil {
+			return Verdict{}, err
+		}
+	}
+	if err := r.all(); err != nil {
+		return Verdict{}, err
+	}
+	r.judge.partial = r.again == nil || len(r.again.waiting) > 0
+	v := r.judge.Verdict(r.now)
+	if r.again != nil {
+		v.Executed = r.again.machine.Applied()
+	}
+	return v, nil
+}
+
+// replay merges logs.
+type replay struct {
+	judge    *Judge
+	suspects []consensus.ReplicaID
+	sources  []*source
+	again    *again
+	base     consensus.Time // the run's beginning
+	now      consensus.Time // since then
+	logged   uint64         // replicas whose logs are there, one bit each
+}
+
+// source is a log with its next entry.
+type source struct {
+	*Reader
+	index int
+	next  Entry
+	at    consensus.Time // of next, never back in time
+	ended bool
+}
+
+func (s *source) advance() error {
+	e, err := s.Next()
+	if errors.Is(err, io.EOF) {
+		s.ended = true
+		return nil
+	}
+	s.next, s.at = e, max(s.at, e.At)
+	return err
+}
+
+// open begins to read every log.
+func (r *replay) open(cluster crypto.Digest, logs []Log) error {
+	members := len(r.judge.cfg.Genesis.Replicas)
+	for i, l := range logs {
+		reader, err := NewReader(l.Name, l.From)
+		if err != nil {
+			return err
+		}
+		h := reader.Header()
+		switch {
+		case h.Cluster != cluster:
+			return &LogError{Name: l.Name, Err: fmt.Errorf("%w of this cluster: it is of %s, the genesis is that of %s", ErrLog, h.Cluster.Short(), cluster.Short())}
+		case !h.Client && int(h.Replica) >= members:
+			return &LogError{Name: l.Name, Err: fmt.Errorf("%w of this cluster: it is of replica %d among %d", ErrLog, h.Replica, members)}
+		case !h.Client:
+			r.logged |= 1 << h.Replica
+		}
+		s := &source{Reader: reader, index: i}
+		if err := s.advance(); err != nil {
+			return err
+		}
+		r.sources = append(r.sources, s)
+	}
+	if first := r.earliest(); first != nil {
+		r.base = first.at
+	}
+	return nil
+}
+
+// earliest is the log whose next entry comes next; nil if all are read.
+func (r *replay) earliest() *source {
+	var first *source
+	for _, s := range r.sources {
+		if !s.ended && (first == nil || s.at < first.at) {
+			first = s
+		}
+	}
+	return first
+}
+
+// all tells the judge everything, in order of time.
+func (r *replay) all() error {
+	for count := 0; ; count++ {
+		s := r.earliest()
+		if s == nil {
+			return nil
+		}
+		if count >= MaxFacts {
+			return &LogError{Name: s.name, Offset: s.Offset(), Err: fmt.Errorf("%w that can be judged: more than %d entries in all", ErrLog, MaxFacts)}
+		}
+		r.now = s.at - r.base
+		if h := s.Header(); h.Client {
+			r.client(s, &h)
+		} else {
+			r.replica(h.Replica, &s.next)
+		}
+		if err := s.advance(); err != nil {
+			return err
+		}
+	}
+}
+
+// client tells what a client saw.
+func (r *replay) client(s *source, h *Header) {
+	e := &s.next
+	id := CallID{Client: s.index, Number: e.Number}
+	switch e.Kind {
+	case EntryInvoked:
+		r.judge.Invoked(r.now, id, h.Key, e.Bytes)
+	case EntryReturned:
+		r.judge.Returned(r.now, id, e.Seq, e.Result)
+	case EntryReceived:
+		if e.Peer.Kind == consensus.PeerReplica {
+			r.frame(e.Peer.Replica, e.Bytes)
+		}
+	}
+}
+
+// replica tells what a replica did. What a suspect says that it heard of others
+// counts as its own word: nobody else signed for that.
+func (r *replay) replica(id consensus.ReplicaID, e *Entry) {
+	switch e.Kind {
+	case EntryStarted:
+		r.judge.Relived(id)
+	case EntrySent:
+		r.frame(id, e.Bytes)
+	case EntryReceived:
+		switch from := e.Peer.Replica; {
+		case !r.judge.honest(id):
+			r.frame(id, e.Bytes)
+		case e.Peer.Kind == consensus.PeerReplica && !(r.judge.honest(from) && r.logged>>from&1 == 1):
+			r.frame(from, e.Bytes) // the others' own logs have it
+		}
+	case EntryCommitted:
+		c := consensus.Commit{Seq: e.Seq, View: e.View, Digest: e.Digest, Batch: e.Batch, Certificate: e.Bytes}
+		r.judge.Queued(r.now, id, c)
+		if r.again != nil && r.judge.honest(id) {
+			r.again.commit(r.now, c)
+		}
+	case EntryRestored:
+		r.judge.Relived(id)
+		r.judge.Root(r.now, id, e.Seq, e.Digest)
+	case EntryRoot:
+		r.judge.Root(r.now, id, e.Seq, e.Digest)
+	case EntryNote:
+		r.judge.Noted(r.now, id, e.Note)
+	}
+}
+
+// frame tells of a frame that a replica sent.
+func (r *replay) frame(by consensus.ReplicaID, frame []byte) {
+	if len(frame) > 0 && frame[0] == consensus.KindReply {
+		if reply, err := consensus.DecodeReply(frame); err == nil {
+			r.judge.Replied(r.now, by, reply)
+		}
+		return
+	}
+	r.judge.Sent(r.now, by, frame)
+}
+
+// again executes what was agreed on once more, on a state in memory, and tells
+// the judge what comes out as if a replica beyond doubt had done it.
+type again struct {
+	judge   *Judge
+	machine *app.Machine
+	waiting map[consensus.Seq]consensus.Commit
+	now     consensus.Time
+	inner   app.Application
+}
+
+func newAgain(j *Judge, application app.Application) (*again, error) {
+	a := &again{judge: j, waiting: map[consensus.Seq]consensus.Commit{}, inner: application}
+	var listening app.Application = a
+	if i, ok := application.(app.Initialiser); ok {
+		listening = beginning{a, i}
+	}
+	m, err := app.Open(state.NewMemory(), listening, j.cfg.Genesis, app.Options{Replica: executor})
+	if err != nil {
+		return nil, fmt.Errorf("execute the batches again: %w", err)
+	}
+	a.machine = m
+	return a, nil
+}
+
+// beginning is for applications that have a state before the first batch.
+type beginning struct {
+	*again
+	app.Initialiser
+}
+
+// Execute implements app.Application.
+func (a *again) Execute(ctx app.Context, tx app.Tx, op []byte) consensus.Result {
+	a.judge.executed(a.now, executor, &ctx, op)
+	return a.inner.Execute(ctx, tx, op)
+}
+
+// commit takes a batch that somebody honest committed, the first one of each
+// height, and executes what follows without a gap.
+func (a *again) commit(now consensus.Time, c consensus.Commit) {
+	if _, known := a.waiting[c.Seq]; known || c.Seq <= a.machine.Applied() {
+		return
+	}
+	a.now, a.waiting[c.Seq] = now, c
+	for {
+		c, due := a.waiting[a.machine.Applied()+1]
+		if !due || !a.execute(c) {
+			return
+		}
+		delete(a.waiting, c.Seq)
+	}
+}
+
+// execute executes one batch. It stops at one that cannot be: that was judged
+// when it was committed.
+func (a *again) execute(c consensus.Commit) bool {
+	if c.Batch.Digest() != c.Digest {
+		return false
+	}
+	out, err := a.machine.Do(c)
+	if err != nil {
+		a.judge.Broken(a.now, fmt.Sprintf("the batch at %d cannot be executed again: %v", c.Seq, err))
+		return false
+	}
+	for i := range out.Replies {
+		a.judge.replied(a.now, executor, &out.Replies[i])
+	}
+	for _, e := range out.Events {
+		e, ok := e.(consensus.Executed)
+		if !ok || e.Root.IsZero() {
+			continue
+		}
+		if clash := a.judge.agreement.root(executor, e.Seq, e.Root); clash != "" {
+			a.judge.violate(a.now, Divergence, "different states at %d: %s", e.Seq, clash)
+		}
+		if _, err := a.machine.Do(consensus.Stabilize{Seq: e.Seq, Root: e.Root}); err != nil {
+			a.judge.Broken(a.now, fmt.Sprintf("the state at %d cannot be kept: %v", e.Seq, err))
+			return false
+		}
+	}
+	return true
+}
