@@ -64,6 +64,16 @@ func poisonCheckpoint(t *telling) {
 		w.Digest = poisonRoot(v.Seq)
 		return t.votes(&w), true
 	}, message.CheckpointKind)
+	// The engine inside counts its own true vote, and must not tell of what
+	// becomes stable by it.
+	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
+		g, _ := t.decode(frame).(*message.Given)
+		return nil, g != nil && g.What == message.WhatCheckpoint
+	}, message.GivenKind)
+	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
+		vc := t.ownViewChange(frame)
+		return nil, vc != nil && vc.Low > 0
+	}, message.ViewChangeKind)
 	t.alterParts(func(p []consensus.Part, _ []consensus.Item) []consensus.Part { return spoilParts(p) })
 	t.alterAnswers(func(a *message.RejoinAnswer) {
 		a.Checkpoint = t.poisonCertificate(t.low+t.Rules.Genesis.Window, t.quorumIDs())

@@ -52,6 +52,16 @@ func forkView(l *liar, _ *Spec) error {
 				split = d.seq
 			}
 		}
+		t.drop(func(to consensus.ReplicaID, frame []byte) bool {
+			v := t.ownVote(frame)
+			switch {
+			case !slices.Contains(other, to):
+				return false
+			case v == nil || v.Kind == message.CheckpointKind:
+				return split > 0 && (v == nil || v.Seq >= split)
+			}
+			return ours(v.View) && !t.chosen(v.View, v.Seq)
+		}, message.PrepareKind, message.CommitKind, message.CheckpointKind, message.GivenKind)
 		t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 			p := t.ownProposal(frame)
 			if p == nil || !slices.Contains(other, to) {
@@ -59,15 +69,8 @@ func forkView(l *liar, _ *Spec) error {
 			}
 			return t.bundle(p.View, p.Seq, rival(p.Batch, "stamp")), true
 		}, message.PrePrepareKind)
-		t.drop(func(to consensus.ReplicaID, frame []byte) bool {
-			v := t.ownVote(frame)
-			if v == nil || !slices.Contains(other, to) {
-				return false
-			}
-			return v.Kind == message.CheckpointKind && split > 0 && v.Seq >= split || v.Kind != message.CheckpointKind && ours(v.View)
-		}, message.PrepareKind, message.CommitKind, message.CheckpointKind)
 		if t.Act && !t.changing && !ours(t.view) && (t.began || t.every(t.env.Patience, t.burst)) {
-			t.sayAll(t.leave(t.nextOurs(t.view), t.self).Frame)
+			t.sayAll(t.leave(t.nextOurs(t.view), t.self, t.stable).Frame)
 		}
 	}
 	return nil
@@ -80,6 +83,7 @@ func forkView(l *liar, _ *Spec) error {
 type forkViews struct {
 	wait int
 	aim  decision              // decided with the first half
+	base *message.Certificate  // stable then
 	goal consensus.View        // of the VIEW-CHANGEs that hide it; 0 = not yet decided
 	due  int                   // tick at which they are said
 	said []*message.ViewChange // of all members
@@ -97,9 +101,9 @@ func (p *forkViews) tell(t *telling) {
 	other := t.otherHalf()
 	t.drop(func(to consensus.ReplicaID, frame []byte) bool {
 		v := t.ownVote(frame)
-		own := v != nil || t.ownProposal(frame) != nil
+		own := v != nil || t.ownProposal(frame) != nil || isKind(frame, []message.Kind{message.GivenKind})
 		return own && (slices.Contains(other, to) || v != nil && v.Kind == message.CheckpointKind && !t.Holds(to))
-	}, message.PrePrepareKind, message.PrepareKind, message.CommitKind, message.CheckpointKind)
+	}, message.PrePrepareKind, message.PrepareKind, message.CommitKind, message.CheckpointKind, message.GivenKind)
 	p.plan(t)
 	if p.goal == 0 {
 		return
@@ -114,7 +118,7 @@ func (p *forkViews) tell(t *telling) {
 	switch {
 	case p.said == nil && t.tick >= p.due:
 		for _, id := range t.Gang() {
-			vc := t.leave(p.goal, id)
+			vc := t.leave(p.goal, id, p.base)
 			p.said = append(p.said, vc)
 			t.sayAll(vc.Frame)
 		}
@@ -131,7 +135,7 @@ func (p *forkViews) plan(t *telling) {
 	}
 	for _, d := range t.fresh {
 		if p.goal == 0 && !t.changing && d.view == t.view && d.batch != nil {
-			p.aim, p.goal, p.due = d, t.nextOurs(t.view), t.tick+p.wait
+			p.aim, p.base, p.goal, p.due = d, t.stable, t.nextOurs(t.view), t.tick+p.wait
 		}
 	}
 }

@@ -39,6 +39,7 @@ type scene struct {
 	stable    *message.Certificate                     // the highest stable checkpoint
 	older     *message.Certificate                     // the one before
 	leavers   map[leaver]*message.ViewChange           // VIEW-CHANGEs for views above the current one; looked up only
+	opening   *message.NewView                         // of the highest view
 	goals     []leaver                                 // keys of leavers, oldest first
 	fresh     []decision                               // of this step
 	asked     map[consensus.ReplicaID][]consensus.Item // parts that each replica asked for last; looked up only
@@ -149,6 +150,9 @@ func (s *scene) learnMessage(m any) {
 	case *message.ViewChange:
 		s.learnLeaver(m)
 	case *message.NewView:
+		if s.opening == nil || m.View > s.opening.View {
+			s.opening = m
+		}
 		for _, vc := range m.ViewChanges {
 			s.learnLeaver(vc)
 		}
@@ -196,6 +200,15 @@ func (s *scene) leaving(v consensus.View, ids []consensus.ReplicaID) []*message.
 		}
 	}
 	return vcs
+}
+
+// chosen reports whether slot n was proposed again by the NEW-VIEW of v.
+func (s *scene) chosen(v consensus.View, n consensus.Seq) bool {
+	if s.opening == nil || s.opening.View != v || len(s.opening.Proposals) == 0 {
+		return false
+	}
+	ps := s.opening.Proposals
+	return n >= ps[0].Seq && n <= ps[len(ps)-1].Seq
 }
 
 func (s *scene) learnNote(n consensus.Note) {

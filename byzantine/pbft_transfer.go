@@ -160,5 +160,5 @@ func rejoinLies(t *telling) {
 		return
 	}
 	m := message.Rejoin{Nonce: t.dice.Uint64()}
-	t.sayAll(m.Encode(), t.leave(t.view+2, t.self).Frame)
+	t.sayAll(m.Encode(), t.leave(t.view+2, t.self, t.stable).Frame)
 }

@@ -19,19 +19,19 @@ func (t *telling) ownViewChange(frame []byte) *message.ViewChange {
 	return vc
 }
 
-// leave is a VIEW-CHANGE for v that has prepared nothing.
-func (s *scene) leave(v consensus.View, as consensus.ReplicaID) *message.ViewChange {
-	vc := message.ViewChange{View: v, Replica: as, Checkpoint: s.stable}
-	if s.stable != nil {
-		vc.Low = s.stable.Seq
+// leave is a VIEW-CHANGE for v of one who has prepared nothing above stable.
+func (f *Forger) leave(v consensus.View, as consensus.ReplicaID, stable *message.Certificate) *message.ViewChange {
+	vc := message.ViewChange{View: v, Replica: as, Checkpoint: stable}
+	if stable != nil {
+		vc.Low = stable.Seq
 	}
-	return s.ViewChange(vc)
+	return f.ViewChange(vc)
 }
 
 // spamViews asks to leave each view as soon as it is active, and then again.
 func spamViews(t *telling) {
 	if t.Act && !t.changing && (t.began || t.every(t.env.Patience, t.burst)) {
-		t.sayAll(t.leave(t.view+1, t.self).Frame)
+		t.sayAll(t.leave(t.view+1, t.self, t.stable).Frame)
 	}
 }
 
@@ -51,7 +51,7 @@ func hugeView(t *telling) {
 		return
 	}
 	for _, v := range []consensus.View{t.view + 1000, message.MaxView, message.MaxView + 1, 1 << 63, 1<<64 - 1} {
-		t.sayAll(t.leave(v, t.self).Frame)
+		t.sayAll(t.leave(v, t.self, t.stable).Frame)
 		t.sayAll(t.votesOf(message.CommitKind, v, t.next(), consensus.NullDigest, []consensus.ReplicaID{t.self})...)
 	}
 }
