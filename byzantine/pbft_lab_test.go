@@ -342,7 +342,7 @@ func (l *lab) work(rounds int) {
 	}
 }
 
-// lies counts what the traitors own up to.
+// lies counts the steps in which traitors own up to lies.
 func (l *lab) lies() (n int) {
 	for i := range l.traitors {
 		for _, note := range l.desks[i].notes {
@@ -352,6 +352,10 @@ func (l *lab) lies() (n int) {
 		}
 	}
 	return n
+}
+
+func (l *lab) lied(i int) bool {
+	return slices.ContainsFunc(l.desks[i].notes, func(n consensus.Note) bool { return n.Kind == Lied })
 }
 
 // disagreement names the first height at which two honest replicas have
@@ -410,7 +414,9 @@ func (l *lab) wantAll(ticks int) {
 		}
 		l.ticks(1)
 	}
-	l.t.Error(l.lacking())
+	if lacking := l.lacking(); lacking != "" {
+		l.t.Error(lacking)
+	}
 }
 
 func (l *lab) lacking() string {

@@ -21,16 +21,21 @@ func deposed(l *lab) {
 
 // halfway loses the COMMITs of view 0, so that slots prepare there and do not
 // commit, and VIEW-CHANGEs have something to say.
-func halfway(l *lab) {
-	l.work(1)
-	l.lose = func(m labLetter) bool {
-		v, err := l.rules.Decode(m.bytes)
-		commit, ok := v.(*message.Vote)
-		return err == nil && ok && commit.Kind == message.CommitKind && commit.View == 0
+func halfway(l *lab) { uncommitted(0)(l) }
+
+// uncommitted loses the COMMITs of all views up to last.
+func uncommitted(last consensus.View) func(*lab) {
+	return func(l *lab) {
+		l.work(1)
+		l.lose = func(m labLetter) bool {
+			v, err := l.rules.Decode(m.bytes)
+			commit, ok := v.(*message.Vote)
+			return err == nil && ok && commit.Kind == message.CommitKind && commit.View <= last
+		}
+		l.work(2)
+		l.ticks(int(4<<last) * labPatience)
+		l.lose = nil
 	}
-	l.work(2)
-	l.ticks(4 * labPatience)
-	l.lose = nil
 }
 
 // left keeps a replica out of everything for longer than logs reach.
@@ -95,6 +100,7 @@ var toldTable = []told{
 	{behaviour: "hide-prepared old", traitor: 1, scene: halfway},
 	{behaviour: "hide-prepared prepared", traitor: 2, scene: halfway},
 	{behaviour: "fake-prepared", traitor: 3, scene: halfway, reasons: []consensus.Reason{message.ReasonSignature, message.ReasonNoQuorum, message.ReasonMalformed}},
+	{behaviour: "fake-prepared stale", traitor: 3, scene: uncommitted(1)},
 	{behaviour: "bad-new-view", traitor: 1, scene: halfway, reasons: []consensus.Reason{"NEW-VIEW does not follow from its VIEW-CHANGEs"}},
 	{behaviour: "bad-new-view few", traitor: 1, scene: deposed, reasons: []consensus.Reason{message.ReasonNoQuorum}},
 	{behaviour: "bad-new-view twice", traitor: 1, scene: deposed, reasons: []consensus.Reason{message.ReasonNoQuorum}},
