@@ -75,17 +75,23 @@ func (a *agreement) reply(from consensus.ReplicaID, r *consensus.Reply) (first *
 
 // committed judges a batch that an honest replica is about to execute.
 func (j *Judge) committed(at consensus.Time, r consensus.ReplicaID, c *consensus.Commit) {
-	if clash := compare(j.agreement.batches, c.Seq, r, c.Digest); clash != "" {
-		j.fork(at, c.Seq, "different batches at %d: %s", c.Seq, clash)
-	}
+	j.agreed(at, r, c)
 	if got := c.Batch.Digest(); got != c.Digest {
 		j.violate(at, Divergence, "R%d commits at %d a batch with digest %s as %s", r, c.Seq, got.Short(), c.Digest.Short())
+	}
+	j.validBatch(at, r, c)
+}
+
+// agreed judges what an honest replica says was agreed on, whatever stands in
+// it: a log may have digests only.
+func (j *Judge) agreed(at consensus.Time, r consensus.ReplicaID, c *consensus.Commit) {
+	if clash := compare(j.agreement.batches, c.Seq, r, c.Digest); clash != "" {
+		j.fork(at, c.Seq, "different batches at %d: %s", c.Seq, clash)
 	}
 	if due := j.next[r]; due != 0 && c.Seq > due {
 		j.violate(at, Divergence, "%s executes %d where %d follows", name(r), c.Seq, due)
 	}
 	j.next[r] = c.Seq + 1
-	j.validBatch(at, r, c)
 }
 
 // restoring says that r's history need not go on where it stood.

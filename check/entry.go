@@ -18,7 +18,7 @@ const (
 	EntryStarted   EntryKind = iota + 1 // a process runs, its state at Seq
 	EntrySent                           // a frame in Bytes is about to go to Peer
 	EntryReceived                       // ... has come from Peer
-	EntryCommitted                      // Seq, View, Digest, Batch (nil is the null batch) and the certificate in Bytes
+	EntryCommitted                      // Seq, View, Digest, Batch (nil is the null batch, or not told) and the certificate in Bytes
 	EntryRoot                           // executed Seq, and Digest is the root after it
 	EntryRestored                       // restored Seq, and Digest is the root
 	EntryNote                           // Note

@@ -59,7 +59,7 @@ func Replay(c Case, logs []Log) (Verdict, error) {
 	if err := r.all(); err != nil {
 		return Verdict{}, err
 	}
-	r.judge.partial = r.again == nil || len(r.again.waiting) > 0
+	r.judge.partial = r.again == nil || r.digests || len(r.again.waiting) > 0
 	v := r.judge.Verdict(r.now)
 	if r.again != nil {
 		v.Executed = r.again.machine.Applied()
@@ -76,6 +76,7 @@ type replay struct {
 	base     consensus.Time // the run's beginning
 	now      consensus.Time // since then
 	logged   uint64         // replicas whose logs are there, one bit each
+	digests  bool           // a log tells of batches by their digests only
 }
 
 // source is a log with its next entry.
@@ -192,6 +193,10 @@ func (r *replay) replica(id consensus.ReplicaID, e *Entry) {
 		}
 	case EntryCommitted:
 		c := consensus.Commit{Seq: e.Seq, View: e.View, Digest: e.Digest, Batch: e.Batch, Certificate: e.Bytes}
+		if e.Batch == nil && e.Digest != consensus.NullDigest {
+			r.bare(id, &c)
+			return
+		}
 		r.judge.Queued(r.now, id, c)
 		if r.again != nil && r.judge.honest(id) {
 			r.again.commit(r.now, c)
@@ -203,6 +208,16 @@ func (r *replay) replica(id consensus.ReplicaID, e *Entry) {
 		r.judge.Root(r.now, id, e.Seq, e.Digest)
 	case EntryNote:
 		r.judge.Noted(r.now, id, e.Note)
+	}
+}
+
+// bare tells what was agreed on where the log has no batches: what was done then
+// cannot be judged.
+func (r *replay) bare(id consensus.ReplicaID, c *consensus.Commit) {
+	r.digests = true
+	r.judge.certified(r.now, id, c.Certificate)
+	if r.judge.honest(id) {
+		r.judge.agreed(r.now, id, c)
 	}
 }
 
