@@ -1,0 +1,108 @@
+package byzantine
+
+import (
+	"bytes"
+	"reflect"
+	"slices"
+	"testing"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+func replies(env *Env, n int) []consensus.Reply {
+	var rs []consensus.Reply
+	for i := range n {
+		rs = append(rs, consensus.Reply{
+			Client: env.Genesis.Clients[i%len(env.Genesis.Clients)].Key, Request: crypto.Hash([]byte{byte(i), byte(i >> 8)}),
+			Sequence: consensus.Sequence{Epoch: 1, Counter: uint64(i + 1)}, Seq: 9, View: 2, Replica: 0,
+			Results: []consensus.Result{{Data: []byte("balance 42")}, {}},
+		})
+	}
+	return rs
+}
+
+func mouth(t *testing.T, env Env, texts ...string) *Mouth {
+	t.Helper()
+	plan := planned(t, &env, texts...)
+	return NewMouth(env, func() *Plan { return plan })
+}
+
+// Each way of lying changes what it says it changes, and that alone.
+func TestLies(t *testing.T) {
+	env := fakeEnv(t, 4, "pbft")
+	for how, change := range map[string]func(*consensus.Reply){
+		"result": func(r *consensus.Reply) {
+			r.Results = []consensus.Result{{Data: []byte("balance 43")}, {Data: []byte{1}}}
+		},
+		"seq":      func(r *consensus.Reply) { r.Seq = 10 },
+		"view":     func(r *consensus.Reply) { r.View = 9 },
+		"replica":  func(r *consensus.Reply) { r.Replica = 1 },
+		"sequence": func(r *consensus.Reply) { r.Sequence.Counter++ },
+		"request":  func(r *consensus.Reply) { r.Request[0] ^= 1 },
+	} {
+		truth, want := replies(&env, 3), replies(&env, 3)
+		change(&want[1])
+		got := mouth(t, env, "lie "+how+" client=1").Say(truth)
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, want %+v", how, got, want)
+		}
+		if !reflect.DeepEqual(truth, replies(&env, 3)) {
+			t.Errorf("%s: what the host remembers has changed", how)
+		}
+	}
+	got := mouth(t, env, "lie withheld client=0,2").Say(replies(&env, 3))
+	if want := replies(&env, 3)[1:2]; !reflect.DeepEqual(got, want) {
+		t.Errorf("withheld: %+v", got)
+	}
+}
+
+// Those who lie in the same way lie the same, by chance too: what f+1 of them
+// say, a client believes.
+func TestLiarsAgree(t *testing.T) {
+	for _, text := range []string{"lie", "lie seq", "lie chance=40%"} {
+		var said [][]byte
+		for id := range 2 {
+			env := fakeEnv(t, 4, "pbft")
+			env.Self = consensus.ReplicaID(id)
+			rs := replies(&env, 200)
+			slices.Reverse(rs[:100*id]) // hosts group replies as they like
+			var lies []byte
+			out := mouth(t, env, text).Say(rs)
+			slices.SortFunc(out, func(a, b consensus.Reply) int { return bytes.Compare(a.Request[:], b.Request[:]) })
+			for _, r := range out {
+				lies = append(lies, r.Encode()...)
+			}
+			said = append(said, lies)
+		}
+		if !bytes.Equal(said[0], said[1]) {
+			t.Errorf("%s: two liars, two lies", text)
+		}
+	}
+}
+
+func TestMouth(t *testing.T) {
+	env := fakeEnv(t, 4, "pbft")
+	for text, want := range map[string][2]int{
+		"silent": {0, 0}, "silent 40": {40, 40}, "drop": {0, 0}, "drop 30%": {110, 170}, "duplicate 3": {600, 600}, "silent to=1": {200, 200},
+		"silent after=1s": {200, 200}, "silent kind=COMMIT": {200, 200}, "silent kind=REPLY": {0, 0}, "drop chance=30%": {110, 170}, "garbage": {200, 200},
+	} {
+		if n := len(mouth(t, env, text).Say(replies(&env, 200))); n < want[0] || n > want[1] {
+			t.Errorf("%s: %d of 200 replies, want between %d and %d", text, n, want[0], want[1])
+		}
+	}
+	var plan *Plan
+	m := NewMouth(env, func() *Plan { return plan })
+	rs := replies(&env, 2)
+	if got := m.Say(rs); &got[0] != &rs[0] {
+		t.Error("an honest mouth copies")
+	}
+	plan = planned(t, &env, "silent 1")
+	if got := len(m.Say(rs)) + len(m.Say(rs)); got != 1 {
+		t.Errorf("%d replies before it fell silent", got)
+	}
+	plan = nil
+	if got := m.Say(rs); len(got) != 2 {
+		t.Errorf("healed, it says %d of 2", len(got))
+	}
+}
