@@ -1,0 +1,270 @@
+package pbft
+
+import (
+	"bytes"
+	"testing"
+
+	"quorate/consensus"
+	"quorate/pbft/message"
+)
+
+// Rules that no test defended until bugs were seeded against them (package
+// internal/teeth).
+
+// recorded lists the messages of kind k that replica i has recorded.
+func (l *lab) recorded(i int, k message.Kind) (list []any) {
+	for _, r := range l.desks[i].records {
+		if m, err := l.rules.Decode(r.Bytes); err == nil && message.Kind(r.Bytes[0]) == k {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// §4: a primary proposes within (h, h+L] only, although more waits, and goes on
+// once a checkpoint is stable.
+func TestPrimaryStaysInTheWindow(t *testing.T) {
+	l := newLab(t, 4)
+	for range 12 {
+		l.submit(l.request(), 0)
+		l.deliver(without(message.CheckpointKind))
+	}
+	if got := len(l.recorded(0, message.PrePrepareKind)); got != int(l.genesis.Window) {
+		t.Errorf("%d proposals in a window of %d", got, l.genesis.Window)
+	}
+	l.wantExecuted(8, l.all()...)
+	l.ticks(15, l.all())
+	l.wantExecuted(9, l.all()...) // all that waited went into one batch
+}
+
+// §4: a primary does not propose again what stands in a slot of its view, e.g.
+// of its earlier life, whose proposal nobody has heard of yet [B37].
+func TestPrimaryDoesNotRepeatARequest(t *testing.T) {
+	l := newLab(t, 4)
+	r := l.request()
+	l.submit(r, 0)
+	l.mail = nil
+	l.start(0, false)
+	l.submit(r, 0)
+	if got := l.recorded(0, message.PrePrepareKind); len(got) != 1 {
+		t.Errorf("%d proposals for one request", len(got))
+	}
+}
+
+// §7: nothing is handed to the host between a Restore and its end [B22].
+func TestNothingIsExecutedDuringARestore(t *testing.T) {
+	l, d := lagging(t)
+	before := d.engine.exec.handed
+	for n := before + 1; n <= 6; n++ {
+		c, b, ok := l.desks[0].engine.decided(n)
+		if !ok {
+			t.Fatalf("slot %d is gone", n)
+		}
+		g := message.Given{What: message.WhatCommitted, Seq: n, Digest: c.Digest, Batch: b, Certificate: c}
+		l.give(3, consensus.ReplicaPeer(0), g.Encode())
+	}
+	if d.engine.exec.handed != before || !d.engine.state.active() {
+		t.Errorf("handed %d, was %d, with a restore open: %v", d.engine.exec.handed, before, d.engine.state.active())
+	}
+}
+
+// §3: a backup hands a request to the primary at once, and tells it again of
+// what it leaves waiting.
+func TestRequestIsForwarded(t *testing.T) {
+	l := newLab(t, 4)
+	l.submit(l.request(), 1)
+	l.deliver()
+	l.wantExecuted(1, l.all()...)
+	l.submit(l.request(), 2)
+	l.deliver(func(m letter) bool { return m.bytes[0] != consensus.KindRequest })
+	l.ticks(10, l.all())
+	l.wantExecuted(2, l.all()...)
+	l.wantView(0, l.all()...)
+}
+
+// §6: a VIEW-CHANGE is said again until the view is entered [B14]: here all of
+// them are lost at first, and nobody has any other reason to go on.
+func TestViewChangeIsRepeated(t *testing.T) {
+	l := newLab(t, 4)
+	for _, i := range []int{1, 2, 3} {
+		l.desks[i].engine.timedOut(1, "the test wants it")
+		l.step(i)
+	}
+	l.mail = nil
+	l.ticks(30, []int{1, 2, 3}, only(1, 2, 3))
+	l.wantView(1, 1, 2, 3)
+}
+
+// §6: patience never overflows, however many view changes there were [B15].
+func TestPatienceNeverOverflows(t *testing.T) {
+	e := newLab(t, 4).desks[0].engine
+	for level, last := 0, 0; level < 10_000; level++ {
+		e.view.level = level
+		if p := e.patience(); p < last || p <= 0 || p > e.cfg.PatienceCap {
+			t.Fatalf("patience %d after %d view changes, was %d, cap %d", p, level, last, e.cfg.PatienceCap)
+		} else {
+			last = p
+		}
+	}
+}
+
+// §6: all clocks restart on entering a view: a request that is old already does
+// not end it at once.
+func TestClocksRestartInANewView(t *testing.T) {
+	l := newLab(t, 4)
+	l.submit(l.request(), 2)
+	l.ticks(15, []int{2}, only(2))
+	l.give(2, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1), l.viewChange(3, 1)}))
+	l.ticks(15, []int{2}, only(2))
+	l.wantView(1, 2)
+	l.ticks(10, []int{2}, only(2))
+	if !l.desks[2].engine.view.changing {
+		t.Error("stays in a view in which a request waits beyond patience")
+	}
+}
+
+// §6: a VIEW-CHANGE names what prepared above h, executed or not [B12, B27]:
+// others may not have executed it.
+func TestExecutedSlotsAreSaidInAViewChange(t *testing.T) {
+	l := newLab(t, 4)
+	l.submit(l.request(), 0)
+	l.deliver()
+	l.wantExecuted(1, 1)
+	l.desks[1].engine.timedOut(1, "the test wants it")
+	mine := l.desks[1].engine.views.Mine()
+	if len(mine.Prepared) != 1 || mine.Prepared[0].Digest != l.desks[1].executed[0].Digest {
+		t.Errorf("P of the VIEW-CHANGE: %v", mine.Prepared)
+	}
+}
+
+// preparedAtTwo is a lab in which slot 1 prepared at R2, and nowhere else.
+func preparedAtTwo(t *testing.T) (*lab, *message.PrePrepare) {
+	l := newLab(t, 4)
+	a := l.propose(0, 1, l.now, l.request())
+	l.give(2, consensus.ReplicaPeer(0), a.Frame)
+	for _, i := range []int{1, 3} {
+		l.give(2, consensus.ReplicaPeer(consensus.ReplicaID(i)), l.vote(i, message.PrepareKind, 0, 1, a.Digest))
+	}
+	l.mail = nil
+	return l, a
+}
+
+// §6: what prepared here is said in every later VIEW-CHANGE, although a view in
+// between did not choose it [B27].
+func TestPreparedOutlivesAViewThatDidNotChooseIt(t *testing.T) {
+	l, a := preparedAtTwo(t)
+	l.give(2, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1), l.viewChange(3, 1)}))
+	l.wantView(1, 2)
+	l.desks[2].engine.timedOut(2, "the test wants it")
+	if mine := l.desks[2].engine.views.Mine(); len(mine.Prepared) != 1 || mine.Prepared[0].Digest != a.Digest {
+		t.Errorf("P of the VIEW-CHANGE: %v", mine.Prepared)
+	}
+}
+
+// §4, §8: ... and although it restarted.
+func TestRestartedReplicaSaysWhatPrepared(t *testing.T) {
+	l, a := preparedAtTwo(t)
+	l.start(2, false)
+	l.desks[2].engine.timedOut(1, "the test wants it")
+	if mine := l.desks[2].engine.views.Mine(); len(mine.Prepared) != 1 || mine.Prepared[0].Digest != a.Digest {
+		t.Errorf("P of the VIEW-CHANGE: %v", mine.Prepared)
+	}
+}
+
+// §6: a chosen batch that is not here is asked of those who prepared it, and
+// again of others if they do not answer.
+func TestMissingBodyIsAskedFor(t *testing.T) {
+	l := newLab(t, 4)
+	a := l.propose(0, 1, l.now, l.request())
+	asked := func() map[consensus.ReplicaID]bool {
+		to := map[consensus.ReplicaID]bool{}
+		for _, m := range l.mail {
+			if message.Kind(m.bytes[0]) == message.FetchKind {
+				to[m.to] = true
+			}
+		}
+		l.mail = nil
+		return to
+	}
+	l.give(3, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1, l.prepared(a)), l.viewChange(2, 1)}, a.Digest))
+	if to := asked(); len(to) != 2 || !to[0] || !to[1] {
+		t.Errorf("asked %v at once, want f+1 of those who prepared it", to)
+	}
+	again := map[consensus.ReplicaID]bool{}
+	for range 40 {
+		l.now += labTick
+		l.step(3, consensus.Tick{})
+		for id := range asked() {
+			again[id] = true
+		}
+	}
+	if len(again) != 3 {
+		t.Errorf("asked %v later, want everybody in turn", again)
+	}
+	g := message.Given{What: message.WhatBatch, Seq: 1, Digest: a.Digest, Batch: a.Batch}
+	l.give(3, consensus.ReplicaPeer(2), g.Encode())
+	if s := l.desks[3].engine.log.slots[1]; !s.voted {
+		t.Error("no PREPARE for a batch that has come")
+	}
+}
+
+// §7: a state that nobody serves any more is given up for a newer one.
+func TestFetchTurnsToANewerState(t *testing.T) {
+	l, d := lagging(t)
+	var begun []consensus.Seq
+	d.host = func(job consensus.Job) []consensus.Event {
+		if b, ok := job.(consensus.RestoreBegin); ok {
+			begun = append(begun, b.Seq)
+			return []consensus.Event{consensus.Staged{Missing: []consensus.Item{{ID: "root"}}}}
+		}
+		return nil
+	}
+	l.step(3, consensus.Staged{Missing: []consensus.Item{{ID: "root"}}})
+	l.ticks(20, l.all(), only(0, 1, 2, 3), without(message.StatusKind)) // all answer that they have none
+	for range 8 {
+		l.submit(l.request(), 0)
+		l.deliver(only(0, 1, 2))
+	}
+	c := l.desks[0].engine.checkpoints.Stable()
+	g := message.Given{What: message.WhatCheckpoint, Seq: c.Seq, Digest: c.Digest, Certificate: c}
+	l.give(3, consensus.ReplicaPeer(0), g.Encode())
+	if len(begun) == 0 || begun[len(begun)-1] != c.Seq {
+		t.Errorf("restores begun for %v, want one for %d", begun, c.Seq)
+	}
+}
+
+// §4, §8: whatever replicas sign stands on disk, not as a record that may be
+// lost, before it is sent [B35].
+func TestEveryVoteIsOnDisk(t *testing.T) {
+	l := newLab(t, 4)
+	kinds := map[message.Kind]int{}
+	for i := range l.desks {
+		d := l.desks[i]
+		d.heard = func(frame []byte) {
+			p, ok := l.rules.Promised(frame)
+			if !ok || p.Replica != consensus.ReplicaID(i) {
+				return // a hint, or somebody else's word passed on
+			}
+			kinds[message.Kind(frame[0])]++
+			for _, r := range d.records {
+				if !r.Lazy && bytes.Equal(r.Bytes, frame) {
+					return
+				}
+			}
+			t.Errorf("R%d says what is not on disk: %s", i, l.rules.Describe(frame))
+		}
+	}
+	for range 5 {
+		l.submit(l.request(), 0)
+		l.deliver()
+	}
+	r := l.request()
+	l.submit(r, 1, 2, 3)
+	l.ticks(60, []int{1, 2, 3}, only(1, 2, 3))
+	l.wantView(1, 1, 2, 3)
+	for k := message.PrePrepareKind; k <= message.NewViewKind; k++ {
+		if kinds[k] == 0 {
+			t.Errorf("no %s was sent", k)
+		}
+	}
+}
