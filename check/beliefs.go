@@ -14,7 +14,7 @@ type beliefs struct {
 	calls   map[CallID]*call
 	order   []*call // as they were invoked
 	doubted []*call // believed, and answered by no honest replica so far
-	heights map[consensus.Seq]int
+	held    []*call // believed, and answered by an honest replica
 }
 
 // call is one operation of an honest client, from its invocation on.
@@ -31,7 +31,7 @@ type call struct {
 }
 
 func newBeliefs() beliefs {
-	return beliefs{calls: map[CallID]*call{}, heights: map[consensus.Seq]int{}}
+	return beliefs{calls: map[CallID]*call{}}
 }
 
 func (b *beliefs) invoked(at consensus.Time, id CallID, client crypto.PublicKey, op []byte) {
@@ -67,7 +67,7 @@ func (j *Judge) believe(at consensus.Time, c *call) bool {
 		return false
 	}
 	b := &j.beliefs
-	b.heights[c.seq]++
+	b.held = append(b.held, c)
 	b.highest = max(b.highest, c.seq)
 	if c.seq < c.after {
 		j.violate(at, Lost, "call %d of client %d began after height %d was answered and is executed at %d", c.id.Number, c.id.Client, c.after, c.seq)
@@ -90,21 +90,31 @@ func (j *Judge) deceived() []*call {
 		o := j.ledger.of(c.client, c.op)
 		executed := slices.ContainsFunc(o.places, func(p place) bool { return p.seq == c.seq })
 		answered := slices.ContainsFunc(o.answers, func(t told) bool { return t.seq == c.seq })
-		if answered || !executed && !j.partial {
+		if answered || !executed && !j.untold(c) {
 			found = append(found, c)
 		}
 	}
 	return found
 }
 
-// missing finds the lowest believed height that no honest replica committed: a
-// height that was believed and then given to others shows as a fork, one that
-// nobody executed shows here.
-func (j *Judge) missing() (n consensus.Seq, results int) {
-	for n := range j.beliefs.highest + 1 {
-		if _, known := j.agreement.batches[n]; !known && j.beliefs.heights[n] > 0 {
-			return n, j.beliefs.heights[n]
+// untold reports whether the height of a result may have been executed without
+// the judge being told.
+func (j *Judge) untold(c *call) bool {
+	if j.partial {
+		return true
+	}
+	_, known := j.agreement.batches[c.seq]
+	return !known && c.ended > j.until
+}
+
+// missing finds the first believed result of a height that no honest replica
+// committed: a height that was believed and then given to others shows as a
+// fork, one that nobody executed shows here.
+func (j *Judge) missing() *call {
+	for _, c := range j.beliefs.held {
+		if _, known := j.agreement.batches[c.seq]; !known && !j.untold(c) {
+			return c
 		}
 	}
-	return 0, 0
+	return nil
 }

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"math"
 
 	"quorate/check/linear"
 	"quorate/consensus"
@@ -112,8 +113,9 @@ type Judge struct {
 	last       telling
 	violations []Violation
 	count      map[Kind]int
-	forkAt     consensus.Seq // 0 = none
-	partial    bool          // not every execution is told
+	forkAt     consensus.Seq  // 0 = none
+	partial    bool           // not every execution is told
+	until      consensus.Time // ... and none after this
 
 	agreement  agreement
 	ledger     ledger
@@ -133,7 +135,7 @@ func New(c Config) *Judge {
 	j := &Judge{
 		cfg: c, verifier: c.Verifier, pbft: c.Genesis.Protocol == "pbft", count: map[Kind]int{},
 		roles: c.Genesis.Roles(), agreement: newAgreement(), ledger: newLedger(), promises: newPromises(),
-		ballots: newBallots(&c.Genesis), beliefs: newBeliefs(),
+		until: math.MaxInt64, ballots: newBallots(&c.Genesis), beliefs: newBeliefs(),
 	}
 	if c.Verifier == nil {
 		j.cfg.Verifier = crypto.NewVerifier(nil)

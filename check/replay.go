@@ -42,7 +42,7 @@ func Replay(c Case, logs []Log) (Verdict, error) {
 	if err := c.Genesis.Validate(); err != nil {
 		return Verdict{}, err
 	}
-	r := &replay{suspects: c.Suspects, judge: New(Config{
+	r := &replay{heard: map[consensus.ReplicaID]consensus.Time{}, judge: New(Config{
 		Genesis: c.Genesis, Model: c.Model, Budget: c.Budget, Investigate: true,
 		Honest:  func(id consensus.ReplicaID) bool { return !slices.Contains(c.Suspects, id) },
 		Clients: func(crypto.PublicKey) bool { return false },
@@ -60,6 +60,9 @@ func Replay(c Case, logs []Log) (Verdict, error) {
 		return Verdict{}, err
 	}
 	r.judge.partial = r.again == nil || r.digests || len(r.again.waiting) > 0
+	for _, last := range r.heard {
+		r.judge.until = min(r.judge.until, last)
+	}
 	v := r.judge.Verdict(r.now)
 	if r.again != nil {
 		v.Executed = r.again.machine.Applied()
@@ -67,16 +70,19 @@ func Replay(c Case, logs []Log) (Verdict, error) {
 	return v, nil
 }
 
+// A log may end before its process did: what a killed one had not written yet is
+// lost. Results of heights beyond all logs, believed after the first of them
+// ends, are therefore not judged.
+
 // replay merges logs.
 type replay struct {
-	judge    *Judge
-	suspects []consensus.ReplicaID
-	sources  []*source
-	again    *again
-	base     consensus.Time // the run's beginning
-	now      consensus.Time // since then
-	logged   uint64         // replicas whose logs are there, one bit each
-	digests  bool           // a log tells of batches by their digests only
+	judge   *Judge
+	sources []*source
+	again   *again
+	base    consensus.Time                         // the run's beginning
+	now     consensus.Time                         // since then
+	heard   map[consensus.ReplicaID]consensus.Time // until when the logs of each honest replica go
+	digests bool                                   // a log tells of batches by their digests only
 }
 
 // source is a log with its next entry.
@@ -112,8 +118,8 @@ func (r *replay) open(cluster crypto.Digest, logs []Log) error {
 			return &LogError{Name: l.Name, Err: fmt.Errorf("%w of this cluster: it is of %s, the genesis is that of %s", ErrLog, h.Cluster.Short(), cluster.Short())}
 		case !h.Client && int(h.Replica) >= members:
 			return &LogError{Name: l.Name, Err: fmt.Errorf("%w of this cluster: it is of replica %d among %d", ErrLog, h.Replica, members)}
-		case !h.Client:
-			r.logged |= 1 << h.Replica
+		case !h.Client && r.judge.honest(h.Replica):
+			r.heard[h.Replica] = 0
 		}
 		s := &source{Reader: reader, index: i}
 		if err := s.advance(); err != nil {
@@ -179,6 +185,9 @@ func (r *replay) client(s *source, h *Header) {
 // replica tells what a replica did. What a suspect says that it heard of others
 // counts as its own word: nobody else signed for that.
 func (r *replay) replica(id consensus.ReplicaID, e *Entry) {
+	if r.judge.honest(id) {
+		r.heard[id] = r.now
+	}
 	switch e.Kind {
 	case EntryStarted:
 		r.judge.Relived(id)
@@ -188,8 +197,8 @@ func (r *replay) replica(id consensus.ReplicaID, e *Entry) {
 		switch from := e.Peer.Replica; {
 		case !r.judge.honest(id):
 			r.frame(id, e.Bytes)
-		case e.Peer.Kind == consensus.PeerReplica && !(r.judge.honest(from) && r.logged>>from&1 == 1):
-			r.frame(from, e.Bytes) // the others' own logs have it
+		case e.Peer.Kind == consensus.PeerReplica:
+			r.frame(from, e.Bytes) // though its own log may have it: what a log lost, others have
 		}
 	case EntryCommitted:
 		c := consensus.Commit{Seq: e.Seq, View: e.View, Digest: e.Digest, Batch: e.Batch, Certificate: e.Bytes}
@@ -215,7 +224,7 @@ func (r *replay) replica(id consensus.ReplicaID, e *Entry) {
 // cannot be judged.
 func (r *replay) bare(id consensus.ReplicaID, c *consensus.Commit) {
 	r.digests = true
-	r.judge.certified(r.now, id, c.Certificate)
+	r.judge.proven(r.now, id, c.Certificate)
 	if r.judge.honest(id) {
 		r.judge.agreed(r.now, id, c)
 	}
