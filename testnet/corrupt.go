@@ -95,6 +95,9 @@ func (c *Cluster) turn(i int, behaviours []string) error {
 		return err
 	}
 	c.Manifest.Replicas[i].Byzantine = slices.Clone(behaviours)
+	if len(behaviours) > 0 && !slices.Contains(c.Manifest.Turned, i) {
+		c.Manifest.Turned = append(c.Manifest.Turned, i)
+	}
 	if err := c.save(); err != nil {
 		return err
 	}

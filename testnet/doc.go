@@ -14,6 +14,7 @@
 //	D/replica-0/data/          what it keeps; begins with a birth record (PROTOCOL.md §8)
 //	D/replica-0/pid            the running process: pid, start time and boot id
 //	D/replica-0/log            what it wrote to stderr
+//	D/replica-0/transcript/    what it wrote down for judges: package check reads it
 //	D/replica-0/byzantine.toml what makes a traitor of it; the honest have none
 //
 // A home (D/replica-0) stands alone: LoadHome reads it wherever it lies, and
@@ -43,6 +44,7 @@
 //	Statuses        1 per replica        with the call
 //	warnWhenAlone   1 per Home.Run       with the run
 //	master.follow   1 per Home.Run       with the run
+//	scribe.run      1 per Home.Run       after the run, with all that is left written
 //	Cluster.reap    1 per child process  when the child ends
 //
 // Source: ARCHITECTURE §4; PROTOCOL.md §8 for birth, wiping and amnesia.

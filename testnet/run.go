@@ -30,6 +30,11 @@ func (h *Home) Run(ctx context.Context) error {
 		return err
 	}
 	c.Protocol, c.Replies = master.turn(c.Protocol), byzantine.NewMouth(master.env, master.current).Say
+	stopRecord, err := h.record(&c, log)
+	if err != nil {
+		return err
+	}
+	defer stopRecord()
 	n, err := node.Start(c)
 	if err != nil {
 		return err
@@ -49,6 +54,29 @@ func (h *Home) Run(ctx context.Context) error {
 		})
 	}
 	return n.Wait()
+}
+
+// record lets a recorder look on, and answers how to end the record once the
+// replica has ended.
+func (h *Home) record(c *node.Config, log *slog.Logger) (stop func(), err error) {
+	if h.Config.Record.Level == RecordOff {
+		return func() {}, nil
+	}
+	r := &recorder{Protocol: c.Protocol, all: h.Config.Record.Level == RecordAll}
+	s, err := h.newScribe(r, log)
+	if err != nil {
+		return nil, err
+	}
+	c.Protocol, c.Witness, c.Replies = r, r, r.replies(c.Replies)
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.run(quit)
+	}()
+	return func() {
+		close(quit)
+		<-ended
+	}, nil
 }
 
 // aloneSeconds is how long a replica may hear nobody before it says so.

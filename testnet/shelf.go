@@ -118,9 +118,20 @@ func (s *shelf) full() bool { return s.size >= s.room/2 }
 
 // Write implements io.Writer, into the newest file.
 func (s *shelf) Write(b []byte) (int, error) {
+	if s.file == nil {
+		return 0, os.ErrClosed
+	}
 	n, err := s.buffer.Write(b)
 	s.size += int64(n)
 	return n, err
+}
+
+// flush hands what is buffered to the system, so that it outlives the process.
+func (s *shelf) flush() error {
+	if s.file == nil {
+		return nil
+	}
+	return s.buffer.Flush()
 }
 
 // close closes the newest file, with all that is buffered.

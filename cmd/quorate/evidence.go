@@ -129,7 +129,8 @@ func evidenceList(c *cli.Context, _ []string) error {
 	return err
 }
 
-// evidenceCollect writes what holds, and says what that proves.
+// evidenceCollect writes what holds, and says what that proves. It asks the
+// replicas' own folders first: they have what a bounded transcript has lost.
 func evidenceCollect(c *cli.Context, _ []string) error {
 	machine, err := asJSON(c)
 	if err != nil {
@@ -139,17 +140,9 @@ func evidenceCollect(c *cli.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	proofs, err := cluster.Evidence()
+	entries, err := gathered(cluster)
 	if err != nil {
 		return err
-	}
-	var entries []evidence.Entry
-	for _, p := range proofs {
-		if p.Err != nil {
-			note("%s is left out: %v", p.Path, p.Err)
-			continue
-		}
-		entries = append(entries, evidence.Entry{Fault: p.Fault, Encoded: p.Encoded})
 	}
 	paths, err := testnet.SaveEvidence(c.Path("out"), entries)
 	if err != nil {
@@ -163,6 +156,37 @@ func evidenceCollect(c *cli.Context, _ []string) error {
 		}
 		saved = append(saved, p)
 	}
+	if len(saved) == 0 {
+		note("there is no proof against anybody")
+	}
 	_, err = printProofs(machine, saved)
 	return err
+}
+
+// gathered is all evidence of a cluster, each proven fault once.
+func gathered(cluster *testnet.Cluster) ([]evidence.Entry, error) {
+	proofs, err := cluster.Evidence()
+	if err != nil {
+		return nil, err
+	}
+	var store evidence.Store
+	for _, p := range proofs {
+		if p.Err != nil {
+			note("%s is left out: %v", p.Path, p.Err)
+			continue
+		}
+		store.Add(p.Fault, p.Encoded)
+	}
+	logs, err := cluster.Logs()
+	if err != nil || len(logs) == 0 {
+		return store.All(), err
+	}
+	v, err := testnet.Judge(&cluster.Founding, logs, cluster.Turned())
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range v.Evidence {
+		store.Add(e.Fault, e.Encoded)
+	}
+	return store.All(), nil
 }

@@ -8,8 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -35,6 +37,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"replace": replaceInFile, "occupy": occupy, "bytes": writeBytes, "same": sameTrees, "exits": exits,
+			"awaits": awaits, "flip": flipByte, "first": firstFile,
 		},
 	})
 }
@@ -98,6 +101,50 @@ func writeBytes(ts *testscript.TestScript, neg bool, args []string) {
 		b = append(b, byte(i*(1+i/256*6)))
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o644))
+}
+
+// awaits: awaits REGEXP COMMAND ARG... runs a command again and again until its
+// output has the expression.
+func awaits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: awaits REGEXP COMMAND ARG...")
+	}
+	want := regexp.MustCompile("(?m)" + args[0])
+	for end := time.Now().Add(testnet.ReadyWithin); ; time.Sleep(100 * time.Millisecond) {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if out := ts.ReadFile("stdout"); want.MatchString(out) {
+			return
+		} else if time.Now().After(end) {
+			ts.Fatalf("gave up waiting for %q in:\n%s", args[0], out)
+		}
+	}
+}
+
+// flipByte: flip FILE changes one bit in the middle of it.
+func flipByte(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: flip FILE")
+	}
+	path := ts.MkAbs(args[0])
+	b, err := os.ReadFile(path)
+	ts.Check(err)
+	b[len(b)/2] ^= 1
+	ts.Check(os.WriteFile(path, b, 0o644))
+}
+
+// firstFile: first DIR FILE copies the first file of a directory.
+func firstFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: first DIR FILE")
+	}
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(entries) == 0 {
+		ts.Fatalf("%s is empty", args[0])
+	}
+	b, err := os.ReadFile(filepath.Join(ts.MkAbs(args[0]), entries[0].Name()))
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o644))
 }
 
 // sameTrees: same A B compares two trees of regular files.

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/check"
+	"quorate/consensus"
+	"quorate/testnet"
+)
+
+// checkCommand is quorate check.
+func checkCommand() *cli.Command {
+	return &cli.Command{
+		Name: "check", Usage: "judge a run by what replicas and clients wrote down", ArgsUsage: "[DIR|LOG...]",
+		Description: "Without an argument, the cluster of --dir. A DIR is that of a cluster, or one with\n" +
+			"logs of it. Traitors are judged by what they signed only; those that testnet\n" +
+			"has made are known. Exit code 1 if anything happened that must never happen.",
+		Flags: []cli.Flag{
+			dirFlag(), genesisFlag(), outputFlag(),
+			&cli.StringFlag{Name: "traitors", Usage: "`N,M,...`: who may have lied, instead of those that testnet has made; \"\" = nobody"},
+		},
+		Action: does(0, -1, checkRun),
+	}
+}
+
+// exhibits is what is judged.
+type exhibits struct {
+	founding *testnet.Founding
+	logs     []string
+	suspects []consensus.ReplicaID
+}
+
+// checkRun judges and says so.
+func checkRun(c *cli.Context, args []string) error {
+	machine, err := asJSON(c)
+	if err != nil {
+		return err
+	}
+	x, err := exhibitsOf(c, args)
+	if err != nil {
+		return err
+	}
+	v, err := testnet.Judge(x.founding, x.logs, x.suspects)
+	if err != nil {
+		return err
+	}
+	if machine {
+		err = printSnake(v)
+	} else {
+		err = printVerdict(&v, x)
+	}
+	if err == nil && !v.Safe() {
+		err = fmt.Errorf("%d violations", len(v.Violations))
+	}
+	return err
+}
+
+// exhibitsOf finds the logs, and the genesis to hold them against.
+func exhibitsOf(c *cli.Context, args []string) (*exhibits, error) {
+	x := &exhibits{}
+	var cluster *testnet.Cluster
+	if len(args) == 0 {
+		args = []string{c.String("dir")}
+	}
+	for _, arg := range args {
+		logs, found, err := logsOf(arg)
+		if err != nil {
+			return nil, err
+		}
+		x.logs = append(x.logs, logs...)
+		if found != nil {
+			cluster = found
+		}
+	}
+	var err error
+	switch {
+	case c.Path("genesis") != "":
+		x.founding, err = testnet.LoadGenesis(c.Path("genesis"))
+	case cluster != nil:
+		x.founding = &cluster.Founding
+	default:
+		x.founding, err = foundingOf(c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if cluster != nil {
+		x.suspects = cluster.Turned()
+	}
+	if c.IsSet("traitors") {
+		x.suspects, err = suspectsOf(c.String("traitors"), len(x.founding.Genesis.Replicas))
+	}
+	return x, err
+}
+
+// logsOf is what an argument names: a cluster, a directory of logs, or a log.
+func logsOf(arg string) ([]string, *testnet.Cluster, error) {
+	cluster, err := testnet.Open(arg)
+	if err == nil {
+		logs, err := cluster.Logs()
+		return logs, cluster, err
+	}
+	stat, statErr := os.Stat(arg)
+	switch {
+	case statErr != nil && errors.Is(err, testnet.ErrNoCluster):
+		return nil, nil, err
+	case statErr != nil:
+		return nil, nil, statErr
+	case !stat.IsDir():
+		return []string{arg}, nil, nil
+	case !errors.Is(err, testnet.ErrNoCluster):
+		return nil, nil, err
+	}
+	logs, err := testnet.LogsIn(arg)
+	return logs, nil, err
+}
+
+// suspectsOf reads --traitors.
+func suspectsOf(list string, members int) ([]consensus.ReplicaID, error) {
+	var ids []consensus.ReplicaID
+	if strings.TrimSpace(list) == "" {
+		return ids, nil
+	}
+	for _, text := range strings.Split(list, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil || n < 0 || n >= members {
+			return nil, usageError("--traitors %q: write numbers of replicas between 0 and %d, such as 0,3", list, members-1)
+		}
+		ids = append(ids, consensus.ReplicaID(n))
+	}
+	return ids, nil
+}
+
+// printVerdict says first what matters most.
+func printVerdict(v *check.Verdict, x *exhibits) error {
+	word := "safe: nothing happened that must never happen"
+	switch {
+	case v.Forked:
+		word = fmt.Sprintf("FORKED at sequence number %d", v.ForkAt)
+	case !v.Safe():
+		word = "UNSAFE"
+	}
+	fmt.Println(word)
+	for _, violation := range v.Violations {
+		fmt.Printf("  %s\n", violation)
+	}
+	fmt.Printf("judged: %d logs; not expected to be honest: %s\n", len(x.logs), nobody(x.suspects))
+	fmt.Printf("culprits, by evidence: %s\n", nobody(v.Culprits))
+	for _, e := range v.Evidence {
+		fmt.Printf("  %s\n", e.Fault)
+	}
+	fmt.Printf("linearizable: %s\n", v.Linearizable)
+	if v.Executed > 0 {
+		fmt.Printf("executed again: up to sequence number %d\n", v.Executed)
+	}
+	return nil
+}
+
+// nobody lists replicas, or says that there are none.
+func nobody(all []consensus.ReplicaID) string {
+	if len(all) == 0 {
+		return "nobody"
+	}
+	return ids(all)
+}

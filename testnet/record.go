@@ -1,0 +1,146 @@
+package testnet
+
+import (
+	"time"
+
+	"quorate/check"
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/node"
+	"quorate/pbft/message"
+)
+
+// recorder looks on while a replica works, and leaves in a notebook what its
+// level asks for. It stands outermost, around the traitor, if its replica is
+// one: what it writes down is what was really said. It changes nothing.
+//
+// What is said and executed it hears as a witness, when it is durable: were it
+// heard when the engine says it, a crash in between would leave a transcript in
+// which an honest replica contradicts what it signs after its restart.
+type recorder struct {
+	consensus.Protocol
+	all  bool
+	book notebook
+}
+
+var _ node.Witness = (*recorder)(nil)
+
+// Open implements consensus.Protocol: what opened well was heard.
+func (r *recorder) Open(v crypto.Verifier, h consensus.Horizon, in []consensus.Frame) []consensus.Opened {
+	out := r.Protocol.Open(v, h, in)
+	heard, at := make([]check.Entry, 0, len(in)), now()
+	for i := range in {
+		f := &in[i]
+		if out[i].Event == nil || f.From.Kind != consensus.PeerReplica && !r.all {
+			continue
+		}
+		if b := r.worth(f.Bytes); b != nil {
+			heard = append(heard, check.Entry{Kind: check.EntryReceived, At: at, Peer: f.From, Bytes: b})
+		}
+	}
+	r.book.add(heard...)
+	return out
+}
+
+// worth is as much of a frame as the record keeps: all that replicas sign, of a
+// proposal the vote, and batches and requests only if everything is asked for.
+// Nil is nothing.
+func (r *recorder) worth(frame []byte) []byte {
+	if len(frame) == 0 {
+		return nil
+	}
+	switch k := message.Kind(frame[0]); {
+	case k == message.PrePrepareKind && !r.all:
+		return frame[:min(len(frame), message.VoteSize)]
+	case k >= message.PrePrepareKind && k <= message.NewViewKind, k == message.RejoinAnswerKind:
+		return frame
+	case frame[0] == consensus.KindRequest && r.all:
+		return frame
+	}
+	return nil
+}
+
+// Sends implements node.Witness.
+func (r *recorder) Sends(sends []consensus.Send) {
+	at := now()
+	for i := range sends {
+		s := &sends[i]
+		if b := r.worth(s.Bytes); b != nil && s.Class != consensus.Bulk {
+			r.book.add(check.Entry{Kind: check.EntrySent, At: at, Peer: s.To, Bytes: b})
+		}
+	}
+}
+
+// Executes implements node.Witness. Without its batch, a commit tells what was
+// agreed on and by whom, and not what was done.
+func (r *recorder) Executes(jobs []consensus.Job) {
+	for _, j := range jobs {
+		c, ok := j.(consensus.Commit)
+		if !ok {
+			continue
+		}
+		e := check.Entry{Kind: check.EntryCommitted, At: now(), Seq: c.Seq, View: c.View, Digest: c.Digest, Bytes: c.Certificate}
+		if r.all {
+			e.Batch = c.Batch
+		}
+		r.book.add(e)
+	}
+}
+
+// replies writes down what leaves for clients, whoever had a hand in it.
+func (r *recorder) replies(say func([]consensus.Reply) []consensus.Reply) func([]consensus.Reply) []consensus.Reply {
+	if !r.all {
+		return say
+	}
+	return func(rs []consensus.Reply) []consensus.Reply {
+		rs = say(rs)
+		at := now()
+		for i := range rs {
+			r.book.add(check.Entry{Kind: check.EntrySent, At: at, Peer: consensus.ClientPeer(rs[i].Client), Bytes: rs[i].Encode()})
+		}
+		return rs
+	}
+}
+
+// New implements consensus.Protocol: a life begins.
+func (r *recorder) New(rec consensus.Recovered) (consensus.Engine, error) {
+	e, err := r.Protocol.New(rec)
+	if err != nil {
+		return nil, err
+	}
+	r.book.add(check.Entry{Kind: check.EntryStarted, At: now(), Seq: rec.Height})
+	return &recorded{Engine: e, recorder: r}, nil
+}
+
+// recorded is an engine that is looked at.
+type recorded struct {
+	consensus.Engine
+	recorder *recorder
+}
+
+// Step writes down the roots that execution reports, and the facts that judges
+// ask for.
+func (e *recorded) Step(b consensus.Burst) consensus.Output {
+	for _, event := range b.Events {
+		switch event := event.(type) {
+		case consensus.Executed:
+			if !event.Root.IsZero() {
+				e.recorder.book.add(check.Entry{Kind: check.EntryRoot, At: b.Now, Seq: event.Seq, Digest: event.Root})
+			}
+		case consensus.Restored:
+			if event.OK {
+				e.recorder.book.add(check.Entry{Kind: check.EntryRestored, At: b.Now, Seq: event.Seq, Digest: event.Root})
+			}
+		}
+	}
+	out := e.Engine.Step(b)
+	for i := range out.Notes {
+		if n := &out.Notes[i]; check.Matters(n.Kind) {
+			e.recorder.book.add(check.Entry{Kind: check.EntryNote, At: b.Now, Note: n})
+		}
+	}
+	return out
+}
+
+// now is the clock of the records.
+func now() consensus.Time { return consensus.Time(time.Now().UnixNano()) }
