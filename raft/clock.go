@@ -1,0 +1,73 @@
+package raft
+
+import (
+	"math/rand/v2"
+
+	"go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
+)
+
+// clock is the election clock, which the engine owns: the library's draws its
+// timeouts from a global source, and no run could be repeated. So only a leader
+// gets the library's ticks; all others run a countdown of their own.
+type clock struct {
+	dice      *rand.Rand
+	tick      int // of this life
+	countdown int // ticks until this replica campaigns
+	lease     int // ... until it forgets its leader
+}
+
+// rest begins the countdown anew: a leader was heard, a vote was given, or a
+// campaign has begun.
+func (r *replica) rest() {
+	r.clock.lease = r.cfg.Election
+	r.clock.countdown = r.cfg.Election + r.clock.dice.IntN(r.cfg.Election)
+}
+
+// onTick: a leader counts heartbeats and whether a majority hears it. Others
+// count down to a campaign, and a little before forget their leader: with
+// CheckQuorum the library ignores candidates while it believes in a leader, and
+// its own count, which would end that, does not run.
+func (r *replica) onTick() {
+	r.clock.tick++
+	r.tickRestore()
+	if r.leading() {
+		r.node.Tick()
+		r.tickSnapshots()
+		return
+	}
+	r.clock.lease--
+	if r.clock.lease == 0 {
+		_, _ = r.survive(r.node.ForgetLeader) // a follower's word to itself
+	}
+	r.clock.countdown--
+	if r.clock.countdown <= 0 {
+		r.rest()
+		_, _ = r.survive(r.node.Campaign)
+	}
+	r.tickRequests()
+}
+
+// watch restarts the countdown if the message that was stepped came from the
+// leader of this term, or got this replica's vote.
+func (r *replica) watch(m *pb.Message, before raft.BasicStatus) {
+	after := r.node.BasicStatus()
+	leads := (m.Type == pb.MsgApp || m.Type == pb.MsgHeartbeat || m.Type == pb.MsgSnap) && m.Term >= before.Term
+	voted := m.Type == pb.MsgVote && after.Vote == m.From && (before.Vote != after.Vote || before.Term != after.Term)
+	if leads || voted {
+		r.rest()
+	}
+}
+
+// tickSnapshots lets the library try again with followers whom a snapshot was
+// sent: it waits for ever for an answer that may be lost.
+func (r *replica) tickSnapshots() {
+	if r.clock.tick%r.cfg.Election != 0 {
+		return
+	}
+	for i := range r.heard {
+		if uint64(i)+1 != id(r.id) {
+			r.node.ReportSnapshot(uint64(i)+1, raft.SnapshotFailure) // has no effect on others
+		}
+	}
+}

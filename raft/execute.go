@@ -1,0 +1,143 @@
+package raft
+
+import (
+	"fmt"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// execution is what went to the host and what came back.
+type execution struct {
+	handed   consensus.Seq // last entry handed to the host, in order
+	applied  consensus.Seq // last entry that the host has executed
+	kept     consensus.Seq // height of the state on disk
+	stable   consensus.Seq // newest checkpoint that the disk was told of
+	proposed consensus.Seq // last entry of a leader's log
+	roots    map[consensus.Seq]crypto.Digest
+	last     struct {
+		seq  consensus.Seq
+		root crypto.Digest
+	}
+}
+
+// execute hands committed entries to the host, in order and once. Not while a
+// state is being fetched, and at most a window ahead of what the host has done.
+// The library's index is the sequence number; the empty entry of a new leader
+// is the null batch.
+func (r *replica) execute() {
+	committed := consensus.Seq(r.node.BasicStatus().Commit)
+	if r.state.active() {
+		r.resume(committed)
+	}
+	for !r.state.active() && r.exec.handed < committed && r.exec.handed-r.exec.applied < r.cfg.Genesis.Window {
+		n := r.exec.handed + 1
+		b, term, ok := r.store.batch(n)
+		if !ok {
+			return // below what the log still has: a snapshot is on its way
+		}
+		r.exec.handed = n
+		r.out.Jobs = append(r.out.Jobs, consensus.Commit{Seq: n, View: consensus.View(term), Digest: b.Digest(), Batch: b})
+		r.requests.Executed(b)
+	}
+}
+
+// onExecuted: at a checkpoint, tell the disk. Every replica does for itself:
+// there is no certificate, and no vote about roots.
+func (r *replica) onExecuted(e consensus.Executed) {
+	if e.Seq <= r.exec.applied {
+		return // executed before a restore went past it
+	}
+	r.exec.applied = e.Seq
+	if e.Root.IsZero() || e.Seq <= r.exec.kept {
+		return
+	}
+	term, err := r.store.Term(uint64(e.Seq))
+	if err != nil {
+		r.alarm(fmt.Sprintf("entry %d is executed and not in the log: %v", e.Seq, err))
+		return
+	}
+	r.exec.last.seq, r.exec.last.root = e.Seq, e.Root
+	r.exec.roots[e.Seq], r.exec.stable = e.Root, e.Seq
+	r.out.Jobs = append(r.out.Jobs, consensus.Stabilize{Seq: e.Seq, Root: e.Root, Certificate: certificate(e.Seq, term, e.Root)})
+	r.note(consensus.Note{Kind: consensus.Stable, View: consensus.View(term), Seq: e.Seq, Digest: e.Root})
+}
+
+// onKept: the state is on disk up to n. From now on it stands for the log: a
+// follower further behind gets it as a snapshot, and the log is cut.
+func (r *replica) onKept(n consensus.Seq) {
+	if n <= r.exec.kept {
+		return
+	}
+	root, known := r.exec.roots[n]
+	r.exec.kept = n
+	for at := range r.exec.roots {
+		if at <= n {
+			delete(r.exec.roots, at)
+		}
+	}
+	if known {
+		r.compact(n, root)
+	}
+	r.forget(n)
+}
+
+// tailBytes bounds the entries below the snapshot that stay in memory.
+const tailBytes = 16 << 20
+
+// compact keeps some entries below the snapshot, at most a window of them and
+// tailBytes, so that a follower who is a little behind needs no snapshot.
+func (r *replica) compact(n consensus.Seq, root crypto.Digest) {
+	if _, err := r.store.CreateSnapshot(uint64(n), &r.store.members, appendHandle(nil, n, root)); err != nil {
+		return // a snapshot from a leader stands for more already
+	}
+	first, err := r.store.FirstIndex()
+	if err != nil || uint64(n) < first {
+		return
+	}
+	upTo, bytes := uint64(n), 0
+	for upTo >= first && n-consensus.Seq(upTo) < r.cfg.Genesis.Window && bytes < tailBytes {
+		bytes += r.store.size(upTo)
+		upTo--
+	}
+	if upTo >= first {
+		_ = r.store.Compact(upTo) // within the log, as was just seen
+	}
+}
+
+// ahead is how many windows the log may reach beyond the state on disk. What
+// is agreed faster than this replica executes and keeps would else fill its
+// memory; a leader then proposes no more, and a follower takes no more, until
+// it has caught up or gets a snapshot.
+const ahead = 2
+
+// full reports whether an entry at n would reach too far.
+func (r *replica) full(n consensus.Seq) bool {
+	return n > r.exec.kept+ahead*r.cfg.Genesis.Window+consensus.Seq(r.cfg.Pipeline)
+}
+
+// forget lets the log on disk go up to n, after the term and vote were written
+// again behind it.
+func (r *replica) forget(n consensus.Seq) {
+	r.out.Records = append(r.out.Records, r.recordHard(false))
+	r.out.Forget = n
+}
+
+func describeSize(requests, bytes int) string {
+	return fmt.Sprintf("%d requests, %d bytes", requests, bytes)
+}
+
+// checkInvariants panics if this replica's own accounts do not agree.
+func (r *replica) checkInvariants() {
+	st := r.node.BasicStatus()
+	last, _ := r.store.LastIndex()
+	first, _ := r.store.FirstIndex()
+	switch e := &r.exec; {
+	case e.applied > e.handed || e.kept > e.handed:
+		panic(fmt.Sprintf("raft: handed %d, applied %d, kept %d", e.handed, e.applied, e.kept))
+	case uint64(e.handed) > st.Commit && !r.state.active():
+		panic(fmt.Sprintf("raft: handed %d, committed %d", e.handed, st.Commit))
+	case st.Commit > last || first > last+1:
+		panic(fmt.Sprintf("raft: committed %d, log from %d to %d", st.Commit, first, last))
+	}
+}

@@ -1,0 +1,209 @@
+package raft
+
+import (
+	"fmt"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+	"golang.org/x/crypto/cryptobyte"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/quorum"
+)
+
+// Protocol is Raft for one replica before it runs.
+type Protocol struct {
+	cfg    Config
+	system quorum.System
+	door   consensus.Door
+}
+
+var _ consensus.Protocol = (*Protocol)(nil)
+
+// New checks cfg and returns the protocol.
+func New(cfg Config) (*Protocol, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	system, err := quorum.For(cfg.Genesis)
+	if err != nil {
+		return nil, err
+	}
+	p := &Protocol{cfg: cfg, system: system}
+	p.door = consensus.NewDoor(&p.cfg.Genesis)
+	return p, nil
+}
+
+// The reasons for which Open refuses a frame, beside those of all protocols.
+const (
+	ReasonOversized consensus.Reason = "frame over the limit"
+	ReasonUnknown   consensus.Reason = "unknown kind"
+	ReasonTopic     consensus.Reason = "from the topic only requests are taken"
+	ReasonSender    consensus.Reason = "sender is not the channel's peer, or the message is for another"
+	ReasonEntries   consensus.Reason = "entries out of order, or of a kind that nobody proposes"
+	ReasonBatch     consensus.Reason = "batch breaks a limit or repeats a request"
+	ReasonUnsigned  consensus.Reason = "batch holds a request that is not authentic"
+	ReasonSnapshot  consensus.Reason = "snapshot without a handle"
+)
+
+// snapshot is a MsgSnap with its handle read.
+type snapshot struct {
+	message *pb.Message
+	seq     consensus.Seq
+	root    crypto.Digest
+}
+
+// opening is a frame between decoding and verification.
+type opening struct {
+	consensus.Opened
+	request *consensus.Request // of a frame that is one
+	claims  int                // how many of the group's are this frame's
+}
+
+// Open implements consensus.Protocol. Messages of members are authentic by
+// their channel; what is verified are the clients' signatures, in entries as
+// well as in requests. Safe to call concurrently if v is.
+func (p *Protocol) Open(v crypto.Verifier, _ consensus.Horizon, in []consensus.Frame) []consensus.Opened {
+	openings := make([]opening, len(in))
+	var claims []crypto.Claim
+	for i, f := range in {
+		before := len(claims)
+		openings[i], claims = p.open(f, claims)
+		openings[i].claims = len(claims) - before
+	}
+	var ok []bool
+	if len(claims) > 0 {
+		ok = v.Verify(claims)
+	}
+	out := make([]consensus.Opened, len(in))
+	for i := range openings {
+		o := &openings[i]
+		for range o.claims {
+			if !ok[0] && o.Event != nil {
+				o.Opened = p.unsigned(in[i], o.request)
+			}
+			ok = ok[1:]
+		}
+		out[i] = o.Opened
+	}
+	return out
+}
+
+// unsigned is what becomes of a frame with a signature that does not hold.
+func (p *Protocol) unsigned(f consensus.Frame, request *consensus.Request) consensus.Opened {
+	if request != nil {
+		return p.door.Denied(f, request)
+	}
+	return refused(ReasonUnsigned)
+}
+
+func refused(why consensus.Reason) consensus.Opened {
+	return consensus.Opened{Reason: why, Blame: true}
+}
+
+// open decodes one frame and appends to claims what has to be verified of it.
+func (p *Protocol) open(f consensus.Frame, claims []crypto.Claim) (opening, []crypto.Claim) {
+	switch {
+	case len(f.Bytes) == 0:
+		return opening{Opened: refused(consensus.ReasonMalformed)}, claims
+	case len(f.Bytes) > consensus.MaxFrame:
+		return opening{Opened: refused(ReasonOversized)}, claims
+	case f.Bytes[0] == consensus.KindRequest:
+		req, o := p.door.OpenRequest(f)
+		if req != nil {
+			claims = append(claims, req.Claim(p.door.Cluster))
+		}
+		return opening{Opened: o, request: req}, claims
+	case f.From.Kind == consensus.Topic:
+		return opening{Opened: refused(ReasonTopic)}, claims
+	case f.From.Kind == consensus.PeerClient:
+		o := refused(consensus.ReasonChannel)
+		o.Refusal = &consensus.Refusal{Client: f.From.Key, Code: consensus.RefusedMalformed}
+		return opening{Opened: o}, claims
+	case f.From.Kind != consensus.PeerReplica && f.Bytes[0] != FetchKind:
+		return opening{Opened: refused(consensus.ReasonChannel)}, claims
+	}
+	m, claims, why := p.openMember(f, claims)
+	if why != "" {
+		return opening{Opened: refused(why)}, claims
+	}
+	return opening{Opened: consensus.Opened{Event: consensus.Receive{From: f.From, Message: m}}}, claims
+}
+
+// openMember decodes what members say to each other.
+func (p *Protocol) openMember(f consensus.Frame, claims []crypto.Claim) (any, []crypto.Claim, consensus.Reason) {
+	var m any
+	var err error
+	switch f.Bytes[0] {
+	case MessageKind:
+		return p.openMessage(f, claims)
+	case FetchKind:
+		m, err = decodeFetch(f.Bytes)
+	case GivenKind:
+		m, err = decodeGiven(f.Bytes)
+	default:
+		return nil, claims, ReasonUnknown
+	}
+	if err != nil {
+		return nil, claims, consensus.ReasonMalformed
+	}
+	return m, claims, ""
+}
+
+// openMessage decodes one of the library's messages and judges all of it that
+// its own Step takes for granted.
+func (p *Protocol) openMessage(f consensus.Frame, claims []crypto.Claim) (any, []crypto.Claim, consensus.Reason) {
+	m, err := DecodeMessage(f.Bytes)
+	switch {
+	case err != nil:
+		return nil, claims, consensus.ReasonMalformed
+	case m.From != id(f.From.Replica) || m.To != id(p.cfg.Self):
+		return nil, claims, ReasonSender
+	case !spoken(m.Type) || len(m.Entries) > 0 && m.Type != pb.MsgApp || (m.Snapshot != nil) != (m.Type == pb.MsgSnap) || m.Term == 0:
+		return nil, claims, ReasonUnknown
+	case m.Type == pb.MsgSnap:
+		s, why := p.openSnapshot(m)
+		return s, claims, why
+	}
+	before := len(claims)
+	for i := range m.Entries {
+		e := &m.Entries[i]
+		if e.Type != pb.EntryNormal || e.Index != m.Index+1+uint64(i) || e.Term > m.Term {
+			return nil, claims[:before], ReasonEntries
+		}
+		b, err := ReadEntry(e)
+		if err != nil {
+			return nil, claims[:before], consensus.ReasonMalformed
+		}
+		if b == nil {
+			continue
+		}
+		if err := p.door.CheckBatch(b); err != nil {
+			return nil, claims[:before], ReasonBatch
+		}
+		for _, req := range b.Requests {
+			claims = append(claims, req.Claim(p.door.Cluster))
+		}
+	}
+	return m, claims, ""
+}
+
+// openSnapshot reads the handle that travels in the place of a state.
+func (p *Protocol) openSnapshot(m *pb.Message) (*snapshot, consensus.Reason) {
+	n, root, err := readSnapshot(m.Snapshot)
+	if err != nil || len(m.Snapshot.Metadata.ConfState.Voters) != p.system.Size() {
+		return nil, ReasonSnapshot
+	}
+	return &snapshot{message: m, seq: n, root: root}, ""
+}
+
+// readSnapshot reads a handle, which must be for the place that the library
+// takes the snapshot for.
+func readSnapshot(s *pb.Snapshot) (n consensus.Seq, root crypto.Digest, err error) {
+	b := cryptobyte.String(s.Data)
+	n, root, ok := readHandle(&b)
+	if !ok || !b.Empty() || uint64(n) != s.Metadata.Index || s.Metadata.Term == 0 {
+		return 0, root, fmt.Errorf("snapshot: %w", consensus.ErrMalformed)
+	}
+	return n, root, nil
+}

@@ -1,0 +1,157 @@
+package raft
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"quorate/consensus"
+)
+
+// ErrLog: the log on disk does not fit the state beside it. Something outside
+// of this program changed one of them.
+var ErrLog = errors.New("the log does not fit the state on disk: restore both from one moment, or remove the data and let the leader send its snapshot")
+
+// New implements consensus.Protocol: the replica as it was when its log ended.
+func (p *Protocol) New(rec consensus.Recovered) (consensus.Engine, error) {
+	r := newReplica(p, rec)
+	if err := r.recover(rec); err != nil {
+		return nil, err
+	}
+	if err := r.connect(r.exec.kept); err != nil {
+		return nil, fmt.Errorf("raft: %w", err)
+	}
+	r.rest()
+	st := r.node.BasicStatus()
+	r.reign = reign{term: st.Term}
+	if len(rec.Records) > 0 || rec.Height > 0 {
+		r.note(consensus.Note{Kind: consensus.Restarted, View: consensus.View(st.Term), Seq: r.exec.handed})
+	}
+	return r, nil
+}
+
+// replayed is what the records say, before the state on disk is held against it.
+type replayed struct {
+	hard    pb.HardState
+	entries []pb.Entry // without gaps
+}
+
+// recover puts the log together: the state on disk, and the entries behind it.
+func (r *replica) recover(rec consensus.Recovered) error {
+	if rec.Amnesiac {
+		r.alarm("no birth record: this disk was wiped. In crash mode nobody can tell what it had acknowledged: answers may be lost")
+	}
+	var log replayed
+	for i, record := range rec.Records {
+		if err := log.take(record.Bytes); err != nil {
+			return fmt.Errorf("log record %d of %d (slot %d): %w", i+1, len(rec.Records), record.Slot, err)
+		}
+	}
+	if rec.Height > 0 {
+		if err := r.recoverState(rec, &log); err != nil {
+			return err
+		}
+	}
+	if len(log.entries) > 0 {
+		if log.entries[0].Index != uint64(rec.Height)+1 {
+			return fmt.Errorf("%w: the state is at %d, the log begins at %d", ErrLog, rec.Height, log.entries[0].Index)
+		}
+		if err := r.store.Append(log.entries); err != nil {
+			return err
+		}
+	}
+	// The commit index is recorded lazily: it may be lost where the state on
+	// disk proves a higher one, or survive without the entries.
+	last, err := r.store.LastIndex()
+	if err != nil {
+		return err
+	}
+	log.hard.Commit = min(max(log.hard.Commit, uint64(rec.Height)), last)
+	if raft.IsEmptyHardState(log.hard) {
+		return nil
+	}
+	return r.store.SetHardState(log.hard)
+}
+
+// recoverState begins the log behind the state on disk.
+func (r *replica) recoverState(rec consensus.Recovered, log *replayed) error {
+	n, term, root, err := readCertificate(rec.Certificate)
+	if err != nil {
+		return err
+	}
+	if n != rec.Height || root != rec.Root {
+		return fmt.Errorf("%w: the state is n=%d root %s, beside it stands n=%d root %s", ErrLog, rec.Height, rec.Root.Short(), n, root.Short())
+	}
+	log.cut(uint64(n), term)
+	r.exec.handed, r.exec.applied, r.exec.kept, r.exec.stable = n, n, n, n
+	r.exec.last.seq, r.exec.last.root = n, root
+	log.hard.Term = max(log.hard.Term, term)
+	return r.store.ApplySnapshot(pb.Snapshot{Data: appendHandle(nil, n, root), Metadata: pb.SnapshotMetadata{Index: uint64(n), Term: term, ConfState: r.store.members}})
+}
+
+// take replays one record.
+func (l *replayed) take(b []byte) error {
+	if len(b) == 0 {
+		return consensus.ErrMalformed
+	}
+	switch b[0] {
+	case recordHard:
+		var hard pb.HardState
+		if err := hard.Unmarshal(b[1:]); err != nil {
+			return fmt.Errorf("term and vote: %w: %w", consensus.ErrMalformed, err)
+		}
+		l.hard = hard
+	case recordEntry:
+		var e pb.Entry
+		if err := e.Unmarshal(b[1:]); err != nil {
+			return fmt.Errorf("entry: %w: %w", consensus.ErrMalformed, err)
+		}
+		l.append(e)
+	case recordBase:
+		if len(b) != 17 || binary.BigEndian.Uint64(b[1:]) == 0 {
+			return fmt.Errorf("base: %w", consensus.ErrMalformed)
+		}
+		l.entries = nil
+	default:
+		return fmt.Errorf("record of kind %d: %w", b[0], consensus.ErrMalformed)
+	}
+	return nil
+}
+
+// append adds an entry and truncates what stood there. An entry beyond the end
+// follows records that were forgotten with their segments: what stands before
+// the gap was forgotten, too, as far as it was allowed to be, and is below the
+// state on disk.
+func (l *replayed) append(e pb.Entry) {
+	if n := len(l.entries); n > 0 {
+		first, next := l.entries[0].Index, l.entries[n-1].Index+1
+		switch {
+		case e.Index <= first || e.Index > next:
+			l.entries = nil
+		default:
+			l.entries = l.entries[:e.Index-first]
+		}
+	}
+	l.entries = append(l.entries, e)
+}
+
+// cut drops the entries that the state at n stands for; all of them, if the
+// one at n is of another term: then the state came from a leader, and the log
+// is what it replaced.
+func (l *replayed) cut(n, term uint64) {
+	for i := range l.entries {
+		e := &l.entries[i]
+		if e.Index == n && e.Term != term {
+			l.entries = nil
+			return
+		}
+		if e.Index > n {
+			l.entries = l.entries[i:]
+			return
+		}
+	}
+	l.entries = nil
+}

@@ -1,0 +1,247 @@
+package raft
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"math/rand/v2"
+
+	"go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/pending"
+	"quorate/quorum"
+)
+
+// replica joins one RawNode of the library to the contract.
+type replica struct {
+	cfg      *Config
+	system   quorum.System
+	id       consensus.ReplicaID
+	node     *raft.RawNode
+	store    *store
+	clock    clock
+	requests *pending.Pool
+	exec     execution
+	state    restore
+	heard    []int // tick of the last word of each replica; -1 never
+	reign    reign
+	now      consensus.Time
+	out      consensus.Output
+}
+
+// reign is who led when this replica looked last.
+type reign struct {
+	term   uint64
+	leader uint64 // the library's number; 0 = nobody
+}
+
+func newReplica(p *Protocol, rec consensus.Recovered) *replica {
+	n := p.system.Size()
+	r := &replica{
+		cfg: &p.cfg, system: p.system, id: p.cfg.Self, store: newStore(n),
+		requests: pending.New(n, p.cfg.PendingCount, p.cfg.PendingBytes),
+		exec:     execution{roots: map[consensus.Seq]crypto.Digest{}},
+		state:    newRestore(), heard: make([]int, n), now: rec.Now,
+	}
+	seed := crypto.Hash(fmt.Appendf(nil, "quorate/raft/election/%d/%d", rec.Nonce, r.id))
+	r.clock.dice = rand.New(rand.NewChaCha8(seed))
+	for i := range r.heard {
+		r.heard[i] = -1
+	}
+	return r
+}
+
+// connect makes the library's node over the store, which holds the log.
+func (r *replica) connect(applied consensus.Seq) error {
+	node, err := raft.NewRawNode(&raft.Config{
+		ID: id(r.id), ElectionTick: r.cfg.Election, HeartbeatTick: r.cfg.Heartbeat, Storage: r.store,
+		Applied: uint64(applied), MaxSizePerMsg: maxAppendBytes, MaxInflightMsgs: 64, MaxCommittedSizePerReady: 1 << 62,
+		PreVote: r.cfg.PreVote, CheckQuorum: r.cfg.CheckQuorum, DisableProposalForwarding: true,
+		Logger: &raft.DefaultLogger{Logger: log.New(io.Discard, "", 0)},
+	})
+	r.node = node
+	return err
+}
+
+// maxAppendBytes is where a MsgApp stops taking further entries; one larger
+// entry travels alone, within consensus.MaxFrame by the limits of a batch.
+const maxAppendBytes = 1 << 20
+
+// Step implements consensus.Engine.
+func (r *replica) Step(b consensus.Burst) consensus.Output {
+	r.now = b.Now
+	for _, e := range b.Events {
+		r.on(e)
+	}
+	r.propose()
+	r.drain()
+	r.observe()
+	r.execute()
+	if r.cfg.CheckEachStep {
+		r.checkInvariants()
+	}
+	out := r.out
+	r.out = consensus.Output{}
+	return out
+}
+
+// on is the one switch over events.
+func (r *replica) on(e consensus.Event) {
+	switch e := e.(type) {
+	case consensus.Tick:
+		r.onTick()
+	case consensus.Submit:
+		r.onSubmit(e)
+	case consensus.Receive:
+		r.onReceive(e)
+	case consensus.Executed:
+		r.onExecuted(e)
+	case consensus.Kept:
+		r.onKept(e.Seq)
+	case consensus.Settled:
+		r.requests.Remove(pending.KeyOf(e.Request))
+	case consensus.Chunk:
+		r.onChunk(e)
+	case consensus.Staged:
+		r.state.begun = true
+		r.applyRestore(r.state.fetcher.OnStaged(e))
+	case consensus.Restored:
+		r.onRestored(e)
+	}
+}
+
+func (r *replica) onReceive(e consensus.Receive) {
+	if e.From.Kind == consensus.PeerReplica {
+		r.heard[e.From.Replica] = r.clock.tick
+	}
+	switch m := e.Message.(type) {
+	case *pb.Message:
+		r.step(r.room(m))
+	case *snapshot:
+		r.onSnapshot(m)
+	case *Fetch:
+		r.out.Reads = append(r.out.Reads, r.state.server.OnFetch(e.From, m.Seq, m.Root, m.Items)...)
+	case *Given:
+		r.applyRestore(r.state.fetcher.OnParts(e.From.Replica, m.Seq, m.Root, m.Parts, m.Gone))
+	}
+}
+
+// The reasons for which a message of a member has no effect.
+const (
+	reasonPanic   consensus.Reason = "the library panics on it"
+	reasonRefuses consensus.Reason = "not for now"
+	reasonLeading consensus.Reason = "a leader takes no snapshot"
+	reasonFull    consensus.Reason = "the log reaches too far beyond the state on disk"
+)
+
+// Reasons lists why this package's engine ignores what was opened well: for
+// reports of coverage.
+func Reasons() []consensus.Reason {
+	return []consensus.Reason{reasonPanic, reasonRefuses, reasonLeading, reasonFull}
+}
+
+// step hands one message to the library, and watches the election clock.
+func (r *replica) step(m *pb.Message) {
+	before := r.node.BasicStatus()
+	if why, err := r.survive(func() error { return r.node.Step(*m) }); err != nil {
+		r.note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(m.Term), Replica: consensus.ReplicaID(m.From - 1), Reason: why, Text: m.Type.String() + ": " + err.Error()})
+		return
+	}
+	r.watch(m, before)
+}
+
+// room cuts off the entries that would reach too far beyond what is on disk. A
+// leader repeats them for as long as they are not acknowledged.
+func (r *replica) room(m *pb.Message) *pb.Message {
+	fit := len(m.Entries)
+	for fit > 0 && r.full(consensus.Seq(m.Entries[fit-1].Index)) {
+		fit--
+	}
+	if fit == len(m.Entries) {
+		return m
+	}
+	r.note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(m.Term), Seq: consensus.Seq(m.Entries[fit].Index), Replica: consensus.ReplicaID(m.From - 1), Reason: reasonFull})
+	shorter := *m
+	shorter.Entries = m.Entries[:fit]
+	return &shorter
+}
+
+// survive runs one call into the library. It panics on what no member that
+// follows the protocol sends; the message is dropped then, and what the library
+// had made of it so far is as if it had been a shorter one.
+func (r *replica) survive(f func() error) (why consensus.Reason, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			why, err = reasonPanic, fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return reasonRefuses, f()
+}
+
+// drain takes out all that the library has ready. It is accepted at once: what
+// it sends waits in the driver for what it records, so that the library may
+// count its own acknowledgements before they are on disk.
+func (r *replica) drain() {
+	for r.node.HasReady() {
+		rd := r.node.Ready()
+		r.keep(&rd)
+		for i := range rd.Messages {
+			r.send(&rd.Messages[i])
+		}
+		r.node.Advance(rd)
+	}
+}
+
+func (r *replica) send(m *pb.Message) {
+	class := consensus.Votes
+	if len(m.Entries) > 0 {
+		class = consensus.Bodies
+	}
+	r.out.Sends = append(r.out.Sends, consensus.Send{To: consensus.ReplicaPeer(consensus.ReplicaID(m.To - 1)), Class: class, Bytes: EncodeMessage(m)})
+}
+
+func (r *replica) sendEarly(to consensus.Peer, class consensus.Class, frame []byte) {
+	r.out.Early = append(r.out.Early, consensus.Send{To: to, Class: class, Bytes: frame})
+}
+
+func (r *replica) note(n consensus.Note) { r.out.Notes = append(r.out.Notes, n) }
+
+func (r *replica) alarm(text string) {
+	r.note(consensus.Note{Kind: consensus.Alarm, View: consensus.View(r.reign.term), Text: text})
+}
+
+// leading reports whether this replica is the leader.
+func (r *replica) leading() bool { return r.node.BasicStatus().RaftState == raft.StateLeader }
+
+// observe notes changes of term and leader, and begins anew with what waits.
+func (r *replica) observe() {
+	st := r.node.BasicStatus()
+	is := reign{term: st.Term, leader: st.Lead}
+	if is == r.reign {
+		return
+	}
+	was := r.reign
+	r.reign = is
+	if was.leader != 0 && is.leader != was.leader {
+		r.note(consensus.Note{Kind: consensus.LeftView, View: consensus.View(is.term), Reason: "the leader was not heard, or another was elected"})
+	}
+	if is.leader == 0 {
+		return
+	}
+	r.note(consensus.Note{Kind: consensus.EnteredView, View: consensus.View(is.term), Replica: consensus.ReplicaID(is.leader - 1)})
+	r.requests.Restart(r.clock.tick)
+	if is.leader == id(r.id) {
+		r.standing()
+		return
+	}
+	left := maxForwards
+	for p := range r.requests.ByAge() {
+		if left--; left < 0 {
+			return // the others are told as time passes
+		}
+		r.forward(p)
+	}
+}

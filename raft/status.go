@@ -1,0 +1,74 @@
+package raft
+
+import (
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/tracker"
+
+	"quorate/consensus"
+)
+
+// Horizon implements consensus.Engine: nothing is filtered.
+func (r *replica) Horizon() consensus.Horizon { return nil }
+
+// Status implements consensus.Engine. The view is the term, the primary its
+// leader; between leaders it is changing.
+func (r *replica) Status() consensus.Status {
+	st := r.node.BasicStatus()
+	last, _ := r.store.LastIndex()
+	s := consensus.Status{
+		Protocol: "raft", Replica: r.id, View: consensus.View(st.Term), Primary: r.id, Changing: st.Lead == raft.None,
+		Executed: r.exec.handed, Applied: r.exec.applied, Stable: r.exec.stable, High: r.exec.stable + r.cfg.Genesis.Window, Kept: r.exec.kept,
+		Root: r.exec.last.root, RootSeq: r.exec.last.seq, Pending: r.requests.Len(),
+		InFlight: int(max(consensus.Seq(last), r.exec.handed) - r.exec.handed),
+	}
+	if st.Lead != raft.None {
+		s.Primary = consensus.ReplicaID(st.Lead - 1)
+	}
+	if r.state.active() {
+		s.Fetching = r.state.fetcher.Target().Seq
+	}
+	for i, at := range r.heard {
+		if consensus.ReplicaID(i) == r.id || at >= 0 && r.clock.tick-at <= 4*r.cfg.Heartbeat+r.cfg.Election {
+			s.Heard = append(s.Heard, consensus.ReplicaID(i))
+		}
+	}
+	s.Waiting = r.waiting(&s, st)
+	return s
+}
+
+// waiting answers "why is it not progressing": what lacks whom.
+func (r *replica) waiting(s *consensus.Status, st raft.BasicStatus) []consensus.Lack {
+	var out []consensus.Lack
+	if s.Fetching != 0 {
+		out = append(out, consensus.Lack{What: "parts of the state", Seq: s.Fetching})
+	}
+	if s.Changing {
+		return append(out, consensus.Lack{What: "votes for a leader", View: s.View, Have: s.Heard, Need: r.system.Quorum(), Missing: r.silent(s.Heard)})
+	}
+	n := consensus.Seq(st.Commit) + 1
+	if st.RaftState != raft.StateLeader || s.InFlight == 0 || n > s.Executed+consensus.Seq(s.InFlight) {
+		return out
+	}
+	var have []consensus.ReplicaID
+	r.node.WithProgress(func(peer uint64, _ raft.ProgressType, p tracker.Progress) {
+		if p.Match >= uint64(n) {
+			have = append(have, consensus.ReplicaID(peer-1))
+		}
+	})
+	return append(out, consensus.Lack{What: "acknowledgements of an entry", View: s.View, Seq: n, Have: have, Need: r.system.Quorum(), Missing: r.silent(have)})
+}
+
+// silent lists the replicas that are not in have.
+func (r *replica) silent(have []consensus.ReplicaID) []consensus.ReplicaID {
+	spoke := make([]bool, r.system.Size())
+	for _, id := range have {
+		spoke[id] = true
+	}
+	var out []consensus.ReplicaID
+	for i, ok := range spoke {
+		if !ok {
+			out = append(out, consensus.ReplicaID(i))
+		}
+	}
+	return out
+}

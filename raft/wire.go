@@ -1,0 +1,215 @@
+package raft
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+	"golang.org/x/crypto/cryptobyte"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/transfer"
+)
+
+// The kinds of frames: the first byte.
+const (
+	MessageKind byte = iota + consensus.FirstProtocolKind // one of the library's messages, in its own encoding
+	FetchKind                                             // asks for parts of a snapshot
+	GivenKind                                             // holds them
+)
+
+// Fetch asks for parts of the snapshot at Seq with Root.
+type Fetch struct {
+	Seq   consensus.Seq
+	Root  crypto.Digest
+	Items []consensus.Item // at most consensus.MaxItemsPerFetch
+}
+
+// Given answers a Fetch.
+type Given struct {
+	Seq   consensus.Seq
+	Root  crypto.Digest
+	Parts []consensus.Part
+	Gone  bool // this snapshot is not servable here any more
+}
+
+// id is the library's number of a replica: it has no use for 0.
+func id(r consensus.ReplicaID) uint64 { return uint64(r) + 1 }
+
+// EncodeMessage returns the frame of one of the library's messages. Callers:
+// the engine, and package byzantine.
+func EncodeMessage(m *pb.Message) []byte {
+	b := make([]byte, 1+m.Size())
+	b[0] = MessageKind
+	n, err := m.MarshalTo(b[1:])
+	if err != nil { // the buffer fits, by Size
+		panic(fmt.Sprintf("raft: %v", err))
+	}
+	return b[:1+n]
+}
+
+// Encode returns the frame.
+func (f *Fetch) Encode() []byte {
+	return transfer.AppendItems(appendHandle([]byte{FetchKind}, f.Seq, f.Root), f.Items)
+}
+
+// Encode returns the frame.
+func (g *Given) Encode() []byte {
+	b := appendHandle([]byte{GivenKind}, g.Seq, g.Root)
+	var gone byte
+	if g.Gone {
+		gone = 1
+	}
+	return transfer.AppendParts(append(b, gone), g.Parts)
+}
+
+// appendHandle names a state: where it stands and its root. It is also all
+// that a snapshot message carries.
+func appendHandle(b []byte, n consensus.Seq, root crypto.Digest) []byte {
+	return append(binary.BigEndian.AppendUint64(b, uint64(n)), root[:]...)
+}
+
+func readHandle(s *cryptobyte.String) (n consensus.Seq, root crypto.Digest, ok bool) {
+	ok = s.ReadUint64((*uint64)(&n)) && s.CopyBytes(root[:]) && n > 0
+	return n, root, ok
+}
+
+func decodeFetch(frame []byte) (*Fetch, error) {
+	f := &Fetch{}
+	s := cryptobyte.String(frame[1:])
+	var ok bool
+	if f.Seq, f.Root, ok = readHandle(&s); !ok {
+		return nil, fmt.Errorf("FETCH: %w", consensus.ErrMalformed)
+	}
+	var err error
+	if f.Items, err = transfer.ReadItems(&s); err != nil || !s.Empty() {
+		return nil, fmt.Errorf("FETCH: %w", consensus.ErrMalformed)
+	}
+	return f, nil
+}
+
+func decodeGiven(frame []byte) (*Given, error) {
+	g := &Given{}
+	s := cryptobyte.String(frame[1:])
+	var ok bool
+	var gone uint8
+	if g.Seq, g.Root, ok = readHandle(&s); !ok || !s.ReadUint8(&gone) || gone > 1 {
+		return nil, fmt.Errorf("GIVEN: %w", consensus.ErrMalformed)
+	}
+	g.Gone = gone == 1
+	var err error
+	if g.Parts, err = transfer.ReadParts(&s); err != nil || !s.Empty() {
+		return nil, fmt.Errorf("GIVEN: %w", consensus.ErrMalformed)
+	}
+	return g, nil
+}
+
+// DecodeMessage reads one of the library's messages. It is authentic by its
+// channel only, so that reading it proves nothing.
+func DecodeMessage(frame []byte) (*pb.Message, error) {
+	m := &pb.Message{}
+	if len(frame) == 0 || frame[0] != MessageKind {
+		return nil, fmt.Errorf("no message of Raft: %w", consensus.ErrMalformed)
+	}
+	if err := m.Unmarshal(frame[1:]); err != nil {
+		return nil, fmt.Errorf("message of Raft: %w: %w", consensus.ErrMalformed, err)
+	}
+	return m, nil
+}
+
+// ReadEntry reads what an entry holds: a batch, or nil for the empty entry
+// with which a leader's term begins.
+func ReadEntry(e *pb.Entry) (*consensus.Batch, error) {
+	if len(e.Data) == 0 {
+		return nil, nil
+	}
+	s := cryptobyte.String(e.Data)
+	b, err := consensus.ReadBatch(&s)
+	if err != nil {
+		return nil, err
+	}
+	if !s.Empty() {
+		return nil, fmt.Errorf("entry: trailing bytes: %w", consensus.ErrMalformed)
+	}
+	return b, nil
+}
+
+// Describe prints a frame on one line, for traces: the words of the library's
+// own kinds, without what does not matter to a reader.
+func Describe(frame []byte) string {
+	if len(frame) == 0 {
+		return "empty frame"
+	}
+	switch frame[0] {
+	case MessageKind:
+		if m, err := DecodeMessage(frame); err == nil {
+			return describeMessage(m)
+		}
+	case FetchKind:
+		if f, err := decodeFetch(frame); err == nil {
+			return fmt.Sprintf("FETCH n=%d root=%s [%d items]", f.Seq, f.Root.Short(), len(f.Items))
+		}
+	case GivenKind:
+		if g, err := decodeGiven(frame); err == nil {
+			return fmt.Sprintf("GIVEN n=%d root=%s [%d parts]", g.Seq, g.Root.Short(), len(g.Parts))
+		}
+	}
+	return fmt.Sprintf("malformed frame of %d bytes", len(frame))
+}
+
+func describeMessage(m *pb.Message) string {
+	text := fmt.Sprintf("%s t=%d", m.Type, m.Term)
+	switch m.Type {
+	case pb.MsgApp:
+		text += fmt.Sprintf(" after=%d/%d commit=%d", m.Index, m.LogTerm, m.Commit)
+		for i := range m.Entries {
+			text += " " + describeEntry(&m.Entries[i])
+		}
+	case pb.MsgAppResp:
+		text += fmt.Sprintf(" n=%d", m.Index)
+	case pb.MsgHeartbeat:
+		text += fmt.Sprintf(" commit=%d", m.Commit)
+	case pb.MsgVote, pb.MsgPreVote:
+		text += fmt.Sprintf(" last=%d/%d", m.Index, m.LogTerm)
+	case pb.MsgSnap:
+		if m.Snapshot != nil {
+			text += fmt.Sprintf(" n=%d/%d", m.Snapshot.Metadata.Index, m.Snapshot.Metadata.Term)
+		}
+	}
+	if m.Reject {
+		text += " rejected"
+	}
+	return text
+}
+
+func describeEntry(e *pb.Entry) string {
+	if len(e.Data) == 0 {
+		return fmt.Sprintf("[%d/%d null]", e.Index, e.Term)
+	}
+	b, err := ReadEntry(e)
+	if err != nil {
+		return fmt.Sprintf("[%d/%d malformed]", e.Index, e.Term)
+	}
+	return fmt.Sprintf("[%d/%d %s x%d]", e.Index, e.Term, b.Digest().Short(), len(b.Requests))
+}
+
+// Granted tells whether a frame grants a vote: the one promise that members of
+// Raft make to each other, and that nobody can prove.
+func Granted(frame []byte) (voter, candidate consensus.ReplicaID, term consensus.View, ok bool) {
+	m, err := DecodeMessage(frame)
+	if err != nil || m.Type != pb.MsgVoteResp || m.Reject || m.From == 0 || m.To == 0 {
+		return 0, 0, 0, false
+	}
+	return consensus.ReplicaID(m.From - 1), consensus.ReplicaID(m.To - 1), consensus.View(m.Term), true
+}
+
+// spoken are the messages that members say to each other; all others are the
+// library's talk with itself.
+func spoken(t pb.MessageType) bool {
+	switch t {
+	case pb.MsgApp, pb.MsgAppResp, pb.MsgVote, pb.MsgVoteResp, pb.MsgPreVote, pb.MsgPreVoteResp, pb.MsgHeartbeat, pb.MsgHeartbeatResp, pb.MsgSnap:
+		return true
+	}
+	return false
+}
