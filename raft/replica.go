@@ -2,8 +2,6 @@ package raft
 
 import (
 	"fmt"
-	"io"
-	"log"
 	"math/rand/v2"
 
 	"go.etcd.io/raft/v3"
@@ -60,7 +58,7 @@ func (r *replica) connect(applied consensus.Seq) error {
 		ID: id(r.id), ElectionTick: r.cfg.Election, HeartbeatTick: r.cfg.Heartbeat, Storage: r.store,
 		Applied: uint64(applied), MaxSizePerMsg: maxAppendBytes, MaxInflightMsgs: 64, MaxCommittedSizePerReady: 1 << 62,
 		PreVote: r.cfg.PreVote, CheckQuorum: r.cfg.CheckQuorum, DisableProposalForwarding: true,
-		Logger: &raft.DefaultLogger{Logger: log.New(io.Discard, "", 0)},
+		Logger: silent{},
 	})
 	r.node = node
 	return err
