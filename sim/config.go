@@ -39,6 +39,9 @@ type Config struct {
 	RealKeys bool       // Ed25519 instead of keyed hashes
 	Trace    io.Writer  // one readable line per event; may be nil
 	Watch    func(Step) // hears of everything, for charts; may be nil
+	// Linger is how long a run that something was violated in goes on, so that
+	// a watcher sees what comes of it.
+	Linger consensus.Time
 }
 
 // Trust is how much may go wrong, and who is believed.

@@ -17,3 +17,10 @@ func (w *World) Statuses() []consensus.Status {
 	}
 	return all
 }
+
+// linger lets what a violation brings about happen.
+func (w *World) linger() {
+	end := w.clock.now + w.cfg.Linger
+	for w.checks.ended && w.clock.now < end && w.clock.advance() {
+	}
+}

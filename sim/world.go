@@ -188,6 +188,7 @@ func (w *World) Run() Result {
 		}
 		w.storm()
 		w.calm()
+		w.linger()
 	})
 	w.stats.Virtual = w.clock.now - dawn
 	w.stats.Lost = w.net.lost
