@@ -1,8 +1,10 @@
 package trial
 
 import (
+	"fmt"
 	"math"
 
+	"quorate/check"
 	"quorate/consensus"
 	"quorate/crypto"
 	"quorate/sim"
@@ -14,8 +16,11 @@ const maxDecisive = 600
 // decisive picks the steps that show why a run ended as it did: those about one
 // slot, with the view changes, faults and executions between its first step and
 // the one that settled it.
-func decisive(steps []sim.Step, read Reader, o *Outcome) []sim.Step {
+func decisive(steps []sim.Step, read Reader, traitors []sim.Traitor, o *Outcome) []sim.Step {
 	p := newPlot(steps, read)
+	for _, t := range traitors {
+		p.traitor[fmt.Sprintf("R%d", t.Replica)] = true
+	}
 	p.slot = p.focus(o)
 	p.scope(o)
 	var out []sim.Step
@@ -39,10 +44,11 @@ type plot struct {
 	requests   map[crypto.Digest]bool // that were proposed for the slot
 	view       consensus.View         // the highest in which the slot was spoken of
 	checkpoint bool                   // the dispute is about a checkpoint
+	traitor    map[string]bool        // what these do from the start needs no step of its own
 }
 
 func newPlot(steps []sim.Step, read Reader) *plot {
-	p := &plot{steps: steps, said: make([]Saying, len(steps)), requests: map[crypto.Digest]bool{}}
+	p := &plot{steps: steps, said: make([]Saying, len(steps)), requests: map[crypto.Digest]bool{}, traitor: map[string]bool{}}
 	for i, s := range steps {
 		if len(s.Frame) > 0 {
 			p.said[i], _ = read(s.Frame)
@@ -57,6 +63,9 @@ func (p *plot) focus(o *Outcome) consensus.Seq {
 	if o.Verdict.Forked {
 		return o.Verdict.ForkAt
 	}
+	if o.Deceived {
+		return p.lie(o)
+	}
 	if !o.Live {
 		return p.height() + 1
 	}
@@ -69,6 +78,18 @@ func (p *plot) focus(o *Outcome) consensus.Seq {
 		}
 	}
 	return 1
+}
+
+// lie is the slot whose result the first deceived client believed.
+func (p *plot) lie(o *Outcome) consensus.Seq {
+	for _, v := range o.Verdict.Violations {
+		for _, s := range p.steps {
+			if v.Kind == check.Deceived && s.Kind == sim.StepBelieve && s.At == v.At {
+				return s.Seq
+			}
+		}
+	}
+	return p.disputed()
 }
 
 // height is the highest slot that anybody executed.
@@ -125,8 +146,8 @@ func (p *plot) scope(o *Outcome) {
 		}
 		switch {
 		case s.Seq != p.slot:
-		case s.Kind == sim.StepExecute && !executions[s.From]:
-			executions[s.From], executed = true, s.At
+		case (s.Kind == sim.StepExecute || s.Kind == sim.StepNote) && !executions[s.From+string(s.Kind)]:
+			executions[s.From+string(s.Kind)], executed = true, s.At
 		case s.Kind == sim.StepBelieve && believed == 0:
 			believed = s.At
 		}
@@ -139,7 +160,7 @@ func (p *plot) scope(o *Outcome) {
 	p.begin = first
 	if o.Verdict.Forked {
 		p.end = executed
-	} else if o.Live {
+	} else if o.Live || o.Deceived {
 		p.end = max(executed, believed)
 	}
 	for i, s := range p.steps {
@@ -159,15 +180,18 @@ func (p *plot) asks(s Saying) bool {
 	return s.Kind == "REQUEST" && (len(p.requests) == 0 || p.requests[s.Request[0]])
 }
 
+// underWay is how long after the end what was sent before may still arrive.
+const underWay = 20 * sim.Millisecond
+
 // wants reports whether a step belongs to the story.
 func (p *plot) wants(s sim.Step, said Saying) bool {
 	switch s.Kind {
 	case sim.StepFault:
-		return s.At <= p.end
-	case sim.StepExecute, sim.StepBelieve:
+		return s.At <= p.end && (s.At > 0 || !p.traitor[s.From])
+	case sim.StepExecute, sim.StepBelieve, sim.StepNote:
 		return s.Seq == p.slot && s.At <= p.end
 	case sim.StepSend, sim.StepDeliver:
-		if s.At < p.begin || s.At > p.end {
+		if s.At < p.begin || s.At > p.end && (s.Kind == sim.StepSend || s.At > p.end+underWay) {
 			return false
 		}
 		switch said.Kind {

@@ -37,7 +37,7 @@ func newRecorder() *recorder { return &recorder{seen: map[saidOnce]int{}} }
 
 // watch takes one step. Repetitions of a frame over the same link add nothing.
 func (r *recorder) watch(s sim.Step) {
-	if len(r.steps) >= maxRecorded || s.Kind == sim.StepNote {
+	if len(r.steps) >= maxRecorded || s.Kind == sim.StepNote && (s.Note == nil || s.Note.Kind != consensus.Committed) {
 		return
 	}
 	if s.Kind == sim.StepSend || s.Kind == sim.StepDeliver {

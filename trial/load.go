@@ -1,0 +1,275 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"quorate/app/kv"
+	"quorate/byzantine"
+	"quorate/check"
+	"quorate/client"
+	"quorate/client/session"
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/p2p"
+	"quorate/sim"
+	"quorate/testnet"
+)
+
+// caller is one honest client of a real run. It writes down each call before it
+// is made and each result that it believes.
+type caller struct {
+	index    int
+	client   *client.Client
+	history  *check.Writer
+	file     *os.File
+	dice     *rand.Rand
+	counter  int // of the counter that is its own
+	asked    int
+	answered int
+}
+
+// run drives the load while the events happen, and notes how it ended.
+func (r *real) run(ctx context.Context, out *Outcome) error {
+	callers, err := r.callers(ctx)
+	defer func() {
+		for _, c := range callers {
+			_ = c.client.Close()
+			_ = c.file.Close() // each entry was written when it was made
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	r.begun = time.Now()
+	limit := time.Duration(r.lastEvent() + r.spec.settle(&sim.Timing{Tick: consensus.Time(realTick), PatienceCap: int(realCap / realTick)}))
+	within, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	villains, stopVillains := context.WithCancel(within)
+	defer stopVillains()
+	happened := make(chan error, 1)
+	go func() { happened <- r.happen(within) }()
+	var load, bad sync.WaitGroup
+	for i, text := range r.spec.Villains {
+		v, err := r.villain(villains, i, text)
+		if err != nil {
+			return err
+		}
+		bad.Go(v)
+	}
+	for _, c := range callers {
+		load.Go(func() { c.work(within, r) })
+	}
+	load.Wait()
+	stopVillains()
+	bad.Wait()
+	return r.ended(ctx, callers, happened, cancel, out)
+}
+
+// ended notes how the load ended.
+func (r *real) ended(ctx context.Context, callers []*caller, happened chan error, cancel context.CancelFunc, out *Outcome) error {
+	out.Live = true
+	for _, c := range callers {
+		out.Asked, out.Answered = out.Asked+c.asked, out.Answered+c.answered
+		out.Live = out.Live && c.answered == r.spec.Invoked
+		if err := c.history.Err(); err != nil {
+			return fmt.Errorf("history of client %d: %w", c.index, err)
+		}
+	}
+	out.Elapsed = consensus.Time(time.Since(r.begun))
+	for _, s := range r.cluster.Statuses(ctx) {
+		if s.Report == nil {
+			continue
+		}
+		out.Statuses = append(out.Statuses, s.Report.Status)
+		if !r.spec.lies(s.Report.Replica) {
+			out.Views = max(out.Views, s.Report.View)
+		}
+	}
+	cancel()
+	if err := <-happened; err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// lies reports whether a replica is a traitor.
+func (s *Spec) lies(id consensus.ReplicaID) bool {
+	for _, t := range s.Traitors {
+		if t.Replica == id {
+			return true
+		}
+	}
+	return false
+}
+
+// lastEvent is when the last fault or act is over.
+func (r *real) lastEvent() (last consensus.Time) {
+	for _, e := range r.events() {
+		last = max(last, e.at)
+	}
+	return last
+}
+
+// callers dials for each client, with a key and a history of its own.
+func (r *real) callers(ctx context.Context) ([]*caller, error) {
+	if err := os.MkdirAll(r.cluster.Histories(), 0o700); err != nil {
+		return nil, err
+	}
+	var all []*caller
+	for i := range r.spec.Clients {
+		c, err := r.caller(ctx, i)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+func (r *real) caller(ctx context.Context, i int) (*caller, error) {
+	seed, err := testnet.ReadKey(r.cluster.ClientKeys()[i], nil)
+	if err != nil {
+		return nil, err
+	}
+	g := &r.cluster.Founding.Genesis
+	file, err := os.Create(filepath.Join(r.cluster.Histories(), strconv.Itoa(i)+".transcript"))
+	if err != nil {
+		return nil, err
+	}
+	history, err := check.NewWriter(file, check.Header{Cluster: g.ID(), Client: true, Key: crypto.PublicOf(seed), Life: 1})
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	c, err := client.Dial(ctx, client.Config{
+		Genesis: g, Key: seed, Addresses: r.cluster.Addresses(),
+		Session: session.Config{Patience: consensus.Time(realPatience) / 2, MaxPatience: consensus.Time(realCap)},
+	})
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &caller{index: i, client: c, history: history, file: file, dice: rand.New(rand.NewPCG(r.spec.Seed, uint64(i)))}, nil
+}
+
+// sharedKeys is how many keys all callers write to.
+const sharedKeys = 3
+
+// work makes the calls, one after the other.
+func (c *caller) work(ctx context.Context, r *real) {
+	for c.asked < r.spec.Invoked {
+		op := c.operation()
+		c.asked++
+		number := uint64(c.asked)
+		if c.history.Write(&check.Entry{Kind: check.EntryInvoked, At: wall(), Number: number, Bytes: op}) != nil {
+			return
+		}
+		result, err := c.client.Invoke(ctx, op)
+		if err != nil {
+			return // what was not answered stays open: it may have been executed or not
+		}
+		c.answered++
+		if c.history.Write(&check.Entry{Kind: check.EntryReturned, At: wall(), Number: number, Seq: result.Seq, Result: result.Result}) != nil {
+			return
+		}
+		c.learn(op, result.Result)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Duration(5+c.dice.IntN(20)) * time.Millisecond):
+		}
+	}
+}
+
+// operation draws the next call: values are unique, and a counter of its own
+// shows what was executed twice.
+func (c *caller) operation() []byte {
+	key := fmt.Appendf(nil, "k%d", c.dice.IntN(sharedKeys))
+	switch c.dice.IntN(4) {
+	case 0:
+		return kv.Get(key)
+	case 1:
+		expect := kv.None
+		if c.counter > 0 {
+			expect = kv.Some(fmt.Appendf(nil, "%d", c.counter))
+		}
+		return kv.CompareAndSwap(fmt.Appendf(nil, "c%d", c.index), expect, kv.Some(fmt.Appendf(nil, "%d", c.counter+1)))
+	}
+	return kv.Put(key, fmt.Appendf(nil, "client %d, call %d", c.index, c.asked))
+}
+
+// learn counts its own counter.
+func (c *caller) learn(op []byte, result consensus.Result) {
+	if o, err := kv.Decode(op); err != nil || o.Kind != kv.KindSwap || result.Code != consensus.ResultOK {
+		return
+	}
+	if swapped, err := kv.ParseSwap(result.Data); err == nil && swapped.Done {
+		c.counter++
+	}
+}
+
+// wall is the clock of histories and transcripts: that of the machine.
+func wall() consensus.Time { return consensus.Time(time.Now().UnixNano()) }
+
+// villainEvery is how often a villain has its turn.
+const villainEvery = 20 * time.Millisecond
+
+// villain connects a misbehaving client; it has a key that the genesis admits,
+// from the other end of the pool.
+func (r *real) villain(ctx context.Context, i int, text string) (func(), error) {
+	spec, err := byzantine.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSpec, err)
+	}
+	keys := r.cluster.ClientKeys()
+	if r.spec.Clients+i >= len(keys) {
+		return nil, fmt.Errorf("%w: %d clients and %d villains: a real cluster has keys for %d", ErrSpec, r.spec.Clients, len(r.spec.Villains), len(keys))
+	}
+	seed, err := testnet.ReadKey(keys[len(keys)-1-i], nil)
+	if err != nil {
+		return nil, err
+	}
+	g := r.cluster.Founding.Genesis
+	n := 0
+	v, err := byzantine.NewVillain(g, crypto.NewSigner(seed), spec, r.spec.Seed, func() []byte {
+		n++
+		return kv.Put([]byte("villain"), fmt.Appendf(nil, "%d", n))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSpec, err)
+	}
+	var members []p2p.Member
+	for id, address := range r.cluster.Addresses() {
+		members = append(members, p2p.Member{Replica: consensus.ReplicaID(id), Key: g.Replicas[id], Addr: address})
+	}
+	hear := func(consensus.ReplicaID, [][]byte) {
+		if v.Deaf() {
+			<-ctx.Done()
+		}
+	}
+	network, err := p2p.Dial(ctx, p2p.ClientConfig{Key: seed[:], Cluster: g.ID(), Members: members, Receive: hear})
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		turns := time.NewTicker(villainEvery)
+		defer turns.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				_ = network.Close()
+				return
+			case <-turns.C:
+			}
+			for _, p := range v.Next(wall()) {
+				network.Send(p.To, p.Bytes)
+			}
+		}
+	}, nil
+}

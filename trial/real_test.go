@@ -1,0 +1,78 @@
+package trial
+
+import (
+	"errors"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"quorate/check"
+	"quorate/consensus"
+	"quorate/internal/netlab"
+	"quorate/sim"
+	"quorate/testnet"
+)
+
+// real runs a spec as processes and makes sure that none of them is left.
+func realRun(t *testing.T, s Spec) Outcome {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "net")
+	out, err := Real(t.Context(), s, Options{Dir: dir, Progress: func(text string) { t.Log(text) }})
+	if errors.Is(err, netlab.ErrUnavailable) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := testnet.Open(dir); err != nil || c.AnyRunning() {
+		t.Errorf("processes are left, %v", err)
+	}
+	for _, v := range out.Verdict.Violations {
+		t.Log(v)
+	}
+	return out
+}
+
+// TestRealTraitor: one equivocating primary and one lying client do no harm,
+// and the transcripts convict the first.
+func TestRealTraitor(t *testing.T) {
+	out := realRun(t, Spec{
+		Protocol: "pbft", Replicas: 4, Invoked: 25, Seed: 1, Villains: []string{"conflict"},
+		Traitors: []sim.Traitor{{Replica: 0, Acts: []sim.Act{{Behaviours: []string{"equivocate"}}}}},
+		Faults:   []sim.Fault{{At: 200 * sim.Millisecond, Lasts: 300 * sim.Millisecond, Kind: sim.FaultPause, Replicas: []consensus.ReplicaID{2}}},
+	})
+	if out.Word() != Live || out.Answered != 50 || out.Verdict.Linearizable != check.Yes || out.Views == 0 {
+		t.Errorf("%s: %d of %d answered, linearizable %s, view %d", out.Word(), out.Answered, out.Asked, out.Verdict.Linearizable, out.Views)
+	}
+	if len(out.Verdict.Culprits) != 1 || out.Verdict.Culprits[0] != 0 {
+		t.Errorf("culprits %v", out.Verdict.Culprits)
+	}
+}
+
+// TestRealFork: with two colluders of four the real thing forks, too.
+func TestRealFork(t *testing.T) {
+	out := realRun(t, Spec{
+		Protocol: "pbft", Replicas: 4, Invoked: 5, Seed: 1, Gang: true, Settle: sim.Second,
+		Traitors: []sim.Traitor{{Replica: 0, Acts: []sim.Act{{Behaviours: []string{"fork"}}}}, {Replica: 3, Acts: []sim.Act{{Behaviours: []string{"fork"}}}}},
+	})
+	if out.Word() != Forked || len(out.Verdict.Culprits) != 2 {
+		t.Errorf("%s, culprits %v", out.Word(), out.Verdict.Culprits)
+	}
+}
+
+// TestRealRefusesWhatCannotBe: before anything is started.
+func TestRealRefusesWhatCannotBe(t *testing.T) {
+	for want, s := range map[string]Spec{
+		"choose \"pbft\"": {Protocol: "paxos", Replicas: 4},
+		"between 1 and":   {Protocol: "pbft"},
+		"no such":         {Protocol: "pbft", Replicas: 4, Traitors: []sim.Traitor{{Replica: 0, Acts: []sim.Act{{Behaviours: []string{"sing"}}}}}},
+		"keys for":        {Protocol: "pbft", Replicas: 4, Clients: 60},
+		"no replica 7":    {Protocol: "pbft", Replicas: 4, Traitors: []sim.Traitor{{Replica: 7, Acts: []sim.Act{{Behaviours: []string{"silent"}}}}}},
+	} {
+		dir := filepath.Join(t.TempDir(), strconv.Itoa(len(want)))
+		if _, err := Real(t.Context(), s, Options{Dir: dir}); !errors.Is(err, ErrSpec) || !strings.Contains(err.Error(), want) {
+			t.Errorf("want an error about %q, got %v", want, err)
+		}
+	}
+}
