@@ -268,3 +268,48 @@ func TestEveryVoteIsOnDisk(t *testing.T) {
 		}
 	}
 }
+
+// §2: the first vote of a signer stands: a second one neither counts nor takes
+// the first away [B10].
+func TestFirstVoteStands(t *testing.T) {
+	l := newLab(t, 4)
+	a, b := l.propose(0, 1, l.now, l.request()), l.propose(0, 1, l.now, l.request())
+	l.give(2, consensus.ReplicaPeer(0), a.Frame)
+	for _, k := range []message.Kind{message.PrepareKind, message.CommitKind} {
+		l.give(2, consensus.ReplicaPeer(3), l.vote(3, k, 0, 1, a.Digest))
+		l.give(2, consensus.ReplicaPeer(3), l.vote(3, k, 0, 1, b.Digest))
+		l.give(2, consensus.ReplicaPeer(3), l.vote(3, k, 0, 1, b.Digest))
+	}
+	s := l.desks[2].engine.log.slots[1]
+	for name, votes := range map[string]*ballot{"PREPAREs": &s.prepares, "COMMITs": &s.commits} {
+		if votes.votes[3] == nil || votes.votes[3].Digest != a.Digest || votes.count(b.Digest) != 0 {
+			t.Errorf("%s of the second proposal count, or the first is gone", name)
+		}
+	}
+}
+
+// §4: q-1 PREPAREs beside the proposal prepare, q COMMITs commit, and one fewer
+// does nothing.
+func TestEveryVoteIsNeeded(t *testing.T) {
+	l := newLab(t, 7)
+	a := l.propose(0, 1, l.now, l.request())
+	l.give(1, consensus.ReplicaPeer(0), a.Frame)
+	q := l.rules.System.Quorum()
+	s := l.desks[1].engine.log.slots[1]
+	for voters := 2; voters < q; voters++ { // the proposal and this replica's own are there
+		if s.prepared != nil {
+			t.Fatalf("prepared with %d of %d", voters, q)
+		}
+		l.give(1, consensus.ReplicaPeer(consensus.ReplicaID(voters)), l.vote(voters, message.PrepareKind, 0, 1, a.Digest))
+	}
+	if s.prepared == nil || len(s.prepared.Signed) != q {
+		t.Fatalf("not prepared with %d votes", q)
+	}
+	for voters := 1; voters < q; voters++ {
+		if s.committed != nil {
+			t.Fatalf("committed with %d of %d", voters, q)
+		}
+		l.give(1, consensus.ReplicaPeer(consensus.ReplicaID(voters+1)), l.vote(voters+1, message.CommitKind, 0, 1, a.Digest))
+	}
+	l.wantExecuted(1, 1)
+}
