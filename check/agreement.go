@@ -87,6 +87,8 @@ func (j *Judge) committed(at consensus.Time, r consensus.ReplicaID, c *consensus
 func (j *Judge) agreed(at consensus.Time, r consensus.ReplicaID, c *consensus.Commit) {
 	if clash := compare(j.agreement.batches, c.Seq, r, c.Digest); clash != "" {
 		j.fork(at, c.Seq, "different batches at %d: %s", c.Seq, clash)
+	} else if voted, ok := j.ballots.decided[box{kind: kindCommit, seq: c.Seq}]; ok && voted != c.Digest {
+		j.fork(at, c.Seq, "at %d R%d executes %s, and there is a certificate for %s", c.Seq, r, c.Digest.Short(), voted.Short())
 	}
 	if due := j.next[r]; due != 0 && c.Seq > due {
 		j.violate(at, Divergence, "%s executes %d where %d follows", name(r), c.Seq, due)

@@ -59,7 +59,7 @@ func Replay(c Case, logs []Log) (Verdict, error) {
 	if err := r.all(); err != nil {
 		return Verdict{}, err
 	}
-	r.judge.partial = r.again == nil || r.digests || len(r.again.waiting) > 0
+	r.judge.partial = r.again == nil || r.digests || len(r.heard) == 0 || len(r.again.waiting) > 0
 	for _, last := range r.heard {
 		r.judge.until = min(r.judge.until, last)
 	}
