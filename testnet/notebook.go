@@ -23,7 +23,8 @@ type notebook struct {
 	dropped uint64
 }
 
-// add leaves entries. What finds no room is dropped and counted.
+// add leaves entries. What finds no room is dropped and counted, and so is all
+// that follows until somebody takes: a record with one gap can be judged.
 func (n *notebook) add(entries ...check.Entry) {
 	if len(entries) == 0 {
 		return
@@ -32,7 +33,7 @@ func (n *notebook) add(entries ...check.Entry) {
 	defer n.mu.Unlock()
 	for i := range entries {
 		size := sizeOf(&entries[i])
-		if len(n.entries) >= maxWaiting || n.bytes+size > maxWaitingBytes {
+		if n.dropped > 0 || len(n.entries) >= maxWaiting || n.bytes+size > maxWaitingBytes {
 			n.dropped++
 			continue
 		}

@@ -87,26 +87,26 @@ func (s *scribe) run(quit <-chan struct{}) {
 	}
 }
 
-// write writes what waits. It is all lost while the disk refuses.
+// write writes what waits. It is all lost while the disk refuses. What was
+// dropped came behind all that waits.
 func (s *scribe) write() {
 	entries, dropped := s.recorder.book.take(s.spare)
 	s.spare = entries
-	if !s.failed.IsZero() && time.Since(s.failed) < retryAfter {
-		s.lose(uint64(len(entries)) + dropped)
-		return
-	}
-	if dropped > 0 || !s.failed.IsZero() {
-		s.lose(dropped)
-		if s.failing(s.gap()) {
-			s.lose(uint64(len(entries)))
+	if !s.failed.IsZero() {
+		if time.Since(s.failed) < retryAfter || s.failing(s.gap()) {
+			s.lose(uint64(len(entries)) + dropped)
 			return
 		}
 	}
 	for i := range entries {
 		if s.failing(s.entry(&entries[i])) {
-			s.lose(uint64(len(entries) - i))
+			s.lose(uint64(len(entries)-i) + dropped)
 			return
 		}
+	}
+	if dropped > 0 {
+		s.lose(dropped)
+		s.failing(s.gap())
 	}
 	s.failing(s.shelf.flush())
 }
@@ -139,6 +139,9 @@ func (s *scribe) turn() (err error) {
 // gap begins a file after a loss, as if the replica had been started again:
 // what follows need not go on where the record stopped.
 func (s *scribe) gap() error {
+	if !s.failed.IsZero() {
+		_ = s.shelf.close() // what it still has is lost with the rest
+	}
 	if err := s.turn(); err != nil {
 		return err
 	}

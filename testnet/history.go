@@ -1,0 +1,92 @@
+package testnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"quorate/check"
+	"quorate/client"
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// History is what one client key's callers ask and believe, written down for
+// judges: every call before it is made, every result when it is believed. Safe
+// for concurrent use.
+type History struct {
+	mu     sync.Mutex
+	file   *os.File
+	writer *check.Writer
+	calls  uint64
+}
+
+// NewHistory begins a history in a new file. Histories in Cluster.Histories,
+// with names that HistoryFile makes, are judged with the cluster.
+func NewHistory(path string, g *consensus.Genesis, key crypto.PublicKey) (*History, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	w, err := check.NewWriter(f, check.Header{Cluster: g.ID(), Client: true, Key: key, Life: uint64(now())})
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &History{file: f, writer: w}, nil
+}
+
+// HistoryFile is where the history of a client goes that begins now.
+func (c *Cluster) HistoryFile(key crypto.PublicKey) string {
+	return filepath.Join(c.Histories(), fmt.Sprintf("%s-%d%s", key.Short(), now(), volumeSuffix))
+}
+
+// Of makes an invoker whose calls are written down.
+func (h *History) Of(inner client.Invoker) client.Invoker { return historian{h, inner} }
+
+// historian is an invoker with a history.
+type historian struct {
+	history *History
+	inner   client.Invoker
+}
+
+// Invoke implements client.Invoker. A call whose beginning cannot be written
+// down is not made: a judge would take its effect for nobody's.
+func (i historian) Invoke(ctx context.Context, op []byte) (client.Result, error) {
+	number, err := i.history.begin(op)
+	if err != nil {
+		return client.Result{}, err
+	}
+	r, err := i.inner.Invoke(ctx, op)
+	if err != nil {
+		return r, err
+	}
+	return r, i.history.end(number, &r)
+}
+
+// begin writes a call down and numbers it.
+func (h *History) begin(op []byte) (uint64, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.calls++
+	return h.calls, h.writer.Write(&check.Entry{Kind: check.EntryInvoked, At: now(), Number: h.calls, Bytes: op})
+}
+
+// end writes down what its caller believes.
+func (h *History) end(number uint64, r *client.Result) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.writer.Write(&check.Entry{Kind: check.EntryReturned, At: now(), Number: number, Seq: r.Seq, Result: r.Result})
+}
+
+// Close ends the history.
+func (h *History) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return errors.Join(h.writer.Err(), h.file.Close())
+}

@@ -1,0 +1,169 @@
+package testnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"quorate/check"
+	"quorate/client"
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/evidence"
+)
+
+// loaded runs a cluster that writes everything down, with a few writes and
+// reads whose history is kept, and stops it.
+func loaded(t *testing.T, level string, during func(c *Cluster)) *Cluster {
+	t.Helper()
+	c := made(t, Options{Seed: "judged", Adjust: func(g *consensus.Genesis) { g.CheckpointInterval, g.Window = 4, 16 },
+		Settings: func(_ int, h *HomeConfig) { h.Record.Level, h.Engine.Patience = level, Duration(4e8) }})
+	if err := c.Corrupt(0, []string{"equivocate"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Up(); err != nil {
+		t.Fatal(err)
+	}
+	ready(t, c)
+	seed, err := ReadKey(c.ClientKey(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := NewHistory(c.HistoryFile(crypto.PublicOf(seed)), &c.Founding.Genesis, crypto.PublicOf(seed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cl, err := client.Dial(t.Context(), client.Config{Genesis: &c.Founding.Genesis, Key: seed, Addresses: c.Addresses()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	load(t, client.KV{Invoker: h.Of(cl)}, 1)
+	if during != nil {
+		during(c)
+	}
+	load(t, client.KV{Invoker: h.Of(cl)}, 2)
+	if err := errors.Join(cl.Close(), h.Close(), c.Down()); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// load puts and gets, some at the same time.
+func load(t *testing.T, store client.KV, round int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), ReadyWithin)
+	defer cancel()
+	var callers sync.WaitGroup
+	for caller := range 3 {
+		callers.Go(func() {
+			for i := range 4 {
+				if _, err := store.Put(ctx, []byte("key"), fmt.Appendf(nil, "%d %d %d", round, caller, i)); err != nil {
+					t.Errorf("put: %v", err)
+				}
+				if _, _, err := store.Get(ctx, []byte("key")); err != nil {
+					t.Errorf("get: %v", err)
+				}
+			}
+		})
+	}
+	callers.Wait()
+}
+
+// judged is the verdict on a cluster.
+func judged(t *testing.T, c *Cluster, suspects []consensus.ReplicaID) check.Verdict {
+	t.Helper()
+	logs, err := c.Logs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := Judge(&c.Founding, logs, suspects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// TestEverythingWrittenDownIsJudged: a run with a liar, a crash and a lost disk
+// is safe and linearizable, its batches are executed again, and the liar is
+// named.
+func TestEverythingWrittenDownIsJudged(t *testing.T) {
+	c := loaded(t, RecordAll, func(c *Cluster) {
+		if err := errors.Join(c.Kill(3), c.Restart(3)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	v := judged(t, c, c.Turned())
+	if !v.Safe() || v.Linearizable != check.Yes || v.Executed == 0 || !slices.Equal(v.Culprits, []consensus.ReplicaID{0}) {
+		t.Fatalf("the verdict is %+v", v)
+	}
+	// The same, with a client that says to have read what nobody wrote.
+	key := c.Founding.Genesis.Clients[1].Key
+	h, err := NewHistory(c.HistoryFile(key), &c.Founding.Genesis, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (client.KV{Invoker: h.Of(liar{})}).Put(t.Context(), []byte("key"), []byte("never")); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if v := judged(t, c, c.Turned()); v.Safe() {
+		t.Errorf("a result that nobody gave was believed, and the verdict is %+v", v)
+	}
+}
+
+// liar answers at once, from a height that is executed.
+type liar struct{}
+
+func (liar) Invoke(context.Context, []byte) (client.Result, error) {
+	return client.Result{Result: consensus.Result{Data: []byte("revision")}, Seq: 1}, nil
+}
+
+// TestVotesAloneNameTheLiar: without batches there is agreement and evidence,
+// and nothing is said about what was done.
+func TestVotesAloneNameTheLiar(t *testing.T) {
+	c := loaded(t, RecordVotes, nil)
+	v := judged(t, c, c.Turned())
+	if !v.Safe() || v.Linearizable == check.No || v.Executed != 0 || !slices.Equal(v.Culprits, []consensus.ReplicaID{0}) {
+		t.Fatalf("the verdict is %+v", v)
+	}
+	for _, e := range v.Evidence {
+		paths, err := SaveEvidence(t.TempDir(), []evidence.Entry{e})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err := ReadEvidence(paths[0], &c.Founding); err != nil || p.Err != nil || p.Fault != e.Fault {
+			t.Errorf("%v reads back as %+v, %v", e.Fault, p, err)
+		}
+	}
+	if _, err := Judge(&c.Founding, nil, nil); !errors.Is(err, check.ErrLog) {
+		t.Errorf("nothing to judge: %v", err)
+	}
+	other := made(t, Options{Seed: "other"})
+	logs, err := c.Logs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Judge(&other.Founding, logs, nil); !errors.Is(err, check.ErrLog) {
+		t.Errorf("logs of another cluster: %v", err)
+	}
+	extra := filepath.Join(c.Home(1), transcriptName, "000099"+volumeSuffix)
+	for text, whole := range map[string]bool{"": true, strings.Repeat("nonsense", 1<<10): false} {
+		if err := os.WriteFile(extra, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if logs, err = c.Logs(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Judge(&c.Founding, logs, c.Turned()); (err == nil) != whole || !whole && !errors.Is(err, check.ErrLog) {
+			t.Errorf("a log that begins %.8q: %v", text, err)
+		}
+	}
+}
