@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"quorate/consensus"
 )
@@ -21,6 +22,7 @@ const dawn = consensus.Time(1767225600 * 1e9)
 // draws one; a test may change it before New.
 type Config struct {
 	Seed     uint64
+	Genre    Genre  // what it was drawn for; has no effect
 	Protocol string // the genesis' protocol
 	Replicas int
 	Trust    Trust
@@ -111,6 +113,8 @@ const (
 	Wipe      HazardKind = "wipe"       // one replica loses its disk
 	Tempest   HazardKind = "tempest"    // loss rises to half of everything for a while
 	Relaunch  HazardKind = "relaunch"   // one client loses its process, and comes back with a higher epoch
+	Swizzle   HazardKind = "swizzle"    // links stop one by one, and come back in another order
+	Hunt      HazardKind = "hunt"       // whoever is primary is cut off, in several views in a row
 )
 
 // Hazard is one class of faults at one rate.
@@ -120,24 +124,19 @@ type Hazard struct {
 	Lasts consensus.Time // at most, each
 }
 
-// FromSeed draws a configuration for a protocol that tolerates f = (n-1)/3
-// faults of any kind. Sizes are small, because trouble lives at the edges of
-// intervals and windows, and rates are log-uniform, because nobody knows the
-// interesting ones.
-func FromSeed(seed uint64) Config {
+// WithoutTraitors draws a system in which nobody lies, for tests of what
+// crashes, disks and networks do, and for protocols that tolerate no more.
+func WithoutTraitors(seed uint64) Config {
 	r := newStream(seed, "config")
 	n := pick(r, 4, 4, 4, 4, 5, 6, 7, 10)
 	k := 2 + consensus.Seq(r.upTo(8))
 	c := Config{
-		Seed: seed, Protocol: "pbft", Replicas: n, Trust: Trust{Faults: (n - 1) / 3, Replies: (n-1)/3 + 1},
+		Seed: seed, Genre: GenreBenign, Protocol: "pbft", Replicas: n, Trust: Trust{Faults: (n - 1) / 3, Replies: (n-1)/3 + 1},
 		Interval: k, Window: k * consensus.Seq(2+r.upTo(2)),
 		Timing:   drawTiming(r),
 		Network:  drawWeather(r),
 		RealKeys: r.chance(million / 100),
-		Disk: Disks{
-			Sync: logUniform(r, Millisecond/10, 7), Execute: logUniform(r, Millisecond/100, 9),
-			Segment: 1 + r.upTo(15), Holes: r.chance(million / 3),
-		},
+		Disk:     drawDisks(r),
 	}
 	c.Limits = consensus.DefaultLimits()
 	c.Limits.BatchRequests = pick(r, 1, 2, 4, 16, 64)
@@ -147,10 +146,8 @@ func FromSeed(seed uint64) Config {
 		ValueBytes: pick(r, 8, 64, 1024), Keys: 1 + r.upTo(7),
 		Timeout: consensus.Time(c.Timing.Patience) * c.Timing.Tick / 2,
 	}
-	// The load lasts about as long as the storm, else the hazards would
-	// strike an idle system.
 	c.Workload.Think = c.Timing.Storm * consensus.Time(c.Workload.Callers) / consensus.Time(c.Workload.Invoked)
-	c.Hazards = drawHazards(r, c.Timing.Storm)
+	c.Hazards = drawHazards(r, c.Timing.Storm, plainHazards)
 	return c
 }
 
@@ -209,10 +206,16 @@ func drawWeather(r *stream) Weather {
 	return w
 }
 
+// plainHazards are drawn from without traitors, and allHazards beside them.
+var (
+	plainHazards = []HazardKind{Crash, PowerLoss, Pause, Partition, OneWay, Isolate, SlowDisk, SlowRun, Wipe, Tempest, Relaunch}
+	allHazards   = slices.Concat(plainHazards, []HazardKind{Swizzle})
+)
+
 // drawHazards enables a random subset of the classes, each at its own rate.
-func drawHazards(r *stream, storm consensus.Time) []Hazard {
+func drawHazards(r *stream, storm consensus.Time, kinds []HazardKind) []Hazard {
 	var hs []Hazard
-	for _, kind := range []HazardKind{Crash, PowerLoss, Pause, Partition, OneWay, Isolate, SlowDisk, SlowRun, Wipe, Tempest, Relaunch} {
+	for _, kind := range kinds {
 		enabled := r.chance(million / 3)
 		h := Hazard{Kind: kind, Every: logUniform(r, storm/16, 5), Lasts: logUniform(r, 50*Millisecond, 7)}
 		if enabled {
@@ -224,6 +227,26 @@ func drawHazards(r *stream, storm consensus.Time) []Hazard {
 
 // String is the configuration on one line.
 func (c *Config) String() string {
-	return fmt.Sprintf("seed=%d n=%d f=%d k=%d l=%d batch=%d clients=%dx%d hazards=%v",
-		c.Seed, c.Replicas, c.Trust.Faults, c.Interval, c.Window, c.Limits.BatchRequests, c.Workload.Clients, c.Workload.Callers, c.Hazards)
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed=%d %s n=%d f=%d k=%d l=%d batch=%d clients=%dx%d hazards=%v",
+		c.Seed, c.Genre, c.Replicas, c.Trust.Faults, c.Interval, c.Window, c.Limits.BatchRequests, c.Workload.Clients, c.Workload.Callers, c.Hazards)
+	if c.Trust.Quorum != 0 || c.Trust.Assumed != 0 {
+		fmt.Fprintf(&b, " quorum=%d assumed=%d", c.Trust.Quorum, c.Trust.Assumed)
+	}
+	for _, f := range c.Faults {
+		fmt.Fprintf(&b, " fault=%s%v", f.Kind, f.Replicas)
+	}
+	for _, t := range c.Traitors {
+		fmt.Fprintf(&b, " R%d:", t.Replica)
+		for _, a := range t.Acts {
+			fmt.Fprintf(&b, " [%dms %s]", a.From/Millisecond, strings.Join(a.Behaviours, " + "))
+		}
+	}
+	if c.Gang && len(c.Traitors) > 0 {
+		b.WriteString(" in a gang")
+	}
+	if len(c.Villains) > 0 {
+		fmt.Fprintf(&b, " villains=%q", c.Villains)
+	}
+	return b.String()
 }

@@ -51,6 +51,10 @@ func (w *World) strike(h Hazard, dice *stream) {
 		w.clock.after(lasts, func() { victim.health.slowRun = false })
 	case Relaunch:
 		w.clients[dice.upTo(len(w.clients)-1)].restart()
+	case Swizzle:
+		w.swizzle(lasts, dice)
+	case Hunt:
+		w.hunts(h.Lasts, dice)
 	case Tempest:
 		w.net.setLoss(million / 2)
 		w.clock.after(lasts, func() { w.net.setLoss(w.cfg.Network.Loss) })
@@ -147,6 +151,8 @@ func (w *World) spare() int {
 func (w *World) healCore() []*replica {
 	dice := newStream(w.cfg.Seed, "core")
 	w.net.heal()
+	w.hunt.left = 0
+	w.letGo()
 	w.net.setLoss(min(w.cfg.Network.Loss, million/50))
 	w.net.weather.Late = 0
 	w.net.calm = true

@@ -119,6 +119,9 @@ func (c *checks) noted(r *replica, n *consensus.Note) {
 	}
 	if r.honest() {
 		r.views.noted(&c.world.stats, n)
+		if n.Kind == consensus.EnteredView {
+			c.world.entered(n.View)
+		}
 	}
 	c.world.history.mix(uint64(len(n.Kind))<<32 | uint64(n.Seq)<<8 | uint64(r.id))
 }

@@ -13,7 +13,7 @@ import (
 // lost, and nobody may contradict what it said.
 func TestPowerLossAtEveryPoint(t *testing.T) {
 	for i := range 90 {
-		c := FromSeed(uint64(i % 5))
+		c := WithoutTraitors(uint64(i % 5))
 		c.Replicas, c.Trust.Faults, c.Trust.Replies, c.RealKeys = 4, 1, 2, false
 		c.Interval, c.Window, c.Limits.BatchRequests = 2, 4, 1
 		c.Timing.Storm, c.Timing.Patience, c.Timing.PatienceCap = Second, 20, 80
@@ -37,9 +37,9 @@ func TestPowerLossAtEveryPoint(t *testing.T) {
 
 // A trace is one line per event, and tracing changes nothing.
 func TestTraceChangesNothing(t *testing.T) {
-	silent := run(t, FromSeed(7), PBFT())
+	silent := run(t, WithoutTraitors(7), PBFT())
 	var b bytes.Buffer
-	c := FromSeed(7)
+	c := WithoutTraitors(7)
 	c.Trace = &b
 	if loud := run(t, c, PBFT()); loud.History != silent.History {
 		t.Errorf("traced, the history is %x instead of %x", loud.History, silent.History)

@@ -84,13 +84,13 @@ func lawless(Seat) func(*consensus.Output) {
 // beyond its log.
 func TestTeethLawBroken(t *testing.T) {
 	bite(t, 40, crashing(raftConfig), bending(raftSubject, lawless), ": fork:", ": lost:", ": contradiction:", "applied(")
-	bite(t, 40, crashing(FromSeed), bending(PBFT(), lawless), ": fork:", ": lost:", ": contradiction:")
+	bite(t, 40, crashing(WithoutTraitors), bending(PBFT(), lawless), ": fork:", ": lost:", ": contradiction:")
 }
 
 // If two of four are a quorum, a partition makes two histories.
 func TestTeethQuorum(t *testing.T) {
 	bite(t, 20, func(seed uint64) Config {
-		c := FromSeed(seed)
+		c := WithoutTraitors(seed)
 		c.Replicas, c.Trust.Faults, c.Trust.Replies, c.Trust.Quorum = 4, 1, 2, 2
 		c.Timing.Patience, c.Timing.PatienceCap, c.Timing.Storm = 20, 40, 5*Second
 		c.Hazards = []Hazard{{Kind: Partition, Every: Second, Lasts: 2 * Second}}

@@ -55,7 +55,9 @@ type World struct {
 	quiet    bool // everything honest is answered: villains stop
 	checks   *checks
 	theory   theory
-	live     bool // everything was answered in the end
+	hunt     hunt
+	dusk     consensus.Time // when the storm ends
+	live     bool           // everything was answered in the end
 	stats    Stats
 	history  history
 	trace    trace
@@ -84,7 +86,7 @@ type Result struct {
 // New makes a world before its first moment. It fails only if cfg makes no
 // valid genesis.
 func New(cfg Config, subject Subject) (*World, error) {
-	w := &World{cfg: cfg, subject: subject, byKey: map[crypto.PublicKey]*client{}, trace: trace{out: cfg.Trace}}
+	w := &World{cfg: cfg, subject: subject, byKey: map[crypto.PublicKey]*client{}, trace: trace{out: cfg.Trace}, hunt: hunt{prey: -1}}
 	w.clock.now = dawn
 	w.stats.Notes, w.stats.Reasons = map[consensus.NoteKind]int{}, map[consensus.Reason]int{}
 	w.drawKeys()
@@ -255,8 +257,9 @@ func (w *World) until(d consensus.Time, done func() bool) bool {
 
 // storm is the first phase: hazards strike.
 func (w *World) storm() {
+	w.dusk = w.clock.now + w.cfg.Timing.Storm
 	for _, h := range w.cfg.Hazards {
-		w.threaten(h, w.clock.now+w.cfg.Timing.Storm)
+		w.threaten(h, w.dusk)
 	}
 	w.until(w.cfg.Timing.Storm, func() bool { return false })
 }

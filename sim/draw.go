@@ -1,0 +1,162 @@
+package sim
+
+import (
+	"quorate/consensus"
+	"quorate/quorum"
+)
+
+// Genre is what a seed is for. Beyond what theory promises, everything is
+// drawn alike.
+type Genre string
+
+// The genres, with their shares of the seeds in genreShares.
+const (
+	GenreBenign  Genre = "benign"  // crashes, disks, networks, nobody lies
+	GenreTraitor Genre = "traitor" // at most f lie, lose their disks or stay away
+	GenreTreason Genre = "treason" // f+1 lie together: may fork where n = 3f+1
+	GenreBent    Genre = "bent"    // n = 3f, or a quorum that is not the right one
+)
+
+// genreShares are the shares of the seeds, in percent.
+var genreShares = []struct {
+	genre Genre
+	share int
+}{{GenreBenign, 25}, {GenreTraitor, 57}, {GenreTreason, 13}, {GenreBent, 5}}
+
+// drawGenre draws what a seed is for.
+func drawGenre(r *stream) Genre {
+	dice := r.upTo(99)
+	for _, g := range genreShares {
+		if dice -= g.share; dice < 0 {
+			return g.genre
+		}
+	}
+	return GenreBenign
+}
+
+// FromSeed draws a whole system: sizes, weather, disks, hazards, and traitors
+// and villains among them. Sizes are small, because trouble lives at the edges
+// of intervals and windows; rates are log-uniform, because nobody knows the
+// interesting ones; of all classes of faults a subset is drawn, because many at
+// once hide each other.
+func FromSeed(seed uint64) Config {
+	r := newStream(seed, "system")
+	c := Config{Seed: seed, Genre: drawGenre(r), Protocol: quorum.PBFT}
+	c.Replicas = pick(r, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 6, 6, 7, 7, 7, 8, 9, 10, 11, 12, 13)
+	f := (c.Replicas - 1) / 3
+	c.Trust = Trust{Faults: f, Replies: f + 1}
+	c.Interval = 2 + consensus.Seq(r.upTo(8))
+	c.Window = c.Interval * consensus.Seq(2+r.upTo(2))
+	c.Timing = drawTiming(r)
+	c.Network = drawWeather(r)
+	c.RealKeys = r.chance(million / 100)
+	c.Disk = drawDisks(r)
+	c.drawLoad(r)
+	c.Hazards = drawHazards(newStream(seed, "hazards"), c.Timing.Storm, allHazards)
+	c.drawHunt(newStream(seed, "hunt"))
+	c.drawTraitors(newStream(seed, "plot"))
+	return c
+}
+
+// drawDisks draws how disks and execution behave.
+func drawDisks(r *stream) Disks {
+	return Disks{
+		Sync: logUniform(r, Millisecond/10, 7), Execute: logUniform(r, Millisecond/100, 9),
+		Segment: 1 + r.upTo(15), Holes: r.chance(million / 3),
+	}
+}
+
+// drawLoad draws what clients do. The load lasts about as long as the storm,
+// else the hazards would strike an idle system; large clusters get less of it,
+// for their messages grow with the square of their size.
+func (c *Config) drawLoad(r *stream) {
+	c.Limits = consensus.DefaultLimits()
+	c.Limits.BatchRequests = pick(r, 1, 2, 4, 16, 64)
+	c.Limits.BatchBytes = pick(r, 256, 4096, 1<<20)
+	c.Workload = Workload{
+		Clients: 1 + r.upTo(3), Callers: pick(r, 1, 1, 2, 4), Invoked: 10 + r.upTo(160/c.Replicas), Operations: pick(r, 1, 2, 4, 16),
+		ValueBytes: pick(r, 8, 64, 1024), Keys: 1 + r.upTo(5),
+		Timeout: consensus.Time(c.Timing.Patience) * c.Timing.Tick / 2,
+	}
+	c.Workload.Think = c.Timing.Storm * consensus.Time(c.Workload.Callers) / consensus.Time(c.Workload.Invoked)
+	if r.chance(million / 3) {
+		for range 1 + r.upTo(1) {
+			c.Villains = append(c.Villains, drawVillain(r))
+		}
+	}
+}
+
+// drawHunt adds, in more than every second seed, the hazard that makes view
+// changes follow each other: what only two in a row show is too rare without
+// (ADVERSARIES.md, fact 4). The patience of such a seed is short enough.
+func (c *Config) drawHunt(r *stream) {
+	if !r.chance(million * 55 / 100) {
+		return
+	}
+	c.Timing.Patience = min(c.Timing.Patience, pick(r, 20, 20, 40))
+	c.Timing.PatienceCap = min(c.Timing.PatienceCap, 8*c.Timing.Patience)
+	c.Timing.Storm = max(c.Timing.Storm, 3*Second)
+	c.Workload.Timeout = consensus.Time(c.Timing.Patience) * c.Timing.Tick / 2
+	c.Timing.Calm = c.Timing.bound()
+	c.Hazards = append(c.Hazards, Hazard{
+		Kind: Hunt, Every: logUniform(r, c.Timing.Storm/8, 2), Lasts: 4 * consensus.Time(c.Timing.Patience) * c.Timing.Tick,
+	})
+}
+
+// drawTraitors draws who lies, and bends the bounds where the genre wants it.
+func (c *Config) drawTraitors(r *stream) {
+	f := c.Trust.Faults
+	switch c.Genre {
+	case GenreTraitor:
+		c.recruit(r, 1+r.upTo(f-1), r.chance(million/4))
+	case GenreTreason:
+		c.Trust.Faults = f + 1
+		c.recruit(r, f+1, true)
+		c.hasten()
+	case GenreBent:
+		c.bend(r)
+		c.hasten()
+	}
+}
+
+// hasten bounds the second phase of a run that need not end well.
+func (c *Config) hasten() {
+	c.Timing.Calm = 5*Second + 4*consensus.Time(c.Timing.PatienceCap)*c.Timing.Tick
+	*c = c.Without(Wipe)
+}
+
+// bend draws a cluster beyond the bounds: n = 3f with the right quorum, which
+// is safe and stops, or with the quorum n-f, which forks; or the quorum 2f+1
+// where n is not 3f+1.
+func (c *Config) bend(r *stream) {
+	if r.chance(million / 3) {
+		c.Replicas = pick(r, 5, 6, 9)
+		f := (c.Replicas - 1) / 3
+		c.Trust = Trust{Faults: f, Replies: f + 1, Quorum: 2*f + 1}
+		c.recruit(r, f, true)
+		return
+	}
+	c.Replicas = pick(r, 3, 3, 6, 9)
+	f := c.Replicas / 3
+	c.Trust = Trust{Faults: f, Replies: f + 1, Assumed: f}
+	if r.chance(million / 2) {
+		c.Trust.Quorum = c.Replicas - f
+	}
+	c.recruit(r, f, true)
+}
+
+// recruit draws traitors and what they do.
+func (c *Config) recruit(r *stream, count int, gang bool) {
+	c.Gang = gang
+	var common []Act
+	if gang && c.Genre != GenreTraitor {
+		common = drawConspiracy(r, c)
+	}
+	for _, id := range r.rng.Perm(c.Replicas)[:count] {
+		t := Traitor{Replica: consensus.ReplicaID(id), Acts: common}
+		if common == nil {
+			t.Acts = drawActs(r, c)
+		}
+		c.Traitors = append(c.Traitors, t)
+	}
+}
