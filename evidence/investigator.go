@@ -124,6 +124,9 @@ func (i *Investigator) Culprits() []consensus.ReplicaID { return i.store.Culprit
 // Ignored counts what did not verify: frames, certificates, votes in them.
 func (i *Investigator) Ignored() int { return i.ignored }
 
+// Statements counts the votes that are kept, each signer's word once.
+func (i *Investigator) Statements() int { return len(i.votes.all) }
+
 // once reads a frame unless it was read before. They are re-sent word for word,
 // and some are megabytes of signatures.
 func (i *Investigator) once(b []byte, read func([]byte)) {
@@ -179,12 +182,9 @@ func (i *Investigator) vote(s statement) {
 		return
 	}
 	first, before := i.votes.first(s.place)
-	if before && first.said == s.said {
-		return // another signature under the same words contradicts nothing
-	}
 	signers, fresh := i.votes.add(&s)
 	if !fresh {
-		return
+		return // another signature under the same words contradicts nothing
 	}
 	if before {
 		i.prove(Contradiction{First: first.frame(), Second: s.frame()})

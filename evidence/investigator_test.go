@@ -291,6 +291,40 @@ func TestInvestigatorFindsEveryKind(t *testing.T) {
 	}
 }
 
+// A vote is a vote wherever it stands: one of a pair comes by itself, the other
+// in each place that can hold it.
+func TestVotesInsideOfFrames(t *testing.T) {
+	c := newCluster(t)
+	stable := c.stable(2, a, 0, 1, 2)
+	checkpoint := c.vote(message.CheckpointKind, 2, 0, 2, b)
+	commit, prepare := c.vote(message.CommitKind, 2, 0, 1, b), c.vote(message.PrepareKind, 2, 0, 1, b)
+	opens := c.open([]*message.ViewChange{c.leave(0, 2, nil), c.leave(1, 2, nil, c.prepared(0, 1, a, 0, 1, 2)), c.leave(2, 2, nil)}, 1, a)
+	given := message.Given{What: message.WhatCommitted, Seq: 1, Digest: a, Batch: &consensus.Batch{}, Certificate: c.committed(0, 1, a, 0, 1, 2)}
+	proven := message.Given{What: message.WhatCheckpoint, Seq: 2, Digest: a, Certificate: stable}
+	answer := message.RejoinAnswer{Checkpoint: stable}
+	viewed := message.RejoinAnswer{NewView: &message.NewView{Frame: opens}}
+	yours := message.RejoinAnswer{Yours: c.leave(1, 2, stable)}
+	for _, tc := range []struct {
+		name         string
+		alone, frame []byte
+	}{
+		{"the checkpoint of a VIEW-CHANGE", checkpoint, c.leave(1, 2, stable).Frame},
+		{"P of a VIEW-CHANGE", prepare, c.leave(1, 2, nil, c.prepared(0, 1, a, 0, 1, 2)).Frame},
+		{"V of a NEW-VIEW", prepare, opens},
+		{"O of a NEW-VIEW", c.vote(message.PrePrepareKind, 2, 2, 1, b), opens},
+		{"a slot given", commit, given.Encode()},
+		{"a checkpoint given", checkpoint, proven.Encode()},
+		{"the checkpoint of a REJOIN-ANSWER", checkpoint, answer.Encode()},
+		{"the NEW-VIEW of a REJOIN-ANSWER", prepare, viewed.Encode()},
+		{"the VIEW-CHANGE of a REJOIN-ANSWER", checkpoint, yours.Encode()},
+	} {
+		i := c.investigate([][]byte{tc.alone, tc.frame})
+		if e := i.Entries(); len(e) != 1 || e[0].Fault.Replica != 2 || e[0].Fault.Kind != KindContradiction || i.Ignored() != 0 {
+			t.Errorf("%s: found %v, ignored %d", tc.name, e, i.Ignored())
+		}
+	}
+}
+
 // The investigator keeps nothing of its caller's buffers.
 func TestInvestigatorCopies(t *testing.T) {
 	c := newCluster(t)

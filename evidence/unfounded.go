@@ -94,7 +94,7 @@ func (j *judge) viewChange(frame []byte) (viewChange, error) {
 // of them the primary's, if it is about what prepared.
 func (j *judge) certificate(x *certificate, kind byte) error {
 	votes := x.votes(j.g)
-	if x.kind != kind || x.seq == 0 || kind == certCheckpoint && x.view != 0 || len(x.signed) != j.quorum*signedSize || len(votes) != j.quorum {
+	if x.kind != kind || kind == certCheckpoint && x.view != 0 || len(x.signed) != j.quorum*signedSize || len(votes) != j.quorum {
 		return unfounded("certificate of kind %d for v=%d n=%d with %d votes of members", x.kind, x.view, x.seq, len(votes))
 	}
 	proposed := kind != certPrepared
@@ -121,7 +121,7 @@ func (j *judge) newView(frame []byte) error {
 	if err != nil {
 		return err
 	}
-	if nv.view > maxView || len(nv.viewChanges) != j.quorum {
+	if len(nv.viewChanges) != j.quorum {
 		return unfounded("NEW-VIEW for v=%d with %d VIEW-CHANGEs", nv.view, len(nv.viewChanges))
 	}
 	vcs := make([]viewChange, 0, len(nv.viewChanges))

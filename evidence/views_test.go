@@ -89,6 +89,10 @@ func TestUnfoundedFrames(t *testing.T) {
 	outside := c.prepared(1, 3, a, 0, 1, 2)
 	outside.Signed[2].Replica = 9
 	short := c.viewChange(2, 2, 0).Frame
+	good := c.open(three(5, c.prepared(0, 1, a, 0, 1, 2)), 1, a)
+	spoilt := bytes.Clone(good[:len(good)-crypto.SignatureSize])
+	spoilt[len(spoilt)-1] ^= 1 // the last byte of its proposal's signature
+	unsealed := c.seal(1, kindNewView, spoilt)
 	for _, tc := range []struct {
 		name  string
 		frame []byte
@@ -131,6 +135,8 @@ func TestUnfoundedFrames(t *testing.T) {
 		{"VIEW-CHANGEs for two views", c.open(mixed, 1), false},
 		{"two VIEW-CHANGEs", c.open(three(5)[:2], 1), false},
 		{"one VIEW-CHANGE twice", c.open([]*message.ViewChange{twice[2], twice[2], twice[2]}, 1), false},
+		{"a proposal that is not signed", unsealed, false},
+		{"beyond all views, too", c.open([]*message.ViewChange{c.leave(0, 1<<62+1, nil), c.leave(1, 1<<62+1, nil), c.leave(2, 1<<62+1, nil)}, 1), false},
 		{"a rotten VIEW-CHANGE", c.open(rotten, 1, a), false},
 		{"an unsigned VIEW-CHANGE", c.open(unsigned, 1), false},
 	} {
