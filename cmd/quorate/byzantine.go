@@ -25,9 +25,44 @@ func byzantineCommands() *cli.Command {
 				Description: "Each with what must come of it if f of 3f+1 replicas behave so, and if f+1 that\ncollude do.",
 				Flags:       []cli.Flag{outputFlag()},
 				Action:      does(0, 1, byzantineList),
+				BashComplete: completes(func(*cli.Context) []string {
+					return behaviourNames(func(byzantine.Profile) bool { return true })
+				}),
 			},
 		},
 	}
+}
+
+// behaviourNames are those that completion offers.
+func behaviourNames(wanted func(byzantine.Profile) bool) []string {
+	var all []string
+	for _, p := range byzantine.Catalogue() {
+		if wanted(p) {
+			all = append(all, p.Name)
+		}
+	}
+	return all
+}
+
+// completeCorrupt offers replicas first, and then what can be made of one.
+func completeCorrupt(c *cli.Context) []string {
+	if c.NArg() > 0 {
+		return behaviourNames(func(p byzantine.Profile) bool { return !p.Client })
+	}
+	return completeReplica(c)
+}
+
+// completeReplica offers the numbers of replicas.
+func completeReplica(c *cli.Context) []string {
+	cluster, err := openCluster(c)
+	if err != nil || c.NArg() > 0 {
+		return nil
+	}
+	all := make([]string, cluster.Size())
+	for i := range all {
+		all[i] = strconv.Itoa(i)
+	}
+	return all
 }
 
 // byzantineList prints the catalogue. A single name gets all that is known of it.

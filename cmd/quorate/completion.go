@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -34,6 +35,21 @@ _quorate() {
 compdef _quorate quorate
 `
 )
+
+// completes answers what could come next: flags behind a dash, as everywhere,
+// and otherwise the words that offer knows.
+func completes(offer func(c *cli.Context) []string) cli.BashCompleteFunc {
+	return func(c *cli.Context) {
+		if raw, _ := c.App.Metadata[rawArgs].([]string); len(raw) > 1 && strings.HasPrefix(raw[len(raw)-2], "-") {
+			cli.DefaultCompleteWithFlags(c.Command)(c)
+			return
+		}
+		for _, word := range offer(c) {
+			// Nobody is there to be told that the shell has gone.
+			_, _ = fmt.Fprintln(c.App.Writer, word)
+		}
+	}
+}
 
 // completionCommand is quorate completion.
 func completionCommand() *cli.Command {

@@ -44,9 +44,12 @@ func testnetCommands() *cli.Command {
 			{
 				Name: "corrupt", Usage: "make a traitor of replica N, while it runs", ArgsUsage: "N BEHAVIOUR...",
 				Description: "quorate byzantine list names the behaviours, such as equivocate or \"delay 80%\". What\nthe replica did before is replaced. Some behaviours restart it.",
-				Flags:       []cli.Flag{dirFlag()}, Action: does(2, -1, testnetCorrupt),
+				Flags:       []cli.Flag{dirFlag()}, Action: does(2, -1, testnetCorrupt), BashComplete: completes(completeCorrupt),
 			},
-			{Name: "heal", Usage: "make replica N honest again", ArgsUsage: "N", Flags: []cli.Flag{dirFlag()}, Action: does(1, 1, testnetHeal)},
+			{
+				Name: "heal", Usage: "make replica N honest again", ArgsUsage: "N", Flags: []cli.Flag{dirFlag()},
+				Action: does(1, 1, testnetHeal), BashComplete: completes(completeReplica),
+			},
 		},
 	}
 }
@@ -202,7 +205,7 @@ func testnetDown(c *cli.Context, _ []string) error {
 // disturbance is a command that does something to one replica.
 func disturbance(name, usage string, do func(*testnet.Cluster, int) error) *cli.Command {
 	return &cli.Command{
-		Name: name, Usage: usage, ArgsUsage: "N", Flags: []cli.Flag{dirFlag()},
+		Name: name, Usage: usage, ArgsUsage: "N", Flags: []cli.Flag{dirFlag()}, BashComplete: completes(completeReplica),
 		Action: does(1, 1, func(c *cli.Context, args []string) error {
 			n, err := strconv.Atoi(args[0])
 			if err != nil {
