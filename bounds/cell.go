@@ -24,11 +24,12 @@ type Cell struct {
 	Real     bool // real processes can do it
 }
 
-// Column is the protocol with its size: what the cells of one column share.
+// Column is the protocol with its size, and the size of its quorums where that
+// is not simply 2f+1 of 3f+1: what the cells of one column share.
 func (c *Cell) Column() string {
 	s := fmt.Sprintf("%s n=%d", strings.ToUpper(c.Spec.Protocol), c.Spec.Replicas)
-	if c.Spec.Quorum != 0 {
-		s += fmt.Sprintf(" q=%d", c.Spec.Quorum)
+	if c.Spec.Replicas%3 != 1 || c.Spec.Quorum != 0 || c.Spec.Assumed != 0 {
+		s += fmt.Sprintf(" q=%d", c.system().Quorum())
 	}
 	return s
 }

@@ -58,6 +58,8 @@ type Line struct {
 	Text  string
 	Value int  // index in Values; -1 = none
 	Fork  bool // one of the executions that exclude each other
+	Down  bool // of trouble: the process has died
+	Back  bool // ... and runs again
 }
 
 // maxArrows bounds the messages of a chart: what does not fit on a page
@@ -76,6 +78,9 @@ type drawer struct {
 	values  map[crypto.Digest]int
 	results int                                                // how many of the values are results
 	votes   map[string]map[crypto.Digest][]consensus.ReplicaID // COMMITs that an end has seen
+	done    map[int]int                                        // end -> its commit's row, plus one
+	back    []int                                              // crashes of the spec that are over
+	replies map[answer]int                                     // how often a client has heard it
 	open    map[string]int                                     // sender and frame -> its last row
 }
 
@@ -88,13 +93,15 @@ func NewChart(r *Result) (*Chart, error) {
 	}
 	d := &drawer{
 		read: read, result: r, chart: &Chart{}, ends: map[string]int{}, values: map[crypto.Digest]int{},
-		votes: map[string]map[crypto.Digest][]consensus.ReplicaID{}, open: map[string]int{},
+		votes: map[string]map[crypto.Digest][]consensus.ReplicaID{}, open: map[string]int{}, done: map[int]int{}, replies: map[answer]int{},
 	}
 	d.lifelines()
 	for _, s := range r.Outcome.Steps {
+		d.returns(s.At)
 		d.step(s)
 	}
 	d.chart.Rows = d.fit(d.chart.Rows)
+	d.plainResults()
 	d.markFork()
 	d.end()
 	return d.chart, nil
@@ -155,12 +162,14 @@ func (d *drawer) step(s sim.Step) {
 	switch s.Kind {
 	case sim.StepSend, sim.StepDeliver:
 		d.frame(s, from)
+	case sim.StepNote:
+		d.commit(s, from)
 	case sim.StepExecute:
 		d.execution(s, from)
 	case sim.StepBelieve:
-		d.row(Line{Kind: Belief, At: s.At, From: from, Text: fmt.Sprintf("%s believes the result of n=%d", s.From, s.Seq), Value: -1})
+		d.belief(s, from)
 	case sim.StepFault:
-		d.row(Line{Kind: Trouble, At: s.At, From: from, Text: s.From + ": " + s.Text, Value: -1})
+		d.row(Line{Kind: Trouble, At: s.At, From: from, Text: s.From + ": " + s.Text, Value: -1, Down: s.Text == string(sim.FaultCrash)})
 	}
 }
 
@@ -188,11 +197,71 @@ func (d *drawer) frame(s sim.Step, from int) {
 		row.Lost = append(row.Lost, to)
 		return
 	}
+	if d.down(to, s.At) {
+		return // it arrived where nobody was
+	}
 	d.vote(s.To, said)
+	d.heardReply(s.To, said)
 	row.Lost = slices.DeleteFunc(row.Lost, func(e int) bool { return e == to })
 	if !slices.Contains(row.To, to) {
 		row.To = append(row.To, to)
 	}
+}
+
+// down reports whether a replica is crashed at a moment, by the cell's script.
+func (d *drawer) down(end int, at consensus.Time) bool {
+	for _, f := range d.result.Spec.Faults {
+		for _, id := range f.Replicas {
+			if f.Kind == sim.FaultCrash && d.ends[fmt.Sprintf("R%d", id)] == end && at >= f.At && (f.Lasts == 0 || at < f.At+f.Lasts) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// returns adds the rows of those who have come back by now.
+func (d *drawer) returns(now consensus.Time) {
+	for i, f := range d.result.Spec.Faults {
+		if f.Kind != sim.FaultCrash || f.Lasts == 0 || f.At+f.Lasts > now || slices.Contains(d.back, i) {
+			continue
+		}
+		d.back = append(d.back, i)
+		for _, id := range f.Replicas {
+			name := fmt.Sprintf("R%d", id)
+			d.row(Line{Kind: Trouble, At: f.At + f.Lasts, From: d.ends[name], Text: name + " is back", Value: -1, Back: true})
+		}
+	}
+}
+
+// answer is one result of one slot, as a client hears it.
+type answer struct {
+	client string
+	seq    consensus.Seq
+	result crypto.Digest
+}
+
+// heardReply counts replies as the client does.
+func (d *drawer) heardReply(at string, s trial.Saying) {
+	if s.Kind == "REPLY" {
+		d.replies[answer{at, s.Seq, s.Value}]++
+	}
+}
+
+// belief adds a box; with several results about, it says which one was believed:
+// the first that f+1 have said.
+func (d *drawer) belief(s sim.Step, from int) {
+	l := Line{Kind: Belief, At: s.At, From: from, Text: fmt.Sprintf("%s believes the result of n=%d", s.From, s.Seq), Value: -1}
+	need := d.result.system().Replies()
+	for i, v := range d.chart.Values {
+		for digest, at := range d.values {
+			if at == i && d.replies[answer{s.From, s.Seq, digest}] >= need && l.Value < 0 {
+				l.Value = i
+				l.Text = fmt.Sprintf("%s believes %s of n=%d", s.From, v.Letter, s.Seq)
+			}
+		}
+	}
+	d.row(l)
 }
 
 // vote counts COMMITs as their receiver does.
@@ -253,43 +322,34 @@ func (d *drawer) value(s trial.Saying) int {
 	return len(d.chart.Values) - 1
 }
 
-// execution adds a box with the certificate that justified it.
-func (d *drawer) execution(s sim.Step, from int) {
-	l := Line{Kind: Execution, At: s.At, From: from, Value: -1}
-	l.Text = fmt.Sprintf("executes n=%d", s.Seq)
-	digest, signers := d.certificate(s)
-	if i, known := d.values[digest]; known {
+// commit adds a box with the certificate that is complete there.
+func (d *drawer) commit(s sim.Step, from int) {
+	if s.Note == nil || s.Note.Kind != consensus.Committed {
+		return
+	}
+	l := Line{Kind: Execution, At: s.At, From: from, Value: -1, Text: fmt.Sprintf("commits n=%d", s.Note.Seq)}
+	if i, known := d.values[s.Note.Digest]; known {
 		l.Value = i
 		l.Text += " " + d.chart.Values[i].Letter
 	}
-	if len(signers) > 0 {
+	if signers := slices.Clone(d.votes[s.From][s.Note.Digest]); len(signers) > 0 {
 		slices.Sort(signers)
 		l.Text += " · COMMIT by " + replicas(signers)
 	} else {
 		l.Text += " · by another's certificate"
 	}
-	d.row(l)
+	d.done[from] = d.row(l) + 1
 }
 
-// certificate is the value that a replica has seen most COMMITs for, with who
-// signed them, unless the step names its value itself.
-func (d *drawer) certificate(s sim.Step) (digest crypto.Digest, signers []consensus.ReplicaID) {
-	for v := range d.chart.Values { // in order of appearance, so that a tie has one outcome
-		for candidate, i := range d.values {
-			if i != v {
-				continue
-			}
-			votes := d.votes[s.From][candidate]
-			named := strings.Contains(s.Text, "d="+candidate.Short())
-			if named {
-				return candidate, slices.Clone(votes)
-			}
-			if len(votes) > len(signers) {
-				digest, signers = candidate, slices.Clone(votes)
-			}
-		}
+// execution says so at the box of the commit before it, or adds a box where
+// there was none, as after a transfer.
+func (d *drawer) execution(s sim.Step, from int) {
+	if i := d.done[from]; i > 0 {
+		row := &d.chart.Rows[i-1]
+		row.Text = strings.Replace(row.Text, "commits n=", "executes n=", 1)
+		return
 	}
-	return digest, signers
+	d.row(Line{Kind: Execution, At: s.At, From: from, Value: -1, Text: fmt.Sprintf("executes n=%d", s.Seq)})
 }
 
 // replicas lists names.

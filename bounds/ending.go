@@ -38,6 +38,25 @@ func (d *drawer) fit(rows []Line) []Line {
 	return left
 }
 
+// plainResults takes the colour off results that nobody disputes: it is for
+// telling values apart.
+func (d *drawer) plainResults() {
+	if d.results != 1 {
+		return
+	}
+	at := slices.IndexFunc(d.chart.Values, func(v Value) bool { return v.Letter == "r1" })
+	d.chart.Values = slices.Delete(d.chart.Values, at, at+1)
+	for i := range d.chart.Rows {
+		r := &d.chart.Rows[i]
+		if r.Value == at {
+			r.Value = -1
+			r.Text = strings.Replace(strings.Replace(r.Text, " r1·", " ", 1), "believes r1 of", "believes the result of", 1)
+		} else if r.Value > at {
+			r.Value--
+		}
+	}
+}
+
 // markFork marks the executions of honest replicas that exclude each other.
 func (d *drawer) markFork() {
 	if !d.result.Outcome.Verdict.Forked {
@@ -108,6 +127,7 @@ func (d *drawer) forked() []string {
 		if i == 0 {
 			sep = ": "
 		}
+		slices.Sort(who[letter])
 		text += sep + strings.Join(who[letter], " ") + " executed " + letter
 	}
 	lines := []string{text + "."}

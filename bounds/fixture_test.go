@@ -69,9 +69,11 @@ func (s *stage) vote(k message.Kind, by int, d crypto.Digest, to ...string) []by
 	return v.Encode()
 }
 
-func (s *stage) execute(by string) {
+func (s *stage) execute(by string, d crypto.Digest) {
 	s.now += 2 * sim.Millisecond
-	s.steps = append(s.steps, sim.Step{At: s.now, Kind: sim.StepExecute, From: by, To: by, Seq: 1})
+	note := &consensus.Note{Kind: consensus.Committed, Seq: 1, Digest: d}
+	s.steps = append(s.steps, sim.Step{At: s.now, Kind: sim.StepNote, From: by, To: by, Seq: 1, Note: note},
+		sim.Step{At: s.now, Kind: sim.StepExecute, From: by, To: by, Seq: 1})
 }
 
 // forked is the script P1 of ADVERSARIES.md: R0 and R3 collude, and R1 and R2
@@ -94,8 +96,8 @@ func forked(t *testing.T) *Result {
 	fourth := s.vote(message.CommitKind, 3, b.Digest(), "R2")
 	s.vote(message.CommitKind, 1, a.Digest(), "R0", "!R2", "R3")
 	s.vote(message.CommitKind, 2, b.Digest(), "R0", "!R1", "R3")
-	s.execute("R1")
-	s.execute("R2")
+	s.execute("R1", a.Digest())
+	s.execute("R2", b.Digest())
 	r := &Result{Cell: Cell{
 		Section: "n = 3f+1, more than f faulty", Row: "f+1 collude in one view",
 		Spec: trial.Spec{Protocol: "pbft", Replicas: 4, Gang: true, Traitors: []sim.Traitor{

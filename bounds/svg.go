@@ -79,7 +79,9 @@ func (d *drawing) lifelines(height int) {
 			class += " client"
 		}
 		x := d.x(i)
-		fmt.Fprintf(&d.b, `<line class="life %s" x1="%d" y1="%d" x2="%d" y2="%d"/>`, class, x, head-14, x, height-24)
+		for _, s := range d.alive(i, height-24) {
+			fmt.Fprintf(&d.b, `<line class="life %s" x1="%d" y1="%d" x2="%d" y2="%d"/>`, class, x, s.from, x, s.to)
+		}
 		for _, y := range []int{8, height - 26} {
 			fmt.Fprintf(&d.b, `<rect class="%s" x="%d" y="%d" width="56" height="22" rx="5"/>`, class, x-28, y)
 			d.text(x, y+15, "name "+class, "middle", e.Name)
@@ -88,6 +90,25 @@ func (d *drawing) lifelines(height int) {
 			fmt.Fprintf(&d.b, `<text x="%d" y="43" class="note traitor" text-anchor="middle">%s<title>%s</title></text>`, x, html.EscapeString(brief(e.Note, d.gap/6)), html.EscapeString(e.Note))
 		}
 	}
+}
+
+// stretch is a part of a lifeline, from top to bottom.
+type stretch struct{ from, to int }
+
+// alive are the stretches in which a process runs.
+func (d *drawing) alive(end, bottom int) (all []stretch) {
+	from := head - 14
+	for i, r := range d.chart.Rows {
+		y := head + rowHeight*(i+1)
+		switch {
+		case r.Kind != Trouble || r.From != end:
+		case r.Down:
+			all, from = append(all, stretch{from, y}), bottom
+		default:
+			from = min(from, y)
+		}
+	}
+	return append(all, stretch{from, bottom})
 }
 
 // brief cuts a text to about so many letters.
@@ -200,7 +221,11 @@ func (d *drawing) trouble(r Line, y int) {
 		return
 	}
 	x := d.x(r.From)
-	fmt.Fprintf(&d.b, `<path class="cross" d="M%d %d l12 12 m0 -12 l-12 12"/>`, x-6, y-8)
+	if r.Back {
+		fmt.Fprintf(&d.b, `<circle class="back" cx="%d" cy="%d" r="6"/>`, x, y-2)
+	} else {
+		fmt.Fprintf(&d.b, `<path class="cross" d="M%d %d l12 12 m0 -12 l-12 12"/>`, x-6, y-8)
+	}
 	if x+14+7*len([]rune(r.Text)) > d.width {
 		d.text(x-14, y+3, "fault", "end", r.Text)
 		return

@@ -162,6 +162,8 @@ func (p *plot) scope(o *Outcome) {
 		p.end = executed
 	} else if o.Live || o.Deceived {
 		p.end = max(executed, believed)
+	} else {
+		p.view = math.MaxInt64 // how they tried to leave it behind
 	}
 	for i, s := range p.steps {
 		if p.asks(p.said[i]) {
