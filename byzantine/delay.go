@@ -204,7 +204,9 @@ func (r *replay) speak(b *consensus.Burst, m *Mail) {
 			r.others.add(s.Request.Raw)
 		}
 	}
-	if !m.Act {
+	// By ticks, and not by steps: else two of them, or one and whoever answers
+	// it, would keep each other going for ever.
+	if !m.Act || ticksIn(b) == 0 {
 		return
 	}
 	for _, to := range m.Victims {

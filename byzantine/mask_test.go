@@ -206,7 +206,7 @@ func TestReplay(t *testing.T) {
 		own, others := 0, 0
 		for i := range 200 {
 			in := []consensus.Frame{{From: consensus.ReplicaPeer(1), Bytes: fmt.Appendf(nil, "\x11%03d", i)}}
-			out := p.step(proto.Open(nil, nil, in)[0].Event)
+			out := p.step(proto.Open(nil, nil, in)[0].Event, consensus.Tick{})
 			if got := p.inner.heard[i].Events[0].(consensus.Receive).Message; got != string(in[0].Bytes) {
 				t.Fatalf("the engine hears %v", got)
 			}

@@ -1,14 +1,27 @@
 package byzantine
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 func oneOf(words []string) string { return "one of: " + strings.Join(words, ", ") }
 
 // neutralProfiles need to know no protocol, and sign nothing.
 func neutralProfiles() []entry {
-	wait := Param{"by", "80%", "a duration such as 50ms, or a percentage of the patience of honest replicas"}
-	share := func(d string) Param { return Param{"share", d, "of the letters"} }
-	client := Param{"client", "all", "all, numbers of clients in the genesis, or first digits of their keys"}
+	return slices.Concat(silences(), delays(), noises(), minds())
+}
+
+// Parameters that several of them take.
+var (
+	wait   = Param{"by", "80%", "a duration such as 50ms, or a percentage of the patience of honest replicas"}
+	client = Param{"client", "all", "all, numbers of clients in the genesis, or first digits of their keys"}
+)
+
+func share(d string) Param { return Param{"share", d, "of the letters"} }
+
+// silences keep something back.
+func silences() []entry {
 	return []entry{
 		{Profile: Profile{
 			Name: "silent", Aliases: []string{"crash", "crashed", "mute"}, Group: "P-SILENT", AtF: SafeLive, AtF1: SafeStopped,
@@ -36,6 +49,12 @@ func neutralProfiles() []entry {
 			Sentence: "is cut off from everybody and back again, in turns",
 			Params:   []Param{{"turn", "100%", wait.Help}},
 		}, mask: newFlicker},
+	}
+}
+
+// delays say what they should, at other times and other times again.
+func delays() []entry {
+	return []entry{
 		{Profile: Profile{
 			Name: "delay", Aliases: []string{"slow", "timing"}, Group: "P-SLOW", AtF: SafeSlow, AtF1: MayStop,
 			Sentence: "says everything late: by a share of the patience of the honest, just below their timeout", Params: []Param{wait},
@@ -51,8 +70,14 @@ func neutralProfiles() []entry {
 		{Profile: Profile{
 			Name: "replay", Group: "V-REPLAY", AtF: SafeLive, AtF1: SafeLive,
 			Sentence: "repeats old frames, its own and those of others",
-			Params:   []Param{{"share", "10%", "of its steps, for each victim"}, {"from", "all", oneOf([]string{"own", "others", "all"})}},
+			Params:   []Param{{"share", "10%", "of its ticks, for each victim"}, {"from", "all", oneOf([]string{"own", "others", "all"})}},
 		}, mask: newReplay},
+	}
+}
+
+// noises say what means nothing.
+func noises() []entry {
+	return []entry{
 		{Profile: Profile{
 			Name: "garbage", Aliases: []string{"corrupt"}, Group: "V-GARBAGE", AtF: SafeLive, AtF1: MayStop,
 			Sentence: "breaks the frames that it says: bits, lengths, kinds",
@@ -67,6 +92,12 @@ func neutralProfiles() []entry {
 			Sentence: "says far more than anybody asked for",
 			Params:   []Param{{"rate", "50", "frames in a tick, for each victim, up to 1000"}, {"of", "all", oneOf(floods)}},
 		}, mask: newFlood},
+	}
+}
+
+// minds are wrong about the time, about themselves, or about clients.
+func minds() []entry {
+	return []entry{
 		{Profile: Profile{
 			Name: "time", Aliases: []string{"clock"}, Group: "P-TIME", AtF: SafeLive, AtF1: MayStop,
 			Sentence: "has a wrong clock, which a primary stamps batches with, or other ticks than everybody",

@@ -78,7 +78,9 @@ func split(records []consensus.Record) (one, two []consensus.Record) {
 
 // twins are two honest engines under one identity. The first has the replica's
 // state; the second is told that whatever it wants executed was, once the first
-// has executed that much, with the first one's roots.
+// has executed that much, with the first one's roots. Once the two have ordered
+// different batches for one slot, the second is told of no roots: it has no
+// state of its own, and the first one's would repair those whom it misled.
 type twins struct {
 	env      *Env
 	one, two consensus.Engine
@@ -87,10 +89,18 @@ type twins struct {
 	applied  consensus.Seq                  // of the first
 	kept     consensus.Seq                  // ... on disk
 	roots    []consensus.Executed           // of the first, at checkpoints, oldest first
-	wants    []consensus.Seq                // slots that the second has handed to execution, in order
+	done     []slot                         // what the first has ordered, oldest first
+	wants    []slot                         // what the second has handed to execution, in order
+	diverged bool                           // the two differ about a slot
 	stable   []consensus.Seq                // states that it wants kept
 	restore  consensus.RestoreBegin         // the state that it is fetching
 	answers  []consensus.Event              // for the second, in the next step
+}
+
+// slot is what one of the two has ordered.
+type slot struct {
+	seq    consensus.Seq
+	digest crypto.Digest
 }
 
 // maxTwin bounds what a twin remembers for its second engine, each in pieces.
@@ -198,6 +208,11 @@ func (t *twins) Step(b consensus.Burst) consensus.Output {
 	}
 	out := t.one.Step(one)
 	t.address(&out, first)
+	for _, j := range out.Jobs {
+		if c, commits := j.(consensus.Commit); commits {
+			t.done = bounded(append(t.done, slot{c.Seq, c.Digest}))
+		}
+	}
 	if t.broken {
 		return out
 	}
@@ -304,13 +319,13 @@ func (t *twins) take(out *consensus.Output) {
 	for _, j := range out.Jobs {
 		switch j := j.(type) {
 		case consensus.Commit:
-			t.wants = bounded(append(t.wants, j.Seq))
+			t.wants = bounded(append(t.wants, slot{j.Seq, j.Digest}))
 		case consensus.Stabilize:
 			t.stable = bounded(append(t.stable, j.Seq))
 		case consensus.RestoreBegin:
 			// It is told at once that nothing is missing: it has no state of
 			// its own to fill.
-			t.restore, t.wants, t.stable = j, nil, nil
+			t.restore, t.wants, t.stable, t.diverged = j, nil, nil, false
 			t.answers = append(t.answers, consensus.Staged{})
 		case consensus.RestoreEnd:
 			t.answers = append(t.answers, consensus.Restored{Seq: t.restore.Seq, Root: t.restore.Root, OK: true})
@@ -321,8 +336,10 @@ func (t *twins) take(out *consensus.Output) {
 // due is what the second engine may be told now.
 func (t *twins) due() []consensus.Event {
 	var events []consensus.Event
-	for len(t.wants) > 0 && t.wants[0] <= t.applied {
-		events = append(events, consensus.Executed{Seq: t.wants[0], Root: t.root(t.wants[0])})
+	for len(t.wants) > 0 && t.wants[0].seq <= t.applied {
+		w := t.wants[0]
+		t.diverged = t.diverged || slices.ContainsFunc(t.done, func(d slot) bool { return d.seq == w.seq && d.digest != w.digest })
+		events = append(events, consensus.Executed{Seq: w.seq, Root: t.root(w.seq)})
 		t.wants = t.wants[1:]
 	}
 	for len(t.stable) > 0 && t.stable[0] <= t.kept {
@@ -332,8 +349,12 @@ func (t *twins) due() []consensus.Event {
 	return events
 }
 
-// root is the first one's root at a checkpoint; zero elsewhere.
+// root is the first one's root at a checkpoint; zero elsewhere, and after the
+// two have parted.
 func (t *twins) root(n consensus.Seq) crypto.Digest {
+	if t.diverged {
+		return crypto.Digest{}
+	}
 	for _, x := range t.roots {
 		if x.Seq == n {
 			return x.Root
