@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"quorate/consensus"
+	"quorate/crypto"
 	"quorate/pbft/message"
 )
 
@@ -51,20 +52,33 @@ func TestPrimaryDoesNotRepeatARequest(t *testing.T) {
 	}
 }
 
-// §7: nothing is handed to the host between a Restore and its end [B22].
+// §7: nothing is handed to the host between a Restore and its end [B22]: here
+// slots go on committing at a replica that has to repair its state.
 func TestNothingIsExecutedDuringARestore(t *testing.T) {
-	l, d := lagging(t)
-	before := d.engine.exec.handed
-	for n := before + 1; n <= 6; n++ {
-		c, b, ok := l.desks[0].engine.decided(n)
-		if !ok {
-			t.Fatalf("slot %d is gone", n)
+	l := newLab(t, 4)
+	l.submit(l.request(), 0)
+	l.deliver()
+	d := l.desks[3]
+	d.head = crypto.Hash([]byte("a bit has flipped"))
+	d.host = func(job consensus.Job) []consensus.Event {
+		if _, begins := job.(consensus.RestoreBegin); begins {
+			return []consensus.Event{consensus.Staged{Missing: []consensus.Item{{ID: "root"}}}}
 		}
-		g := message.Given{What: message.WhatCommitted, Seq: n, Digest: c.Digest, Batch: b, Certificate: c}
-		l.give(3, consensus.ReplicaPeer(0), g.Encode())
+		return nil
 	}
-	if d.engine.exec.handed != before || !d.engine.state.active() {
-		t.Errorf("handed %d, was %d, with a restore open: %v", d.engine.exec.handed, before, d.engine.state.active())
+	l.submit(l.request(), 0)
+	l.deliver()
+	if !d.engine.state.active() {
+		t.Fatal("does not repair its state")
+	}
+	before := d.engine.exec.handed
+	l.submit(l.request(), 0)
+	l.deliver()
+	if s := d.engine.log.slots[before+1]; s == nil || s.committed == nil {
+		t.Fatal("nothing committed meanwhile")
+	}
+	if d.engine.exec.handed != before {
+		t.Errorf("handed %d, was %d when the restore began", d.engine.exec.handed, before)
 	}
 }
 
@@ -312,4 +326,92 @@ func TestEveryVoteIsNeeded(t *testing.T) {
 		l.give(1, consensus.ReplicaPeer(consensus.ReplicaID(voters+1)), l.vote(voters+1, message.CommitKind, 0, 1, a.Digest))
 	}
 	l.wantExecuted(1, 1)
+}
+
+// §4: a backup votes once in a slot, whatever its primary says later, and
+// although it heard of no other vote [B1].
+func TestBackupVotesOnce(t *testing.T) {
+	l := newLab(t, 4)
+	a, b := l.propose(0, 1, l.now, l.request()), l.propose(0, 1, l.now, l.request())
+	for _, pp := range []*message.PrePrepare{a, b, a, b} {
+		l.give(2, consensus.ReplicaPeer(0), pp.Frame)
+	}
+	votes := l.recorded(2, message.PrepareKind)
+	if len(votes) != 1 || votes[0].(*message.Vote).Digest != a.Digest {
+		t.Errorf("PREPAREs: %v", votes)
+	}
+}
+
+// §4: what a replica has executed does not decide what it accepts: not that a
+// request was executed here, nor that it is ahead of a window seen from here.
+func TestAcceptanceDoesNotLookAtWhatWasExecuted(t *testing.T) {
+	l := newLab(t, 4)
+	done := l.request()
+	l.submit(done, 0)
+	l.deliver()
+	l.counter = 1000
+	for n, r := range map[consensus.Seq]*consensus.Request{3: done, 4: l.request()} {
+		pp := l.propose(1, n, l.now, r)
+		l.give(2, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1), l.viewChange(3, 1)}))
+		if got := l.give(2, consensus.ReplicaPeer(1), pp.Frame); got != "" {
+			t.Errorf("slot %d: %q", n, got)
+		}
+	}
+}
+
+// §4: votes of earlier views do not count, also when they were opened before
+// the view changed: a horizon may be a few steps old.
+func TestVotesOpenedInTheOldView(t *testing.T) {
+	l := newLab(t, 4)
+	a := l.propose(0, 1, l.now, l.request())
+	var opened []consensus.Event
+	for _, i := range []int{0, 1, 3} {
+		frame := l.vote(i, message.CommitKind, 0, 1, a.Digest)
+		opened = append(opened, l.rules.Open(l.verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(consensus.ReplicaID(i)), Bytes: frame}})[0].Event)
+	}
+	l.give(2, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1), l.viewChange(3, 1)}))
+	l.wantView(1, 2)
+	l.step(2, opened...)
+	ignored := 0
+	for _, n := range l.desks[2].notes {
+		if n.Kind == consensus.Ignored && n.Reason == reasonOldView {
+			ignored++
+		}
+	}
+	if s := l.desks[2].engine.log.slots[1]; ignored != 3 || s != nil && s.committed != nil {
+		t.Errorf("%d of 3 votes of the old view ignored", ignored)
+	}
+}
+
+// §3: a replica that can do nothing for a request, because it is between views
+// or is a primary with whom nothing is executed, tells everybody of it.
+func TestHelplessReplicaTellsAll(t *testing.T) {
+	l := newLab(t, 4)
+	l.desks[1].engine.timedOut(1, "a request that nobody else has heard of")
+	l.submit(l.request(), 1)
+	l.ticks(50, []int{1, 2}, only(1, 2)) // before anybody has a reason to let R1 back in
+	if l.desks[2].engine.requests.Len() != 1 {
+		t.Error("R2 has not heard of a request that R1 can do nothing for")
+	}
+	l = newLab(t, 4)
+	l.submit(l.request(), 0)
+	l.ticks(50, []int{0, 2}, only(0, 2), without(message.PrePrepareKind))
+	if l.desks[2].engine.requests.Len() != 1 {
+		t.Error("R2 has not heard of a request that the primary gets nowhere with")
+	}
+}
+
+// §6: executed slots are prepared and committed again in a later view but not
+// executed again [B12]; the lab fails whoever does.
+func TestExecutedSlotIsNotExecutedAgain(t *testing.T) {
+	l := newLab(t, 4)
+	l.submit(l.request(), 0)
+	l.deliver()
+	l.submit(l.request(), 1, 2, 3)
+	l.ticks(60, []int{1, 2, 3}, only(1, 2, 3))
+	l.wantView(1, 1, 2, 3)
+	l.wantExecuted(2, 1, 2, 3)
+	if s := l.desks[2].engine.log.slots[1]; s != nil && !s.preparedIn(1) {
+		t.Error("slot 1 was not prepared again")
+	}
 }

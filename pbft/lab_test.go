@@ -152,6 +152,9 @@ func (l *lab) perform(i int, job consensus.Job) []consensus.Event {
 		if int(job.Seq) != len(d.executed)+1 {
 			l.t.Fatalf("R%d executes %d after %d", i, job.Seq, len(d.executed))
 		}
+		if job.Batch.Digest() != job.Digest {
+			l.t.Fatalf("R%d executes another batch in slot %d than the certified one", i, job.Seq)
+		}
 		d.executed = append(d.executed, job)
 		d.head = crypto.Hash(append(d.head[:], job.Digest[:]...))
 		var root crypto.Digest

@@ -57,3 +57,18 @@ func TestNewViewHoldsOnlyTrueViewChanges(t *testing.T) {
 		}
 	}
 }
+
+// §2: nobody goes for a view beyond MaxView: what is added to a view there would
+// overflow.
+func TestViewsHaveAnEnd(t *testing.T) {
+	c := newCluster(t, 4)
+	for view, want := range map[consensus.View]consensus.Reason{MaxView: "", MaxView + 1: ReasonMalformed, 1<<64 - 1: ReasonMalformed} {
+		if o := c.open(1, c.viewChange(1, view, 0).Frame); o.Reason != want {
+			t.Errorf("VIEW-CHANGE for %d: %q, want %q", view, o.Reason, want)
+		}
+		nv := c.newView(view, []*ViewChange{c.viewChange(0, view, 0), c.viewChange(1, view, 0), c.viewChange(2, view, 0)})
+		if o := c.open(1, nv.Frame); o.Reason != want {
+			t.Errorf("NEW-VIEW for %d: %q, want %q", view, o.Reason, want)
+		}
+	}
+}
