@@ -95,9 +95,6 @@ func (c *Cluster) turn(i int, behaviours []string) error {
 		return err
 	}
 	c.Manifest.Replicas[i].Byzantine = slices.Clone(behaviours)
-	if len(behaviours) > 0 && !slices.Contains(c.Manifest.Turned, i) {
-		c.Manifest.Turned = append(c.Manifest.Turned, i)
-	}
 	if err := c.save(); err != nil {
 		return err
 	}
@@ -195,7 +192,8 @@ func (c *Corruption) born() bool {
 }
 
 // furnishTraitor makes the home of replica i say what the manifest says: the
-// manifest is what people edit, and it counts at every start.
+// manifest is what people edit, and it counts at every start. Who was a traitor
+// once is remembered. Called with the hold.
 func (c *Cluster) furnishTraitor(i int) error {
 	path := filepath.Join(c.Home(i), corruptionName)
 	behaviours := c.Manifest.Replicas[i].Byzantine
@@ -204,6 +202,12 @@ func (c *Cluster) furnishTraitor(i int) error {
 			return err
 		}
 		return nil
+	}
+	if !slices.Contains(c.Manifest.Turned, i) {
+		c.Manifest.Turned = append(c.Manifest.Turned, i)
+		if err := c.save(); err != nil {
+			return err
+		}
 	}
 	k := Corruption{Behaviours: behaviours}
 	if slices.Contains(c.Manifest.Gang, i) {
@@ -223,7 +227,7 @@ func (c *Cluster) furnishTraitor(i int) error {
 }
 
 // obeyWithin bounds how long a running process may take to obey.
-const obeyWithin = 5 * time.Second
+const obeyWithin = 30 * time.Second
 
 // awaitObeyed waits until the process of replica i obeys what its home says. One
 // that is paused obeys when it goes on.

@@ -135,6 +135,9 @@ func (c *Cluster) again(i int, between func() error) error {
 		return err
 	}
 	defer release()
+	if err := c.reload(); err != nil {
+		return err
+	}
 	if err := c.stopAll([]int{i}); err != nil {
 		return err
 	}

@@ -31,10 +31,7 @@ func (r *recorder) Open(v crypto.Verifier, h consensus.Horizon, in []consensus.F
 	heard, at := make([]check.Entry, 0, len(in)), now()
 	for i := range in {
 		f := &in[i]
-		if out[i].Event == nil || f.From.Kind != consensus.PeerReplica && !r.all {
-			continue
-		}
-		if b := r.worth(f.Bytes); b != nil {
+		if b := worth(f.Bytes); b != nil && out[i].Event != nil && f.From.Kind == consensus.PeerReplica {
 			heard = append(heard, check.Entry{Kind: check.EntryReceived, At: at, Peer: f.From, Bytes: b})
 		}
 	}
@@ -43,18 +40,15 @@ func (r *recorder) Open(v crypto.Verifier, h consensus.Horizon, in []consensus.F
 }
 
 // worth is as much of a frame as the record keeps: all that replicas sign, of a
-// proposal the vote, and batches and requests only if everything is asked for.
-// Nil is nothing.
-func (r *recorder) worth(frame []byte) []byte {
+// proposal the vote. Batches come with commits. Nil is nothing.
+func worth(frame []byte) []byte {
 	if len(frame) == 0 {
 		return nil
 	}
 	switch k := message.Kind(frame[0]); {
-	case k == message.PrePrepareKind && !r.all:
+	case k == message.PrePrepareKind:
 		return frame[:min(len(frame), message.VoteSize)]
-	case k >= message.PrePrepareKind && k <= message.NewViewKind, k == message.RejoinAnswerKind:
-		return frame
-	case frame[0] == consensus.KindRequest && r.all:
+	case k > message.PrePrepareKind && k <= message.NewViewKind, k == message.RejoinAnswerKind:
 		return frame
 	}
 	return nil
@@ -65,7 +59,7 @@ func (r *recorder) Sends(sends []consensus.Send) {
 	at := now()
 	for i := range sends {
 		s := &sends[i]
-		if b := r.worth(s.Bytes); b != nil && s.Class != consensus.Bulk {
+		if b := worth(s.Bytes); b != nil {
 			r.book.add(check.Entry{Kind: check.EntrySent, At: at, Peer: s.To, Bytes: b})
 		}
 	}

@@ -68,6 +68,12 @@ func TestTraitorObeysWhileItRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the manifest's traitor is silent", func() bool { return !hears(t, c, 0, 2) })
+	if err := c.Heal(2); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Open(c.Dir); err != nil || !slices.Equal(again.Turned(), []consensus.ReplicaID{2}) {
+		t.Errorf("who was a traitor once is forgotten: %v, %v", again, err)
+	}
 }
 
 // TestGangSharesItsKeys: its members read each other's, find one that is not

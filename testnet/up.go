@@ -42,6 +42,9 @@ func (c *Cluster) Up() (started []int, err error) {
 		return nil, err
 	}
 	defer release()
+	if err := c.reload(); err != nil {
+		return nil, err
+	}
 	for i := range c.Size() {
 		running, err := c.start(i)
 		if err != nil {
