@@ -3,19 +3,28 @@
 //
 // A Judge is told facts (a frame was sent, a batch was committed, an operation
 // executed, a result believed) and says what must never have happened and did:
-// agreement by digest and by state root, uniqueness of certificates over
-// everything that anybody sent, validity, exactly once, linearizability per
-// key, no contradiction of the honest over all their lives, what was believed
-// stays, and progress within a bound. After a fork it names the culprits, by
-// evidence that package evidence verifies from the genesis alone.
 //
-// Called by: sim, testnet (which writes the logs), trial, cmd/quorate. It
-// knows no protocol and shares no code with what it judges, but for the
-// application, which it runs again.
+//   - agreement by digest and by state root, equal replies (agreement.go);
+//   - certificates recounted over everything that anybody sent (ballots.go);
+//   - validity and exactly once (ledger.go);
+//   - no contradiction of the honest over all their lives (promises.go);
+//   - what was believed was answered by somebody honest, and stays (beliefs.go);
+//   - linearizability per key, and culprits after a fork, by evidence that
+//     package evidence verifies from the genesis alone (verdict.go).
 //
-// Invariants: it touches nothing that it judges; what is undecided is said to
-// be unknown, never counted as good; memory grows with the facts of a run,
-// whose number its caller bounds (MaxFacts).
+// Growth and progress are for those to measure who can; they tell the Judge.
+// Replay does it for the logs of a real run (log.go, entry.go), and executes the
+// batches again.
+//
+// Called by: sim, testnet (which writes the logs), trial, cmd/quorate. It knows
+// of protocols only how a frame of PBFT names its signer and its slot, and
+// shares no code with what it judges, but for the application and the machine
+// under it, which it runs again.
+//
+// Invariants: it touches nothing that it judges; only the honest are judged,
+// and a traitor's word alone convicts nobody; what is undecided is said to be
+// unknown, never counted as good; memory grows with the facts of a run, whose
+// number its caller bounds (MaxFacts).
 //
 // Source: ADVERSARIES.md §4.
 package check

@@ -382,3 +382,31 @@ func TestCertificateSize(t *testing.T) {
 		}
 	}
 }
+
+// A frame for many is read once, if it is told as one; a frame that cannot be
+// read is passed over.
+func TestSentIsFrugalAndPatient(t *testing.T) {
+	r := newRun(t, 3)
+	frame := r.vote(message.CommitKind, 1, 0, 1, digestA)
+	for range 3 {
+		r.Sent(1, 1, frame)
+	}
+	if n := len(r.transcript.waiting); n != 1 {
+		t.Errorf("kept %d times", n)
+	}
+	for size := range len(frame) {
+		r.Sent(1, 3, bytes.Clone(frame[:size]))
+	}
+	for kind := range 256 {
+		for _, size := range []int{1, 9, 11, 52, 75, 120, 300} {
+			r.Sent(1, 3, append([]byte{byte(kind)}, bytes.Repeat([]byte{0xff}, size)...))
+		}
+	}
+	r.Queued(1, 3, consensus.Stabilize{Seq: 2, Root: digestA, Certificate: []byte{committedProof, 1}})
+	if r.Failed() {
+		t.Errorf("%v", r.Violations())
+	}
+	if allocs := testing.AllocsPerRun(100, func() { r.Sent(1, 1, frame); r.last = telling{}; r.transcript.waiting = nil }); allocs > 1 {
+		t.Errorf("%v allocations for a vote that is known", allocs)
+	}
+}
