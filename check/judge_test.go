@@ -122,6 +122,10 @@ func TestJudges(t *testing.T) {
 			}
 			r.commit(1, batchOf(q), 0)
 		}, []Kind{Validity}},
+		{"somebody signed it who is no client", nil, func(r *run) {
+			q := consensus.SignRequest(signer(200), r.Cluster, consensus.Sequence{Epoch: 1, Counter: 1}, [][]byte{putA})
+			r.commit(1, batchOf(q), 0)
+		}, []Kind{Validity}},
 		{"nobody asked for the operation", nil, func(r *run) { r.commit(1, batchOf(r.asked(putA)), 0); r.execute(0, 0, 1, 1, putB) }, []Kind{Validity}},
 
 		{"executed by all", nil, func(r *run) {
