@@ -67,6 +67,9 @@ func (s *scene) badProposal(p *message.PrePrepare, how string) []byte {
 	case "empty":
 		b.Requests = nil
 	}
+	if b.Digest() == p.Digest || b.Size() > consensus.MaxFrame-message.VoteSize {
+		return nil
+	}
 	return s.Proposal(p.View, p.Seq, b).Frame
 }
 

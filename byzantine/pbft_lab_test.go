@@ -32,6 +32,8 @@ type lab struct {
 	lose     func(labLetter) bool
 	said     map[string]bool // promises that honest replicas have signed
 	forged   map[string]consensus.ReplicaID
+	first    map[consensus.Seq]crypto.Digest // executed by the first honest replica that came to that height
+	forkAt   consensus.Seq
 	reasons  map[consensus.Reason]int // why honest replicas ignored frames of traitors, or notes of theirs
 }
 
@@ -49,6 +51,7 @@ type desk struct {
 	target  consensus.RestoreBegin
 	side    []crypto.Digest
 	halt    string
+	traitor bool
 }
 
 type labLetter struct {
@@ -69,6 +72,7 @@ func newLab(t *testing.T, n int, traitors map[int]string, change ...func(*consen
 	l := &lab{
 		t: t, verify: crypto.NewSimVerifier(ring), now: 1e18, traitors: map[int]*Plan{}, batches: map[crypto.Digest]*consensus.Batch{},
 		said: map[string]bool{}, forged: map[string]consensus.ReplicaID{}, reasons: map[consensus.Reason]int{},
+		first: map[consensus.Seq]crypto.Digest{},
 	}
 	var members []crypto.PublicKey
 	for i := range n {
@@ -110,7 +114,7 @@ func (l *lab) start(i int, behaviour string, amnesiac bool) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	if behaviour != "" {
+	if d.traitor = behaviour != ""; d.traitor {
 		env := Env{Genesis: l.genesis, Self: consensus.ReplicaID(i), Signer: l.keys[i], Gang: l.gang, Patience: labPatience, Seed: 7}
 		s, err := Parse(behaviour)
 		if err != nil {
@@ -196,82 +200,6 @@ func (l *lab) overhear(i int, frame []byte) {
 	}
 }
 
-func root(digests []crypto.Digest) crypto.Digest { return crypto.Hash(encodeState(digests)) }
-
-func encodeState(digests []crypto.Digest) []byte {
-	b := []byte("state")
-	for _, d := range digests {
-		b = append(b, d[:]...)
-	}
-	return b
-}
-
-func (l *lab) read(d *desk, r consensus.ChunkRead) consensus.Event {
-	if int(r.Seq) > len(d.digests) || root(d.digests[:r.Seq]) != r.Root {
-		return consensus.Chunk{Read: r, Gone: true}
-	}
-	return consensus.Chunk{Read: r, Parts: []consensus.Part{{ID: "state", Bytes: encodeState(d.digests[:r.Seq])}}}
-}
-
-func (l *lab) perform(d *desk, job consensus.Job) []consensus.Event {
-	switch job := job.(type) {
-	case consensus.Commit:
-		if int(job.Seq) != len(d.digests)+1 {
-			l.t.Fatalf("executes %d after %d", job.Seq, len(d.digests))
-		}
-		d.digests = append(d.digests, job.Digest)
-		if job.Batch != nil {
-			l.batches[job.Digest] = job.Batch
-		}
-		e := consensus.Executed{Seq: job.Seq}
-		if job.Seq%l.genesis.CheckpointInterval == 0 {
-			e.Root = root(d.digests)
-		}
-		return []consensus.Event{e}
-	case consensus.Stabilize:
-		d.kept, d.root, d.proof = job.Seq, job.Root, job.Certificate
-		return []consensus.Event{consensus.Kept{Seq: job.Seq}}
-	case consensus.Answer:
-		if l.executed(d, job.Request) {
-			return []consensus.Event{consensus.Settled(job)}
-		}
-	default:
-		return l.restore(d, job)
-	}
-	return nil
-}
-
-// restore plays the host's part of a state transfer.
-func (l *lab) restore(d *desk, job consensus.Job) []consensus.Event {
-	want := consensus.Item{ID: "state", Hash: d.target.Root}
-	switch job := job.(type) {
-	case consensus.RestoreBegin:
-		d.target, d.side, d.digests = job, nil, d.digests[:d.kept]
-		want.Hash = job.Root
-		return []consensus.Event{consensus.Staged{Missing: []consensus.Item{want}}}
-	case consensus.RestorePut:
-		s := consensus.Staged{From: job.From, Put: true}
-		for i, it := range job.Items {
-			if it != want || crypto.Hash(job.Parts[i].Bytes) != want.Hash {
-				s.Bad = append(s.Bad, it)
-				continue
-			}
-			s.Done = append(s.Done, it)
-			for b := job.Parts[i].Bytes[len("state"):]; len(b) > 0; b = b[crypto.DigestSize:] {
-				d.side = append(d.side, crypto.Digest(b[:crypto.DigestSize]))
-			}
-		}
-		return []consensus.Event{s}
-	case consensus.RestoreEnd:
-		if d.side == nil {
-			return []consensus.Event{consensus.Restored{Seq: d.target.Seq}}
-		}
-		d.digests, d.kept, d.root, d.proof = d.side, d.target.Seq, d.target.Root, d.target.Certificate
-		return []consensus.Event{consensus.Restored{Seq: d.kept, Root: d.root, OK: true}}
-	}
-	return nil
-}
-
 // executed stands for the session table.
 func (l *lab) executed(d *desk, q *consensus.Request) bool {
 	return slices.ContainsFunc(d.digests, func(digest crypto.Digest) bool {
@@ -280,12 +208,16 @@ func (l *lab) executed(d *desk, q *consensus.Request) bool {
 	})
 }
 
+// deliver hands over what waits, and what that brings about, for a number of
+// hops: liars may keep each other and the honest busy for ever.
 func (l *lab) deliver() {
-	for len(l.mail) > 0 {
-		m := l.mail[0]
-		l.mail = l.mail[1:]
-		if l.lose == nil || !l.lose(m) {
-			l.give(m)
+	for range 24 {
+		waiting := l.mail
+		l.mail = nil
+		for _, m := range waiting {
+			if l.lose == nil || !l.lose(m) {
+				l.give(m)
+			}
 		}
 	}
 }
@@ -358,22 +290,18 @@ func (l *lab) lied(i int) bool {
 	return slices.ContainsFunc(l.desks[i].notes, func(n consensus.Note) bool { return n.Kind == Lied })
 }
 
-// disagreement names the first height at which two honest replicas have
-// executed different batches.
-func (l *lab) disagreement() (seq int, forked bool) {
-	longest := []crypto.Digest{}
-	for _, i := range l.honest() {
-		ds := l.desks[i].digests
-		for k := range min(len(ds), len(longest)) {
-			if ds[k] != longest[k] {
-				return k + 1, true
-			}
-		}
-		if len(ds) > len(longest) {
-			longest = ds
-		}
+// disagreement names the first height at which two honest replicas have, at
+// any time, executed different batches.
+func (l *lab) disagreement() (seq consensus.Seq, forked bool) { return l.forkAt, l.forkAt > 0 }
+
+// compare enters what an honest replica executes.
+func (l *lab) compare(seq consensus.Seq, d crypto.Digest) {
+	first, known := l.first[seq]
+	if !known {
+		l.first[seq] = d
+	} else if first != d && (l.forkAt == 0 || seq < l.forkAt) {
+		l.forkAt = seq
 	}
-	return 0, false
 }
 
 // wantSafe asks that no two honest replicas disagree and nobody was framed.
