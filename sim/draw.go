@@ -42,12 +42,16 @@ func drawGenre(r *stream) Genre {
 func FromSeed(seed uint64) Config {
 	r := newStream(seed, "system")
 	c := Config{Seed: seed, Genre: drawGenre(r), Protocol: quorum.PBFT}
-	c.Replicas = pick(r, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 6, 6, 7, 7, 7, 8, 9, 10, 11, 12, 13)
+	c.Replicas = pick(r, 4, 4, 4, 5, 6, 7)
+	if r.chance(million / 8) {
+		c.Replicas = 8 + r.upTo(5)
+	}
 	f := (c.Replicas - 1) / 3
 	c.Trust = Trust{Faults: f, Replies: f + 1}
 	c.Interval = 2 + consensus.Seq(r.upTo(8))
 	c.Window = c.Interval * consensus.Seq(2+r.upTo(2))
 	c.Timing = drawTiming(r)
+	c.Timing.Storm = min(c.Timing.Storm, 28*Second/consensus.Time(c.Replicas))
 	c.Network = drawWeather(r)
 	c.RealKeys = r.chance(million / 100)
 	c.Disk = drawDisks(r)
@@ -66,11 +70,20 @@ func drawDisks(r *stream) Disks {
 	}
 }
 
+// tightLimits are limits that the load just stays within, so that what
+// villains do beyond them is quickly said.
+func tightLimits() consensus.Limits {
+	l := consensus.DefaultLimits()
+	l.OperationBytes, l.RequestBytes, l.RequestOperations = 2<<10, 40<<10, 32
+	l.ValueBytes, l.ResultBytes, l.SessionBytes, l.OperationSteps = 2<<10, 40<<10, 256<<10, 1000
+	return l
+}
+
 // drawLoad draws what clients do. The load lasts about as long as the storm,
 // else the hazards would strike an idle system; large clusters get less of it,
 // for their messages grow with the square of their size.
 func (c *Config) drawLoad(r *stream) {
-	c.Limits = consensus.DefaultLimits()
+	c.Limits = tightLimits()
 	c.Limits.BatchRequests = pick(r, 1, 2, 4, 16, 64)
 	c.Limits.BatchBytes = pick(r, 256, 4096, 1<<20)
 	c.Workload = Workload{
