@@ -326,8 +326,31 @@ func (r *replica) forked(c *message.Certificate) bool {
 	r.exec.halted = true
 	r.out.Halt = fmt.Sprintf("fork at n=%d: certificates for %s and %s; more than f replicas are faulty. "+
 		"Everything is kept; nothing is repaired", c.Seq, other.Digest, c.Digest)
-	r.note(consensus.Note{Kind: consensus.EvidenceNote, Seq: c.Seq, Digest: c.Digest, Text: "conflicting certificates", Bytes: append(other.Encode(), c.Encode()...)})
+	r.alarm("conflicting certificates")
+	r.accuse(other, c)
 	return true
+}
+
+// accuse reports those who signed both of two certificates that name different
+// digests. Of one view they are f+1 at least; of different views, nobody: there
+// only the transcripts show who hid the first from the second (§9).
+func (r *replica) accuse(a, b *message.Certificate) {
+	for _, first := range a.Signed {
+		for _, second := range b.Signed {
+			if first.Replica == second.Replica {
+				r.contradiction(first.Replica, voteOf(a, first), voteOf(b, second))
+			}
+		}
+	}
+}
+
+// voteOf is the frame of one vote in a certificate of COMMITs or CHECKPOINTs.
+func voteOf(c *message.Certificate, s message.Signed) []byte {
+	v := message.Vote{Kind: message.CommitKind, View: c.View, Seq: c.Seq, Digest: c.Digest, Replica: s.Replica, Sig: s.Sig}
+	if c.Kind == message.CheckpointCertificate {
+		v.Kind = message.CheckpointKind
+	}
+	return v.Encode()
 }
 
 // diverged: my own root differs from the certified one. Say so loudly, stop
