@@ -104,7 +104,7 @@ type slot struct {
 }
 
 // maxTwin bounds what a twin remembers for its second engine, each in pieces.
-const maxTwin = 1 << 12
+const maxTwin = 1 << 10
 
 var _ consensus.Engine = (*twins)(nil)
 
