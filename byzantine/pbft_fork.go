@@ -81,18 +81,18 @@ func forkView(l *liar, _ *Spec) error {
 // for a view of its own, hides what prepared, opens that view on the word of
 // the other half, and decides something else with it.
 type forkViews struct {
-	wait int
+	wait span
 	aim  decision              // decided with the first half
 	base *message.Certificate  // stable then
 	goal consensus.View        // of the VIEW-CHANGEs that hide it; 0 = not yet decided
-	due  int                   // tick at which they are said
+	due  span                  // tick and time from which on they are said
 	said []*message.ViewChange // of all members
 	done bool
 }
 
 func forkAcross(l *liar, s *Spec) error {
 	wait, err := s.span(l.env, "")
-	p := &forkViews{wait: wait.ticks}
+	p := &forkViews{wait: wait}
 	l.tell = p.tell
 	return err
 }
@@ -116,7 +116,7 @@ func (p *forkViews) tell(t *telling) {
 		return
 	}
 	switch {
-	case p.said == nil && t.tick >= p.due:
+	case p.said == nil && t.tick >= p.due.ticks && t.now >= p.due.time:
 		for _, id := range t.Gang() {
 			vc := t.leave(p.goal, id, p.base)
 			p.said = append(p.said, vc)
@@ -135,7 +135,8 @@ func (p *forkViews) plan(t *telling) {
 	}
 	for _, d := range t.fresh {
 		if p.goal == 0 && !t.changing && d.view == t.view && d.batch != nil {
-			p.aim, p.base, p.goal, p.due = d, t.stable, t.nextOurs(t.view), t.tick+p.wait
+			p.aim, p.base, p.goal = d, t.stable, t.nextOurs(t.view)
+			p.due = span{t.tick + p.wait.ticks, t.now + p.wait.time}
 		}
 	}
 }

@@ -28,7 +28,7 @@ func all(members []int, behaviour string) map[int]string {
 // f+1 liars with a plan fork the honest, whoever is the primary at first, in
 // one view and across views, and no honest replica is to blame.
 func TestGangForks(t *testing.T) {
-	for _, behaviour := range []string{"fork", "fork-views"} {
+	for _, behaviour := range []string{"fork", "fork-views", "fork-views 30ms"} {
 		for _, g := range gangs {
 			t.Run(fmt.Sprint(behaviour, g), func(t *testing.T) {
 				t.Parallel()

@@ -48,7 +48,7 @@ func left(id consensus.ReplicaID) func(*lab) {
 	}
 }
 
-// lies is one behaviour in one cluster and what the honest have to say of it.
+// told is one behaviour in one cluster and what the honest have to say of it.
 type told struct {
 	behaviour string
 	traitor   int

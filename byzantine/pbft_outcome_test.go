@@ -1,6 +1,7 @@
 package byzantine
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -99,6 +100,25 @@ func TestProfilesOfPBFT(t *testing.T) {
 		e.Genesis.Protocol = "raft"
 		if _, err := e.Plan(Spec{Name: p.Name}); err == nil {
 			t.Errorf("%s forges another protocol's messages", p.Name)
+		}
+	}
+}
+
+// Values that mean nothing are refused, with the word that is wrong.
+func TestLiesRefuseValues(t *testing.T) {
+	l := newLab(t, 4, nil)
+	e := Env{Genesis: l.genesis, Self: 1, Signer: l.keys[1], Patience: 20}
+	for _, text := range []string{
+		"equivocate other", "select 0", "slow-primary soon", "starve 7", "starve votes=perhaps", "bad-batch good", "seq-jump back", "false-stamp ahead by=10%",
+		"false-stamp never", "withhold-votes some", "withhold-votes but=4", "bad-certificate none", "hide-prepared nothing", "fake-prepared real", "bad-new-view good",
+		"select-view-change few", "lying-checkpoint true", "poison-transfer well", "fetch-flood 0", "fork-views later", "old-view 1",
+	} {
+		s, err := Parse(text)
+		if err == nil {
+			_, err = e.Plan(s)
+		}
+		if !errors.Is(err, ErrSpec) {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }

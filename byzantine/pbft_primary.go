@@ -193,7 +193,10 @@ func falseStamp(l *liar, s *Spec) error {
 	if err != nil {
 		return err
 	}
-	by, err := s.span(l.env, "by")
+	by, err := parseSpan(s.value("by"))
+	if err != nil {
+		return s.wrong("by", err.Error())
+	}
 	first := map[consensus.View]consensus.Time{}
 	l.tell = func(t *telling) {
 		t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
@@ -204,9 +207,9 @@ func falseStamp(l *liar, s *Spec) error {
 			b := &consensus.Batch{Stamp: p.Batch.Stamp, Requests: p.Batch.Requests}
 			switch how {
 			case "ahead":
-				b.Stamp += by.time
+				b.Stamp += by
 			case "behind":
-				b.Stamp = max(0, b.Stamp-by.time)
+				b.Stamp = max(0, b.Stamp-by)
 			case "still":
 				if _, known := first[p.View]; !known {
 					clear(first)
@@ -217,7 +220,7 @@ func falseStamp(l *liar, s *Spec) error {
 			return [][]byte{t.Proposal(p.View, p.Seq, b).Frame}, b.Stamp != p.Batch.Stamp
 		}, message.PrePrepareKind)
 	}
-	return err
+	return nil
 }
 
 const maxUnfair = 512 // requests
