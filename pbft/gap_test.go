@@ -415,3 +415,48 @@ func TestExecutedSlotIsNotExecutedAgain(t *testing.T) {
 		t.Error("slot 1 was not prepared again")
 	}
 }
+
+// §8: fewer than n-f answers bound nothing: those that are missing may be of
+// the only correct replicas that know what was forgotten.
+func TestRejoinNeedsManyAnswers(t *testing.T) {
+	l := newLab(t, 7)
+	l.start(6, true)
+	j := &l.desks[6].engine.rejoin
+	for i := range consensus.ReplicaID(5) {
+		if j.known {
+			t.Fatalf("knows its limits from %d answers", i)
+		}
+		a := message.RejoinAnswer{Nonce: j.nonce, View: 3}
+		l.give(6, consensus.ReplicaPeer(0), a.Encode()) // one replica answers again and again
+		l.give(6, consensus.ReplicaPeer(i), a.Encode())
+	}
+	if !j.known || j.view != 5 {
+		t.Errorf("limits %+v after n-f answers", j)
+	}
+}
+
+// §8: a replica that lost its log keeps its limits for good, through restarts
+// and cuts of its log: it must never vote where it may have voted before.
+func TestRejoinLimitsOutliveTheLog(t *testing.T) {
+	l := newLab(t, 4)
+	l.start(3, true)
+	l.ticks(10, l.all(), without(message.PrePrepareKind)) // nobody fills for it, so it sleeps on
+	d := l.desks[3]
+	before := d.engine.rejoin
+	if !before.known || !before.asleep {
+		t.Fatalf("limits %+v", before)
+	}
+	l.start(3, false)
+	if j := d.engine.rejoin; !j.known || !j.asleep || j.target != before.target || j.view != before.view {
+		t.Errorf("asleep: limits %+v after a restart, were %+v", j, before)
+	}
+	l.ticks(100, l.all())
+	if d.engine.rejoin.asleep || d.forget == 0 {
+		t.Fatalf("asleep %v, log cut at %d", d.engine.rejoin.asleep, d.forget)
+	}
+	d.cut()
+	l.start(3, false)
+	if j := d.engine.rejoin; !j.known || j.asleep || j.target != before.target || j.view != before.view {
+		t.Errorf("awake: limits %+v after a cut and a restart, were %+v", j, before)
+	}
+}
