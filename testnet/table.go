@@ -28,27 +28,36 @@ func WriteTable(w io.Writer, all []ReplicaStatus, columns int) error {
 			all[i].PeerID = id[len(id)-tailOf:]
 		}
 	}
-	heading, traitors := "REPLICA\tPEER ID\tADDRESS\tVIEW\tSEQUENCE\tSTATE ROOT\tHEALTH", slices.ContainsFunc(all, isTraitor)
-	if traitors {
-		heading += "\tTRAITOR"
-	}
+	traitors := slices.ContainsFunc(all, isTraitor)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, heading)
+	heading := []string{"REPLICA", "PEER ID", "ADDRESS", "VIEW", "SEQUENCE", "STATE ROOT", "HEALTH"}
+	if traitors {
+		heading = slices.Insert(heading, len(heading)-1, "TRAITOR")
+	}
+	fmt.Fprintln(t, strings.Join(heading, "\t"))
 	for _, s := range all {
-		line := row(s)
+		cells := row(s)
 		if traitors {
-			line += "\t" + strings.Join(s.Byzantine, ", ")
+			cells = slices.Insert(cells, len(cells)-1, mark(s))
 		}
-		fmt.Fprintln(t, line)
+		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
 	return t.Flush()
+}
+
+// mark is how a traitor shows in the table.
+func mark(s ReplicaStatus) string {
+	if !isTraitor(s) {
+		return "-"
+	}
+	return strings.Join(s.Byzantine, ", ")
 }
 
 func isTraitor(s ReplicaStatus) bool { return len(s.Byzantine) > 0 }
 
 // row is one line of the table. The root stands with its height: roots of
 // different heights are no disagreement.
-func row(s ReplicaStatus) string {
+func row(s ReplicaStatus) []string {
 	name, view, seq, root := fmt.Sprint(s.Replica), "-", "-", "-"
 	if r := s.Report; r != nil {
 		view, seq = fmt.Sprint(r.View), fmt.Sprint(r.Applied)
@@ -59,7 +68,7 @@ func row(s ReplicaStatus) string {
 			name += " primary"
 		}
 	}
-	return strings.Join([]string{name, s.PeerID, s.Address, view, seq, root, s.Health}, "\t")
+	return []string{name, s.PeerID, s.Address, view, seq, root, s.Health}
 }
 
 // Watch shows the table until ctx ends: redrawn in place on a terminal, and
@@ -102,7 +111,7 @@ func show(w io.Writer, terminal bool, s *screen, known []string, all []ReplicaSt
 // plain is a line that changes only when something of note does.
 func plain(s ReplicaStatus) string {
 	if isTraitor(s) {
-		s.Health += "; traitor: " + strings.Join(s.Byzantine, ", ")
+		s.Health += "; traitor: " + mark(s)
 	}
 	if s.Report == nil {
 		return fmt.Sprintf("replica %d %s: %s", s.Replica, s.Address, s.Health)

@@ -42,8 +42,8 @@ func benchCommand() *cli.Command {
 	}
 }
 
-// trial is one measurement: what to do.
-type trial struct {
+// measurement is what one run of bench does.
+type measurement struct {
 	Name       string        `json:"name"`
 	Clients    int           `json:"clients"`
 	ValueBytes int           `json:"value_bytes"`
@@ -57,7 +57,7 @@ type trial struct {
 // bench runs one measurement, or the standard ones one after another, so that
 // they do not compete for the machine.
 func bench(c *cli.Context, _ []string) error {
-	t := trial{
+	t := measurement{
 		Name: "bench", Clients: c.Int("clients"), ValueBytes: c.Int("value-bytes"), OneEach: c.Bool("one-each"),
 		Volatile: c.Bool("volatile"), Warmup: c.Duration("warmup"), Duration: c.Duration("duration"),
 	}
@@ -82,7 +82,7 @@ func bench(c *cli.Context, _ []string) error {
 const maxCallers = 1 << 16
 
 // check refuses flags that make no measurement, before anything is started.
-func (t *trial) check(replicas int) error {
+func (t *measurement) check(replicas int) error {
 	switch {
 	case t.Clients < 1 || t.Clients > maxCallers:
 		return usageError("--clients %d: between 1 and %d are possible", t.Clients, maxCallers)
@@ -102,7 +102,7 @@ func (t *trial) check(replicas int) error {
 const keyRoom = 64
 
 // fits holds the size of a value against the limits of the cluster at hand.
-func (t *trial) fits(l *consensus.Limits) error {
+func (t *measurement) fits(l *consensus.Limits) error {
 	if most := min(l.ValueBytes, l.OperationBytes-keyRoom); t.ValueBytes > most {
 		return usageError("--value-bytes %d: this cluster takes at most %d", t.ValueBytes, most)
 	}
@@ -116,17 +116,17 @@ func benchJSON(c *cli.Context) (bool, error) {
 }
 
 // comparison are the measurements whose results people ask for.
-func comparison(t trial) []trial {
+func comparison(t measurement) []measurement {
 	gathered, each, single, volatile := t, t, t, t
 	gathered.Name, gathered.OneEach, gathered.Volatile = "synced, gathered", false, false
 	each.Name, each.OneEach, each.Volatile = "synced, one signature each", true, false
 	single.Name, single.OneEach, single.Volatile, single.Clients = "synced, a single caller", false, false, 1
 	volatile.Name, volatile.OneEach, volatile.Volatile = "volatile, gathered", false, true
-	return []trial{gathered, each, single, volatile}
+	return []measurement{gathered, each, single, volatile}
 }
 
 // one runs one measurement, on the cluster that is there or on a new one.
-func one(c *cli.Context, t trial) error {
+func one(c *cli.Context, t measurement) error {
 	if c.Bool("temporary") || t.Volatile {
 		return temporary(c, t)
 	}
@@ -149,7 +149,7 @@ func one(c *cli.Context, t trial) error {
 }
 
 // attach measures a cluster on this machine by the key that is there for it.
-func attach(c *cli.Context, t trial, cluster *testnet.Cluster) error {
+func attach(c *cli.Context, t measurement, cluster *testnet.Cluster) error {
 	keyFile := c.Path("key")
 	if keyFile == "" {
 		keyFile = cluster.BenchKey()
@@ -167,7 +167,7 @@ func attach(c *cli.Context, t trial, cluster *testnet.Cluster) error {
 }
 
 // temporary makes a cluster, measures it, and removes it.
-func temporary(c *cli.Context, t trial) (err error) {
+func temporary(c *cli.Context, t measurement) (err error) {
 	dir, err := os.MkdirTemp("", "quorate-bench-")
 	if err != nil {
 		return err
@@ -196,7 +196,7 @@ func temporary(c *cli.Context, t trial) (err error) {
 }
 
 // measure loads the cluster and prints what came of it.
-func measure(c *cli.Context, t trial, a *access) error {
+func measure(c *cli.Context, t measurement, a *access) error {
 	if err := t.fits(&a.founding.Genesis.Limits); err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 
 // load is a closed loop: every caller has one operation under way at a time.
 type load struct {
-	trial
+	measurement
 	measuring atomic.Bool
 	begun     time.Time
 	took      time.Duration
@@ -36,8 +36,8 @@ type caller struct {
 const keysEach = 512
 
 // newLoad prepares the callers; nothing runs yet.
-func newLoad(t trial) *load {
-	return &load{trial: t, callers: make([]caller, t.Clients), broken: make(chan error, t.Clients)}
+func newLoad(t measurement) *load {
+	return &load{measurement: t, callers: make([]caller, t.Clients), broken: make(chan error, t.Clients)}
 }
 
 // run starts the callers; stop ends them and waits. It may be called again.
@@ -152,7 +152,7 @@ type latency struct {
 
 // result is one measurement: what came of it.
 type result struct {
-	trial
+	measurement
 	Seconds    float64 `json:"seconds"`
 	Operations int     `json:"operations"`
 	PerSecond  float64 `json:"operations_per_second"`
@@ -162,7 +162,7 @@ type result struct {
 
 // result sums up, after the callers have ended.
 func (l *load) result() result {
-	r := result{trial: l.trial, Seconds: l.took.Seconds()}
+	r := result{measurement: l.measurement, Seconds: l.took.Seconds()}
 	var all []time.Duration
 	for i := range l.callers {
 		all = append(all, l.callers[i].latencies...)

@@ -104,18 +104,18 @@ func writeBytes(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // awaits: awaits REGEXP COMMAND ARG... runs a command again and again until its
-// output has the expression.
+// output has the expression, however it ends.
 func awaits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: awaits REGEXP COMMAND ARG...")
 	}
 	want := regexp.MustCompile("(?m)" + args[0])
 	for end := time.Now().Add(testnet.ReadyWithin); ; time.Sleep(100 * time.Millisecond) {
-		ts.Check(ts.Exec(args[1], args[2:]...))
+		err := ts.Exec(args[1], args[2:]...)
 		if out := ts.ReadFile("stdout"); want.MatchString(out) {
 			return
 		} else if time.Now().After(end) {
-			ts.Fatalf("gave up waiting for %q in:\n%s", args[0], out)
+			ts.Fatalf("gave up waiting for %q in (%v):\n%s", args[0], err, out)
 		}
 	}
 }
