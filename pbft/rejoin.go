@@ -76,6 +76,7 @@ func (r *replica) tickRejoin() {
 	}
 	r.rejoined()
 	r.leaveForRejoin()
+	r.joinRejoiner()
 	if r.fillUntil() > r.exec.handed && !r.view.changing && !r.isPrimary() && r.tick-r.exec.progress > r.patience() && !r.behind() {
 		r.timedOut(r.view.number+1, "the primary does not fill for a replica that rejoins")
 	}
@@ -207,21 +208,35 @@ func (r *replica) leaveForRejoin() {
 	}
 }
 
-// farRejoin bounds how far ahead a rejoining replica may ask others to go. It
-// may have to go past a view that it asked for alone in its earlier life.
-const farRejoin = 64
+// farRejoin bounds how far ahead a rejoining replica may ask others to go: each
+// view on the way costs the cluster a view change.
+const farRejoin = 4
 
-// joinsRejoiner: once per rejoin, the VIEW-CHANGE of a replica that rejoins is
+// joinRejoiner: once per rejoin, the VIEW-CHANGE of a replica that rejoins is
 // enough to leave; without it a cluster at peace would never give it a view in
 // which it may vote.
-func (r *replica) joinsRejoiner(vc *message.ViewChange) bool {
-	p := &r.peers[vc.Replica]
-	if p.rejoin < 0 || p.joinedTo || vc.View <= r.view.number || vc.View > r.view.number+farRejoin ||
-		!r.rejoin.mayChange(vc.View) || r.tick-p.rejoin > 100*r.cfg.RejoinEvery {
-		return false
+//
+// It is followed one view at a time. A correct replica goes for a view w only
+// from a w-1 that it has entered or that q replicas asked for, or after one
+// that did; the limits of the next amnesiac rest on that (learnLimits). Who
+// went for w at once, heard by nobody, and then lost its disk, would be told of
+// lower views and sign another VIEW-CHANGE for w.
+func (r *replica) joinRejoiner() {
+	if r.view.changing {
+		return
 	}
-	p.joinedTo = true
-	return true
+	for i := range r.peers {
+		p := &r.peers[i]
+		vc := r.views.Latest(consensus.ReplicaID(i))
+		next := r.view.number + 1
+		if p.rejoin < 0 || p.joinedTo || vc == nil || vc.View < next || vc.View >= next+farRejoin ||
+			!r.rejoin.mayChange(next) || r.tick-p.rejoin > 100*r.cfg.RejoinEvery {
+			continue
+		}
+		p.joinedTo = vc.View == next
+		r.leave(next, "joined a replica that rejoins")
+		return
+	}
 }
 
 // fillWindows bounds, in windows, how far the cluster fills for one rejoin.

@@ -90,10 +90,7 @@ func (r *replica) onViewChange(vc *message.ViewChange) {
 		r.leave(v, "joined others who left")
 		return
 	}
-	if r.joinsRejoiner(vc) {
-		r.leave(vc.View, "joined a replica that rejoins")
-		return
-	}
+	r.joinRejoiner()
 	r.collect()
 }
 
