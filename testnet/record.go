@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"bytes"
 	"time"
 
 	"quorate/check"
@@ -28,10 +29,14 @@ var _ node.Witness = (*recorder)(nil)
 // Open implements consensus.Protocol: what opened well was heard.
 func (r *recorder) Open(v crypto.Verifier, h consensus.Horizon, in []consensus.Frame) []consensus.Opened {
 	out := r.Protocol.Open(v, h, in)
-	heard, at := make([]check.Entry, 0, len(in)), now()
+	var heard []check.Entry
+	at := now()
 	for i := range in {
 		f := &in[i]
-		if b := worth(f.Bytes); b != nil && out[i].Event != nil && f.From.Kind == consensus.PeerReplica {
+		if out[i].Event == nil || f.From.Kind != consensus.PeerReplica {
+			continue
+		}
+		if b := worth(f.Bytes); b != nil {
 			heard = append(heard, check.Entry{Kind: check.EntryReceived, At: at, Peer: f.From, Bytes: b})
 		}
 	}
@@ -40,14 +45,15 @@ func (r *recorder) Open(v crypto.Verifier, h consensus.Horizon, in []consensus.F
 }
 
 // worth is as much of a frame as the record keeps: all that replicas sign, of a
-// proposal the vote. Batches come with commits. Nil is nothing.
+// proposal a copy of the vote, for the rest must not wait with it. Batches come
+// with commits. Nil is nothing.
 func worth(frame []byte) []byte {
 	if len(frame) == 0 {
 		return nil
 	}
 	switch k := message.Kind(frame[0]); {
 	case k == message.PrePrepareKind:
-		return frame[:min(len(frame), message.VoteSize)]
+		return bytes.Clone(frame[:min(len(frame), message.VoteSize)])
 	case k > message.PrePrepareKind && k <= message.NewViewKind, k == message.RejoinAnswerKind:
 		return frame
 	}
