@@ -33,7 +33,7 @@ func (h *Home) TranscriptDir() string { return h.path(transcriptName) }
 
 // How often the scribe writes, and how long it leaves a disk alone that refused.
 const (
-	writeEvery = 50 * time.Millisecond
+	writeEvery = 100 * time.Millisecond
 	retryAfter = 10 * time.Second
 	tellEvery  = time.Minute
 )
