@@ -23,7 +23,7 @@ RACEFLAGS ?= -short
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build test check wasm unit race testnet acceptance sim fuzz bench shape clean
+.PHONY: help build test check wasm unit race testnet acceptance sim teeth fuzz bench shape clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -53,10 +53,13 @@ race: ## run the tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race $(RACEFLAGS) ./...
 
 acceptance: build ## run the long tests: a whole source tree, a killed primary, gigabytes of state
-	go test -tags acceptance -count=1 -timeout 60m -v -run '^TestAcceptance' ./testnet/... ./cmd/...
+	go test -tags acceptance -count=1 -timeout 60m -v -run '^TestAcceptance' ./testnet/... ./trial/... ./cmd/...
 
 sim: build ## simulate SEEDS=1000 systems and print the seeds that fail
 	./$(BIN) sim --seeds $(SEEDS)
+
+teeth: ## seed bugs into the source, see what catches each, and write the table
+	go run ./internal/teeth -write docs/TESTING.md
 
 fuzz: ## fuzz every target for FUZZTIME=30s each
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | sort | \

@@ -1,0 +1,22 @@
+// Command teeth shows that the tests bite. It seeds one bug at a time into the
+// source, most of them mistakes that other implementations made
+// (docs/ADVERSARIES.md lists them by number), and expects that a rule test
+// fails, and for bugs of the protocol also how many seeds the simulator takes.
+//
+//	go run ./internal/teeth                   every bug; progress on standard error, a table at the end
+//	go run ./internal/teeth -run 'quorum|B2'  some of them, by name or origin
+//	go run ./internal/teeth -write docs/TESTING.md
+//
+// A bug is a small edit of one or two files. It is applied with the go command's
+// -overlay, so that honest code has no seams for it and the working tree is
+// never touched: mutated files live in a temporary directory. The text that an
+// edit replaces must occur exactly once in its file; when code moves on, the
+// table moves with it (TestEveryBugApplies). A bug that does not compile is an
+// error of the table, a bug that survives is a hole in the tests.
+//
+// Invariants: bugs are tried one after the other; every process that is started
+// is waited for, and killed when its time is up; the exit code is 0 only if all
+// bugs were caught by a rule test or by the simulator.
+//
+// Called by: make teeth, and, for a share of quick ones, make test.
+package main
