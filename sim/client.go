@@ -26,6 +26,7 @@ type client struct {
 	quota   int              // operations still to invoke
 	callers int              // that think or wait
 	hand    hand
+	before  *consensus.Result // of the call before
 }
 
 // call is one operation under way.
@@ -96,6 +97,10 @@ func (c *client) done() bool { return c.quota == 0 && len(c.open) == 0 }
 
 // think waits a while and invokes the next operation.
 func (c *client) think() {
+	if c.world.cfg.Ask != nil {
+		c.ask()
+		return
+	}
 	pause := c.world.cfg.Workload.Think
 	if c.world.net.calm {
 		pause /= 8 // nothing to wait for any more
@@ -106,16 +111,19 @@ func (c *client) think() {
 			return
 		}
 		c.quota--
-		c.invoke()
+		c.invoke(nil)
 	})
 }
 
-func (c *client) invoke() {
+// invoke asks for an operation; nil = draw one.
+func (c *client) invoke(op []byte) {
 	c.ticket++
 	c.world.stats.Asked++
 	t := token{client: c.index, counter: uint64(c.ticket)}
 	c.open = append(c.open, call{ticket: c.ticket, token: t})
-	op := drawOperation(c.dice, c.world.cfg.Workload, t)
+	if op == nil {
+		op = drawOperation(c.dice, c.world.cfg.Workload, t)
+	}
 	c.world.checks.judge.Invoked(c.world.at(), check.CallID{Client: c.index, Number: uint64(c.ticket)}, c.signer.Public(), op)
 	c.session.Advance(c.world.clock.now)
 	c.session.Invoke(c.ticket, op)
@@ -159,6 +167,7 @@ func (c *client) finish(d session.Done) {
 			continue
 		}
 		c.open = append(c.open[:i], c.open[i+1:]...)
+		c.before = &d.Result
 		switch {
 		case d.Err == nil:
 			c.world.checks.believed(c, call, d.Seq, d.Result)

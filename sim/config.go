@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"quorate/app"
 	"quorate/consensus"
 )
 
@@ -34,16 +35,24 @@ type Config struct {
 	Network  Weather
 	Disk     Disks
 	Hazards  []Hazard
-	Faults   []Fault    // at fixed moments, beside the hazards
-	Traitors []Traitor  // replicas that misbehave
-	Gang     bool       // ... and share their keys and a plan
-	Villains []string   // clients that misbehave: specs of package byzantine, one client each
-	RealKeys bool       // Ed25519 instead of keyed hashes
-	Trace    io.Writer  // one readable line per event; may be nil
-	Watch    func(Step) // hears of everything, for charts; may be nil
+	Faults   []Fault               // at fixed moments, beside the hazards
+	Traitors []Traitor             // replicas that misbehave
+	Gang     bool                  // ... and share their keys and a plan
+	Twins    []consensus.ReplicaID // replicas with a second body under the same id: traitors, too
+	Splits   Splits                // of the bodies, in the first views
+	Villains []string              // clients that misbehave: specs of package byzantine, one client each
+	RealKeys bool                  // Ed25519 instead of keyed hashes
+	Trace    io.Writer             // one readable line per event; may be nil
+	Watch    func(Step)            // hears of everything, for charts; may be nil
 	// Linger is how long a run that something was violated in goes on, so that
 	// a watcher sees what comes of it.
 	Linger consensus.Time
+	// Application is what is replicated; nil = the simulator's own, for which
+	// operations are drawn. Ask then says what a client invokes next and not
+	// before when, given the result before (nil at first); not ok ends it. No
+	// client may ask twice for equal bytes.
+	Application app.Application
+	Ask         func(client int, before *consensus.Result) (op []byte, at consensus.Time, ok bool)
 }
 
 // Trust is how much may go wrong, and who is believed.
@@ -244,6 +253,9 @@ func (c *Config) String() string {
 	}
 	if c.Gang && len(c.Traitors) > 0 {
 		b.WriteString(" in a gang")
+	}
+	if len(c.Twins) > 0 {
+		fmt.Fprintf(&b, " twins=%v splits: %s", c.Twins, c.Splits.text(c))
 	}
 	if len(c.Villains) > 0 {
 		fmt.Fprintf(&b, " villains=%q", c.Villains)

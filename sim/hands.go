@@ -24,7 +24,7 @@ func (w *World) openState(r *replica) (*hands, consensus.Recovered, error) {
 		r.store = state.NewMemory()
 	}
 	options := app.Options{Replica: r.id, State: state.Config{SnapshotIdle: w.cfg.Window}}
-	m, err := app.Open(r.store, ledger{r}, w.genesis, options)
+	m, err := app.Open(r.store, w.application(r), w.genesis, options)
 	if err != nil {
 		return nil, consensus.Recovered{}, err
 	}
@@ -80,7 +80,7 @@ func (h *hands) perform(job consensus.Job) {
 	for i := range replies {
 		reply := &replies[i]
 		if c := r.world.byKey[reply.Client]; c != nil {
-			r.post(packet{from: endpoint(r.id), class: consensus.Bodies, bytes: reply.Encode()}, c.end)
+			r.post(packet{from: r.end, class: consensus.Bodies, bytes: reply.Encode()}, c.end)
 		}
 	}
 	for i := range out.Refusals {

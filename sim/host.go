@@ -47,7 +47,7 @@ func (r *replica) Send(sends []consensus.Send) {
 	for i := range sends {
 		s := &sends[i]
 		w.checks.sent(r, s.Bytes)
-		p := packet{from: endpoint(r.id), class: s.Class, bytes: s.Bytes}
+		p := packet{from: r.end, class: s.Class, bytes: s.Bytes}
 		switch s.To.Kind {
 		case consensus.PeerReplica:
 			r.post(p, endpoint(s.To.Replica))
@@ -66,7 +66,7 @@ func (r *replica) Send(sends []consensus.Send) {
 
 // post sends p to one endpoint. A frame to oneself is a mistake of the engine's.
 func (r *replica) post(p packet, to endpoint) {
-	if to == p.from {
+	if to == p.from || (r.second && int(to) == int(r.id)) {
 		return
 	}
 	p.to = to
@@ -79,7 +79,7 @@ func (r *replica) Refuse(refusals []consensus.Refusal) {
 		ref := &refusals[i]
 		r.world.stats.Refusals++
 		if c := r.world.byKey[ref.Client]; c != nil {
-			r.post(packet{from: endpoint(r.id), class: consensus.Votes, bytes: ref.Encode()}, c.end)
+			r.post(packet{from: r.end, class: consensus.Votes, bytes: ref.Encode()}, c.end)
 		}
 	}
 }
@@ -105,7 +105,9 @@ func (r *replica) Execute(jobs []consensus.Job) {
 // Note traces facts, and judges those that no honest cluster may see.
 func (r *replica) Note(notes []consensus.Note) {
 	for i := range notes {
-		r.world.stats.noted(&notes[i])
+		if r.honest() {
+			r.world.stats.noted(&notes[i])
+		}
 		r.world.trace.note(r.world.clock.now, r, &notes[i])
 		r.world.checks.noted(r, &notes[i])
 		r.watchNote(&notes[i])

@@ -39,6 +39,9 @@ func newChecks(w *World) *checks {
 	for _, t := range w.cfg.Traitors {
 		honest[t.Replica] = false
 	}
+	for _, id := range w.cfg.Twins {
+		honest[id] = false
+	}
 	config := check.Config{
 		Genesis: w.genesis, Verifier: w.keys.verifier, Report: c.heard,
 		Honest:  func(id consensus.ReplicaID) bool { return honest[id] },
@@ -87,6 +90,7 @@ func (c *checks) queued(r *replica, j consensus.Job) {
 	if commit, ok := j.(consensus.Commit); ok && r.honest() {
 		c.world.stats.Height = max(c.world.stats.Height, commit.Seq)
 		r.views.executed(commit.Seq)
+		c.world.during(PhaseNormal)
 	}
 }
 
@@ -117,8 +121,10 @@ func (c *checks) noted(r *replica, n *consensus.Note) {
 	if n.Kind == consensus.Rejoined {
 		r.health.wiped, r.health.born = false, true
 	}
+	r.views.follow(n)
 	if r.honest() {
 		r.views.noted(&c.world.stats, n)
+		c.world.during(phaseOf(n.Kind))
 		if n.Kind == consensus.EnteredView {
 			c.world.entered(n.View)
 		}

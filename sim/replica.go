@@ -28,6 +28,11 @@ type replica struct {
 	awake    bool           // a step is scheduled
 	frozen   []func()       // completions that came while it was paused
 	turncoat *turncoat      // of a traitor; nil for the honest
+	end      endpoint
+	body     int      // its number among all bodies
+	twinned  bool     // there is another body with this id
+	second   bool     // ... and this is the second one
+	other    *replica // ... and this is the other one
 	views    views
 }
 
@@ -206,7 +211,9 @@ func (r *replica) open(frames []consensus.Frame) []consensus.Event {
 		case o.Reason == "" && r.honest():
 			w.violate("%v: Open gave neither event nor reason for %s", r, w.describe(frames[i].Bytes))
 		default:
-			w.stats.refused(o.Reason)
+			if r.honest() {
+				w.stats.refused(o.Reason)
+			}
 			w.trace.event(w.clock.now, r, "refuses %s from %v: %s", w.lazily(frames[i].Bytes), frames[i].From, o.Reason)
 		}
 		if o.Blame {
@@ -238,7 +245,12 @@ func (r *replica) tell(e consensus.Event) {
 }
 
 // String names the replica.
-func (r *replica) String() string { return fmt.Sprintf("R%d", r.id) }
+func (r *replica) String() string {
+	if r.second {
+		return fmt.Sprintf("R%d'", r.id)
+	}
+	return fmt.Sprintf("R%d", r.id)
+}
 
 // inbox is what waits for the next step.
 type inbox struct {

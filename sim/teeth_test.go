@@ -197,14 +197,14 @@ func TestShrink(t *testing.T) {
 		}
 	})
 	c := raftConfig(10)
-	small := Shrink(c, bad, 100)
+	small, _ := Shrink(c, bad, 100)
 	if len(small.Hazards) > 0 || small.Network.Loss > 0 || small.Workload.Clients > 1 {
 		t.Errorf("shrunk to %s, weather %+v", small.String(), small.Network)
 	}
 	if len(run(t, small, bad).Violations) == 0 {
 		t.Error("what was shrunk does not fail any more")
 	}
-	if same := Shrink(c, raftSubject, 3); same.String() != c.String() {
+	if same, _ := Shrink(c, raftSubject, 3); same.String() != c.String() {
 		t.Errorf("a seed without violations was shrunk to %s", same.String())
 	}
 }

@@ -30,7 +30,7 @@ type theory struct {
 
 // Theory says what may go wrong.
 func (c *Config) theory(s quorum.System) theory {
-	liars, n, q := len(c.Traitors), s.Size(), s.Quorum()
+	liars, n, q := len(c.Traitors)+len(c.Twins), s.Size(), s.Quorum()
 	failing := liars
 	if c.forgets() {
 		failing = max(liars+1, c.Trust.Faults)
@@ -45,6 +45,9 @@ func (c *Config) theory(s quorum.System) theory {
 	}
 	for _, t := range c.Traitors {
 		away[t.Replica] = true
+	}
+	for _, id := range c.Twins {
+		away[id] = true
 	}
 	return theory{
 		fork: 2*q-n <= failing, deceive: liars >= s.Replies(),

@@ -9,8 +9,18 @@ import (
 	"quorate/crypto"
 )
 
-// launch sends a packet.
+// launch sends a packet, to both bodies of a twinned replica.
 func (w *World) launch(p packet) {
+	w.send(p)
+	w.copyToTwin(p)
+}
+
+// send sends a packet to one end.
+func (w *World) send(p packet) {
+	if w.apart(p) {
+		w.net.lost++
+		return
+	}
 	w.stats.Frames++
 	w.watchFrame(StepSend, p)
 	w.net.send(p)
@@ -27,16 +37,14 @@ func (w *World) arrive(p packet) {
 		w.trace.line(w.clock.now, "%s → %s %s", w.name(p.from), w.name(p.to), w.describe(p.bytes))
 	}
 	w.watchFrame(StepDeliver, p)
-	n := len(w.replicas)
+	from, to := w.bodyAt(p.from), w.bodyAt(p.to)
 	switch {
-	case int(p.to) >= n+len(w.clients): // villains read nothing
-	case int(p.to) >= n:
-		w.clients[int(p.to)-n].accept(consensus.ReplicaID(p.from), p.bytes)
-	case int(p.from) >= n:
-		from := consensus.ClientPeer(w.keyOf(p.from))
-		w.replicas[p.to].accept(p.class, consensus.Frame{From: from, Bytes: p.bytes})
-	default:
-		w.replicas[p.to].accept(p.class, consensus.Frame{From: consensus.ReplicaPeer(consensus.ReplicaID(p.from)), Bytes: p.bytes})
+	case from == nil && to != nil:
+		to.accept(p.class, consensus.Frame{From: consensus.ClientPeer(w.keyOf(p.from)), Bytes: p.bytes})
+	case to != nil:
+		to.accept(p.class, consensus.Frame{From: consensus.ReplicaPeer(from.id), Bytes: p.bytes})
+	case int(p.to) < len(w.replicas)+len(w.clients) && from != nil: // villains read nothing
+		w.clients[int(p.to)-len(w.replicas)].accept(from.id, p.bytes)
 	}
 }
 
@@ -51,6 +59,9 @@ func (w *World) keyOf(e endpoint) crypto.PublicKey {
 
 // name is an endpoint's name in traces: R0, R1, … and C0, C1, …, villains last
 func (w *World) name(e endpoint) string {
+	if b := w.bodyAt(e); b != nil && b.second {
+		return b.String()
+	}
 	if int(e) >= len(w.replicas) {
 		return fmt.Sprintf("C%d", int(e)-len(w.replicas))
 	}
@@ -147,6 +158,7 @@ type Stats struct {
 	Fallen          uint64         // traitors that could not go on
 	Changes         uint64         // times that an honest replica left a view
 	InARow          uint64         // ... having executed nothing new since it left one before
+	Busiest         uint64         // times that the one which did so most did
 	FetchedInChange uint64         // times that a transfer of the state met a view change
 	TopView         consensus.View // highest view that an honest replica entered
 	Again           uint64         // requests that their sessions sent again
@@ -173,6 +185,7 @@ func (s *Stats) Add(o Stats) {
 	s.Steps, s.Frames, s.Lost, s.Hazards = s.Steps+o.Steps, s.Frames+o.Frames, s.Lost+o.Lost, s.Hazards+o.Hazards
 	s.Results, s.Refusals, s.Again, s.Fallen = s.Results+o.Results, s.Refusals+o.Refusals, s.Again+o.Again, s.Fallen+o.Fallen
 	s.Asked, s.Changes, s.InARow, s.FetchedInChange = s.Asked+o.Asked, s.Changes+o.Changes, s.InARow+o.InARow, s.FetchedInChange+o.FetchedInChange
+	s.Busiest = max(s.Busiest, o.Busiest)
 	s.TopView = max(s.TopView, o.TopView)
 	s.Height, s.Records = max(s.Height, o.Height), max(s.Records, o.Records)
 	s.Virtual, s.Recovery = s.Virtual+o.Virtual, max(s.Recovery, o.Recovery)

@@ -15,7 +15,8 @@ type turncoat struct {
 	env   byzantine.Env
 	acts  []act
 	plan  *byzantine.Plan // what it does now; nil while it does as the honest
-	doing string          // the plan's behaviours, for coverage and traces
+	doing []string        // the plan's behaviours, for coverage and traces
+	met   Phase           // what the honest were doing meanwhile
 	mouth *byzantine.Mouth
 }
 
@@ -23,7 +24,7 @@ type turncoat struct {
 type act struct {
 	from  consensus.Time
 	plan  *byzantine.Plan
-	doing string
+	doing []string
 }
 
 // corrupt makes traitors of the replicas that the configuration names. It fails
@@ -63,7 +64,7 @@ func (t *turncoat) learn(acts []Act) error {
 		if err != nil {
 			return err
 		}
-		t.acts = append(t.acts, act{from: a.From, plan: plan, doing: strings.Join(a.Behaviours, " + ")})
+		t.acts = append(t.acts, act{from: a.From, plan: plan, doing: a.Behaviours})
 	}
 	return nil
 }
@@ -101,8 +102,9 @@ func (w *World) stage() {
 
 // turn lets a traitor begin an act.
 func (r *replica) turn(a act) {
+	r.turncoat.book(r.world.played)
 	r.turncoat.plan, r.turncoat.doing = a.plan, a.doing
-	what := a.doing
+	what := strings.Join(a.doing, " + ")
 	if what == "" {
 		what = "does as the honest do"
 	}
@@ -127,7 +129,7 @@ func (r *replica) say(replies []consensus.Reply) []consensus.Reply {
 }
 
 // honest reports whether r does as its protocol says, from first to last.
-func (r *replica) honest() bool { return r.turncoat == nil }
+func (r *replica) honest() bool { return r.turncoat == nil && !r.twinned }
 
 // honest reports whether a peer cannot be at fault.
 func (w *World) honest(p consensus.Peer) bool {

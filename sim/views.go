@@ -6,11 +6,13 @@ import "quorate/consensus"
 // coverage report asks for: two view changes in a row find what one does not
 // (ADVERSARIES.md, fact 4).
 type views struct {
-	height  consensus.Seq // highest batch handed to execution
-	left    consensus.Seq // ... when it last left a view
-	leaving bool          // it has left a view and executed nothing new since
-	fetches bool          // a state transfer is going on
-	changes bool          // it is between views
+	height  consensus.Seq  // highest batch handed to execution
+	left    consensus.Seq  // ... when it last left a view
+	leaving bool           // it has left a view and executed nothing new since
+	fetches bool           // a state transfer is going on
+	changes bool           // it is between views
+	count   uint64         // views left
+	now     consensus.View // the view that it is in or goes for
 }
 
 // executed says that a batch was handed to execution.
@@ -19,11 +21,21 @@ func (v *views) executed(n consensus.Seq) {
 	v.leaving = v.leaving && v.height <= v.left
 }
 
+// follow keeps the view that the replica is in.
+func (v *views) follow(n *consensus.Note) {
+	switch n.Kind {
+	case consensus.LeftView, consensus.EnteredView, consensus.Restarted:
+		v.now = n.View
+	}
+}
+
 // noted reads a note.
 func (v *views) noted(s *Stats, n *consensus.Note) {
 	switch n.Kind {
 	case consensus.LeftView:
 		s.Changes++
+		v.count++
+		s.Busiest = max(s.Busiest, v.count)
 		if v.leaving {
 			s.InARow++
 		}

@@ -49,6 +49,7 @@ type World struct {
 	clock    clock
 	net      *network
 	replicas []*replica
+	bodies   []*replica // the replicas, and the second bodies of the twinned
 	clients  []*client
 	byKey    map[crypto.PublicKey]*client
 	villains []*villain
@@ -56,8 +57,9 @@ type World struct {
 	checks   *checks
 	theory   theory
 	hunt     hunt
-	dusk     consensus.Time // when the storm ends
-	live     bool           // everything was answered in the end
+	played   map[string]Phase // behaviours that were on, and what they met
+	dusk     consensus.Time   // when the storm ends
+	live     bool             // everything was answered in the end
 	stats    Stats
 	history  history
 	trace    trace
@@ -75,18 +77,19 @@ type keys struct {
 
 // Result is how a run ended.
 type Result struct {
-	Violations []Violation   // what theory does not allow for the run's configuration
-	Verdict    check.Verdict // everything
-	Live       bool          // everything that was asked was answered, and the core is level
-	Steps      uint64        // engine steps
-	History    uint64        // a hash of everything that happened, in order
+	Violations []Violation      // what theory does not allow for the run's configuration
+	Verdict    check.Verdict    // everything
+	Live       bool             // everything that was asked was answered, and the core is level
+	Plots      map[string]Phase // behaviours, and what the honest were doing meanwhile
+	Steps      uint64           // engine steps
+	History    uint64           // a hash of everything that happened, in order
 	Stats      Stats
 }
 
 // New makes a world before its first moment. It fails only if cfg makes no
 // valid genesis.
 func New(cfg Config, subject Subject) (*World, error) {
-	w := &World{cfg: cfg, subject: subject, byKey: map[crypto.PublicKey]*client{}, trace: trace{out: cfg.Trace}, hunt: hunt{prey: -1}}
+	w := &World{cfg: cfg, subject: subject, byKey: map[crypto.PublicKey]*client{}, trace: trace{out: cfg.Trace}, hunt: hunt{prey: -1}, played: map[string]Phase{}}
 	w.clock.now = dawn
 	w.stats.Notes, w.stats.Reasons = map[consensus.NoteKind]int{}, map[consensus.Reason]int{}
 	w.drawKeys()
@@ -97,10 +100,10 @@ func New(cfg Config, subject Subject) (*World, error) {
 		w.words = subject.Words(w.genesis)
 	}
 	w.checks = newChecks(w)
-	w.net = newNetwork(&w.clock, cfg.Seed, cfg.Network, cfg.Replicas+cfg.Workload.Clients+len(cfg.Villains), w.arrive)
+	w.net = newNetwork(&w.clock, cfg.Seed, cfg.Network, cfg.Replicas+cfg.Workload.Clients+len(cfg.Villains)+len(cfg.Twins), w.arrive)
 	for i := range cfg.Replicas {
 		dice := newStream(cfg.Seed, fmt.Sprintf("replica %d", i))
-		r := &replica{world: w, id: consensus.ReplicaID(i), dice: dice, disk: newDisk(dice, cfg.Disk), health: health{born: true}}
+		r := &replica{world: w, id: consensus.ReplicaID(i), body: i, end: endpoint(i), dice: dice, disk: newDisk(dice, cfg.Disk), health: health{born: true}}
 		r.offset = dice.duration(cfg.Timing.Skew) - cfg.Timing.Skew/2
 		w.replicas = append(w.replicas, r)
 	}
@@ -109,7 +112,7 @@ func New(cfg Config, subject Subject) (*World, error) {
 		w.clients = append(w.clients, c)
 		w.byKey[c.signer.Public()] = c
 	}
-	if err := errors.Join(w.corrupt(), w.enrol(), w.script()); err != nil {
+	if err := errors.Join(w.twin(), w.corrupt(), w.enrol(), w.script()); err != nil {
 		return nil, fmt.Errorf("simulation %s: %w", cfg.String(), err)
 	}
 	w.stage()
@@ -182,7 +185,7 @@ func (w *World) Run() Result {
 		for _, v := range w.villains {
 			v.wait()
 		}
-		for _, r := range w.replicas {
+		for _, r := range w.bodies {
 			r.start()
 		}
 		for _, c := range w.clients {
@@ -202,7 +205,7 @@ func (w *World) Run() Result {
 	verdict := w.checks.judge.Verdict(w.at())
 	return Result{
 		Violations: w.theory.forbidden(verdict.Violations), Verdict: verdict, Live: w.live && !w.checks.ended,
-		Steps: w.stats.Steps, History: uint64(w.history), Stats: w.stats,
+		Plots: w.plots(), Steps: w.stats.Steps, History: uint64(w.history), Stats: w.stats,
 	}
 }
 

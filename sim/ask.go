@@ -1,0 +1,49 @@
+package sim
+
+import (
+	"quorate/app"
+	"quorate/consensus"
+)
+
+// ask invokes what the configuration wants next of this client, when it wants it.
+func (c *client) ask() {
+	w := c.world
+	op, at, ok := w.cfg.Ask(c.index, c.before)
+	if !ok {
+		c.callers--
+		c.quota = 0
+		return
+	}
+	w.clock.after(max(0, at-w.at()), func() { c.invoke(op) })
+}
+
+// application is what r executes.
+func (w *World) application(r *replica) app.Application {
+	if w.cfg.Application == nil {
+		return ledger{r}
+	}
+	return witnessed{w.cfg.Application, r}
+}
+
+// witnessed is an application of which the checkers hear every execution.
+type witnessed struct {
+	app.Application
+	replica *replica
+}
+
+// Execute tells and executes.
+func (a witnessed) Execute(ctx app.Context, tx app.Tx, op []byte) consensus.Result {
+	a.replica.world.checks.executed(a.replica, ctx, op)
+	return a.Application.Execute(ctx, tx, op)
+}
+
+// Value is what a replica holds under a key of its application, as of its last
+// execution; not ok if it is down or holds nothing there.
+func (w *World) Value(id consensus.ReplicaID, key string) (value []byte, ok bool) {
+	r := w.replicas[id]
+	if !r.up() {
+		return nil, false
+	}
+	value, ok, err := r.hands.machine.Peek([]byte(key))
+	return value, ok && err == nil
+}

@@ -1,0 +1,138 @@
+package sim
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"quorate/consensus"
+	"quorate/pbft/message"
+)
+
+// GateSeeds is how many seeds it takes before coverage is judged: with fewer,
+// what is rare may be missing by chance.
+const GateSeeds = 1000
+
+// The thresholds of the gate, for GateSeeds seeds; counts grow with the seeds.
+// They stand here and nowhere else.
+var (
+	minInARow          = 20 // percent of the seeds with two view changes in a row
+	minPhases          = 4  // phases that each behaviour of a replica has met
+	minSeeds           = 3  // seeds with each behaviour
+	minReason          = 1  // times that each reason to ignore a message was hit
+	minForks           = 10 // forks of f+1 traitors
+	minFetchedInChange = 50
+	maxUnknown         = 20 // percent of the seeds whose linearizability was not decided
+	maxFallen          = 5  // percent of the seeds in which a traitor could not go on
+)
+
+// outOfReach are reasons that no seed can hit, and why.
+var outOfReach = map[consensus.Reason]string{
+	message.ReasonNotAsked:  "there is no gossip topic in the simulator",
+	message.ReasonOversized: "the largest frames are cut before they are sent",
+}
+
+// Missing says what the seeds have not tried, nothing if all thresholds hold.
+func (c *Coverage) Missing() []string {
+	var list []string
+	want := func(ok bool, format string, args ...any) {
+		if !ok {
+			list = append(list, fmt.Sprintf(format, args...))
+		}
+	}
+	scale := max(1, c.Seeds/GateSeeds)
+	percent := func(n int) int { return 100 * n / max(1, c.Seeds) }
+	want(percent(c.InARow) >= minInARow, "two view changes in a row in %d%% of the seeds, want %d%%", percent(c.InARow), minInARow)
+	want(c.Forks[GenreTreason] >= minForks*scale, "%d forks by f+1 traitors, want %d", c.Forks[GenreTreason], minForks*scale)
+	want(c.FetchedInChange >= minFetchedInChange*scale, "%d transfers of the state during view changes, want %d", c.FetchedInChange, minFetchedInChange*scale)
+	want(percent(c.Linearizable["unknown"]) <= maxUnknown, "linearizability undecided in %d%% of the seeds, want at most %d%%", percent(c.Linearizable["unknown"]), maxUnknown)
+	want(percent(c.Fallen) <= maxFallen, "traitors fell in %d%% of the seeds, want at most %d%%", percent(c.Fallen), maxFallen)
+	want(c.RealKeys > 0, "no seed with real keys")
+	for n := 4; n <= 13; n++ {
+		want(c.Replicas[n] > 0, "no seed with %d replicas", n)
+	}
+	for _, name := range slices.Concat(replicaBehaviours, clientBehaviours) {
+		seeds, met := c.behaviour(name)
+		want(seeds >= minSeeds*scale, "behaviour %s in %d seeds, want %d", name, seeds, minSeeds*scale)
+		if slices.Contains(replicaBehaviours, name) {
+			want(met >= minPhases, "behaviour %s met %d phases, want %d", name, met, minPhases)
+		}
+	}
+	for _, r := range slices.Sorted(maps.Keys(c.Reasons)) {
+		if outOfReach[r] == "" {
+			want(c.Reasons[r] >= minReason*scale, "reason %q was hit %d times, want %d", r, c.Reasons[r], minReason*scale)
+		}
+	}
+	return list
+}
+
+// behaviour is the most seeds of any phase that a behaviour met, and how many
+// phases there are.
+func (c *Coverage) behaviour(name string) (seeds, met int) {
+	for _, phase := range phaseNames {
+		n := 0
+		for cell, count := range c.Cells {
+			if cell.Behaviour == name && cell.Phase == phase {
+				n += count
+			}
+		}
+		seeds = max(seeds, n)
+		if n > 0 {
+			met++
+		}
+	}
+	return seeds, met
+}
+
+// Report prints the coverage for people.
+func (c *Coverage) Report(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d seeds: %s\n", c.Seeds, tally(c.Genres))
+	fmt.Fprintf(&b, "replicas: %s\n", tally(c.Replicas))
+	fmt.Fprintf(&b, "forks: %s, with culprits named %d\n", tally(c.Forks), c.Named)
+	fmt.Fprintf(&b, "view changes of the busiest honest replica: %s; highest view %d\n", tally(c.Changes), c.TopView)
+	fmt.Fprintf(&b, "two view changes in a row in %d seeds (%d%%)\n", c.InARow, 100*c.InARow/max(1, c.Seeds))
+	fmt.Fprintf(&b, "transfers of the state during view changes: %d\n", c.FetchedInChange)
+	fmt.Fprintf(&b, "linearizable: %s; real keys in %d seeds; a traitor fell in %d\n", tally(c.Linearizable), c.RealKeys, c.Fallen)
+	b.WriteString("\nreasons to ignore a message\n")
+	for _, r := range slices.Sorted(maps.Keys(c.Reasons)) {
+		note := ""
+		if why := outOfReach[r]; why != "" {
+			note = "  (" + why + ")"
+		}
+		fmt.Fprintf(&b, "%12d  %s%s\n", c.Reasons[r], r, note)
+	}
+	outcomes := []string{"safe and live", "stopped", "deceived", "forked", "violation"}
+	fmt.Fprintf(&b, "\nseeds by behaviour, phase and outcome\n%-22s%-16s%s\n", "behaviour", "phase", strings.Join(outcomes, "  "))
+	for _, name := range slices.Concat(replicaBehaviours, clientBehaviours) {
+		for _, phase := range phaseNames {
+			c.row(&b, name, phase, outcomes)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// row prints one behaviour in one phase, if there is anything to print.
+func (c *Coverage) row(b *strings.Builder, name, phase string, outcomes []string) {
+	sum, line := 0, fmt.Sprintf("%-22s%-16s", name, phase)
+	for _, o := range outcomes {
+		n := c.Cells[Cell{Behaviour: name, Phase: phase, Outcome: o}]
+		sum += n
+		line += fmt.Sprintf("%*d  ", len(o), n)
+	}
+	if sum > 0 {
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+}
+
+// tally prints counts in the order of their keys.
+func tally[K interface{ ~string | ~int }](m map[K]int) string {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, fmt.Sprintf("%v %d", k, m[k]))
+	}
+	return strings.Join(parts, ", ")
+}
