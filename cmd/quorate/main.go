@@ -92,7 +92,9 @@ func strict(commands []*cli.Command, path string) {
 		c.OnUsageError, c.HideHelpCommand = onUsageError, true
 		name := path + " " + c.Name
 		if len(c.Subcommands) > 0 {
-			c.Action = group(name)
+			if c.Action == nil {
+				c.Action = group(name)
+			}
 			strict(c.Subcommands, name)
 		}
 	}

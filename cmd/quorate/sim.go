@@ -5,9 +5,7 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"sort"
-	"sync"
-	"time"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -20,16 +18,21 @@ func simCommand() *cli.Command {
 		Name: "sim", Usage: "simulate whole systems, each drawn from a seed, and check them",
 		Description: "A seed draws replicas, clients, network, disks, and what goes wrong. The same seed\n" +
 			"is the same history. Prints the seeds that break a promise, with the command that\n" +
-			"replays each; exit code 1 if there are any.",
+			"replays each; exit code 1 if there are any. With --coverage it says what the seeds\n" +
+			"have tried, and what is missing counts as a failure.",
 		Flags: []cli.Flag{
 			&cli.Uint64Flag{Name: "seeds", Usage: "simulate `N` systems"},
 			&cli.Uint64Flag{Name: "from", Value: 1, Usage: "the first seed"},
 			&cli.Uint64Flag{Name: "seed", Usage: "simulate the system of seed `S`, twice, and compare"},
 			&cli.BoolFlag{Name: "trace", Usage: "with --seed: print everything that happens"},
+			&cli.BoolFlag{Name: "shrink", Usage: "with --seed: look for the least that still goes wrong"},
+			&cli.IntFlag{Name: "tries", Value: 400, Usage: "with --shrink: runs at most"},
+			&cli.BoolFlag{Name: "coverage", Usage: "with --seeds: report what was tried"},
 			&cli.IntFlag{Name: "parallel", Value: runtime.GOMAXPROCS(0), Usage: "how many systems at once"},
 			outputFlag(),
 		},
-		Action: does(0, 0, simulate),
+		Subcommands: []*cli.Command{twinsCommand()},
+		Action:      does(0, 0, simulate),
 	}
 }
 
@@ -43,23 +46,27 @@ func simulate(c *cli.Context, _ []string) error {
 		return usageError("%s needs --seeds N or --seed S", commandPath(c))
 	case c.IsSet("seeds") && c.Uint64("seeds") == 0:
 		return usageError("--seeds 0: at least 1")
+	case c.IsSet("seed") && c.Bool("coverage"):
+		return usageError("--coverage goes with --seeds N")
+	case c.IsSet("seed") && c.Bool("shrink"):
+		return shrinkSeed(c, machine)
 	case c.IsSet("seed"):
 		return replay(c, machine)
-	case c.Bool("trace"):
-		return usageError("--trace goes with --seed S")
+	case c.Bool("trace") || c.Bool("shrink"):
+		return usageError("--trace and --shrink go with --seed S")
 	}
 	return sweep(c, machine)
 }
 
 // runSeed runs one system.
-func runSeed(seed uint64, trace io.Writer) (sim.Result, error) {
+func runSeed(seed uint64, trace io.Writer) (sim.Config, sim.Result, error) {
 	cfg := sim.FromSeed(seed)
 	cfg.Trace = trace
 	w, err := sim.New(cfg, sim.PBFT())
 	if err != nil {
-		return sim.Result{}, err
+		return cfg, sim.Result{}, err
 	}
-	return w.Run(), nil
+	return cfg, w.Run(), nil
 }
 
 // replay runs one seed, and again without a trace: a run that cannot be
@@ -70,22 +77,25 @@ func replay(c *cli.Context, machine bool) error {
 	if c.Bool("trace") {
 		trace = os.Stdout
 	}
-	first, err := runSeed(seed, trace)
+	cfg, first, err := runSeed(seed, trace)
 	if err != nil {
 		return err
 	}
-	second, err := runSeed(seed, nil)
+	_, second, err := runSeed(seed, nil)
 	if err != nil {
 		return err
 	}
-	cfg := sim.FromSeed(seed)
 	note("%s", cfg.String())
 	if machine {
-		if err := printSnake(map[string]any{"seed": seed, "history": fmt.Sprintf("%016x", first.History), "violations": texts(first), "stats": first.Stats}); err != nil {
+		if err := printSnake(map[string]any{
+			"seed": seed, "history": fmt.Sprintf("%016x", first.History), "outcome": first.Outcome(), "culprits": first.Verdict.Culprits,
+			"violations": texts(first), "stats": first.Stats,
+		}); err != nil {
 			return err
 		}
 	} else {
-		fmt.Printf("seed %d: history %016x, %d steps, height %d, %d violations\n", seed, first.History, first.Steps, first.Stats.Height, len(first.Violations))
+		fmt.Printf("seed %d: history %016x, %d steps, height %d, %s%s, %d violations\n",
+			seed, first.History, first.Steps, first.Stats.Height, first.Outcome(), named(first), len(first.Violations))
 	}
 	if first.History != second.History {
 		return fmt.Errorf("seed %d: two runs differ: histories %016x and %016x", seed, first.History, second.History)
@@ -108,99 +118,31 @@ func texts(r sim.Result) []string {
 	return out
 }
 
-// sweepState is what the workers of a sweep share.
-type sweepState struct {
-	mu     sync.Mutex
-	next   uint64
-	end    uint64
-	done   uint64
-	bad    map[uint64][]string
-	stats  sim.Stats
-	begun  time.Time
-	told   time.Time
-	failed error
+// named lists the culprits of a fork.
+func named(r sim.Result) string {
+	if !r.Verdict.Forked {
+		return ""
+	}
+	return fmt.Sprintf(" at %d, culprits %v", r.Verdict.ForkAt, r.Verdict.Culprits)
 }
 
-// sweep runs the seeds on several workers. A run is one goroutine, and runs share
-// nothing, so that they are as deterministic side by side as alone.
-func sweep(c *cli.Context, machine bool) error {
-	s := &sweepState{next: c.Uint64("from"), end: c.Uint64("from") + c.Uint64("seeds"), bad: map[uint64][]string{}, begun: time.Now(), told: time.Now()}
-	var workers sync.WaitGroup
-	for range max(1, c.Int("parallel")) {
-		workers.Go(func() {
-			for seed, ok := s.take(c); ok; seed, ok = s.take(c) {
-				r, err := runSeed(seed, nil)
-				s.give(seed, r, err)
-			}
-		})
+// shrinkSeed prints the least that it finds of a seed's configuration that
+// still goes wrong, and how.
+func shrinkSeed(c *cli.Context, machine bool) error {
+	seed := c.Uint64("seed")
+	cfg := sim.FromSeed(seed)
+	small, result := sim.Shrink(cfg, sim.PBFT(), c.Int("tries"))
+	if len(result.Violations) == 0 {
+		return fmt.Errorf("seed %d breaks no promise: there is nothing to shrink", seed)
 	}
-	workers.Wait()
-	if s.failed != nil {
-		return s.failed
-	}
-	if err := s.report(machine); err != nil {
-		return err
-	}
-	return c.Context.Err()
-}
-
-// take hands out the next seed; none after a failure or an interrupt.
-func (s *sweepState) take(c *cli.Context) (uint64, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.next >= s.end || s.failed != nil || c.Context.Err() != nil {
-		return 0, false
-	}
-	s.next++
-	return s.next - 1, true
-}
-
-// give takes in a result. A bad seed is printed at once: a sweep may take hours,
-// and somebody may want to look at it meanwhile.
-func (s *sweepState) give(seed uint64, r sim.Result, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err != nil {
-		s.failed = err
-		return
-	}
-	s.done++
-	s.stats.Add(r.Stats)
-	if len(r.Violations) > 0 {
-		s.bad[seed] = texts(r)
-		note("seed %d: %s\n  replay: quorate sim --seed %d --trace", seed, r.Violations[0], seed)
-	}
-	if time.Since(s.told) > 5*time.Second {
-		s.told = time.Now()
-		note("%d seeds done, %d bad, %.1f seeds/s", s.done, len(s.bad), s.rate())
-	}
-}
-
-// rate is seeds per second so far.
-func (s *sweepState) rate() float64 {
-	return float64(s.done) / max(time.Since(s.begun).Seconds(), 1e-9)
-}
-
-// report lists the bad seeds in order at the end, where they are looked for.
-func (s *sweepState) report(machine bool) error {
-	var seeds []uint64
-	for seed := range s.bad {
-		seeds = append(seeds, seed)
-	}
-	sort.Slice(seeds, func(i, j int) bool { return seeds[i] < seeds[j] })
 	if machine {
-		if err := printSnake(map[string]any{"seeds": s.done, "bad": s.bad, "seconds": time.Since(s.begun).Seconds(), "seeds_per_second": s.rate(), "stats": s.stats}); err != nil {
-			return err
-		}
-	} else {
-		fmt.Printf("%d seeds, %d bad, %.1f seeds/s; %d steps, %d frames of which %d lost, %d hazards, %d results\n",
-			s.done, len(seeds), s.rate(), s.stats.Steps, s.stats.Frames, s.stats.Lost, s.stats.Hazards, s.stats.Results)
+		return printSnake(map[string]any{"seed": seed, "from": cfg.String(), "to": small.String(), "violations": texts(result)})
 	}
-	for _, seed := range seeds {
-		fmt.Fprintf(os.Stderr, "bad: quorate sim --seed %d --trace\n", seed)
-	}
-	if len(seeds) > 0 {
-		return fmt.Errorf("%d of %d seeds break a promise", len(seeds), s.done)
+	fmt.Printf("seed %d was    %s\n", seed, cfg.String())
+	fmt.Printf("and is now %s%s\n", strings.Repeat(" ", len(fmt.Sprint(seed))), small.String())
+	fmt.Print(small.Describe())
+	for _, text := range texts(result) {
+		fmt.Printf("  %s\n", text)
 	}
 	return nil
 }
