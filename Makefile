@@ -55,8 +55,8 @@ race: ## run the tests under the race detector (needs a C compiler)
 acceptance: build ## run the long tests: a whole source tree, a killed primary, gigabytes of state
 	go test -tags acceptance -count=1 -timeout 60m -v -run '^TestAcceptance' ./testnet/... ./trial/... ./cmd/...
 
-sim: build ## simulate SEEDS=1000 systems and print the seeds that fail
-	./$(BIN) sim --seeds $(SEEDS)
+sim: build ## simulate SEEDS=1000 systems, print the seeds that fail and what they tried
+	./$(BIN) sim --seeds $(SEEDS) --coverage
 
 teeth: ## seed bugs into the source, see what catches each, and write the table
 	go run ./internal/teeth -write docs/TESTING.md
