@@ -60,7 +60,10 @@ func find(pidFile string) (*process, error) {
 func recordProcess(pidFile string, pid int) error {
 	start, err := startTime(pid)
 	if err != nil {
-		return fmt.Errorf("start time of process %d: %w", pid, err)
+		// It has ended already. The file stays as that of any that crashed: no
+		// process has this start time.
+		err = fmt.Errorf("start time of process %d: %w", pid, err)
+		return errors.Join(err, writeTOML(pidFile, "", 0o644, processFile{Pid: pid, Boot: bootID()}))
 	}
 	return writeTOML(pidFile, "", 0o644, processFile{Pid: pid, Start: start, Boot: bootID()})
 }

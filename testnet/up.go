@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"quorate/quorum"
@@ -83,7 +84,7 @@ func (c *Cluster) start(i int) (running bool, err error) {
 	// Asked for at once, so that it leaves no zombie behind while we live.
 	go func() { _ = cmd.Wait() }()
 	if err := recordProcess(c.path(p.Pid), cmd.Process.Pid); err != nil {
-		return false, fmt.Errorf("replica %d ended as soon as it was started:\n%s", i, c.Tail(i))
+		return false, fmt.Errorf("replica %d ended as soon as it was started: %s", i, c.lastWord(i))
 	}
 	return false, nil
 }
@@ -165,9 +166,13 @@ func (c *Cluster) lastWord(i int) string {
 }
 
 // portFree looks before a replica is started, so that the answer to a taken
-// port is one line here and not the end of a log.
+// port is one line here and not the end of a log. An address that is not this
+// machine's own may be that of a network namespace: the replica will know.
 func portFree(i int, address string) error {
 	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("replica %d cannot listen on %s: %s: stop the process that has the port (ss -ltnp shows it), or change the port in config.toml, genesis.toml and testnet.toml",
 			i, address, brief(err))
