@@ -44,6 +44,9 @@ func (r *real) events() []event {
 			add(f.At+f.Lasts, func() error { return r.mend(f) }, "%s ends: %v", f.Kind, f.Replicas)
 		}
 	}
+	for _, m := range r.options.Also {
+		add(m.At, func() error { return m.Do(r.cluster) }, "%s", m.What)
+	}
 	slices.SortStableFunc(all, func(a, b event) int { return cmp.Compare(a.at, b.at) })
 	return all
 }

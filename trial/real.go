@@ -17,9 +17,18 @@ import (
 
 // Options say where and how a real run happens.
 type Options struct {
-	Dir      string                     // of the cluster; new, and the caller's to remove
-	Command  func(home string) []string // how a home becomes a process; nil = this program's node command
-	Progress func(text string)          // hears what happens, on any goroutine; may be nil
+	Dir      string                       // of the cluster; new, and the caller's to remove
+	Command  func(home string) []string   // how a home becomes a process; nil = this program's node command
+	Progress func(text string)            // hears what happens, on any goroutine; may be nil
+	Prepare  func(*testnet.Cluster) error // changes the homes before anything starts; may be nil
+	Also     []Mishap                     // happens beside the spec's faults: what no simulator has
+}
+
+// Mishap is something done to a real cluster at a moment of the load.
+type Mishap struct {
+	At   consensus.Time
+	What string
+	Do   func(*testnet.Cluster) error
 }
 
 // The timing of clusters that are tried: a view change must not take longer
@@ -108,6 +117,11 @@ func (r *real) found() error {
 		c.Command = r.inLab
 	}
 	r.cluster = c
+	if r.options.Prepare != nil {
+		if err := r.options.Prepare(c); err != nil {
+			return fmt.Errorf("prepare the cluster: %w", err)
+		}
+	}
 	return r.corrupt()
 }
 
