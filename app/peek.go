@@ -1,0 +1,8 @@
+package app
+
+// Peek is what the application holds under a key, as of the last execution.
+// It is for looking on: it counts no steps and changes nothing. Errors are the
+// disk's. Caller: sim.
+func (m *Machine) Peek(key []byte) (value []byte, found bool, err error) {
+	return m.State().Get(string(append([]byte{prefixApplication}, key...)))
+}
