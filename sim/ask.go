@@ -5,16 +5,19 @@ import (
 	"quorate/consensus"
 )
 
-// ask invokes what the configuration wants next of this client, when it wants it.
+// ask invokes what the configuration wants next of this client, when it wants
+// it. It asks in a moment of its own: whoever grants a quota counts callers.
 func (c *client) ask() {
 	w := c.world
-	op, at, ok := w.cfg.Ask(c.index, c.before)
-	if !ok {
-		c.callers--
-		c.quota = 0
-		return
-	}
-	w.clock.after(max(0, at-w.at()), func() { c.invoke(op) })
+	w.clock.after(0, func() {
+		op, at, ok := w.cfg.Ask(c.index, c.before)
+		if !ok {
+			c.callers--
+			c.quota = 0
+			return
+		}
+		w.clock.after(max(0, at-w.at()), func() { c.invoke(op) })
+	})
 }
 
 // application is what r executes.

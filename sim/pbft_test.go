@@ -16,14 +16,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestPBFT runs 200 seeds through both phases. A failure names its seed;
+// TestPBFT runs 48 seeds through both phases. A failure names its seed;
 // SEED=n runs and traces that one, FIRST=a LAST=b runs a range.
 func TestPBFT(t *testing.T) {
 	seed, one := number("SEED", 0)
 	from, _ := number("FIRST", 1)
-	last := uint64(200)
+	last := uint64(48)
 	if testing.Short() {
-		last = 40 // what the race detector has patience for
+		last = 12 // what the race detector has patience for
 	}
 	to, _ := number("LAST", last)
 	if one {
@@ -57,7 +57,7 @@ func number(name string, otherwise uint64) (uint64, bool) {
 // TestOneSeedIsOneHistory: repeated, a seed does exactly the same.
 func TestOneSeedIsOneHistory(t *testing.T) {
 	histories := map[uint64]uint64{}
-	for seed := uint64(1001); seed <= 1008; seed++ {
+	for seed := uint64(1001); seed <= 1006; seed++ {
 		first := run(t, FromSeed(seed), PBFT())
 		again := run(t, FromSeed(seed), PBFT())
 		if first.History != again.History || first.Steps != again.Steps {
@@ -76,7 +76,7 @@ func TestSeedsAreWorthSomething(t *testing.T) {
 	for seed := uint64(1); seed <= 20; seed++ {
 		sum.Add(run(t, FromSeed(seed), PBFT()).Stats)
 	}
-	if sum.Results < 1000 || sum.Hazards < 100 || sum.Lost < 1000 {
+	if sum.Results < 500 || sum.Hazards < 100 || sum.Lost < 1000 || sum.InARow == 0 {
 		t.Errorf("20 seeds: %d results, %d hazards, %d frames lost", sum.Results, sum.Hazards, sum.Lost)
 	}
 	for _, kind := range []consensus.NoteKind{

@@ -15,7 +15,7 @@ import (
 func calmConfig(seed uint64) Config {
 	return Config{
 		Seed: seed, Protocol: quorum.PBFT, Replicas: 4, Trust: Trust{Faults: 1, Replies: 2},
-		Interval: 4, Window: 8, Limits: consensus.DefaultLimits(),
+		Interval: 4, Window: 8, Limits: tightLimits(),
 		Timing:   Timing{Tick: 10 * Millisecond, Patience: 20, PatienceCap: 80, Skew: 2 * Second, Storm: 3 * Second, Calm: 60 * Second},
 		Workload: Workload{Clients: 2, Callers: 2, Invoked: 40, Operations: 2, ValueBytes: 8, Keys: 3, Think: 50 * Millisecond, Timeout: 100 * Millisecond},
 		Network:  Weather{Delay: Millisecond, Jitter: Millisecond},
