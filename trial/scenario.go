@@ -199,7 +199,7 @@ func (s *Scenario) check() error {
 				return bad("set %d: %q: the sum is not a whole number", i+1, r)
 			}
 		}
-		for _, id := range slices.Concat(x.Live, traitorsOf(x)) {
+		for _, id := range slices.Concat(x.Live, x.Traitors()) {
 			if int(id) >= s.Replicas {
 				return bad("set %d: there is no replica %d", i+1, id)
 			}
@@ -209,7 +209,7 @@ func (s *Scenario) check() error {
 				return bad("set %d: print %q: choose of %s", i+1, part, strings.Join(Parts, ", "))
 			}
 		}
-		for _, id := range traitorsOf(x) {
+		for _, id := range x.Traitors() {
 			for _, text := range x.Byzantine[id] {
 				if _, err := byzantine.Parse(text); err != nil {
 					return bad("set %d: replica %d: %v", i+1, id, err)
@@ -220,8 +220,8 @@ func (s *Scenario) check() error {
 	return nil
 }
 
-// traitorsOf lists a set's traitors, ascending.
-func traitorsOf(x Set) []consensus.ReplicaID {
+// Traitors are those who lie in the set, ascending.
+func (x *Set) Traitors() []consensus.ReplicaID {
 	var ids []consensus.ReplicaID
 	for id := range x.Byzantine {
 		ids = append(ids, id)

@@ -100,9 +100,11 @@ func (s *Spec) config() sim.Config {
 	}
 	c.Limits.BatchRequests = 4
 	if s.Rough {
-		c = sim.FromSeed(s.Seed)
+		c = sim.WithoutTraitors(s.Seed)
 		c.Hazards, c.Villains = nil, nil
 		c.Network.Loss = min(c.Network.Loss, roughLoss)
+		c.Timing.Storm = min(c.Timing.Storm, roughStorm)
+		c.Workload.Think = c.Timing.Storm / consensus.Time(s.Invoked)
 	}
 	c.Protocol, c.Replicas, c.RealKeys = s.Protocol, s.Replicas, s.RealKeys
 	c.Traitors, c.Gang, c.Faults, c.Villains = s.Traitors, s.Gang, s.Faults, s.Villains
@@ -124,6 +126,10 @@ func (s *Spec) config() sim.Config {
 // roughLoss is the most that a rough network loses, in parts per million: with
 // traitors on top, more than that leaves little time for progress.
 const roughLoss = 20_000
+
+// roughStorm is how long the load lasts, about: what is to go wrong goes wrong
+// in that time.
+const roughStorm = 2 * sim.Second
 
 // settle is how long after the last fault everything must be answered: a view
 // change for each replica at the cap of patience, and the time that sending

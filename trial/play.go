@@ -1,0 +1,272 @@
+package trial
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+
+	"quorate/app/kv"
+	"quorate/consensus"
+	"quorate/sim"
+)
+
+// Performance is what came of a scenario.
+type Performance struct {
+	Outcome    string // in the words of Outcome.Word
+	Safe       bool
+	Violations []string
+	Sets       []SetRecord
+}
+
+// SetRecord is what there was to see when a set was over. Its tables have a
+// heading and a row for each replica, but for Views: a row for each NEW-VIEW.
+type SetRecord struct {
+	Answers []Answer
+	Log     [][]string
+	State   [][]string
+	Status  [][]string
+	Views   [][]string
+}
+
+// Answer is a request with what its client believes of it.
+type Answer struct{ Request, Result string }
+
+// unanswered is the result of a request that nobody has answered by the end.
+const unanswered = "no answer"
+
+// maxPlayers bounds the clients of a scenario: accounts share them.
+const maxPlayers = 16
+
+// apart is the time between two requests of a set.
+const apart = 300 * sim.Millisecond
+
+// Play runs a scenario in the simulator, on the key-value store: one client for
+// each account that pays, its requests one after the other. Errors wrap ErrSpec.
+func Play(s *Scenario) (*Performance, error) {
+	t := newTheatre(s)
+	defer t.close()
+	spec := t.spec()
+	if err := spec.check(); err != nil {
+		return nil, err
+	}
+	c := spec.config()
+	c.Workload.Clients, c.Workload.Invoked = len(t.players), 1
+	c.Timing.Storm = t.begins[len(s.Sets)]
+	c.Application, c.Ask, c.Watch = kv.Store{}, t.ask, t.watch
+	w, err := sim.New(c, sim.PBFT())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSpec, err)
+	}
+	t.world = w
+	if t.book, err = newBook(w.Genesis(), s.Replicas, t.texts); err != nil {
+		return nil, err
+	}
+	o := outcomeOf(w, w.Run())
+	for t.set < len(s.Sets) {
+		t.curtain()
+	}
+	p := &Performance{Outcome: o.Word(), Safe: o.Verdict.Safe(), Sets: t.records, Violations: []string{}}
+	for _, v := range o.Verdict.Violations {
+		p.Violations = append(p.Violations, v.String())
+	}
+	return p, nil
+}
+
+// theatre is a scenario in play.
+type theatre struct {
+	scenario *Scenario
+	begins   []consensus.Time // of each set, and the end of the last
+	players  []*player
+	world    *sim.World
+	book     *book
+	texts    map[string]string // operations, as they were written in the scenario
+	set      int               // that is going on
+	records  []SetRecord
+	answers  [][]string // results, by set and request
+}
+
+// player is one client with its requests.
+type player struct {
+	parts  []part
+	next   func() (cue, bool)
+	stop   func()
+	before consensus.Result // of the operation before
+}
+
+// part is one request of a player.
+type part struct {
+	set, number int // number -1: the opening of the accounts
+	request     Request
+	at          consensus.Time
+}
+
+// cue is one operation to invoke.
+type cue struct {
+	op []byte
+	at consensus.Time
+}
+
+func newTheatre(s *Scenario) *theatre {
+	t := &theatre{scenario: s, texts: map[string]string{}, begins: []consensus.Time{opening}}
+	seats := map[string]int{}
+	if accounts := s.Accounts(); s.Balance > 0 && len(accounts) > 0 {
+		seats[accounts[0]] = 0
+		t.players = append(t.players, &player{parts: []part{{number: -1}}})
+	}
+	for i := range s.Sets {
+		x := &s.Sets[i]
+		begin := t.begins[i]
+		t.begins = append(t.begins, begin+x.span())
+		t.answers = append(t.answers, make([]string, len(x.Requests)))
+		for n, r := range x.Requests {
+			seat, known := seats[r.Args[0]]
+			if !known {
+				seat = len(seats) % maxPlayers
+				seats[r.Args[0]] = seat
+			}
+			for len(t.players) <= seat {
+				t.players = append(t.players, &player{})
+			}
+			t.players[seat].parts = append(t.players[seat].parts, part{set: i, number: n, request: r, at: begin + consensus.Time(n)*apart})
+		}
+	}
+	if len(t.players) == 0 {
+		t.players = []*player{{}}
+	}
+	for i, p := range t.players {
+		p.next, p.stop = iter.Pull(t.play(i))
+	}
+	return t
+}
+
+// opening is how long the accounts have to be opened.
+const opening = sim.Second
+
+func (t *theatre) close() {
+	for _, p := range t.players {
+		p.stop()
+	}
+}
+
+// spec says who is down and who lies when. A replica that is down in several
+// sets in a row stays down.
+func (t *theatre) spec() Spec {
+	s := t.scenario
+	out := Spec{Protocol: "pbft", Replicas: s.Replicas, Clients: len(t.players), Seed: s.Seed}
+	for i := range s.Replicas {
+		id := consensus.ReplicaID(i)
+		var acts []sim.Act
+		from := -1
+		for k := range s.Sets {
+			x := &s.Sets[k]
+			down := !x.lives(id)
+			if down && from < 0 {
+				from = k
+			}
+			if from >= 0 && !down {
+				out.Faults = append(out.Faults, sim.Fault{At: t.begins[from], Lasts: t.begins[k] - t.begins[from], Kind: sim.FaultCrash, Replicas: []consensus.ReplicaID{id}})
+				from = -1
+			}
+			if b := x.Byzantine[id]; len(b) > 0 || len(acts) > 0 {
+				acts = append(acts, sim.Act{From: t.begins[k], Behaviours: b})
+			}
+		}
+		if from >= 0 {
+			out.Faults = append(out.Faults, sim.Fault{At: t.begins[from], Kind: sim.FaultCrash, Replicas: []consensus.ReplicaID{id}})
+		}
+		if len(acts) > 0 {
+			out.Traitors = append(out.Traitors, sim.Traitor{Replica: id, Acts: acts})
+		}
+	}
+	return out
+}
+
+// lives reports whether a replica is up in the set.
+func (x *Set) lives(id consensus.ReplicaID) bool { return x.Live == nil || slices.Contains(x.Live, id) }
+
+// Down lists who is down in the set, of so many replicas.
+func (x *Set) Down(replicas int) (ids []consensus.ReplicaID) {
+	for i := range replicas {
+		if id := consensus.ReplicaID(i); !x.lives(id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// ask is what a client invokes next.
+func (t *theatre) ask(client int, before *consensus.Result) ([]byte, consensus.Time, bool) {
+	p := t.players[client]
+	if before != nil {
+		p.before = *before
+	}
+	c, ok := p.next()
+	return c.op, c.at, ok
+}
+
+// watch sees what happens, and lets the curtain fall between the sets.
+func (t *theatre) watch(s sim.Step) {
+	for t.set+1 < len(t.scenario.Sets) && s.At >= t.begins[t.set+1] {
+		t.curtain()
+	}
+	if i := t.book.replica(s.To); s.Kind == sim.StepDeliver && s.At >= t.begins[0] && i >= 0 && !t.scenario.Sets[t.set].lives(consensus.ReplicaID(i)) {
+		return // nobody is there
+	}
+	t.book.step(s)
+}
+
+// curtain notes what there is to see at the end of a set.
+func (t *theatre) curtain() {
+	x := &t.scenario.Sets[t.set]
+	var r SetRecord
+	for n, request := range x.Requests {
+		result := t.answers[t.set][n]
+		if result == "" {
+			result = unanswered
+		}
+		r.Answers = append(r.Answers, Answer{request.String(), result})
+	}
+	r.Log, r.Status, r.Views = t.book.log(), t.book.status(), t.book.views
+	r.State = t.state()
+	t.records = append(t.records, r)
+	t.set++
+}
+
+// state is a table of the keys that the scenario names, replica by replica.
+func (t *theatre) state() [][]string {
+	keys := t.scenario.keys()
+	rows := [][]string{append([]string{""}, keys...)}
+	for i := range t.scenario.Replicas {
+		row := []string{fmt.Sprintf("R%d", i)}
+		for _, key := range keys {
+			text := "-"
+			if data, ok := t.world.Value(consensus.ReplicaID(i), key); ok {
+				if e, found, err := kv.ParseGet(data); err == nil && found {
+					text = fmt.Sprintf("%s", e.Value)
+				}
+			}
+			row = append(row, text)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// keys are all that requests name, in order of appearance.
+func (s *Scenario) keys() []string {
+	var all []string
+	for _, x := range s.Sets {
+		for _, r := range x.Requests {
+			names := r.Args[:1]
+			if r.Verb == "transfer" {
+				names = r.Args[:2]
+			}
+			for _, name := range names {
+				if !slices.Contains(all, name) {
+					all = append(all, name)
+				}
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,126 @@
+package trial
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"quorate/byzantine"
+	"quorate/consensus"
+	"quorate/quorum"
+	"quorate/sim"
+)
+
+// Campaign is a profile of the catalogue in many runs, each from another seed.
+type Campaign struct {
+	Behaviour string // a behaviour with its parameters, as byzantine.Parse reads it
+	Replicas  int
+	Traitors  int                   // 0 = f; of a client's behaviour: how many villains
+	At        []consensus.ReplicaID // where they sit; nil = drawn by each seed
+	Gang      bool
+}
+
+// Check finds the campaign's profile and refuses what cannot be. Errors wrap
+// ErrSpec.
+func (c *Campaign) Check() (byzantine.Profile, error) {
+	spec, err := byzantine.Parse(c.Behaviour)
+	if err != nil {
+		return byzantine.Profile{}, fmt.Errorf("%w: %w", ErrSpec, err)
+	}
+	profile, _ := byzantine.Lookup(spec.Name)
+	if c.Replicas < 1 || c.Replicas > consensus.MaxReplicas {
+		return profile, fmt.Errorf("%w: %d replicas: between 1 and %d are possible", ErrSpec, c.Replicas, consensus.MaxReplicas)
+	}
+	if n := c.traitors(); n < 1 && !profile.Client || n > c.Replicas {
+		return profile, fmt.Errorf("%w: %d traitors among %d replicas", ErrSpec, n, c.Replicas)
+	}
+	for i, id := range c.At {
+		if int(id) >= c.Replicas || slices.Contains(c.At[:i], id) {
+			return profile, fmt.Errorf("%w: replica %d is not there, or stands twice", ErrSpec, id)
+		}
+	}
+	if profile.Client && c.At != nil {
+		return profile, fmt.Errorf("%w: %s is done by a client, which has no place among the replicas", ErrSpec, profile.Name)
+	}
+	return profile, nil
+}
+
+// traitors is how many there are.
+func (c *Campaign) traitors() int {
+	switch {
+	case c.At != nil:
+		return len(c.At)
+	case c.Traitors > 0:
+		return c.Traitors
+	}
+	return quorum.Byzantine(c.Replicas).Faults()
+}
+
+// Want is the outcome that the catalogue promises for so many traitors. Beyond
+// f+1 it promises nothing. Villains may be as many as they like.
+func (c *Campaign) Want(p byzantine.Profile) (want byzantine.Outcome, promised bool) {
+	switch f := quorum.Byzantine(c.Replicas).Faults(); {
+	case p.Client || c.traitors() <= f:
+		return p.AtF, true
+	case c.traitors() == f+1:
+		return p.AtF1, true
+	}
+	return byzantine.MayFork, false
+}
+
+// Spec is the run of one seed: it draws where the traitors sit, when they turn,
+// the network, and, in half of the seeds, a primary that is away for a while, so
+// that there are views to lie in.
+func (c *Campaign) Spec(seed uint64) Spec {
+	dice := rand.New(rand.NewPCG(seed, 0xb12))
+	s := Spec{
+		Name: c.Behaviour, Protocol: quorum.PBFT, Replicas: c.Replicas, Gang: c.Gang, Clients: standardClients + dice.IntN(2),
+		Invoked: standardInvoked, Seed: seed, Rough: true,
+	}
+	if spec, err := byzantine.Parse(c.Behaviour); err == nil {
+		if p, known := byzantine.Lookup(spec.Name); known && p.Client {
+			for range max(1, c.Traitors) {
+				s.Villains = append(s.Villains, c.Behaviour)
+			}
+			// A flood that a small machine withstands is no match for the
+			// slowest disks that a seed may draw.
+			s.Rough = false
+			return s
+		}
+	}
+	seats := c.At
+	if seats == nil {
+		for _, i := range dice.Perm(c.Replicas)[:c.traitors()] {
+			seats = append(seats, consensus.ReplicaID(i))
+		}
+		slices.Sort(seats)
+	}
+	for _, id := range seats {
+		s.Traitors = append(s.Traitors, sim.Traitor{Replica: id, Acts: []sim.Act{{From: turn(dice), Behaviours: []string{c.Behaviour}}}})
+	}
+	if dice.IntN(2) == 0 {
+		s.Faults = []sim.Fault{{
+			At: consensus.Time(100+dice.IntN(400)) * sim.Millisecond, Lasts: consensus.Time(200+dice.IntN(2000)) * sim.Millisecond,
+			Kind: sim.FaultIsolate, Replicas: []consensus.ReplicaID{consensus.ReplicaID(dice.IntN(c.Replicas))},
+		}}
+	}
+	return s
+}
+
+// turn is when a traitor turns: from the start, mostly.
+func turn(dice *rand.Rand) consensus.Time {
+	if dice.IntN(4) > 0 {
+		return 0
+	}
+	return consensus.Time(dice.IntN(1000)) * sim.Millisecond
+}
+
+// Real is the same run with processes: on a quiet network, a short load.
+func (c *Campaign) Real(seed uint64) Spec {
+	s := c.Spec(seed)
+	s.Rough, s.Faults, s.Invoked = false, nil, standardInvoked/2
+	for i := range s.Traitors {
+		s.Traitors[i].Acts[0].From = 0
+	}
+	return s
+}

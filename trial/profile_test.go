@@ -1,0 +1,82 @@
+package trial
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"quorate/byzantine"
+	"quorate/consensus"
+)
+
+// heavy are the profiles whose floods cost seconds of real time.
+var heavy = []string{"flood", "oversize", "poison", "fetch-flood", "garbage-client", "poison-transfer", "request-flood"}
+
+// TestProfiles runs each profile of the catalogue with f of four in two seeds;
+// make profiles SEEDS=1000 runs more.
+func TestProfiles(t *testing.T) {
+	for _, p := range byzantine.Catalogue() {
+		t.Run(p.Name, func(t *testing.T) {
+			t.Parallel()
+			c := Campaign{Behaviour: p.Name, Replicas: 4}
+			if _, err := c.Check(); err != nil {
+				t.Fatal(err)
+			}
+			want, _ := c.Want(p)
+			last := uint64(2)
+			if slices.Contains(heavy, p.Name) {
+				last = 1
+			}
+			for seed := uint64(1); seed <= last; seed++ {
+				s := c.Spec(seed)
+				s.Invoked = 12
+				o, err := Simulate(s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !Expected(want, &o) {
+					t.Errorf("seed %d: %s, want %s: %v", seed, o.Word(), want, o.Verdict.Violations)
+				}
+			}
+		})
+	}
+}
+
+// TestExpected: an outcome that the catalogue does not promise is not let pass.
+func TestExpected(t *testing.T) {
+	words := []string{Live, Stopped, Forked, Deceived, Unsafe}
+	outcomes := map[string]Outcome{Live: {Live: true}, Stopped: {}, Forked: {}, Deceived: {Live: true, Deceived: true}, Unsafe: unsafe()}
+	forked := outcomes[Forked]
+	forked.Verdict.Forked = true
+	outcomes[Forked] = forked
+	for want, allowed := range map[byzantine.Outcome]string{
+		byzantine.SafeLive: Live, byzantine.SafeSlow: Live, byzantine.SafeStopped: Stopped, byzantine.MayStop: Live + "," + Stopped,
+		byzantine.Forks: Forked, byzantine.Deceives: Deceived, byzantine.MayFork: strings.Join([]string{Live, Stopped, Forked, Deceived}, ","), "": "",
+	} {
+		for _, word := range words {
+			o := outcomes[word]
+			if o.Word() != word {
+				t.Fatalf("%q is %q", word, o.Word())
+			}
+			if got, legal := Expected(want, &o), allowed != "" && strings.Contains(","+allowed+",", ","+word+","); got != legal {
+				t.Errorf("%q for a promise of %q: %v", word, want, got)
+			}
+		}
+	}
+}
+
+func TestCampaignsAreChecked(t *testing.T) {
+	for want, c := range map[string]Campaign{
+		"no such behaviour": {Behaviour: "sing", Replicas: 4},
+		"between 1 and":     {Behaviour: "silent"},
+		"0 traitors":        {Behaviour: "silent", Replicas: 3},
+		"9 traitors":        {Behaviour: "silent", Replicas: 4, Traitors: 9},
+		"replica 4":         {Behaviour: "silent", Replicas: 4, At: []consensus.ReplicaID{4}},
+		"done by a client":  {Behaviour: "conflict", Replicas: 4, At: []consensus.ReplicaID{1}},
+	} {
+		if _, err := c.Check(); !errors.Is(err, ErrSpec) || !strings.Contains(err.Error(), want) {
+			t.Errorf("want an error about %q, got %v", want, err)
+		}
+	}
+}
