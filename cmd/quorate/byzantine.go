@@ -29,6 +29,8 @@ func byzantineCommands() *cli.Command {
 					return behaviourNames(func(byzantine.Profile) bool { return true })
 				}),
 			},
+			byzantineRun(),
+			byzantineScenario(),
 		},
 	}
 }

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/bounds"
+	"quorate/quorum"
+)
+
+// boundsCommand is quorate bounds.
+func boundsCommand() *cli.Command {
+	return &cli.Command{
+		Name: "bounds", Usage: "run the matrix of what 3f+1 replicas withstand, and hold it against theory",
+		Description: "Every cell is a run, judged by the checkers: safe and live, safe but stopped, forked\n" +
+			"with the culprits named, or a client deceived. Exit code 1 if one disagrees with theory.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "table or json"},
+			&cli.PathFlag{Name: "html", Usage: "write one self-contained page with a chart for each cell to `FILE`"},
+			&cli.PathFlag{Name: "evidence", Usage: "write what the runs prove into `DIR`, for quorate evidence verify"},
+			&cli.StringFlag{Name: "protocol", Value: quorum.PBFT, Usage: "whose matrix"},
+			&cli.BoolFlag{Name: "real", Usage: "run the cells that can as processes over libp2p, one after the other"},
+			&cli.IntFlag{Name: "parallel", Value: runtime.GOMAXPROCS(0), Usage: "how many cells at once, in the simulator"},
+		},
+		Action: does(0, 0, runBounds),
+	}
+}
+
+// runBounds runs the matrix and writes what was asked for.
+func runBounds(c *cli.Context, _ []string) error {
+	if o := c.String("output"); o != "table" && o != "json" {
+		return usageError("--output %q: write table or json", o)
+	}
+	cells, err := bounds.Cells(c.String("protocol"))
+	if err != nil {
+		return usageError("%w", err)
+	}
+	begun := time.Now()
+	results, err := runCells(c, cells)
+	if err != nil {
+		return err
+	}
+	if err := writeBounds(c, results); err != nil {
+		return err
+	}
+	note("%d cells in %.1fs", len(results), time.Since(begun).Seconds())
+	if !bounds.Agree(results) {
+		return fmt.Errorf("the matrix disagrees with theory")
+	}
+	return nil
+}
+
+// runCells runs them, telling how far it is, and leaves no directory behind.
+func runCells(c *cli.Context, cells []bounds.Cell) ([]bounds.Result, error) {
+	done := 0
+	o := bounds.Options{Parallel: c.Int("parallel"), Real: c.Bool("real"), Done: func(r *bounds.Result) {
+		done++
+		if c.Bool("real") || onTerminal(os.Stderr) || !r.Agrees() {
+			note("%d: %s, %s: %s", done, r.Column(), r.Row, r.Word())
+		}
+	}}
+	if o.Real {
+		dir, err := os.MkdirTemp("", "quorate-bounds-")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		o.Dir = dir
+	}
+	return bounds.Run(c.Context, cells, o)
+}
+
+// writeBounds writes page, evidence and table.
+func writeBounds(c *cli.Context, results []bounds.Result) error {
+	if path := c.Path("html"); path != "" {
+		if err := writePage(path, results, c.Bool("real")); err != nil {
+			return err
+		}
+		note("page: %s", path)
+	}
+	if dir := c.Path("evidence"); dir != "" {
+		files, err := bounds.WriteEvidence(dir, results)
+		if err != nil {
+			return err
+		}
+		note("%d pieces of evidence in %s; one is judged by `quorate evidence verify --genesis %s %s`",
+			len(files), dir, example(files, "genesis.toml"), example(files, ""))
+	}
+	if c.String("output") == "json" {
+		return bounds.WriteJSON(os.Stdout, results)
+	}
+	return bounds.WriteTable(os.Stdout, results)
+}
+
+// example is the first file, or another one beside it.
+func example(files []string, beside string) string {
+	switch {
+	case len(files) == 0:
+		return "FILE"
+	case beside != "":
+		return filepath.Join(filepath.Dir(files[0]), beside)
+	}
+	return files[0]
+}
+
+// writePage writes the whole page or says why not.
+func writePage(path string, results []bounds.Result, real bool) (err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if err := bounds.WriteHTML(f, results, real); err != nil {
+		_ = f.Close()
+		return err
+	}
+	return f.Close()
+}

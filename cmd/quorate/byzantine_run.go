@@ -1,0 +1,269 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/byzantine"
+	"quorate/consensus"
+	"quorate/trial"
+)
+
+// byzantineRun is quorate byzantine run.
+func byzantineRun() *cli.Command {
+	return &cli.Command{
+		Name: "run", Usage: "run a cluster with traitors of one profile, and judge it", ArgsUsage: "PROFILE",
+		Description: "In the simulator, over many seeds, each of which varies network, victims and timing;\n" +
+			"or once with real processes. Exit code 0 only if every run ends as the catalogue says\n" +
+			"(quorate byzantine list).",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "all", Usage: "all profiles, with 4 and with 7 replicas"},
+			&cli.IntFlag{Name: "replicas", Aliases: []string{"n"}, Value: 4, Usage: "how many"},
+			&cli.IntFlag{Name: "traitors", Usage: "how many of them misbehave; 0 = as many as are tolerated"},
+			&cli.StringFlag{Name: "at", Usage: "`N,M,...`: which ones, instead of drawing them"},
+			&cli.BoolFlag{Name: "gang", Usage: "the traitors share their keys and a plan"},
+			&cli.Uint64Flag{Name: "seeds", Value: 20, Usage: "how many seeds"},
+			&cli.Uint64Flag{Name: "from", Value: 1, Usage: "the first seed"},
+			&cli.BoolFlag{Name: "real", Usage: "once, with processes over libp2p"},
+			&cli.IntFlag{Name: "parallel", Value: runtime.GOMAXPROCS(0), Usage: "how many simulations at once"},
+			outputFlag(),
+		},
+		Action: does(0, 1, runProfiles),
+	}
+}
+
+// runProfiles runs the one that is named, or all.
+func runProfiles(c *cli.Context, args []string) error {
+	machine, err := asJSON(c)
+	if err != nil {
+		return err
+	}
+	campaigns, err := campaignsOf(c, args)
+	if err != nil {
+		return err
+	}
+	failed := 0
+	for _, x := range campaigns {
+		t, err := runCampaign(c, &x)
+		if err != nil {
+			return err
+		}
+		if failed += min(1, len(t.Unexpected)); machine {
+			err = printJSON(t)
+		} else {
+			t.print()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d profiles ended otherwise than the catalogue says", failed, len(campaigns))
+	}
+	return nil
+}
+
+// campaignsOf reads what is to be run.
+func campaignsOf(c *cli.Context, args []string) ([]trial.Campaign, error) {
+	switch {
+	case c.Bool("all") == (len(args) == 1):
+		return nil, usageError("%s needs PROFILE or --all: quorate byzantine list names them", commandPath(c))
+	case c.Bool("all") && (c.IsSet("at") || c.IsSet("traitors") || c.IsSet("replicas")):
+		return nil, usageError("--all takes no --replicas, --traitors and --at: it runs each profile with f traitors of 4 and of 7")
+	case c.Uint64("seeds") == 0:
+		return nil, usageError("--seeds 0: at least 1")
+	}
+	if c.Bool("all") {
+		var all []trial.Campaign
+		for _, n := range []int{4, 7} {
+			for _, p := range byzantine.Catalogue() {
+				all = append(all, trial.Campaign{Behaviour: p.Name, Replicas: n, Gang: c.Bool("gang")})
+			}
+		}
+		return all, nil
+	}
+	one := trial.Campaign{Behaviour: args[0], Replicas: c.Int("replicas"), Traitors: c.Int("traitors"), Gang: c.Bool("gang")}
+	if c.IsSet("at") {
+		for _, word := range strings.Split(c.String("at"), ",") {
+			id, err := strconv.ParseUint(strings.TrimSpace(word), 10, 16)
+			if err != nil {
+				return nil, usageError("--at %q: write numbers of replicas, such as 0,3", c.String("at"))
+			}
+			one.At = append(one.At, consensus.ReplicaID(id))
+		}
+	}
+	if _, err := one.Check(); err != nil {
+		return nil, usageError("%w", err)
+	}
+	return []trial.Campaign{one}, nil
+}
+
+// tally is how the runs of one campaign ended.
+type tally struct {
+	Profile    string         `json:"profile"`
+	Replicas   int            `json:"replicas"`
+	Traitors   int            `json:"traitors"`
+	Real       bool           `json:"real"`
+	Expected   string         `json:"expected"`
+	Runs       int            `json:"runs"`
+	Outcomes   map[string]int `json:"outcomes"`
+	Culprits   map[string]int `json:"culprits"` // in how many runs evidence names a replica
+	Evidence   []string       `json:"evidence"` // what the first run with any proves
+	Unexpected []surprise     `json:"unexpected"`
+	Asked      int            `json:"asked"`
+	Answered   int            `json:"answered"`
+	Seconds    float64        `json:"seconds"`
+}
+
+// surprise is a run that ended otherwise than the catalogue says.
+type surprise struct {
+	Seed       uint64   `json:"seed"`
+	Outcome    string   `json:"outcome"`
+	Violations []string `json:"violations"`
+}
+
+// maxSurprises bounds those that are listed.
+const maxSurprises = 10
+
+// runCampaign runs the seeds of one campaign, or one cluster of processes.
+func runCampaign(c *cli.Context, x *trial.Campaign) (*tally, error) {
+	profile, err := x.Check()
+	if err != nil {
+		return nil, err
+	}
+	want, promised := x.Want(profile)
+	t := &tally{Profile: x.Behaviour, Replicas: x.Replicas, Traitors: len(x.Spec(1).Traitors), Real: c.Bool("real"), Expected: string(want),
+		Outcomes: map[string]int{}, Culprits: map[string]int{}, Evidence: []string{}, Unexpected: []surprise{}}
+	if !promised {
+		t.Expected = "nothing is promised beyond f+1"
+	}
+	begun := time.Now()
+	if t.Real {
+		err = t.real(c, x, want)
+	} else {
+		err = t.simulate(c, x, want)
+	}
+	t.Seconds = time.Since(begun).Seconds()
+	return t, err
+}
+
+// add takes in one outcome.
+func (t *tally) add(seed uint64, o *trial.Outcome, want byzantine.Outcome) {
+	t.Runs++
+	t.Outcomes[o.Word()]++
+	t.Asked, t.Answered = t.Asked+o.Asked, t.Answered+o.Answered
+	for _, id := range o.Verdict.Culprits {
+		t.Culprits[fmt.Sprintf("R%d", id)]++
+	}
+	if len(t.Evidence) == 0 {
+		for _, e := range o.Verdict.Evidence {
+			t.Evidence = append(t.Evidence, e.Fault.String())
+		}
+	}
+	if trial.Expected(want, o) || len(t.Unexpected) == maxSurprises {
+		return
+	}
+	s := surprise{Seed: seed, Outcome: o.Word(), Violations: []string{}}
+	for _, v := range o.Verdict.Violations {
+		s.Violations = append(s.Violations, v.String())
+	}
+	t.Unexpected = append(t.Unexpected, s)
+}
+
+// simulate runs the seeds side by side.
+func (t *tally) simulate(c *cli.Context, x *trial.Campaign, want byzantine.Outcome) error {
+	var mu sync.Mutex
+	var workers sync.WaitGroup
+	var failed error
+	told := time.Now()
+	next, end := c.Uint64("from"), c.Uint64("from")+c.Uint64("seeds")
+	take := func() (uint64, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if next == end || failed != nil || c.Context.Err() != nil {
+			return 0, false
+		}
+		next++
+		return next - 1, true
+	}
+	for range max(1, c.Int("parallel")) {
+		workers.Go(func() {
+			for seed, ok := take(); ok; seed, ok = take() {
+				o, err := trial.Simulate(x.Spec(seed))
+				mu.Lock()
+				if err != nil {
+					failed = errors.Join(failed, err)
+				} else {
+					t.add(seed, &o, want)
+				}
+				if time.Since(told) > 5*time.Second {
+					told = time.Now()
+					note("%s, n=%d: %d of %d seeds, %d unexpected", x.Behaviour, x.Replicas, t.Runs, c.Uint64("seeds"), len(t.Unexpected))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	workers.Wait()
+	return errors.Join(failed, c.Context.Err())
+}
+
+// real runs one cluster of processes and leaves no directory behind.
+func (t *tally) real(c *cli.Context, x *trial.Campaign, want byzantine.Outcome) error {
+	dir, err := os.MkdirTemp("", "quorate-trial-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	seed := c.Uint64("from")
+	o, err := trial.Real(c.Context, x.Real(seed), trial.Options{Dir: filepath.Join(dir, "net"), Progress: func(text string) { note("%s", text) }})
+	if err == nil {
+		t.add(seed, &o, want)
+	}
+	return err
+}
+
+// print is for people: one line that says how it went, and what there is to show.
+func (t *tally) print() {
+	mark, where := "✓", fmt.Sprintf("%d seeds", t.Runs)
+	if len(t.Unexpected) > 0 {
+		mark = "✗"
+	}
+	if t.Real {
+		where = "processes"
+	}
+	fmt.Printf("%s %s: n=%d, %d traitors, %s, %.1fs: %s; expected %s; %d of %d operations answered\n",
+		mark, t.Profile, t.Replicas, t.Traitors, where, t.Seconds, counts(t.Outcomes), t.Expected, t.Answered, t.Asked)
+	if len(t.Culprits) > 0 {
+		fmt.Printf("  evidence names %s\n", counts(t.Culprits))
+	}
+	for _, text := range t.Evidence[:min(len(t.Evidence), 3)] {
+		fmt.Printf("  proven: %s\n", text)
+	}
+	for _, s := range t.Unexpected {
+		fmt.Printf("  seed %d: %s\n", s.Seed, s.Outcome)
+		for _, v := range s.Violations {
+			fmt.Printf("    %s\n", v)
+		}
+	}
+}
+
+// counts prints a map in order.
+func counts(m map[string]int) string {
+	var all []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		all = append(all, fmt.Sprintf("%s (%d)", k, m[k]))
+	}
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/trial"
+)
+
+// byzantineScenario is quorate byzantine scenario.
+func byzantineScenario() *cli.Command {
+	return &cli.Command{
+		Name: "scenario", Usage: "run a list of requests with failing and lying replicas", ArgsUsage: "FILE",
+		Description: "In the simulator. FILE is TOML, or the CSV that courses hand out: Set Number,\n" +
+			"Transactions, Live, Byzantine, Attack. Prints the answers, and log, state, status and\n" +
+			"views where the file asks for them and at the end. Exit code 1 if the run was not safe.",
+		Flags:  []cli.Flag{outputFlag()},
+		Action: does(1, 1, runScenario),
+	}
+}
+
+// runScenario runs the file and prints what came of it.
+func runScenario(c *cli.Context, args []string) error {
+	machine, err := asJSON(c)
+	if err != nil {
+		return err
+	}
+	s, err := trial.LoadScenario(args[0])
+	if err != nil {
+		return err
+	}
+	play, err := trial.Play(s)
+	if err != nil {
+		return err
+	}
+	if machine {
+		err = printSnake(play)
+	} else {
+		err = printPlay(s, play)
+	}
+	if err == nil && !play.Safe {
+		err = fmt.Errorf("the run was %s: %s", play.Outcome, strings.Join(play.Violations, "; "))
+	}
+	return err
+}
+
+// printPlay prints each set with its answers and the parts that it asks for.
+func printPlay(s *trial.Scenario, play *trial.Performance) error {
+	for i, x := range s.Sets {
+		p := &play.Sets[i]
+		fmt.Printf("set %d: %s\n", i+1, describeSet(s, &x))
+		for _, a := range p.Answers {
+			fmt.Printf("  %s: %s\n", a.Request, a.Result)
+		}
+		parts := x.Print
+		if i == len(s.Sets)-1 {
+			parts = trial.Parts
+		}
+		for _, part := range trial.Parts {
+			if slices.Contains(parts, part) {
+				if err := printPart(part, p); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	fmt.Printf("outcome: %s\n", play.Outcome)
+	for _, v := range play.Violations {
+		fmt.Printf("  %s\n", v)
+	}
+	return nil
+}
+
+// describeSet says who is down and who lies.
+func describeSet(s *trial.Scenario, x *trial.Set) string {
+	var all []string
+	for _, id := range x.Down(s.Replicas) {
+		all = append(all, fmt.Sprintf("R%d is down", id))
+	}
+	for _, t := range x.Traitors() {
+		all = append(all, fmt.Sprintf("R%d lies (%s)", t, strings.Join(x.Byzantine[t], ", ")))
+	}
+	if len(all) == 0 {
+		return "all replicas are up and honest"
+	}
+	return strings.Join(all, "; ")
+}
+
+// printPart prints one table: a row for each replica, or for each slot.
+func printPart(part string, p *trial.SetRecord) error {
+	fmt.Printf("  %s\n", part)
+	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	for _, row := range map[string][][]string{"log": p.Log, "state": p.State, "status": p.Status, "views": p.Views}[part] {
+		fmt.Fprintf(t, "    %s\n", strings.Join(row, "\t"))
+	}
+	return t.Flush()
+}
