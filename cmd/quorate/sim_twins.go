@@ -56,6 +56,7 @@ func enumerateTwins(c *cli.Context, _ []string) error {
 		return usageError("--limit %d: at least 0", c.Int("limit"))
 	}
 	s := &twinsState{all: all, limit: c.Int("limit"), begun: time.Now(), told: time.Now()}
+	quickly()
 	var workers sync.WaitGroup
 	for range max(1, c.Int("parallel")) {
 		workers.Go(func() {

@@ -1,0 +1,133 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"quorate/check"
+	"quorate/consensus"
+)
+
+// A few seeds leave much untried, and the gate says what.
+func TestGateOfFewSeeds(t *testing.T) {
+	c := NewCoverage()
+	for seed := uint64(1); seed <= 6; seed++ {
+		cfg := FromSeed(seed)
+		r := run(t, cfg, PBFT())
+		c.Add(&cfg, &r)
+	}
+	missing := c.Missing()
+	for _, want := range []string{"behaviour ", "reason ", "forks by f+1"} {
+		if !slices.ContainsFunc(missing, func(m string) bool { return strings.Contains(m, want) }) {
+			t.Errorf("nothing of %q is missing after 6 seeds: %v", want, missing)
+		}
+	}
+	var b strings.Builder
+	if err := c.Report(&b); err != nil || !strings.HasPrefix(b.String(), "6 seeds: ") || !strings.Contains(b.String(), "reasons to ignore") {
+		t.Errorf("error %v, report:\n%s", err, b.String())
+	}
+}
+
+// Whoever has tried everything passes; each thing that is taken away fails.
+func TestGateOfEverything(t *testing.T) {
+	full := func() *Coverage {
+		c := NewCoverage()
+		c.Seeds, c.InARow, c.FetchedInChange, c.RealKeys = 1000, 300, 100, 10
+		c.Forks[GenreTreason] = 50
+		for n := 4; n <= 13; n++ {
+			c.Replicas[n] = 10
+		}
+		for r := range c.Reasons {
+			c.Reasons[r] = 5
+		}
+		for _, name := range slices.Concat(replicaBehaviours, clientBehaviours) {
+			for _, phase := range phaseNames {
+				c.Cells[Cell{Behaviour: name, Phase: phase, Outcome: "safe and live"}] = 5
+			}
+		}
+		return c
+	}
+	if missing := full().Missing(); len(missing) > 0 {
+		t.Fatalf("missing: %v", missing)
+	}
+	for want, spoil := range map[string]func(*Coverage){
+		"two view changes in a row": func(c *Coverage) { c.InARow = 199 },
+		"forks by f+1":              func(c *Coverage) { c.Forks[GenreTreason] = 1 },
+		"during view changes":       func(c *Coverage) { c.FetchedInChange = 0 },
+		"undecided":                 func(c *Coverage) { c.Linearizable[check.Unknown] = 900 },
+		"traitors fell":             func(c *Coverage) { c.Fallen = 900 },
+		"real keys":                 func(c *Coverage) { c.RealKeys = 0 },
+		"11 replicas":               func(c *Coverage) { c.Replicas[11] = 0 },
+		"old view":                  func(c *Coverage) { c.Reasons["old view"] = 0 },
+		"behaviour vc-spam met": func(c *Coverage) {
+			for _, phase := range phaseNames[:2] {
+				delete(c.Cells, Cell{Behaviour: "vc-spam", Phase: phase, Outcome: "safe and live"})
+			}
+		},
+	} {
+		c := full()
+		spoil(c)
+		if missing := c.Missing(); len(missing) != 1 || !strings.Contains(missing[0], want) {
+			t.Errorf("missing %v, want %q", missing, want)
+		}
+	}
+}
+
+// Every seed draws what can be built, and the genres have their shares.
+func TestDraws(t *testing.T) {
+	const seeds = 3000
+	genres, sizes := map[Genre]int{}, map[int]int{}
+	for seed := range uint64(seeds) {
+		c := FromSeed(seed)
+		genres[c.Genre]++
+		sizes[c.Replicas]++
+		if _, err := New(c, PBFT()); err != nil {
+			t.Fatal(err)
+		}
+		liars := len(c.Traitors)
+		f := (c.Replicas - 1) / 3
+		if c.Genre == GenreTraitor && (liars < 1 || liars > f) || c.Genre == GenreTreason && liars != f+1 || c.Genre == GenreBenign && liars > 0 {
+			t.Errorf("%s: %d traitors", c.String(), liars)
+		}
+	}
+	for _, g := range genreShares {
+		if share := 100 * genres[g.genre] / seeds; share < g.share-4 || share > g.share+4 {
+			t.Errorf("%d%% of the seeds are %s, want about %d%%", share, g.genre, g.share)
+		}
+	}
+	for n := 4; n <= 13; n++ {
+		if sizes[n] == 0 {
+			t.Errorf("no seed has %d replicas", n)
+		}
+	}
+}
+
+// Shrinking drops traitors, villains and hazards that a violation does not need.
+func TestShrinkDropsLies(t *testing.T) {
+	bad := bending(PBFT(), func(seat Seat) func(*consensus.Output) {
+		return func(o *consensus.Output) {
+			for i, j := range o.Jobs {
+				if c, ok := j.(consensus.Commit); ok && seat.Replica == 0 && c.Batch != nil {
+					c.Batch, c.Digest = nil, consensus.NullDigest
+					o.Jobs[i] = c
+				}
+			}
+		}
+	})
+	c := calmConfig(3)
+	c.Traitors = []Traitor{{Replica: 2, Acts: []Act{{Behaviours: []string{"reorder", "unfair-order"}}, {From: Second, Behaviours: []string{"duplicate"}}}}}
+	c.Villains = []string{"outsider"}
+	c.Hazards = []Hazard{{Kind: Pause, Every: Second, Lasts: Second / 10}}
+	small, r := Shrink(c, bad, 200)
+	if len(small.Traitors)+len(small.Villains)+len(small.Hazards) > 0 || small.Workload.Invoked > 3 || len(r.Violations) == 0 {
+		t.Errorf("shrunk to %s", small.String())
+	}
+	if d := small.Describe(); !strings.Contains(d, "4 replicas") || strings.Contains(d, "R2") {
+		t.Errorf("described as %s", d)
+	}
+	if d := c.Describe(); !strings.Contains(d, "R2 from 1000 ms: duplicate") || !strings.Contains(d, fmt.Sprintf("%s about every", Pause)) {
+		t.Errorf("described as %s", d)
+	}
+}
