@@ -115,12 +115,16 @@ func turn(dice *rand.Rand) consensus.Time {
 	return consensus.Time(dice.IntN(1000)) * sim.Millisecond
 }
 
-// Real is the same run with processes: on a quiet network, a short load.
+// Real is the same run with processes: on a quiet network, a short load, and the
+// traitors, unless told otherwise, where the first primaries sit.
 func (c *Campaign) Real(seed uint64) Spec {
 	s := c.Spec(seed)
 	s.Rough, s.Faults, s.Invoked = false, nil, standardInvoked/2
 	for i := range s.Traitors {
 		s.Traitors[i].Acts[0].From = 0
+		if c.At == nil {
+			s.Traitors[i].Replica = consensus.ReplicaID(i)
+		}
 	}
 	return s
 }

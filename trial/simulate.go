@@ -138,6 +138,10 @@ func (s *Spec) settle(t *sim.Timing) consensus.Time {
 	if s.Settle > 0 {
 		return s.Settle
 	}
+	if s.Rough {
+		// As the simulator has it: views fail for want of a state, too.
+		return 30*sim.Second + consensus.Time(40*t.PatienceCap)*t.Tick
+	}
 	return 5*sim.Second + consensus.Time(s.Replicas*t.PatienceCap)*t.Tick
 }
 
