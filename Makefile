@@ -23,7 +23,7 @@ RACEFLAGS ?= -short
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build test check wasm unit race testnet acceptance sim teeth fuzz bench shape clean
+.PHONY: help build test check wasm unit race testnet acceptance sim profiles teeth fuzz bench shape clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -60,6 +60,9 @@ sim: build ## simulate SEEDS=1000 systems, print the seeds that fail and what th
 
 teeth: ## seed bugs into the source, see what catches each, and write the table
 	go run ./internal/teeth -write docs/TESTING.md
+
+profiles: build ## run every profile of traitors with SEEDS=1000 seeds, n = 4 and 7
+	./$(BIN) byzantine run --all --seeds $(SEEDS)
 
 fuzz: ## fuzz every target for FUZZTIME=30s each
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | sort | \
