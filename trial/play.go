@@ -242,7 +242,7 @@ func (t *theatre) state() [][]string {
 			text := "-"
 			if data, ok := t.world.Value(consensus.ReplicaID(i), key); ok {
 				if e, found, err := kv.ParseGet(data); err == nil && found {
-					text = fmt.Sprintf("%s", e.Value)
+					text = string(e.Value)
 				}
 			}
 			row = append(row, text)
