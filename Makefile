@@ -59,7 +59,7 @@ sim: build ## simulate SEEDS=1000 systems, print the seeds that fail and what th
 	./$(BIN) sim --seeds $(SEEDS) --coverage
 
 teeth: ## seed bugs into the source, see what catches each, and write the table
-	go run ./internal/teeth -write docs/TESTING.md
+	go run ./internal/teeth -keep internal/teeth/testdata/found.json -write docs/TESTING.md
 
 profiles: build ## run every profile of traitors with SEEDS=1000 seeds, n = 4 and 7
 	./$(BIN) byzantine run --all --seeds $(SEEDS)

@@ -5,7 +5,10 @@
 //
 //	go run ./internal/teeth                   every bug; progress on standard error, a table at the end
 //	go run ./internal/teeth -run 'quorum|B2'  some of them, by name or origin
-//	go run ./internal/teeth -write docs/TESTING.md
+//	go run ./internal/teeth -keep FILE -rules=false -run rejoin -write docs/TESTING.md
+//
+// The last one tries the simulator alone on some bugs and takes all else that
+// the table says from what earlier runs kept in FILE.
 //
 // A bug is a small edit of one or two files. It is applied with the go command's
 // -overlay, so that honest code has no seams for it and the working tree is
