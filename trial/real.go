@@ -96,7 +96,7 @@ func (r *real) found() error {
 	s := r.spec
 	o := testnet.Options{Dir: r.options.Dir, Replicas: s.Replicas, Name: "trial", Adjust: r.adjust, Settings: settings}
 	if s.cuts() {
-		lab, err := netlab.New(s.Replicas)
+		lab, err := newLab(s.Replicas)
 		if err != nil {
 			return fmt.Errorf("cut links between processes: %w", err)
 		}
@@ -123,6 +123,20 @@ func (r *real) found() error {
 		}
 	}
 	return r.corrupt()
+}
+
+// labTries bounds how often a lab is tried: the kernel takes the links of one that
+// was closed away a moment later.
+const labTries = 20
+
+func newLab(hosts int) (lab *netlab.Lab, err error) {
+	for range labTries {
+		if lab, err = netlab.New(hosts); err == nil || !strings.Contains(err.Error(), "File exists") {
+			return lab, err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return nil, err
 }
 
 // cuts reports whether a fault concerns links.

@@ -76,3 +76,19 @@ func TestRealRefusesWhatCannotBe(t *testing.T) {
 		}
 	}
 }
+
+// TestLabsFollowEachOther: one that is made as soon as another is closed.
+func TestLabsFollowEachOther(t *testing.T) {
+	for range 2 {
+		lab, err := newLab(3)
+		if errors.Is(err, netlab.ErrUnavailable) && !strings.Contains(err.Error(), "File exists") {
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := lab.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
