@@ -12,7 +12,7 @@ func (r *replica) onSubmit(e consensus.Submit) {
 	q := e.Request
 	switch r.requests.Standing(q) {
 	case pending.Done:
-		r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: q})
+		r.answer(q)
 		return
 	case pending.Beyond:
 		r.refuse(e.Via, q, consensus.RefusedAhead)
@@ -35,6 +35,25 @@ func (r *replica) onSubmit(e consensus.Submit) {
 	if e.Via.Kind == consensus.PeerClient && !r.isPrimary() {
 		r.forward(p)
 	}
+}
+
+// maxAnswered bounds the requests that a replica remembers to have answered
+// again.
+const maxAnswered = 4096
+
+// answer lets the host answer an old request from its session: once in a
+// while, however often and by whomever it is handed in. Each view change makes
+// every backup tell again what it waits for, and answers stand in the one queue
+// in which batches wait to be executed.
+func (r *replica) answer(q *consensus.Request) {
+	if at, known := r.retold[q.Digest]; known && r.tick-at < r.cfg.StatusEvery {
+		return
+	}
+	if len(r.retold) >= maxAnswered {
+		clear(r.retold)
+	}
+	r.retold[q.Digest] = r.tick
+	r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: q})
 }
 
 func (r *replica) refuse(via consensus.Peer, q *consensus.Request, code consensus.RefusalCode) {

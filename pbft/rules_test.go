@@ -222,3 +222,35 @@ func TestRestartedPrimaryLeavesNoHole(t *testing.T) {
 	l.wantExecuted(3, l.all()...)
 	l.wantView(0, l.all()...)
 }
+
+// §3: an executed request that everybody hands in again costs one answer in a
+// while, not one for each: answers stand in the queue in which batches wait.
+func TestOldRequestIsAnsweredOnceInAWhile(t *testing.T) {
+	l := newLab(t, 4)
+	old := l.request()
+	l.submit(old, 0)
+	l.deliver()
+	jobs := func() (answers int) {
+		out := l.desks[1].engine.Step(consensus.Burst{Now: l.now, Events: []consensus.Event{
+			consensus.Submit{Via: consensus.ClientPeer(old.Client), Request: old},
+			consensus.Submit{Via: consensus.ReplicaPeer(2), Request: old},
+			consensus.Submit{Via: consensus.ReplicaPeer(3), Request: old},
+		}})
+		for _, j := range out.Jobs {
+			if _, ok := j.(consensus.Answer); ok {
+				answers++
+			}
+		}
+		return answers
+	}
+	if n := jobs(); n != 1 {
+		t.Errorf("%d answers to one request that three hand in", n)
+	}
+	if n := jobs(); n != 0 {
+		t.Errorf("%d answers to the same at once after", n)
+	}
+	l.ticks(30, l.all())
+	if n := jobs(); n != 1 {
+		t.Errorf("%d answers to the same after a while", n)
+	}
+}
