@@ -8,13 +8,21 @@
 // system included (swarm testing). A run has two phases: in the first, the
 // hazards strike; in the second, a core large enough is healed, everything
 // asked must be answered within a bound, and the core must agree on one state.
-// Checkers watch both phases and judge from outside: bytes sent, batches
-// executed, roots, replies. They share no code with what they judge.
+// Package check hears of both phases and judges from outside: bytes sent,
+// batches executed, roots, replies.
+//
+// Replicas may be traitors and clients villains, made by package byzantine: a
+// traitor's protocol is wrapped, in each of its lives, and what it does changes
+// with time. Theory (theory.go) says what may then go wrong: up to f of 3f+1
+// nothing, beyond it forks whose culprits must be named. FromSeed draws all of
+// it; WithoutTraitors is the distribution in which nobody lies. Coverage counts
+// what a campaign has tried. Twins enumerates what one or two replicas with two
+// bodies each can bring about.
 //
 // A Script drives the same world by hand, one delivery at a time, for golden
 // traces.
 //
-// Called by: cmd/quorate, testnet, tests. Protocols are handed in by a Build.
+// Called by: trial, cmd/quorate, tests. Protocols are handed in by a Build.
 //
 // It never reads the clock of the machine, never draws from a global source,
 // and uses no goroutines: one seed is one history, whose hash Result carries.
