@@ -105,7 +105,7 @@ func (r *replica) onRejoin(from consensus.Peer, m *message.Rejoin) {
 	case p.rejoin >= 0 && r.tick-p.rejoin < r.cfg.RejoinEvery:
 		r.ignoredFrom(reasonRejoinOften, from.Replica)
 	default:
-		p.nonce, p.rejoin, p.joinedTo = m.Nonce, r.tick, false
+		p.nonce, p.rejoin, p.joinTo = m.Nonce, r.tick, 0
 		p.fillCap = r.low() + fillWindows*r.rules.Genesis.Window
 		r.exec.progress = r.tick
 	}
@@ -221,6 +221,9 @@ const farRejoin = 4
 // that did; the limits of the next amnesiac rest on that (learnLimits). Who
 // went for w at once, heard by nobody, and then lost its disk, would be told of
 // lower views and sign another VIEW-CHANGE for w.
+//
+// How far is settled by the VIEW-CHANGE that is seen first. A traitor that is
+// always some views ahead would else have the others change views for ever.
 func (r *replica) joinRejoiner() {
 	if r.view.changing {
 		return
@@ -229,11 +232,15 @@ func (r *replica) joinRejoiner() {
 		p := &r.peers[i]
 		vc := r.views.Latest(consensus.ReplicaID(i))
 		next := r.view.number + 1
-		if p.rejoin < 0 || p.joinedTo || vc == nil || vc.View < next || vc.View >= next+farRejoin ||
-			!r.rejoin.mayChange(next) || r.tick-p.rejoin > 100*r.cfg.RejoinEvery {
+		if p.rejoin < 0 || vc == nil || vc.View < next || !r.rejoin.mayChange(next) || r.tick-p.rejoin > 100*r.cfg.RejoinEvery {
 			continue
 		}
-		p.joinedTo = vc.View == next
+		if p.joinTo == 0 && vc.View < next+farRejoin {
+			p.joinTo = vc.View
+		}
+		if p.joinTo < next {
+			continue
+		}
 		r.leave(next, "joined a replica that rejoins")
 		return
 	}

@@ -204,3 +204,22 @@ func TestRejoinerIsJoinedOnce(t *testing.T) {
 	l.ticks(1, l.all())
 	l.wantView(2, 0)
 }
+
+// §8: how far a rejoining replica is followed is settled once. A traitor that
+// asks for two views more whenever the others come near leads nobody on.
+func TestRejoinerThatRunsAheadIsNotFollowed(t *testing.T) {
+	l := newLab(t, 4)
+	honest := []int{0, 1, 2}
+	m := message.Rejoin{Nonce: 9}
+	for _, i := range honest {
+		l.give(i, consensus.ReplicaPeer(3), m.Encode())
+	}
+	for range 400 {
+		carrot := l.viewChange(3, l.desks[0].engine.view.number+2).Frame
+		for _, i := range honest {
+			l.give(i, consensus.ReplicaPeer(3), carrot)
+		}
+		l.ticks(1, honest, only(honest...))
+	}
+	l.wantView(2, honest...)
+}

@@ -78,12 +78,12 @@ type peer struct {
 	executed consensus.Seq       // as of its last STATUS
 	held     []consensus.Receive // too early to act on, bounded
 	heldSize int
-	nonce    uint64        // its rejoin that we help
-	rejoin   int           // tick at which that began; -1 never
-	fill     consensus.Seq // the checkpoint that it waits for; 0 none
-	fillCap  consensus.Seq // until where it is helped at most
-	joinedTo bool          // we joined its VIEW-CHANGE in this rejoin
-	alone    int           // ticks for which it has been asking for the next view
+	nonce    uint64         // its rejoin that we help
+	rejoin   int            // tick at which that began; -1 never
+	fill     consensus.Seq  // the checkpoint that it waits for; 0 none
+	fillCap  consensus.Seq  // until where it is helped at most
+	joinTo   consensus.View // until there we follow its VIEW-CHANGE in this rejoin; 0 it is not seen yet
+	alone    int            // ticks for which it has been asking for the next view
 }
 
 func newReplica(p *Protocol) *replica {
