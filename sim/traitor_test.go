@@ -26,6 +26,7 @@ func calmConfig(seed uint64) Config {
 // One traitor among four, with each behaviour of the catalogue, is what theory
 // says: safe and live.
 func TestEveryBehaviourOfOne(t *testing.T) {
+	t.Parallel()
 	for i, p := range byzantine.Catalogue() {
 		c := calmConfig(uint64(i))
 		c.Workload.Invoked = 12

@@ -25,8 +25,9 @@ func sample(t *testing.T, twins, count int, judge func(Config, Result)) {
 // TestOneTwin: one replica with two bodies among four breaks nothing, and
 // everything is answered after healing.
 func TestOneTwin(t *testing.T) {
+	t.Parallel()
 	changed := 0
-	sample(t, 1, 60, func(c Config, r Result) {
+	sample(t, 1, 40, func(c Config, r Result) {
 		for _, v := range r.Violations {
 			t.Errorf("%s: %s", c.String(), v)
 		}
@@ -44,8 +45,9 @@ func TestOneTwin(t *testing.T) {
 
 // TestTwoTwins: two of four may fork, some do, and both are named.
 func TestTwoTwins(t *testing.T) {
+	t.Parallel()
 	forks := 0
-	sample(t, 2, 80, func(c Config, r Result) {
+	sample(t, 2, 60, func(c Config, r Result) {
 		for _, v := range r.Violations {
 			t.Errorf("%s: %s", c.String(), v)
 		}
