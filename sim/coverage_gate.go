@@ -29,8 +29,8 @@ var (
 	maxFallen          = 5  // percent of the seeds in which a traitor could not go on
 )
 
-// outOfReach are reasons that seeds do not hit, or hardly ever, and why. Rule
-// tests are there for what they stand for.
+// outOfReach are reasons that seeds do not hit, or hardly ever, and why: they are
+// for rule tests.
 var outOfReach = map[consensus.Reason]string{
 	message.ReasonNotAsked:              "there is no gossip topic in the simulator",
 	message.ReasonOversized:             "takes a frame of 8 MiB, which would cost more than all else",
