@@ -52,8 +52,10 @@ func simulate(c *cli.Context, _ []string) error {
 		return shrinkSeed(c, machine)
 	case c.IsSet("seed"):
 		return replay(c, machine)
-	case c.Bool("trace") || c.Bool("shrink"):
-		return usageError("--trace and --shrink go with --seed S")
+	case c.Bool("trace"):
+		return usageError("--trace goes with --seed S")
+	case c.Bool("shrink"):
+		return usageError("--shrink goes with --seed S")
 	}
 	return sweep(c, machine)
 }
