@@ -27,7 +27,7 @@ func (r *replica) onSubmit(e consensus.Submit) {
 		return
 	}
 	lane := r.requests.LaneOf(e.Via)
-	if r.requests.Full(lane, len(q.Raw)) {
+	if r.requests.Full(lane, q) {
 		r.refuse(e.Via, q, consensus.RefusedBusy)
 		return
 	}
@@ -177,7 +177,7 @@ func (r *replica) waitAgain(b *consensus.Batch) {
 	}
 	lane := r.requests.ClientLane()
 	for _, q := range b.Requests {
-		if r.requests.Find(pending.KeyOf(q)) == nil && r.requests.Standing(q) == pending.Fresh && !r.requests.Full(lane, len(q.Raw)) {
+		if r.requests.Find(pending.KeyOf(q)) == nil && r.requests.Standing(q) == pending.Fresh && !r.requests.Full(lane, q) {
 			r.requests.Add(q, lane, r.tick)
 		}
 	}

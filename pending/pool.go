@@ -10,7 +10,9 @@ import (
 // Pool holds the requests that wait here: admitted and not yet executed. Each
 // replica that forwards has a lane of its own beside the lane of the clients
 // who come directly; lanes, and clients within them, are served in turn, so
-// that neither a flood nor a forwarder starves the others (PROTOCOL.md §3).
+// that neither a flood nor a forwarder starves the others (PROTOCOL.md §3). Of
+// the room of a lane one client gets a part: a flood would else leave the others
+// none, and turns are for those who are in.
 type Pool struct {
 	lanes    []lane // by forwarding replica; the last one is for clients
 	byKey    map[Key]*Entry
@@ -37,18 +39,36 @@ type Entry struct {
 
 // lane is a ring of clients with their requests in order.
 type lane struct {
-	ring  []crypto.PublicKey
-	of    map[crypto.PublicKey][]*Entry
-	count int
-	bytes int
+	ring []crypto.PublicKey
+	of   map[crypto.PublicKey][]*Entry
+	load
+	loads map[crypto.PublicKey]load // by client; none is zero
 }
+
+// load is requests that wait, whether they are proposed or not.
+type load struct{ count, bytes int }
+
+// put adds a request, or takes it away with sign -1.
+func (l *lane) put(q *consensus.Request, sign int) {
+	size := sign * len(q.Raw)
+	l.count += sign
+	l.bytes += size
+	if c := (load{l.loads[q.Client].count + sign, l.loads[q.Client].bytes + size}); c.count > 0 {
+		l.loads[q.Client] = c
+	} else {
+		delete(l.loads, q.Client)
+	}
+}
+
+// clientShare divides the room of a lane: one client gets one part of it.
+const clientShare = 4
 
 // New makes a pool for a cluster of n. A lane holds at most count requests of
 // so many bytes together; one larger request has room in an empty lane.
 func New(n, count, bytes int) *Pool {
 	p := &Pool{lanes: make([]lane, n+1), byKey: map[Key]*Entry{}, maxCount: count, maxBytes: bytes, recent: newRecent()}
 	for i := range p.lanes {
-		p.lanes[i].of = map[crypto.PublicKey][]*Entry{}
+		p.lanes[i].of, p.lanes[i].loads = map[crypto.PublicKey][]*Entry{}, map[crypto.PublicKey]load{}
 	}
 	return p
 }
@@ -61,10 +81,15 @@ func (p *Pool) LaneOf(via consensus.Peer) int {
 	return len(p.lanes) - 1
 }
 
-// Full reports whether the lane has no room for size more bytes.
-func (p *Pool) Full(lane, size int) bool {
+// Full reports whether the lane has no room for q, or its client has its share.
+func (p *Pool) Full(lane int, q *consensus.Request) bool {
 	l := &p.lanes[lane]
-	return l.count >= p.maxCount || l.count > 0 && l.bytes+size > p.maxBytes
+	return l.full(len(q.Raw), p.maxCount, p.maxBytes) ||
+		l.loads[q.Client].full(len(q.Raw), max(1, p.maxCount/clientShare), p.maxBytes/clientShare)
+}
+
+func (l load) full(size, count, bytes int) bool {
+	return l.count >= count || l.count > 0 && l.bytes+size > bytes
 }
 
 // Find answers the request with this key; nil if it does not wait here.
@@ -76,8 +101,7 @@ func (p *Pool) Add(q *consensus.Request, lane, tick int) *Entry {
 	e := &Entry{Request: q, Lane: lane, Since: tick, Told: tick, Asked: -1}
 	p.byKey[KeyOf(q)] = e
 	p.order = append(p.order, e)
-	p.lanes[lane].count++
-	p.lanes[lane].bytes += len(q.Raw)
+	p.lanes[lane].put(q, 1)
 	p.lanes[lane].push(e)
 	return e
 }
@@ -147,8 +171,7 @@ func (p *Pool) Remove(k Key) {
 		p.dead++
 	}
 	delete(p.byKey, k)
-	p.lanes[e.Lane].count--
-	p.lanes[e.Lane].bytes -= len(e.Request.Raw)
+	p.lanes[e.Lane].put(e.Request, -1)
 	for len(p.order) > 0 && p.order[0].gone {
 		p.order[0] = nil
 		p.order = p.order[1:]

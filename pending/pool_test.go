@@ -33,6 +33,34 @@ func TestPoolServesInTurn(t *testing.T) {
 	}
 }
 
+// §3: a client who floods has a part of the room and no more, in requests and
+// in bytes, and gets back what was executed.
+func TestPoolLeavesRoomForOthers(t *testing.T) {
+	for _, c := range []struct{ size, most int }{{10, 25}, {2000, 2}, {1 << 20, 1}} {
+		p := New(4, 100, 20<<10)
+		flood := func() (taken []*consensus.Request) {
+			for counter := range uint64(200) {
+				if q := poolRequest(1, counter+1, c.size); p.Find(KeyOf(q)) == nil && !p.Full(4, q) {
+					p.Add(q, 4, 0)
+					taken = append(taken, q)
+				}
+			}
+			return taken
+		}
+		taken := flood()
+		if len(taken) != c.most {
+			t.Errorf("%d requests of %d bytes of one client wait, want %d", len(taken), c.size, c.most)
+		}
+		if q := poolRequest(2, 1, 10); c.size < 1<<20 && p.Full(4, q) {
+			t.Errorf("after %d requests of %d bytes there is no room for another client", len(taken), c.size)
+		}
+		p.Executed(&consensus.Batch{Requests: taken})
+		if n := len(p.lanes[4].loads); n != 0 || p.lanes[4].load != (load{}) {
+			t.Errorf("%d clients weigh on an empty lane, %+v", n, p.lanes[4].load)
+		}
+	}
+}
+
 // A larger request travels alone; batches keep to their limits.
 func TestPoolBatchLimits(t *testing.T) {
 	p := New(4, 100, 1<<20)

@@ -25,7 +25,7 @@ func (r *replica) onSubmit(e consensus.Submit) {
 		return
 	}
 	lane := r.requests.LaneOf(e.Via)
-	if r.requests.Full(lane, len(q.Raw)) {
+	if r.requests.Full(lane, q) {
 		r.refuse(e.Via, q, consensus.RefusedBusy)
 		return
 	}
