@@ -254,3 +254,29 @@ func TestFetchFails(t *testing.T) {
 		})
 	}
 }
+
+// §7: a source that says nothing costs a long wait, in which the others let go
+// of the target. Of the next one they are asked first; else a traitor among
+// three sources, which is first in turn each time, keeps a replica out for ever.
+func TestSilentSourceIsAskedLastOfTheNextTarget(t *testing.T) {
+	f := NewFetcher(DefaultConfig())
+	from := []consensus.ReplicaID{0, 1, 2}
+	d := f.Start(Target{Seq: 1}, from)
+	for seq := consensus.Seq(1); seq <= 3; seq++ {
+		d = f.OnStaged(consensus.Staged{Missing: []consensus.Item{{ID: ""}}})
+		if len(d.Asks) != 1 || seq > 1 && d.Asks[0].To == 0 {
+			t.Fatalf("of target %d it asks %v first", seq, d.Asks)
+		}
+		for ticks := 0; !d.NeedTarget; ticks++ {
+			if ticks > 2*DefaultConfig().StallTicks {
+				t.Fatal("it waits for a silent source for ever")
+			}
+			if len(d.Asks) == 1 && d.Asks[0].To != 0 {
+				d = f.OnParts(d.Asks[0].To, seq, f.Target().Root, nil, true)
+			} else {
+				d = f.Tick()
+			}
+		}
+		d = f.Retarget(Target{Seq: seq + 1}, from)
+	}
+}
