@@ -27,13 +27,12 @@ type UnknownError struct {
 	Known   []string // all names
 }
 
-// Error names the nearest and all others.
+// Error names the nearest, or all if none is near.
 func (e *UnknownError) Error() string {
-	hint := ""
 	if e.Nearest != "" {
-		hint = fmt.Sprintf("; did you mean %q?", e.Nearest)
+		return fmt.Sprintf("%v: %q; did you mean %q?", ErrSpec, e.Name, e.Nearest)
 	}
-	return fmt.Sprintf("%v: %q%s Known are: %s", ErrSpec, e.Name, hint, strings.Join(e.Known, ", "))
+	return fmt.Sprintf("%v: %q; known are: %s", ErrSpec, e.Name, strings.Join(e.Known, ", "))
 }
 
 // Unwrap makes it an ErrSpec.
