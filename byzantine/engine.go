@@ -14,16 +14,19 @@ type engine struct {
 	plan    *Plan // whose masks are on
 	masks   []*filter
 	freed   []Letter // what masks held that were taken off
+	wrapped bool     // New was tampered with, which the first step owns up to
 }
 
 // New implements consensus.Protocol.
 func (t *Traitor) New(rec consensus.Recovered) (consensus.Engine, error) {
 	var p consensus.Protocol = untwinned{t.inner}
+	tampered := false
 	if plan := t.current(); plan != nil {
 		wraps, err := t.env.wraps(plan.specs)
 		if err != nil {
 			return nil, err
 		}
+		tampered = len(wraps) > 0
 		for _, w := range wraps {
 			p = w(p)
 		}
@@ -32,7 +35,9 @@ func (t *Traitor) New(rec consensus.Recovered) (consensus.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &engine{Engine: inner, traitor: t}, nil
+	// Who forgets has lied only if there was something to forget.
+	_, twin := inner.(*twins)
+	return &engine{Engine: inner, traitor: t, wrapped: tampered && (twin || len(rec.Records) > 0)}, nil
 }
 
 // Step lets the masks change what the engine hears and says: the last one
@@ -42,7 +47,9 @@ func (e *engine) Step(b consensus.Burst) consensus.Output {
 	_, twin := e.Engine.(*twins)
 	frames := unwrap(&b, twin)
 	if len(e.masks) == 0 && len(e.freed) == 0 {
-		return e.Engine.Step(b)
+		out := e.Engine.Step(b)
+		e.ownUp(&out)
+		return out
 	}
 	for _, m := range slices.Backward(e.masks) {
 		m.hear(&b)
@@ -56,7 +63,16 @@ func (e *engine) Step(b consensus.Burst) consensus.Output {
 	mail.Letters = append(mail.Letters, e.freed...)
 	e.freed = nil
 	mail.pack()
+	e.ownUp(&out)
 	return out
+}
+
+// ownUp notes, once, that this life began with a lie.
+func (e *engine) ownUp(out *consensus.Output) {
+	if e.wrapped {
+		e.wrapped = false
+		out.Notes = append(out.Notes, consensus.Note{Kind: Lied, Reason: "twin, amnesia or rollback", Text: "the engine is not what its log says"})
+	}
 }
 
 // unwrap takes messages out of what Open put them into, and lists the frames.

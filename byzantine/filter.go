@@ -16,6 +16,7 @@ type filter struct {
 	victims []consensus.ReplicaID
 	since   consensus.Time // when it was put on
 	open    bool           // in this step: between after and until
+	acted   bool           // in this step: what the engine hears was changed
 }
 
 func newFilter(e *Env, m mask, s Spec, purpose string) *filter {
@@ -44,10 +45,12 @@ func (f *filter) hear(b *consensus.Burst) {
 			rest = append(rest, e)
 		}
 	}
+	before, beats := slices.Clone(chosen.Events), len(ticks)
 	f.mask.hear(&chosen, len(ticks))
 	if t, hasty := f.mask.(ticker); hasty && f.open {
 		ticks = slices.Repeat([]consensus.Event{consensus.Tick{}}, t.beat(len(ticks)))
 	}
+	f.acted = len(before) != len(chosen.Events) || f.open && b.Now != chosen.Now || beats != len(ticks)
 	if f.open {
 		b.Now = chosen.Now
 	}
@@ -66,9 +69,25 @@ func (f *filter) speak(b *consensus.Burst, m *Mail) {
 			rest = append(rest, l)
 		}
 	}
+	before := slices.Clone(chosen)
 	own := Mail{Letters: chosen, Rest: rest, Out: m.Out, Heard: m.Heard, Victims: f.victims, Act: f.open && f.strikes()}
 	f.mask.speak(b, &own)
 	m.Letters = append(slices.Clip(own.Rest), own.Letters...)
+	f.own(m.Out, before, own.Letters)
+}
+
+// own up to what was done in this step, by a note as liars make it for
+// themselves: a run in which nobody lied proves nothing.
+func (f *filter) own(out *consensus.Output, before, after []Letter) {
+	if _, liar := f.mask.(*liar); liar || !f.acted && slices.EqualFunc(before, after, sameLetter) {
+		return
+	}
+	out.Notes = append(out.Notes, consensus.Note{Kind: Lied, Reason: consensus.Reason(f.spec.Name), Text: "letters or events changed"})
+}
+
+// sameLetter compares without reading: a mask that changes bytes changes a copy.
+func sameLetter(a, b Letter) bool {
+	return a.To == b.To && len(a.Bytes) == len(b.Bytes) && (len(a.Bytes) == 0 || &a.Bytes[0] == &b.Bytes[0])
 }
 
 // open reports whether a behaviour is on, so long after it was put on.

@@ -145,6 +145,7 @@ func (e *engine) pair(now consensus.Time) {
 			return // this protocol cannot begin anew; there is no twin
 		}
 		s := e.Engine.Status()
+		e.wrapped = true
 		e.Engine = &twins{env: &t.env, one: e.Engine, two: two, seconds: hearers(&t.env, &e.plan.specs[at]), applied: s.Applied, kept: s.Kept}
 	}
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"quorate/byzantine"
 	"quorate/consensus"
 	"quorate/driver"
 )
@@ -105,7 +106,7 @@ func (r *replica) Execute(jobs []consensus.Job) {
 // Note traces facts, and judges those that no honest cluster may see.
 func (r *replica) Note(notes []consensus.Note) {
 	for i := range notes {
-		if r.honest() {
+		if r.honest() || notes[i].Kind == byzantine.Lied {
 			r.world.stats.noted(&notes[i])
 		}
 		r.world.trace.note(r.world.clock.now, r, &notes[i])

@@ -1,8 +1,10 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"quorate/byzantine"
@@ -125,7 +127,16 @@ func (r *replica) say(replies []consensus.Reply) []consensus.Reply {
 	if r.turncoat == nil || r.turncoat.plan == nil {
 		return replies
 	}
-	return r.turncoat.mouth.Say(replies)
+	said := r.turncoat.mouth.Say(replies)
+	if !slices.EqualFunc(replies, said, sameReply) {
+		r.world.stats.Notes[byzantine.Lied]++
+	}
+	return said
+}
+
+// sameReply compares what a client would compare, and whether it was told.
+func sameReply(a, b consensus.Reply) bool {
+	return a.Client == b.Client && bytes.Equal(a.Encode(), b.Encode())
 }
 
 // honest reports whether r does as its protocol says, from first to last.

@@ -53,6 +53,7 @@ func (v *villain) wait() {
 		}
 		for _, p := range v.source.Next(w.clock.now) {
 			if int(p.To) < len(w.replicas) {
+				w.stats.Notes[byzantine.Lied]++
 				w.launch(packet{from: v.end, to: endpoint(p.To), class: min(p.Class, consensus.Bulk), bytes: p.Bytes})
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"quorate/byzantine"
 	"quorate/consensus"
@@ -88,15 +89,35 @@ func (c *Campaign) Spec(seed uint64) Spec {
 			return s
 		}
 	}
-	seats := c.At
+	seats, occasion := c.At, c.occasion()
+	if seats == nil && occasion != nil {
+		// Whoever lies in a view change must have one: the traitors sit behind
+		// the first primary, who is away for a while.
+		for i := range c.traitors() {
+			seats = append(seats, consensus.ReplicaID((i+1)%c.Replicas))
+		}
+	}
 	if seats == nil {
 		for _, i := range dice.Perm(c.Replicas)[:c.traitors()] {
 			seats = append(seats, consensus.ReplicaID(i))
 		}
 		slices.Sort(seats)
+		if c.leads() && seed%2 == 1 {
+			seats[0] = 0 // a primary's lie wants a primary, in half of the seeds at least
+		}
 	}
 	for _, id := range seats {
 		s.Traitors = append(s.Traitors, sim.Traitor{Replica: id, Acts: []sim.Act{{From: turn(dice), Behaviours: []string{c.Behaviour}}}})
+	}
+	if occasion != nil {
+		s.Faults = []sim.Fault{{
+			At: consensus.Time(100+dice.IntN(300)) * sim.Millisecond, Lasts: consensus.Time(500+dice.IntN(1500)) * sim.Millisecond,
+			Kind: occasion.kind, Replicas: occasion.of(seats),
+		}}
+		for i := range s.Traitors {
+			s.Traitors[i].Acts[0].From = 0
+		}
+		return s
 	}
 	if dice.IntN(2) == 0 {
 		s.Faults = []sim.Fault{{
@@ -105,6 +126,44 @@ func (c *Campaign) Spec(seed uint64) Spec {
 		}}
 	}
 	return s
+}
+
+// occasion is what must happen so that a lie can be told at all.
+type occasion struct {
+	kind sim.FaultKind
+	of   func(seats []consensus.ReplicaID) []consensus.ReplicaID
+}
+
+// occasion finds what the campaign's behaviour waits for; nil if it lies without.
+func (c *Campaign) occasion() *occasion {
+	spec, err := byzantine.Parse(c.Behaviour)
+	if err != nil {
+		return nil
+	}
+	p, known := byzantine.Lookup(spec.Name)
+	switch {
+	case !known:
+	case p.Name == "amnesia" || p.Name == "rollback":
+		return &occasion{kind: sim.FaultCrash, of: func(seats []consensus.ReplicaID) []consensus.ReplicaID { return seats }}
+	case strings.HasPrefix(p.Group, "VC-") || strings.HasPrefix(p.Group, "NV-"):
+		return &occasion{kind: sim.FaultIsolate, of: func([]consensus.ReplicaID) []consensus.ReplicaID { return []consensus.ReplicaID{0} }}
+	case strings.HasPrefix(p.Group, "ST-"):
+		// Somebody must be so far behind that a state is fetched.
+		return &occasion{kind: sim.FaultIsolate, of: func(seats []consensus.ReplicaID) []consensus.ReplicaID {
+			return []consensus.ReplicaID{consensus.ReplicaID((int(seats[len(seats)-1]) + 1) % c.Replicas)}
+		}}
+	}
+	return nil
+}
+
+// leads reports whether the campaign's behaviour is a primary's.
+func (c *Campaign) leads() bool {
+	spec, err := byzantine.Parse(c.Behaviour)
+	if err != nil {
+		return false
+	}
+	p, _ := byzantine.Lookup(spec.Name)
+	return strings.HasPrefix(p.Group, "P-")
 }
 
 // turn is when a traitor turns: from the start, mostly.

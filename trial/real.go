@@ -249,7 +249,7 @@ func (r *real) judge(out *Outcome) error {
 	if out.Verdict, err = testnet.Judge(&r.cluster.Founding, logs, suspects); err != nil {
 		return fmt.Errorf("judge the run: %w", err)
 	}
-	out.Deceived = deceived(&out.Verdict)
+	out.Deceived, out.Lies = deceived(&out.Verdict), -1
 	out.Genesis = r.cluster.Founding.Genesis
 	return nil
 }

@@ -75,7 +75,7 @@ func Simulate(s Spec) (Outcome, error) {
 // outcomeOf takes from a world that has run what an Outcome tells.
 func outcomeOf(w *sim.World, r sim.Result) Outcome {
 	return Outcome{
-		Verdict: r.Verdict, Live: r.Live, Deceived: deceived(&r.Verdict), Asked: int(r.Stats.Asked), Answered: int(r.Stats.Results),
+		Verdict: r.Verdict, Live: r.Live, Deceived: deceived(&r.Verdict), Asked: int(r.Stats.Asked), Answered: int(r.Stats.Results), Lies: r.Stats.Notes[byzantine.Lied],
 		Views: r.Stats.TopView, Elapsed: r.Stats.Virtual, Genesis: w.Genesis(), Statuses: w.Statuses(),
 	}
 }

@@ -37,6 +37,7 @@ type Outcome struct {
 	Deceived bool // a client believed what no honest replica answered
 	Asked    int  // operations
 	Answered int
+	Lies     int            // steps, replies and frames in which a traitor or a villain lied; -1 in a real run, where nobody counts them
 	Views    consensus.View // the highest that an honest replica was in
 	Steps    []sim.Step     // of a simulated run: bounded, the decisive ones
 	Elapsed  consensus.Time // virtual or real

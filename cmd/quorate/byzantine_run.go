@@ -59,7 +59,10 @@ func runProfiles(c *cli.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		if failed += min(1, len(t.Unexpected)); machine {
+		if t.bad() {
+			failed++
+		}
+		if machine {
 			err = printJSON(t)
 		} else {
 			t.print()
@@ -121,6 +124,7 @@ type tally struct {
 	Culprits   map[string]int `json:"culprits"` // in how many runs evidence names a replica
 	Evidence   []string       `json:"evidence"` // what the first run with any proves
 	Unexpected []surprise     `json:"unexpected"`
+	Lied       int            `json:"lied"` // runs in which a traitor or a villain really lied; -1 with processes, where nobody counts
 	Asked      int            `json:"asked"`
 	Answered   int            `json:"answered"`
 	Seconds    float64        `json:"seconds"`
@@ -158,9 +162,19 @@ func runCampaign(c *cli.Context, x *trial.Campaign) (*tally, error) {
 	return t, err
 }
 
+// bad reports whether the campaign shows what the catalogue denies, or nothing:
+// honest runs prove nothing about traitors.
+func (t *tally) bad() bool { return len(t.Unexpected) > 0 || t.Lied == 0 }
+
 // add takes in one outcome.
 func (t *tally) add(seed uint64, o *trial.Outcome, want byzantine.Outcome) {
 	t.Runs++
+	switch {
+	case o.Lies < 0:
+		t.Lied = -1
+	case o.Lies > 0:
+		t.Lied++
+	}
 	t.Outcomes[o.Word()]++
 	t.Asked, t.Answered = t.Asked+o.Asked, t.Answered+o.Answered
 	for _, id := range o.Verdict.Culprits {
@@ -237,14 +251,19 @@ func (t *tally) real(c *cli.Context, x *trial.Campaign, want byzantine.Outcome) 
 // print is for people: one line that says how it went, and what there is to show.
 func (t *tally) print() {
 	mark, where := "✓", fmt.Sprintf("%d seeds", t.Runs)
-	if len(t.Unexpected) > 0 {
+	if t.bad() {
 		mark = "✗"
 	}
 	if t.Real {
 		where = "processes"
+	} else {
+		where += fmt.Sprintf(", lies in %d", t.Lied)
 	}
 	fmt.Printf("%s %s: n=%d, %d traitors, %s, %.1fs: %s; expected %s; %d of %d operations answered\n",
 		mark, t.Profile, t.Replicas, t.Traitors, where, t.Seconds, counts(t.Outcomes), t.Expected, t.Answered, t.Asked)
+	if t.Lied == 0 {
+		fmt.Printf("  nobody lied: these runs prove nothing; more seeds, or another --at, may give an occasion\n")
+	}
 	if len(t.Culprits) > 0 {
 		fmt.Printf("  evidence names %s\n", counts(t.Culprits))
 	}
