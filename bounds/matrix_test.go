@@ -86,6 +86,10 @@ func TestCellsAreWellFormed(t *testing.T) {
 		if (c.Culprits > 0) != strings.Contains(strings.Join(c.Theory, " "), "forked") {
 			t.Errorf("%s: %d culprits of %v", c.ID(), c.Culprits, c.Theory)
 		}
+		// Whoever votes for both halves of a fork stands in both quorums.
+		if shared := 2*c.system().Quorum() - c.Spec.Replicas; c.Culprits > 0 && c.Culprits != shared {
+			t.Errorf("%s: %d culprits, but two quorums share %d", c.ID(), c.Culprits, shared)
+		}
 	}
 	if _, err := Cells("paxos"); err == nil {
 		t.Error("there is a matrix for paxos")

@@ -176,8 +176,8 @@ func tooFew() []Cell {
 	for _, n := range []int{3, 6} {
 		f := n / 3
 		for _, c := range []Cell{
-			{Row: "quorum n−f, f collude", Theory: []string{trial.Forked}, Culprits: 1,
-				Why:  "Two quorums of 2f among 3f share f replicas, and all of these may lie.",
+			{Row: "quorum n−f, f collude", Theory: []string{trial.Forked}, Culprits: 2*(n-f) - n,
+				Why:  "Two quorums of 2f among 3f share f replicas, and all of these may lie. Their votes for both convict all f.",
 				Spec: trial.Spec{Quorum: n - f, Gang: true, Traitors: liars(append(first(1), last(n, f-1)...), "fork")}},
 			{Row: "quorum 2f+1, f collude", Theory: []string{trial.Live, trial.Stopped},
 				Why:  "Two quorums of 2f+1 share f+2 replicas: safe. Whether it moves is up to the liars, for without them there is no quorum.",
