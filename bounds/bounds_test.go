@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"quorate/consensus"
+	"quorate/evidence"
 	"quorate/trial"
 )
 
@@ -34,6 +36,25 @@ func TestChartOfAFork(t *testing.T) {
 	}
 	if got := strings.Join(c.Ending, " "); !strings.Contains(got, "R1 executed A, R2 executed B") || !strings.Contains(got, "convicts R0 R3") {
 		t.Errorf("ending %q", got)
+	}
+}
+
+// TestEndingShowsEveryCulprit: however much there is against the first, each one
+// who is convicted is shown with a proof.
+func TestEndingShowsEveryCulprit(t *testing.T) {
+	r := forked(t)
+	proofs := r.Outcome.Verdict.Evidence
+	slices.SortFunc(proofs, func(a, b evidence.Entry) int { return int(a.Fault.Replica) - int(b.Fault.Replica) })
+	r.Outcome.Verdict.Evidence = append(slices.Repeat(proofs[:1], 2*maxLacks), proofs[1])
+	c, err := NewChart(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Ending) != maxLacks+1 || !strings.Contains(c.Ending[2], "replica 0 ") || !strings.Contains(c.Ending[3], "replica 3 ") {
+		t.Errorf("ending %q", c.Ending)
+	}
+	if got := r.named(); got != "Convicted: R0 R3" {
+		t.Errorf("named %q", got)
 	}
 }
 

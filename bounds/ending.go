@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"quorate/consensus"
+	"quorate/evidence"
 	"quorate/trial"
 )
 
@@ -133,13 +135,28 @@ func (d *drawer) forked() []string {
 	lines := []string{text + "."}
 	if named := d.result.Outcome.Verdict.Culprits; len(named) > 0 {
 		lines = append(lines, fmt.Sprintf("Evidence convicts %s.", replicas(named)))
-		for _, e := range d.result.Outcome.Verdict.Evidence {
+		for _, e := range foremost(d.result.Outcome.Verdict.Evidence) {
 			if len(lines) <= maxLacks {
 				lines = append(lines, "Proof: "+e.Fault.String()+".")
 			}
 		}
 	}
 	return lines
+}
+
+// foremost puts the first proof against each culprit before all others.
+func foremost(all []evidence.Entry) []evidence.Entry {
+	var ahead, behind []evidence.Entry
+	seen := map[consensus.ReplicaID]bool{}
+	for _, e := range all {
+		if seen[e.Fault.Replica] {
+			behind = append(behind, e)
+		} else {
+			ahead = append(ahead, e)
+		}
+		seen[e.Fault.Replica] = true
+	}
+	return append(ahead, behind...)
 }
 
 // maxLacks bounds the sentences of an ending.

@@ -153,5 +153,5 @@ func (r *Result) named() string {
 	}
 	ids := slices.Clone(r.Outcome.Verdict.Culprits)
 	slices.Sort(ids)
-	return "convicted: " + replicas(ids)
+	return "Convicted: " + replicas(ids)
 }
