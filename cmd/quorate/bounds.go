@@ -40,6 +40,9 @@ func runBounds(c *cli.Context, _ []string) error {
 	if err != nil {
 		return usageError("%w", err)
 	}
+	if err := writable(c); err != nil {
+		return err
+	}
 	begun := time.Now()
 	results, err := runCells(c, cells)
 	if err != nil {
@@ -75,8 +78,36 @@ func runCells(c *cli.Context, cells []bounds.Cell) ([]bounds.Result, error) {
 	return bounds.Run(c.Context, cells, o)
 }
 
-// writeBounds writes page, evidence and table.
+// writable fails if page or evidence cannot be written where they are to be, which
+// nobody wants to hear after the run. A page that is there stays as it is.
+func writable(c *cli.Context) error {
+	if path := c.Path("html"); path != "" {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			return fmt.Errorf("--html: %w", err)
+		}
+		if err := f.Close(); err != nil {
+			return fmt.Errorf("--html: %w", err)
+		}
+	}
+	if dir := c.Path("evidence"); dir != "" {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("--evidence: %w", err)
+		}
+	}
+	return nil
+}
+
+// writeBounds writes the table, and then page and evidence: if these fail, the
+// table is there.
 func writeBounds(c *cli.Context, results []bounds.Result) error {
+	write := bounds.WriteTable
+	if c.String("output") == "json" {
+		write = bounds.WriteJSON
+	}
+	if err := write(os.Stdout, results); err != nil {
+		return err
+	}
 	if path := c.Path("html"); path != "" {
 		if err := writePage(path, results, c.Bool("real")); err != nil {
 			return err
@@ -91,10 +122,7 @@ func writeBounds(c *cli.Context, results []bounds.Result) error {
 		note("%d pieces of evidence in %s; one is judged by `quorate evidence verify --genesis %s %s`",
 			len(files), dir, example(files, "genesis.toml"), example(files, ""))
 	}
-	if c.String("output") == "json" {
-		return bounds.WriteJSON(os.Stdout, results)
-	}
-	return bounds.WriteTable(os.Stdout, results)
+	return nil
 }
 
 // example is the first file, or another one beside it.
