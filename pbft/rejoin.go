@@ -65,7 +65,7 @@ func (r *replica) tickRejoin() {
 	}
 	// Awake it still has to be joined in the first view in which it may vote, by
 	// replicas that may have restarted and know of no rejoin.
-	alone := j.known && r.view.changing && r.view.number == j.view
+	alone := j.known && r.view.changing && r.view.number == j.view || r.undecided()
 	if (j.asleep || alone) && r.tick%every == 0 {
 		m := message.Rejoin{Nonce: j.nonce}
 		r.sendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Votes, m.Encode())
@@ -121,7 +121,7 @@ func (r *replica) onRejoin(from consensus.Peer, m *message.Rejoin) {
 func (r *replica) onRejoinAnswer(from consensus.Peer, m *message.RejoinAnswer) {
 	j := &r.rejoin
 	switch {
-	case !j.asleep:
+	case !j.asleep && !r.undecided():
 		r.ignoredFrom(reasonNotRejoining, from.Replica)
 		return
 	case m.Nonce != j.nonce:
@@ -195,7 +195,6 @@ func (r *replica) rejoined() {
 	j.asleep = false
 	r.recordView()
 	r.note(consensus.Note{Kind: consensus.Rejoined, View: j.view, Seq: j.target})
-	clear(j.answers)
 	r.sayCheckpoints()
 	r.leaveForRejoin()
 }
@@ -203,9 +202,36 @@ func (r *replica) rejoined() {
 // leaveForRejoin goes for the first view in which this replica may vote.
 func (r *replica) leaveForRejoin() {
 	j := &r.rejoin
-	if j.known && !j.asleep && r.view.number < j.view {
+	if r.undecided() && r.plausible(j.view) {
 		r.leave(j.view, "rejoined after a lost log")
+		clear(j.answers)
 	}
+}
+
+// undecided reports whether this replica is awake and has signed nothing under
+// its limits yet: further answers may still lower them.
+func (r *replica) undecided() bool {
+	j := &r.rejoin
+	return j.known && !j.asleep && r.view.number < j.view
+}
+
+// plausible reports whether so many replicas are near view v that one of them
+// at least is correct. The highest of n-f answers may be a liar's, and nobody
+// follows to a view of the far future: who went there would be alone for ever.
+func (r *replica) plausible(v consensus.View) bool {
+	answers, near := 0, 0
+	for _, a := range r.rejoin.answers {
+		if a != nil {
+			answers++
+			if a.View+2+farRejoin >= v {
+				near++
+			}
+		}
+	}
+	if answers <= r.rules.System.Faults() {
+		return v <= r.view.number+2+farRejoin // restarted: it asks again
+	}
+	return near > r.rules.System.Faults()
 }
 
 // farRejoin bounds how far ahead a rejoining replica may ask others to go: each

@@ -223,3 +223,29 @@ func TestRejoinerThatRunsAheadIsNotFollowed(t *testing.T) {
 	}
 	l.wantView(2, honest...)
 }
+
+// §8: a liar among the first n-f answers names a view of the far future. Awake,
+// the replica signs nothing for it, asks on, and takes the limit of the lowest
+// answers when one more has come.
+func TestLiarsViewIsNotGoneFor(t *testing.T) {
+	l := newLab(t, 7)
+	l.start(6, true)
+	r := l.desks[6].engine
+	answer := func(i int, v consensus.View) {
+		a := message.RejoinAnswer{Nonce: r.rejoin.nonce, View: v}
+		l.give(6, consensus.ReplicaPeer(consensus.ReplicaID(i)), a.Encode())
+	}
+	for i, v := range []consensus.View{1 << 40, 3, 3, 3, 3} {
+		answer(i, v)
+	}
+	r.rejoin.target = 0 // as if it were stable
+	l.ticks(2, []int{6})
+	if st := r.Status(); st.Rejoining || st.Changing || st.View != 0 {
+		t.Fatalf("rejoining %v, changing %v, view %d: want awake and waiting", st.Rejoining, st.Changing, st.View)
+	}
+	answer(5, 3)
+	l.ticks(2, []int{6})
+	if st := r.Status(); !st.Changing || st.View != 5 {
+		t.Fatalf("changing %v, view %d: want to go for 5", st.Changing, st.View)
+	}
+}

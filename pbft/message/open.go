@@ -16,7 +16,7 @@ import (
 type Horizon struct {
 	View      consensus.View
 	Changing  bool
-	Asleep    bool          // rejoining: nobody else has a use for a REJOIN-ANSWER
+	Asleep    bool          // rejoining, or awake and undecided: nobody else has a use for a REJOIN-ANSWER
 	Low       consensus.Seq // h
 	High      consensus.Seq // h+L
 	Prepared  Bits          // slots above Low that are prepared here in View
