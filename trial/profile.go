@@ -8,6 +8,7 @@ import (
 
 	"quorate/byzantine"
 	"quorate/consensus"
+	"quorate/crypto"
 	"quorate/quorum"
 	"quorate/sim"
 )
@@ -32,8 +33,15 @@ func (c *Campaign) Check() (byzantine.Profile, error) {
 	if c.Replicas < 1 || c.Replicas > consensus.MaxReplicas {
 		return profile, fmt.Errorf("%w: %d replicas: between 1 and %d are possible", ErrSpec, c.Replicas, consensus.MaxReplicas)
 	}
-	if n := c.traitors(); n < 1 && !profile.Client || n > c.Replicas {
+	switch n := c.traitors(); {
+	case c.Traitors < 0:
+		return profile, fmt.Errorf("%w: %d traitors: at least 1", ErrSpec, c.Traitors)
+	case n < 1 && !profile.Client:
+		return profile, fmt.Errorf("%w: %d replicas tolerate no traitor: take at least 4, or say how many traitors all the same, such as 1", ErrSpec, c.Replicas)
+	case n > c.Replicas && !profile.Client:
 		return profile, fmt.Errorf("%w: %d traitors among %d replicas", ErrSpec, n, c.Replicas)
+	case n > maxClients && profile.Client:
+		return profile, fmt.Errorf("%w: %d misbehaving clients: at most %d are possible", ErrSpec, n, maxClients)
 	}
 	for i, id := range c.At {
 		if int(id) >= c.Replicas || slices.Contains(c.At[:i], id) {
@@ -43,7 +51,41 @@ func (c *Campaign) Check() (byzantine.Profile, error) {
 	if profile.Client && c.At != nil {
 		return profile, fmt.Errorf("%w: %s is done by a client, which has no place among the replicas", ErrSpec, profile.Name)
 	}
+	if err := c.rehearse(spec, profile.Client); err != nil {
+		return profile, fmt.Errorf("%w: %w", ErrSpec, err)
+	}
 	return profile, nil
+}
+
+// rehearse makes each traitor's plan, or one villain, for a cluster of the same
+// size: what cannot be made is heard of before anything runs.
+func (c *Campaign) rehearse(spec byzantine.Spec, client bool) error {
+	var members []byzantine.Member
+	var keys []crypto.PublicKey
+	for i := range c.Replicas {
+		signer := crypto.NewSigner([32]byte{byte(i), byte(i >> 8), 1})
+		keys = append(keys, signer.Public())
+		members = append(members, byzantine.Member{Replica: consensus.ReplicaID(i), Signer: signer})
+	}
+	g := consensus.NewGenesis("rehearsal", quorum.PBFT, keys)
+	if client {
+		_, err := byzantine.NewVillain(g, crypto.NewSigner([32]byte{2: 2}), spec, 0, func() []byte { return nil })
+		return err
+	}
+	var gang []byzantine.Member
+	for _, t := range c.Spec(1).Traitors {
+		gang = append(gang, members[t.Replica])
+	}
+	for _, m := range gang {
+		env := byzantine.Env{Genesis: g, Self: m.Replica, Signer: m.Signer, Patience: 1}
+		if c.Gang {
+			env.Gang = gang
+		}
+		if _, err := env.Plan(spec); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // traitors is how many there are.

@@ -76,13 +76,21 @@ func TestCampaignsAreChecked(t *testing.T) {
 	for want, c := range map[string]Campaign{
 		"no such behaviour": {Behaviour: "sing", Replicas: 4},
 		"between 1 and":     {Behaviour: "silent"},
-		"0 traitors":        {Behaviour: "silent", Replicas: 3},
+		"at least 4":        {Behaviour: "silent", Replicas: 3},
+		"-1 traitors":       {Behaviour: "silent", Replicas: 4, Traitors: -1},
+		"known kinds":       {Behaviour: "drop kind=FOO", Replicas: 4},
+		"client=":           {Behaviour: "lie to=2", Replicas: 4},
+		"to choose from":    {Behaviour: "poison kind=REPLY", Replicas: 4},
+		"has 4 replicas":    {Behaviour: "silent to=7", Replicas: 4, Gang: true},
+		"65 misbehaving":    {Behaviour: "poison", Replicas: 4, Traitors: 65},
 		"9 traitors":        {Behaviour: "silent", Replicas: 4, Traitors: 9},
 		"replica 4":         {Behaviour: "silent", Replicas: 4, At: []consensus.ReplicaID{4}},
 		"done by a client":  {Behaviour: "conflict", Replicas: 4, At: []consensus.ReplicaID{1}},
 	} {
 		if _, err := c.Check(); !errors.Is(err, ErrSpec) || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error about %q, got %v", want, err)
+		} else if strings.Contains(err.Error(), "seed=") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("more is said than what is wrong: %v", err)
 		}
 	}
 }
