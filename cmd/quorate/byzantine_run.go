@@ -30,7 +30,7 @@ func byzantineRun() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all", Usage: "all profiles, with 4 and with 7 replicas"},
 			&cli.IntFlag{Name: "replicas", Aliases: []string{"n"}, Value: 4, Usage: "how many"},
-			&cli.IntFlag{Name: "traitors", Usage: "how many of them misbehave; 0 = as many as are tolerated"},
+			&cli.IntFlag{Name: "traitors", Usage: "how many of them misbehave", DefaultText: "as many as are tolerated"},
 			&cli.StringFlag{Name: "at", Usage: "`N,M,...`: which ones, instead of drawing them"},
 			&cli.BoolFlag{Name: "gang", Usage: "the traitors share their keys and a plan"},
 			&cli.Uint64Flag{Name: "seeds", Value: 20, Usage: "how many seeds"},
@@ -86,6 +86,12 @@ func campaignsOf(c *cli.Context, args []string) ([]trial.Campaign, error) {
 		return nil, usageError("--all takes no --replicas, --traitors and --at: it runs each profile with f traitors of 4 and of 7")
 	case c.Uint64("seeds") == 0:
 		return nil, usageError("--seeds 0: at least 1")
+	case c.Bool("real") && (c.IsSet("seeds") || c.IsSet("parallel")):
+		return nil, usageError("--real takes no --seeds and --parallel: processes run once, from the seed of --from")
+	case c.IsSet("at") && c.IsSet("traitors"):
+		return nil, usageError("--at and --traitors: choose one; --at says how many by naming them")
+	case c.IsSet("traitors") && c.Int("traitors") < 1:
+		return nil, usageError("--traitors %d: at least 1; without it as many as are tolerated", c.Int("traitors"))
 	}
 	if c.Bool("all") {
 		var all []trial.Campaign
