@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -43,7 +45,7 @@ const (
 // Real runs one experiment with real processes over libp2p and judges it by
 // what they and their clients wrote down. It leaves no process behind. Faults
 // of the network need Linux and root: elsewhere the error wraps
-// netlab.ErrUnavailable. Other errors wrap ErrSpec or say what did not start;
+// netlab.ErrUnavailable. Other errors wrap ErrSpec or ErrPlace, or say what did not start;
 // how a run ends is never one.
 func Real(ctx context.Context, s Spec, o Options) (out Outcome, err error) {
 	if err := s.check(); err != nil {
@@ -107,7 +109,7 @@ func (r *real) found() error {
 	}
 	c, err := testnet.Init(o)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSpec, err)
+		return refused(err)
 	}
 	if s.Clients > len(c.ClientKeys()) {
 		return fmt.Errorf("%w: %d clients: a real cluster has keys for %d", ErrSpec, s.Clients, len(c.ClientKeys()))
@@ -123,6 +125,16 @@ func (r *real) found() error {
 		}
 	}
 	return r.corrupt()
+}
+
+// refused tells what the machine would not do from what the spec should not ask.
+func refused(err error) error {
+	var file *fs.PathError
+	var link *os.LinkError
+	if errors.As(err, &file) || errors.As(err, &link) {
+		return fmt.Errorf("%w: %w", ErrPlace, err)
+	}
+	return fmt.Errorf("%w: %w", ErrSpec, err)
 }
 
 // labTries bounds how often a lab is tried: the kernel takes the links of one that
@@ -189,7 +201,7 @@ func (r *real) corrupt() error {
 	}
 	if r.spec.Gang && len(gang) > 1 {
 		if err := r.cluster.Collude(gang); err != nil {
-			return fmt.Errorf("%w: %w", ErrSpec, err)
+			return refused(err)
 		}
 	}
 	for _, t := range r.spec.Traitors {
@@ -198,7 +210,7 @@ func (r *real) corrupt() error {
 				continue
 			}
 			if err := r.cluster.Corrupt(int(t.Replica), a.Behaviours); err != nil {
-				return fmt.Errorf("%w: %w", ErrSpec, err)
+				return refused(err)
 			}
 		}
 	}

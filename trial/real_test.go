@@ -2,6 +2,7 @@ package trial
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -74,6 +75,18 @@ func TestRealRefusesWhatCannotBe(t *testing.T) {
 		if _, err := Real(t.Context(), s, Options{Dir: dir}); !errors.Is(err, ErrSpec) || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error about %q, got %v", want, err)
 		}
+	}
+}
+
+// TestRealWithoutAPlace: it is the machine's fault and not the spec's.
+func TestRealWithoutAPlace(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Real(t.Context(), Spec{Protocol: "pbft", Replicas: 4}, Options{Dir: filepath.Join(file, "net")})
+	if !errors.Is(err, ErrPlace) || errors.Is(err, ErrSpec) || !strings.Contains(err.Error(), file) {
+		t.Errorf("got %v", err)
 	}
 }
 

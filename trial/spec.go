@@ -11,6 +11,10 @@ import (
 // ErrSpec is what errors wrap when a Spec cannot be run at all.
 var ErrSpec = errors.New("this cannot be tried")
 
+// ErrPlace is what errors wrap when a real run finds no place on this machine for
+// the files of its cluster, whatever the Spec: the disk is full, or closed to it.
+var ErrPlace = errors.New("no place for the cluster of this run")
+
 // Spec is one experiment.
 type Spec struct {
 	Name     string

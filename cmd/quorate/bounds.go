@@ -11,6 +11,7 @@ import (
 
 	"quorate/bounds"
 	"quorate/quorum"
+	"quorate/trial"
 )
 
 // boundsCommand is quorate bounds.
@@ -70,7 +71,7 @@ func runCells(c *cli.Context, cells []bounds.Cell) ([]bounds.Result, error) {
 	if o.Real {
 		dir, err := os.MkdirTemp("", "quorate-bounds-")
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w: %s", trial.ErrPlace, err, elsewhere)
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
 		o.Dir = dir

@@ -243,7 +243,7 @@ func (t *tally) simulate(c *cli.Context, x *trial.Campaign, want byzantine.Outco
 func (t *tally) real(c *cli.Context, x *trial.Campaign, want byzantine.Outcome) error {
 	dir, err := os.MkdirTemp("", "quorate-trial-")
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w: %s", trial.ErrPlace, err, elsewhere)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	seed := c.Uint64("from")
@@ -251,8 +251,14 @@ func (t *tally) real(c *cli.Context, x *trial.Campaign, want byzantine.Outcome) 
 	if err == nil {
 		t.add(seed, &o, want)
 	}
+	if errors.Is(err, trial.ErrPlace) {
+		return fmt.Errorf("%w: %s", err, elsewhere)
+	}
 	return err
 }
+
+// elsewhere is what to do when the files of a real run have no place.
+const elsewhere = "make room there, or set TMPDIR to another directory"
 
 // print is for people: one line that says how it went, and what there is to show.
 func (t *tally) print() {
