@@ -82,7 +82,8 @@ type theatre struct {
 	texts    map[string]string // operations, as they were written in the scenario
 	set      int               // that is going on
 	records  []SetRecord
-	answers  [][]string // results, by set and request
+	answers  [][]string                       // results, by set and request
+	left     map[consensus.ReplicaID][]string // what those who crashed held then, by keys
 }
 
 // player is one client with its requests.
@@ -107,7 +108,7 @@ type cue struct {
 }
 
 func newTheatre(s *Scenario) *theatre {
-	t := &theatre{scenario: s, texts: map[string]string{}, begins: []consensus.Time{opening}}
+	t := &theatre{scenario: s, texts: map[string]string{}, begins: []consensus.Time{opening}, left: map[consensus.ReplicaID][]string{}}
 	seats := map[string]int{}
 	if accounts := s.Accounts(); s.Balance > 0 && len(accounts) > 0 {
 		seats[accounts[0]] = 0
@@ -212,6 +213,10 @@ func (t *theatre) watch(s sim.Step) {
 	if i := t.book.replica(s.To); s.Kind == sim.StepDeliver && s.At >= t.begins[0] && i >= 0 && !t.scenario.Sets[t.set].lives(consensus.ReplicaID(i)) {
 		return // nobody is there
 	}
+	if i := t.book.replica(s.From); s.Kind == sim.StepFault && s.Text == string(sim.FaultCrash) && i >= 0 {
+		id := consensus.ReplicaID(i) // it is told just before
+		t.left[id] = t.held(id)
+	}
 	t.book.step(s)
 }
 
@@ -232,24 +237,35 @@ func (t *theatre) curtain() {
 	t.set++
 }
 
-// state is a table of the keys that the scenario names, replica by replica.
+// state is a table of the keys that the scenario names, replica by replica. Who
+// is down is marked, and stands there with what it held when it crashed.
 func (t *theatre) state() [][]string {
-	keys := t.scenario.keys()
-	rows := [][]string{append([]string{""}, keys...)}
+	rows := [][]string{append([]string{""}, t.scenario.keys()...)}
 	for i := range t.scenario.Replicas {
-		row := []string{fmt.Sprintf("R%d", i)}
-		for _, key := range keys {
-			text := "-"
-			if data, ok := t.world.Value(consensus.ReplicaID(i), key); ok {
-				if e, found, err := kv.ParseGet(data); err == nil && found {
-					text = string(e.Value)
-				}
-			}
-			row = append(row, text)
+		id := consensus.ReplicaID(i)
+		name, values := fmt.Sprintf("R%d", i), t.left[id]
+		if t.scenario.Sets[t.set].lives(id) {
+			values = t.held(id)
+		} else {
+			name += " (down)"
 		}
-		rows = append(rows, row)
+		rows = append(rows, append([]string{name}, values...))
 	}
 	return rows
+}
+
+// held is what a replica that is up holds under the keys of the scenario.
+func (t *theatre) held(id consensus.ReplicaID) (values []string) {
+	for _, key := range t.scenario.keys() {
+		text := "-"
+		if data, ok := t.world.Value(id, key); ok {
+			if e, found, err := kv.ParseGet(data); err == nil && found {
+				text = string(e.Value)
+			}
+		}
+		values = append(values, text)
+	}
+	return values
 }
 
 // keys are all that requests name, in order of appearance.

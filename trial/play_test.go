@@ -49,7 +49,7 @@ func TestPlay(t *testing.T) {
 		t.Errorf("state after the first set: %s", got)
 	}
 	last := p.Sets[3]
-	if !slices.Equal(last.State[2][1:], []string{"8", "12", "-", "10"}) || !slices.Equal(last.State[4][1:], []string{"-", "-", "-", "-"}) {
+	if !slices.Equal(last.State[2][1:], []string{"8", "12", "-", "10"}) || !slices.Equal(last.State[4], []string{"R3 (down)", "8", "12", "red", "10"}) {
 		t.Errorf("state at the end: %v", last.State)
 	}
 	if len(p.Sets[0].Views) != 1 || len(last.Views) < 2 || last.Views[1][1] != "R1" {
