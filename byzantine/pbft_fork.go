@@ -41,7 +41,8 @@ func (s *scene) bundle(v consensus.View, n consensus.Seq, b *consensus.Batch) []
 
 // forkView is the gang's plan for one view: its primary proposes one batch to
 // one half and the rival to the other, and all vote for both. If the primary is
-// none of theirs, they ask for a view in which it is.
+// none of theirs, they ask for a view in which it is. The rival is empty, so that
+// one half lacks what the other has acknowledged.
 func forkView(l *liar, _ *Spec) error {
 	split := consensus.Seq(0) // the first slot in which the other half was told another story
 	l.tell = func(t *telling) {
@@ -67,7 +68,7 @@ func forkView(l *liar, _ *Spec) error {
 			if p == nil || !slices.Contains(other, to) {
 				return nil, false
 			}
-			return t.bundle(p.View, p.Seq, rival(p.Batch, "stamp")), true
+			return t.bundle(p.View, p.Seq, rival(p.Batch, "empty")), true
 		}, message.PrePrepareKind)
 		if t.Act && !t.changing && !ours(t.view) && (t.began || t.every(t.env.Patience, t.burst)) {
 			t.sayAll(t.leave(t.nextOurs(t.view), t.self, t.stable).Frame)
@@ -167,7 +168,7 @@ func (p *forkViews) open(t *telling, other []consensus.ReplicaID) {
 func (p *forkViews) rivalAt(t *telling, n consensus.Seq) *consensus.Batch {
 	for _, d := range t.decided {
 		if d.seq == n && d.batch != nil {
-			return rival(d.batch, "stamp")
+			return rival(d.batch, "empty")
 		}
 	}
 	return &consensus.Batch{Stamp: t.now}
