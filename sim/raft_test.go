@@ -14,19 +14,19 @@ func run(t *testing.T, c Config, subject Subject) Result {
 	return w.Run()
 }
 
-// TestRaftSpike: the contract carries a second protocol through everything
+// TestRaft: the contract carries a second protocol through everything
 // that a seed brings, and a seed is one history.
-func TestRaftSpike(t *testing.T) {
+func TestRaft(t *testing.T) {
 	var total Stats
 	for seed := uint64(1); seed <= 20; seed++ {
 		c := raftConfig(seed)
-		r := run(t, c, raftSubject)
+		r := run(t, c, Raft())
 		for _, v := range r.Violations {
 			t.Errorf("%s: %s", c.String(), v)
 		}
 		total.Results += r.Stats.Results
 		total.Hazards += r.Stats.Hazards
-		if again := run(t, raftConfig(seed), raftSubject); again.History != r.History {
+		if again := run(t, raftConfig(seed), Raft()); again.History != r.History {
 			t.Errorf("seed %d has two histories: %x and %x", seed, r.History, again.History)
 		}
 	}

@@ -29,7 +29,7 @@ func TestGoldenPBFT(t *testing.T) {
 
 // What is wrong with a line is said, and nothing happens.
 func TestScriptRefusesNonsense(t *testing.T) {
-	s := NewScript(raftSubject)
+	s := NewScript(Raft())
 	for _, c := range []struct{ line, want string }{
 		{"deliver", "no cluster"},
 		{"cluster n=4 k=4 l=5 protocol=raft", "window 5"},

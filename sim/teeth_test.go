@@ -83,7 +83,7 @@ func lawless(Seat) func(*consensus.Output) {
 // etcd-raft notices some of it by itself: it is told of a state on disk that is
 // beyond its log.
 func TestTeethLawBroken(t *testing.T) {
-	bite(t, 40, crashing(raftConfig), bending(raftSubject, lawless), ": fork:", ": lost:", ": contradiction:", "applied(")
+	bite(t, 40, crashing(raftConfig), bending(Raft(), lawless), ": fork:", ": lost:", ": contradiction:", "applied(")
 	bite(t, 40, crashing(WithoutTraitors), bending(PBFT(), lawless), ": fork:", ": lost:", ": contradiction:")
 }
 
@@ -100,7 +100,7 @@ func TestTeethQuorum(t *testing.T) {
 
 // If replicas fall silent, nothing is answered any more.
 func TestTeethNoProgress(t *testing.T) {
-	bite(t, 2, raftConfig, bending(raftSubject, func(Seat) func(*consensus.Output) {
+	bite(t, 2, raftConfig, bending(Raft(), func(Seat) func(*consensus.Output) {
 		steps := 0
 		return func(o *consensus.Output) {
 			if steps++; steps > 300 {
@@ -112,7 +112,7 @@ func TestTeethNoProgress(t *testing.T) {
 
 // If one replica executes another batch than the others, it is a fork.
 func TestTeethFork(t *testing.T) {
-	bite(t, 5, raftConfig, bending(raftSubject, func(seat Seat) func(*consensus.Output) {
+	bite(t, 5, raftConfig, bending(Raft(), func(seat Seat) func(*consensus.Output) {
 		return func(o *consensus.Output) {
 			for i, j := range o.Jobs {
 				if c, ok := j.(consensus.Commit); ok && seat.Replica == 1 && c.Batch != nil && c.Seq%5 == 0 {
@@ -127,7 +127,7 @@ func TestTeethFork(t *testing.T) {
 // If a replica executes something else than what was agreed, its digest is
 // right and its state is not.
 func TestTeethDivergence(t *testing.T) {
-	bite(t, 5, raftConfig, bending(raftSubject, func(seat Seat) func(*consensus.Output) {
+	bite(t, 5, raftConfig, bending(Raft(), func(seat Seat) func(*consensus.Output) {
 		return func(o *consensus.Output) {
 			for i, j := range o.Jobs {
 				if c, ok := j.(consensus.Commit); ok && seat.Replica == 1 && c.Batch != nil {
@@ -144,7 +144,7 @@ func TestTeethDivergence(t *testing.T) {
 // If an engine writes to a frame that it has handed over, somebody else sees
 // bytes that were never sent.
 func TestTeethAliasing(t *testing.T) {
-	bite(t, 2, raftConfig, bending(raftSubject, func(Seat) func(*consensus.Output) {
+	bite(t, 2, raftConfig, bending(Raft(), func(Seat) func(*consensus.Output) {
 		var last []byte
 		return func(o *consensus.Output) {
 			if len(last) > 0 {
@@ -159,7 +159,7 @@ func TestTeethAliasing(t *testing.T) {
 
 // If the log is never cut, it grows without end.
 func TestTeethGrowth(t *testing.T) {
-	bite(t, 2, raftConfig, bending(raftSubject, func(Seat) func(*consensus.Output) {
+	bite(t, 2, raftConfig, bending(Raft(), func(Seat) func(*consensus.Output) {
 		return func(o *consensus.Output) {
 			for range 100 {
 				o.Records = append(o.Records, consensus.Record{Slot: 1, Lazy: true, Bytes: []byte{99}})
@@ -170,7 +170,7 @@ func TestTeethGrowth(t *testing.T) {
 
 // If a request enters history that nobody issued, it is not valid.
 func TestTeethInvention(t *testing.T) {
-	bite(t, 2, raftConfig, bending(raftSubject, func(seat Seat) func(*consensus.Output) {
+	bite(t, 2, raftConfig, bending(Raft(), func(seat Seat) func(*consensus.Output) {
 		return func(o *consensus.Output) {
 			for i, j := range o.Jobs {
 				if c, ok := j.(consensus.Commit); ok && c.Batch != nil {
@@ -186,7 +186,7 @@ func TestTeethInvention(t *testing.T) {
 
 // Shrinking leaves of a seed what its violation needs: here, nothing but time.
 func TestShrink(t *testing.T) {
-	bad := bending(raftSubject, func(seat Seat) func(*consensus.Output) {
+	bad := bending(Raft(), func(seat Seat) func(*consensus.Output) {
 		return func(o *consensus.Output) {
 			for i, j := range o.Jobs {
 				if c, ok := j.(consensus.Commit); ok && seat.Replica == 0 && c.Batch != nil {
@@ -204,7 +204,7 @@ func TestShrink(t *testing.T) {
 	if len(run(t, small, bad).Violations) == 0 {
 		t.Error("what was shrunk does not fail any more")
 	}
-	if same, _ := Shrink(c, raftSubject, 3); same.String() != c.String() {
+	if same, _ := Shrink(c, Raft(), 3); same.String() != c.String() {
 		t.Errorf("a seed without violations was shrunk to %s", same.String())
 	}
 }
