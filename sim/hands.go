@@ -15,6 +15,8 @@ type hands struct {
 	replica *replica
 	machine *app.Machine
 	queue   []consensus.Job
+	answers answers
+	taken   int // jobs that have left queue
 	busy    bool
 }
 
@@ -36,7 +38,7 @@ func (w *World) openState(r *replica) (*hands, consensus.Recovered, error) {
 // work begins the next job, unless one is going on.
 func (r *replica) work() {
 	h := r.hands
-	if h.busy || len(h.queue) == 0 {
+	if h.busy || len(h.queue) == 0 && len(h.answers.queue) == 0 {
 		return
 	}
 	h.busy = true
@@ -46,11 +48,63 @@ func (r *replica) work() {
 	}
 	r.later(takes, func() {
 		h.busy = false
-		job := h.queue[0]
-		h.queue = h.queue[1:]
-		h.perform(job)
+		h.perform(h.next())
 		r.work()
 	})
+}
+
+// answers are the questions to the session table that wait, apart from the jobs
+// as in a node: anybody may ask as often as he likes, and in one queue they
+// would stand before every batch.
+type answers struct {
+	queue []question
+	turn  bool // it is theirs
+}
+
+// question is an Answer, due once so many jobs were taken.
+type question struct {
+	job   consensus.Answer
+	after int
+}
+
+// maxAnswers bounds the questions of all clients, and a part of it those of one.
+const (
+	maxAnswers = 4096
+	ofOne      = maxAnswers / 16
+)
+
+// add queues jobs; an answer beyond the bounds is lost, and asked for again.
+func (h *hands) add(jobs []consensus.Job) {
+	for _, j := range jobs {
+		a, asks := j.(consensus.Answer)
+		if !asks {
+			h.queue = append(h.queue, j)
+			continue
+		}
+		same := 0
+		for i := range h.answers.queue {
+			if h.answers.queue[i].job.Request.Client == a.Request.Client {
+				same++
+			}
+		}
+		if same < ofOne && len(h.answers.queue) < maxAnswers {
+			h.answers.queue = append(h.answers.queue, question{job: a, after: h.taken + len(h.queue)})
+		}
+	}
+}
+
+// next takes a job or an answer, in turns, an answer never before a job that
+// was queued before it.
+func (h *hands) next() consensus.Job {
+	a := &h.answers
+	if len(a.queue) > 0 && h.taken >= a.queue[0].after && (a.turn || len(h.queue) == 0) {
+		q := a.queue[0]
+		a.queue, a.turn = a.queue[1:], false
+		return q.job
+	}
+	job := h.queue[0]
+	h.queue, h.taken, a.turn = h.queue[1:], h.taken+1, true
+	return job
 }
 
 // perform does one job and passes on what it brought about.

@@ -99,7 +99,7 @@ func (r *replica) Execute(jobs []consensus.Job) {
 	for _, j := range jobs {
 		r.world.checks.queued(r, j)
 	}
-	r.hands.queue = append(r.hands.queue, jobs...)
+	r.hands.add(jobs)
 	r.work()
 }
 
