@@ -93,13 +93,9 @@ func evidenceVerify(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	var proofs []testnet.Proof
-	for _, path := range args {
-		p, err := testnet.ReadEvidence(path, founding)
-		if err != nil {
-			return err
-		}
-		proofs = append(proofs, p)
+	proofs, err := readProofs(args, founding)
+	if err != nil {
+		return err
 	}
 	bad, err := printProofs(machine, proofs)
 	if err == nil && bad > 0 {
@@ -148,19 +144,28 @@ func evidenceCollect(c *cli.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	var saved []testnet.Proof
-	for _, path := range paths {
-		p, err := testnet.ReadEvidence(path, &cluster.Founding)
-		if err != nil {
-			return err
-		}
-		saved = append(saved, p)
+	saved, err := readProofs(paths, &cluster.Founding)
+	if err != nil {
+		return err
 	}
 	if len(saved) == 0 {
 		note("there is no proof against anybody")
 	}
 	_, err = printProofs(machine, saved)
 	return err
+}
+
+// readProofs reads and judges files of evidence, one proof each.
+func readProofs(paths []string, founding *testnet.Founding) ([]testnet.Proof, error) {
+	var proofs []testnet.Proof
+	for _, path := range paths {
+		p, err := testnet.ReadEvidence(path, founding)
+		if err != nil {
+			return nil, err
+		}
+		proofs = append(proofs, p)
+	}
+	return proofs, nil
 }
 
 // gathered is all evidence of a cluster, each proven fault once.

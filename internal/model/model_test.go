@@ -190,7 +190,7 @@ func TestLostDisk(t *testing.T) {
 // Deeper: seven replicas with two liars, and checkpoints in five and six.
 func TestDeep(t *testing.T) {
 	if !deep {
-		t.Skip("takes minutes: QUORATE_MODEL=deep")
+		t.Skip("takes most of a minute: QUORATE_MODEL=deep")
 	}
 	for _, gang := range gangs(7, 2, MaxViews) {
 		safe(t, fmt.Sprintf("n=7 liars=%v", gang), system(t, 7, 0, MaxViews, gang...))

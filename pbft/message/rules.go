@@ -26,7 +26,7 @@ func NewRules(g consensus.Genesis) (*Rules, error) {
 		return nil, err
 	}
 	r := &Rules{Genesis: g, System: sys, Cluster: g.ID(), Roles: g.Roles()}
-	r.door = consensus.Door{Genesis: &r.Genesis, Roles: r.Roles, Cluster: r.Cluster}
+	r.door = consensus.NewDoor(&r.Genesis)
 	return r, nil
 }
 
