@@ -35,6 +35,7 @@ type Profile struct {
 	Params    []Param
 	AtF       Outcome // with f such replicas of 3f+1
 	AtF1      Outcome // with f+1 that collude
+	AtCrash   Outcome // with one such replica of 2f+1 in crash mode, which tolerates none; "" = as with AtF
 }
 
 // entry is a profile with what makes it work. A behaviour has at least one of

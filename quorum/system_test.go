@@ -3,6 +3,7 @@ package quorum
 import (
 	"errors"
 	"math/bits"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -156,5 +157,35 @@ func TestImpossibleSizesAreAMistakeOfTheCaller(t *testing.T) {
 				make(n)
 			}()
 		}
+	}
+}
+
+// What is wished for in replicas and in faults must fit, and the answer names
+// the number that does.
+func TestFit(t *testing.T) {
+	for _, row := range []struct {
+		protocol string
+		n, f     int
+		says     string // "" = it fits
+	}{
+		{PBFT, 4, 1, ""}, {PBFT, 7, 2, ""}, {Raft, 3, 1, ""}, {Raft, 5, 2, ""}, {Raft, 1, 0, ""},
+		{PBFT, 3, 1, "tolerate 0; for 1 it takes 4 replicas"},
+		{Raft, 4, 1, "tolerate 1; for 1 it takes 3 replicas"},
+		{Raft, 3, 2, "tolerate 1; for 2 it takes 5 replicas"},
+		{Raft, 3, -1, "for -1"},
+	} {
+		err := Fit(row.protocol, row.n, row.f)
+		if row.says == "" && err != nil || row.says != "" && (!errors.Is(err, ErrFaults) || !strings.Contains(err.Error(), row.says)) {
+			t.Errorf("%s n=%d f=%d: %v, want %q", row.protocol, row.n, row.f, err, row.says)
+		}
+		if row.says == "" && Least(row.protocol, row.f) != row.n {
+			t.Errorf("%s f=%d: at least %d, want %d", row.protocol, row.f, Least(row.protocol, row.f), row.n)
+		}
+	}
+	if err := Fit("paxos", 3, 1); !errors.Is(err, consensus.ErrGenesis) {
+		t.Errorf("an unknown protocol: %v", err)
+	}
+	if err := Fit(Raft, 0, 0); !errors.Is(err, consensus.ErrGenesis) {
+		t.Errorf("no replicas: %v", err)
 	}
 }

@@ -194,14 +194,15 @@ func describeEntry(e *pb.Entry) string {
 	return fmt.Sprintf("[%d/%d %s x%d]", e.Index, e.Term, b.Digest().Short(), len(b.Requests))
 }
 
-// Granted tells whether a frame grants a vote: the one promise that members of
-// Raft make to each other, and that nobody can prove.
-func Granted(frame []byte) (voter, candidate consensus.ReplicaID, term consensus.View, ok bool) {
+// Granted tells whether a frame grants a vote, and to whom: the one promise
+// that members of Raft make to each other, and that nobody can prove. For the
+// same voter and term the candidate is the same, if the voter is honest.
+func Granted(frame []byte) (voter consensus.ReplicaID, term consensus.View, candidate crypto.Digest, ok bool) {
 	m, err := DecodeMessage(frame)
 	if err != nil || m.Type != pb.MsgVoteResp || m.Reject || m.From == 0 || m.To == 0 {
-		return 0, 0, 0, false
+		return 0, 0, crypto.Digest{}, false
 	}
-	return consensus.ReplicaID(m.From - 1), consensus.ReplicaID(m.To - 1), consensus.View(m.Term), true
+	return consensus.ReplicaID(m.From - 1), consensus.View(m.Term), crypto.Hash(binary.BigEndian.AppendUint64(nil, m.To)), true
 }
 
 // spoken are the messages that members say to each other; all others are the

@@ -2,11 +2,32 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 
 	"quorate/consensus"
-	"quorate/crypto"
+	"quorate/quorum"
 	"quorate/raft"
 )
+
+// Of is the subject of a protocol that a genesis may name.
+func Of(protocol string) (Subject, error) {
+	switch protocol {
+	case quorum.PBFT:
+		return PBFT(), nil
+	case quorum.Raft:
+		return Raft(), nil
+	}
+	return Subject{}, fmt.Errorf("nothing to simulate for protocol %q: choose %s", protocol, strings.Join(quorum.Protocols(), " or "))
+}
+
+// FromSeedOf draws the system of a seed for a protocol: with traitors for one
+// that tolerates them, without for one that does not.
+func FromSeedOf(protocol string, seed uint64) Config {
+	if protocol == quorum.PBFT {
+		return FromSeed(seed)
+	}
+	return WithoutTraitors(seed).CrashFaults(protocol)
+}
 
 // Raft is the crash-fault protocol, checking its own invariants after each step.
 func Raft() Subject { return Subject{Build: buildRaft, Words: wordsOfRaft} }
@@ -26,10 +47,7 @@ func buildRaft(s Seat) (consensus.Protocol, error) {
 // wordsOfRaft explains frames. A granted vote is all that a member promises.
 func wordsOfRaft(consensus.Genesis) Words {
 	return Words{Describe: raft.Describe, Promise: func(frame []byte) (Promise, bool) {
-		voter, candidate, term, ok := raft.Granted(frame)
-		if !ok {
-			return Promise{}, false
-		}
-		return Promise{Signer: voter, View: term, Content: crypto.Hash([]byte{byte(candidate >> 8), byte(candidate)})}, true
+		voter, term, candidate, ok := raft.Granted(frame)
+		return Promise{Signer: voter, View: term, Content: candidate}, ok
 	}}
 }

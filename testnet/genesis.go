@@ -21,7 +21,7 @@ type Founding struct {
 // the cluster id.
 type genesisFile struct {
 	Name               string        `toml:"name"`
-	Protocol           string        `toml:"protocol" comment:"\"pbft\""`
+	Protocol           string        `toml:"protocol" comment:"\"pbft\", or \"raft\", which trusts its members"`
 	Epoch              uint64        `toml:"epoch" comment:"configuration epoch"`
 	CheckpointInterval uint64        `toml:"checkpoint_interval" comment:"K: sequence numbers between two checkpoints"`
 	Window             uint64        `toml:"window" comment:"L: a multiple of K, at least 2K"`

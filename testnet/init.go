@@ -18,7 +18,8 @@ import (
 // Options say what Init makes.
 type Options struct {
 	Dir      string
-	Replicas int                        // 0 = 4
+	Protocol string                     // as package quorum names it; "" = PBFT
+	Replicas int                        // 0 = as many as one fault takes: 4 of PBFT, 3 of Raft
 	Seed     string                     // keys derive from it; "" draws them. Never for real use: who knows it has all keys
 	Name     string                     // of the cluster; "" = "testnet"
 	Volatile bool                       // replicas never sync: measurements only
@@ -34,11 +35,14 @@ var ErrExists = errors.New("there is a cluster already")
 // comes last: a directory without one is not a cluster. It refuses a directory
 // that holds one. After a failure, remove the directory.
 func Init(o Options) (*Cluster, error) {
-	if o.Replicas == 0 {
-		o.Replicas = 4
+	if o.Protocol == "" {
+		o.Protocol = quorum.PBFT
 	}
-	if o.Replicas < 1 || o.Replicas > consensus.MaxReplicas {
-		return nil, fmt.Errorf("%d replicas: between 1 and %d are possible", o.Replicas, consensus.MaxReplicas)
+	if o.Replicas == 0 {
+		o.Replicas = quorum.Least(o.Protocol, 1)
+	}
+	if _, err := quorum.Of(o.Protocol, o.Replicas); err != nil {
+		return nil, err
 	}
 	if err := vacant(o.Dir); err != nil {
 		return nil, err
@@ -126,7 +130,7 @@ func (c *Cluster) found(o *Options, keys keyring) error {
 	if name == "" {
 		name = "testnet"
 	}
-	g := consensus.NewGenesis(name, quorum.PBFT, replicas)
+	g := consensus.NewGenesis(name, o.Protocol, replicas)
 	g.Clients = []consensus.ClientEntry{
 		{Key: crypto.PublicOf(keys.client), Role: consensus.RoleAdmin},
 		{Key: crypto.PublicOf(keys.bench), Role: consensus.RoleWriter},

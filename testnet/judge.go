@@ -13,6 +13,8 @@ import (
 	"quorate/app/kv"
 	"quorate/check"
 	"quorate/consensus"
+	"quorate/quorum"
+	"quorate/raft"
 )
 
 // historiesName is the directory of what clients wrote down.
@@ -79,6 +81,9 @@ func Judge(f *Founding, logs []string, suspects []consensus.ReplicaID) (v check.
 		return v, fmt.Errorf("%w: %d files, at most %d are judged together", check.ErrLog, len(logs), maxLogs)
 	}
 	c := check.Case{Genesis: f.Genesis, Application: kv.Store{}, Suspects: suspects}
+	if f.Genesis.Protocol == quorum.Raft {
+		c.Promise = votesOfRaft
+	}
 	var open []check.Log
 	for _, path := range logs {
 		file, err := os.Open(path)
@@ -102,6 +107,12 @@ func Judge(f *Founding, logs []string, suspects []consensus.ReplicaID) (v check.
 		return v, fmt.Errorf("%w: nothing was written down: do the replicas run with record.level = \"off\"?", check.ErrLog)
 	}
 	return check.Replay(c, open)
+}
+
+// votesOfRaft: a granted vote is all that a member of Raft promises.
+func votesOfRaft(frame []byte) (check.Promise, bool) {
+	voter, term, candidate, ok := raft.Granted(frame)
+	return check.Promise{Signer: voter, View: term, Content: candidate}, ok
 }
 
 // ofClient looks at the head of a log, and goes back to its beginning.

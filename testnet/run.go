@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"quorate/app/kv"
@@ -14,6 +15,7 @@ import (
 	"quorate/node"
 	"quorate/pbft"
 	"quorate/quorum"
+	"quorate/raft"
 	"quorate/state"
 	"quorate/storage"
 )
@@ -122,9 +124,16 @@ func (h *Home) nodeConfig(log *slog.Logger) (node.Config, error) {
 // protocol makes the engine's side of the home. Durations become ticks, which is
 // all the time that an engine knows.
 func (h *Home) protocol() (consensus.Protocol, error) {
-	if h.Genesis.Protocol != quorum.PBFT {
-		return nil, fmt.Errorf("%w: the genesis is for protocol %q: this program runs %q", ErrFile, h.Genesis.Protocol, quorum.PBFT)
+	switch h.Genesis.Protocol {
+	case quorum.PBFT:
+		return h.pbft()
+	case quorum.Raft:
+		return h.raft()
 	}
+	return nil, fmt.Errorf("%w: the genesis is for protocol %q: this program runs %s", ErrFile, h.Genesis.Protocol, strings.Join(quorum.Protocols(), " and "))
+}
+
+func (h *Home) pbft() (consensus.Protocol, error) {
 	e := &h.Config.Engine
 	ticks := func(d Duration) int { return int(d / e.Tick) }
 	c := pbft.DefaultConfig(h.Genesis, consensus.ReplicaID(h.Config.Replica), crypto.NewSigner(h.Seed),
@@ -134,6 +143,22 @@ func (h *Home) protocol() (consensus.Protocol, error) {
 	c.PendingCount, c.PendingBytes = e.PendingCount, e.PendingBytes
 	return pbft.New(c)
 }
+
+// raft: how long a request may wait is how long a leader may be silent. A
+// patience for leaders is shorter than one for requests: heartbeats come on
+// their own, while requests wait for others.
+func (h *Home) raft() (consensus.Protocol, error) {
+	e := &h.Config.Engine
+	c := raft.DefaultConfig(h.Genesis, consensus.ReplicaID(h.Config.Replica))
+	c.Election = max(2, int(e.Patience/e.Tick)/electionShare)
+	c.Heartbeat = max(1, c.Election/10)
+	c.Pipeline, c.PendingCount, c.PendingBytes = e.Pipeline, e.PendingCount, e.PendingBytes
+	return raft.New(c)
+}
+
+// electionShare is the part of the patience after which a silent leader is given
+// up: with the default of two seconds, half a second.
+const electionShare = 4
 
 // Check goes as far as can be gone without starting: settings, genesis, key,
 // and whether the data belong to this replica of this cluster. It changes

@@ -53,9 +53,9 @@ func Play(s *Scenario) (*Performance, error) {
 	c.Workload.Clients, c.Workload.Invoked = len(t.players), 1
 	c.Timing.Storm = t.begins[len(s.Sets)]
 	c.Application, c.Ask, c.Watch = kv.Store{}, t.ask, t.watch
-	w, err := sim.New(c, sim.PBFT())
+	w, err := spec.world(c)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSpec, err)
+		return nil, err
 	}
 	t.world = w
 	if t.book, err = newBook(w.Genesis(), s.Replicas, t.texts); err != nil {

@@ -96,7 +96,7 @@ func (r *real) close() error {
 // found makes the cluster, in a lab of its own if links are to be cut.
 func (r *real) found() error {
 	s := r.spec
-	o := testnet.Options{Dir: r.options.Dir, Replicas: s.Replicas, Name: "trial", Adjust: r.adjust, Settings: settings}
+	o := testnet.Options{Dir: r.options.Dir, Protocol: s.Protocol, Replicas: s.Replicas, Name: "trial", Adjust: r.adjust, Settings: settings}
 	if s.cuts() {
 		lab, err := newLab(s.Replicas)
 		if err != nil {

@@ -65,7 +65,7 @@ func TestRealFork(t *testing.T) {
 // TestRealRefusesWhatCannotBe: before anything is started.
 func TestRealRefusesWhatCannotBe(t *testing.T) {
 	for want, s := range map[string]Spec{
-		"choose \"pbft\"": {Protocol: "paxos", Replicas: 4},
+		"choose pbft or raft": {Protocol: "paxos", Replicas: 4},
 		"between 1 and":   {Protocol: "pbft"},
 		"no such":         {Protocol: "pbft", Replicas: 4, Traitors: []sim.Traitor{{Replica: 0, Acts: []sim.Act{{Behaviours: []string{"sing"}}}}}},
 		"keys for":        {Protocol: "pbft", Replicas: 4, Clients: 60},

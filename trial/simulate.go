@@ -3,6 +3,7 @@ package trial
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"quorate/byzantine"
 	"quorate/check"
@@ -29,8 +30,8 @@ func (s *Spec) check() error {
 		return fmt.Errorf("%w: %s", ErrSpec, fmt.Sprintf(format, args...))
 	}
 	switch {
-	case s.Protocol != quorum.PBFT:
-		return bad("protocol %q: choose %q", s.Protocol, quorum.PBFT)
+	case !slices.Contains(quorum.Protocols(), s.Protocol):
+		return bad("protocol %q: choose %s", s.Protocol, strings.Join(quorum.Protocols(), " or "))
 	case s.Replicas < 1 || s.Replicas > consensus.MaxReplicas:
 		return bad("%d replicas: between 1 and %d are possible", s.Replicas, consensus.MaxReplicas)
 	case s.Clients < 0 || s.Clients > maxClients || s.Invoked < 0 || s.Invoked > maxInvoked:
@@ -59,9 +60,9 @@ func Simulate(s Spec) (Outcome, error) {
 	recorded := newRecorder()
 	c := s.config()
 	c.Watch = recorded.watch
-	w, err := sim.New(c, sim.PBFT())
+	w, err := s.world(c)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("%w: %w", ErrSpec, err)
+		return Outcome{}, err
 	}
 	o := outcomeOf(w, w.Run())
 	read, err := NewReader(o.Genesis)
@@ -70,6 +71,28 @@ func Simulate(s Spec) (Outcome, error) {
 	}
 	o.Steps = decisive(recorded.steps, read, s.Traitors, &o)
 	return o, nil
+}
+
+// world makes what the spec's protocol is simulated in.
+func (s *Spec) world(c sim.Config) (*sim.World, error) {
+	subject, err := sim.Of(s.Protocol)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSpec, err)
+	}
+	w, err := sim.New(c, subject)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSpec, err)
+	}
+	return w, nil
+}
+
+// system is the fault arithmetic of a spec that was checked, before anything is
+// bent.
+func (s *Spec) system() quorum.System {
+	if s.Protocol == quorum.Raft {
+		return quorum.Crash(s.Replicas)
+	}
+	return quorum.Byzantine(s.Replicas)
 }
 
 // outcomeOf takes from a world that has run what an Outcome tells.
@@ -109,7 +132,7 @@ func (s *Spec) config() sim.Config {
 	c.Protocol, c.Replicas, c.RealKeys = s.Protocol, s.Replicas, s.RealKeys
 	c.Traitors, c.Gang, c.Faults, c.Villains = s.Traitors, s.Gang, s.Faults, s.Villains
 	// Nobody is taken away but by the spec itself.
-	c.Trust = sim.Trust{Replies: quorum.Byzantine(s.Replicas).Replies(), Quorum: s.Quorum, Assumed: s.Assumed}
+	c.Trust = sim.Trust{Replies: s.system().Replies(), Quorum: s.Quorum, Assumed: s.Assumed}
 	c.Workload.Clients, c.Workload.Invoked = s.Clients, s.Invoked
 	for _, f := range s.Faults {
 		c.Timing.Storm = max(c.Timing.Storm, f.At+f.Lasts)

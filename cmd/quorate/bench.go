@@ -36,7 +36,9 @@ func benchCommand() *cli.Command {
 			&cli.BoolFlag{Name: "temporary", Usage: "start a temporary cluster, also if one runs"},
 			&cli.BoolFlag{Name: "volatile", Usage: "temporary cluster whose replicas never sync"},
 			&cli.BoolFlag{Name: "compare", Usage: "run the four standard measurements"},
-			&cli.IntFlag{Name: "replicas", Value: 4, Usage: "of a temporary cluster"},
+			protocolFlag("of a temporary cluster"),
+			&cli.IntFlag{Name: "replicas", Usage: "of a temporary cluster", DefaultText: "4 of pbft, 3 of raft"},
+			&cli.IntFlag{Name: "faults", Value: 1, Usage: "... or how many it tolerates"},
 			&cli.BoolFlag{Name: "json", Usage: "the same as --output json"}, outputFlag()),
 		Action: does(0, 0, bench),
 	}
@@ -45,6 +47,8 @@ func benchCommand() *cli.Command {
 // measurement is what one run of bench does.
 type measurement struct {
 	Name       string        `json:"name"`
+	Protocol   string        `json:"protocol"`
+	Replicas   int           `json:"replicas"`
 	Clients    int           `json:"clients"`
 	ValueBytes int           `json:"value_bytes"`
 	OneEach    bool          `json:"one_each"`
@@ -64,7 +68,7 @@ func bench(c *cli.Context, _ []string) error {
 	if _, err := benchJSON(c); err != nil {
 		return err
 	}
-	if err := t.check(c.Int("replicas")); err != nil {
+	if err := t.check(c); err != nil {
 		return err
 	}
 	if !c.Bool("compare") {
@@ -82,7 +86,13 @@ func bench(c *cli.Context, _ []string) error {
 const maxCallers = 1 << 16
 
 // check refuses flags that make no measurement, before anything is started.
-func (t *measurement) check(replicas int) error {
+func (t *measurement) check(c *cli.Context) (err error) {
+	if t.Protocol, err = protocolOf(c); err != nil {
+		return err
+	}
+	if t.Replicas, err = sizeOf(c, t.Protocol); err != nil {
+		return err
+	}
 	switch {
 	case t.Clients < 1 || t.Clients > maxCallers:
 		return usageError("--clients %d: between 1 and %d are possible", t.Clients, maxCallers)
@@ -92,8 +102,6 @@ func (t *measurement) check(replicas int) error {
 		return usageError("--duration %v: more than nothing", t.Duration)
 	case t.Warmup < 0:
 		return usageError("--warmup %v: not negative", t.Warmup)
-	case replicas < 1 || replicas > consensus.MaxReplicas:
-		return usageError("--replicas %d: between 1 and %d are possible", replicas, consensus.MaxReplicas)
 	}
 	return nil
 }
@@ -173,7 +181,7 @@ func temporary(c *cli.Context, t measurement) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	cluster, err := testnet.Init(testnet.Options{Dir: filepath.Join(dir, "net"), Replicas: c.Int("replicas"), Name: "bench", Volatile: t.Volatile})
+	cluster, err := testnet.Init(testnet.Options{Dir: filepath.Join(dir, "net"), Protocol: t.Protocol, Replicas: t.Replicas, Name: "bench", Volatile: t.Volatile})
 	if err != nil {
 		return err
 	}
@@ -206,6 +214,7 @@ func measure(c *cli.Context, t measurement, a *access) error {
 	}
 	defer func() { _ = cl.Close() }()
 	note("%s: %d callers, values of %d bytes, %v of warm-up, then %v", t.Name, t.Clients, t.ValueBytes, t.Warmup, t.Duration)
+	t.Protocol, t.Replicas = a.founding.Genesis.Protocol, len(a.founding.Genesis.Replicas)
 	l, store := newLoad(t), client.KV{Invoker: cl}
 	stop := l.run(c.Context, store)
 	defer stop()

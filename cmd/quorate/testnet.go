@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -58,29 +60,73 @@ func testnetCommands() *cli.Command {
 func initFlags() []cli.Flag {
 	return []cli.Flag{
 		dirFlag(),
-		&cli.IntFlag{Name: "replicas", Aliases: []string{"n"}, Value: 4, Usage: "how many, in a new cluster"},
+		protocolFlag("of a new cluster"),
+		&cli.IntFlag{Name: "replicas", Aliases: []string{"n"}, Usage: "how many, in a new cluster", DefaultText: "as many as --faults takes"},
+		&cli.IntFlag{Name: "faults", Aliases: []string{"f"}, Value: 1, Usage: "how many a new cluster tolerates: 3f+1 replicas of pbft, 2f+1 of raft"},
 		&cli.StringFlag{Name: "seed", Usage: "derive all keys of a new cluster from `TEXT`, for repeatable runs; who knows it has all keys"},
 		&cli.StringFlag{Name: "name", Value: "testnet", Usage: "of a new cluster"},
 		&cli.Uint64Flag{Name: "checkpoint-interval", Value: 64, Usage: "of a new cluster: `K` sequence numbers between two checkpoints; the window is four times that"},
 	}
 }
 
+// protocolFlag chooses a protocol.
+func protocolFlag(usage string) cli.Flag {
+	return &cli.StringFlag{Name: "protocol", Value: quorum.PBFT, Usage: usage + ": " + strings.Join(quorum.Protocols(), " or ")}
+}
+
+// protocolOf reads it.
+func protocolOf(c *cli.Context) (string, error) {
+	p := c.String("protocol")
+	if !slices.Contains(quorum.Protocols(), p) {
+		return "", usageError("--protocol %q: choose %s", p, strings.Join(quorum.Protocols(), " or "))
+	}
+	return p, nil
+}
+
+// sizeOf reads how many replicas there are to be. Of --faults and --replicas
+// one is enough; if both are there, they must fit.
+func sizeOf(c *cli.Context, protocol string) (int, error) {
+	n, f := c.Int("replicas"), c.Int("faults")
+	switch {
+	case f < 0 || f > consensus.MaxReplicas:
+		return 0, usageError("--faults %d: between 0 and %d", f, (consensus.MaxReplicas-1)/2)
+	case !c.IsSet("replicas"):
+		n = quorum.Least(protocol, f)
+	case c.IsSet("faults"):
+		if err := quorum.Fit(protocol, n, f); err != nil {
+			return 0, usageError("--faults %d --replicas %d: %w", f, n, err)
+		}
+	}
+	if _, err := quorum.Of(protocol, n); err != nil {
+		return 0, usageError("%w", err)
+	}
+	return n, nil
+}
+
 // optionsOf reads them. The window follows from the checkpoint interval, at the
 // ratio that the protocol recommends.
-func optionsOf(c *cli.Context) testnet.Options {
+func optionsOf(c *cli.Context) (testnet.Options, error) {
+	protocol, err := protocolOf(c)
+	if err != nil {
+		return testnet.Options{}, err
+	}
+	n, err := sizeOf(c, protocol)
+	if err != nil {
+		return testnet.Options{}, err
+	}
 	k := consensus.Seq(c.Uint64("checkpoint-interval"))
 	return testnet.Options{
-		Dir: c.Path("dir"), Replicas: c.Int("replicas"), Seed: c.String("seed"), Name: c.String("name"),
+		Dir: c.Path("dir"), Protocol: protocol, Replicas: n, Seed: c.String("seed"), Name: c.String("name"),
 		Adjust: func(g *consensus.Genesis) { g.CheckpointInterval, g.Window = k, 4*k },
-	}
+	}, nil
 }
 
 // testnetInit never touches a cluster that is there: new keys over a running
 // identity would be an amnesia that nobody notices.
 func testnetInit(c *cli.Context, _ []string) error {
-	o := optionsOf(c)
-	if c.Int("replicas") < 1 {
-		return usageError("--replicas %d: at least 1", c.Int("replicas"))
+	o, err := optionsOf(c)
+	if err != nil {
+		return err
 	}
 	cluster, err := testnet.Init(o)
 	if err != nil {
@@ -88,7 +134,7 @@ func testnetInit(c *cli.Context, _ []string) error {
 	}
 	note("made a cluster of %d replicas in %s: start it with `quorate testnet up --dir %s`", cluster.Size(), cluster.Dir, cluster.Dir)
 	if faults(cluster) == 0 {
-		note("%d replicas tolerate no fault at all: at least 4 tolerate one", cluster.Size())
+		note("%d replicas tolerate no fault at all: at least %d tolerate one", cluster.Size(), quorum.Least(o.Protocol, 1))
 	}
 	return nil
 }
@@ -111,12 +157,25 @@ func openOrInit(c *cli.Context) (*testnet.Cluster, error) {
 		}
 		return openCluster(c)
 	}
-	for _, name := range []string{"replicas", "seed", "name", "checkpoint-interval"} {
-		if err == nil && c.IsSet(name) && (name != "replicas" || c.Int(name) != cluster.Size()) {
+	for _, name := range []string{"protocol", "replicas", "faults", "seed", "name", "checkpoint-interval"} {
+		if err == nil && c.IsSet(name) && !fulfilled(c, cluster, name) {
 			note("%s has a cluster already: --%s has no effect", cluster.Dir, name)
 		}
 	}
 	return cluster, err
+}
+
+// fulfilled reports whether a cluster that is there already is as a flag wishes.
+func fulfilled(c *cli.Context, cluster *testnet.Cluster, flag string) bool {
+	switch flag {
+	case "replicas":
+		return c.Int(flag) == cluster.Size()
+	case "faults":
+		return c.Int(flag) == faults(cluster)
+	case "protocol":
+		return c.String(flag) == cluster.Founding.Genesis.Protocol
+	}
+	return false
 }
 
 // testnetUp starts what does not run, and leaves alone what does, but for
