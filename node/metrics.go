@@ -55,7 +55,7 @@ func newMetrics() *metrics {
 		dropped:     counters("dropped_total", "What full queues gave up, by queue.", "queue"),
 		unsent:      counters("unsent_total", "Frames that the network had no room or no stream for, by class.", "class"),
 		blamed:      counters("blamed_total", "Frames whose sender itself broke the protocol, by peer.", "peer"),
-		notes:       counters("notes_total", "Facts that the engine reported, by kind.", "kind"),
+		notes:       counters("notes_total", "Facts that the engine reported, by kind; \"entered view\" counts the views entered, in Raft the leaders that were elected.", "kind"),
 	}
 	m.registry.MustRegister(m.burst, m.group, m.batch, m.sync, m.records, m.logBytes, m.logSegments, m.ignored, m.refusals,
 		m.dropped, m.unsent, m.notes, m.blamed, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -67,13 +67,16 @@ func newMetrics() *metrics {
 type scrape struct{ node *Node }
 
 var (
-	statusDesc  = prometheus.NewDesc("quorate_replica", "The replica's position, by what: view, executed, applied, stable, high, kept, pending, in_flight, fetching.", []string{"what"}, nil)
-	stateDesc   = prometheus.NewDesc("quorate_state", "1 if the replica is in this condition: changing, rejoining, ready.", []string{"condition"}, nil)
+	infoDesc    = prometheus.NewDesc("quorate_info", "1, with the protocol that the replica speaks.", []string{"protocol"}, nil)
+	statusDesc  = prometheus.NewDesc("quorate_replica", "The replica's position, by what: view (in Raft the term), executed, applied, stable, high, kept, pending, in_flight, fetching.", []string{"what"}, nil)
+	stateDesc   = prometheus.NewDesc("quorate_state", "1 if the replica is in this condition: changing (between views, in Raft without a leader), leading, rejoining, ready.", []string{"condition"}, nil)
 	heardDesc   = prometheus.NewDesc("quorate_heard", "Replicas heard from lately, this one included.", nil, nil)
 	queueDesc   = prometheus.NewDesc("quorate_queue_depth", "What waits, by queue.", []string{"queue"}, nil)
 	backlogDesc = prometheus.NewDesc("quorate_queue_dropped_total", "What full queues inside gave up, by queue.", []string{"queue"}, nil)
 	framesDesc  = prometheus.NewDesc("quorate_network_frames_total", "Frames by peer, class and direction (sent, received, dropped, refused).", []string{"peer", "class", "direction"}, nil)
 	bytesDesc   = prometheus.NewDesc("quorate_network_bytes_total", "Bytes by peer, class and direction.", []string{"peer", "class", "direction"}, nil)
+	saidDesc    = prometheus.NewDesc("quorate_frames_sent_total", "Frames that went out to the other members together, by class.", []string{"class"}, nil)
+	volumeDesc  = prometheus.NewDesc("quorate_bytes_sent_total", "Bytes that went out to the other members together, by class.", []string{"class"}, nil)
 	linkDesc    = prometheus.NewDesc("quorate_network_connected", "1 if there is a connection to the peer.", []string{"peer"}, nil)
 	clientsDesc = prometheus.NewDesc("quorate_network_clients", "Clients, by what: connections, streams, guests.", []string{"what"}, nil)
 )
@@ -100,6 +103,7 @@ func counter(ch chan<- prometheus.Metric, d *prometheus.Desc, v uint64, labels .
 func (s scrape) status(ch chan<- prometheus.Metric) {
 	p := s.node.picture.Load()
 	st := &p.status
+	gauge(ch, infoDesc, 1, st.Protocol)
 	for what, v := range map[string]uint64{
 		"view": uint64(st.View), "executed": uint64(st.Executed), "applied": uint64(st.Applied), "stable": uint64(st.Stable),
 		"high": uint64(st.High), "kept": uint64(st.Kept), "pending": uint64(st.Pending), "in_flight": uint64(st.InFlight),
@@ -107,7 +111,7 @@ func (s scrape) status(ch chan<- prometheus.Metric) {
 	} {
 		gauge(ch, statusDesc, float64(v), what)
 	}
-	for condition, is := range map[string]bool{"changing": st.Changing, "rejoining": st.Rejoining, "ready": len(p.unready) == 0} {
+	for condition, is := range map[string]bool{"changing": st.Changing, "leading": leads(st), "rejoining": st.Rejoining, "ready": len(p.unready) == 0} {
 		v := 0.0
 		if is {
 			v = 1
@@ -115,6 +119,12 @@ func (s scrape) status(ch chan<- prometheus.Metric) {
 		gauge(ch, stateDesc, v, condition)
 	}
 	gauge(ch, heardDesc, float64(len(st.Heard)))
+}
+
+// leads reports whether this replica is the primary, or the leader, and able to
+// be.
+func leads(st *consensus.Status) bool {
+	return st.Primary == st.Replica && !st.Changing && !st.Rejoining
 }
 
 // queues are the places where load shows first: whichever is full is in front
@@ -139,6 +149,7 @@ func (s scrape) queues(ch chan<- prometheus.Metric) {
 // network is what package p2p counted.
 func (s scrape) network(ch chan<- prometheus.Metric) {
 	stats := s.node.network.Stats()
+	said(ch, stats.Peers)
 	for i := range stats.Peers {
 		p := &stats.Peers[i]
 		peer := consensus.ReplicaPeer(p.Replica).String()
@@ -156,6 +167,20 @@ func (s scrape) network(ch chan<- prometheus.Metric) {
 	gauge(ch, clientsDesc, float64(stats.Clients.Connections), "connections")
 	gauge(ch, clientsDesc, float64(stats.Clients.Streams), "streams")
 	gauge(ch, clientsDesc, float64(stats.Clients.Guests), "guests")
+}
+
+// said sums up what went to all members: with what was executed, the price of
+// a decision.
+func said(ch chan<- prometheus.Metric, peers []p2p.PeerStats) {
+	for c := consensus.Votes; c < consensus.Classes; c++ {
+		var frames, bytes uint64
+		for i := range peers {
+			frames += peers[i].Class[c].Sent
+			bytes += peers[i].Class[c].SentBytes
+		}
+		counter(ch, saidDesc, frames, c.String())
+		counter(ch, volumeDesc, bytes, c.String())
+	}
 }
 
 // traffic is one stream class of one peer.
