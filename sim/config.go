@@ -72,6 +72,14 @@ type Timing struct {
 	Storm       consensus.Time // length of the first phase
 	Calm        consensus.Time // bound of the second phase
 	StepDelay   consensus.Time // at most this long from an arrival to the step: what arrives meanwhile shares a burst
+	Elections   Elections      // of Raft
+}
+
+// Elections says what elections of Raft go without, to show what it is for. The
+// zero value is how a service runs.
+type Elections struct {
+	NoPreVote     bool
+	NoCheckQuorum bool
 }
 
 // Workload says what the clients do.

@@ -21,12 +21,24 @@ func Of(protocol string) (Subject, error) {
 }
 
 // FromSeedOf draws the system of a seed for a protocol: with traitors for one
-// that tolerates them, without for one that does not.
+// that tolerates them, without for one that does not. Clients misbehave for
+// either: no protocol need trust them.
 func FromSeedOf(protocol string, seed uint64) Config {
 	if protocol == quorum.PBFT {
 		return FromSeed(seed)
 	}
-	return WithoutTraitors(seed).CrashFaults(protocol)
+	r := newStream(seed, "crash faults")
+	c := WithoutTraitors(seed)
+	c.Replicas = pick(r, 3, 3, 3, 5, 5, 7, 4, 2, 1)
+	c = c.CrashFaults(protocol)
+	c.Hazards = append(c.Hazards, drawHazards(newStream(seed, "swizzle"), c.Timing.Storm, []HazardKind{Swizzle})...)
+	c.drawHunt(newStream(seed, "hunt"))
+	if r.chance(million / 3) {
+		c.Limits = tightLimits()
+		c.Limits.BatchRequests = pick(r, 1, 2, 4, 16, 64)
+		c.Villains = append(c.Villains, drawVillain(r))
+	}
+	return c
 }
 
 // Raft is the crash-fault protocol, checking its own invariants after each step.
@@ -36,6 +48,7 @@ func buildRaft(s Seat) (consensus.Protocol, error) {
 	c := raft.DefaultConfig(s.Genesis, s.Replica)
 	c.Election, c.Heartbeat = s.Timing.Patience, max(1, s.Timing.Patience/10)
 	c.Pipeline = min(c.Pipeline, int(s.Genesis.Window))
+	c.PreVote, c.CheckQuorum = !s.Timing.Elections.NoPreVote, !s.Timing.Elections.NoCheckQuorum
 	c.CheckEachStep = true
 	p, err := raft.New(c)
 	if err != nil {
@@ -49,5 +62,5 @@ func wordsOfRaft(consensus.Genesis) Words {
 	return Words{Describe: raft.Describe, Promise: func(frame []byte) (Promise, bool) {
 		voter, term, candidate, ok := raft.Granted(frame)
 		return Promise{Signer: voter, View: term, Content: candidate}, ok
-	}}
+	}, Lied: func(n *consensus.Note) bool { return n.Reason == raft.ReasonPanic }}
 }
