@@ -112,6 +112,15 @@ type Disks struct {
 	Execute consensus.Time // a job takes up to this long
 	Segment int            // records in one segment of the log: what is forgotten goes by segments
 	Holes   bool           // forgetting may take any segment that qualifies, not only the oldest
+	Steady  bool           // syncs and jobs take exactly as long as they may, so that they can be counted by the clock
+}
+
+// takes is how long something takes that may take up to most.
+func (d *Disks) takes(dice *stream, most consensus.Time) consensus.Time {
+	if d.Steady {
+		return most
+	}
+	return dice.duration(most)
 }
 
 // HazardKind names a class of faults.

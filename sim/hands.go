@@ -42,7 +42,7 @@ func (r *replica) work() {
 		return
 	}
 	h.busy = true
-	takes := r.dice.duration(r.world.cfg.Disk.Execute)
+	takes := r.world.cfg.Disk.takes(r.dice, r.world.cfg.Disk.Execute)
 	if r.health.slowRun {
 		takes *= slowness
 	}

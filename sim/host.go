@@ -23,7 +23,7 @@ func (r *replica) sync(t driver.Ticket) {
 		return
 	}
 	r.health.syncing = true
-	takes := r.dice.duration(r.world.cfg.Disk.Sync)
+	takes := r.world.cfg.Disk.takes(r.dice, r.world.cfg.Disk.Sync)
 	if r.health.slowDisk {
 		takes *= slowness
 	}
