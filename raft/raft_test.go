@@ -99,7 +99,7 @@ func TestPanicIsSurvived(t *testing.T) {
 	}}})
 	named := false
 	for _, n := range out.Notes {
-		named = named || n.Kind == consensus.Ignored && n.Reason == reasonPanic && strings.Contains(n.Text, "tocommit")
+		named = named || n.Kind == consensus.Ignored && n.Reason == ReasonPanic && strings.Contains(n.Text, "tocommit")
 	}
 	if !named {
 		t.Errorf("nobody says that the library panicked: %v", out.Notes)

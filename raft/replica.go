@@ -127,9 +127,10 @@ func (r *replica) onReceive(e consensus.Receive) {
 	}
 }
 
-// The reasons for which a message of a member has no effect.
+// The reasons for which a message of a member has no effect. ReasonPanic is one
+// that members who follow the protocol never give: the simulator holds them to it.
 const (
-	reasonPanic   consensus.Reason = "the library panics on it"
+	ReasonPanic   consensus.Reason = "the library panics on it"
 	reasonRefuses consensus.Reason = "not for now"
 	reasonLeading consensus.Reason = "a leader takes no snapshot"
 	reasonFull    consensus.Reason = "the log reaches too far beyond the state on disk"
@@ -138,7 +139,7 @@ const (
 // Reasons lists why this package's engine ignores what was opened well: for
 // reports of coverage.
 func Reasons() []consensus.Reason {
-	return []consensus.Reason{reasonPanic, reasonRefuses, reasonLeading, reasonFull}
+	return []consensus.Reason{ReasonPanic, reasonRefuses, reasonLeading, reasonFull}
 }
 
 // step hands one message to the library, and watches the election clock.
@@ -173,7 +174,7 @@ func (r *replica) room(m *pb.Message) *pb.Message {
 func (r *replica) survive(f func() error) (why consensus.Reason, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			why, err = reasonPanic, fmt.Errorf("panic: %v", p)
+			why, err = ReasonPanic, fmt.Errorf("panic: %v", p)
 		}
 	}()
 	return reasonRefuses, f()

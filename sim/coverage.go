@@ -7,6 +7,8 @@ import (
 	"quorate/check"
 	"quorate/consensus"
 	"quorate/pbft"
+	"quorate/quorum"
+	"quorate/raft"
 )
 
 // Phase is what honest replicas were doing while a traitor had a behaviour on.
@@ -96,6 +98,7 @@ type Cell struct {
 
 // Coverage is what a campaign of seeds has tried.
 type Coverage struct {
+	Protocol        string
 	Seeds           int
 	Genres          map[Genre]int
 	Replicas        map[int]int
@@ -110,15 +113,21 @@ type Coverage struct {
 	RealKeys        int
 	Fallen          int // seeds in which a traitor could not go on
 	TopView         consensus.View
+	Tried           map[string]int // of a crash-fault protocol: seeds in which each of trials happened
 }
 
-// NewCoverage is that of no seed.
-func NewCoverage() *Coverage {
+// NewCoverage is that of no seed of a protocol.
+func NewCoverage(protocol string) *Coverage {
 	c := &Coverage{
+		Protocol: protocol, Tried: map[string]int{},
 		Genres: map[Genre]int{}, Replicas: map[int]int{}, Cells: map[Cell]int{}, Forks: map[Genre]int{}, Changes: map[string]int{},
 		Reasons: map[consensus.Reason]int{}, Linearizable: map[check.Answer]int{},
 	}
-	for _, r := range pbft.Reasons() {
+	reasons := pbft.Reasons()
+	if protocol != quorum.PBFT {
+		reasons = slices.DeleteFunc(raft.Reasons(), func(r consensus.Reason) bool { return r == raft.ReasonPanic })
+	}
+	for _, r := range reasons {
 		c.Reasons[r] = 0
 	}
 	return c
@@ -133,6 +142,7 @@ var buckets = []struct {
 // Add enters one run.
 func (c *Coverage) Add(cfg *Config, r *Result) {
 	c.Seeds++
+	c.addTrials(cfg, r)
 	c.Genres[cfg.Genre]++
 	c.Replicas[cfg.Replicas]++
 	c.Linearizable[r.Verdict.Linearizable]++
@@ -157,7 +167,7 @@ func (c *Coverage) Add(cfg *Config, r *Result) {
 		}
 	}
 	for reason, n := range r.Stats.Reasons {
-		if _, known := c.Reasons[reason]; known {
+		if _, known := c.Reasons[reason]; known || c.Protocol != quorum.PBFT {
 			c.Reasons[reason] += n
 		}
 	}

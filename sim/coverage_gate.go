@@ -10,6 +10,7 @@ import (
 	"quorate/checkpoint"
 	"quorate/consensus"
 	"quorate/pbft/message"
+	"quorate/quorum"
 )
 
 // GateSeeds is how many seeds it takes before coverage is judged: with fewer,
@@ -43,6 +44,9 @@ var outOfReach = map[consensus.Reason]string{
 
 // Missing says what the seeds have not tried, nothing if all thresholds hold.
 func (c *Coverage) Missing() []string {
+	if c.Protocol != quorum.PBFT {
+		return c.missingTrials()
+	}
 	var list []string
 	want := func(ok bool, format string, args ...any) {
 		if !ok {
@@ -95,6 +99,9 @@ func (c *Coverage) behaviour(name string) (seeds, met int) {
 
 // Report prints the coverage for people.
 func (c *Coverage) Report(w io.Writer) error {
+	if c.Protocol != quorum.PBFT {
+		return c.reportTrials(w)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d seeds: %s\n", c.Seeds, tally(c.Genres))
 	fmt.Fprintf(&b, "replicas: %s\n", tally(c.Replicas))

@@ -12,7 +12,7 @@ import (
 
 // A few seeds leave much untried, and the gate says what.
 func TestGateOfFewSeeds(t *testing.T) {
-	c := NewCoverage()
+	c := NewCoverage("pbft")
 	for seed := uint64(1); seed <= 6; seed++ {
 		cfg := FromSeed(seed)
 		r := run(t, cfg, PBFT())
@@ -33,7 +33,7 @@ func TestGateOfFewSeeds(t *testing.T) {
 // Whoever has tried everything passes; each thing that is taken away fails.
 func TestGateOfEverything(t *testing.T) {
 	full := func() *Coverage {
-		c := NewCoverage()
+		c := NewCoverage("pbft")
 		c.Seeds, c.InARow, c.FetchedInChange, c.RealKeys = 1000, 300, 100, 10
 		c.Forks[GenreTreason] = 50
 		for n := 4; n <= 13; n++ {

@@ -16,6 +16,7 @@ func (w *World) threaten(h Hazard, end consensus.Time) {
 			return
 		}
 		w.stats.Hazards++
+		w.stats.Struck[h.Kind]++
 		w.strike(h, dice)
 		w.clock.after(dice.around(h.Every), strike)
 	}

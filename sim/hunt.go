@@ -1,6 +1,9 @@
 package sim
 
-import "quorate/consensus"
+import (
+	"quorate/consensus"
+	"quorate/quorum"
+)
 
 // hunt isolates whoever is primary, one view after the other, so that a view
 // is given up before it has achieved much. It ends after a few victims, or when
@@ -58,9 +61,24 @@ func (w *World) entered(v consensus.View) {
 func (w *World) strikePrimary(v consensus.View) {
 	w.letGo()
 	w.hunt.left--
-	w.hunt.prey = int(uint64(v) % uint64(len(w.replicas)))
+	w.hunt.prey = w.head(v)
 	w.trace.line(w.clock.now, "hunt: R%d, primary of view %d, is cut off", w.hunt.prey, v)
 	w.fence(w.hunt.prey, 1)
+}
+
+// head is who leads in a view: by turns, or whom its members elected.
+func (w *World) head(v consensus.View) int {
+	if w.cfg.Protocol != quorum.PBFT {
+		for _, r := range w.replicas {
+			if !r.up() {
+				continue
+			}
+			if s := r.driver.Status(); s.View == v && !s.Changing {
+				return int(s.Primary)
+			}
+		}
+	}
+	return int(uint64(v) % uint64(len(w.replicas)))
 }
 
 // letGo ends the isolation of the last victim.

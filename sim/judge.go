@@ -123,6 +123,7 @@ func (c *checks) noted(r *replica, n *consensus.Note) {
 	}
 	r.views.follow(n)
 	if r.honest() {
+		c.suspected(r, n)
 		r.views.noted(&c.world.stats, n)
 		c.world.during(phaseOf(n.Kind))
 		if n.Kind == consensus.EnteredView {
@@ -130,6 +131,13 @@ func (c *checks) noted(r *replica, n *consensus.Note) {
 		}
 	}
 	c.world.history.mix(uint64(len(n.Kind))<<32 | uint64(n.Seq)<<8 | uint64(r.id))
+}
+
+// suspected hears what shows that somebody lied, which somebody must have done.
+func (c *checks) suspected(r *replica, n *consensus.Note) {
+	if lied := c.world.words.Lied; lied != nil && lied(n) && len(c.world.cfg.Traitors)+len(c.world.cfg.Twins) == 0 {
+		c.world.violate("%v met with a lie, and nobody lies: %s", r, n)
+	}
 }
 
 // stepped judges a replica after each of its steps.

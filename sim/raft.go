@@ -29,7 +29,7 @@ func FromSeedOf(protocol string, seed uint64) Config {
 	}
 	r := newStream(seed, "crash faults")
 	c := WithoutTraitors(seed)
-	c.Replicas = pick(r, 3, 3, 3, 5, 5, 7, 4, 2, 1)
+	c.Replicas = pick(r, crashSizes...)
 	c = c.CrashFaults(protocol)
 	c.Hazards = append(c.Hazards, drawHazards(newStream(seed, "swizzle"), c.Timing.Storm, []HazardKind{Swizzle})...)
 	c.drawHunt(newStream(seed, "hunt"))

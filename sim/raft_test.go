@@ -3,7 +3,7 @@ package sim
 import "testing"
 
 // raftConfig is a seed's configuration for a crash-fault protocol.
-func raftConfig(seed uint64) Config { return WithoutTraitors(seed).CrashFaults("raft") }
+func raftConfig(seed uint64) Config { return FromSeedOf("raft", seed) }
 
 func run(t *testing.T, c Config, subject Subject) Result {
 	t.Helper()

@@ -107,6 +107,9 @@ func (r *replica) stop() {
 	if !r.up() {
 		return
 	}
+	if s := r.driver.Status(); s.Primary == r.id && !s.Changing && s.InFlight > 0 {
+		r.world.stats.Beheaded++
+	}
 	r.life++
 	r.driver, r.hands = nil, nil
 	r.inbox, r.frozen = inbox{}, nil

@@ -149,10 +149,12 @@ func (t *trace) note(now consensus.Time, r *replica, n *consensus.Note) {
 // Stats counts what happened in a run, so that a reader sees whether a seed
 // was worth anything.
 type Stats struct {
-	Steps           uint64         // engine steps
-	Frames          uint64         // sent
-	Lost            uint64         // of them, to the weather and to partitions
-	Hazards         uint64         // that struck
+	Steps           uint64 // engine steps
+	Frames          uint64 // sent
+	Lost            uint64 // of them, to the weather and to partitions
+	Hazards         uint64 // that struck
+	Struck          map[HazardKind]int
+	Beheaded        uint64         // times that a primary died with something in flight
 	Results         uint64         // that callers believe
 	Asked           uint64         // operations that callers invoked
 	Fallen          uint64         // traitors that could not go on
@@ -186,11 +188,15 @@ func (s *Stats) Add(o Stats) {
 	s.Results, s.Refusals, s.Again, s.Fallen = s.Results+o.Results, s.Refusals+o.Refusals, s.Again+o.Again, s.Fallen+o.Fallen
 	s.Asked, s.Changes, s.InARow, s.FetchedInChange = s.Asked+o.Asked, s.Changes+o.Changes, s.InARow+o.InARow, s.FetchedInChange+o.FetchedInChange
 	s.Busiest = max(s.Busiest, o.Busiest)
+	s.Beheaded += o.Beheaded
 	s.TopView = max(s.TopView, o.TopView)
 	s.Height, s.Records = max(s.Height, o.Height), max(s.Records, o.Records)
 	s.Virtual, s.Recovery = s.Virtual+o.Virtual, max(s.Recovery, o.Recovery)
 	if s.Notes == nil {
-		s.Notes, s.Reasons = map[consensus.NoteKind]int{}, map[consensus.Reason]int{}
+		s.Notes, s.Reasons, s.Struck = map[consensus.NoteKind]int{}, map[consensus.Reason]int{}, map[HazardKind]int{}
+	}
+	for k, n := range o.Struck {
+		s.Struck[k] += n
 	}
 	for k, n := range o.Notes {
 		s.Notes[k] += n

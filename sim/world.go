@@ -32,11 +32,14 @@ type Subject struct {
 	Words func(consensus.Genesis) Words
 }
 
-// Words is what the simulator must know about a protocol's frames. Both may be
-// nil.
+// Words is what the simulator must know about a protocol's frames and notes.
+// Each may be nil.
 type Words struct {
 	Describe func(frame []byte) string
 	Promise  func(frame []byte) (Promise, bool)
+	// Lied reports whether an honest replica's note shows that another one lied.
+	// Where nobody lies, such a note is a violation.
+	Lied func(*consensus.Note) bool
 }
 
 // World is a cluster with its clients, network, disks and time.
@@ -91,7 +94,7 @@ type Result struct {
 func New(cfg Config, subject Subject) (*World, error) {
 	w := &World{cfg: cfg, subject: subject, byKey: map[crypto.PublicKey]*client{}, trace: trace{out: cfg.Trace}, hunt: hunt{prey: -1}, played: map[string]Phase{}}
 	w.clock.now = dawn
-	w.stats.Notes, w.stats.Reasons = map[consensus.NoteKind]int{}, map[consensus.Reason]int{}
+	w.stats.Notes, w.stats.Reasons, w.stats.Struck = map[consensus.NoteKind]int{}, map[consensus.Reason]int{}, map[HazardKind]int{}
 	w.drawKeys()
 	if err := w.found(); err != nil {
 		return nil, fmt.Errorf("simulation %s: %w", cfg.String(), err)

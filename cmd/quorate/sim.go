@@ -16,11 +16,13 @@ import (
 func simCommand() *cli.Command {
 	return &cli.Command{
 		Name: "sim", Usage: "simulate whole systems, each drawn from a seed, and check them",
-		Description: "A seed draws replicas, clients, network, disks, and what goes wrong. The same seed\n" +
+		Description: "A seed draws replicas, clients, network, disks, and what goes wrong. With pbft up to\n" +
+			"f of the replicas lie, and sometimes more; with raft only clients do. The same seed\n" +
 			"is the same history. Prints the seeds that break a promise, with the command that\n" +
 			"replays each; exit code 1 if there are any. With --coverage it says what the seeds\n" +
 			"have tried, and what is missing counts as a failure.",
 		Flags: []cli.Flag{
+			protocolFlag("what the systems run"),
 			&cli.Uint64Flag{Name: "seeds", Usage: "simulate `N` systems"},
 			&cli.Uint64Flag{Name: "from", Value: 1, Usage: "the first seed"},
 			&cli.Uint64Flag{Name: "seed", Usage: "simulate the system of seed `S`, twice, and compare"},
@@ -39,6 +41,9 @@ func simCommand() *cli.Command {
 // simulate is either one seed in depth or many in width.
 func simulate(c *cli.Context, _ []string) error {
 	machine, err := asJSON(c)
+	if _, bad := protocolOf(c); err == nil {
+		err = bad
+	}
 	switch {
 	case err != nil:
 		return err
@@ -60,11 +65,15 @@ func simulate(c *cli.Context, _ []string) error {
 	return sweep(c, machine)
 }
 
-// runSeed runs one system.
-func runSeed(seed uint64, trace io.Writer) (sim.Config, sim.Result, error) {
-	cfg := sim.FromSeed(seed)
+// runSeed runs one system of a protocol.
+func runSeed(protocol string, seed uint64, trace io.Writer) (sim.Config, sim.Result, error) {
+	cfg := sim.FromSeedOf(protocol, seed)
 	cfg.Trace = trace
-	w, err := sim.New(cfg, sim.PBFT())
+	subject, err := sim.Of(protocol)
+	if err != nil {
+		return cfg, sim.Result{}, err
+	}
+	w, err := sim.New(cfg, subject)
 	if err != nil {
 		return cfg, sim.Result{}, err
 	}
@@ -79,18 +88,19 @@ func replay(c *cli.Context, machine bool) error {
 	if c.Bool("trace") {
 		trace = os.Stdout
 	}
-	cfg, first, err := runSeed(seed, trace)
+	protocol := c.String("protocol")
+	cfg, first, err := runSeed(protocol, seed, trace)
 	if err != nil {
 		return err
 	}
-	_, second, err := runSeed(seed, nil)
+	_, second, err := runSeed(protocol, seed, nil)
 	if err != nil {
 		return err
 	}
 	note("%s", cfg.String())
 	if machine {
 		if err := printSnake(map[string]any{
-			"seed": seed, "history": fmt.Sprintf("%016x", first.History), "outcome": first.Outcome(), "culprits": first.Verdict.Culprits,
+			"protocol": protocol, "seed": seed, "history": fmt.Sprintf("%016x", first.History), "outcome": first.Outcome(), "culprits": first.Verdict.Culprits,
 			"violations": texts(first), "stats": first.Stats,
 		}); err != nil {
 			return err
@@ -132,8 +142,12 @@ func named(r sim.Result) string {
 // still goes wrong, and how.
 func shrinkSeed(c *cli.Context, machine bool) error {
 	seed := c.Uint64("seed")
-	cfg := sim.FromSeed(seed)
-	small, result := sim.Shrink(cfg, sim.PBFT(), c.Int("tries"))
+	subject, err := sim.Of(c.String("protocol"))
+	if err != nil {
+		return err
+	}
+	cfg := sim.FromSeedOf(c.String("protocol"), seed)
+	small, result := sim.Shrink(cfg, subject, c.Int("tries"))
 	if len(result.Violations) == 0 {
 		return fmt.Errorf("seed %d breaks no promise: there is nothing to shrink", seed)
 	}

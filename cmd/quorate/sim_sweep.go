@@ -10,12 +10,14 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"quorate/quorum"
 	"quorate/sim"
 )
 
 // sweepState is what the workers of a sweep share.
 type sweepState struct {
 	mu     sync.Mutex
+	of     string // the protocol
 	next   uint64
 	end    uint64
 	done   uint64
@@ -30,13 +32,14 @@ type sweepState struct {
 // sweep runs the seeds on several workers. A run is one goroutine, and runs share
 // nothing, so that they are as deterministic side by side as alone.
 func sweep(c *cli.Context, machine bool) error {
-	s := &sweepState{next: c.Uint64("from"), end: c.Uint64("from") + c.Uint64("seeds"), bad: map[uint64][]string{}, tried: sim.NewCoverage(), begun: time.Now(), told: time.Now()}
+	of := c.String("protocol")
+	s := &sweepState{of: of, next: c.Uint64("from"), end: c.Uint64("from") + c.Uint64("seeds"), bad: map[uint64][]string{}, tried: sim.NewCoverage(of), begun: time.Now(), told: time.Now()}
 	quickly()
 	var workers sync.WaitGroup
 	for range max(1, c.Int("parallel")) {
 		workers.Go(func() {
 			for seed, ok := s.take(c); ok; seed, ok = s.take(c) {
-				cfg, r, err := runSeed(seed, nil)
+				cfg, r, err := runSeed(s.of, seed, nil)
 				s.give(cfg, r, err)
 			}
 		})
@@ -81,12 +84,20 @@ func (s *sweepState) give(cfg sim.Config, r sim.Result, err error) {
 	s.tried.Add(&cfg, &r)
 	if len(r.Violations) > 0 {
 		s.bad[seed] = texts(r)
-		note("seed %d: %s\n  replay: quorate sim --seed %d --trace", seed, r.Violations[0], seed)
+		note("seed %d: %s\n  replay: quorate sim%s --seed %d --trace", seed, r.Violations[0], s.option(), seed)
 	}
 	if time.Since(s.told) > 5*time.Second {
 		s.told = time.Now()
 		note("%d seeds done, %d bad, %.1f seeds/s", s.done, len(s.bad), s.rate())
 	}
+}
+
+// option names the protocol where it must be named.
+func (s *sweepState) option() string {
+	if s.of == quorum.PBFT {
+		return ""
+	}
+	return " --protocol " + s.of
 }
 
 // rate is seeds per second so far.
@@ -102,7 +113,7 @@ func (s *sweepState) report(machine, coverage bool) error {
 	}
 	sort.Slice(seeds, func(i, j int) bool { return seeds[i] < seeds[j] })
 	if machine {
-		all := map[string]any{"seeds": s.done, "bad": s.bad, "seconds": time.Since(s.begun).Seconds(), "seeds_per_second": s.rate(), "stats": s.stats}
+		all := map[string]any{"protocol": s.of, "seeds": s.done, "bad": s.bad, "seconds": time.Since(s.begun).Seconds(), "seeds_per_second": s.rate(), "stats": s.stats}
 		if coverage {
 			all["missing"] = s.tried.Missing()
 		}
@@ -119,7 +130,7 @@ func (s *sweepState) report(machine, coverage bool) error {
 		}
 	}
 	for _, seed := range seeds {
-		fmt.Fprintf(os.Stderr, "bad: quorate sim --seed %d --trace\n", seed)
+		fmt.Fprintf(os.Stderr, "bad: quorate sim%s --seed %d --trace\n", s.option(), seed)
 	}
 	if len(seeds) > 0 {
 		return fmt.Errorf("%d of %d seeds break a promise", len(seeds), s.done)
