@@ -15,6 +15,7 @@ import (
 
 	"quorate/consensus"
 	"quorate/crypto"
+	"quorate/quorum"
 )
 
 // picture is the replica as it was at the last tick.
@@ -41,12 +42,14 @@ func (n *Node) publish() {
 
 // unready says why a replica is not ready: ready means in a view, within the
 // window, and reaching a quorum.
-func unready(s *consensus.Status, quorum int) []string {
+func unready(s *consensus.Status, need int) []string {
 	var why []string
 	if s.Rejoining {
 		why = append(why, "it lost its disk and rejoins")
 	}
-	if s.Changing {
+	if s.Changing && s.Protocol == quorum.Raft {
+		why = append(why, fmt.Sprintf("it knows no leader, term %d was the last", s.View))
+	} else if s.Changing {
 		why = append(why, fmt.Sprintf("it is between views, going for view %d", s.View))
 	}
 	if s.Fetching > 0 {
@@ -55,8 +58,8 @@ func unready(s *consensus.Status, quorum int) []string {
 	if s.Executed < s.Stable || s.High > s.Stable && s.Executed > s.High {
 		why = append(why, fmt.Sprintf("it executed up to %d, outside the window (%d, %d]", s.Executed, s.Stable, s.High))
 	}
-	if len(s.Heard) < quorum {
-		why = append(why, fmt.Sprintf("it hears from %d replicas, itself included, and needs %d", len(s.Heard), quorum))
+	if len(s.Heard) < need {
+		why = append(why, fmt.Sprintf("it hears from %d replicas, itself included, and needs %d", len(s.Heard), need))
 	}
 	return why
 }

@@ -98,7 +98,7 @@ func Start(config Config) (*Node, error) {
 // keep that clears up, also when listening fails.
 func (n *Node) start() error {
 	n.metrics = newMetrics()
-	n.reporter = newReporter(n.config.Log, n.metrics)
+	n.reporter = newReporter(n.config.Log, n.metrics, n.config.Genesis.Protocol)
 	engine, err := n.recover()
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ import (
 	"quorate/consensus"
 	"quorate/crypto"
 	"quorate/driver"
+	"quorate/quorum"
 	"quorate/storage"
 )
 
@@ -314,7 +315,7 @@ func TestJournalSharesSyncsAndStopsWhenTheLogFails(t *testing.T) {
 
 func TestReporterKeepsTheLogShort(t *testing.T) {
 	var text bytes.Buffer
-	r := newReporter(slog.New(slog.NewTextHandler(&text, nil)), newMetrics())
+	r := newReporter(slog.New(slog.NewTextHandler(&text, nil)), newMetrics(), quorum.PBFT)
 	now := time.Unix(1000, 0)
 	r.now = func() time.Time { return now }
 	r.report([]consensus.Note{{Kind: consensus.LeftView, View: 4, Reason: "impatient"}, {Kind: consensus.EnteredView, View: 4}})

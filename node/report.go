@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"quorate/consensus"
+	"quorate/quorum"
 )
 
 // reporter turns an engine's notes into log lines and counts: one INFO line for
@@ -17,6 +18,8 @@ type reporter struct {
 	log     *slog.Logger
 	metrics *metrics
 	now     func() time.Time
+	view    string // what the protocol calls it
+	lead    string // ... and who leads it
 
 	mu         sync.Mutex
 	checkpoint time.Time // when one was last logged
@@ -36,8 +39,12 @@ type warning struct {
 const reportEvery = time.Second
 
 // newReporter makes a reporter that has reported nothing yet.
-func newReporter(log *slog.Logger, m *metrics) *reporter {
-	return &reporter{log: log, metrics: m, now: time.Now, warned: make(map[consensus.NoteKind]*warning)}
+func newReporter(log *slog.Logger, m *metrics, protocol string) *reporter {
+	r := &reporter{log: log, metrics: m, now: time.Now, view: "view", warned: make(map[consensus.NoteKind]*warning)}
+	if protocol == quorum.Raft {
+		r.view, r.lead = "term", "leader"
+	}
+	return r
 }
 
 // report counts every note and logs those that are worth a line.
@@ -59,14 +66,14 @@ func (r *reporter) report(notes []consensus.Note) {
 func (r *reporter) line(n *consensus.Note) {
 	switch n.Kind {
 	case consensus.EnteredView:
-		r.log.Info("entered view", r.entered(n)...)
+		r.log.Info("entered "+r.view, r.entered(n)...)
 	case consensus.LeftView:
 		r.left = *n
 		r.debug(n)
 	case consensus.Stable:
 		r.stable(n)
 	case consensus.Restarted, consensus.Rejoining, consensus.Rejoined, consensus.Fetching, consensus.Fetched:
-		r.log.Info(string(n.Kind), attributes(n)...)
+		r.log.Info(string(n.Kind), r.attributes(n)...)
 	case consensus.Alarm, consensus.Diverged, consensus.EvidenceNote, consensus.BadPart:
 		r.warn(n)
 	default:
@@ -76,7 +83,12 @@ func (r *reporter) line(n *consensus.Note) {
 
 // entered are the fields of a view entered, without those that say nothing.
 func (r *reporter) entered(n *consensus.Note) []any {
-	a := []any{"view", n.View, "seq", n.Seq}
+	a := []any{r.view, n.View}
+	if r.lead != "" { // elected, and not known by the number of the view
+		a = append(a, r.lead, n.Replica)
+	} else {
+		a = append(a, "seq", n.Seq)
+	}
 	if r.left.Reason != "" {
 		a = append(a, "left_because", r.left.Reason)
 	}
@@ -109,7 +121,7 @@ func (r *reporter) warn(n *consensus.Note) {
 		w.skipped++
 		return
 	}
-	r.log.Warn(string(n.Kind), append(attributes(n), "not_shown", w.skipped)...)
+	r.log.Warn(string(n.Kind), append(r.attributes(n), "not_shown", w.skipped)...)
 	w.at, w.skipped = now, 0
 }
 
@@ -121,8 +133,8 @@ func (r *reporter) debug(n *consensus.Note) {
 }
 
 // attributes are the fields of a note that say something.
-func attributes(n *consensus.Note) []any {
-	a := []any{"view", n.View, "seq", n.Seq}
+func (r *reporter) attributes(n *consensus.Note) []any {
+	a := []any{r.view, n.View, "seq", n.Seq}
 	switch n.Kind {
 	case consensus.BadPart, consensus.EvidenceNote:
 		a = append(a, "about", n.Replica)

@@ -195,6 +195,19 @@ func TestTableAndScreen(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, plainTable.String())
 		}
 	}
+	var ofRaft bytes.Buffer
+	all[0].Protocol = "raft"
+	if err := WriteTable(&ofRaft, all, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"0 leader", "TERM", "INDEX"} {
+		if !strings.Contains(ofRaft.String(), want) {
+			t.Errorf("no %q in\n%s", want, ofRaft.String())
+		}
+	}
+	if line := plain(all[0]); !strings.Contains(line, "term 3, leader 0") {
+		t.Errorf("got %q", line)
+	}
 	var s screen
 	for range 2 {
 		if err := s.draw(&drawn, all); err != nil {

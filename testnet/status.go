@@ -19,6 +19,7 @@ import (
 // ReplicaStatus is what is known of one replica.
 type ReplicaStatus struct {
 	Replica   int
+	Protocol  string // of its cluster, also if it does not answer
 	PeerID    string
 	Address   string
 	Admin     string
@@ -47,7 +48,7 @@ func (c *Cluster) Statuses(ctx context.Context) []ReplicaStatus {
 // Status asks one replica. What goes wrong stands in Health.
 func (c *Cluster) Status(ctx context.Context, i int) ReplicaStatus {
 	p := c.Manifest.Replicas[i]
-	s := ReplicaStatus{Replica: i, Address: p.Address, Admin: p.Admin, Condition: Stopped, Health: "stopped", Byzantine: c.Behaviours(i)}
+	s := ReplicaStatus{Replica: i, Protocol: c.Founding.Genesis.Protocol, Address: p.Address, Admin: p.Admin, Condition: Stopped, Health: "stopped", Byzantine: c.Behaviours(i)}
 	if id, err := p2p.PeerID(c.Founding.Genesis.Replicas[i]); err == nil {
 		s.PeerID = id.String()
 	}

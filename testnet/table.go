@@ -30,7 +30,11 @@ func WriteTable(w io.Writer, all []ReplicaStatus, columns int) error {
 	}
 	traitors := slices.ContainsFunc(all, isTraitor)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	heading := []string{"REPLICA", "PEER ID", "ADDRESS", "VIEW", "SEQUENCE", "STATE ROOT", "HEALTH"}
+	words := Terms{}
+	if len(all) > 0 {
+		words = TermsOf(all[0].Protocol)
+	}
+	heading := []string{"REPLICA", "PEER ID", "ADDRESS", strings.ToUpper(words.View), strings.ToUpper(words.Place), "STATE ROOT", "HEALTH"}
 	if traitors {
 		heading = slices.Insert(heading, len(heading)-1, "TRAITOR")
 	}
@@ -65,7 +69,7 @@ func row(s ReplicaStatus) []string {
 			root = fmt.Sprintf("%s @ %d", r.Root.Short(), r.RootSeq)
 		}
 		if r.Primary == r.Replica && !r.Changing {
-			name += " primary"
+			name += " " + TermsOf(s.Protocol).Lead
 		}
 	}
 	return []string{name, s.PeerID, s.Address, view, seq, root, s.Health}
@@ -116,7 +120,12 @@ func plain(s ReplicaStatus) string {
 	if s.Report == nil {
 		return fmt.Sprintf("replica %d %s: %s", s.Replica, s.Address, s.Health)
 	}
-	return fmt.Sprintf("replica %d %s: view %d, primary %d: %s", s.Replica, s.Address, s.Report.View, s.Report.Primary, s.Health)
+	words := TermsOf(s.Protocol)
+	lead := fmt.Sprintf("%s %d", words.Lead, s.Report.Primary)
+	if s.Report.Changing {
+		lead = words.Between
+	}
+	return fmt.Sprintf("replica %d %s: %s %d, %s: %s", s.Replica, s.Address, words.View, s.Report.View, lead, s.Health)
 }
 
 // screen redraws lines in place.

@@ -17,6 +17,7 @@ import (
 	"quorate/client/session"
 	"quorate/consensus"
 	"quorate/quorum"
+	"quorate/testnet"
 )
 
 // statusCommand is quorate status.
@@ -59,11 +60,12 @@ func status(c *cli.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	why := explain(answers, system)
+	protocol := a.founding.Genesis.Protocol
+	why := explain(answers, system, protocol)
 	if machine {
 		err = printSnake(map[string]any{"replicas": answers, "progress": why})
 	} else {
-		err = printStatus(answers, why)
+		err = printStatus(answers, why, testnet.TermsOf(protocol))
 	}
 	for _, r := range answers {
 		if r.Status != nil {
@@ -96,9 +98,9 @@ func askAll(c *cli.Context, a *access, cl *client.Client) []answer {
 }
 
 // printStatus is the table, and below it what it means.
-func printStatus(answers []answer, why []string) error {
+func printStatus(answers []answer, why []string, words testnet.Terms) error {
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "REPLICA\tADDRESS\tROLE\tVIEW\tEXECUTED\tSTABLE\tPENDING\tSTATE ROOT\tHEARS")
+	fmt.Fprintf(t, "REPLICA\tADDRESS\tROLE\t%s\tEXECUTED\tSTABLE\tPENDING\tSTATE ROOT\tHEARS\n", strings.ToUpper(words.View))
 	for _, a := range answers {
 		s := a.Status
 		if s == nil {
@@ -109,7 +111,7 @@ func printStatus(answers []answer, why []string) error {
 		if s.RootSeq > 0 {
 			root = fmt.Sprintf("%s @ %d", s.Root.Short(), s.RootSeq)
 		}
-		fmt.Fprintf(t, "%d\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", a.Replica, a.Address, role(s), s.View, s.Applied, s.Stable, s.Pending, root, ids(s.Heard))
+		fmt.Fprintf(t, "%d\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", a.Replica, a.Address, role(s, words), s.View, s.Applied, s.Stable, s.Pending, root, ids(s.Heard))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -123,10 +125,10 @@ func printStatus(answers []answer, why []string) error {
 
 // role is the one thing about a replica that matters most at the moment. That
 // the primary is one that cannot lead is worth both words.
-func role(s *consensus.Status) string {
+func role(s *consensus.Status, words testnet.Terms) string {
 	lead := ""
-	if s.Primary == s.Replica {
-		lead = "primary, "
+	if s.Primary == s.Replica && !(s.Changing && words.Lead == "leader") {
+		lead = words.Lead + ", "
 	}
 	switch {
 	case s.Rejoining:
@@ -134,69 +136,11 @@ func role(s *consensus.Status) string {
 	case s.Fetching > 0:
 		return lead + "fetching state"
 	case s.Changing:
-		return "changing view"
+		return words.Between
 	case lead != "":
-		return "primary"
+		return words.Lead
 	}
-	return "backup"
-}
-
-// explain says in plain English who leads, and what is missing for progress.
-func explain(answers []answer, system quorum.System) []string {
-	lines := []string{leader(answers, system)}
-	if why := tooFew(answers, system); why != "" {
-		lines = append(lines, why)
-	}
-	waiting := false
-	for _, a := range answers {
-		if a.Status == nil {
-			continue
-		}
-		for _, l := range a.Status.Waiting {
-			waiting = true
-			lines = append(lines, fmt.Sprintf("Replica %d waits for %s.", a.Replica, lack(l)))
-		}
-	}
-	if !waiting && len(lines) == 1 {
-		lines = append(lines, "Nothing is waited for.")
-	}
-	return lines
-}
-
-// tooFew names those whose votes are missing, and why, if the rest are no
-// quorum. A rejoining replica does not vote, however alive it is; one between
-// views votes for the next view and for nothing else.
-func tooFew(answers []answer, system quorum.System) string {
-	var silent, rejoining, between []string
-	for _, a := range answers {
-		switch id := fmt.Sprint(a.Replica); {
-		case a.Status == nil:
-			silent = append(silent, id)
-		case a.Status.Rejoining:
-			rejoining = append(rejoining, id)
-		case a.Status.Changing:
-			between = append(between, id)
-		}
-	}
-	line, able := "No progress is possible", system.Size()-len(silent)-len(rejoining)
-	switch {
-	case able-len(between) >= system.Quorum():
-		return ""
-	case able >= system.Quorum():
-		line, able = "No progress until the next view begins", able-len(between)
-	default:
-		between = nil // they wait for the others, as all do
-	}
-	line += fmt.Sprintf(": %d of %d replicas take part, %d are needed", able, system.Size(), system.Quorum())
-	for _, group := range []struct {
-		name string
-		ids  []string
-	}{{"silent", silent}, {"rejoining", rejoining}, {"between views", between}} {
-		if len(group.ids) > 0 {
-			line += fmt.Sprintf("; %s: %s", group.name, strings.Join(group.ids, ", "))
-		}
-	}
-	return line + "."
+	return words.Follow
 }
 
 // withoutIdle leaves out what nobody waits for.
@@ -208,62 +152,6 @@ func withoutIdle(s *consensus.Status) {
 // asked for anything that would have to be proposed.
 func idle(s *consensus.Status, l consensus.Lack) bool {
 	return s.Pending == 0 && s.InFlight == 0 && !s.Changing && l.What == "PRE-PREPARE"
-}
-
-// leader names the view that a weak quorum is in, so that no single liar's
-// word is passed on as the cluster's.
-func leader(answers []answer, system quorum.System) string {
-	in := map[consensus.View]int{}
-	for _, a := range answers {
-		if a.Status != nil && !a.Status.Changing {
-			in[a.Status.View]++
-		}
-	}
-	best, found := consensus.View(0), false
-	for v, n := range in {
-		if n >= system.Weak() && (!found || v > best) {
-			best, found = v, true
-		}
-	}
-	if !found {
-		return "No view is known to be active."
-	}
-	primary := system.Primary(best)
-	return fmt.Sprintf("View %d, primary is replica %d%s.", best, primary, unfit(answers, primary))
-}
-
-// unfit says why the primary of a view cannot lead it, if so.
-func unfit(answers []answer, primary consensus.ReplicaID) string {
-	for _, a := range answers {
-		switch {
-		case a.Replica != int(primary):
-		case a.Status == nil:
-			return ", which does not answer"
-		case a.Status.Rejoining:
-			return ", which is rejoining and does not lead"
-		}
-	}
-	return ""
-}
-
-// lack says which certificate lacks whom.
-func lack(l consensus.Lack) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "the %s", l.What)
-	if l.Seq > 0 {
-		fmt.Fprintf(&b, " of sequence %d", l.Seq)
-	}
-	fmt.Fprintf(&b, " in view %d", l.View)
-	if l.Need > 0 {
-		fmt.Fprintf(&b, ": it has %d of %d", len(l.Have), l.Need)
-		if len(l.Have) > 0 {
-			fmt.Fprintf(&b, " (from %s)", ids(l.Have))
-		}
-	}
-	if len(l.Missing) > 0 {
-		fmt.Fprintf(&b, "; replica %s could supply it", strings.Join(strings.Fields(strings.ReplaceAll(ids(l.Missing), ",", " ")), " or "))
-	}
-	return b.String()
 }
 
 // ids lists replicas briefly.

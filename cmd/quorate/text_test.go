@@ -13,6 +13,7 @@ import (
 	"quorate/app/kv"
 	"quorate/consensus"
 	"quorate/quorum"
+	"quorate/testnet"
 )
 
 // TestTransactionText: what the lines mean.
@@ -77,7 +78,7 @@ func FuzzPlainText(f *testing.F) {
 
 // TestWhatIsMissing: the reasons for standing still, in plain English.
 func TestWhatIsMissing(t *testing.T) {
-	lackOf := func(l consensus.Lack) string { return lack(l) }
+	lackOf := func(l consensus.Lack) string { return lack(l, quorum.PBFT) }
 	got := lackOf(consensus.Lack{What: "prepared certificate", View: 2, Seq: 9, Have: []consensus.ReplicaID{0, 1}, Need: 3, Missing: []consensus.ReplicaID{2, 3}})
 	if want := "the prepared certificate of sequence 9 in view 2: it has 2 of 3 (from 0,1); replica 2 or 3 could supply it"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -100,7 +101,7 @@ func TestWhatIsMissing(t *testing.T) {
 		"one dead, one rejoining": {[]answer{rejoining(at(0, 0, false)), at(1, 0, false), at(2, 0, false), {Replica: 3}},
 			[]string{"View 0, primary is replica 0, which is rejoining and does not lead.", "No progress is possible: 2 of 4 replicas take part, 3 are needed; silent: 3; rejoining: 0."}},
 	} {
-		if got := explain(test.answers, system); !slices.Equal(got, test.want) {
+		if got := explain(test.answers, system, quorum.PBFT); !slices.Equal(got, test.want) {
 			t.Errorf("%s: got %q, want %q", name, got, test.want)
 		}
 	}
@@ -112,7 +113,45 @@ func TestRoles(t *testing.T) {
 		"primary": {}, "backup": {Primary: 1}, "primary, rejoining": {Rejoining: true}, "rejoining": {Rejoining: true, Primary: 1},
 		"changing view": {Changing: true}, "fetching state": {Fetching: 9, Primary: 1},
 	} {
-		if got := role(&s); got != want {
+		if got := role(&s, testnet.TermsOf(quorum.PBFT)); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// TestRaftInItsOwnWords: leaders and terms; whom the cluster follows is what its
+// members say in the highest term, not what a number gives.
+func TestRaftInItsOwnWords(t *testing.T) {
+	at := func(id int, term consensus.View, leader int, waiting ...consensus.Lack) answer {
+		s := &consensus.Status{Protocol: quorum.Raft, Replica: consensus.ReplicaID(id), View: term, Primary: consensus.ReplicaID(max(leader, 0)), Changing: leader < 0, Waiting: waiting}
+		return answer{Replica: id, Status: s}
+	}
+	rooted := func(a answer, root byte) answer { a.Status.RootSeq, a.Status.Root[0] = 64, root; return a }
+	votes := consensus.Lack{What: "votes for a leader", View: 4, Have: []consensus.ReplicaID{0}, Need: 2, Missing: []consensus.ReplicaID{1, 2}}
+	for name, test := range map[string]struct {
+		answers []answer
+		want    []string
+	}{
+		"well":                   {[]answer{at(0, 3, 1), at(1, 3, 1), at(2, 3, 1)}, []string{"Term 3, leader is replica 1.", "Nothing is waited for."}},
+		"just dead":              {[]answer{at(0, 3, 1), {Replica: 1}, at(2, 3, 1)}, []string{"Term 3, leader is replica 1, which does not answer.", "Nothing is waited for."}},
+		"an old leader, cut off": {[]answer{at(0, 2, 0), at(1, 3, 1), at(2, 3, 1)}, []string{"Term 3, leader is replica 1.", "Nothing is waited for."}},
+		"alone": {[]answer{at(0, 4, -1, votes), {Replica: 1}, {Replica: 2}},
+			[]string{"No leader is known: the highest term is 4.", "No progress is possible: 1 of 3 replicas take part, 2 are needed; silent: 1, 2.",
+				"Replica 0 waits for votes for a leader in term 4: it has 1 of 2 (from 0); replica 1 or 2 could supply it."}},
+		"election": {[]answer{at(0, 4, -1), {Replica: 1}, at(2, 4, -1)},
+			[]string{"No leader is known: the highest term is 4.", "No progress until a leader is elected: 0 of 3 replicas take part, 2 are needed; silent: 1; without a leader: 0, 2."}},
+		"a vote given twice": {[]answer{at(0, 4, 0), at(1, 4, 1), at(2, 4, 0)},
+			[]string{"Term 4 has more than one leader, replicas 0,1: a member gave its vote twice, because it lies or has lost its disk.", "Nothing is waited for."}},
+		"forked": {[]answer{rooted(at(0, 4, 0), 1), rooted(at(1, 4, 0), 2), at(2, 4, 0)},
+			[]string{"Term 4, leader is replica 0.", "THE STATES ARE NOT THE SAME: at index 64 replica 0 has root 01000000, replica 1 has 02000000; `quorate check` tells more."}},
+	} {
+		if got := explain(test.answers, quorum.Crash(3), quorum.Raft); !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+	}
+	words := testnet.TermsOf(quorum.Raft)
+	for want, s := range map[string]consensus.Status{"leader": {}, "follower": {Primary: 1}, "no leader": {Changing: true}, "fetching state": {Fetching: 9, Primary: 1}} {
+		if got := role(&s, words); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}

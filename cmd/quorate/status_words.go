@@ -1,0 +1,197 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"quorate/consensus"
+	"quorate/quorum"
+	"quorate/testnet"
+)
+
+// explain says in plain English who leads, and what is missing for progress, in
+// the words of the protocol.
+func explain(answers []answer, system quorum.System, protocol string) []string {
+	words, lead := testnet.TermsOf(protocol), primary
+	if protocol == quorum.Raft {
+		lead = elected
+	}
+	lines := append([]string{lead(answers, system)}, parted(answers, words)...)
+	calm := len(lines) == 1
+	if why := tooFew(answers, system, words); why != "" {
+		lines, calm = append(lines, why), false
+	}
+	for _, a := range answers {
+		if a.Status == nil {
+			continue
+		}
+		for _, l := range a.Status.Waiting {
+			lines, calm = append(lines, fmt.Sprintf("Replica %d waits for %s.", a.Replica, lack(l, protocol))), false
+		}
+	}
+	if calm {
+		lines = append(lines, "Nothing is waited for.")
+	}
+	return lines
+}
+
+// primary names the view of PBFT that a weak quorum is in, so that no single
+// liar's word is passed on as the cluster's.
+func primary(answers []answer, system quorum.System) string {
+	in := map[consensus.View]int{}
+	for _, a := range answers {
+		if a.Status != nil && !a.Status.Changing {
+			in[a.Status.View]++
+		}
+	}
+	best, found := consensus.View(0), false
+	for v, n := range in {
+		if n >= system.Weak() && (!found || v > best) {
+			best, found = v, true
+		}
+	}
+	if !found {
+		return "No view is known to be active."
+	}
+	id := system.Primary(best)
+	return fmt.Sprintf("View %d, primary is replica %d%s.", best, id, unfit(answers, id))
+}
+
+// unfit says why the primary of a view cannot lead it, if so.
+func unfit(answers []answer, primary consensus.ReplicaID) string {
+	for _, a := range answers {
+		switch {
+		case a.Replica != int(primary):
+		case a.Status == nil:
+			return ", which does not answer"
+		case a.Status.Rejoining:
+			return ", which is rejoining and does not lead"
+		}
+	}
+	return ""
+}
+
+// elected names the leader of Raft's highest term that anybody follows one in.
+// Members are believed there; that two of them name two leaders for one term is
+// what no honest members do.
+func elected(answers []answer, _ quorum.System) string {
+	var top, best consensus.View
+	var leaders quorum.Set
+	for _, a := range answers {
+		if a.Status == nil {
+			continue
+		}
+		top = max(top, a.Status.View)
+		if a.Status.Changing || a.Status.View < best {
+			continue
+		}
+		if a.Status.View > best {
+			best, leaders = a.Status.View, quorum.Set(0)
+		}
+		leaders.Add(a.Status.Primary)
+	}
+	switch leaders.Len() {
+	case 0:
+		return fmt.Sprintf("No leader is known: the highest term is %d.", top)
+	case 1:
+		id := leaders.Replicas()[0]
+		return fmt.Sprintf("Term %d, leader is replica %d%s.", best, id, deposed(answers, id, best))
+	}
+	return fmt.Sprintf("Term %d has more than one leader, replicas %s: a member gave its vote twice, because it lies or has lost its disk.", best, ids(leaders.Replicas()))
+}
+
+// deposed says what speaks against a leader that others name, if anything does.
+func deposed(answers []answer, leader consensus.ReplicaID, term consensus.View) string {
+	for _, a := range answers {
+		switch s := a.Status; {
+		case a.Replica != int(leader):
+		case s == nil:
+			return ", which does not answer"
+		case s.View != term || s.Changing || s.Primary != leader:
+			return ", which does not lead any more"
+		}
+	}
+	return ""
+}
+
+// parted compares the states at equal heights: two roots at one are a fork, or
+// the word of a liar.
+func parted(answers []answer, words testnet.Terms) []string {
+	var lines []string
+	for i, a := range answers {
+		for _, b := range answers[:i] {
+			if a.Status == nil || b.Status == nil || a.Status.RootSeq != b.Status.RootSeq || a.Status.Root == b.Status.Root {
+				continue
+			}
+			lines = append(lines, fmt.Sprintf("THE STATES ARE NOT THE SAME: at %s %d replica %d has root %s, replica %d has %s; `quorate check` tells more.",
+				words.Place, a.Status.RootSeq, b.Replica, b.Status.Root.Short(), a.Replica, a.Status.Root.Short()))
+			break
+		}
+	}
+	return lines
+}
+
+// tooFew names those whose votes are missing, and why, if the rest are no
+// quorum. A rejoining replica does not vote, however alive it is; one between
+// views votes for the next view and for nothing else.
+func tooFew(answers []answer, system quorum.System, words testnet.Terms) string {
+	var silent, rejoining, between []string
+	for _, a := range answers {
+		switch id := fmt.Sprint(a.Replica); {
+		case a.Status == nil:
+			silent = append(silent, id)
+		case a.Status.Rejoining:
+			rejoining = append(rejoining, id)
+		case a.Status.Changing:
+			between = append(between, id)
+		}
+	}
+	line, able := "No progress is possible", system.Size()-len(silent)-len(rejoining)
+	until, without := "No progress until the next view begins", "between views"
+	if words.Lead == "leader" {
+		until, without = "No progress until a leader is elected", "without a leader"
+	}
+	switch {
+	case able-len(between) >= system.Quorum():
+		return ""
+	case able >= system.Quorum():
+		line, able = until, able-len(between)
+	default:
+		between = nil // they wait for the others, as all do
+	}
+	line += fmt.Sprintf(": %d of %d replicas take part, %d are needed", able, system.Size(), system.Quorum())
+	for _, group := range []struct {
+		name string
+		ids  []string
+	}{{"silent", silent}, {"rejoining", rejoining}, {without, between}} {
+		if len(group.ids) > 0 {
+			line += fmt.Sprintf("; %s: %s", group.name, strings.Join(group.ids, ", "))
+		}
+	}
+	return line + "."
+}
+
+// lack says what lacks whom: in PBFT a certificate, in Raft votes for a leader
+// or acknowledgements.
+func lack(l consensus.Lack, protocol string) string {
+	words, article, seq := testnet.TermsOf(protocol), "the ", " of sequence %d"
+	if protocol == quorum.Raft {
+		article, seq = "", " at index %d"
+	}
+	var b strings.Builder
+	b.WriteString(article + l.What)
+	if l.Seq > 0 {
+		fmt.Fprintf(&b, seq, l.Seq)
+	}
+	fmt.Fprintf(&b, " in %s %d", words.View, l.View)
+	if l.Need > 0 {
+		fmt.Fprintf(&b, ": it has %d of %d", len(l.Have), l.Need)
+		if len(l.Have) > 0 {
+			fmt.Fprintf(&b, " (from %s)", ids(l.Have))
+		}
+	}
+	if len(l.Missing) > 0 {
+		fmt.Fprintf(&b, "; replica %s could supply it", strings.Join(strings.Fields(strings.ReplaceAll(ids(l.Missing), ",", " ")), " or "))
+	}
+	return b.String()
+}

@@ -1,0 +1,29 @@
+package node
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"quorate/consensus"
+	"quorate/quorum"
+)
+
+// TestRaftIsReportedInItsOwnWords: logs and health speak of terms and leaders.
+func TestRaftIsReportedInItsOwnWords(t *testing.T) {
+	var text bytes.Buffer
+	r := newReporter(slog.New(slog.NewTextHandler(&text, nil)), newMetrics(), quorum.Raft)
+	r.report([]consensus.Note{
+		{Kind: consensus.LeftView, View: 4, Reason: "unheard"}, {Kind: consensus.EnteredView, View: 5, Replica: 2}, {Kind: consensus.Alarm, View: 5, Text: "look"},
+	})
+	for _, want := range []string{`msg="entered term" term=5 leader=2 left_because=unheard`, "msg=alarm term=5"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, text.String())
+		}
+	}
+	s := consensus.Status{Protocol: quorum.Raft, View: 7, Changing: true, Heard: []consensus.ReplicaID{0, 1}}
+	if why := unready(&s, 2); len(why) != 1 || why[0] != "it knows no leader, term 7 was the last" {
+		t.Errorf("got %q", why)
+	}
+}
