@@ -175,7 +175,7 @@ func (w *World) watchFrame(kind StepKind, p packet) {
 // watchExecution tells the watcher that a replica executed a batch.
 func (w *World) watchExecution(r *replica, c consensus.Commit) {
 	if w.cfg.Watch != nil {
-		w.watch(Step{Kind: StepExecute, From: r.String(), To: r.String(), Text: describeJob(c), Seq: c.Seq, View: c.View})
+		w.watch(Step{Kind: StepExecute, From: r.String(), To: r.String(), Text: describeJob(c), Seq: c.Seq, View: c.View, Digest: c.Digest})
 	}
 }
 

@@ -133,9 +133,11 @@ func (c *checks) noted(r *replica, n *consensus.Note) {
 	c.world.history.mix(uint64(len(n.Kind))<<32 | uint64(n.Seq)<<8 | uint64(r.id))
 }
 
-// suspected hears what shows that somebody lied, which somebody must have done.
+// suspected hears what shows that somebody lied, which somebody must have done,
+// or forgotten: in crash mode a lost disk is a lie.
 func (c *checks) suspected(r *replica, n *consensus.Note) {
-	if lied := c.world.words.Lied; lied != nil && lied(n) && len(c.world.cfg.Traitors)+len(c.world.cfg.Twins) == 0 {
+	cfg := &c.world.cfg
+	if lied := c.world.words.Lied; lied != nil && lied(n) && len(cfg.Traitors)+len(cfg.Twins) == 0 && !cfg.forgets() {
 		c.world.violate("%v met with a lie, and nobody lies: %s", r, n)
 	}
 }

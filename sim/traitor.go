@@ -1,6 +1,9 @@
 package sim
 
-import "quorate/consensus"
+import (
+	"quorate/consensus"
+	"quorate/crypto"
+)
 
 // Traitor is a replica with behaviours of package byzantine, as its specs name
 // them. They change over time: an act holds from its moment on, until the next.
@@ -63,5 +66,6 @@ type Step struct {
 	Text     string // the frame or the event for people
 	Seq      consensus.Seq
 	View     consensus.View
+	Digest   crypto.Digest // of an execution: the batch's
 	Note     *consensus.Note
 }
