@@ -7,6 +7,7 @@ import (
 	"quorate/check"
 	"quorate/consensus"
 	"quorate/crypto"
+	"quorate/quorum"
 	"quorate/sim"
 )
 
@@ -15,31 +16,38 @@ const maxDecisive = 600
 
 // decisive picks the steps that show why a run ended as it did: those about one
 // slot, with the view changes, faults and executions between its first step and
-// the one that settled it.
-func decisive(steps []sim.Step, read Reader, traitors []sim.Traitor, o *Outcome) []sim.Step {
+// the one that settled it. It answers which slot that is.
+func decisive(steps []sim.Step, read Reader, spec *Spec, o *Outcome) ([]sim.Step, consensus.Seq) {
 	p := newPlot(steps, read)
-	for _, t := range traitors {
+	p.elects = spec.Protocol == quorum.Raft
+	for _, t := range spec.Traitors {
 		p.traitor[fmt.Sprintf("R%d", t.Replica)] = true
 	}
 	p.slot = p.focus(o)
+	p.mine = p.about()
+	if p.elects {
+		p.mine = p.aboutEntry()
+	}
 	p.scope(o)
 	var out []sim.Step
-	for i, s := range steps {
+	for i := range steps {
 		if len(out) == maxDecisive {
 			break
 		}
-		if p.wants(s, p.said[i]) {
-			out = append(out, s)
+		if p.wants(i) {
+			out = append(out, steps[i])
 		}
 	}
-	return out
+	return out, p.slot
 }
 
 // plot is a recorded run with what its frames say.
 type plot struct {
 	steps      []sim.Step
 	said       []Saying // of the step with the same index
+	elects     bool     // the protocol elects leaders: there is one slot for each of them, too
 	slot       consensus.Seq
+	mine       []bool // of the step with the same index: its frame is about the slot
 	begin, end consensus.Time
 	requests   map[crypto.Digest]bool // that were proposed for the slot
 	view       consensus.View         // the highest in which the slot was spoken of
@@ -72,12 +80,29 @@ func (p *plot) focus(o *Outcome) consensus.Seq {
 	if slot := p.disputed(); slot != 0 {
 		return slot
 	}
+	return p.usual()
+}
+
+// usual is a slot of a run without a dispute: the first one that needed another
+// view than the one before, or else the first one that is a client's.
+func (p *plot) usual() consensus.Seq {
+	var first consensus.Seq
+	var view consensus.View // of the first one
 	for _, s := range p.steps {
-		if s.Kind == sim.StepExecute && s.View > 0 {
-			return s.Seq // a view change was needed
+		if s.Kind != sim.StepExecute || s.Digest == consensus.NullDigest {
+			continue
+		}
+		if first == 0 {
+			first = s.Seq
+			if p.elects {
+				view = s.View
+			}
+		}
+		if s.View > view {
+			return s.Seq
 		}
 	}
-	return 1
+	return max(first, 1)
 }
 
 // lie is the slot whose result the first deceived client believed.
@@ -118,7 +143,7 @@ func (p *plot) disputed() consensus.Seq {
 			continue
 		}
 		at := claim{s.Kind, s.View, s.Seq}
-		if s.Kind == "REPLY" {
+		if s.Kind == KindReply {
 			at.view = 0 // a view in a reply is a hint
 			at.kind += string(s.Request[0][:])
 		}
@@ -137,7 +162,7 @@ func (p *plot) scope(o *Outcome) {
 	var executed, believed consensus.Time
 	executions := map[string]bool{}
 	for i, s := range p.steps {
-		if p.about(p.said[i]) {
+		if p.mine[i] {
 			first = min(first, s.At)
 			p.view = max(p.view, p.said[i].View)
 			for _, r := range p.said[i].Request {
@@ -155,6 +180,9 @@ func (p *plot) scope(o *Outcome) {
 	p.begin, p.end = 0, math.MaxInt64
 	if first == math.MaxInt64 {
 		p.view = math.MaxInt64 // nobody spoke of the slot: show what they did instead
+		if p.elects {
+			p.begin = p.lastDone()
+		}
 		return
 	}
 	p.begin = first
@@ -172,37 +200,58 @@ func (p *plot) scope(o *Outcome) {
 	}
 }
 
-// about reports whether a frame speaks of the slot.
-func (p *plot) about(s Saying) bool {
-	return s.Valued && s.Seq == p.slot && (s.Kind != "CHECKPOINT" || p.checkpoint)
+// lastDone is when somebody executed something for the last time.
+func (p *plot) lastDone() (at consensus.Time) {
+	for _, s := range p.steps {
+		if s.Kind == sim.StepExecute {
+			at = s.At
+		}
+	}
+	return at
 }
 
-// asks reports whether a frame is a request that was proposed for the slot.
+// about marks the frames that speak of the slot.
+func (p *plot) about() []bool {
+	mine := make([]bool, len(p.said))
+	for i, s := range p.said {
+		mine[i] = s.Valued && s.Seq == p.slot && (s.Kind != "CHECKPOINT" || p.checkpoint)
+	}
+	return mine
+}
+
+// asks reports whether a frame is a request that was proposed for the slot, or
+// was refused.
 func (p *plot) asks(s Saying) bool {
-	return s.Kind == "REQUEST" && (len(p.requests) == 0 || p.requests[s.Request[0]])
+	return (s.Kind == KindRequest || s.Kind == KindRefused) && (len(p.requests) == 0 || p.requests[s.Request[0]])
 }
 
 // underWay is how long after the end what was sent before may still arrive.
 const underWay = 20 * sim.Millisecond
 
 // wants reports whether a step belongs to the story.
-func (p *plot) wants(s sim.Step, said Saying) bool {
+func (p *plot) wants(i int) bool {
+	s, said := &p.steps[i], p.said[i]
 	switch s.Kind {
 	case sim.StepFault:
 		return s.At <= p.end && (s.At > 0 || !p.traitor[s.From])
-	case sim.StepExecute, sim.StepBelieve, sim.StepNote:
+	case sim.StepNote:
+		if s.Note.Kind == consensus.EnteredView || survived(s) {
+			return s.At >= p.begin && s.At <= p.end
+		}
+		return s.Seq == p.slot && s.At <= p.end
+	case sim.StepExecute, sim.StepBelieve:
 		return s.Seq == p.slot && s.At <= p.end
 	case sim.StepSend, sim.StepDeliver:
 		if s.At < p.begin || s.At > p.end && (s.Kind == sim.StepSend || s.At > p.end+underWay) {
 			return false
 		}
-		switch said.Kind {
-		case "VIEW-CHANGE", "NEW-VIEW":
+		switch {
+		case said.Kind == "VIEW-CHANGE" || said.Kind == "NEW-VIEW" || elections[said.Kind]:
 			return said.View <= p.view
-		case "REQUEST":
+		case said.Kind == KindRequest || said.Kind == KindRefused:
 			return p.asks(said)
 		}
-		return p.about(said)
+		return p.mine[i]
 	}
 	return false
 }

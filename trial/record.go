@@ -1,8 +1,12 @@
 package trial
 
 import (
+	"fmt"
+
 	"quorate/consensus"
 	"quorate/pbft/message"
+	"quorate/quorum"
+	"quorate/raft"
 	"quorate/sim"
 )
 
@@ -13,6 +17,7 @@ import (
 type recorder struct {
 	steps []sim.Step
 	seen  map[saidOnce]int // how often a frame went from one end to another
+	tells map[byte]bool    // the kinds of frames that it keeps
 }
 
 // saidOnce tells a frame from its repetitions.
@@ -25,23 +30,28 @@ type saidOnce struct {
 // maxRecorded bounds the steps kept during a run, some of which are decisive.
 const maxRecorded = 1 << 16
 
-// telling are the kinds of frames that decide something. All else (STATUS,
-// FETCH and what answers it) repeats what these have said.
-var telling = map[byte]bool{
-	consensus.KindRequest: true, consensus.KindReply: true,
-	byte(message.PrePrepareKind): true, byte(message.PrepareKind): true, byte(message.CommitKind): true,
-	byte(message.CheckpointKind): true, byte(message.ViewChangeKind): true, byte(message.NewViewKind): true,
+// telling are the kinds of frames that decide something, by protocol. All else
+// (STATUS, FETCH and what answers it) repeats what these have said.
+var telling = map[string]map[byte]bool{
+	quorum.PBFT: {
+		consensus.KindRequest: true, consensus.KindReply: true, consensus.KindRefusal: true,
+		byte(message.PrePrepareKind): true, byte(message.PrepareKind): true, byte(message.CommitKind): true,
+		byte(message.CheckpointKind): true, byte(message.ViewChangeKind): true, byte(message.NewViewKind): true,
+	},
+	quorum.Raft: {consensus.KindRequest: true, consensus.KindReply: true, consensus.KindRefusal: true, raft.MessageKind: true},
 }
 
-func newRecorder() *recorder { return &recorder{seen: map[saidOnce]int{}} }
+func newRecorder(protocol string) *recorder {
+	return &recorder{seen: map[saidOnce]int{}, tells: telling[protocol]}
+}
 
 // watch takes one step. Repetitions of a frame over the same link add nothing.
 func (r *recorder) watch(s sim.Step) {
-	if len(r.steps) >= maxRecorded || s.Kind == sim.StepNote && (s.Note == nil || s.Note.Kind != consensus.Committed) {
+	if len(r.steps) >= maxRecorded || s.Kind == sim.StepNote && !notable(&s) {
 		return
 	}
 	if s.Kind == sim.StepSend || s.Kind == sim.StepDeliver {
-		if len(s.Frame) == 0 || !telling[s.Frame[0]] {
+		if len(s.Frame) == 0 || !r.tells[s.Frame[0]] {
 			return
 		}
 		key := saidOnce{s.Kind, s.From, s.To, string(s.Frame)}
@@ -50,4 +60,20 @@ func (r *recorder) watch(s sim.Step) {
 		}
 	}
 	r.steps = append(r.steps, s)
+}
+
+// notable are certificates, elections won, and what a replica survived.
+func notable(s *sim.Step) bool {
+	switch {
+	case s.Note == nil:
+		return false
+	case s.Note.Kind == consensus.EnteredView:
+		return s.From == fmt.Sprintf("R%d", s.Note.Replica)
+	}
+	return s.Note.Kind == consensus.Committed || survived(s)
+}
+
+// survived reports whether a replica dropped what would have ended its process.
+func survived(s *sim.Step) bool {
+	return s.Note != nil && s.Note.Kind == consensus.Ignored && s.Note.Reason == raft.ReasonPanic
 }

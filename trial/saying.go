@@ -23,8 +23,28 @@ type Saying struct {
 	Slots   []consensus.Seq // with Seq 0: the slots that it speaks of
 	Values  []crypto.Digest // ... and what it says of each
 	Signers []consensus.ReplicaID
-	Text    string // more, for people: what a VIEW-CHANGE proves, say
+	Decided consensus.Seq // up to where its sender says that all is decided
+	Stored  consensus.Seq // up to where its sender says that it has what was appended
+	Text    string        // more, for people: what a VIEW-CHANGE proves, say
 }
+
+// At is the saying as one about slot n, if it speaks of that among several.
+func (s Saying) At(n consensus.Seq) Saying {
+	for i, slot := range s.Slots {
+		if s.Seq == 0 && slot == n && s.Kind == KindAppend {
+			s.Seq, s.Value, s.Valued = n, s.Values[i], true
+		}
+	}
+	return s
+}
+
+// Kinds of sayings that every protocol has, and the one in which Raft proposes.
+const (
+	KindRequest = "REQUEST"
+	KindReply   = "REPLY"
+	KindRefused = "REFUSED"
+	KindAppend  = "MsgApp"
+)
 
 // maxSaid bounds the slots that a saying lists.
 const maxSaid = 16
@@ -36,14 +56,39 @@ type Reader func(frame []byte) (Saying, bool)
 // NewReader makes the reader of a genesis' protocol. Callers: this package,
 // and whoever draws steps.
 func NewReader(g consensus.Genesis) (Reader, error) {
-	if g.Protocol != quorum.PBFT {
-		return nil, fmt.Errorf("%w: no reader for frames of protocol %q", ErrSpec, g.Protocol)
+	switch g.Protocol {
+	case quorum.PBFT:
+		rules, err := message.NewRules(g)
+		if err != nil {
+			return nil, fmt.Errorf("reader of frames: %w", err)
+		}
+		return func(frame []byte) (Saying, bool) { return readPBFT(rules, frame) }, nil
+	case quorum.Raft:
+		return readRaft, nil
 	}
-	rules, err := message.NewRules(g)
+	return nil, fmt.Errorf("%w: no reader for frames of protocol %q", ErrSpec, g.Protocol)
+}
+
+// readAnswer reads what replicas of every protocol say to clients.
+func readAnswer(frame []byte) (Saying, bool) {
+	if frame[0] == consensus.KindRefusal {
+		r, err := consensus.DecodeRefusal(frame)
+		if err != nil {
+			return Saying{}, false
+		}
+		return Saying{Kind: KindRefused, View: r.View, Request: []crypto.Digest{r.Request}, Text: r.Code.String()}, true
+	}
+	r, err := consensus.DecodeReply(frame)
 	if err != nil {
-		return nil, fmt.Errorf("reader of frames: %w", err)
+		return Saying{}, false
 	}
-	return func(frame []byte) (Saying, bool) { return readPBFT(rules, frame) }, nil
+	value := crypto.Hash(consensus.AppendResults(nil, r.Results))
+	return Saying{Kind: KindReply, View: r.View, Seq: r.Seq, Value: value, Valued: true, Signer: r.Replica, Request: []crypto.Digest{r.Request}}, true
+}
+
+// asking is what a client's request says.
+func asking(r *consensus.Request) Saying {
+	return Saying{Kind: KindRequest, Request: []crypto.Digest{r.Digest}, Text: fmt.Sprintf("#%d", r.Sequence.Counter)}
 }
 
 // readPBFT reads a client's frame, or one of PBFT's; it verifies nothing.
@@ -51,13 +96,8 @@ func readPBFT(rules *message.Rules, frame []byte) (Saying, bool) {
 	if len(frame) == 0 {
 		return Saying{}, false
 	}
-	if frame[0] == consensus.KindReply {
-		r, err := consensus.DecodeReply(frame)
-		if err != nil {
-			return Saying{}, false
-		}
-		value := crypto.Hash(consensus.AppendResults(nil, r.Results))
-		return Saying{Kind: "REPLY", View: r.View, Seq: r.Seq, Value: value, Valued: true, Signer: r.Replica, Request: []crypto.Digest{r.Request}}, true
+	if frame[0] == consensus.KindReply || frame[0] == consensus.KindRefusal {
+		return readAnswer(frame)
 	}
 	m, err := rules.Decode(frame)
 	if err != nil {
@@ -65,7 +105,7 @@ func readPBFT(rules *message.Rules, frame []byte) (Saying, bool) {
 	}
 	switch m := m.(type) {
 	case *consensus.Request:
-		return Saying{Kind: "REQUEST", Request: []crypto.Digest{m.Digest}, Text: fmt.Sprintf("#%d", m.Sequence.Counter)}, true
+		return asking(m), true
 	case *message.Vote:
 		return vote(m), true
 	case *message.PrePrepare:

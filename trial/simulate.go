@@ -57,7 +57,7 @@ func Simulate(s Spec) (Outcome, error) {
 		return Outcome{}, err
 	}
 	s.fill()
-	recorded := newRecorder()
+	recorded := newRecorder(s.Protocol)
 	c := s.config()
 	c.Watch = recorded.watch
 	w, err := s.world(c)
@@ -69,7 +69,7 @@ func Simulate(s Spec) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	o.Steps = decisive(recorded.steps, read, s.Traitors, &o)
+	o.Steps, o.Slot = decisive(recorded.steps, read, &s, &o)
 	return o, nil
 }
 
@@ -79,11 +79,30 @@ func (s *Spec) world(c sim.Config) (*sim.World, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSpec, err)
 	}
+	subject.Build = s.forward(subject.Build)
 	w, err := sim.New(c, subject)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSpec, err)
 	}
 	return w, nil
+}
+
+// backward is how many times longer the others wait, where somebody is to be
+// elected first.
+const backward = 3
+
+// forward lets those campaign first whom the spec names. Where views decide who
+// leads, nobody needs to.
+func (s *Spec) forward(build func(sim.Seat) (consensus.Protocol, error)) func(sim.Seat) (consensus.Protocol, error) {
+	if s.Protocol != quorum.Raft || len(s.Forward) == 0 {
+		return build
+	}
+	return func(seat sim.Seat) (consensus.Protocol, error) {
+		if !slices.Contains(s.Forward, seat.Replica) {
+			seat.Timing.Patience *= backward
+		}
+		return build(seat)
+	}
 }
 
 // system is the fault arithmetic of a spec that was checked, before anything is
@@ -134,6 +153,9 @@ func (s *Spec) config() sim.Config {
 	// Nobody is taken away but by the spec itself.
 	c.Trust = sim.Trust{Replies: s.system().Replies(), Quorum: s.Quorum, Assumed: s.Assumed}
 	c.Workload.Clients, c.Workload.Invoked = s.Clients, s.Invoked
+	if s.Think > 0 {
+		c.Workload.Think = s.Think
+	}
 	for _, f := range s.Faults {
 		c.Timing.Storm = max(c.Timing.Storm, f.At+f.Lasts)
 	}

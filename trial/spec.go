@@ -23,11 +23,13 @@ type Spec struct {
 	Quorum   int // 0 = the right one; another is for showing what then happens
 	Assumed  int // faults that the cluster claims to tolerate; 0 = what the bound allows
 	Traitors []sim.Traitor
-	Gang     bool        // the traitors share their keys and a plan
-	Faults   []sim.Fault // at fixed moments
-	Villains []string    // misbehaving clients, one spec each
-	Clients  int         // honest clients; 0 = 2
-	Invoked  int         // operations of each; 0 = 40
+	Gang     bool                  // the traitors share their keys and a plan
+	Faults   []sim.Fault           // at fixed moments
+	Villains []string              // misbehaving clients, one spec each
+	Clients  int                   // honest clients; 0 = 2
+	Invoked  int                   // operations of each; 0 = 40
+	Think    consensus.Time        // between two operations of a client, about; 0 = 20 ms
+	Forward  []consensus.ReplicaID // of a protocol that elects: who campaigns first, for all others wait three times as long
 	Seed     uint64
 	Rough    bool           // the seed draws network, disks and timing too; else they are quick and quiet
 	RealKeys bool           // Ed25519 in the simulator too, so that evidence holds outside of it
@@ -44,6 +46,7 @@ type Outcome struct {
 	Lies     int            // steps, replies and frames in which a traitor or a villain lied; -1 in a real run, where nobody counts them
 	Views    consensus.View // the highest that an honest replica was in
 	Steps    []sim.Step     // of a simulated run: bounded, the decisive ones
+	Slot     consensus.Seq  // what most of these are about
 	Elapsed  consensus.Time // virtual or real
 	Genesis  consensus.Genesis
 	Statuses []consensus.Status // at the end, of the replicas that answered
