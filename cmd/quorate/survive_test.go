@@ -14,6 +14,7 @@ import (
 
 	"quorate/client"
 	"quorate/consensus"
+	"quorate/quorum"
 	"quorate/testnet"
 )
 
@@ -113,33 +114,51 @@ func settle(t *testing.T, c *testnet.Cluster) []testnet.ReplicaStatus {
 	return all
 }
 
-// importThroughCrash imports a tree while the primary is killed once it has
-// executed some of it, and restarted later; then exports it and compares.
+// leaderOf is the primary, or the leader, and its view or term.
+func leaderOf(t *testing.T, c *testnet.Cluster) (id int, view consensus.View) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		for _, s := range c.Statuses(t.Context()) {
+			if r := s.Report; r != nil && r.Primary == r.Replica && !r.Changing {
+				return s.Replica, r.View
+			}
+		}
+		if time.Now().After(end) {
+			t.Fatal("nobody leads")
+		}
+	}
+}
+
+// importThroughCrash imports a tree while the primary, or the leader, is killed
+// once it has executed some of it, and restarted later; then exports it and
+// compares.
 func importThroughCrash(t *testing.T, c *testnet.Cluster, tree string, killAt consensus.Seq, parallel string) {
+	lead, view := leaderOf(t, c)
+	other := (lead + 1) % c.Size()
 	imported := make(chan error, 1)
 	go func() {
 		out, err := quorateCommand(t, "kv", "import", "--dir", c.Dir, "--prefix", "src/", "--parallel", parallel, tree)
 		t.Log(strings.TrimSpace(out))
 		imported <- err
 	}()
-	awaitApplied(t, c, 0, killAt)
-	must(t, c.Kill(0))
+	awaitApplied(t, c, lead, killAt)
+	must(t, c.Kill(lead))
 	select {
 	case err := <-imported:
 		t.Fatalf("the import was over before the primary was killed: %v", err)
 	default:
 	}
 	// What the others executed after it is gone, they executed in another view.
-	reached := c.Status(t.Context(), 1).Report
+	reached := c.Status(t.Context(), other).Report
 	if reached == nil {
-		t.Fatal("replica 1 does not answer")
+		t.Fatalf("replica %d does not answer", other)
 	}
-	awaitApplied(t, c, 1, reached.Applied+4)
-	must(t, c.Restart(0))
+	awaitApplied(t, c, other, reached.Applied+4)
+	must(t, c.Restart(lead))
 	must(t, <-imported)
 	all := settle(t, c)
-	if all[0].Report.View == 0 {
-		t.Fatal("the view did not change: the primary's death was no hindrance, or came too late")
+	if all[0].Report.View <= view {
+		t.Fatalf("still in view %d: the death of replica %d was no hindrance, or came too late", view, lead)
 	}
 	out := filepath.Join(t.TempDir(), "out")
 	text, err := quorateCommand(t, "kv", "export", "--dir", c.Dir, "--prefix", "src/", out)
@@ -159,22 +178,37 @@ func goSource(t *testing.T) string {
 	return filepath.Join(strings.TrimSpace(string(root)), "src")
 }
 
+// ofEach runs a test for a cluster of each protocol.
+func ofEach(t *testing.T, test func(t *testing.T, protocol string)) {
+	for _, protocol := range quorum.Protocols() {
+		t.Run(protocol, func(t *testing.T) { test(t, protocol) })
+	}
+}
+
 // TestImportThroughCrash: real input, a real crash of the primary, nothing lost.
 func TestImportThroughCrash(t *testing.T) {
 	t.Parallel()
-	tree := filepath.Join(goSource(t), "net")
-	if testing.Short() {
-		tree = filepath.Join(tree, "http")
-	}
-	c := startCluster(t, quick(testnet.Options{}))
-	importThroughCrash(t, c, tree, 12, "4")
+	ofEach(t, func(t *testing.T, protocol string) {
+		t.Parallel()
+		tree := filepath.Join(goSource(t), "net")
+		if testing.Short() {
+			tree = filepath.Join(tree, "http")
+		}
+		c := startCluster(t, quick(testnet.Options{Protocol: protocol}))
+		importThroughCrash(t, c, tree, 12, "4")
+	})
 }
 
 // TestPowerLossOfAll: all replicas are killed at once under load; after the
 // restart every write that was acknowledged is there.
 func TestPowerLossOfAll(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, quick(testnet.Options{}))
+	ofEach(t, powerLossOfAll)
+}
+
+func powerLossOfAll(t *testing.T, protocol string) {
+	t.Parallel()
+	c := startCluster(t, quick(testnet.Options{Protocol: protocol}))
 	acknowledged := writeUntilDeath(t, c, 300)
 	must(t, up(t, c))
 	store, done := connect(t, c, c.ClientKey())
