@@ -26,6 +26,7 @@ type call struct {
 	began    consensus.Time
 	ended    consensus.Time
 	returned bool
+	declined bool
 	seq      consensus.Seq
 	result   consensus.Result
 }
@@ -105,6 +106,17 @@ func (j *Judge) untold(c *call) bool {
 	}
 	_, known := j.agreement.batches[c.seq]
 	return !known && c.ended > j.until
+}
+
+// denied finds the first call that was executed against what its caller was
+// told.
+func (j *Judge) denied() *call {
+	for _, c := range j.beliefs.order {
+		if c.declined && len(j.ledger.of(c.client, c.op).places) > 0 {
+			return c
+		}
+	}
+	return nil
 }
 
 // missing finds the first believed result of a height that no honest replica

@@ -93,6 +93,14 @@ func (j *Judge) Returned(at consensus.Time, id CallID, n consensus.Seq, result c
 	j.returned(at, id, n, result)
 }
 
+// Declined hears that a caller was told that its call was not executed and will
+// not be.
+func (j *Judge) Declined(id CallID) {
+	if c := j.beliefs.calls[id]; c != nil {
+		c.declined = true
+	}
+}
+
 // Noted hears of the facts that engines report.
 func (j *Judge) Noted(at consensus.Time, r consensus.ReplicaID, n *consensus.Note) {
 	if !j.honest(r) {

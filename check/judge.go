@@ -20,6 +20,7 @@ const (
 	Validity      Kind = "validity"      // something was executed that no client signed
 	Twice         Kind = "twice"         // an operation was executed at two places
 	Lost          Kind = "lost"          // a believed result did not stay
+	Denied        Kind = "denied"        // executed, although its client was told that it was not and will not be
 	Nonlinear     Kind = "nonlinear"     // the history of a key has no linearization
 	Contradiction Kind = "contradiction" // an honest replica contradicted itself
 	Framed        Kind = "framed"        // evidence against an honest replica, or a blame of one

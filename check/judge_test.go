@@ -158,6 +158,11 @@ func TestJudges(t *testing.T) {
 		}, []Kind{Divergence}},
 
 		{"believed and kept", nil, func(r *run) { r.believed(1, 1, 2, 1, putA, revision(1)); r.Present(9, 0, 1) }, nil},
+		{"executed and denied", nil, func(r *run) { r.believed(1, 1, 2, 1, putA, revision(1)); r.Declined(CallID{Number: 1}) }, []Kind{Denied}},
+		{"declined and not executed", nil, func(r *run) {
+			r.Invoked(1, CallID{Number: 1}, r.clients[0].Public(), putA)
+			r.Declined(CallID{Number: 1})
+		}, nil},
 		{"believed and lost", nil, func(r *run) { r.believed(1, 1, 2, 1, putA, revision(1)); r.Present(9, 0, 0) }, []Kind{Lost}},
 		{"believed at a height that nobody executed", nil, func(r *run) {
 			q := r.asked(get)

@@ -18,6 +18,9 @@ func (j *Judge) Verdict(at consensus.Time) Verdict {
 	if c := j.missing(); c != nil {
 		j.violate(at, Lost, "client %d believes of call %d a result of height %d, which nobody executed", c.id.Client, c.id.Number, c.seq)
 	}
+	if c := j.denied(); c != nil {
+		j.violate(at, Denied, "client %d was told that call %d was not executed, and it was", c.id.Client, c.id.Number)
+	}
 	v := Verdict{Linearizable: j.linearizable(at)}
 	if j.investigated() {
 		j.accountable(at, &v)

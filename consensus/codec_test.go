@@ -157,7 +157,7 @@ func TestReplyRoundTrip(t *testing.T) {
 }
 
 func TestRefusalRoundTrip(t *testing.T) {
-	for code := RefusedMalformed; code <= RefusedRole; code++ {
+	for code := RefusedMalformed; code <= RefusedUndecided; code++ {
 		r := &Refusal{Request: crypto.Digest{1}, Sequence: Sequence{Epoch: 2, Counter: 3}, Code: code, View: 4, Primary: 5}
 		got, err := DecodeRefusal(r.Encode())
 		if err != nil || *got != *r {
@@ -167,7 +167,7 @@ func TestRefusalRoundTrip(t *testing.T) {
 			t.Errorf("code %d has no text", code)
 		}
 	}
-	for _, code := range []RefusalCode{0, RefusedRole + 1, 255} {
+	for _, code := range []RefusalCode{0, RefusedUndecided + 1, 255} {
 		r := &Refusal{Code: code}
 		if _, err := DecodeRefusal(r.Encode()); !errors.Is(err, ErrMalformed) {
 			t.Errorf("code %d: %v", code, err)

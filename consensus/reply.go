@@ -129,16 +129,23 @@ const (
 	RefusedTooManySessions RefusalCode = 8  // the number of sessions is at its limit
 	RefusedBusy            RefusalCode = 9  // pools are full
 	RefusedRole            RefusalCode = 10 // final: the client's role does not permit it
+	RefusedNoLeader        RefusalCode = 11 // crash mode: nobody leads, for want of a majority; the request was not taken
+	RefusedUndecided       RefusalCode = 12 // ... but it had been taken before, and may yet be executed
 )
 
 // Final reports whether trying again with the same request is useless.
 func (c RefusalCode) Final() bool {
-	return c != RefusedBusy && c != RefusedAhead && c != RefusedTooManySessions
+	switch c {
+	case RefusedBusy, RefusedAhead, RefusedTooManySessions, RefusedNoLeader, RefusedUndecided:
+		return false
+	}
+	return true
 }
 
 var refusalTexts = [...]string{
 	"unknown refusal", "malformed request", "bad signature", "unknown client", "too large", "stale sequence",
 	"sequence ahead of the window", "session expired", "too many sessions", "busy", "not permitted for this role",
+	"no leader: no majority of the members is within reach", "not decided: no majority of the members is within reach",
 }
 
 // String is the fixed text of the code.

@@ -23,7 +23,6 @@ type replica struct {
 	log         slotLog
 	exec        execution
 	requests    *pending.Pool
-	retold      map[crypto.Digest]int // executed requests, and the tick of their last answer
 	checkpoints *checkpoint.Tracker
 	views       *viewchange.Changer
 	peers       []peer // by id
@@ -91,7 +90,6 @@ func newReplica(p *Protocol) *replica {
 	r := &replica{
 		cfg: &p.cfg, rules: p.rules, id: p.cfg.Self,
 		requests:    pending.New(n, p.cfg.PendingCount, p.cfg.PendingBytes),
-		retold:      map[crypto.Digest]int{},
 		checkpoints: checkpoint.New(p.rules, p.cfg.Self),
 		views:       viewchange.New(p.rules, p.cfg.Self, p.cfg.Signer),
 		peers:       make([]peer, n),

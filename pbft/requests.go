@@ -10,50 +10,24 @@ import (
 // room, else pending until it is executed. Nothing invalid comes here.
 func (r *replica) onSubmit(e consensus.Submit) {
 	q := e.Request
-	switch r.requests.Standing(q) {
-	case pending.Done:
+	p, fate, code := r.requests.Admit(q, e.Via, r.tick)
+	switch fate {
+	case pending.Executed:
 		r.answer(q)
-		return
-	case pending.Beyond:
-		r.refuse(e.Via, q, consensus.RefusedAhead)
-		return
-	}
-	if p := r.requests.Find(pending.KeyOf(q)); p != nil {
-		if p.Request.Digest != q.Digest {
-			// One client, two requests under one sequence. The first stays;
-			// whichever is ordered is executed, the other is stale then.
-			r.refuse(e.Via, q, consensus.RefusedStale)
+	case pending.Refused:
+		r.refuse(e.Via, q, code)
+	case pending.Waits:
+		if e.Via.Kind == consensus.PeerClient && !r.isPrimary() {
+			r.forward(p)
 		}
-		return
-	}
-	lane := r.requests.LaneOf(e.Via)
-	if r.requests.Full(lane, q) {
-		r.refuse(e.Via, q, consensus.RefusedBusy)
-		return
-	}
-	p := r.requests.Add(q, lane, r.tick)
-	if e.Via.Kind == consensus.PeerClient && !r.isPrimary() {
-		r.forward(p)
 	}
 }
 
-// maxAnswered bounds the requests that a replica remembers to have answered
-// again.
-const maxAnswered = 4096
-
-// answer lets the host answer an old request from its session: once in a
-// while, however often and by whomever it is handed in. Each view change makes
-// every backup tell again what it waits for, and answers stand in the one queue
-// in which batches wait to be executed.
+// answer lets the host answer an old request from its session, once in a while.
 func (r *replica) answer(q *consensus.Request) {
-	if at, known := r.retold[q.Digest]; known && r.tick-at < r.cfg.StatusEvery {
-		return
+	if r.requests.Retell(q, r.tick, r.cfg.StatusEvery) {
+		r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: q})
 	}
-	if len(r.retold) >= maxAnswered {
-		clear(r.retold)
-	}
-	r.retold[q.Digest] = r.tick
-	r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: q})
 }
 
 func (r *replica) refuse(via consensus.Peer, q *consensus.Request, code consensus.RefusalCode) {

@@ -22,6 +22,7 @@ type Pool struct {
 	maxCount int      // per lane
 	maxBytes int      // per lane
 	recent   recent
+	retold   map[crypto.Digest]int // executed requests, and the tick of their last answer
 }
 
 // Entry is one request that waits. Callers keep their clocks in it, in ticks.

@@ -15,6 +15,7 @@ type clock struct {
 	tick      int // of this life
 	countdown int // ticks until this replica campaigns
 	lease     int // ... until it forgets its leader
+	orphaned  int // ticks for which there has been no leader
 }
 
 // rest begins the countdown anew: a leader was heard, a vote was given, or a
@@ -31,6 +32,10 @@ func (r *replica) rest() {
 func (r *replica) onTick() {
 	r.clock.tick++
 	r.tickRestore()
+	r.clock.orphaned++
+	if r.node.BasicStatus().Lead != raft.None {
+		r.clock.orphaned = 0
+	}
 	if r.leading() {
 		r.node.Tick()
 		r.tickSnapshots()

@@ -7,30 +7,38 @@ import (
 
 // onSubmit admits an authentic request of a permitted client (PROTOCOL §3):
 // answered from the session if it was executed, refused with a reason if there
-// is no room, else pending until it is executed.
+// is no room, else pending until it is executed. Who has been without a leader
+// for long takes nothing more from clients: they are to hear that there is no
+// majority, and that what they ask was not begun.
 func (r *replica) onSubmit(e consensus.Submit) {
 	q := e.Request
-	switch r.requests.Standing(q) {
-	case pending.Done:
-		r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: q})
-		return
-	case pending.Beyond:
-		r.refuse(e.Via, q, consensus.RefusedAhead)
+	if r.adrift() && e.Via.Kind == consensus.PeerClient && r.requests.Standing(q) == pending.Fresh && r.requests.Find(pending.KeyOf(q)) == nil {
+		r.refuse(e.Via, q, consensus.RefusedNoLeader)
 		return
 	}
-	if p := r.requests.Find(pending.KeyOf(q)); p != nil {
-		if p.Request.Digest != q.Digest {
-			r.refuse(e.Via, q, consensus.RefusedStale)
+	p, fate, code := r.requests.Admit(q, e.Via, r.clock.tick)
+	switch fate {
+	case pending.Executed:
+		if r.requests.Retell(q, r.clock.tick, r.again()) {
+			r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: q})
 		}
-		return
+	case pending.Refused:
+		r.refuse(e.Via, q, code)
+	case pending.Waited:
+		if r.adrift() {
+			r.refuse(e.Via, q, consensus.RefusedUndecided)
+		}
+	case pending.Waits:
+		r.forward(p)
 	}
-	lane := r.requests.LaneOf(e.Via)
-	if r.requests.Full(lane, q) {
-		r.refuse(e.Via, q, consensus.RefusedBusy)
-		return
-	}
-	r.forward(r.requests.Add(q, lane, r.clock.tick))
 }
+
+// adrift reports whether nobody has led for so long that a majority should have
+// found somebody.
+func (r *replica) adrift() bool { return r.clock.orphaned >= r.cfg.Election }
+
+// again is how often, in ticks, what waits is told again.
+func (r *replica) again() int { return max(1, r.cfg.Election/2) }
 
 func (r *replica) refuse(via consensus.Peer, q *consensus.Request, code consensus.RefusalCode) {
 	if via.Kind != consensus.PeerClient {
@@ -67,7 +75,7 @@ const maxForwards = 64
 // tickRequests tells the leader again of what it leaves waiting, asks the
 // session table of what waits long, and forgets what has become stale.
 func (r *replica) tickRequests() {
-	again := max(1, r.cfg.Election/2)
+	again := r.again()
 	left := maxForwards
 	for p := range r.requests.ByAge() {
 		if left == 0 || r.clock.tick-p.Since < again {
@@ -75,6 +83,7 @@ func (r *replica) tickRequests() {
 		}
 		if r.clock.tick-p.Told >= again {
 			r.forward(p)
+			r.own(p)
 			left--
 			r.askSessions(p)
 		}
@@ -82,6 +91,14 @@ func (r *replica) tickRequests() {
 	for p := r.requests.Oldest(); p != nil && r.requests.Standing(p.Request) == pending.Done; p = r.requests.Oldest() {
 		r.requests.Remove(pending.KeyOf(p.Request))
 		r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: p.Request})
+	}
+}
+
+// own lets a client know that what it asked for is not decided: its request
+// waits here, perhaps in this replica's log, and there is no majority.
+func (r *replica) own(p *pending.Entry) {
+	if r.adrift() && p.Lane == r.requests.ClientLane() {
+		r.refuse(consensus.ClientPeer(p.Request.Client), p.Request, consensus.RefusedUndecided)
 	}
 }
 

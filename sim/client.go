@@ -54,7 +54,7 @@ func (c *client) connect() {
 	w := c.world
 	s, err := session.New(session.Config{
 		Genesis: &w.genesis, Signer: c.signer, Epoch: uint64(w.clock.now) + 1, GatherOps: w.cfg.Workload.Operations,
-		Patience: w.cfg.Workload.Timeout, MaxPatience: 16 * w.cfg.Workload.Timeout,
+		Patience: w.cfg.Workload.Timeout, MaxPatience: 16 * w.cfg.Workload.Timeout, NoLeader: w.cfg.Workload.noLeader(),
 	})
 	if err != nil {
 		w.violate("%s has no session: %v", w.name(c.end), err)
@@ -171,12 +171,37 @@ func (c *client) finish(d session.Done) {
 		switch {
 		case d.Err == nil:
 			c.world.checks.believed(c, call, d.Seq, d.Result)
+		case errors.Is(d.Err, session.ErrNoLeader):
+			c.declined(call, d.Err)
 		case !errors.Is(d.Err, session.ErrClosed):
 			c.world.cheated(fmt.Sprintf("%s gets an error for %v: %v", c.world.name(c.end), call.token, d.Err))
 		}
 		c.think()
 		return
 	}
+}
+
+// declined takes the word of all replicas within reach that there is no
+// majority. Once nothing goes wrong any more, something else is asked instead:
+// a system that only declines does not live.
+func (c *client) declined(call call, err error) {
+	w := c.world
+	w.stats.Declined++
+	w.trace.line(w.clock.now, "%s is told of %v: %v", w.name(c.end), call.token, err)
+	if !errors.Is(err, session.ErrUnknown) {
+		w.checks.judge.Declined(check.CallID{Client: c.index, Number: uint64(call.ticket)})
+	}
+	if w.net.calm {
+		c.quota++
+	}
+}
+
+// noLeader is how long a session asks replicas that know no leader.
+func (l *Workload) noLeader() consensus.Time {
+	if l.NoLeader > 0 {
+		return l.NoLeader
+	}
+	return 1 << 60
 }
 
 // accept takes a frame from a replica.

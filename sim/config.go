@@ -92,6 +92,7 @@ type Workload struct {
 	Keys       int // counters, lists and registers; few make conflicts
 	Think      consensus.Time
 	Timeout    consensus.Time // until a request is sent again, to all
+	NoLeader   consensus.Time // until a caller is told that nobody leads; 0 = it waits
 }
 
 // Weather is the state of the network outside of partitions. Chances are in
@@ -179,9 +180,12 @@ func WithoutTraitors(seed uint64) Config {
 
 // CrashFaults turns c into a configuration for a protocol that tolerates
 // crashes only: any minority may stay away, one reply is believed, and nobody
-// loses a disk.
+// loses a disk. In half of the seeds callers are told when nobody leads.
 func (c Config) CrashFaults(protocol string) Config {
 	c.Protocol, c.Trust.Faults, c.Trust.Replies = protocol, (c.Replicas-1)/2, 1
+	if c.Seed%2 == 0 {
+		c.Workload.NoLeader = c.Workload.Timeout
+	}
 	return c.Without(Wipe)
 }
 

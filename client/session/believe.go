@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"quorate/consensus"
 	"quorate/crypto"
@@ -144,7 +145,11 @@ func (s *Session) onRefusal(from consensus.ReplicaID, refusal *consensus.Refusal
 		return false
 	}
 	r.refusals[from] = refusal.Code
-	if !refusal.Code.Final() {
+	switch {
+	case leaderless(refusal.Code) && s.link.crash:
+		s.adrift(r, from)
+		return true
+	case !refusal.Code.Final():
 		s.pause(r, from)
 		return true
 	}
@@ -167,6 +172,54 @@ func (s *Session) pause(r *request, from consensus.ReplicaID) {
 	}
 	r.pauseAt = s.now + s.cfg.BusyPause<<min(r.pauses, 6)
 	r.pauses++
+}
+
+// leaderless reports whether a replica of a crash-fault protocol says that
+// nobody leads.
+func leaderless(c consensus.RefusalCode) bool {
+	return c == consensus.RefusedNoLeader || c == consensus.RefusedUndecided
+}
+
+// adrift: a replica knows no leader. The others are asked at once, and all of
+// them again for as long as an election may take. Then the caller hears that
+// there is no majority; and if none of those who were sent the request took it,
+// that it was not executed either.
+func (s *Session) adrift(r *request, from consensus.ReplicaID) {
+	if r.refusals[from] == consensus.RefusedNoLeader {
+		r.owed[from] = max(0, r.owed[from]-1)
+	}
+	switch {
+	case !r.toAll:
+		r.toAll = true
+		s.stats.Again++
+		s.send(r)
+	case s.now < r.sent+s.cfg.NoLeader || !s.allAdrift(r):
+		if r.pauseAt == 0 {
+			r.pauseAt = s.now + s.cfg.BusyPause<<min(r.pauses, 6)
+			r.pauses++
+		}
+	default:
+		s.settle(r)
+		err := &RefusedError{Code: consensus.RefusedNoLeader, unknown: taken(r)}
+		for _, o := range r.operations {
+			s.finish(o, Done{Err: err})
+		}
+	}
+}
+
+// allAdrift reports whether all that can be reached know no leader.
+func (s *Session) allAdrift(r *request) bool {
+	for id, up := range s.link.up {
+		if up && !leaderless(r.refusals[id]) {
+			return false
+		}
+	}
+	return s.link.connected > 0
+}
+
+// taken reports whether a replica may have the request.
+func taken(r *request) bool {
+	return slices.ContainsFunc(r.owed, func(n int) bool { return n > 0 })
 }
 
 // refuse ends a request that f+1 replicas refused with the same final code.

@@ -30,6 +30,7 @@ type Config struct {
 	Patience    consensus.Time // without an answer for so long, a request goes to all (0.5 s); doubles each time
 	MaxPatience consensus.Time // up to this (8 s)
 	BusyPause   consensus.Time // before a request goes again to a primary that was busy (20 ms); doubles each time
+	NoLeader    consensus.Time // crash mode: replicas that know no leader are asked again for so long (3 s)
 	GiveUp      consensus.Time // a request that nobody waits for any more is retried for so long (30 s)
 }
 
@@ -68,7 +69,7 @@ func (c Config) withDefaults() (Config, error) {
 		field    *consensus.Time
 		standard consensus.Time
 	}{
-		{&c.Patience, 500 * millisecond}, {&c.MaxPatience, 8 * second}, {&c.BusyPause, 20 * millisecond}, {&c.GiveUp, 30 * second},
+		{&c.Patience, 500 * millisecond}, {&c.MaxPatience, 8 * second}, {&c.BusyPause, 20 * millisecond}, {&c.GiveUp, 30 * second}, {&c.NoLeader, 3 * second},
 	} {
 		if *f.field < 0 {
 			return c, fmt.Errorf("%w: durations are not negative", ErrConfig)

@@ -20,8 +20,9 @@ var (
 	ErrTooLarge = errors.New("operation too large")
 	// ErrClosed: the session has ended.
 	ErrClosed = errors.New("closed")
-	// ErrRefused: f+1 replicas refused the request for good; one of the
-	// following says why. RefusedError carries the code.
+	// ErrRefused: f+1 replicas refused the request for good, or all within
+	// reach for want of a leader; one of the following says why. RefusedError
+	// carries the code.
 	ErrRefused = errors.New("refused by the replicas")
 
 	ErrUnknownClient = errors.New("the genesis does not admit this client key")
@@ -31,6 +32,10 @@ var (
 	// ErrStale: the sequence is used up or too old. Usually another process
 	// uses the same client key. Always together with ErrUnknown.
 	ErrStale = errors.New("stale sequence: does another process use the same client key?")
+	// ErrNoLeader: of a crash-fault protocol's replicas, those within reach
+	// are no majority, or cannot agree on a leader. Together with ErrUnknown
+	// if one of them may have taken the operation.
+	ErrNoLeader = errors.New("no leader: no majority of the members is within reach")
 	// ErrExpired: the client's clock and the cluster's differ by more than
 	// the session idle limit. Together with ErrUnknown if the request is old.
 	ErrExpired = errors.New("session expired: check the clock of this machine")
@@ -85,6 +90,8 @@ func reasonOf(code consensus.RefusalCode) error {
 		return ErrExpired
 	case consensus.RefusedRole:
 		return ErrNotPermitted
+	case consensus.RefusedNoLeader, consensus.RefusedUndecided:
+		return ErrNoLeader
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ type request struct {
 
 	answers  []crypto.Digest         // by replica: hash of what it answered, zero = nothing
 	refusals []consensus.RefusalCode // by replica: its last refusal, 0 = none
+	owed     []int                   // by replica: how often it was sent there and not declined
 }
 
 // gatherShare decides when a request closes although others are in flight:
@@ -92,7 +93,7 @@ func (s *Session) open(operations []*operation) {
 		operations: operations, live: len(operations), sent: s.now,
 		patience: patience, patienceAt: s.now + patience, toAll: s.link.suspect,
 		answers:  make([]crypto.Digest, s.system.Size()),
-		refusals: make([]consensus.RefusalCode, s.system.Size()),
+		refusals: make([]consensus.RefusalCode, s.system.Size()), owed: make([]int, s.system.Size()),
 	}
 	for i, o := range operations {
 		bytes[i], o.request = o.bytes, r
@@ -111,9 +112,17 @@ func (s *Session) send(r *request) {
 	for id, up := range s.link.up {
 		to := consensus.ReplicaID(id)
 		if up && (r.toAll || to == s.link.primary || !s.link.up[s.link.primary]) {
-			s.out.Sends = append(s.out.Sends, Send{To: to, Bytes: r.signed.Raw})
+			s.sendTo(to, r)
 		}
 	}
+}
+
+func (s *Session) sendTo(to consensus.ReplicaID, r *request) {
+	r.owed[to]++
+	if !r.refusals[to].Final() {
+		r.refusals[to] = 0 // it may think otherwise by now
+	}
+	s.out.Sends = append(s.out.Sends, Send{To: to, Bytes: r.signed.Raw})
 }
 
 // insist sends an overdue request to all, and waits longer each time. Until
@@ -140,7 +149,7 @@ func (s *Session) Connected(id consensus.ReplicaID) {
 		s.link.connected++
 	}
 	for _, r := range s.flight.requests {
-		s.out.Sends = append(s.out.Sends, Send{To: id, Bytes: r.signed.Raw})
+		s.sendTo(id, r)
 	}
 }
 

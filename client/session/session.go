@@ -136,7 +136,11 @@ func (s *Session) Cancel(t Ticket) {
 		return
 	}
 	s.abandon(o)
-	s.finish(o, Done{Err: ErrUnknown})
+	err := ErrUnknown
+	if s.link.crash && s.allAdrift(o.request) {
+		err = fmt.Errorf("%w: %w", ErrNoLeader, ErrUnknown)
+	}
+	s.finish(o, Done{Err: err})
 }
 
 // abandon notes that one caller less waits for the operation's request.

@@ -1,0 +1,62 @@
+package pending
+
+import (
+	"testing"
+
+	"quorate/consensus"
+)
+
+// Every fate of a request that is handed in, in one life of a pool.
+func TestAdmit(t *testing.T) {
+	p := New(4, 2, 1<<20)
+	client := consensus.Peer{Kind: consensus.PeerClient}
+	first, other := poolRequest(1, 1, 10), poolRequest(1, 1, 20)
+	for _, step := range []struct {
+		name string
+		q    *consensus.Request
+		fate Fate
+		code consensus.RefusalCode
+	}{
+		{"new", first, Waits, 0},
+		{"again", first, Waited, 0},
+		{"another under the same sequence", other, Refused, consensus.RefusedStale},
+		{"over the client's share of the lane", poolRequest(1, 2, 10), Refused, consensus.RefusedBusy},
+		{"another client's", poolRequest(2, 1, 10), Waits, 0},
+		{"into a full lane", poolRequest(3, 1, 10), Refused, consensus.RefusedBusy},
+	} {
+		e, fate, code := p.Admit(step.q, client, 7)
+		if fate != step.fate || code != step.code {
+			t.Errorf("%s: fate %d, code %q", step.name, fate, code)
+		}
+		if waits := fate == Waits || fate == Waited; waits != (e != nil) || waits && e.Since != 7 {
+			t.Errorf("%s: entry %+v", step.name, e)
+		}
+	}
+	p.Executed(&consensus.Batch{Requests: []*consensus.Request{first}})
+	if _, fate, _ := p.Admit(first, client, 8); fate != Executed {
+		t.Errorf("executed: fate %d", fate)
+	}
+	if _, fate, code := p.Admit(poolRequest(1, 2+consensus.SessionWindow, 10), client, 8); fate != Refused || code != consensus.RefusedAhead {
+		t.Errorf("beyond the window: fate %d, code %q", fate, code)
+	}
+}
+
+// What was executed is answered again once in a while, however often it is
+// handed in.
+func TestRetell(t *testing.T) {
+	p, q := New(4, 2, 1<<20), poolRequest(1, 1, 10)
+	for _, step := range []struct {
+		tick int
+		want bool
+	}{{10, true}, {10, false}, {14, false}, {15, true}, {19, false}} {
+		if got := p.Retell(q, step.tick, 5); got != step.want {
+			t.Errorf("tick %d: %v", step.tick, got)
+		}
+	}
+	for i := range uint64(3 * maxRetold) {
+		p.Retell(poolRequest(2, i+1, 1), 20, 5)
+	}
+	if len(p.retold) > maxRetold {
+		t.Errorf("%d are remembered, at most %d should be", len(p.retold), maxRetold)
+	}
+}
