@@ -27,7 +27,6 @@ var trials = []struct {
 	{"a state arrived", 100, noted(consensus.Fetched)},
 	{"a state was fetched while the leader was lost", 10, func(_ *Config, r *Result) bool { return r.Stats.FetchedInChange > 0 }},
 	{"a log was full", 1, ignored("the log reaches too far beyond the state on disk")},
-	{"a proposal or vote was refused for now", 1, ignored("not for now")},
 	{"a client lied", 100, func(c *Config, _ *Result) bool { return len(c.Villains) > 0 }},
 	{"a client was refused", 10, func(_ *Config, r *Result) bool { return r.Stats.Refusals > 0 }},
 	{"real keys", 1, func(c *Config, _ *Result) bool { return c.RealKeys }},
