@@ -17,11 +17,16 @@ import (
 )
 
 // TestAcceptanceSourceTree: the whole source tree that the toolchain ships, in
-// and out, with the primary killed on the way and restarted later.
+// and out, with the primary, or the leader, killed on the way and restarted
+// later: four replicas of PBFT, three of Raft.
 func TestAcceptanceSourceTree(t *testing.T) {
-	c := startCluster(t, testnet.Options{})
-	importThroughCrash(t, c, goSource(t), 200, "64")
-	logUsage(t, c)
+	ofEach(t, func(t *testing.T, protocol string) {
+		c := startCluster(t, testnet.Options{Protocol: protocol})
+		begun := time.Now()
+		importThroughCrash(t, c, goSource(t), 200, "64")
+		t.Logf("in and out through the crash in %.1fs", time.Since(begun).Seconds())
+		logUsage(t, c)
+	})
 }
 
 // What TestAcceptanceMemory stores and allows.
