@@ -1,6 +1,8 @@
 package raft
 
 import (
+	"go.etcd.io/raft/v3"
+
 	"quorate/consensus"
 	"quorate/pending"
 )
@@ -35,7 +37,9 @@ func (r *replica) onSubmit(e consensus.Submit) {
 
 // adrift reports whether nobody has led for so long that a majority should have
 // found somebody.
-func (r *replica) adrift() bool { return r.clock.orphaned >= r.cfg.Election }
+func (r *replica) adrift() bool {
+	return r.node.BasicStatus().Lead == raft.None && r.clock.orphaned >= r.cfg.Election
+}
 
 // again is how often, in ticks, what waits is told again.
 func (r *replica) again() int { return max(1, r.cfg.Election/2) }
