@@ -1,0 +1,212 @@
+package raft
+
+import (
+	"testing"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"quorate/consensus"
+)
+
+// A term begins with an empty entry, which is the null batch; entries are
+// executed in order, once, everywhere (the lab compares), with term and digest.
+func TestEntriesAreExecutedInOrder(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	l.agree(0, 5)
+	l.ticks(3, l.all())
+	l.wantExecuted(6, 0, 1, 2)
+	for i, d := range l.desks {
+		if c := d.done[0]; c.Batch != nil || c.Digest != consensus.NullDigest || c.View != 1 {
+			t.Errorf("R%d begins with %+v", i, c)
+		}
+		if commits := asked[consensus.Commit](d); len(commits) != 6 {
+			t.Errorf("R%d hands out %d commits, want 6", i, len(commits))
+		}
+		if st := d.engine.Status(); st.Executed != 6 || st.Applied != 6 || st.Stable != 6 || st.Kept != 6 || st.View != 1 {
+			t.Errorf("R%d: %+v", i, st)
+		}
+	}
+}
+
+// A host that stands still is handed a window, and the rest when it goes on.
+func TestSlowHostIsHandedAWindow(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	l.desks[2].stands = true
+	l.agree(0, 15)
+	l.ticks(3, l.all())
+	if n := len(l.desks[2].jobs); n != 8 {
+		t.Errorf("%d jobs wait for a host that stands still, want %d", n, 8)
+	}
+	l.desks[2].stands = false
+	l.step(2)
+	l.ticks(3, l.all())
+	l.wantExecuted(16, 0, 1, 2)
+}
+
+// Checkpoints are told to the disk where the state has a root, and nowhere
+// else, each once, with their place in the log beside them.
+func TestCheckpointsAreKept(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	l.agree(0, 8)
+	l.ticks(3, l.all())
+	for i, d := range l.desks {
+		kept := asked[consensus.Stabilize](d)
+		if len(kept) != 4 {
+			t.Errorf("R%d keeps %d checkpoints of 9 entries, want 4", i, len(kept))
+		}
+		for _, s := range kept {
+			n, term, root, err := readCertificate(s.Certificate)
+			if s.Seq%2 != 0 || err != nil || n != s.Seq || term != 1 || root != s.Root {
+				t.Errorf("R%d keeps %d with the place n=%d term=%d, error %v", i, s.Seq, n, term, err)
+			}
+		}
+		if stable := d.noted(consensus.Stable); len(stable) != 4 {
+			t.Errorf("R%d notes %d of 4", i, len(stable))
+		}
+		if d.forget != 8 {
+			t.Errorf("R%d lets the log go up to %d, want 8", i, d.forget)
+		}
+	}
+}
+
+// What the host tells of what was before a restore, or twice, has no effect.
+func TestOldNewsOfTheHost(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	l.agree(0, 8)
+	r := l.desks[0].engine
+	before := r.Status()
+	out := l.step(0, consensus.Executed{Seq: 4, Root: l.desks[0].disk.root()}, consensus.Kept{Seq: 2})
+	if after := r.Status(); after.Applied != before.Applied || after.Kept != before.Kept || len(out.Jobs) > 0 || out.Forget != 0 {
+		t.Errorf("applied %d, kept %d, forget %d, jobs %v after old news", after.Applied, after.Kept, out.Forget, out.Jobs)
+	}
+}
+
+// The log in memory is cut at checkpoints, but for a window of entries that
+// help those who are a little behind.
+func TestLogIsCompacted(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	l.agree(0, 39)
+	l.ticks(3, l.all())
+	for i, d := range l.desks {
+		first, _ := d.engine.store.FirstIndex()
+		if last, _ := d.engine.store.LastIndex(); last != 40 || first != 33 {
+			t.Errorf("R%d holds entries %d to %d, want 33 to 40", i, first, last)
+		}
+		snap, err := d.engine.store.Snapshot()
+		if n, root, bad := readSnapshot(&snap); err != nil || bad != nil || n != 40 || root != d.disk.root() || len(snap.Metadata.ConfState.Voters) != 3 {
+			t.Errorf("R%d would send the snapshot %v, errors %v, %v", i, snap.Metadata, err, bad)
+		}
+	}
+	// Behind by less than that: no snapshot.
+	l.agree(0, 6, only(0, 1))
+	l.ticks(8, l.all())
+	l.wantExecuted(46, 2)
+	if f := l.desks[2].noted(consensus.Fetching); len(f) > 0 {
+		t.Errorf("a replica six entries behind fetches the state")
+	}
+}
+
+// Large entries are kept by their bytes.
+func TestTailIsBoundedInBytes(t *testing.T) {
+	l := newLab(t, 1, func(c *Config) {
+		c.Genesis.Window, c.Genesis.CheckpointInterval = 64, 32
+	})
+	r := l.desks[0].engine
+	l.elect(0)
+	last, _ := r.store.LastIndex()
+	for n := last + 1; n <= 40; n++ {
+		if err := r.store.Append([]pb.Entry{{Index: n, Term: 1, Data: make([]byte, 1<<20)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.compact(40, l.desks[0].disk.root())
+	if first, _ := r.store.FirstIndex(); first != 40-15 {
+		t.Errorf("the tail of 1 MiB entries begins at %d of 40, want 25: 16 MiB", first)
+	}
+}
+
+// Of what the log on disk still says when it is cut, term and vote are written
+// again, behind the cut.
+func TestHardStateOutlivesTheLog(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	l.agree(0, 20)
+	l.ticks(3, l.all())
+	for i, d := range l.desks {
+		for _, out := range d.outs {
+			if out.Forget == 0 {
+				continue
+			}
+			last := out.Records[len(out.Records)-1]
+			if last.Bytes[0] != recordHard || last.Slot <= out.Forget || last.Lazy {
+				t.Errorf("R%d forgets up to %d with the last record of kind %d for slot %d", i, out.Forget, last.Bytes[0], last.Slot)
+			}
+		}
+		for range 2 { // and again, with what the first left
+			l.cut(i)
+			was := d.engine.node.BasicStatus()
+			l.crash(i)
+			l.start(i)
+			if is := d.engine.node.BasicStatus(); is.Term != was.Term || is.Vote != was.Vote || is.Commit < uint64(d.disk.seq) {
+				t.Errorf("R%d is in term %d with vote %d, was in %d with %d", i, is.Term, is.Vote, was.Term, was.Vote)
+			}
+		}
+	}
+}
+
+// cut drops from a log all that the engine has allowed to be dropped.
+func (l *lab) cut(i int) {
+	d := l.desks[i]
+	kept := d.records[:0:0]
+	for _, r := range d.records {
+		if r.Slot > d.forget {
+			kept = append(kept, r)
+		}
+	}
+	d.records = kept
+}
+
+// The log reaches no further beyond the state on disk than two windows and the
+// pipeline: a leader proposes no more, and a follower cuts off what is above.
+func TestLogIsBoundedByTheDisk(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	for i := range l.desks {
+		l.desks[i].stands = true
+	}
+	for range 200 {
+		l.submit(l.request(), 0)
+		l.deliver()
+	}
+	l.ticks(10, l.all())
+	const most = 2*8 + 4
+	for i, d := range l.desks {
+		if last, _ := d.engine.store.LastIndex(); last != most {
+			t.Errorf("R%d's log ends at %d, the disk is at 0: want %d", i, last, most)
+		}
+	}
+	term := l.term(0)
+	entry := func(n uint64) pb.Entry { return pb.Entry{Index: n, Term: term} }
+	if why := l.say(0, 1, pb.Message{Type: pb.MsgApp, Term: term, Index: most, LogTerm: term, Commit: most + 2, Entries: []pb.Entry{entry(most + 1), entry(most + 2)}}); why != reasonFull {
+		t.Errorf("reason %q, want %q", why, reasonFull)
+	}
+	if last, _ := l.desks[1].engine.store.LastIndex(); last != most {
+		t.Errorf("a full log takes entries up to %d", last)
+	}
+	l.mail = nil
+	for i := range l.desks {
+		l.desks[i].stands = false
+		l.step(i)
+	}
+	l.ticks(60, l.all())
+	for i, d := range l.desks {
+		if st := d.engine.Status(); st.Pending > 0 || st.Applied < 50 {
+			t.Errorf("R%d does not go on: %+v", i, st)
+		}
+	}
+}
