@@ -194,9 +194,12 @@ func (r *replica) drain() {
 	}
 }
 
+// send hands over one message. Whatever belongs to the log goes in one class, in
+// order: a commit index that overtakes its entries is rejected by the follower,
+// and the leader then sends again all that is under way.
 func (r *replica) send(m *pb.Message) {
 	class := consensus.Votes
-	if len(m.Entries) > 0 {
+	if m.Type == pb.MsgApp {
 		class = consensus.Bodies
 	}
 	r.out.Sends = append(r.out.Sends, consensus.Send{To: consensus.ReplicaPeer(consensus.ReplicaID(m.To - 1)), Class: class, Bytes: EncodeMessage(m)})
