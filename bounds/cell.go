@@ -27,7 +27,10 @@ type Cell struct {
 // Column is the protocol with its size, and the size of its quorums where that
 // is not simply 2f+1 of 3f+1: what the cells of one column share.
 func (c *Cell) Column() string {
-	s := fmt.Sprintf("%s n=%d", strings.ToUpper(c.Spec.Protocol), c.Spec.Replicas)
+	if c.Spec.Protocol != quorum.PBFT {
+		return fmt.Sprintf("Raft n=%d", c.Spec.Replicas) // majorities, and nothing else
+	}
+	s := fmt.Sprintf("PBFT n=%d", c.Spec.Replicas)
 	if c.Spec.Replicas%3 != 1 || c.Spec.Quorum != 0 || c.Spec.Assumed != 0 {
 		s += fmt.Sprintf(" q=%d", c.system().Quorum())
 	}

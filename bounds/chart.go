@@ -45,6 +45,7 @@ const (
 	Message LineKind = iota
 	Execution
 	Belief
+	Reign // an election was won
 	Trouble
 )
 
@@ -82,6 +83,8 @@ type drawer struct {
 	back    []int                                              // crashes of the spec that are over
 	replies map[answer]int                                     // how often a client has heard it
 	open    map[string]int                                     // sender and frame -> its last row
+	votedBy map[ballot][]consensus.ReplicaID                   // of Raft: who acknowledged the slot to a leader
+	told    map[string]string                                  // of Raft: end -> who told it that the slot is decided
 }
 
 // NewChart makes the chart of a cell that was run in the simulator. It fails if
@@ -94,6 +97,7 @@ func NewChart(r *Result) (*Chart, error) {
 	d := &drawer{
 		read: read, result: r, chart: &Chart{}, ends: map[string]int{}, values: map[crypto.Digest]int{},
 		votes: map[string]map[crypto.Digest][]consensus.ReplicaID{}, open: map[string]int{}, done: map[int]int{}, replies: map[answer]int{},
+		votedBy: map[ballot][]consensus.ReplicaID{}, told: map[string]string{},
 	}
 	d.lifelines()
 	for _, s := range r.Outcome.Steps {
@@ -163,7 +167,7 @@ func (d *drawer) step(s sim.Step) {
 	case sim.StepSend, sim.StepDeliver:
 		d.frame(s, from)
 	case sim.StepNote:
-		d.commit(s, from)
+		d.fact(s, from)
 	case sim.StepExecute:
 		d.execution(s, from)
 	case sim.StepBelieve:
@@ -185,7 +189,11 @@ func (d *drawer) frame(s sim.Step, from int) {
 	if !known || !understood {
 		return
 	}
+	said = said.At(d.result.Outcome.Slot)
 	key := s.From + string(s.Frame)
+	if d.elects() {
+		key = s.From + d.words(said, s.From) // each receiver gets a frame of its own
+	}
 	i, open := d.open[key]
 	if !open || s.At-d.chart.Rows[i].At > together {
 		i = d.row(Line{Kind: Message, At: s.At, From: from, Text: d.words(said, s.From), Value: d.value(said)})
@@ -201,6 +209,7 @@ func (d *drawer) frame(s sim.Step, from int) {
 		return // it arrived where nobody was
 	}
 	d.vote(s.To, said)
+	d.hearRaft(s, said)
 	d.heardReply(s.To, said)
 	row.Lost = slices.DeleteFunc(row.Lost, func(e int) bool { return e == to })
 	if !slices.Contains(row.To, to) {
@@ -243,7 +252,7 @@ type answer struct {
 
 // heardReply counts replies as the client does.
 func (d *drawer) heardReply(at string, s trial.Saying) {
-	if s.Kind == "REPLY" {
+	if s.Kind == trial.KindReply {
 		d.replies[answer{at, s.Seq, s.Value}]++
 	}
 }
@@ -280,7 +289,11 @@ func (d *drawer) vote(at string, s trial.Saying) {
 // words is a frame's label.
 func (d *drawer) words(s trial.Saying, from string) string {
 	text := s.Kind
-	if s.Kind != "REQUEST" && s.Kind != "CHECKPOINT" {
+	switch {
+	case s.Kind == trial.KindRequest || s.Kind == trial.KindRefused || s.Kind == "CHECKPOINT":
+	case d.elects():
+		text += fmt.Sprintf(" t%d", s.View)
+	default:
 		text += fmt.Sprintf(" v%d", s.View)
 	}
 	if s.Seq != 0 {
@@ -307,7 +320,7 @@ func (d *drawer) value(s trial.Saying) int {
 		return i
 	}
 	letter := ""
-	if s.Kind == "REPLY" {
+	if s.Kind == trial.KindReply {
 		d.results++
 		letter = fmt.Sprintf("r%d", d.results)
 	} else {
@@ -322,11 +335,22 @@ func (d *drawer) value(s trial.Saying) int {
 	return len(d.chart.Values) - 1
 }
 
+// fact adds what an engine notes: a certificate, an election won, or a message
+// that would have ended the process.
+func (d *drawer) fact(s sim.Step, from int) {
+	switch {
+	case s.Note == nil:
+	case s.Note.Kind == consensus.Committed:
+		d.commit(s, from)
+	case s.Note.Kind == consensus.EnteredView && d.elects():
+		d.row(Line{Kind: Reign, At: s.At, From: from, Value: -1, Text: fmt.Sprintf("%s leads term %d", s.From, s.Note.View)})
+	case s.Note.Kind == consensus.Ignored:
+		d.row(Line{Kind: Trouble, At: s.At, From: from, Value: -1, Text: s.From + " drops what would crash it"})
+	}
+}
+
 // commit adds a box with the certificate that is complete there.
 func (d *drawer) commit(s sim.Step, from int) {
-	if s.Note == nil || s.Note.Kind != consensus.Committed {
-		return
-	}
 	l := Line{Kind: Execution, At: s.At, From: from, Value: -1, Text: fmt.Sprintf("commits n=%d", s.Note.Seq)}
 	if i, known := d.values[s.Note.Digest]; known {
 		l.Value = i
@@ -344,6 +368,10 @@ func (d *drawer) commit(s sim.Step, from int) {
 // execution says so at the box of the commit before it, or adds a box where
 // there was none, as after a transfer.
 func (d *drawer) execution(s sim.Step, from int) {
+	if d.elects() {
+		d.applied(s, from)
+		return
+	}
 	if i := d.done[from]; i > 0 {
 		row := &d.chart.Rows[i-1]
 		row.Text = strings.Replace(row.Text, "commits n=", "executes n=", 1)

@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strings"
 
+	"quorate/check"
 	"quorate/consensus"
 	"quorate/evidence"
+	"quorate/quorum"
 	"quorate/trial"
 )
 
@@ -90,7 +92,7 @@ func (d *drawer) end() {
 		c.Tone, c.Ending = "stopped", d.lacking()
 	case trial.Live:
 		c.Tone = "good"
-		c.Ending = []string{fmt.Sprintf("Safe and live: %d of %d operations answered, highest view %d.", o.Answered, o.Asked, o.Views)}
+		c.Ending = []string{fmt.Sprintf("Safe and live: %d of %d operations answered, highest %s %d.", o.Answered, o.Asked, d.result.era(), o.Views)}
 	default:
 		c.Tone = "bad"
 		for _, v := range o.Verdict.Violations {
@@ -102,11 +104,24 @@ func (d *drawer) end() {
 // slot names what the chart shows.
 func (d *drawer) slot() string {
 	for _, r := range d.result.Outcome.Steps {
-		if s, ok := d.read(r.Frame); ok && s.Seq != 0 {
-			return fmt.Sprintf("sequence number %d", s.Seq)
+		s, ok := d.read(r.Frame)
+		if s = s.At(d.result.Outcome.Slot); !ok || s.Seq == 0 {
+			continue
 		}
+		if d.elects() {
+			return fmt.Sprintf("place %d of the log", s.Seq)
+		}
+		return fmt.Sprintf("sequence number %d", s.Seq)
 	}
 	return "what was said while nothing was ordered"
+}
+
+// era is what the protocol calls the time of one primary or leader.
+func (r *Result) era() string {
+	if r.Spec.Protocol == quorum.Raft {
+		return "term"
+	}
+	return "view"
 }
 
 // forked says who executed what, and who is convicted of it.
@@ -140,8 +155,28 @@ func (d *drawer) forked() []string {
 				lines = append(lines, "Proof: "+e.Fault.String()+".")
 			}
 		}
+	} else if d.elects() {
+		lines = append(lines, d.unprovable())
 	}
-	return lines
+	return append(lines, d.lost()...)
+}
+
+// unprovable is why a fork of Raft has no culprit.
+func (d *drawer) unprovable() string {
+	if len(d.result.Spec.Traitors) == 0 {
+		return "Nobody lied: a member forgot what it had acknowledged, and voted on."
+	}
+	return "Nobody can be convicted: members sign nothing, and whoever shows what he received could have made it himself."
+}
+
+// lost says which answered call did not stay.
+func (d *drawer) lost() []string {
+	for _, v := range d.result.Outcome.Verdict.Violations {
+		if v.Kind == check.Lost {
+			return []string{"An answered write is lost: " + v.Text + "."}
+		}
+	}
+	return nil
 }
 
 // foremost puts the first proof against each culprit before all others.
@@ -170,7 +205,7 @@ func (d *drawer) lacking() []string {
 			continue
 		}
 		w := s.Waiting[0]
-		text := fmt.Sprintf("R%d waits for %s in view %d", s.Replica, w.What, w.View)
+		text := fmt.Sprintf("R%d waits for %s in %s %d", s.Replica, w.What, d.result.era(), w.View)
 		if w.Seq != 0 {
 			text += fmt.Sprintf(", n=%d", w.Seq)
 		}

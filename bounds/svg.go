@@ -127,6 +127,8 @@ func (d *drawing) row(r Line, y int) {
 		d.message(r, y)
 	case Execution, Belief:
 		d.box(r, y)
+	case Reign:
+		d.reign(r, y)
 	case Trouble:
 		d.trouble(r, y)
 	}
@@ -206,11 +208,23 @@ func (d *drawing) box(r Line, y int) {
 		mark = "✗"
 	}
 	d.text(x, y+3, "mark", "middle", mark)
-	if x+14+7*len([]rune(r.Text)) > d.width && x-gutter > d.width-x {
-		d.text(x-14, y+3, "did "+tint(r.Value), "end", r.Text)
+	d.beside(x, y, "did "+tint(r.Value), r.Text)
+}
+
+// reign draws the beginning of a leader's term.
+func (d *drawing) reign(r Line, y int) {
+	x := d.x(r.From)
+	fmt.Fprintf(&d.b, `<path class="reign" d="M%d %d l7 9 l-7 9 l-7 -9 Z"/>`, x, y-11)
+	d.beside(x, y, "reign", r.Text)
+}
+
+// beside writes to the right of a lifeline, or to the left where there is no room.
+func (d *drawing) beside(x, y int, class, text string) {
+	if x+14+7*len([]rune(text)) > d.width && x-gutter > d.width-x {
+		d.text(x-14, y+3, class, "end", text)
 		return
 	}
-	d.text(x+14, y+3, "did "+tint(r.Value), "start", r.Text)
+	d.text(x+14, y+3, class, "start", text)
 }
 
 // trouble draws a fault, at its replica or across the whole chart.
@@ -226,9 +240,5 @@ func (d *drawing) trouble(r Line, y int) {
 	} else {
 		fmt.Fprintf(&d.b, `<path class="cross" d="M%d %d l12 12 m0 -12 l-12 12"/>`, x-6, y-8)
 	}
-	if x+14+7*len([]rune(r.Text)) > d.width {
-		d.text(x-14, y+3, "fault", "end", r.Text)
-		return
-	}
-	d.text(x+14, y+3, "fault", "start", r.Text)
+	d.beside(x, y, "fault", r.Text)
 }
