@@ -20,6 +20,7 @@ import (
 // which an honest replica contradicts what it signs after its restart.
 type recorder struct {
 	consensus.Protocol
+	raft bool // what it is a member of; else PBFT
 	all  bool
 	book notebook
 }
@@ -36,7 +37,7 @@ func (r *recorder) Open(v crypto.Verifier, h consensus.Horizon, in []consensus.F
 		if out[i].Event == nil || f.From.Kind != consensus.PeerReplica {
 			continue
 		}
-		if b := worth(f.Bytes); b != nil {
+		if b := r.worth(f.Bytes); b != nil {
 			heard = append(heard, check.Entry{Kind: check.EntryReceived, At: at, Peer: f.From, Bytes: b})
 		}
 	}
@@ -44,11 +45,24 @@ func (r *recorder) Open(v crypto.Verifier, h consensus.Horizon, in []consensus.F
 	return out
 }
 
+// maxGrant is more than any granted vote of Raft takes, in bytes: larger frames
+// are not even decoded.
+const maxGrant = 256
+
 // worth is as much of a frame as the record keeps: all that replicas sign, of a
-// proposal a copy of the vote, for the rest must not wait with it. Batches come
-// with commits. Nil is nothing.
-func worth(frame []byte) []byte {
+// proposal a copy of the vote, for the rest must not wait with it. Of Raft's
+// frames, which nobody signs, the votes that were granted: see votesOfRaft.
+// Batches come with commits. Nil is nothing.
+func (r *recorder) worth(frame []byte) []byte {
 	if len(frame) == 0 {
+		return nil
+	}
+	if r.raft {
+		if len(frame) <= maxGrant {
+			if _, granted := votesOfRaft(frame); granted {
+				return frame
+			}
+		}
 		return nil
 	}
 	switch k := message.Kind(frame[0]); {
@@ -65,7 +79,7 @@ func (r *recorder) Sends(sends []consensus.Send) {
 	at := now()
 	for i := range sends {
 		s := &sends[i]
-		if b := worth(s.Bytes); b != nil {
+		if b := r.worth(s.Bytes); b != nil {
 			r.book.add(check.Entry{Kind: check.EntrySent, At: at, Peer: s.To, Bytes: b})
 		}
 	}

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"testing"
 
+	pb "go.etcd.io/raft/v3/raftpb"
+
 	"quorate/check"
 	"quorate/consensus"
 	"quorate/crypto"
 	"quorate/pbft/message"
+	"quorate/raft"
 )
 
 // opener opens whatever does not begin with a zero.
@@ -63,5 +66,30 @@ func TestRecordHearsWhatOpensWell(t *testing.T) {
 	all.Executes([]consensus.Job{consensus.Commit{Seq: 7, Digest: batch.Digest(), Batch: batch}})
 	if entries, _ := all.book.take(nil); len(entries) != 1 || entries[0].Batch != batch {
 		t.Errorf("with batches, there is %+v", entries)
+	}
+}
+
+// TestRecordOfRaftKeepsVotesAlone: entries and parts of a state are not votes,
+// though their kinds have the numbers of PBFT's.
+func TestRecordOfRaftKeepsVotesAlone(t *testing.T) {
+	r := &recorder{raft: true}
+	frame := func(m pb.Message) consensus.Send {
+		return consensus.Send{To: consensus.ReplicaPeer(1), Bytes: raft.EncodeMessage(&m)}
+	}
+	r.Sends([]consensus.Send{
+		frame(pb.Message{Type: pb.MsgHeartbeat, From: 1, To: 2, Term: 3}),
+		frame(pb.Message{Type: pb.MsgVoteResp, From: 1, To: 2, Term: 3}),
+		frame(pb.Message{Type: pb.MsgVoteResp, From: 1, To: 3, Term: 3, Reject: true}),
+		frame(pb.Message{Type: pb.MsgPreVoteResp, From: 1, To: 2, Term: 4}),
+		frame(pb.Message{Type: pb.MsgApp, From: 1, To: 2, Term: 3, Entries: []pb.Entry{{Term: 3, Index: 1, Data: make([]byte, 1<<20)}}}),
+		{To: consensus.ReplicaPeer(1), Bytes: append([]byte{raft.GivenKind}, make([]byte, 1<<20)...)},
+	})
+	entries, _ := r.book.take(nil)
+	if len(entries) != 1 {
+		t.Fatalf("%d entries, want the vote alone", len(entries))
+	}
+	p, ok := votesOfRaft(entries[0].Bytes)
+	if !ok || p.Signer != 0 || p.View != 3 {
+		t.Errorf("the vote reads back as %+v, %t", p, ok)
 	}
 }

@@ -64,7 +64,7 @@ func (h *Home) record(c *node.Config, log *slog.Logger) (stop func(), err error)
 	if h.Config.Record.Level == RecordOff {
 		return func() {}, nil
 	}
-	r := &recorder{Protocol: c.Protocol, all: h.Config.Record.Level == RecordAll}
+	r := &recorder{Protocol: c.Protocol, raft: h.Genesis.Protocol == quorum.Raft, all: h.Config.Record.Level == RecordAll}
 	s, err := h.newScribe(r, log)
 	if err != nil {
 		return nil, err
