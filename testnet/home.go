@@ -42,10 +42,10 @@ type Logging struct {
 // Engine holds the protocol's local settings; replicas may differ in them.
 type Engine struct {
 	Tick         Duration `toml:"tick" comment:"the engine's unit of time"`
-	Patience     Duration `toml:"patience" comment:"how long a request may wait before its holder leaves the view; doubles with each"`
-	PatienceCap  Duration `toml:"patience_cap" comment:"... up to this"`
-	StatusEvery  Duration `toml:"status_every"`
-	Pipeline     int      `toml:"pipeline" comment:"slots proposed and not yet committed"`
+	Patience     Duration `toml:"patience" comment:"PBFT: how long a request may wait before its holder leaves the view; doubles with each. Raft: four times the shortest election timeout; a leader heartbeats ten times in one"`
+	PatienceCap  Duration `toml:"patience_cap" comment:"PBFT only: ... up to this"`
+	StatusEvery  Duration `toml:"status_every" comment:"PBFT only: how often a replica tells the others where it is"`
+	Pipeline     int      `toml:"pipeline" comment:"batches proposed and not yet committed"`
 	PendingCount int      `toml:"pending_count" comment:"requests that wait, per lane"`
 	PendingBytes int      `toml:"pending_bytes"`
 }
@@ -68,7 +68,7 @@ type Network struct {
 // Record says what the replica writes down for judges (PROTOCOL.md §5, §9), in
 // the directory transcript of its home. It is never synced: it is no promise.
 type Record struct {
-	Level string `toml:"level" comment:"votes: signed messages and certificates, for quorate check and after a fork; all: batches and replies too; off"`
+	Level string `toml:"level" comment:"votes: what was promised, decided and executed (PBFT: signed messages and certificates), for quorate check and after a fork; all: batches and replies too; off"`
 	Bytes int64  `toml:"bytes" comment:"room for it; the oldest is dropped"`
 }
 
