@@ -6,13 +6,15 @@ import (
 	"strings"
 
 	"quorate/consensus"
+	"quorate/quorum"
 )
 
 // Script drives a world by hand, for golden traces: nothing moves but what its
 // verbs move. A frame that was sent waits until it is delivered or dropped;
 // time passes by ticks; syncs and executions take no time.
 //
-//	cluster n=4 k=4 l=8 batch=1 clients=1 patience=20 seed=1
+//	cluster n=4 k=4 l=8 batch=1 clients=1 patience=20 seed=1 [traitor=0,2]
+//	cluster protocol=raft n=3 ... [prevote=off] [checkquorum=off]
 //	submit [client=0] [to=0|to=all] [op=add] [key=0]    a client sends a request
 //	tick N [1,2]                            N ticks pass, for all or some replicas
 //	deliver [from->to] [KIND] [rounds=N]    deliver what waits and what that brings about
@@ -23,7 +25,13 @@ import (
 //	run-until executed=5 | view=1 [of=1,2] [ticks=1000] [show=KIND,KIND]
 //	                                        deliver and tick until all have got there
 //	wait N [show=KIND,KIND]                 deliver and tick for N ticks
+//	elect 0                                 its patience ends before that of others, and it is elected (Raft)
 //	status     notes     waiting
+//	verdict                                 how the judge decides, once, at the end
+//
+// Members of Raft lie by the verbs of script_raft.go. Which of them are traitors
+// is said when the cluster is made (traitor=2): the judge judges the honest. What
+// theory foresees with such traitors is printed as JUDGE, all else as VIOLATION.
 //
 // From and to are replicas as numbers, clients as C0, lists by commas, or *.
 // KIND is the beginning of a frame's description. Frames over a cut link are
@@ -34,6 +42,8 @@ type Script struct {
 	notes   []string
 	lost    []filter // standing losses
 	shown   int      // violations already printed
+	asked   map[string]*consensus.Request
+	fables  map[consensus.ReplicaID]*fable
 }
 
 // NewScript makes a script for one protocol. The cluster verb comes first.
@@ -68,6 +78,7 @@ var verbs = map[string]func(*Script, args) string{
 	"heal": (*Script).heal, "lose": (*Script).lose, "keep": (*Script).keep, "crash": (*Script).crash, "restart": (*Script).restart, "wipe": (*Script).wipe,
 	"pause": (*Script).pause, "resume": (*Script).resume, "power-loss": (*Script).powerLoss,
 	"run-until": (*Script).runUntil, "wait": (*Script).wait, "status": (*Script).status, "notes": (*Script).takeNotes, "waiting": (*Script).waiting,
+	"verdict": (*Script).verdict, "elect": (*Script).elect, "forge": (*Script).forge, "rewrite": (*Script).rewrite, "fable": (*Script).invent,
 }
 
 // args are the words after a verb: positional ones and key=value.
@@ -129,13 +140,27 @@ func (s *Script) cluster(a args) string {
 	if p, ok := a.value("protocol"); ok {
 		c.Protocol, c.Trust.Faults, c.Trust.Replies = p, (n-1)/2, 1
 	}
+	c.Timing.Elections = Elections{NoPreVote: first(a.value("prevote")) == "off", NoCheckQuorum: first(a.value("checkquorum")) == "off"}
+	if list, ok := a.value("traitor"); ok {
+		for _, word := range strings.Split(list, ",") {
+			id, err := strconv.Atoi(word)
+			if err != nil || id < 0 || id >= n {
+				return fmt.Sprintf("there is no replica %q to be a traitor\n", word)
+			}
+			c.Traitors = append(c.Traitors, Traitor{Replica: consensus.ReplicaID(id)})
+		}
+	}
+	return s.found(c, a.number("verbose", 0) != 0)
+}
+
+// found makes the world and starts its replicas.
+func (s *Script) found(c Config, verbose bool) string {
 	w, err := New(c, s.subject)
 	if err != nil {
 		return err.Error() + "\n"
 	}
-	s.world, s.notes, s.lost, s.shown = w, nil, nil, 0
+	*s = Script{subject: s.subject, world: w, asked: map[string]*consensus.Request{}, fables: map[consensus.ReplicaID]*fable{}}
 	w.net.manual = true
-	verbose := a.number("verbose", 0) != 0
 	w.tell = func(kind consensus.NoteKind, line string) {
 		if verbose || kind != consensus.Ignored {
 			s.notes = append(s.notes, line)
@@ -146,7 +171,7 @@ func (s *Script) cluster(a args) string {
 		r.start()
 	}
 	s.settle()
-	return fmt.Sprintf("%d replicas, %d may fail, checkpoint every %d, window %d\n", n, c.Trust.Faults, c.Interval, c.Window) + s.violations()
+	return fmt.Sprintf("%d replicas, %d may fail, checkpoint every %d, window %d\n", c.Replicas, c.Trust.Faults, c.Interval, c.Window) + s.violations()
 }
 
 // settle lets everything happen that needs no delivery and no tick.
@@ -156,7 +181,8 @@ func (s *Script) settle() {
 	}
 }
 
-// violations prints what is new among them.
+// violations prints what is new among them: what theory allows for the
+// cluster's traitors is the judge's word and no failure.
 func (s *Script) violations() string {
 	if s.world == nil {
 		return ""
@@ -164,9 +190,31 @@ func (s *Script) violations() string {
 	var b strings.Builder
 	all := s.world.checks.all
 	for ; s.shown < len(all); s.shown++ {
-		fmt.Fprintf(&b, "VIOLATION %s\n", all[s.shown].Text)
+		if v := all[s.shown]; s.world.theory.allows(v) {
+			fmt.Fprintf(&b, "JUDGE %s: %s\n", v.Kind, v.Text)
+		} else {
+			fmt.Fprintf(&b, "VIOLATION %s\n", v.Text)
+		}
 	}
 	return b.String()
+}
+
+// failed reports whether something happened that theory does not allow.
+func (s *Script) failed() bool { return len(s.world.theory.forbidden(s.world.checks.all)) > 0 }
+
+// verdict ends a script: whether there was a fork, and whom evidence names.
+func (s *Script) verdict(args) string {
+	w := s.world
+	v := w.checks.judge.Verdict(w.at())
+	out := "no fork"
+	if v.Forked {
+		out = fmt.Sprintf("FORK at n=%d", v.ForkAt)
+	}
+	culprits := "nobody"
+	if len(v.Culprits) > 0 {
+		culprits = fmt.Sprint(v.Culprits)
+	}
+	return fmt.Sprintf("%s; traitors: %d of %d; evidence names %s\n", out, len(w.cfg.Traitors), w.cfg.Replicas, culprits)
 }
 
 // submit lets a client send one request, to one replica or to all.
@@ -184,7 +232,9 @@ func (s *Script) submit(a args) string {
 	if id, err := strconv.Atoi(to); err == nil && id >= 0 && id < len(w.replicas) {
 		c.hand.primary = consensus.ReplicaID(id)
 	}
-	return w.label(c.hand.ask(c, op, to == "all")) + "\n"
+	r := c.hand.ask(c, op, to == "all")
+	s.asked[w.label(r)] = r
+	return w.label(r) + "\n"
 }
 
 func first(v string, _ bool) string { return v }
@@ -244,11 +294,11 @@ func (s *Script) status(args) string {
 			continue
 		}
 		st := r.driver.Status()
-		fmt.Fprintf(&b, "%v view=%d executed=%d applied=%d stable=%d kept=%d pending=%d", r, st.View, st.Executed, st.Applied, st.Stable, st.Kept, st.Pending)
+		fmt.Fprintf(&b, "%v %s executed=%d applied=%d stable=%d kept=%d pending=%d", r, s.era(&st), st.Executed, st.Applied, st.Stable, st.Kept, st.Pending)
 		for _, f := range []struct {
 			on   bool
 			text string
-		}{{st.Changing, " changing"}, {st.Rejoining, " rejoining"}, {st.Fetching != 0, fmt.Sprintf(" fetching=%d", st.Fetching)}, {r.health.paused, " paused"}} {
+		}{{st.Changing && !s.raft(), " changing"}, {st.Rejoining, " rejoining"}, {st.Fetching != 0, fmt.Sprintf(" fetching=%d", st.Fetching)}, {r.health.paused, " paused"}} {
 			if f.on {
 				b.WriteString(f.text)
 			}
@@ -257,6 +307,20 @@ func (s *Script) status(args) string {
 	}
 	return b.String()
 }
+
+// era is who leads and since when, in the words of the protocol.
+func (s *Script) era(st *consensus.Status) string {
+	switch {
+	case !s.raft():
+		return fmt.Sprintf("view=%d", st.View)
+	case st.Changing:
+		return fmt.Sprintf("term=%d leader=?", st.View)
+	}
+	return fmt.Sprintf("term=%d leader=R%d", st.View, st.Primary)
+}
+
+// raft reports whether the cluster speaks Raft.
+func (s *Script) raft() bool { return s.world.cfg.Protocol == quorum.Raft }
 
 // takeNotes prints the notes since the last time.
 func (s *Script) takeNotes(args) string {

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 
+	"quorate/check"
 	"quorate/consensus"
 )
 
@@ -25,7 +26,7 @@ type attempt struct {
 func (h *hand) ask(c *client, op []byte, all bool) *consensus.Request {
 	w := c.world
 	h.counter++
-	w.checks.judge.Issued(c.signer.Public(), op)
+	w.checks.judge.Invoked(w.at(), check.CallID{Client: c.index, Number: h.counter}, c.signer.Public(), op)
 	seq := consensus.Sequence{Epoch: uint64(dawn), Counter: h.counter}
 	r := consensus.SignRequest(c.signer, w.genesis.ID(), seq, [][]byte{op})
 	w.checks.judge.Signed(r)
@@ -53,6 +54,9 @@ func (h *hand) reply(c *client, from consensus.ReplicaID, r *consensus.Reply) {
 		a.votes[content] = append(a.votes[content], from)
 		if len(a.votes[content]) >= c.world.cfg.Trust.Replies {
 			h.open = append(h.open[:i], h.open[i+1:]...)
+			if len(r.Results) > 0 {
+				c.world.checks.judge.Returned(c.world.at(), check.CallID{Client: c.index, Number: a.request.Sequence.Counter}, r.Seq, r.Results[0])
+			}
 			c.world.say("", "%s believes %s, executed at %d", c.world.name(c.end), c.world.label(a.request), r.Seq)
 		}
 		return

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"quorate/consensus"
+	"quorate/raft"
 )
 
 // filter selects packets: from->to and the beginning of a description.
@@ -100,7 +101,7 @@ func (s *Script) deliver(a args) string {
 			break
 		}
 		for _, p := range round {
-			s.world.arrive(p)
+			s.arrive(p)
 		}
 		b.WriteString(s.list(round))
 		s.settle()
@@ -126,14 +127,23 @@ func (s *Script) waiting(args) string {
 func (s *Script) list(ps []packet) string {
 	var b strings.Builder
 	for i := 0; i < len(ps); {
-		p := ps[i]
+		p, text := ps[i], s.world.describe(ps[i].bytes)
 		to := s.world.name(p.to)
-		for i++; i < len(ps) && ps[i].from == p.from && ps[i].sum == p.sum; i++ {
+		for i++; i < len(ps) && ps[i].from == p.from && s.alike(p, ps[i], text); i++ {
 			to += "," + s.world.name(ps[i].to)
 		}
-		fmt.Fprintf(&b, "%s → %s  %s\n", s.world.name(p.from), to, s.world.describe(p.bytes))
+		fmt.Fprintf(&b, "%s → %s  %s\n", s.world.name(p.from), to, text)
 	}
 	return b.String()
+}
+
+// alike reports whether two packets say the same. A message of Raft names its
+// receiver, so that there the description decides.
+func (s *Script) alike(p, q packet, text string) bool {
+	if s.raft() && p.bytes[0] == raft.MessageKind {
+		return p.to != q.to && s.world.describe(q.bytes) == text
+	}
+	return p.sum == q.sum
 }
 
 func indent(text string) string {
@@ -244,7 +254,12 @@ func (s *Script) wait(a args) string {
 	if err != nil || ticks < 1 {
 		return "wait wants a number of ticks\n"
 	}
-	out := s.run(ticks, func() bool { return false }, first(a.value("show")))
+	return s.pass(ticks, first(a.value("show")))
+}
+
+// pass delivers and ticks, whatever happens.
+func (s *Script) pass(ticks int, show string) string {
+	out := s.run(ticks, func() bool { return false }, show)
 	return strings.TrimSuffix(out, fmt.Sprintf("not reached within %d ticks\n", ticks))
 }
 
@@ -253,7 +268,7 @@ func (s *Script) wait(a args) string {
 func (s *Script) run(limit int, there func() bool, show string) string {
 	var b strings.Builder
 	for ticks := 0; !there(); ticks++ {
-		if ticks == limit || s.world.checks.ended {
+		if ticks == limit || s.failed() {
 			fmt.Fprintf(&b, "not reached within %d ticks\n", ticks)
 			break
 		}
@@ -264,7 +279,7 @@ func (s *Script) run(limit int, there func() bool, show string) string {
 				break
 			}
 			for _, p := range round {
-				s.world.arrive(p)
+				s.arrive(p)
 			}
 			b.WriteString(s.list(s.worthShowing(round, show)))
 			s.settle()

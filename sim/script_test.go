@@ -11,20 +11,39 @@ import (
 // what the engine says, frame by frame. Run with -rewrite after a change that
 // is meant, and read the difference.
 func TestGoldenPBFT(t *testing.T) {
-	datadriven.Walk(t, "testdata/pbft", func(t *testing.T, path string) {
-		s := NewScript(PBFT())
+	golden(t, PBFT(), "testdata/pbft")
+}
+
+// TestGoldenRaft does the same for the stories in testdata/raft.
+func TestGoldenRaft(t *testing.T) {
+	golden(t, Raft(), "testdata/raft")
+}
+
+// golden replays the scripts of a directory.
+func golden(t *testing.T, subject Subject, dir string) {
+	datadriven.Walk(t, dir, func(t *testing.T, path string) {
+		s := NewScript(subject)
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			line := d.Cmd
-			for _, a := range d.CmdArgs {
-				line += " " + a.String()
+			out := perform(s, d)
+			if strings.Contains(out, "VIOLATION") {
+				t.Errorf("%s: theory does not allow this: %s", d.Pos, out)
 			}
-			// datadriven wants something to expect from every command.
-			if out := s.Do(line); out != "" {
-				return out
-			}
-			return "ok\n"
+			return out
 		})
 	})
+}
+
+// perform does what a line of a story says. The package datadriven wants
+// something to expect from every command.
+func perform(s *Script, d *datadriven.TestData) string {
+	line := d.Cmd
+	for _, a := range d.CmdArgs {
+		line += " " + a.String()
+	}
+	if out := s.Do(line); out != "" {
+		return out
+	}
+	return "ok\n"
 }
 
 // What is wrong with a line is said, and nothing happens.
