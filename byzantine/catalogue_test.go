@@ -27,10 +27,13 @@ func TestCatalogue(t *testing.T) {
 				t.Errorf("Lookup(%q) finds %q", name, found.Name)
 			}
 		}
-		if p.Group == "" || p.Sentence == "" || !slices.Contains(outcomes, p.AtF) || !slices.Contains(outcomes, p.AtF1) {
+		if p.Group == "" || p.Sentence == "" {
 			t.Errorf("%s is not complete: %+v", p.Name, p)
 		}
-		if p.AtF != SafeLive && p.AtF != SafeSlow {
+		if p.For("pbft") != (slices.Contains(outcomes, p.AtF) && slices.Contains(outcomes, p.AtF1)) || p.For("raft") != slices.Contains(outcomes, p.OneOf("raft")) {
+			t.Errorf("%s has not the outcomes of its protocols: %+v", p.Name, p)
+		}
+		if p.For("pbft") && p.AtF != SafeLive && p.AtF != SafeSlow {
 			t.Errorf("%s: f of 3f+1 may do anything, and the rest stay %q", p.Name, p.AtF)
 		}
 		for _, q := range p.Params {
@@ -52,9 +55,12 @@ func TestCatalogue(t *testing.T) {
 // Every behaviour can be had by its name alone, by a replica or by a client,
 // and never by the other.
 func TestDefaults(t *testing.T) {
-	e := fakeEnv(t, 4, "pbft")
-	e.Signer = crypto.NewSigner([32]byte{1})
 	for _, p := range Catalogue() {
+		e := fakeEnv(t, 4, "pbft")
+		if !p.For("pbft") {
+			e = fakeEnv(t, 3, "raft")
+		}
+		e.Signer = crypto.NewSigner([32]byte{1})
 		_, asReplica := e.Plan(Spec{Name: p.Name})
 		_, asClient := NewVillain(e.Genesis, e.Signer, Spec{Name: p.Name}, 1, func() []byte { return nil })
 		right, wrong := asReplica, asClient
@@ -128,14 +134,14 @@ func TestKinds(t *testing.T) {
 	if got := n.frame(nil); got != "EMPTY" {
 		t.Errorf("an empty frame is called %q", got)
 	}
-	raft := namers["raft"]
-	if got := raft.frame([]byte{0x10}); got != "0X10" {
+	other := namers["fake"]
+	if got := other.frame([]byte{0x10}); got != "0X10" {
 		t.Errorf("a frame of another protocol is called %q", got)
 	}
-	if got := raft.event(consensus.Receive{Message: 3}); got != "MESSAGE" {
+	if got := other.event(consensus.Receive{Message: 3}); got != "MESSAGE" {
 		t.Errorf("a message of another protocol is called %q", got)
 	}
-	if got := raft.event(consensus.Submit{}); got != "REQUEST" {
+	if got := other.event(consensus.Submit{}); got != "REQUEST" {
 		t.Errorf("a request is called %q", got)
 	}
 }

@@ -15,32 +15,61 @@ func TestDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := map[string][]string{}
+	rows, crash := map[string][]string{}, map[string][]string{}
 	for _, line := range strings.Split(string(text), "\n") {
 		if cells := strings.Split(line, " | "); strings.HasPrefix(line, "| ") && len(cells) == 6 && strings.HasPrefix(cells[1], "`") {
 			rows[strings.Trim(cells[1], "`")] = cells
+		} else if strings.HasPrefix(line, "| ") && len(cells) == 5 && strings.HasPrefix(cells[1], "`") {
+			crash[strings.Trim(cells[1], "`")] = cells
 		}
 	}
 	tests := testsHere(t)
 	for _, p := range Catalogue() {
-		cells := rows[p.Name]
-		delete(rows, p.Name)
-		if cells == nil {
-			t.Errorf("docs/ADVERSARIES.md has no row for %s", p.Name)
+		if p.For("pbft") {
+			compareRow(t, p.Name, rows, fmt.Sprintf("| %s | `%s` | %s | %s | %s", p.Group, p.Name, p.Sentence, p.AtF, p.AtF1), tests)
+		}
+		if !p.For("raft") {
 			continue
 		}
-		want := fmt.Sprintf("| %s | `%s` | %s | %s | %s", p.Group, p.Name, p.Sentence, p.AtF, p.AtF1)
-		if got := strings.Join(cells[:5], " | "); got != want {
-			t.Errorf("docs/ADVERSARIES.md has\n%s\nand the catalogue\n%s", got, want)
+		what := p.Sentence
+		if p.Protocols == nil {
+			what = crashWords(crash[p.Name]) // what it shows there is not in the catalogue
 		}
-		for _, name := range strings.Split(strings.TrimSuffix(cells[5], " |"), ", ") {
-			if !tests[name] {
-				t.Errorf("docs/ADVERSARIES.md: %s: there is no %s", p.Name, name)
-			}
-		}
+		compareRow(t, p.Name, crash, fmt.Sprintf("| %s | `%s` | %s | %s", p.Group, p.Name, what, p.OneOf("raft")), tests)
 	}
 	for name := range rows {
 		t.Errorf("docs/ADVERSARIES.md has a row for %s, which the catalogue has not", name)
+	}
+	for name := range crash {
+		t.Errorf("docs/ADVERSARIES.md has a row for %s in crash mode, which the catalogue has not", name)
+	}
+}
+
+func crashWords(cells []string) string {
+	if len(cells) < 3 || cells[2] == "" {
+		return "what one does to 2f+1"
+	}
+	return cells[2]
+}
+
+// compareRow holds one row of a table, and the tests that it names, against the
+// catalogue, and takes it off the list.
+func compareRow(t *testing.T, name string, rows map[string][]string, want string, tests map[string]bool) {
+	t.Helper()
+	cells := rows[name]
+	delete(rows, name)
+	if cells == nil {
+		t.Errorf("docs/ADVERSARIES.md has no row for %s: want\n%s", name, want)
+		return
+	}
+	last := len(cells) - 1
+	if got := strings.Join(cells[:last], " | "); got != want {
+		t.Errorf("docs/ADVERSARIES.md has\n%s\nand the catalogue\n%s", got, want)
+	}
+	for _, test := range strings.Split(strings.TrimSuffix(cells[last], " |"), ", ") {
+		if !tests[test] {
+			t.Errorf("docs/ADVERSARIES.md: %s: there is no %s", name, test)
+		}
 	}
 }
 

@@ -79,7 +79,7 @@ func (f *filter) speak(b *consensus.Burst, m *Mail) {
 // own up to what was done in this step, by a note as liars make it for
 // themselves: a run in which nobody lied proves nothing.
 func (f *filter) own(out *consensus.Output, before, after []Letter) {
-	if _, liar := f.mask.(*liar); liar || !f.acted && slices.EqualFunc(before, after, sameLetter) {
+	if _, itself := f.mask.(confessor); itself || !f.acted && slices.EqualFunc(before, after, sameLetter) {
 		return
 	}
 	out.Notes = append(out.Notes, consensus.Note{Kind: Lied, Reason: consensus.Reason(f.spec.Name), Text: "letters or events changed"})
@@ -104,19 +104,20 @@ func (f *filter) strikes() bool { return f.spec.Chance == 0 || f.dice.IntN(milli
 func (f *filter) picksEvent(e consensus.Event) bool {
 	switch e := e.(type) {
 	case consensus.Submit:
-		return f.picks(e.Via, "REQUEST")
+		return f.picks(e.Via, func() string { return f.names.event(e) })
 	case consensus.Receive:
-		return f.picks(e.From, f.names.event(e))
+		return f.picks(e.From, func() string { return f.names.event(e) })
 	}
 	return false
 }
 
 func (f *filter) picksLetter(l *Letter) bool {
-	return f.picks(l.To, f.names.frame(l.Bytes))
+	return f.picks(l.To, func() string { return f.names.frame(l.Bytes) })
 }
 
-func (f *filter) picks(end consensus.Peer, kind string) bool {
-	if f.spec.Kinds != nil && !slices.Contains(f.spec.Kinds, kind) {
+// picks asks for the kind only if it matters: to name it may cost a decoding.
+func (f *filter) picks(end consensus.Peer, kind func() string) bool {
+	if f.spec.Kinds != nil && !named(f.spec.Kinds, kind()) {
 		return false
 	}
 	return f.spec.To == nil || end.Kind == consensus.PeerReplica && slices.Contains(f.spec.To, end.Replica)

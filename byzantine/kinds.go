@@ -7,17 +7,22 @@ import (
 
 	"quorate/consensus"
 	"quorate/pbft/message"
+	"quorate/raft"
 )
 
 // namer names the kinds of one protocol's frames and messages.
 type namer struct {
-	kinds []string                 // all names beside the shared ones, by kind from FirstProtocolKind on
-	heard func(message any) string // the kind of a message that Open made; "" = unknown
+	kinds []string                  // all names beside the shared ones
+	look  func(frame []byte) string // the kind of a frame that is none of the shared ones; "" = unknown
+	heard func(message any) string  // the kind of a message that Open made; "" = unknown
 }
 
 // namers by protocol. Of a protocol that does not stand here, kinds are named
 // by their number, such as 0X10, and messages are of the kind MESSAGE.
-var namers = map[string]namer{"pbft": {kinds: pbftKinds(), heard: pbftHeard}}
+var namers = map[string]namer{
+	"pbft": {kinds: pbftKinds(), look: pbftLook, heard: pbftHeard},
+	"raft": {kinds: raft.KindNames(), look: raft.FrameKind, heard: raft.MessageName},
+}
 
 // sharedKinds are those of package consensus.
 var sharedKinds = map[byte]string{
@@ -31,6 +36,13 @@ func pbftKinds() []string {
 		names = append(names, k.String())
 	}
 	return names
+}
+
+func pbftLook(frame []byte) string {
+	if k := message.Kind(frame[0]); k >= message.PrePrepareKind && k <= message.RejoinAnswerKind {
+		return k.String()
+	}
+	return ""
 }
 
 func pbftHeard(m any) string {
@@ -65,8 +77,10 @@ func (n *namer) frame(b []byte) string {
 	if name := sharedKinds[b[0]]; name != "" {
 		return name
 	}
-	if i := int(b[0]) - int(consensus.FirstProtocolKind); i >= 0 && i < len(n.kinds) {
-		return n.kinds[i]
+	if n.look != nil {
+		if name := n.look(b); name != "" {
+			return name
+		}
 	}
 	return fmt.Sprintf("0X%02X", b[0])
 }
@@ -90,11 +104,17 @@ func (n *namer) event(e consensus.Event) string {
 // check refuses names that no frame of the protocol has.
 func (n *namer) check(s *Spec) error {
 	for _, k := range s.Kinds {
-		known := slices.Contains(n.kinds, k) || slices.Contains([]string{"REQUEST", "REPLY", "REFUSAL"}, k) ||
+		known := named(n.kinds, k) || named([]string{"REQUEST", "REPLY", "REFUSAL"}, k) ||
 			n.kinds == nil && (k == "MESSAGE" || strings.HasPrefix(k, "0X"))
 		if !known {
 			return &ParamError{Behaviour: s.Name, Word: "kind=" + k, Why: "known kinds are REQUEST, REPLY, REFUSAL, " + strings.Join(n.kinds, ", ")}
 		}
 	}
 	return nil
+}
+
+// named reports whether a name stands in a list. Capitals make no difference:
+// each protocol's kinds are spelled as its own people spell them.
+func named(names []string, name string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 }

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+
+	"quorate/quorum"
 )
 
 // Outcome is what a run must end in.
@@ -33,9 +36,26 @@ type Profile struct {
 	Client    bool     // a client's, not a replica's
 	Protocols []string // nil = any
 	Params    []Param
-	AtF       Outcome // with f such replicas of 3f+1
+	AtF       Outcome // with f such replicas of 3f+1; "" = no behaviour for a protocol that tolerates any
 	AtF1      Outcome // with f+1 that collude
 	AtCrash   Outcome // with one such replica of 2f+1 in crash mode, which tolerates none; "" = as with AtF
+}
+
+// For reports whether a behaviour is one for a protocol.
+func (p *Profile) For(protocol string) bool {
+	return p.Protocols == nil || slices.Contains(p.Protocols, protocol)
+}
+
+// OneOf is the outcome with the fewest of them that are worth a run: f of 3f+1
+// in PBFT, one of 2f+1 in Raft; "" if the behaviour is none for the protocol.
+func (p *Profile) OneOf(protocol string) Outcome {
+	switch {
+	case !p.For(protocol):
+		return ""
+	case protocol == quorum.Raft && p.AtCrash != "":
+		return p.AtCrash
+	}
+	return p.AtF
 }
 
 // entry is a profile with what makes it work. A behaviour has at least one of
@@ -50,7 +70,7 @@ type entry struct {
 
 // table lists every behaviour, in the order of the catalogue.
 func table() []entry {
-	return slices.Concat(neutralProfiles(), pbftProfiles(), villainProfiles())
+	return slices.Concat(neutralProfiles(), pbftProfiles(), villainProfiles(), raftProfiles())
 }
 
 // Catalogue lists every behaviour that can be named.
@@ -99,6 +119,22 @@ func spellings() []string {
 	return all
 }
 
+// foreign says that a behaviour is a lie of another protocol, and which there
+// are for this one.
+func foreign(p *Profile, protocol string) string {
+	why := fmt.Sprintf("is a lie of %s, and this cluster runs %q", strings.Join(p.Protocols, " or "), protocol)
+	var own []string
+	for _, q := range Catalogue() {
+		if q.Protocols != nil && q.For(protocol) {
+			own = append(own, q.Name)
+		}
+	}
+	if own == nil {
+		return why + ": for that there are those of no protocol, such as silent"
+	}
+	return fmt.Sprintf("%s: for %s see %s", why, protocol, strings.Join(own, ", "))
+}
+
 // complete finds the entry of s, checks what the profile knows, and fills in
 // the defaults.
 func complete(s Spec, client bool, protocol string) (*entry, Spec, error) {
@@ -114,8 +150,8 @@ func complete(s Spec, client bool, protocol string) (*entry, Spec, error) {
 		return wrong(s.Name, "a client does this, not a replica")
 	case !e.Client && client:
 		return wrong(s.Name, "a replica does this, not a client")
-	case e.Protocols != nil && !slices.Contains(e.Protocols, protocol):
-		return wrong(s.Name, fmt.Sprintf("needs a protocol of %v, and this cluster runs %q", e.Protocols, protocol))
+	case !e.For(protocol):
+		return wrong(s.Name, foreign(&e.Profile, protocol))
 	case s.Main != "" && len(e.Params) == 0:
 		return wrong(s.Main, "it takes no main parameter")
 	}

@@ -105,6 +105,9 @@ type holder interface{ letGo() []Letter }
 // ticker is a mask that changes how many ticks the engine hears in a step.
 type ticker interface{ beat(ticks int) int }
 
+// confessor is a mask that owns up to its lies itself.
+type confessor interface{ confesses() }
+
 // listens is embedded by masks that do not change what is heard.
 type listens struct{}
 

@@ -18,6 +18,9 @@ var heavy = []string{"flood", "oversize", "poison", "fetch-flood", "garbage-clie
 // make profiles SEEDS=1000 runs more.
 func TestProfiles(t *testing.T) {
 	for _, p := range byzantine.Catalogue() {
+		if !p.For("pbft") {
+			continue
+		}
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
 			c := Campaign{Behaviour: p.Name, Replicas: 4}

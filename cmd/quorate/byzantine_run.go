@@ -97,6 +97,9 @@ func campaignsOf(c *cli.Context, args []string) ([]trial.Campaign, error) {
 		var all []trial.Campaign
 		for _, n := range []int{4, 7} {
 			for _, p := range byzantine.Catalogue() {
+				if !p.For("pbft") {
+					continue
+				}
 				all = append(all, trial.Campaign{Behaviour: p.Name, Replicas: n, Gang: c.Bool("gang")})
 			}
 		}

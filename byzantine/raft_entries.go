@@ -1,0 +1,88 @@
+package byzantine
+
+import (
+	"slices"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"quorate/consensus"
+)
+
+// leading reads whether a leader's lie goes to meet its occasion.
+func (l *raftLiar) leading(s *Spec) error {
+	lead, err := s.word("lead", "yes", "no")
+	l.usurps = lead == "yes"
+	return err
+}
+
+// forkEntries sends, as leader, to half of the victims other entries for the
+// same places. Terms and indexes agree, which is all that followers compare: so
+// both halves acknowledge, and both are told that it is committed.
+func forkEntries(l *raftLiar, s *Spec) error {
+	how, err := s.word("", append([]string{"any"}, entryRivals...)...)
+	if err != nil {
+		return err
+	}
+	named := s.To != nil
+	l.tell = func(t *raftTelling) {
+		misled := t.misled(named)
+		t.alter(func(to consensus.ReplicaID, m *pb.Message) (*pb.Message, bool) {
+			lie := false
+			if slices.Contains(misled, to) {
+				for i := range m.Entries {
+					var other bool
+					m.Entries[i], other = rivalEntry(m.Entries[i], how)
+					lie = lie || other
+				}
+			}
+			return m, lie
+		}, pb.MsgApp)
+	}
+	return l.leading(s)
+}
+
+// forgeAppend waits for an entry of whoever leads, acknowledges it at once, so
+// that it is committed, and tells others, as if it were elected to the next
+// term, that another entry stands there and is committed. It must come there
+// before the leader's word of its commit does.
+func forgeAppend(l *raftLiar, s *Spec) error {
+	how, err := s.word("", append([]string{"any"}, entryRivals...)...)
+	named := s.To != nil
+	var forged uint64 // the highest term that it has invented
+	l.ears = func(m *pb.Message) *pb.Message {
+		if (m.Type == pb.MsgAppResp || m.Type == pb.MsgHeartbeatResp) && m.Term > l.term && m.Term <= forged {
+			return nil // its own engine must not learn of that term
+		}
+		return m
+	}
+	l.tell = func(t *raftTelling) {
+		for _, m := range t.appended {
+			e, prev, ok := t.target(m, how)
+			if !ok || !t.Act || m.Term < forged {
+				continue
+			}
+			forged = m.Term + 1
+			if !t.leads() {
+				t.say(t.leader, pb.Message{Type: pb.MsgAppResp, Term: m.Term, Index: m.Index + uint64(len(m.Entries))})
+			}
+			e.Term = forged
+			for _, to := range t.misled(named) {
+				t.say(to, t.Append(forged, prev, e.Index, e))
+			}
+		}
+	}
+	return err
+}
+
+// target picks the first entry of an append that has a rival: the rival, and
+// the place that it stands behind.
+func (s *raftScene) target(m *pb.Message, how string) (e pb.Entry, prev place, ok bool) {
+	prev = place{m.Index, m.LogTerm}
+	for i := range m.Entries {
+		if e, ok = rivalEntry(m.Entries[i], how); ok {
+			return e, prev, true
+		}
+		prev = placeOf(&m.Entries[i])
+	}
+	return e, prev, false
+}

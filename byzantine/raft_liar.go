@@ -1,0 +1,148 @@
+package byzantine
+
+import (
+	"fmt"
+	"slices"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"quorate/consensus"
+)
+
+// raftLiar is the mask of one lie about Raft: it listens, and then tells.
+type raftLiar struct {
+	*raftScene
+	name    string
+	tell    func(*raftTelling)
+	ears    func(*pb.Message) *pb.Message // what the engine hears in the place of a message, nil = nothing; may be nil
+	usurps  bool                          // sees to it that it leads
+	retold  int                           // messages that the engine hears otherwise, in this step
+	patient int                           // tick before which it does not topple a leader again
+}
+
+func (*raftLiar) confesses() {}
+
+// haste is how much faster than the others' the clock of a usurper runs, until
+// it leads: so it is the first to ask for votes when there is no leader.
+const haste = 4
+
+// beat implements ticker.
+func (l *raftLiar) beat(ticks int) int {
+	if l.usurps && !l.leads() {
+		return ticks * haste
+	}
+	return ticks
+}
+
+func (l *raftLiar) hear(b *consensus.Burst, ticks int) {
+	l.listen(b, ticks)
+	if l.ears == nil {
+		return
+	}
+	var events []consensus.Event
+	for _, e := range b.Events {
+		r, _ := e.(consensus.Receive)
+		m, ok := r.Message.(*pb.Message)
+		if !ok {
+			events = append(events, e)
+			continue
+		}
+		heard := l.ears(m)
+		if heard != m {
+			l.retold++
+		}
+		if heard != nil {
+			events = append(events, consensus.Receive{From: r.From, Message: heard})
+		}
+	}
+	b.Events = events
+}
+
+func (l *raftLiar) speak(_ *consensus.Burst, m *Mail) {
+	l.watch(m)
+	t := raftTelling{raftScene: l.raftScene, Mail: m, told: l.retold}
+	l.retold = 0
+	l.tell(&t)
+	if l.usurps {
+		l.topple(m)
+	}
+	if t.told > 0 {
+		m.Out.Notes = append(m.Out.Notes, consensus.Note{
+			Kind: Lied, View: consensus.View(l.term), Seq: consensus.Seq(l.commit), Replica: l.self, Reason: consensus.Reason(l.name), Text: fmt.Sprintf("%d letters", t.told),
+		})
+	}
+}
+
+// topple tells whoever leads that its term is over, which it believes of any
+// answer. The way to a lie is not counted as the lie.
+func (l *raftLiar) topple(m *Mail) {
+	if !m.Act || !l.known || l.leader == l.self || l.tick < l.patient {
+		return
+	}
+	l.patient = l.tick + 3*l.env.Patience
+	m.Post(l.leader, consensus.Votes, l.Say(l.leader, pb.Message{Type: pb.MsgAppResp, Term: l.term + 1, Reject: true}))
+}
+
+// raftTelling is one step of a liar about Raft.
+type raftTelling struct {
+	*raftScene
+	*Mail
+	told int // letters that are lies, or that are missing
+}
+
+// raftLying makes the mask of a lie about Raft. build reads the parameters and
+// answers what is to be done in each step.
+func raftLying(build func(*raftLiar, *Spec) error) func(*Env, Spec) (mask, error) {
+	return func(e *Env, s Spec) (mask, error) {
+		l := &raftLiar{raftScene: newRaftScene(e), name: s.Name}
+		if err := build(l, &s); err != nil {
+			return nil, err
+		}
+		return l, nil
+	}
+}
+
+// alter goes through the chosen messages of these types to members. f gets a
+// copy of its own, and answers what goes out in its place, nil for nothing, and
+// whether that is a lie.
+func (t *raftTelling) alter(f func(to consensus.ReplicaID, m *pb.Message) (out *pb.Message, lie bool), types ...pb.MessageType) {
+	var all []Letter
+	for _, l := range t.Letters {
+		m := message1(l.Bytes)
+		if m == nil || l.To.Kind != consensus.PeerReplica || !slices.Contains(types, m.Type) {
+			all = append(all, l)
+			continue
+		}
+		out, lie := f(l.To.Replica, m)
+		if !lie {
+			all = append(all, l)
+			continue
+		}
+		t.told++
+		if out != nil {
+			l.Bytes = t.Say(l.To.Replica, *out)
+			all = append(all, l)
+		}
+	}
+	t.Letters = all
+}
+
+// say adds a message to one member. A liar waits for no disk.
+func (t *raftTelling) say(to consensus.ReplicaID, m pb.Message) {
+	class := consensus.Votes
+	if len(m.Entries) > 0 {
+		class = consensus.Bodies
+	}
+	t.Letters = append(t.Letters, Letter{To: consensus.ReplicaPeer(to), Class: class, Bytes: t.Say(to, m), Early: true})
+	t.told++
+}
+
+// misled are the second half of the victims, without the one who leads: who
+// is told the other story. Victims who are named are told it all.
+func (t *raftTelling) misled(named bool) []consensus.ReplicaID {
+	victims := slices.DeleteFunc(slices.Clone(t.Victims), func(id consensus.ReplicaID) bool { return t.known && id == t.leader })
+	if named {
+		return victims
+	}
+	return victims[len(victims)/2:]
+}

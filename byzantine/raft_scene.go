@@ -1,0 +1,130 @@
+package byzantine
+
+import (
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"quorate/consensus"
+	"quorate/crypto"
+	"quorate/raft"
+)
+
+// maxLog bounds the entries that a liar remembers.
+const maxLog = 256
+
+// raftScene is what a liar knows of Raft's position: from what its replica
+// hears, says and executes. It is not told what the engine keeps inside. A lie
+// that is put on later learns all of it from the leader's next word.
+type raftScene struct {
+	*RaftForger
+	env *Env
+
+	tick   int // of the host, however many the engine is told of
+	beats  int // ... in this step
+	now    consensus.Time
+	term   uint64
+	leader consensus.ReplicaID
+	known  bool // who leads the term
+
+	log    map[uint64]pb.Entry // looked up only
+	last   uint64
+	commit uint64 // the highest heard of
+	state  struct {
+		seq  consensus.Seq
+		root crypto.Digest
+	} // at the newest checkpoint here
+
+	heard    []*pb.Message // of other members, in this step, before any lie about them
+	appended []*pb.Message // appends of entries, heard or said in this step, that are new
+}
+
+func newRaftScene(e *Env) *raftScene {
+	return &raftScene{RaftForger: NewRaftForger(e), env: e, log: map[uint64]pb.Entry{}}
+}
+
+// leads reports whether the traitor leads.
+func (s *raftScene) leads() bool { return s.known && s.leader == s.self }
+
+// listen learns from what reaches the replica in this step.
+func (s *raftScene) listen(b *consensus.Burst, ticks int) {
+	s.tick, s.beats, s.now = s.tick+ticks, ticks, b.Now
+	s.heard, s.appended = nil, nil
+	for _, e := range b.Events {
+		r, received := e.(consensus.Receive)
+		if m, ok := r.Message.(*pb.Message); received && ok && r.From.Kind == consensus.PeerReplica {
+			s.heard = append(s.heard, m)
+			s.learn(r.From.Replica, m)
+		}
+	}
+}
+
+// watch learns from what the engine says in this step.
+func (s *raftScene) watch(m *Mail) {
+	for _, n := range m.Out.Notes {
+		s.learnNote(n)
+	}
+	for _, j := range m.Out.Jobs {
+		switch j := j.(type) {
+		case consensus.Commit:
+			s.commit = max(s.commit, uint64(j.Seq))
+		case consensus.Stabilize:
+			s.state.seq, s.state.root = j.Seq, j.Root
+		}
+	}
+	for _, l := range [][]Letter{m.Rest, m.Letters} {
+		for i := range l {
+			if own := message1(l[i].Bytes); own != nil {
+				s.learn(s.self, own)
+			}
+		}
+	}
+}
+
+// message1 reads one of the library's messages; nil if a frame is none.
+func message1(frame []byte) *pb.Message {
+	if len(frame) == 0 || frame[0] != raft.MessageKind {
+		return nil
+	}
+	m, err := raft.DecodeMessage(frame)
+	if err != nil {
+		return nil
+	}
+	return m
+}
+
+// learn takes a leader's word.
+func (s *raftScene) learn(from consensus.ReplicaID, m *pb.Message) {
+	if m.Term < s.term || m.Type != pb.MsgApp && m.Type != pb.MsgHeartbeat && m.Type != pb.MsgSnap {
+		return
+	}
+	s.term, s.leader, s.known = m.Term, from, true
+	if m.Type != pb.MsgApp {
+		return
+	}
+	s.commit = max(s.commit, m.Commit)
+	fresh := false
+	for _, e := range m.Entries {
+		fresh = fresh || s.log[e.Index].Term != e.Term
+		s.log[e.Index] = e
+		s.last = e.Index
+		delete(s.log, e.Index-maxLog)
+	}
+	if fresh {
+		s.appended = append(s.appended, m)
+	}
+}
+
+// learnNote takes what the engine says of terms and leaders.
+func (s *raftScene) learnNote(n consensus.Note) {
+	switch n.Kind {
+	case consensus.EnteredView:
+		s.term, s.leader, s.known = uint64(n.View), n.Replica, true
+	case consensus.LeftView:
+		s.term, s.known = max(s.term, uint64(n.View)), false
+	case consensus.Restarted:
+		s.term = max(s.term, uint64(n.View))
+	}
+}
+
+// every reports whether the host's clock stands at a multiple of so many ticks,
+// in a step that has brought one.
+func (s *raftScene) every(ticks int) bool { return s.beats > 0 && s.tick%max(1, ticks) == 0 }
