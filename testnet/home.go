@@ -42,7 +42,7 @@ type Logging struct {
 // Engine holds the protocol's local settings; replicas may differ in them.
 type Engine struct {
 	Tick         Duration `toml:"tick" comment:"the engine's unit of time"`
-	Patience     Duration `toml:"patience" comment:"PBFT: how long a request may wait before its holder leaves the view; doubles with each. Raft: four times the shortest election timeout; a leader heartbeats ten times in one"`
+	Patience     Duration `toml:"patience" comment:"PBFT: how long a request may wait before its holder leaves the view; doubles with each. Raft: twice the shortest election timeout; a leader heartbeats ten times in one"`
 	PatienceCap  Duration `toml:"patience_cap" comment:"PBFT only: ... up to this"`
 	StatusEvery  Duration `toml:"status_every" comment:"PBFT only: how often a replica tells the others where it is"`
 	Pipeline     int      `toml:"pipeline" comment:"batches proposed and not yet committed"`

@@ -157,8 +157,9 @@ func (h *Home) raft() (consensus.Protocol, error) {
 }
 
 // electionShare is the part of the patience after which a silent leader is given
-// up: with the default of two seconds, half a second.
-const electionShare = 4
+// up: with the default of two seconds, one second. Less would be quicker, but a
+// loaded machine or a slow disk must not cost a leader its office.
+const electionShare = 2
 
 // Check goes as far as can be gone without starting: settings, genesis, key,
 // and whether the data belong to this replica of this cluster. It changes
