@@ -8,6 +8,7 @@ import (
 	"quorate/client/session"
 	"quorate/consensus"
 	"quorate/crypto"
+	"quorate/quorum"
 )
 
 // client is one process of callers: the unchanged client session on virtual
@@ -27,6 +28,7 @@ type client struct {
 	callers int              // that think or wait
 	hand    hand
 	before  *consensus.Result // of the call before
+	lost    quorum.Set        // the replicas to which it has noticed that it has no link
 }
 
 // call is one operation under way.
@@ -126,8 +128,28 @@ func (c *client) invoke(op []byte) {
 	}
 	c.world.checks.judge.Invoked(c.world.at(), check.CallID{Client: c.index, Number: uint64(c.ticket)}, c.signer.Public(), op)
 	c.session.Advance(c.world.clock.now)
+	c.world.watchCall(c, StepInvoke, t, describeOperation(op))
 	c.session.Invoke(c.ticket, op)
 	c.flush()
+	c.giveUp(c.ticket)
+}
+
+// giveUp ends a call whose caller waits no longer, if callers have a deadline.
+func (c *client) giveUp(ticket session.Ticket) {
+	w := c.world
+	if w.cfg.Workload.Deadline == 0 {
+		return
+	}
+	w.clock.after(w.cfg.Workload.Deadline, func() {
+		for _, o := range c.open {
+			if o.ticket == ticket {
+				c.session.Advance(w.clock.now)
+				c.session.Cancel(ticket)
+				c.flush()
+				return
+			}
+		}
+	})
 }
 
 // flush does what the session wants to be done.
@@ -171,7 +193,7 @@ func (c *client) finish(d session.Done) {
 		switch {
 		case d.Err == nil:
 			c.world.checks.believed(c, call, d.Seq, d.Result)
-		case errors.Is(d.Err, session.ErrNoLeader):
+		case errors.Is(d.Err, session.ErrNoLeader) || c.world.cfg.Workload.Deadline > 0 && errors.Is(d.Err, session.ErrUnknown):
 			c.declined(call, d.Err)
 		case !errors.Is(d.Err, session.ErrClosed):
 			c.world.cheated(fmt.Sprintf("%s gets an error for %v: %v", c.world.name(c.end), call.token, d.Err))
@@ -182,11 +204,12 @@ func (c *client) finish(d session.Done) {
 }
 
 // declined takes the word of all replicas within reach that there is no
-// majority. Once nothing goes wrong any more, something else is asked instead:
+// majority, or the session's that nobody has answered in time. Once nothing goes wrong any more, something else is asked instead:
 // a system that only declines does not live.
 func (c *client) declined(call call, err error) {
 	w := c.world
 	w.stats.Declined++
+	w.watchCall(c, StepDecline, call.token, err.Error())
 	w.trace.line(w.clock.now, "%s is told of %v: %v", w.name(c.end), call.token, err)
 	if !errors.Is(err, session.ErrUnknown) {
 		w.checks.judge.Declined(check.CallID{Client: c.index, Number: uint64(call.ticket)})

@@ -92,6 +92,8 @@ type Workload struct {
 	Keys       int // counters, lists and registers; few make conflicts
 	Think      consensus.Time
 	Timeout    consensus.Time // until a request is sent again, to all
+	Deadline   consensus.Time // after which a caller gives its call up; 0 = never
+	Notice     consensus.Time // after which a client notices that a fault has cut a link of its own; 0 = never
 	NoLeader   consensus.Time // until a caller is told that nobody leads; 0 = it waits
 }
 

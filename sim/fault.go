@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"quorate/consensus"
+	"quorate/quorum"
 )
 
 // script schedules the faults at fixed moments. It fails if one names a replica
@@ -92,6 +93,7 @@ func (w *World) bar(f Fault) {
 			}
 		}
 	}
+	w.notice()
 	if f.Lasts == 0 {
 		return
 	}
@@ -102,6 +104,32 @@ func (w *World) bar(f Fault) {
 			w.net.barred[l]--
 		}
 		w.net.release()
+		w.notice()
+	})
+}
+
+// notice lets clients see, a while later, which of their links are cut, as those
+// see who keep connections open.
+func (w *World) notice() {
+	if w.cfg.Workload.Notice == 0 {
+		return
+	}
+	w.clock.after(w.cfg.Workload.Notice, func() {
+		for _, c := range w.clients {
+			for _, r := range w.replicas {
+				cut := w.net.stops(packet{from: c.end, to: r.end}) || w.net.stops(packet{from: r.end, to: c.end})
+				switch {
+				case cut && !c.lost.Has(r.id):
+					c.lost.Add(r.id)
+					c.session.Disconnected(r.id)
+				case !cut && c.lost.Has(r.id):
+					c.lost ^= quorum.SetOf(r.id)
+					c.session.Connected(r.id)
+				}
+			}
+			c.session.Advance(w.clock.now)
+			c.flush()
+		}
 	})
 }
 
@@ -176,6 +204,13 @@ func (w *World) watchFrame(kind StepKind, p packet) {
 func (w *World) watchExecution(r *replica, c consensus.Commit) {
 	if w.cfg.Watch != nil {
 		w.watch(Step{Kind: StepExecute, From: r.String(), To: r.String(), Text: describeJob(c), Seq: c.Seq, View: c.View, Digest: c.Digest})
+	}
+}
+
+// watchCall tells the watcher that a client begins to wait, or gets an error.
+func (w *World) watchCall(c *client, kind StepKind, t token, text string) {
+	if w.cfg.Watch != nil {
+		w.watch(Step{Kind: kind, From: w.name(c.end), To: w.name(c.end), Seq: consensus.Seq(t.counter), Text: text})
 	}
 }
 

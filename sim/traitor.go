@@ -51,7 +51,9 @@ const (
 	StepSend    StepKind = "send"    // a frame was handed to the network
 	StepDeliver StepKind = "deliver" // ... and has arrived
 	StepExecute StepKind = "execute" // a replica executed a batch
+	StepInvoke  StepKind = "invoke"  // a client begins to wait for its call of number Seq
 	StepBelieve StepKind = "believe" // a client believes a result
+	StepDecline StepKind = "decline" // a client gets an error for its call of number Seq
 	StepNote    StepKind = "note"    // an engine reports a fact
 	StepFault   StepKind = "fault"   // a fault or an act begins or ends
 )

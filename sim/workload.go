@@ -50,6 +50,15 @@ func drawOperation(dice *stream, w Workload, t token) []byte {
 	return op
 }
 
+// describeOperation says what an operation does, for people.
+func describeOperation(op []byte) string {
+	verbs := map[byte]string{opAdd: "add to", opAppend: "append to", opSwap: "write", opRead: "read", opDelete: "delete", opFail: "fail at", opPanic: "panic at"}
+	if len(op) < 2+tokenSize || verbs[op[0]] == "" {
+		return "an operation"
+	}
+	return fmt.Sprintf("%s k%d", verbs[op[0]], op[1])
+}
+
 // ledger is the replicated application of a simulation. It tells the checkers
 // of every execution, and is otherwise as pure as any.
 type ledger struct{ replica *replica }
