@@ -18,7 +18,11 @@ type recorder struct {
 	steps []sim.Step
 	seen  map[saidOnce]int // how often a frame went from one end to another
 	tells map[byte]bool    // the kinds of frames that it keeps
+	calls []Call
 }
+
+// maxCalls bounds the calls kept.
+const maxCalls = 1000
 
 // saidOnce tells a frame from its repetitions.
 type saidOnce struct {
@@ -47,6 +51,7 @@ func newRecorder(protocol string) *recorder {
 
 // watch takes one step. Repetitions of a frame over the same link add nothing.
 func (r *recorder) watch(s sim.Step) {
+	r.call(s)
 	if len(r.steps) >= maxRecorded || s.Kind == sim.StepNote && !notable(&s) {
 		return
 	}
@@ -60,6 +65,29 @@ func (r *recorder) watch(s sim.Step) {
 		}
 	}
 	r.steps = append(r.steps, s)
+}
+
+// call follows the callers: each client has one call at a time.
+func (r *recorder) call(s sim.Step) {
+	var client int
+	if _, err := fmt.Sscanf(s.From, "C%d", &client); err != nil {
+		return
+	}
+	if s.Kind == sim.StepInvoke && len(r.calls) < maxCalls {
+		r.calls = append(r.calls, Call{Client: client, Operation: s.Text, Asked: s.At})
+		return
+	}
+	for i := len(r.calls) - 1; i >= 0; i-- {
+		if c := &r.calls[i]; c.Client == client && c.Ended == 0 {
+			switch s.Kind {
+			case sim.StepBelieve:
+				c.Ended, c.Seq = s.At, s.Seq
+			case sim.StepDecline:
+				c.Ended, c.Error = s.At, s.Text
+			}
+			return
+		}
+	}
 }
 
 // notable are certificates, elections won, and what a replica survived.

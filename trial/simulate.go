@@ -69,6 +69,9 @@ func Simulate(s Spec) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	if s.Deadline > 0 {
+		o.Calls = recorded.calls
+	}
 	o.Steps, o.Slot = decisive(recorded.steps, read, &s, &o)
 	return o, nil
 }
@@ -156,6 +159,8 @@ func (s *Spec) config() sim.Config {
 	if s.Think > 0 {
 		c.Workload.Think = s.Think
 	}
+	// Who knows of no leader is told so before it gives up.
+	c.Workload.Deadline, c.Workload.NoLeader, c.Workload.Notice = s.Deadline, s.Deadline*3/4, s.Deadline/10
 	for _, f := range s.Faults {
 		c.Timing.Storm = max(c.Timing.Storm, f.At+f.Lasts)
 	}

@@ -30,6 +30,7 @@ type Spec struct {
 	Invoked  int                   // operations of each; 0 = 40
 	Think    consensus.Time        // between two operations of a client, about; 0 = 20 ms
 	Forward  []consensus.ReplicaID // of a protocol that elects: who campaigns first, for all others wait three times as long
+	Deadline consensus.Time        // after which a caller gives its call up, and is told so; 0 = never
 	Seed     uint64
 	Rough    bool           // the seed draws network, disks and timing too; else they are quick and quiet
 	RealKeys bool           // Ed25519 in the simulator too, so that evidence holds outside of it
@@ -47,9 +48,19 @@ type Outcome struct {
 	Views    consensus.View // the highest that an honest replica was in
 	Steps    []sim.Step     // of a simulated run: bounded, the decisive ones
 	Slot     consensus.Seq  // what most of these are about
+	Calls    []Call         // of a simulated run whose callers have a deadline: bounded, the first ones
 	Elapsed  consensus.Time // virtual or real
 	Genesis  consensus.Genesis
 	Statuses []consensus.Status // at the end, of the replicas that answered
+}
+
+// Call is one operation as its caller lived it.
+type Call struct {
+	Client       int
+	Operation    string
+	Asked, Ended consensus.Time // Ended 0: it is still waiting
+	Seq          consensus.Seq  // where it was executed, if it was answered
+	Error        string         // what the caller was told instead
 }
 
 // Word is the outcome in the words of the matrix: "safe and live", "safe but

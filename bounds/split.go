@@ -1,0 +1,67 @@
+package bounds
+
+import (
+	"quorate/consensus"
+	"quorate/quorum"
+	"quorate/sim"
+	"quorate/trial"
+)
+
+// sectionSplit shows what each side of a split network answers its clients.
+const sectionSplit = "consistency when the network splits"
+
+// How long a caller waits, and how long the network is split: a few of its calls.
+const (
+	deadline = 2 * sim.Second
+	splits   = 6 * sim.Second
+)
+
+// splitCells are the rows of that section. Client 0 is with the first replicas,
+// and with the leader; client 1 with the others.
+func splitCells() []Cell {
+	var all []Cell
+	for _, row := range []struct {
+		name       string
+		raft, pbft string
+		part       func(s *trial.Spec, f int)
+	}{
+		{"a minority refuses, the majority goes on",
+			"The leader is cut off with f-1 others and its client. It hears no majority and steps down; its side refuses reads like writes, for an answer could be out of date. The other side elects a leader and answers. A write that the minority had taken may yet be decided, or not: its caller is told that the outcome is unknown, never that it is done. No answered write is lost when the network is whole.",
+			"The primary is cut off with f-1 others and its client. f replicas are no quorum and cannot answer f+1 times from anything that is decided, so that its client waits, for reads like for writes, until it gives up: outcome unknown. The other side changes the view and answers. No answered write is lost when the network is whole.",
+			func(s *trial.Spec, f int) { s.Faults = []sim.Fault{cutOff(first(f), []int{0}, strikes, splits)} }},
+		{"nobody has a majority, and nobody answers",
+			"Split so that no side has a majority, all sides refuse reads and writes. The price of never answering two truths is to answer none.",
+			"Split in halves, neither has a quorum. Both clients are told, when they give up, that the outcome is unknown.",
+			func(s *trial.Spec, _ int) { evenly(s, splits) }},
+	} {
+		for _, size := range sizes {
+			s := trial.Spec{
+				Name: row.name, Protocol: size.protocol, Replicas: size.replicas, Clients: 2, Invoked: 24, Think: 300 * sim.Millisecond,
+				Deadline: deadline, Seed: 1, RealKeys: true, Forward: first(1),
+			}
+			f, why := (size.replicas-1)/3, row.pbft
+			if size.protocol == quorum.Raft {
+				f, why = (size.replicas-1)/2, row.raft
+			}
+			row.part(&s, f)
+			all = append(all, Cell{Section: sectionSplit, Row: row.name, Spec: s, Theory: []string{trial.Live}, Why: why, Source: sourceCut})
+		}
+	}
+	return all
+}
+
+// during are the calls that were under way while the network was split, and a
+// few before and after.
+func (r *Result) during() []trial.Call {
+	var all []trial.Call
+	var from, to consensus.Time
+	for _, f := range r.Spec.Faults {
+		from, to = f.At, max(to, f.At+f.Lasts)
+	}
+	for _, c := range r.Outcome.Calls {
+		if (c.Ended == 0 || c.Ended >= from) && c.Asked <= to+sim.Second/2 {
+			all = append(all, c)
+		}
+	}
+	return all
+}
