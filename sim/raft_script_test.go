@@ -88,3 +88,40 @@ func TestScriptRefusesForgeries(t *testing.T) {
 		}
 	}
 }
+
+// What each protection of elections prevents: with neither, with PreVote alone,
+// with CheckQuorum alone, with both.
+func TestWhatElectionsGoWithout(t *testing.T) {
+	for _, c := range []struct {
+		name, want string // of the last status
+		holds      [4]bool
+	}{
+		{"disruptive", "R0 term=1 leader=R0", [4]bool{false, true, false, true}},
+		{"deaf_follower", "R0 term=1 leader=R0", [4]bool{false, false, true, true}},
+		{"partial_star", "R0 term=1 leader=R0", [4]bool{false, true, true, true}},
+		{"partial_leader", "leader=R1", [4]bool{true, false, true, true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := NewScript(Raft())
+			var last []string // status in each cluster
+			datadriven.RunTest(t, "testdata/raft/"+c.name+".txt", func(t *testing.T, d *datadriven.TestData) string {
+				out := perform(s, d)
+				switch d.Cmd {
+				case "cluster":
+					last = append(last, "")
+				case "status":
+					last[len(last)-1] = out
+				}
+				return out
+			})
+			if len(last) != len(c.holds) {
+				t.Fatalf("%d clusters, want %d", len(last), len(c.holds))
+			}
+			for i, holds := range c.holds {
+				if strings.Contains(last[i], c.want) != holds {
+					t.Errorf("cluster %d: %q found: %v, want %v, in\n%s", i, c.want, !holds, holds, last[i])
+				}
+			}
+		})
+	}
+}
