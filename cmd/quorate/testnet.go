@@ -52,6 +52,7 @@ func testnetCommands() *cli.Command {
 				Name: "heal", Usage: "make replica N honest again", ArgsUsage: "N", Flags: []cli.Flag{dirFlag()},
 				Action: does(1, 1, testnetHeal), BashComplete: completes(completeReplica),
 			},
+			compareCommand(),
 		},
 	}
 }

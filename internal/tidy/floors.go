@@ -26,7 +26,7 @@ var floors = [][]string{
 	{"node", "client"},
 	{"testnet", "internal/netlab"},
 	{"trial"},
-	{"bounds"},
+	{"bounds", "compare", "costs"},
 	{"cmd/quorate", "examples/*", "internal/*"},
 }
 

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/compare"
+	"quorate/trial"
+)
+
+// compareCommand is quorate testnet compare.
+func compareCommand() *cli.Command {
+	return &cli.Command{
+		Name: "compare", Usage: "run a Raft and a PBFT cluster side by side, under the same load and the same faults",
+		Description: "Starts two temporary clusters that tolerate --faults each, loads both in the same way,\n" +
+			"lets the faults of --scenario happen to both at the same moments, and shows what each\n" +
+			"does, second by second. Then reads back what was acknowledged and has everything judged\n" +
+			"that replicas and callers wrote down. Ctrl-C stops and removes all.\n\n" +
+			"Both share this machine with their callers: with --turns one follows the other.\n\n" +
+			"A scenario is TOML: name = \"...\", and for each fault a [[fault]] with\n" +
+			"  at          = \"5s\" since the load began, or \"25%\" of its duration\n" +
+			"  kind        = kill, pause, resume, restart, wipe, corrupt or heal\n" +
+			"  role        = leader, follower, killed, paused or traitor; each cluster has its own,\n" +
+			"                and restart, resume and heal know whom they mean\n" +
+			"  replica     = N, instead of a role\n" +
+			"  behaviours  = [\"silent\"], of corrupt; or apart, as raft = [...] and pbft = [...]\n" +
+			"Without one, the leader is killed and returns, and then a follower halts for a while.\n\n" +
+			"Exit code 0 also if one of them lost or forked: that is a result, which is shown.",
+		Flags: []cli.Flag{
+			&cli.IntFlag{Name: "faults", Aliases: []string{"f"}, Value: 1, Usage: "how many each tolerates: 2f+1 replicas of raft, 3f+1 of pbft"},
+			&cli.DurationFlag{Name: "duration", Value: 24 * time.Second, Usage: "of the load"},
+			&cli.IntFlag{Name: "clients", Value: 16, Usage: "`C` concurrent callers of each cluster"},
+			&cli.IntFlag{Name: "value-bytes", Value: 256, Usage: "size of each value that is put"},
+			&cli.PathFlag{Name: "scenario", Usage: "`FILE` with the faults"},
+			&cli.DurationFlag{Name: "patience", Usage: "how long a request waits before its primary is left; a silent leader has a quarter of it", DefaultText: "as shipped: 2s"},
+			&cli.BoolFlag{Name: "turns", Usage: "one cluster after the other, each alone on the machine"},
+			&cli.PathFlag{Name: "html", Usage: "write one self-contained page with plots to `FILE`"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "table or json"},
+			&cli.PathFlag{Name: "dir", Usage: "keep both clusters in `DIR`, which must be new or empty, for quorate check", DefaultText: "a temporary one, removed"},
+		},
+		Action: does(0, 0, runCompare),
+	}
+}
+
+// runCompare compares and writes what was asked for.
+func runCompare(c *cli.Context, _ []string) (err error) {
+	if o := c.String("output"); o != "table" && o != "json" {
+		return usageError("--output %q: write table or json", o)
+	}
+	o := compare.Options{
+		Faults: c.Int("faults"), Duration: c.Duration("duration"), Clients: c.Int("clients"), ValueBytes: c.Int("value-bytes"),
+		Turns: c.Bool("turns"), Patience: c.Duration("patience"), Scenario: compare.Default(),
+	}
+	if path := c.Path("scenario"); path != "" {
+		if o.Scenario, err = compare.LoadScenario(path); err != nil {
+			return usageError("--scenario: %w", err)
+		}
+	}
+	if err := writable(c); err != nil {
+		return err
+	}
+	dir, remove, err := roomForTwo(c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	o.Dir = dir
+	screen := compare.NewScreen(os.Stderr, onTerminal(os.Stderr), func() int { return columns(os.Stderr) })
+	o.Show = screen.Show
+	report, err := compare.Run(c.Context, o)
+	if errors.Is(err, compare.ErrOptions) || errors.Is(err, compare.ErrScenario) {
+		return usageError("%w", err)
+	}
+	if err != nil {
+		return err
+	}
+	return writeCompared(c, report)
+}
+
+// roomForTwo is where the clusters are, and what removes them.
+func roomForTwo(c *cli.Context) (dir string, remove func() error, err error) {
+	if dir := c.Path("dir"); dir != "" {
+		if found, err := os.ReadDir(dir); err == nil && len(found) > 0 {
+			return "", nil, usageError("--dir %s: there is something in it: choose a new or an empty directory", dir)
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return "", nil, fmt.Errorf("--dir: %w", err)
+		}
+		return dir, func() error { return nil }, nil
+	}
+	dir, err = os.MkdirTemp("", "quorate-compare-")
+	if err != nil {
+		return "", nil, fmt.Errorf("%w: %w: %s", trial.ErrPlace, err, elsewhere)
+	}
+	return dir, func() error { return os.RemoveAll(dir) }, nil
+}
+
+// writeCompared writes the table, and then the page: if that fails, the table is
+// there.
+func writeCompared(c *cli.Context, r *compare.Report) error {
+	if c.String("output") == "json" {
+		if err := printSnake(r); err != nil {
+			return err
+		}
+	} else if err := compare.WriteTable(os.Stdout, r); err != nil {
+		return err
+	}
+	if path := c.Path("html"); path != "" {
+		f, err := os.Create(path)
+		if err != nil {
+			return fmt.Errorf("--html: %w", err)
+		}
+		if err := errors.Join(compare.WriteHTML(f, r), f.Close()); err != nil {
+			return fmt.Errorf("--html: %w", err)
+		}
+		note("page: %s", path)
+	}
+	if dir := c.Path("dir"); dir != "" {
+		note("kept: judge again with `quorate check %s` or `quorate check %s`", filepath.Join(dir, compare.Protocols()[0]), filepath.Join(dir, compare.Protocols()[1]))
+	}
+	return nil
+}
