@@ -82,8 +82,8 @@ type replicaResult struct {
 	SyncSeconds float64 `json:"log_sync_mean_seconds"`
 }
 
-// compare makes rates of two observations of the same processes.
-func compare(before, after observation) []replicaResult {
+// rates compares two observations of the same processes.
+func rates(before, after observation) []replicaResult {
 	var out []replicaResult
 	seconds := max(after.at.Sub(before.at).Seconds(), 1e-9)
 	for i := range after.replicas {
@@ -106,7 +106,7 @@ func compare(before, after observation) []replicaResult {
 
 // report prints one measurement.
 func report(machine bool, r result, before, after observation) error {
-	replicas := compare(before, after)
+	replicas := rates(before, after)
 	clientCPU := 100 * (after.clientS - before.clientS) / max(after.at.Sub(before.at).Seconds(), 1e-9)
 	if machine {
 		return printJSON(struct {

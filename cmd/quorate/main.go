@@ -76,7 +76,7 @@ func newApp(args []string) *cli.App {
 		ExitErrHandler:            func(*cli.Context, error) {},
 		OnUsageError:              onUsageError,
 		Commands: []*cli.Command{
-			testnetCommands(), byzantineCommands(), boundsCommand(), checkCommand(), evidenceCommands(), nodeCommand(), keysCommands(), configCommands(), kvCommands(),
+			testnetCommands(), byzantineCommands(), boundsCommand(), costsCommand(), checkCommand(), evidenceCommands(), nodeCommand(), keysCommands(), configCommands(), kvCommands(),
 			statusCommand(), benchCommand(), simCommand(), completionCommand(), versionCommand(),
 		},
 	}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate/costs"
+	"quorate/quorum"
+)
+
+// costsCommand is quorate costs.
+func costsCommand() *cli.Command {
+	return &cli.Command{
+		Name: "costs", Usage: "count messages, bytes, signatures and syncs per decision, and hold them against the formulas",
+		Description: "Runs the replicas' own code in the simulator, on a quiet network: the same counts on\n" +
+			"every machine. For time on a machine see quorate bench.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "protocol", Usage: "only this one: " + strings.Join(quorum.Protocols(), " or "), DefaultText: "both"},
+			&cli.StringFlag{Name: "sizes", Usage: "numbers of replicas, as in `N,N,...`", DefaultText: "4,7,10,13 of pbft, 3,5,7 of raft"},
+			&cli.IntFlag{Name: "decisions", Value: costs.Decisions, Usage: "count so many in each run"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "table or json"},
+			&cli.PathFlag{Name: "write", Usage: "put the tables, as Markdown, into their place in `FILE`"},
+			&cli.PathFlag{Name: "svg", Usage: "write the plot to `FILE`"},
+		},
+		Action: does(0, 0, runCosts),
+	}
+}
+
+// runCosts measures what was asked for, and writes it.
+func runCosts(c *cli.Context, _ []string) error {
+	o := c.String("output")
+	switch {
+	case o != "table" && o != "json":
+		return usageError("--output %q: write table or json", o)
+	}
+	wanted, err := costOptions(c)
+	if err != nil {
+		return err
+	}
+	all, err := costs.MeasureAll(wanted)
+	if err != nil {
+		return err
+	}
+	return writeCosts(c, all)
+}
+
+// costOptions reads which systems are to be measured.
+func costOptions(c *cli.Context) ([]costs.Options, error) {
+	n := c.Int("decisions")
+	if n < 1 || n > costs.MaxDecisions {
+		return nil, usageError("--decisions %d: between 1 and %d are possible", n, costs.MaxDecisions)
+	}
+	protocols := quorum.Protocols()
+	if p := c.String("protocol"); p != "" {
+		if !slices.Contains(protocols, p) {
+			return nil, usageError("--protocol %q: choose %s", p, strings.Join(protocols, " or "))
+		}
+		protocols = []string{p}
+	}
+	var wanted []costs.Options
+	for _, p := range protocols {
+		sizes, err := sizesOf(c.String("sizes"), p)
+		if err != nil {
+			return nil, err
+		}
+		for _, size := range sizes {
+			wanted = append(wanted, costs.Options{Protocol: p, Replicas: size, Decisions: n})
+		}
+	}
+	return wanted, nil
+}
+
+// sizesOf reads a list of numbers of replicas, or takes what is usual.
+func sizesOf(list, protocol string) ([]int, error) {
+	if list == "" {
+		return costs.Sizes(protocol), nil
+	}
+	var sizes []int
+	for _, text := range strings.Split(list, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil || n < 2 || n > costs.MaxReplicas {
+			return nil, usageError("--sizes %q: numbers from 2 to %d, with commas between them", list, costs.MaxReplicas)
+		}
+		sizes = append(sizes, n)
+	}
+	return sizes, nil
+}
+
+// writeCosts writes the table, and then document and plot.
+func writeCosts(c *cli.Context, all []costs.Cost) error {
+	write := func() error { return costs.WriteText(os.Stdout, all) }
+	if c.String("output") == "json" {
+		write = func() error { return printJSON(all) }
+	}
+	if err := write(); err != nil {
+		return err
+	}
+	if path := c.Path("write"); path != "" {
+		if err := intoDocument(path, all); err != nil {
+			return fmt.Errorf("--write: %w", err)
+		}
+	}
+	if path := c.Path("svg"); path != "" {
+		if err := os.WriteFile(path, []byte(costs.SVG(all)), 0o644); err != nil {
+			return fmt.Errorf("--svg: %w", err)
+		}
+		note("plot: %s", path)
+	}
+	return nil
+}
+
+// intoDocument replaces the tables of a document.
+func intoDocument(path string, all []costs.Cost) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	document, err := costs.Insert(string(text), all)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return os.WriteFile(path, []byte(document), 0o644)
+}
