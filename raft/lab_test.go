@@ -42,10 +42,11 @@ type desk struct {
 	staged   *state
 	target   consensus.RestoreBegin
 	jobs     []consensus.Job
-	all      []consensus.Job // ever asked for
-	stands   bool            // the host does no jobs
-	blind    bool            // ... and serves no parts
-	bad      int             // so many parts are spoilt before they leave
+	all      []consensus.Job                       // ever asked for
+	stands   bool                                  // the host does no jobs
+	blind    bool                                  // ... and serves no parts
+	bad      int                                   // so many parts are spoilt before they leave
+	host     func(consensus.Job) []consensus.Event // restores, if a test plays them
 	notes    []consensus.Note
 	refusals []consensus.Refusal
 }
@@ -54,9 +55,13 @@ type state struct {
 	seq     consensus.Seq
 	digests []crypto.Digest
 	proof   []byte
+	named   crypto.Digest // the root, if a test made it up
 }
 
 func (s *state) root() (head crypto.Digest) {
+	if !s.named.IsZero() {
+		return s.named
+	}
 	for _, d := range s.digests {
 		head = crypto.Hash(append(head[:], d[:]...))
 	}
@@ -170,6 +175,9 @@ func (l *lab) step(i int, events ...consensus.Event) consensus.Output {
 
 func (l *lab) post(i int, early bool, sends []consensus.Send) {
 	for _, s := range sends {
+		if s.To.Kind == consensus.PeerObserver && early {
+			continue
+		}
 		if s.To.Kind != consensus.PeerReplica || int(s.To.Replica) >= len(l.desks) || int(s.To.Replica) == i {
 			l.t.Fatalf("R%d sends to %v", i, s.To)
 		}
@@ -193,6 +201,12 @@ func (l *lab) read(d *desk, read consensus.ChunkRead) consensus.Event {
 // perform does one job and returns what to tell of it.
 func (l *lab) perform(i int, job consensus.Job) []consensus.Event {
 	d := l.desks[i]
+	if d.host != nil {
+		switch job.(type) {
+		case consensus.RestorePut, consensus.RestoreEnd:
+			return d.host(job)
+		}
+	}
 	switch job := job.(type) {
 	case consensus.Commit:
 		return l.execute(i, job)

@@ -191,10 +191,21 @@ func (p *Protocol) openMessage(f consensus.Frame, claims []crypto.Claim) (any, [
 // openSnapshot reads the handle that travels in the place of a state.
 func (p *Protocol) openSnapshot(m *pb.Message) (*snapshot, consensus.Reason) {
 	n, root, err := readSnapshot(m.Snapshot)
-	if err != nil || len(m.Snapshot.Metadata.ConfState.Voters) != p.system.Size() {
+	if err != nil || !fixed(&m.Snapshot.Metadata.ConfState, p.system.Size()) {
 		return nil, ReasonSnapshot
 	}
 	return &snapshot{message: m, seq: n, root: root}, ""
+}
+
+// fixed reports whether a membership is that of the genesis. The library would
+// take over any other with the snapshot that names it.
+func fixed(c *pb.ConfState, n int) bool {
+	for i, voter := range c.Voters {
+		if voter != uint64(i)+1 {
+			return false
+		}
+	}
+	return len(c.Voters) == n && len(c.Learners)+len(c.LearnersNext)+len(c.VotersOutgoing) == 0 && !c.AutoLeave
 }
 
 // readSnapshot reads a handle, which must be for the place that the library

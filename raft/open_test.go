@@ -1,0 +1,187 @@
+package raft
+
+import (
+	"testing"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"quorate/consensus"
+	"quorate/crypto"
+)
+
+// A snapshot's handle must be for the place that the library takes it for, and
+// name the membership, which is fixed: the library would take over any other.
+func TestHandles(t *testing.T) {
+	l := newLab(t, 3)
+	root := crypto.Hash([]byte("root"))
+	for name, tc := range map[string]struct {
+		change func(*pb.Snapshot)
+		want   consensus.Reason
+	}{
+		"good":               {func(*pb.Snapshot) {}, ""},
+		"another place":      {func(s *pb.Snapshot) { s.Metadata.Index = 5 }, ReasonSnapshot},
+		"no term":            {func(s *pb.Snapshot) { s.Metadata.Term = 0 }, ReasonSnapshot},
+		"nothing":            {func(s *pb.Snapshot) { s.Data = nil }, ReasonSnapshot},
+		"at nothing":         {func(s *pb.Snapshot) { s.Data, s.Metadata.Index = appendHandle(nil, 0, root), 0 }, ReasonSnapshot},
+		"with a tail":        {func(s *pb.Snapshot) { s.Data = append(s.Data, 0) }, ReasonSnapshot},
+		"a member too few":   {func(s *pb.Snapshot) { s.Metadata.ConfState.Voters = []uint64{1, 2} }, ReasonSnapshot},
+		"a member twice":     {func(s *pb.Snapshot) { s.Metadata.ConfState.Voters = []uint64{1, 1, 1} }, ReasonSnapshot},
+		"strangers":          {func(s *pb.Snapshot) { s.Metadata.ConfState.Voters = []uint64{2, 3, 9} }, ReasonSnapshot},
+		"a learner":          {func(s *pb.Snapshot) { s.Metadata.ConfState.Learners = []uint64{9} }, ReasonSnapshot},
+		"a change under way": {func(s *pb.Snapshot) { s.Metadata.ConfState.VotersOutgoing = []uint64{1} }, ReasonSnapshot},
+	} {
+		s := pb.Snapshot{Data: appendHandle(nil, 4, root), Metadata: pb.SnapshotMetadata{Index: 4, Term: 2, ConfState: pb.ConfState{Voters: []uint64{1, 2, 3}}}}
+		tc.change(&s)
+		frame := EncodeMessage(&pb.Message{Type: pb.MsgSnap, From: 1, To: 2, Term: 3, Snapshot: &s})
+		o := l.desks[1].protocol.Open(l.verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(0), Bytes: frame}})[0]
+		if o.Reason != tc.want || (o.Event == nil) != (tc.want != "") {
+			t.Errorf("%s: reason %q, want %q", name, o.Reason, tc.want)
+		}
+	}
+}
+
+// What a channel may carry: replicas everything, observers a FETCH, clients and
+// the topic requests only.
+func TestChannels(t *testing.T) {
+	l := newLab(t, 3)
+	q := l.request()
+	fetch := (&Fetch{Seq: 4, Root: crypto.Hash(nil), Items: []consensus.Item{{ID: "a"}}}).Encode()
+	given := (&Given{Seq: 4, Root: crypto.Hash(nil), Gone: true}).Encode()
+	beat := EncodeMessage(&pb.Message{Type: pb.MsgHeartbeat, From: 1, To: 2, Term: 3})
+	client, replica := consensus.ClientPeer(q.Client), consensus.ReplicaPeer(0)
+	observer, topic := consensus.Peer{Kind: consensus.PeerObserver}, consensus.Peer{Kind: consensus.Topic}
+	for i, tc := range []struct {
+		from  consensus.Peer
+		frame []byte
+		want  consensus.Reason
+	}{
+		{replica, beat, ""}, {replica, fetch, ""}, {replica, given, ""}, {replica, q.Raw, ""},
+		{client, beat, consensus.ReasonChannel}, {client, fetch, consensus.ReasonChannel}, {client, q.Raw, ""},
+		{consensus.ClientPeer(l.genesis.Replicas[0]), q.Raw, consensus.ReasonChannel},
+		{topic, beat, ReasonTopic}, {topic, fetch, ReasonTopic}, {topic, q.Raw, ""},
+		{observer, fetch, ""}, {observer, given, consensus.ReasonChannel}, {observer, beat, consensus.ReasonChannel}, {observer, q.Raw, consensus.ReasonChannel},
+		{replica, nil, consensus.ReasonMalformed}, {replica, make([]byte, consensus.MaxFrame+1), ReasonOversized},
+	} {
+		o := l.desks[1].protocol.Open(l.verify, nil, []consensus.Frame{{From: tc.from, Bytes: tc.frame}})[0]
+		if o.Reason != tc.want || (o.Event == nil) != (tc.want != "") || o.Blame != (tc.want != "") {
+			t.Errorf("case %d from %v: reason %q, blame %v, want %q", i, tc.from, o.Reason, o.Blame, tc.want)
+		}
+		if told := o.Refusal != nil; told != (tc.want != "" && tc.from.Kind == consensus.PeerClient && tc.frame[0] != consensus.KindRequest) {
+			t.Errorf("case %d from %v: refusal %v", i, tc.from, o.Refusal)
+		}
+	}
+}
+
+// The library's kinds that carry something carry nothing else, and none speaks
+// for term 0.
+func TestMessagesCarryWhatTheyMay(t *testing.T) {
+	l := newLab(t, 3)
+	entry := []pb.Entry{{Index: 1, Term: 1}}
+	snap := &pb.Snapshot{Data: appendHandle(nil, 4, crypto.Hash(nil)), Metadata: pb.SnapshotMetadata{Index: 4, Term: 2, ConfState: l.desks[0].engine.store.members}}
+	for name, m := range map[string]pb.Message{
+		"a vote with entries":          {Type: pb.MsgVote, Term: 3, Entries: entry},
+		"a heartbeat with a snapshot":  {Type: pb.MsgHeartbeat, Term: 3, Snapshot: snap},
+		"a snapshot without one":       {Type: pb.MsgSnap, Term: 3},
+		"a snapshot with entries":      {Type: pb.MsgSnap, Term: 3, Snapshot: snap, Entries: entry},
+		"the end of a leader's lease":  {Type: pb.MsgTimeoutNow, Term: 3},
+		"a read index":                 {Type: pb.MsgReadIndex, Term: 3},
+		"a forgotten leader":           {Type: pb.MsgForgetLeader, Term: 3},
+		"the report of a lost peer":    {Type: pb.MsgUnreachable, Term: 3},
+		"what the storage is to do":    {Type: pb.MsgStorageAppend, Term: 3},
+		"an append of no term":         {Type: pb.MsgApp, Entries: entry},
+		"an acknowledgement of no one": {Type: pb.MsgAppResp},
+	} {
+		if why := l.say(0, 1, m); why != ReasonUnknown {
+			t.Errorf("%s: reason %q, want %q", name, why, ReasonUnknown)
+		}
+	}
+}
+
+// A batch within an entry is judged by the limits of the genesis; the null
+// batch of a new term stands for itself.
+func TestEntriesKeepTheLimits(t *testing.T) {
+	l := newLab(t, 3)
+	l.genesis.Limits.BatchRequests, l.genesis.Limits.BatchBytes = 2, 300
+	l.start(1)
+	batch := func(n, size int) []byte {
+		b := consensus.Batch{Stamp: 1}
+		for range n {
+			l.counter++
+			b.Requests = append(b.Requests, l.numbered(l.counter, string(make([]byte, size))))
+		}
+		return b.Append(nil)
+	}
+	for name, tc := range map[string]struct {
+		data []byte
+		want consensus.Reason
+	}{
+		"null":           {nil, ""},
+		"two":            {batch(2, 1), ""},
+		"three":          {batch(3, 1), ReasonBatch},
+		"one large":      {batch(1, 500), ""},
+		"two large":      {batch(2, 150), ReasonBatch},
+		"trailing bytes": {append(batch(1, 1), 0), consensus.ReasonMalformed},
+	} {
+		frame := EncodeMessage(&pb.Message{Type: pb.MsgApp, From: 1, To: 2, Term: 3, Entries: []pb.Entry{{Index: 1, Term: 3, Data: tc.data}}})
+		o := l.desks[1].protocol.Open(l.verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(0), Bytes: frame}})[0]
+		if o.Reason != tc.want {
+			t.Errorf("%s: reason %q, want %q", name, o.Reason, tc.want)
+		}
+	}
+}
+
+// Signatures of a group are verified together, and each frame is judged by its
+// own.
+func TestGroupsAreJudgedOneByOne(t *testing.T) {
+	l := newLab(t, 3)
+	good, bad := l.request(), l.request()
+	spoilt := *bad
+	spoilt.Raw = append([]byte{}, bad.Raw...)
+	spoilt.Raw[len(spoilt.Raw)-1] ^= 1
+	app := func(qs ...*consensus.Request) []byte {
+		b := consensus.Batch{Stamp: 1, Requests: qs}
+		return EncodeMessage(&pb.Message{Type: pb.MsgApp, From: 1, To: 2, Term: 3, Entries: []pb.Entry{{Index: 1, Term: 3, Data: b.Append(nil)}}})
+	}
+	frames := []consensus.Frame{}
+	want := []consensus.Reason{"", ReasonUnsigned, "", consensus.ReasonSignature, ReasonUnsigned, consensus.ReasonMalformed, ""}
+	for _, b := range [][]byte{app(good), app(good, &spoilt), good.Raw, spoilt.Raw, app(&spoilt, good), {FetchKind}, app(good)} {
+		frames = append(frames, consensus.Frame{From: consensus.ReplicaPeer(0), Bytes: b})
+	}
+	for i, o := range l.desks[1].protocol.Open(l.verify, nil, frames) {
+		if o.Reason != want[i] || (o.Event == nil) != (want[i] != "") {
+			t.Errorf("frame %d: reason %q, want %q", i, o.Reason, want[i])
+		}
+	}
+	if got := l.desks[1].protocol.Open(l.verify, nil, nil); len(got) != 0 {
+		t.Errorf("%d answers to no frame", len(got))
+	}
+}
+
+// FETCH and GIVEN are their own encoding, and nothing else decodes.
+func TestFramesOfParts(t *testing.T) {
+	root := crypto.Hash([]byte("root"))
+	f := Fetch{Seq: 4, Root: root, Items: []consensus.Item{{ID: "a", Hash: crypto.Hash(nil)}, {ID: "b"}}}
+	got, err := decodeFetch(f.Encode())
+	if err != nil || got.Seq != 4 || got.Root != root || len(got.Items) != 2 || got.Items[0].ID != "a" {
+		t.Errorf("FETCH decodes to %+v, error %v", got, err)
+	}
+	g := Given{Seq: 4, Root: root, Gone: true, Parts: []consensus.Part{{ID: "a", Bytes: []byte{1, 2}}}}
+	back, err := decodeGiven(g.Encode())
+	if err != nil || back.Seq != 4 || back.Root != root || !back.Gone || len(back.Parts) != 1 || len(back.Parts[0].Bytes) != 2 {
+		t.Errorf("GIVEN decodes to %+v, error %v", back, err)
+	}
+	for name, b := range map[string][]byte{
+		"FETCH with a tail": append(f.Encode(), 0), "GIVEN with a tail": append(g.Encode(), 0),
+		"FETCH of nothing": (&Fetch{Root: root}).Encode(), "GIVEN of nothing": (&Given{Root: root}).Encode(),
+		"GIVEN neither here nor gone": func() []byte { b := g.Encode(); b[1+8+crypto.DigestSize] = 2; return b }(),
+	} {
+		if b[0] == FetchKind {
+			_, err = decodeFetch(b)
+		} else {
+			_, err = decodeGiven(b)
+		}
+		if err == nil {
+			t.Errorf("%s decodes", name)
+		}
+	}
+}
