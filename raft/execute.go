@@ -49,8 +49,8 @@ func (r *replica) onExecuted(e consensus.Executed) {
 		return // executed before a restore went past it
 	}
 	r.exec.applied = e.Seq
-	if e.Root.IsZero() || e.Seq <= r.exec.kept {
-		return
+	if e.Root.IsZero() || e.Seq <= r.exec.kept || r.state.active() {
+		return // what is not kept when a fetch begins is dropped by it
 	}
 	term, err := r.store.Term(uint64(e.Seq))
 	if err != nil {

@@ -314,3 +314,18 @@ func TestPartsAreServed(t *testing.T) {
 		t.Errorf("answers %+v, error %v, want that it is gone", g, err)
 	}
 }
+
+// What the host had executed when a fetch began it drops: it is not told to
+// keep a checkpoint that it has no more.
+func TestNoCheckpointDuringARestore(t *testing.T) {
+	l := newLab(t, 3)
+	d := l.desks[2]
+	d.stands = true
+	l.elect(0)
+	l.agree(0, 3)
+	l.sayHandle(0, 2, 30, 1, crypto.Hash(nil))
+	l.step(2, consensus.Executed{Seq: 2, Root: crypto.Hash(nil)})
+	if n := len(asked[consensus.Stabilize](d)); n > 0 {
+		t.Error("is told to keep a checkpoint that the fetch has dropped")
+	}
+}
