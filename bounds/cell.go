@@ -21,7 +21,8 @@ type Cell struct {
 	Culprits int      // of a fork: evidence names at least so many
 	Why      string   // one or two sentences
 	Source   string
-	Real     bool // real processes can do it
+	Real     bool   // real processes can do it
+	Split    *Split // who is answered while the network is split; nil if nobody asks
 }
 
 // Column is the protocol with its size, and the size of its quorums where that
@@ -83,8 +84,13 @@ func (c *Cell) judge(o *trial.Outcome) string {
 	switch named := len(o.Verdict.Culprits); {
 	case word == trial.Forked && named < c.Culprits:
 		return fmt.Sprintf("forked, but evidence names %d culprits of at least %d", named, c.Culprits)
+	case c.Spec.Protocol == quorum.Raft && named > 0:
+		return fmt.Sprintf("evidence names %d replicas, but members of Raft sign nothing", named)
 	case word == trial.Deceived && named > 0:
 		return fmt.Sprintf("evidence names %d replicas for lying to a client, but replies prove nothing to others", named)
+	}
+	if text := c.split(o); text != "" {
+		return text
 	}
 	return c.provable(o)
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"quorate/trial"
 )
 
 // Matrix is the table of one section: scenarios by protocols and sizes.
@@ -19,7 +21,7 @@ type Matrix struct {
 // Row is one scenario.
 type Row struct {
 	Name   string
-	Theory string
+	Theory string    // of each protocol, if they differ in it
 	Cells  []*Result // by column; nil where there is no such run
 }
 
@@ -48,15 +50,46 @@ func (m *Matrix) put(r *Result) {
 		row, m.Rows = len(m.Rows), append(m.Rows, Row{Name: r.Row})
 	}
 	x := &m.Rows[row]
-	if theory := strings.Join(r.Theory, " or "); !strings.Contains(x.Theory, theory) {
-		x.Theory = strings.TrimPrefix(x.Theory+"; "+theory, "; ")
-	}
 	for i := range m.Rows {
 		for len(m.Rows[i].Cells) < len(m.Columns) {
 			m.Rows[i].Cells = append(m.Rows[i].Cells, nil)
 		}
 	}
 	x.Cells[column] = r
+	x.Theory = x.theory()
+}
+
+// theory is what it says of the row's cells: once, if it says the same of all.
+func (x *Row) theory() string {
+	var protocols []string
+	words := map[string][]string{}
+	var all []string
+	for _, c := range x.Cells {
+		if c == nil {
+			continue
+		}
+		name, _, _ := strings.Cut(c.Column(), " ")
+		if !slices.Contains(protocols, name) {
+			protocols = append(protocols, name)
+		}
+		if word := strings.Join(c.Theory, " or "); !slices.Contains(words[name], word) {
+			words[name] = append(words[name], word)
+			all = append(all, word)
+		}
+	}
+	slices.Sort(all)
+	if len(slices.Compact(all)) == 1 {
+		return all[0]
+	}
+	var parts []string
+	for _, name := range protocols {
+		part := strings.Join(words[name], "; ")
+		if len(protocols) > 1 {
+			part = name + ": " + part
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, " · ")
 }
 
 // WriteTable writes the matrices for a terminal. What disagrees has a cross,
@@ -117,8 +150,16 @@ func (r *Result) text() string {
 	text := mark + r.Word()
 	if ids := r.Outcome.Verdict.Culprits; len(ids) > 0 {
 		text += " (" + replicas(ids) + ")"
+	} else if r.unprovable() {
+		text += " (no proof)"
 	}
 	return text
+}
+
+// unprovable reports whether somebody lied so that the histories differ, and
+// nobody can be convicted of it.
+func (r *Result) unprovable() bool {
+	return r.Err == nil && r.Word() == trial.Forked && len(r.Outcome.Verdict.Culprits) == 0
 }
 
 // record is a result for programs.

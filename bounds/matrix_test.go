@@ -2,12 +2,13 @@ package bounds
 
 import (
 	"path/filepath"
-	"strings"
+	"slices"
 	"testing"
 
 	"quorate/evidence"
 	"quorate/sim"
 	"quorate/testnet"
+	"quorate/trial"
 )
 
 // TestMatrixAgreesWithTheory runs the smaller cells: what 3f+1, 3f and a wrong
@@ -73,7 +74,7 @@ func wholeEvidence(t *testing.T, results []Result) {
 // TestCellsAreWellFormed: names are unique, everything is explained, and what is
 // to fork names how many are to be convicted.
 func TestCellsAreWellFormed(t *testing.T) {
-	cells, err := Cells("pbft")
+	cells, err := Cells(Both)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +84,7 @@ func TestCellsAreWellFormed(t *testing.T) {
 			t.Errorf("%s: not unique, or not whole", c.ID())
 		}
 		seen[c.ID()] = true
-		if (c.Culprits > 0) != strings.Contains(strings.Join(c.Theory, " "), "forked") {
+		if (c.Culprits > 0) != (c.Spec.Protocol == "pbft" && slices.Contains(c.Theory, trial.Forked)) {
 			t.Errorf("%s: %d culprits of %v", c.ID(), c.Culprits, c.Theory)
 		}
 		// Whoever votes for both halves of a fork stands in both quorums.

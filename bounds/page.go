@@ -23,7 +23,7 @@ type (
 		Where           string
 		Count, Disagree int
 		Sections        []pageSection
-		Cells           []*pageCell
+		Scenarios       []pageScenario
 		Tints           []struct{}
 	}
 	pageSection struct {
@@ -36,10 +36,21 @@ type (
 		Cells  []*pageCell // by column; nil = no such run
 		Theory string
 	}
+	// A scenario has a panel, with a pair for each f: what the same does to either
+	// protocol stands next to each other.
+	pageScenario struct {
+		Section, Name string
+		Pairs         []pagePair
+	}
+	pagePair struct {
+		Faults int
+		Cells  []*pageCell
+	}
 	pageCell struct {
 		ID, Column, Row, Word, Tone, Named, Theory, Why, Source, Complaint string
 		Agrees                                                             bool
 		Answered, Asked                                                    int
+		Era                                                                string // what View counts
 		View                                                               uint64
 		Elapsed, Slot                                                      string
 		Cut                                                                int
@@ -47,11 +58,14 @@ type (
 		Values                                                             []pageValue
 		Ending                                                             []string
 		EndTone                                                            string
+		Calls                                                              []pageCall
+		CallsCut                                                           int
 	}
 	pageValue struct {
 		Value
 		Tint int
 	}
+	pageCall struct{ Asked, Took, Client, Side, Operation, Answer, Tone string }
 )
 
 // tints is how many colours the stylesheet has for values.
@@ -74,11 +88,11 @@ func WriteHTML(w io.Writer, results []Result, real bool) error {
 		if !c.Agrees {
 			data.Disagree++
 		}
-		data.Cells = append(data.Cells, c)
 		cells[c.ID] = c
 	}
 	for _, m := range Matrices(results) {
 		data.Sections = append(data.Sections, m.page(cells))
+		data.Scenarios = append(data.Scenarios, m.scenarios(cells)...)
 	}
 	if err := page.Execute(w, data); err != nil {
 		return fmt.Errorf("write page: %w", err)
@@ -101,13 +115,34 @@ func (m *Matrix) page(cells map[string]*pageCell) pageSection {
 	return s
 }
 
+// scenarios are the panels of a matrix: in each pair those who stand the same
+// number of faults.
+func (m *Matrix) scenarios(cells map[string]*pageCell) (all []pageScenario) {
+	for _, row := range m.Rows {
+		s := pageScenario{Section: m.Section, Name: row.Name}
+		for _, cell := range row.Cells {
+			if cell == nil {
+				continue
+			}
+			f := cell.system().Faults()
+			at := slices.IndexFunc(s.Pairs, func(p pagePair) bool { return p.Faults == f && p.Cells[0].Column[:4] != cell.Column()[:4] })
+			if at < 0 {
+				at, s.Pairs = len(s.Pairs), append(s.Pairs, pagePair{Faults: f})
+			}
+			s.Pairs[at].Cells = append(s.Pairs[at].Cells, cells[cell.ID()])
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
 // newPageCell draws one cell.
 func newPageCell(r *Result) (*pageCell, error) {
 	o := &r.Outcome
 	c := &pageCell{
 		ID: r.ID(), Column: r.Column(), Row: r.Row, Word: r.Word(), Tone: tone(r.Word()), Named: r.named(),
 		Theory: strings.Join(r.Theory, " or "), Why: r.Why, Source: r.Source, Complaint: r.Complaint, Agrees: r.Agrees(),
-		Answered: o.Answered, Asked: o.Asked, View: uint64(o.Views), Elapsed: elapsed(o),
+		Answered: o.Answered, Asked: o.Asked, Era: r.era(), View: uint64(o.Views), Elapsed: elapsed(o),
 	}
 	if r.Err != nil {
 		c.Complaint = r.Err.Error()
@@ -123,6 +158,7 @@ func newPageCell(r *Result) (*pageCell, error) {
 	for i, v := range chart.Values {
 		c.Values = append(c.Values, pageValue{v, i % tints})
 	}
+	c.Calls, c.CallsCut = r.story()
 	// The chart escapes all that comes from outside of it.
 	c.Chart = template.HTML(chart.SVG(c.Column + ", " + c.Row + ": " + c.Word))
 	return c, nil
@@ -146,8 +182,11 @@ func tone(word string) string {
 	return "bad"
 }
 
-// named says whom evidence convicts.
+// named says whom evidence convicts, or that it cannot convict anybody.
 func (r *Result) named() string {
+	if r.unprovable() {
+		return "Nobody can be convicted"
+	}
 	if len(r.Outcome.Verdict.Culprits) == 0 {
 		return ""
 	}

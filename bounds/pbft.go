@@ -1,8 +1,6 @@
 package bounds
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 
 	"quorate/consensus"
@@ -11,22 +9,15 @@ import (
 	"quorate/trial"
 )
 
-// ErrProtocol: there is no matrix for this protocol.
-var ErrProtocol = errors.New("no matrix for this protocol")
-
-// Cells is the matrix of a protocol. Sections, rows and columns stand in the
-// order in which they are to be shown.
-func Cells(protocol string) ([]Cell, error) {
-	if protocol != quorum.PBFT {
-		return nil, fmt.Errorf("%w: %q: choose %q", ErrProtocol, protocol, quorum.PBFT)
-	}
+// pbftCells are the rows that only PBFT has columns for.
+func pbftCells() []Cell {
 	all := append(tolerated(4), tolerated(7)...)
 	slices.SortStableFunc(all, inOrder(tolerated(7)))
 	for _, n := range []int{4, 7} {
 		all = append(all, exceeded(n)...)
 	}
 	all = append(all, tooFew()...)
-	return append(all, wrongQuorum()...), nil
+	return append(all, wrongQuorum()...)
 }
 
 // inOrder sorts cells as their rows stand in a list that has them all.
@@ -37,10 +28,10 @@ func inOrder(rows []Cell) func(a, b Cell) int {
 
 // The sections of PBFT's matrix.
 const (
-	sectionTolerated = "n = 3f+1: at most f are faulty"
-	sectionExceeded  = "n = 3f+1: f+1 are faulty"
-	sectionTooFew    = "n = 3f: one replica too few"
-	sectionQuorum    = "n = 5, f = 1: the quorum counts"
+	sectionTolerated = "PBFT, n = 3f+1: f lie in other ways"
+	sectionExceeded  = "PBFT, n = 3f+1: f+1 lie in other ways"
+	sectionTooFew    = "PBFT, n = 3f: one replica too few"
+	sectionQuorum    = "PBFT, n = 5, f = 1: the quorum counts"
 )
 
 // Where theory stands.
@@ -85,7 +76,8 @@ func crashed(ids []consensus.ReplicaID, at, lasts consensus.Time) []sim.Fault {
 	return []sim.Fault{{At: at, Lasts: lasts, Kind: sim.FaultCrash, Replicas: ids}}
 }
 
-// tolerated are the rows in which nothing may go wrong.
+// tolerated are the rows in which nothing may go wrong, beside those that Raft has
+// columns for, too.
 func tolerated(n int) []Cell {
 	f := (n - 1) / 3
 	cell := func(row, why, source string, change func(*trial.Spec)) Cell {
@@ -94,15 +86,7 @@ func tolerated(n int) []Cell {
 		c.Spec.Name = row
 		return c
 	}
-	cells := []Cell{cell("nobody is faulty", "The normal case: three phases, no view change.", sourcePaper, func(*trial.Spec) {})}
-	for k := 1; k <= f; k++ {
-		row := fmt.Sprintf("%d crashed", k)
-		if k == f {
-			row = "f crashed"
-		}
-		cells = append(cells, cell(row, "A quorum of 2f+1 is left. The primary is among the crashed, so that a view change must come first.", sourcePaper,
-			func(s *trial.Spec) { s.Faults = crashed(first(k), 50*sim.Millisecond, 0) }))
-	}
+	var cells []Cell
 	for _, k := range kinds {
 		cells = append(cells, cell("f "+k.who, k.why, k.source, func(s *trial.Spec) {
 			s.Traitors = liars(k.seats(n, f), k.behaviour)
@@ -148,25 +132,11 @@ func exceeded(n int) []Cell {
 		c.Spec.Name = row
 		return c
 	}
-	// With the primary of view 0, or of view 1, among them.
-	gang := append(first(1), last(n, f)...)
+	// With the primary of view 1 among them.
 	next := append([]consensus.ReplicaID{1}, last(n, f)...)
 	return []Cell{
-		cell("f+1 crashed", trial.Stopped, "2f replicas are no quorum. Nothing is decided, and nothing that was decided is lost.", sourcePaper,
-			func(s *trial.Spec) { s.Faults = crashed(last(n, f+1), 20*sim.Millisecond, 0) }),
-		cell("f+1 crashed, one returns", trial.Live, "It stands still while f+1 are away and goes on as soon as 2f+1 are there: crashes cost time, not safety.", sourcePaper,
-			func(s *trial.Spec) {
-				away := last(n, f+1)
-				s.Faults = append(crashed(away[:1], 20*sim.Millisecond, 3*sim.Second), crashed(away[1:], 20*sim.Millisecond, 0)...)
-			}),
-		cell("f+1 silent", trial.Stopped, "No different from a crash: no quorum without them.", "ADVERSARIES.md P9",
-			func(s *trial.Spec) { s.Traitors = liars(last(n, f+1), "silent") }),
-		cell("f+1 collude in one view", trial.Forked, "Any two quorums share f+1 replicas. If all of these lie, each half of the honest makes a quorum with them. Their votes for both convict all f+1.", sourceForensics,
-			func(s *trial.Spec) { s.Gang, s.Traitors = true, liars(gang, "fork") }),
 		cell("f+1 collude across views", trial.Forked, "They decide with one half, leave it out of their VIEW-CHANGEs, and decide something else with the other half. COMMIT and VIEW-CHANGE together convict them.", sourceForensics,
 			func(s *trial.Spec) { s.Gang, s.Traitors = true, liars(next, "fork-views") }),
-		cell("f+1 lie to clients", trial.Deceived, "f+1 equal replies are believed because one of them should be honest. The log is sound and nobody can be convicted: a reply is authentic by its channel and proves nothing to others.", "ADVERSARIES.md §2 R-LIE, P5",
-			func(s *trial.Spec) { s.Gang, s.Traitors = true, liars(last(n, f+1), "lie") }),
 	}
 }
 

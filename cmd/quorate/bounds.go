@@ -10,21 +10,21 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate/bounds"
-	"quorate/quorum"
 	"quorate/trial"
 )
 
 // boundsCommand is quorate bounds.
 func boundsCommand() *cli.Command {
 	return &cli.Command{
-		Name: "bounds", Usage: "run the matrix of what 3f+1 replicas withstand, and hold it against theory",
+		Name: "bounds", Usage: "run the matrix of what 2f+1 and 3f+1 replicas withstand, and hold it against theory",
 		Description: "Every cell is a run, judged by the checkers: safe and live, safe but stopped, forked\n" +
-			"with the culprits named, or a client deceived. Exit code 1 if one disagrees with theory.",
+			"(with the culprits named, where there is proof), or a client deceived. The same faults\n" +
+			"strike both protocols. Exit code 1 if one cell disagrees with theory.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "table or json"},
 			&cli.PathFlag{Name: "html", Usage: "write one self-contained page with a chart for each cell to `FILE`"},
 			&cli.PathFlag{Name: "evidence", Usage: "write what the runs prove into `DIR`, for quorate evidence verify"},
-			&cli.StringFlag{Name: "protocol", Value: quorum.PBFT, Usage: "whose matrix"},
+			&cli.StringFlag{Name: "protocol", Value: bounds.Both, Usage: "whose columns: pbft, raft or both"},
 			&cli.BoolFlag{Name: "real", Usage: "run the cells that can as processes over libp2p, one after the other"},
 			&cli.IntFlag{Name: "parallel", Value: runtime.GOMAXPROCS(0), Usage: "how many cells at once, in the simulator"},
 		},
