@@ -24,7 +24,9 @@ func benchCommand() *cli.Command {
 		Description: "Attaches to the cluster of --dir if one runs there, with a key of its own, and else\n" +
 			"starts a temporary one. All callers share one client. --compare runs temporary\n" +
 			"clusters one after another: synced and volatile storage, gathered operations and one\n" +
-			"signature each, many callers and one. With --output json, one object per measurement.\n" +
+			"signature each, many callers and one. --versus runs both protocols with as many\n" +
+			"replicas as --faults needs, in turns, and prints what Raft reaches of PBFT. With\n" +
+			"--output json, one object per measurement, and one per ratio.\n" +
 			"The keys of a measurement, bench/..., are removed at its end; after an interruption,\n" +
 			"the next one removes them.",
 		Flags: clusterFlags(
@@ -35,7 +37,9 @@ func benchCommand() *cli.Command {
 			&cli.BoolFlag{Name: "one-each", Usage: "every operation is a request with a signature of its own"},
 			&cli.BoolFlag{Name: "temporary", Usage: "start a temporary cluster, also if one runs"},
 			&cli.BoolFlag{Name: "volatile", Usage: "temporary cluster whose replicas never sync"},
-			&cli.BoolFlag{Name: "compare", Usage: "run the four standard measurements"},
+			&cli.BoolFlag{Name: "compare", Usage: "run the four standard measurements of the protocol"},
+			&cli.BoolFlag{Name: "versus", Usage: "run three of them with both protocols, in turns"},
+			&cli.IntFlag{Name: "rounds", Value: 1, Usage: "with --versus: how often; ratios are of medians"},
 			protocolFlag("of a temporary cluster"),
 			&cli.IntFlag{Name: "replicas", Usage: "of a temporary cluster", DefaultText: "4 of pbft, 3 of raft"},
 			&cli.IntFlag{Name: "faults", Value: 1, Usage: "... or how many it tolerates"},
@@ -71,15 +75,18 @@ func bench(c *cli.Context, _ []string) error {
 	if err := t.check(c); err != nil {
 		return err
 	}
-	if !c.Bool("compare") {
-		return one(c, t)
-	}
-	for _, t := range comparison(t) {
-		if err := temporary(c, t); err != nil {
-			return fmt.Errorf("%s: %w", t.Name, err)
+	switch {
+	case c.Bool("versus"):
+		return versus(c, t)
+	case c.Bool("compare"):
+		for _, t := range comparison(t) {
+			if _, err := temporary(c, t); err != nil {
+				return fmt.Errorf("%s: %w", t.Name, err)
+			}
 		}
+		return nil
 	}
-	return nil
+	return one(c, t)
 }
 
 // maxCallers bounds --clients: more goroutines measure this process only.
@@ -102,6 +109,14 @@ func (t *measurement) check(c *cli.Context) (err error) {
 		return usageError("--duration %v: more than nothing", t.Duration)
 	case t.Warmup < 0:
 		return usageError("--warmup %v: not negative", t.Warmup)
+	case c.Bool("versus") && (c.Bool("compare") || c.IsSet("protocol") || c.IsSet("replicas")):
+		return usageError("--versus runs both protocols, sized by --faults: leave --compare, --protocol and --replicas out")
+	case c.IsSet("rounds") && !c.Bool("versus"):
+		return usageError("--rounds goes with --versus")
+	case c.Int("rounds") < 1 || c.Int("rounds") > maxRounds:
+		return usageError("--rounds %d: between 1 and %d are possible", c.Int("rounds"), maxRounds)
+	case c.Bool("versus") && c.Int("faults") == 0:
+		return usageError("--faults 0: a cluster of one replica agrees with nobody")
 	}
 	return nil
 }
@@ -136,7 +151,8 @@ func comparison(t measurement) []measurement {
 // one runs one measurement, on the cluster that is there or on a new one.
 func one(c *cli.Context, t measurement) error {
 	if c.Bool("temporary") || t.Volatile {
-		return temporary(c, t)
+		_, err := temporary(c, t)
+		return err
 	}
 	if c.IsSet("genesis") {
 		a, err := reach(c)
@@ -144,73 +160,76 @@ func one(c *cli.Context, t measurement) error {
 			return err
 		}
 		defer a.release()
-		return measure(c, t, a)
+		_, err = measure(c, t, a)
+		return err
 	}
 	cluster, err := openCluster(c)
 	if errors.Is(err, testnet.ErrNoCluster) && !c.IsSet("dir") || err == nil && !cluster.AnyRunning() {
-		return temporary(c, t)
+		_, err := temporary(c, t)
+		return err
 	}
 	if err != nil {
 		return err
 	}
-	return attach(c, t, cluster)
+	_, err = attach(c, t, cluster)
+	return err
 }
 
 // attach measures a cluster on this machine by the key that is there for it.
-func attach(c *cli.Context, t measurement, cluster *testnet.Cluster) error {
+func attach(c *cli.Context, t measurement, cluster *testnet.Cluster) (measured, error) {
 	keyFile := c.Path("key")
 	if keyFile == "" {
 		keyFile = cluster.BenchKey()
 	}
 	claim, err := testnet.ClaimKey(keyFile)
 	if err != nil {
-		return err
+		return measured{}, err
 	}
 	defer claim.Release()
 	seed, err := testnet.ReadKey(keyFile, passphrase(c))
 	if err != nil {
-		return err
+		return measured{}, err
 	}
 	return measure(c, t, &access{founding: cluster.Founding, keyFile: keyFile, seed: seed, local: cluster})
 }
 
 // temporary makes a cluster, measures it, and removes it.
-func temporary(c *cli.Context, t measurement) (err error) {
+func temporary(c *cli.Context, t measurement) (o measured, err error) {
 	dir, err := os.MkdirTemp("", "quorate-bench-")
 	if err != nil {
-		return err
+		return o, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	cluster, err := testnet.Init(testnet.Options{Dir: filepath.Join(dir, "net"), Protocol: t.Protocol, Replicas: t.Replicas, Name: "bench", Volatile: t.Volatile})
 	if err != nil {
-		return err
+		return o, err
 	}
 	t.Throwaway = true
 	if err := t.fits(&cluster.Founding.Genesis.Limits); err != nil {
-		return err
+		return o, err
 	}
 	// Before Up: whatever happens from here on, no process is left behind.
 	defer func() { err = errors.Join(err, cluster.Down()) }()
-	note("%s: starting a temporary cluster of %d replicas", t.Name, c.Int("replicas"))
+	note("%s: starting a temporary cluster, %s with %d replicas", t.Name, t.Protocol, t.Replicas)
 	if _, err := cluster.Up(); err != nil {
-		return err
+		return o, err
 	}
 	ctx, cancel := context.WithTimeout(c.Context, testnet.ReadyWithin)
 	defer cancel()
 	if err := cluster.AwaitReady(ctx); err != nil {
-		return err
+		return o, err
 	}
 	return attach(c, t, cluster)
 }
 
 // measure loads the cluster and prints what came of it.
-func measure(c *cli.Context, t measurement, a *access) error {
+func measure(c *cli.Context, t measurement, a *access) (measured, error) {
 	if err := t.fits(&a.founding.Genesis.Limits); err != nil {
-		return err
+		return measured{}, err
 	}
 	cl, err := a.dial(c.Context, session.Config{OneEach: t.OneEach})
 	if err != nil {
-		return err
+		return measured{}, err
 	}
 	defer func() { _ = cl.Close() }()
 	note("%s: %d callers, values of %d bytes, %v of warm-up, then %v", t.Name, t.Clients, t.ValueBytes, t.Warmup, t.Duration)
@@ -219,7 +238,7 @@ func measure(c *cli.Context, t measurement, a *access) error {
 	stop := l.run(c.Context, store)
 	defer stop()
 	if err := l.sleep(c.Context, t.Warmup); err != nil {
-		return err
+		return measured{}, err
 	}
 	before := observe(c.Context, a.local)
 	l.begin()
@@ -228,14 +247,15 @@ func measure(c *cli.Context, t measurement, a *access) error {
 	after := observe(c.Context, a.local)
 	stop()
 	if err != nil {
-		return err
+		return measured{}, err
 	}
 	machine, err := benchJSON(c)
 	if err != nil {
-		return err
+		return measured{}, err
 	}
-	if err := report(machine, l.result(), before, after); err != nil || t.Throwaway {
-		return err
+	o := measuredOf(l.result(), before, after)
+	if err := o.report(machine); err != nil || t.Throwaway {
+		return o, err
 	}
-	return sweepAway(c.Context, store)
+	return o, sweepAway(c.Context, store)
 }

@@ -48,14 +48,20 @@ func observe(ctx context.Context, c *testnet.Cluster) observation {
 	return o
 }
 
-// parseMetrics reads the lines without labels.
+// parseMetrics reads a page of counters. Those with labels are summed up under
+// their common name.
 func parseMetrics(page []byte) map[string]float64 {
 	found := map[string]float64{}
 	lines := bufio.NewScanner(bytes.NewReader(page))
 	for lines.Scan() {
-		name, value, ok := strings.Cut(lines.Text(), " ")
-		if v, err := strconv.ParseFloat(value, 64); ok && err == nil && !strings.ContainsAny(name, "#{") {
-			found[name] = v
+		line := lines.Text()
+		at := strings.LastIndexByte(line, ' ')
+		if at < 0 || line[0] == '#' {
+			continue
+		}
+		name, _, _ := strings.Cut(line[:at], "{")
+		if v, err := strconv.ParseFloat(line[at+1:], 64); err == nil {
+			found[name] += v
 		}
 	}
 	return found
@@ -80,6 +86,8 @@ type replicaResult struct {
 	BatchSize   float64 `json:"requests_per_batch"`
 	Syncs       float64 `json:"log_syncs"`
 	SyncSeconds float64 `json:"log_sync_mean_seconds"`
+	Frames      float64 `json:"frames_sent"` // to other replicas
+	Bytes       float64 `json:"bytes_sent"`
 }
 
 // rates compares two observations of the same processes.
@@ -92,6 +100,7 @@ func rates(before, after observation) []replicaResult {
 		r := replicaResult{
 			Replica: i, CPU: 100 * (a.usage.CPUSeconds - b.usage.CPUSeconds) / seconds, RSS: a.usage.RSSBytes, Peak: a.usage.PeakBytes,
 			Batches: delta("quorate_batch_requests_count"), Syncs: delta("quorate_log_sync_seconds_count"),
+			Frames: delta("quorate_frames_sent_total"), Bytes: delta("quorate_bytes_sent_total"),
 		}
 		if r.Batches > 0 {
 			r.BatchSize = delta("quorate_batch_requests_sum") / r.Batches
@@ -104,23 +113,53 @@ func rates(before, after observation) []replicaResult {
 	return out
 }
 
-// report prints one measurement.
-func report(machine bool, r result, before, after observation) error {
-	replicas := rates(before, after)
-	clientCPU := 100 * (after.clientS - before.clientS) / max(after.at.Sub(before.at).Seconds(), 1e-9)
-	if machine {
-		return printJSON(struct {
-			result
-			ClientCPU float64         `json:"client_cpu_percent"`
-			Replicas  []replicaResult `json:"replicas"`
-		}{r, clientCPU, replicas})
+// measured is a measurement with what the processes used for it.
+type measured struct {
+	result
+	ClientCPU float64         `json:"client_cpu_percent"`
+	Each      decision        `json:"per_decision"`
+	Processes []replicaResult `json:"replica_processes"`
+}
+
+// decision is what one decision, a batch, took on average, all replicas together,
+// with everything that passes between them: upkeep, and requests passed on.
+type decision struct {
+	Operations float64 `json:"operations"`
+	Frames     float64 `json:"frames"`
+	Bytes      float64 `json:"bytes"`
+	Syncs      float64 `json:"log_syncs"`
+}
+
+// measuredOf joins what the callers saw with what the processes counted.
+func measuredOf(r result, before, after observation) measured {
+	o := measured{result: r, Processes: rates(before, after)}
+	o.ClientCPU = 100 * (after.clientS - before.clientS) / max(after.at.Sub(before.at).Seconds(), 1e-9)
+	var decisions float64
+	for _, p := range o.Processes {
+		decisions = max(decisions, p.Batches)
+		o.Each.Frames, o.Each.Bytes, o.Each.Syncs = o.Each.Frames+p.Frames, o.Each.Bytes+p.Bytes, o.Each.Syncs+p.Syncs
 	}
-	l := r.Latency
-	fmt.Printf("%s: %d callers, %d-byte values\n", r.Name, r.Clients, r.ValueBytes)
-	fmt.Printf("  %.0f operations/s (%d in %.1fs, %d failed)\n", r.PerSecond, r.Operations, r.Seconds, r.Failed)
+	if decisions > 0 {
+		e := &o.Each
+		e.Operations, e.Frames, e.Bytes, e.Syncs = float64(r.Operations)/decisions, e.Frames/decisions, e.Bytes/decisions, e.Syncs/decisions
+	}
+	return o
+}
+
+// report prints one measurement.
+func (o *measured) report(machine bool) error {
+	if machine {
+		return printJSON(o)
+	}
+	l := o.Latency
+	fmt.Printf("%s: %s, %d replicas, %d callers, %d-byte values\n", o.Name, o.Protocol, o.Replicas, o.Clients, o.ValueBytes)
+	fmt.Printf("  %.0f operations/s (%d in %.1fs, %d failed)\n", o.PerSecond, o.Operations, o.Seconds, o.Failed)
 	fmt.Printf("  latency ms: p50 %.2f  p90 %.2f  p99 %.2f  max %.2f  mean %.2f\n", l.P50, l.P90, l.P99, l.Max, l.Mean)
-	fmt.Printf("  client CPU %.0f%%\n", clientCPU)
-	return printReplicas(r, replicas)
+	if e := o.Each; e.Frames > 0 {
+		fmt.Printf("  per decision: %.1f operations, %.1f messages and %.0f bytes between replicas, %.1f syncs\n", e.Operations, e.Frames, e.Bytes, e.Syncs)
+	}
+	fmt.Printf("  client CPU %.0f%%\n", o.ClientCPU)
+	return printReplicas(o.result, o.Processes)
 }
 
 // printReplicas shows, beside what a replica used, how well work was gathered:
