@@ -8,6 +8,7 @@
 //	execute.go   committed entries, checkpoints, compaction
 //	restore.go   a leader's snapshot: a handle, and the state in verified parts
 //	recover.go   from the log on disk
+//	forgetful.go members that lost their disks
 //	status.go    what people see
 //
 // What it checks: client signatures, limits and sessions, as PBFT does, at

@@ -27,6 +27,7 @@ type replica struct {
 	heard    []int // tick of the last word of each replica; -1 never
 	reign    reign
 	now      consensus.Time
+	wiped    bool // this life began without what was acknowledged in another
 	out      consensus.Output
 }
 
@@ -144,9 +145,11 @@ func Reasons() []consensus.Reason {
 
 // step hands one message to the library, and watches the election clock.
 func (r *replica) step(m *pb.Message) {
+	r.relearn(m)
 	before := r.node.BasicStatus()
 	if why, err := r.survive(func() error { return r.node.Step(*m) }); err != nil {
 		r.note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(m.Term), Replica: consensus.ReplicaID(m.From - 1), Reason: why, Text: m.Type.String() + ": " + err.Error()})
+		r.confess(m)
 		return
 	}
 	r.watch(m, before)

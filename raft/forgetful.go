@@ -1,0 +1,57 @@
+package raft
+
+import (
+	"fmt"
+
+	"go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
+	"go.etcd.io/raft/v3/tracker"
+)
+
+// The library never takes back what it knows of a follower's log. A member that
+// lost its disk would get nothing that fits for as long as the leader is in
+// office: heartbeats promise it a commit index beyond its log, on which the
+// library panics, and its refusals count as old. So the member says that it
+// lacks what it is told of, and the leader begins anew with it. What it had
+// acknowledged may be lost all the same, if it votes before it has it back.
+
+// confess refuses a heartbeat for entries that a wiped disk took with it.
+func (r *replica) confess(m *pb.Message) {
+	last, err := r.store.LastIndex()
+	if !r.wiped || m.Type != pb.MsgHeartbeat || m.Commit <= last || err != nil {
+		return
+	}
+	term, err := r.store.Term(last)
+	if err != nil {
+		return
+	}
+	r.send(&pb.Message{Type: pb.MsgAppResp, From: m.To, To: m.From, Term: m.Term, Index: m.Commit, Reject: true, RejectHint: last, LogTerm: term})
+	r.rest() // the leader was heard
+}
+
+// relearn forgets what the library knows of a follower that refuses entries
+// because its log ends before what it has acknowledged. There is no call for
+// that but to remove and to add the member, here and nowhere else. In between a
+// majority of the others decides: among an even number of members that is one
+// less, so it must find nothing to decide. That a refusal was only late costs
+// one probe.
+func (r *replica) relearn(m *pb.Message) {
+	st := r.node.BasicStatus()
+	if st.RaftState != raft.StateLeader || m.Term != st.Term || m.Type != pb.MsgAppResp || !m.Reject {
+		return
+	}
+	known := uint64(0)
+	r.node.WithProgress(func(peer uint64, _ raft.ProgressType, p tracker.Progress) {
+		if peer == m.From {
+			known = p.Match
+		}
+	})
+	last, err := r.store.LastIndex()
+	if m.RejectHint >= known || err != nil || r.system.Size()%2 == 0 && st.Commit < last {
+		return
+	}
+	r.alarm(fmt.Sprintf("replica %d has acknowledged entries up to %d, and now its log ends at %d: has it lost its disk? It gets them again", m.From-1, known, m.RejectHint))
+	for _, change := range []pb.ConfChangeType{pb.ConfChangeRemoveNode, pb.ConfChangeAddNode} {
+		r.node.ApplyConfChange(pb.ConfChange{Type: change, NodeID: m.From})
+	}
+}
