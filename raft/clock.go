@@ -48,7 +48,9 @@ func (r *replica) onTick() {
 	r.clock.countdown--
 	if r.clock.countdown <= 0 {
 		r.rest()
-		_, _ = r.survive(r.node.Campaign)
+		if !r.state.active() { // whoever lacks a state lacks what was agreed
+			_, _ = r.survive(r.node.Campaign)
+		}
 	}
 	r.tickRequests()
 }

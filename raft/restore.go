@@ -15,6 +15,7 @@ type restore struct {
 	fetcher *transfer.Fetcher
 	server  *transfer.Server
 	wanted  *pb.Message // the snapshot message of the state that is being fetched
+	ending  bool        // the host is putting the state together: nothing turns it back
 	begun   bool        // the host has answered the fetch's RestoreBegin: what it had executed before it has said
 }
 
@@ -36,7 +37,7 @@ func (r *replica) onSnapshot(s *snapshot) {
 		r.step(s.message)
 		return
 	}
-	r.rest() // a leader's word
+	r.follow(s.message)
 	t := transfer.Target{Seq: s.seq, Root: s.root, Certificate: certificate(s.seq, s.message.Snapshot.Metadata.Term, s.root)}
 	switch {
 	case !r.state.active():
@@ -47,6 +48,12 @@ func (r *replica) onSnapshot(s *snapshot) {
 		r.state.wanted = s.message // nobody serves the old one any more
 		r.applyRestore(r.state.fetcher.Retarget(t, r.sources(s.message)))
 	}
+}
+
+// follow takes a handle for its leader's word: the library, which hears of the
+// state only when it has arrived, must not go on as a candidate meanwhile.
+func (r *replica) follow(m *pb.Message) {
+	r.step(&pb.Message{Type: pb.MsgHeartbeat, From: m.From, To: m.To, Term: m.Term})
 }
 
 // sources are all others, the one that named the state first.
@@ -66,6 +73,10 @@ func (r *replica) applyRestore(d transfer.Decision) {
 	for _, a := range d.Asks {
 		f := Fetch{Seq: a.Seq, Root: a.Root, Items: a.Items}
 		r.sendEarly(consensus.ReplicaPeer(a.To), consensus.Bodies, f.Encode())
+	}
+	for _, j := range d.Jobs {
+		_, ends := j.(consensus.RestoreEnd)
+		r.state.ending = r.state.ending || ends
 	}
 	r.out.Jobs = append(r.out.Jobs, d.Jobs...)
 	for _, from := range d.Bad {
@@ -92,6 +103,7 @@ func (r *replica) onChunk(c consensus.Chunk) {
 // onRestored: the state is the one that was named. Now the library hears of it.
 func (r *replica) onRestored(e consensus.Restored) {
 	wanted := r.state.wanted
+	r.state.ending = false
 	if e.OK {
 		r.exec.handed, r.exec.applied, r.exec.kept, r.exec.stable = e.Seq, e.Seq, e.Seq, e.Seq
 		clear(r.exec.roots)
@@ -127,7 +139,7 @@ func (r *replica) install(m *pb.Message) {
 // resume gives up a fetch that the log has overtaken: another leader had the
 // entries. They are executed from the disk's state on, where the host is then.
 func (r *replica) resume(committed consensus.Seq) {
-	if _, _, ok := r.store.batch(r.exec.kept + 1); !ok || !r.state.begun || committed <= r.exec.handed {
+	if _, _, ok := r.store.batch(r.exec.kept + 1); !ok || !r.state.begun || r.state.ending || committed <= r.exec.handed {
 		return
 	}
 	r.applyRestore(r.state.fetcher.Abort())

@@ -329,3 +329,62 @@ func TestNoCheckpointDuringARestore(t *testing.T) {
 		t.Error("is told to keep a checkpoint that the fetch has dropped")
 	}
 }
+
+// Whoever fetches a state does not campaign, nor goes on with a campaign: it
+// lacks what was agreed, and as a leader would take no state any more.
+func TestNoCampaignDuringARestore(t *testing.T) {
+	l := behind(t)
+	d := l.desks[2]
+	d.stands = true
+	l.ticks(25, []int{2}, only(2)) // asks for votes in advance
+	l.mail = nil
+	l.sayHandle(0, 2, 30, l.term(2)+1, l.desks[0].disk.root())
+	for _, from := range []int{0, 1} {
+		for _, kind := range []pb.MessageType{pb.MsgPreVoteResp, pb.MsgVoteResp} {
+			l.say(from, 2, pb.Message{Type: kind, Term: l.term(2) + 1})
+		}
+	}
+	l.mail = nil
+	l.ticks(100, []int{2}, func(m letter) bool {
+		if p, err := DecodeMessage(m.bytes); err == nil && (p.Type == pb.MsgPreVote || p.Type == pb.MsgVote) {
+			t.Errorf("says %s while it fetches", Describe(m.bytes))
+		}
+		return false
+	})
+	if d.engine.leading() || !d.engine.state.active() {
+		t.Errorf("leads %v, fetches %v", d.engine.leading(), d.engine.state.active())
+	}
+}
+
+// A fetch whose state the host is putting together is not given up for the log:
+// the state would come, and nobody expect it.
+func TestEndOfARestoreIsAwaited(t *testing.T) {
+	l := behind(t)
+	d := l.desks[2]
+	var end bool
+	d.host = func(j consensus.Job) []consensus.Event {
+		if put, ok := j.(consensus.RestorePut); ok {
+			return []consensus.Event{d.put(put)}
+		}
+		end = true
+		return nil // later
+	}
+	l.ticks(30, []int{0, 2}, only(0, 2))
+	if !end {
+		t.Fatal("the state has not come")
+	}
+	m := pb.Message{Type: pb.MsgApp, Term: l.term(2), Index: 1, LogTerm: 1, Commit: 12}
+	for n := uint64(2); n <= 12; n++ {
+		m.Entries = append(m.Entries, pb.Entry{Index: n, Term: 1, Data: l.history[consensus.Seq(n)].Batch.Append(nil)})
+	}
+	l.say(0, 2, m)
+	if n := len(asked[consensus.RestoreAbort](d)); n > 0 || !d.engine.state.active() {
+		t.Errorf("%d aborts, fetches %v", n, d.engine.state.active())
+	}
+	d.host = nil
+	l.step(2, l.perform(2, consensus.RestoreEnd{})...)
+	l.wantExecuted(30, 2)
+	if st := d.engine.Status(); st.Executed != 30 || st.Fetching != 0 {
+		t.Errorf("status %+v", st)
+	}
+}
