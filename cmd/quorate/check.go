@@ -11,6 +11,7 @@ import (
 
 	"quorate/check"
 	"quorate/consensus"
+	"quorate/quorum"
 	"quorate/testnet"
 )
 
@@ -151,7 +152,11 @@ func printVerdict(v *check.Verdict, x *exhibits) error {
 		fmt.Printf("  %s\n", violation)
 	}
 	fmt.Printf("judged: %d logs; not expected to be honest: %s\n", len(x.logs), nobody(x.suspects))
-	fmt.Printf("culprits, by evidence: %s\n", nobody(v.Culprits))
+	culprits := nobody(v.Culprits)
+	if x.founding.Genesis.Protocol == quorum.Raft {
+		culprits = "nobody can be, for members of Raft sign nothing"
+	}
+	fmt.Printf("culprits, by evidence: %s\n", culprits)
 	for _, e := range v.Evidence {
 		fmt.Printf("  %s\n", e.Fault)
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate/evidence"
+	"quorate/quorum"
 	"quorate/testnet"
 )
 
@@ -118,11 +119,20 @@ func evidenceList(c *cli.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	if len(proofs) == 0 && !machine {
+	if len(proofs) == 0 && !machine && !unsigned(cluster) {
 		note("no replica of %s has evidence: `quorate evidence collect` looks into their transcripts too", cluster.Dir)
 	}
 	_, err = printProofs(machine, proofs)
 	return err
+}
+
+// unsigned says that there can be no proof, if so.
+func unsigned(cluster *testnet.Cluster) bool {
+	if cluster.Founding.Genesis.Protocol != quorum.Raft {
+		return false
+	}
+	note("the members of %s speak Raft, whose messages nobody signs: nobody can be convicted. `quorate check` tells what happened", cluster.Dir)
+	return true
 }
 
 // evidenceCollect writes what holds, and says what that proves. It asks the
@@ -148,7 +158,7 @@ func evidenceCollect(c *cli.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	if len(saved) == 0 {
+	if len(saved) == 0 && !unsigned(cluster) {
 		note("there is no proof against anybody")
 	}
 	_, err = printProofs(machine, saved)

@@ -42,7 +42,7 @@ func testnetCommands() *cli.Command {
 			disturbance("pause", "stop replica N by SIGSTOP: it keeps its connections and says nothing", (*testnet.Cluster).Pause),
 			disturbance("resume", "let paused replica N go on", (*testnet.Cluster).Resume),
 			disturbance("restart", "stop replica N, if it runs, and start it", (*testnet.Cluster).Restart),
-			disturbance("wipe", "stop replica N, remove all that it kept, and start it as one that lost its disk", (*testnet.Cluster).Wipe),
+			disturbance("wipe", "stop replica N, remove all that it kept, and start it as one that lost its disk", wipe),
 			{
 				Name: "corrupt", Usage: "make a traitor of replica N, while it runs", ArgsUsage: "N BEHAVIOUR...",
 				Description: "quorate byzantine list names the behaviours, such as equivocate or \"delay 80%\". What\nthe replica did before is replaced. Some behaviours restart it.",
@@ -260,6 +260,15 @@ func testnetDown(c *cli.Context, _ []string) error {
 		return err
 	}
 	return cluster.Down()
+}
+
+// wipe says what it may have cost where nobody can make up for it.
+func wipe(cluster *testnet.Cluster, n int) error {
+	err := cluster.Wipe(n)
+	if err == nil && cluster.Founding.Genesis.Protocol == quorum.Raft {
+		note("replica %d has forgotten what it had acknowledged, and votes at once: in Raft a lost disk can lose answered writes (docs/PROTOCOL.md, section 10)", n)
+	}
+	return err
 }
 
 // disturbance is a command that does something to one replica.
