@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"quorate/consensus"
 	"quorate/testnet"
@@ -72,8 +73,14 @@ func newMeter() *meter {
 	return m
 }
 
+// lookWithin bounds a look: a paused replica does not answer, and its counters
+// lose nothing until the next one.
+const lookWithin = 250 * time.Millisecond
+
 // look reads the counters of all replicas that answer.
 func (m *meter) look(ctx context.Context, c *testnet.Cluster) {
+	ctx, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
 	found := make([]*reading, c.Size())
 	var all sync.WaitGroup
 	for i := range found {

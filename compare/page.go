@@ -91,7 +91,9 @@ func WriteHTML(w io.Writer, r *Report) error {
 // newPageVerdict is how one side ended.
 func newPageVerdict(r *Report, s *Side) pageVerdict {
 	v := pageVerdict{Title: s.title(), Tone: tone(s.Verdict), Word: s.Verdict.Word(), Protocol: s.Protocol}
-	v.Lines = s.Verdict.lines()
+	if s.Verdict != nil {
+		v.Lines = append([]string{s.Verdict.measure()}, s.Verdict.details()...)
+	}
 	for _, e := range s.Events {
 		if e.At > r.Seconds {
 			v.After = append(v.After, oneLine(e.String()))

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"quorate/quorum"
 )
@@ -193,7 +194,8 @@ func plural(n int, one, many string) string {
 // judges say.
 func WriteTable(w io.Writer, r *Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n%s callers each, values of %d bytes, %.0f s; %s\n\n", r.Scenario, grouped(float64(r.Clients)), r.ValueBytes, r.Seconds, r.Sharing())
+	head := fmt.Sprintf("%s callers each, values of %d bytes, %.0f s; %s", grouped(float64(r.Clients)), r.ValueBytes, r.Seconds, r.Sharing())
+	fmt.Fprintf(&b, "%s%s\n", wrapped(r.Scenario, ""), wrapped(head, ""))
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for i := range r.Sides {
 		fmt.Fprintf(t, "\t%s", strings.ToUpper(r.Sides[i].title()))
@@ -213,10 +215,10 @@ func WriteTable(w io.Writer, r *Report) error {
 		s := &r.Sides[i]
 		fmt.Fprintf(&b, "\n%s\n", s.title())
 		for _, e := range s.Events {
-			fmt.Fprintf(&b, "  %5.1f s  %s\n", e.At, e)
+			b.WriteString(wrapped(fmt.Sprintf("%7.1f s  %s", e.At, oneLine(e.String())), "           "))
 		}
 		for _, line := range s.Verdict.lines() {
-			fmt.Fprintf(&b, "  %s\n", line)
+			b.WriteString(wrapped("  "+line, "    "))
 		}
 	}
 	_, err := io.WriteString(w, b.String())
@@ -229,6 +231,24 @@ func (e Event) String() string {
 		return e.What + ": " + e.Error
 	}
 	return e.What
+}
+
+// textColumns is how wide text may be.
+const textColumns = 79
+
+// wrapped breaks a text between words into lines; those after the first begin
+// with an indent.
+func wrapped(text, indent string) string {
+	var b strings.Builder
+	for utf8.RuneCountInString(text) > textColumns {
+		cut := strings.LastIndexByte(string([]rune(text)[:textColumns+1]), ' ')
+		if cut <= len(indent) {
+			break // one long word
+		}
+		b.WriteString(text[:cut] + "\n")
+		text = indent + text[cut+1:]
+	}
+	return b.String() + text + "\n"
 }
 
 // grouped is a number without a fraction, its thousands apart.

@@ -34,7 +34,7 @@ func TestRun(t *testing.T) {
 	}
 	shown := 0
 	r, err := Run(t.Context(), Options{
-		Dir: dir, Faults: 1, Duration: 3 * time.Second, Clients: 2, ValueBytes: 16, Patience: 400 * time.Millisecond, Scenario: scenario,
+		Dir: dir, Faults: 1, Duration: 2500 * time.Millisecond, Clients: 2, ValueBytes: 16, Patience: 400 * time.Millisecond, Scenario: scenario,
 		Show: func(r *Report) { shown++ },
 	})
 	if err != nil {

@@ -60,7 +60,7 @@ func (s *Screen) tell(r *Report) error {
 			fmt.Fprintf(&b, "%s: %s\n", x.title(), x.Phase)
 		}
 		for _, e := range x.Events[min(seen.events, len(x.Events)):] {
-			fmt.Fprintf(&b, "%6.1f s  %s: %s\n", e.At, x.Protocol, e)
+			fmt.Fprintf(&b, "%6.1f s  %s: %s\n", e.At, x.Protocol, oneLine(e.String()))
 		}
 		seen.events = len(x.Events)
 		for _, y := range x.Seconds[min(seen.seconds, len(x.Seconds)):] {
@@ -163,30 +163,49 @@ func (s *Side) column(width int, top scale, whole float64) []string {
 	done := func(x Second) float64 { return float64(x.Done) / max(top.done, 1) }
 	wait := func(x Second) float64 { return x.P99 / max(top.wait, 1e-9) }
 	with, of := s.availability()
+	latest := "no answer"
+	if now.Available {
+		latest = fmt.Sprintf("%s ms now, median %s", brief(now.P99), brief(now.P50))
+	}
 	lines := []string{
 		s.title() + s.head(),
 		fmt.Sprintf("%s, %.0f of %.0f s", s.Phase, s.Elapsed, whole),
 		"",
 		fmt.Sprintf("%-11s %s", "answers/s", s.bars(bars, done)),
-		fmt.Sprintf("%-11s %s now, %s on average", "", grouped(float64(now.Done)), grouped(t.PerSecond)),
+		fmt.Sprintf("%-11s %s now, mean %s", "", grouped(float64(now.Done)), grouped(t.PerSecond)),
 		fmt.Sprintf("%-11s %s", "99% within", s.bars(bars, wait)),
-		fmt.Sprintf("%-11s %s ms now, median %s", "", brief(now.P99), brief(now.P50)),
+		fmt.Sprintf("%-11s %s", "", latest),
 		fmt.Sprintf("%-11s %s", "available", s.strip(bars)),
-		fmt.Sprintf("%-11s %d of %d s, at most %s ms mute", "", with, of, brief(milliseconds(t.Silence.Lasted))),
-		fmt.Sprintf("%-11s %s messages, %s bytes", "a decision", brief(t.MessagesPerDecision()), grouped(t.BytesPerDecision())),
+		fmt.Sprintf("%-11s %d of %d s; mute for %.1f s", "", with, of, t.Silence.Lasted.Seconds()),
+		fmt.Sprintf("%-11s %s messages, %s", "a decision", brief(t.MessagesPerDecision()), volume(t.BytesPerDecision())),
+		s.ending(),
 	}
-	verdict := ""
-	if s.Verdict != nil {
-		verdict = s.Verdict.Word()
-	}
-	lines = append(lines, fmt.Sprintf("%-11s %s", "judges", verdict))
 	for i := range lines {
 		lines[i] = clip(lines[i], width)
 	}
 	return lines
 }
 
-// head says who leads, and since how many views.
+// ending is the verdict, once there is one.
+func (s *Side) ending() string {
+	switch {
+	case s.Verdict == nil:
+		return ""
+	case s.Verdict.Safe:
+		return "✓ " + s.Verdict.Word()
+	}
+	return "✗ " + s.Verdict.Word()
+}
+
+// volume is a number of bytes in few columns.
+func volume(bytes float64) string {
+	if bytes < 10_000 {
+		return grouped(bytes) + " bytes"
+	}
+	return fmt.Sprintf("%.1f KiB", bytes/1024)
+}
+
+// head says who leads, and in which view.
 func (s *Side) head() string {
 	if s.Elapsed == 0 {
 		return ""

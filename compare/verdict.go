@@ -28,7 +28,7 @@ type Verdict struct {
 }
 
 // maxViolations bounds the violations that are told one by one.
-const maxViolations = 8
+const maxViolations = 4
 
 // newVerdict puts both together. A read-back is only evidence of a loss if a
 // judge could have seen it too, but needs no record.
@@ -77,7 +77,11 @@ func (v *Verdict) lines() []string {
 	if v == nil {
 		return []string{"not judged"}
 	}
-	all := []string{v.Word() + v.measure()}
+	return append([]string{v.Word() + ": " + v.measure()}, v.details()...)
+}
+
+// details are what else there is to know.
+func (v *Verdict) details() (all []string) {
 	if v.Forked && len(v.Culprits) == 0 {
 		all = append(all, "nobody can be convicted: no evidence names a culprit")
 	}
@@ -88,10 +92,10 @@ func (v *Verdict) lines() []string {
 		all = append(all, v.ReadBack.Example)
 	}
 	for _, x := range v.Violations {
-		all = append(all, "  "+x)
+		all = append(all, x)
 	}
 	if v.More > 0 {
-		all = append(all, fmt.Sprintf("  and %d more", v.More))
+		all = append(all, fmt.Sprintf("and %d more", v.More))
 	}
 	return all
 }
@@ -99,7 +103,7 @@ func (v *Verdict) lines() []string {
 // measure says what the word rests on.
 func (v *Verdict) measure() string {
 	b := &v.ReadBack
-	text := fmt.Sprintf(": %s writes acknowledged, %s keys read again", grouped(float64(b.Acknowledged)), grouped(float64(b.Keys)))
+	text := fmt.Sprintf("%s writes acknowledged, %s keys read again", grouped(float64(b.Acknowledged)), grouped(float64(b.Keys)))
 	if b.Unanswered > 0 {
 		text += fmt.Sprintf(", %s keys without an answer", grouped(float64(b.Unanswered)))
 	}
