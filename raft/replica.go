@@ -145,6 +145,11 @@ func Reasons() []consensus.Reason {
 
 // step hands one message to the library, and watches the election clock.
 func (r *replica) step(m *pb.Message) {
+	if last, unsent := r.unsent(m); unsent {
+		text := fmt.Sprintf("%s: acknowledges %d, and the log ends at %d", m.Type, m.Index, last)
+		r.note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(m.Term), Replica: consensus.ReplicaID(m.From - 1), Reason: ReasonPanic, Text: text})
+		return
+	}
 	r.relearn(m)
 	before := r.node.BasicStatus()
 	if why, err := r.survive(func() error { return r.node.Step(*m) }); err != nil {
@@ -153,6 +158,17 @@ func (r *replica) step(m *pb.Message) {
 		return
 	}
 	r.watch(m, before)
+}
+
+// unsent reports whether a member acknowledges to this leader what it never
+// sent, and where its log ends. The library would believe it, and panic in some
+// later call, when it looks for what follows.
+func (r *replica) unsent(m *pb.Message) (last uint64, is bool) {
+	if m.Type != pb.MsgAppResp || m.Reject || m.Term != r.reign.term || !r.leading() {
+		return 0, false
+	}
+	last, _ = r.store.LastIndex()
+	return last, m.Index > last
 }
 
 // room cuts off the entries that would reach too far beyond what is on disk. A
