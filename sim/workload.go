@@ -52,7 +52,7 @@ func drawOperation(dice *stream, w Workload, t token) []byte {
 
 // describeOperation says what an operation does, for people.
 func describeOperation(op []byte) string {
-	verbs := map[byte]string{opAdd: "add to", opAppend: "append to", opSwap: "write", opRead: "read", opDelete: "delete", opFail: "fail at", opPanic: "panic at"}
+	verbs := map[byte]string{opAdd: "add to", opAppend: "append to", opSwap: "write", opRead: "read", opDelete: "delete", opFail: "write and undo", opPanic: "write and undo"}
 	if len(op) < 2+tokenSize || verbs[op[0]] == "" {
 		return "an operation"
 	}
