@@ -302,8 +302,8 @@ func (d *drawer) words(s trial.Saying, from string) string {
 	if v := d.value(s); v >= 0 {
 		text += fmt.Sprintf(" %s·%s", d.chart.Values[v].Letter, d.chart.Values[v].Digest)
 	}
-	if s.Text != "" {
-		text += " " + s.Text
+	if why, _, _ := strings.Cut(s.Text, ":"); why != "" {
+		text += " " + why
 	}
 	if signer := fmt.Sprintf("R%d", s.Signer); s.Signed && signer != from {
 		text += " (signed by " + signer + ")"

@@ -169,11 +169,11 @@ func (d *drawer) unprovable() string {
 	return "Nobody can be convicted: members sign nothing, and whoever shows what he received could have made it himself."
 }
 
-// lost says which answered call did not stay.
+// lost says which answer did not stay.
 func (d *drawer) lost() []string {
 	for _, v := range d.result.Outcome.Verdict.Violations {
 		if v.Kind == check.Lost {
-			return []string{"An answered write is lost: " + v.Text + "."}
+			return []string{"Answers did not stay: " + v.Text + "."}
 		}
 	}
 	return nil

@@ -159,6 +159,15 @@ func (r *Result) text() string {
 // unprovable reports whether somebody lied so that the histories differ, and
 // nobody can be convicted of it.
 func (r *Result) unprovable() bool {
+	return r.forkedWithoutProof() && len(r.Spec.Traitors) > 0
+}
+
+// forkedUnaided reports whether the histories differ although nobody lied.
+func (r *Result) forkedUnaided() bool {
+	return r.forkedWithoutProof() && len(r.Spec.Traitors) == 0
+}
+
+func (r *Result) forkedWithoutProof() bool {
 	return r.Err == nil && r.Word() == trial.Forked && len(r.Outcome.Verdict.Culprits) == 0
 }
 

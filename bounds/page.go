@@ -184,8 +184,11 @@ func tone(word string) string {
 
 // named says whom evidence convicts, or that it cannot convict anybody.
 func (r *Result) named() string {
-	if r.unprovable() {
+	switch {
+	case r.unprovable():
 		return "Nobody can be convicted"
+	case r.forkedUnaided():
+		return "Nobody lied"
 	}
 	if len(r.Outcome.Verdict.Culprits) == 0 {
 		return ""

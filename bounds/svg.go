@@ -12,9 +12,9 @@ import (
 
 // Distances in a chart, in pixels.
 const (
-	gutter    = 64  // left of the first lifeline, where the time stands
-	margin    = 150 // right of the last one, for what an execution says
-	head      = 58  // above the first row
+	gutter    = 64 // left of the first lifeline, where the time stands
+	margin    = 90 // right of the last one, for what an execution says
+	head      = 58 // above the first row
 	rowHeight = 30
 	tip       = 7 // length of an arrow's head
 )
@@ -31,14 +31,23 @@ type drawing struct {
 // SVG draws the chart. Values are told apart by letter and by dashes, not by
 // colour alone.
 func (c *Chart) SVG(title string) string {
-	d := &drawing{chart: c, gap: 118}
-	if len(c.Ends) > 6 {
-		d.gap = 96
+	d := &drawing{chart: c, gap: 108}
+	if len(c.Ends) > 5 {
+		d.gap = 88
+	}
+	if len(c.Ends) > 7 {
+		d.gap = 76
 	}
 	d.width = gutter + d.gap*len(c.Ends) + margin
+	for _, row := range c.Rows {
+		if row.Kind != Message && row.From >= 0 && d.x(row.From)-14-breadth(row.Text) < gutter {
+			d.width = max(d.width, d.x(row.From)+14+breadth(row.Text))
+		}
+	}
 	height := head + rowHeight*(len(c.Rows)+1) + 28
-	fmt.Fprintf(&d.b, `<svg class="chart" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-label="%s" xmlns="http://www.w3.org/2000/svg">`,
-		d.width, height, d.width, height, html.EscapeString(title))
+	// It shrinks a little to fit beside another one; beyond that the page scrolls.
+	fmt.Fprintf(&d.b, `<svg class="chart" viewBox="0 0 %d %d" width="%d" style="min-width:%dpx" role="img" aria-label="%s" xmlns="http://www.w3.org/2000/svg">`,
+		d.width, height, d.width, d.width*4/5, html.EscapeString(title))
 	d.lifelines(height)
 	var last consensus.Time = -1
 	for i, row := range c.Rows {
@@ -170,6 +179,8 @@ func (d *drawing) message(r Line, y int) {
 	if len(got)+len(r.Lost) == 0 {
 		mid = from
 	}
+	half := breadth(r.Text) / 2
+	mid = max(min(mid, d.width-half), half)
 	d.text(mid, y-6, "label "+class, "middle", r.Text)
 }
 
@@ -218,9 +229,12 @@ func (d *drawing) reign(r Line, y int) {
 	d.beside(x, y, "reign", r.Text)
 }
 
+// breadth is how wide a text becomes, about.
+func breadth(text string) int { return 7 * len([]rune(text)) }
+
 // beside writes to the right of a lifeline, or to the left where there is no room.
 func (d *drawing) beside(x, y int, class, text string) {
-	if x+14+7*len([]rune(text)) > d.width && x-gutter > d.width-x {
+	if x+14+breadth(text) > d.width {
 		d.text(x-14, y+3, class, "end", text)
 		return
 	}

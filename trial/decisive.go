@@ -165,7 +165,7 @@ func (p *plot) scope(o *Outcome) {
 		if p.mine[i] {
 			first = min(first, s.At)
 			p.view = max(p.view, p.said[i].View)
-			for _, r := range p.said[i].Request {
+			for _, r := range p.said[i].At(p.slot).Request {
 				p.requests[r] = true
 			}
 		}

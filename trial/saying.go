@@ -17,11 +17,12 @@ type Saying struct {
 	Seq     consensus.Seq // 0 if it is about no slot, or about several
 	Value   crypto.Digest // what is voted for; of a reply, its results
 	Signer  consensus.ReplicaID
-	Valued  bool            // Value means something
-	Signed  bool            // Signer is who signed it, whoever sent it
-	Request []crypto.Digest // the requests that it is or carries
-	Slots   []consensus.Seq // with Seq 0: the slots that it speaks of
-	Values  []crypto.Digest // ... and what it says of each
+	Valued  bool              // Value means something
+	Signed  bool              // Signer is who signed it, whoever sent it
+	Request []crypto.Digest   // the requests that it is or carries
+	Slots   []consensus.Seq   // with Seq 0: the slots that it speaks of
+	Values  []crypto.Digest   // ... and what it says of each
+	Holds   [][]crypto.Digest // ... and, of an append, the requests in each
 	Signers []consensus.ReplicaID
 	Decided consensus.Seq // up to where its sender says that all is decided
 	Stored  consensus.Seq // up to where its sender says that it has what was appended
@@ -32,7 +33,7 @@ type Saying struct {
 func (s Saying) At(n consensus.Seq) Saying {
 	for i, slot := range s.Slots {
 		if s.Seq == 0 && slot == n && s.Kind == KindAppend {
-			s.Seq, s.Value, s.Valued = n, s.Values[i], true
+			s.Seq, s.Value, s.Valued, s.Request = n, s.Values[i], true, s.Holds[i]
 		}
 	}
 	return s

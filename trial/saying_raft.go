@@ -6,6 +6,7 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"quorate/consensus"
+	"quorate/crypto"
 	"quorate/raft"
 )
 
@@ -66,12 +67,14 @@ func appended(s Saying, m *pb.Message) Saying {
 		if err != nil || i == maxSaid {
 			break
 		}
-		s.Slots, s.Values = append(s.Slots, consensus.Seq(m.Entries[i].Index)), append(s.Values, b.Digest())
+		var held []crypto.Digest
 		if b != nil {
 			for _, r := range b.Requests {
-				s.Request = append(s.Request, r.Digest)
+				held = append(held, r.Digest)
 			}
 		}
+		s.Slots, s.Values = append(s.Slots, consensus.Seq(m.Entries[i].Index)), append(s.Values, b.Digest())
+		s.Holds = append(s.Holds, held)
 	}
 	if len(s.Slots) == 1 {
 		s = s.At(s.Slots[0])
