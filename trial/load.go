@@ -150,13 +150,16 @@ func (r *real) caller(ctx context.Context, i int) (*caller, error) {
 	}
 	c, err := client.Dial(ctx, client.Config{
 		Genesis: g, Key: seed, Addresses: r.cluster.Addresses(),
-		Session: session.Config{Patience: consensus.Time(realPatience) / 2, MaxPatience: consensus.Time(realCap)},
+		Session: session.Config{Patience: consensus.Time(realPatience) / 2, MaxPatience: consensus.Time(realCap), NoLeader: noLeader},
 	})
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return &caller{index: i, client: c, history: history, file: file, dice: rand.New(rand.NewPCG(r.spec.Seed, uint64(i)))}, nil
 }
+
+// noLeader is how long a caller waits for a leader: longer than any run.
+const noLeader = consensus.Time(time.Hour)
 
 // sharedKeys is how many keys all callers write to.
 const sharedKeys = 3
@@ -182,9 +185,18 @@ func (c *caller) work(ctx context.Context, r *real) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(time.Duration(5+c.dice.IntN(20)) * time.Millisecond):
+		case <-time.After(c.pause(r.spec)):
 		}
 	}
+}
+
+// pause is how long a caller thinks: about what the spec says, or a few
+// milliseconds.
+func (c *caller) pause(s *Spec) time.Duration {
+	if s.Think > 0 {
+		return time.Duration(s.Think)/2 + time.Duration(c.dice.Int64N(int64(s.Think)))
+	}
+	return time.Duration(5+c.dice.IntN(20)) * time.Millisecond
 }
 
 // operation draws the next call: values are unique, and a counter of its own

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,6 +61,9 @@ func Real(ctx context.Context, s Spec, o Options) (out Outcome, err error) {
 	if err := r.up(ctx); err != nil {
 		return Outcome{}, err
 	}
+	if err := r.lead(ctx); err != nil {
+		return Outcome{}, err
+	}
 	if err := r.run(ctx, &out); err != nil {
 		return Outcome{}, err
 	}
@@ -96,7 +100,7 @@ func (r *real) close() error {
 // found makes the cluster, in a lab of its own if links are to be cut.
 func (r *real) found() error {
 	s := r.spec
-	o := testnet.Options{Dir: r.options.Dir, Protocol: s.Protocol, Replicas: s.Replicas, Name: "trial", Adjust: r.adjust, Settings: settings}
+	o := testnet.Options{Dir: r.options.Dir, Protocol: s.Protocol, Replicas: s.Replicas, Name: "trial", Adjust: r.adjust, Settings: r.settings}
 	if s.cuts() {
 		lab, err := newLab(s.Replicas)
 		if err != nil {
@@ -169,9 +173,16 @@ func (r *real) adjust(g *consensus.Genesis) {
 	g.UnsafeDemo = g.Quorum != 0 || g.Faults != 0
 }
 
-// settings make a home impatient, and have it write everything down.
-func settings(_ int, c *testnet.HomeConfig) {
+// settings make a home impatient, and have it write everything down. Where
+// somebody is to be elected first, all others wait longer.
+func (r *real) settings(i int, c *testnet.HomeConfig) {
 	c.Engine.Tick, c.Engine.Patience, c.Engine.PatienceCap = testnet.Duration(realTick), testnet.Duration(realPatience), testnet.Duration(realCap)
+	if r.spec.elected() {
+		c.Engine.Patience *= 2 // for an election may last, on a small machine
+		if !slices.Contains(r.spec.Forward, consensus.ReplicaID(i)) {
+			c.Engine.Patience *= backward
+		}
+	}
 	c.Engine.StatusEvery = testnet.Duration(100 * time.Millisecond)
 	c.Record.Level = testnet.RecordAll
 }
@@ -241,6 +252,38 @@ func (r *real) up(ctx context.Context) error {
 		case <-ctx.Done():
 			return fmt.Errorf("processes do not answer: %s: %w", strings.Join(late, "; "), ctx.Err())
 		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// electedWithin is how long a run waits for its first leader. Traitors may see to
+// it that there is none, which is then how it ends.
+const electedWithin = 10 * time.Second
+
+// lead waits until one of those leads whom the spec puts forward. Another who was
+// quicker is started again.
+func (r *real) lead(ctx context.Context) error {
+	if !r.spec.elected() || slices.ContainsFunc(r.spec.Forward, r.spec.lies) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, electedWithin)
+	defer cancel()
+	for {
+		for _, s := range r.cluster.Statuses(ctx) {
+			if s.Report == nil || s.Report.Changing || s.Report.Primary != s.Report.Replica {
+				continue
+			}
+			if slices.Contains(r.spec.Forward, s.Report.Replica) {
+				return nil
+			}
+			if err := errors.Join(r.cluster.Kill(s.Replica), r.cluster.Restart(s.Replica)); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }

@@ -97,7 +97,7 @@ const backward = 3
 // forward lets those campaign first whom the spec names. Where views decide who
 // leads, nobody needs to.
 func (s *Spec) forward(build func(sim.Seat) (consensus.Protocol, error)) func(sim.Seat) (consensus.Protocol, error) {
-	if s.Protocol != quorum.Raft || len(s.Forward) == 0 {
+	if !s.elected() {
 		return build
 	}
 	return func(seat sim.Seat) (consensus.Protocol, error) {
@@ -107,6 +107,9 @@ func (s *Spec) forward(build func(sim.Seat) (consensus.Protocol, error)) func(si
 		return build(seat)
 	}
 }
+
+// elected reports whether somebody is to be elected first.
+func (s *Spec) elected() bool { return s.Protocol == quorum.Raft && len(s.Forward) > 0 }
 
 // system is the fault arithmetic of a spec that was checked, before anything is
 // bent.
