@@ -9,8 +9,8 @@ import (
 )
 
 // leading reads whether a leader's lie goes to meet its occasion.
-func (l *raftLiar) leading(s *Spec) error {
-	lead, err := s.word("lead", "yes", "no")
+func (l *raftLiar) leading(s *Spec, param string) error {
+	lead, err := s.word(param, "yes", "no")
 	l.usurps = lead == "yes"
 	return err
 }
@@ -38,7 +38,7 @@ func forkEntries(l *raftLiar, s *Spec) error {
 			return m, lie
 		}, pb.MsgApp)
 	}
-	return l.leading(s)
+	return l.leading(s, "lead")
 }
 
 // forgeAppend waits for an entry of whoever leads, acknowledges it at once, so
@@ -49,12 +49,7 @@ func forgeAppend(l *raftLiar, s *Spec) error {
 	how, err := s.word("", append([]string{"any"}, entryRivals...)...)
 	named := s.To != nil
 	var forged uint64 // the highest term that it has invented
-	l.ears = func(m *pb.Message) *pb.Message {
-		if (m.Type == pb.MsgAppResp || m.Type == pb.MsgHeartbeatResp) && m.Term > l.term && m.Term <= forged {
-			return nil // its own engine must not learn of that term
-		}
-		return m
-	}
+	l.ears = func(_ consensus.ReplicaID, m any) any { return l.unlessEcho(m, forged) }
 	l.tell = func(t *raftTelling) {
 		for _, m := range t.appended {
 			e, prev, ok := t.target(m, how)
@@ -62,9 +57,7 @@ func forgeAppend(l *raftLiar, s *Spec) error {
 				continue
 			}
 			forged = m.Term + 1
-			if !t.leads() {
-				t.say(t.leader, pb.Message{Type: pb.MsgAppResp, Term: m.Term, Index: m.Index + uint64(len(m.Entries))})
-			}
+			t.acknowledge(t.leader, m)
 			e.Term = forged
 			for _, to := range t.misled(named) {
 				t.say(to, t.Append(forged, prev, e.Index, e))
@@ -85,4 +78,21 @@ func (s *raftScene) target(m *pb.Message, how string) (e pb.Entry, prev place, o
 		prev = placeOf(&m.Entries[i])
 	}
 	return e, prev, false
+}
+
+// unlessEcho keeps from the engine what its own forgeries bring about: answers
+// of a term that nobody was elected to.
+func (s *raftScene) unlessEcho(message any, forged uint64) any {
+	m, ok := message.(*pb.Message)
+	if ok && (m.Type == pb.MsgAppResp || m.Type == pb.MsgHeartbeatResp) && m.Term > s.term && m.Term <= forged {
+		return nil
+	}
+	return message
+}
+
+// acknowledge tells a leader that its append is stored here.
+func (t *raftTelling) acknowledge(leader consensus.ReplicaID, m *pb.Message) {
+	if leader != t.self {
+		t.say(leader, pb.Message{Type: pb.MsgAppResp, Term: m.Term, Index: m.Index + uint64(len(m.Entries))})
+	}
 }

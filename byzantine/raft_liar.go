@@ -14,10 +14,10 @@ type raftLiar struct {
 	*raftScene
 	name    string
 	tell    func(*raftTelling)
-	ears    func(*pb.Message) *pb.Message // what the engine hears in the place of a message, nil = nothing; may be nil
-	usurps  bool                          // sees to it that it leads
-	retold  int                           // messages that the engine hears otherwise, in this step
-	patient int                           // tick before which it does not topple a leader again
+	ears    func(from consensus.ReplicaID, message any) any // what the engine hears in the place of a member's message, nil = nothing; may be nil
+	usurps  bool                                            // sees to it that it leads
+	retold  int                                             // messages that the engine hears otherwise, in this step
+	patient int                                             // tick before which it does not topple a leader again
 }
 
 func (*raftLiar) confesses() {}
@@ -41,14 +41,13 @@ func (l *raftLiar) hear(b *consensus.Burst, ticks int) {
 	}
 	var events []consensus.Event
 	for _, e := range b.Events {
-		r, _ := e.(consensus.Receive)
-		m, ok := r.Message.(*pb.Message)
-		if !ok {
+		r, received := e.(consensus.Receive)
+		if !received || r.From.Kind != consensus.PeerReplica {
 			events = append(events, e)
 			continue
 		}
-		heard := l.ears(m)
-		if heard != m {
+		heard := l.ears(r.From.Replica, r.Message)
+		if heard != r.Message {
 			l.retold++
 		}
 		if heard != nil {
@@ -100,6 +99,23 @@ func raftLying(build func(*raftLiar, *Spec) error) func(*Env, Spec) (mask, error
 		}
 		return l, nil
 	}
+}
+
+// raftLyingHow makes the mask of a lie whose main parameter is one of words.
+func raftLyingHow(words []string, tell func(*raftTelling, string)) func(*Env, Spec) (mask, error) {
+	return raftLying(func(l *raftLiar, s *Spec) error {
+		how, err := s.word("", words...)
+		l.tell = func(t *raftTelling) { tell(t, how) }
+		return err
+	})
+}
+
+// raftLyingSo makes the mask of a lie without parameters.
+func raftLyingSo(tell func(*raftTelling)) func(*Env, Spec) (mask, error) {
+	return raftLying(func(l *raftLiar, _ *Spec) error {
+		l.tell = tell
+		return nil
+	})
 }
 
 // alter goes through the chosen messages of these types to members. f gets a

@@ -16,6 +16,34 @@ func raftProfiles() []entry {
 			Sentence: "acknowledges an entry, and tells half of the others, or to=, of another one under a term that it was never elected to",
 			Params:   otherwise,
 		}, mask: raftLying(forgeAppend)},
+		{Profile: Profile{
+			Name: "forge-snapshot", Group: "R3", AtCrash: Forks,
+			Sentence: "acknowledges the entry of a checkpoint, and names to half of the others, or to=, another state as of it",
+			Params:   ways("blank (as if nobody had ever asked for anything), hollow (not even what hosts keep in it)", "blank", "which state"),
+		}, mask: raftLying(forgeSnapshot)},
+		{Profile: Profile{
+			Name: "false-commit", Group: "R-COMMIT", AtCrash: Forks,
+			Sentence: "tells a few, as leader, that entries are committed which nobody else has, and helps the others to forget them",
+			Params:   []Param{lead},
+		}, mask: raftLying(falselyCommitting)},
+		{Profile: Profile{
+			Name: "crash-heartbeat", Group: "R4", AtCrash: SafeLive,
+			Sentence: "says commit indexes, or acknowledges entries, far beyond any log, on which the library panics",
+			Params:   ways("heartbeat, answer (to the leader), both", "heartbeat", "which"),
+		}, mask: raftLyingHow(append([]string{"both"}, crashes...), crashHeartbeat)},
+		{Profile: Profile{
+			Name: "two-votes", Group: "R6", AtCrash: MayFork,
+			Sentence: "votes for everybody who asks, twice in a term, and whatever they lack, and acknowledges whatever they say",
+		}, mask: raftLyingSo(twoVotes)},
+		{Profile: Profile{
+			Name: "false-ack", Group: "R7", AtCrash: MayFork,
+			Sentence: "acknowledges entries and does not store them",
+		}, mask: raftLying(falseAck)},
+		{Profile: Profile{
+			Name: "inflate-terms", Group: "R9", AtCrash: SafeStopped,
+			Sentence: "tells everybody of higher terms, as soon as somebody leads or asks for votes, so that nobody leads for long",
+			Params:   ways("next, far (2^20 above), last (2^64-1)", "next", "how high"),
+		}, mask: raftLying(inflateTerms)},
 	}
 	for i := range all {
 		all[i].Protocols = []string{"raft"}

@@ -4,7 +4,6 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"quorate/consensus"
-	"quorate/crypto"
 	"quorate/raft"
 )
 
@@ -28,17 +27,20 @@ type raftScene struct {
 	log    map[uint64]pb.Entry // looked up only
 	last   uint64
 	commit uint64 // the highest heard of
-	state  struct {
-		seq  consensus.Seq
-		root crypto.Digest
-	} // at the newest checkpoint here
 
 	heard    []*pb.Message // of other members, in this step, before any lie about them
+	fetches  []asking      // for parts of states, heard in this step
 	appended []*pb.Message // appends of entries, heard or said in this step, that are new
 }
 
 func newRaftScene(e *Env) *raftScene {
 	return &raftScene{RaftForger: NewRaftForger(e), env: e, log: map[uint64]pb.Entry{}}
+}
+
+// asking is a member's wish for parts of a state.
+type asking struct {
+	from  consensus.ReplicaID
+	fetch *raft.Fetch
 }
 
 // leads reports whether the traitor leads.
@@ -47,12 +49,18 @@ func (s *raftScene) leads() bool { return s.known && s.leader == s.self }
 // listen learns from what reaches the replica in this step.
 func (s *raftScene) listen(b *consensus.Burst, ticks int) {
 	s.tick, s.beats, s.now = s.tick+ticks, ticks, b.Now
-	s.heard, s.appended = nil, nil
+	s.heard, s.fetches, s.appended = nil, nil, nil
 	for _, e := range b.Events {
 		r, received := e.(consensus.Receive)
-		if m, ok := r.Message.(*pb.Message); received && ok && r.From.Kind == consensus.PeerReplica {
+		if !received || r.From.Kind != consensus.PeerReplica {
+			continue
+		}
+		switch m := r.Message.(type) {
+		case *pb.Message:
 			s.heard = append(s.heard, m)
 			s.learn(r.From.Replica, m)
+		case *raft.Fetch:
+			s.fetches = append(s.fetches, asking{r.From.Replica, m})
 		}
 	}
 }
@@ -63,11 +71,8 @@ func (s *raftScene) watch(m *Mail) {
 		s.learnNote(n)
 	}
 	for _, j := range m.Out.Jobs {
-		switch j := j.(type) {
-		case consensus.Commit:
-			s.commit = max(s.commit, uint64(j.Seq))
-		case consensus.Stabilize:
-			s.state.seq, s.state.root = j.Seq, j.Root
+		if c, commits := j.(consensus.Commit); commits {
+			s.commit = max(s.commit, uint64(c.Seq))
 		}
 	}
 	for _, l := range [][]Letter{m.Rest, m.Letters} {

@@ -1,0 +1,90 @@
+package byzantine
+
+import (
+	"math"
+	"slices"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"quorate/consensus"
+)
+
+// abstain keeps the traitor from being elected: its lie is a follower's.
+func (t *raftTelling) abstain() {
+	t.Letters = slices.DeleteFunc(t.Letters, func(l Letter) bool {
+		m := message1(l.Bytes)
+		return m != nil && (m.Type == pb.MsgVote || m.Type == pb.MsgPreVote)
+	})
+}
+
+// twoVotes gives its vote to everybody who asks, twice in a term if two ask, and
+// to whoever lacks what was committed with its help.
+func twoVotes(t *raftTelling) {
+	t.abstain()
+	t.obey(nil)
+}
+
+// falseAck acknowledges every entry and stores none: its engine hears of no
+// append, and of no commit index that it has no entry for.
+func falseAck(l *raftLiar, _ *Spec) error {
+	var acked []*pb.Message
+	l.ears = func(_ consensus.ReplicaID, message any) any {
+		m, ok := message.(*pb.Message)
+		switch {
+		case !ok:
+		case m.Type == pb.MsgApp && m.Term >= l.term:
+			acked = append(acked, m)
+			return &pb.Message{Type: pb.MsgHeartbeat, From: m.From, To: m.To, Term: m.Term}
+		case m.Type == pb.MsgHeartbeat && m.Commit > 0:
+			deaf := *m
+			deaf.Commit = 0
+			return &deaf
+		}
+		return message
+	}
+	l.tell = func(t *raftTelling) {
+		t.abstain()
+		for _, m := range acked {
+			t.acknowledge(consensus.ReplicaID(m.From-1), m)
+		}
+		acked = nil
+	}
+	return nil
+}
+
+var inflations = []string{"next", "far", "last"}
+
+// inflateTerms tells everybody of a term above that of whoever leads, or asks
+// for votes: all believe that, so that nobody is elected, or for long.
+func inflateTerms(l *raftLiar, s *Spec) error {
+	how, err := s.word("", inflations...)
+	var said uint64
+	l.tell = func(t *raftTelling) {
+		t.abstain()
+		asked := false
+		for _, m := range t.heard {
+			if m.Type == pb.MsgVote || m.Type == pb.MsgPreVote || m.Type == pb.MsgApp || m.Type == pb.MsgHeartbeat {
+				asked = true
+				said = max(said, above(how, m.Term))
+			}
+		}
+		if !asked || !t.Act {
+			return
+		}
+		for _, to := range t.Victims {
+			t.say(to, pb.Message{Type: pb.MsgAppResp, Term: said, Reject: true})
+		}
+	}
+	return err
+}
+
+// above is a term that ends another.
+func above(how string, term uint64) uint64 {
+	switch {
+	case how == "last" || term > math.MaxUint64-1<<20:
+		return math.MaxUint64
+	case how == "far":
+		return term + 1<<20
+	}
+	return term + 1
+}
