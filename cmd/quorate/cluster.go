@@ -171,6 +171,9 @@ var reads = []string{"get", "range", "export", "status"}
 
 // explainTimeout says what to do when time ran out.
 func explainTimeout(c *cli.Context, err error) error {
+	if errors.Is(err, session.ErrNoLeader) {
+		return &codedError{exitUnreachable, fmt.Errorf("%w; `quorate status` tells who is missing", err)}
+	}
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}

@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"replace": replaceInFile, "occupy": occupy, "bytes": writeBytes, "same": sameTrees, "exits": exits,
-			"awaits": awaits, "flip": flipByte, "first": firstFile,
+			"awaits": awaits, "flip": flipByte, "first": firstFile, "kill-leader": killLeader,
 		},
 	})
 }
@@ -145,6 +145,26 @@ func firstFile(ts *testscript.TestScript, neg bool, args []string) {
 	b, err := os.ReadFile(filepath.Join(ts.MkAbs(args[0]), entries[0].Name()))
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o644))
+}
+
+// killLeader: kill-leader kills whoever leads the script's cluster.
+func killLeader(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: kill-leader")
+	}
+	c, err := testnet.Open(ts.MkAbs("quorate-testnet"))
+	ts.Check(err)
+	for end := time.Now().Add(testnet.ReadyWithin); ; time.Sleep(20 * time.Millisecond) {
+		for _, s := range c.Statuses(context.Background()) {
+			if r := s.Report; r != nil && r.Primary == r.Replica && !r.Changing {
+				ts.Check(c.Kill(s.Replica))
+				return
+			}
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("nobody leads")
+		}
+	}
 }
 
 // sameTrees: same A B compares two trees of regular files.

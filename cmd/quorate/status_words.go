@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"quorate/consensus"
+	"quorate/crypto"
 	"quorate/quorum"
 	"quorate/testnet"
 )
@@ -117,16 +118,31 @@ func deposed(answers []answer, leader consensus.ReplicaID, term consensus.View) 
 // parted compares the states at equal heights: two roots at one are a fork, or
 // the word of a liar.
 func parted(answers []answer, words testnet.Terms) []string {
-	var lines []string
-	for i, a := range answers {
-		for _, b := range answers[:i] {
-			if a.Status == nil || b.Status == nil || a.Status.RootSeq != b.Status.RootSeq || a.Status.Root == b.Status.Root {
-				continue
-			}
-			lines = append(lines, fmt.Sprintf("THE STATES ARE NOT THE SAME: at %s %d replica %d has root %s, replica %d has %s; `quorate check` tells more.",
-				words.Place, a.Status.RootSeq, b.Replica, b.Status.Root.Short(), a.Replica, a.Status.Root.Short()))
-			break
+	type place struct {
+		seq  consensus.Seq
+		root crypto.Digest
+	}
+	said, roots := map[place][]consensus.ReplicaID{}, map[consensus.Seq][]crypto.Digest{}
+	var heights []consensus.Seq // with two roots, as they are found
+	for _, a := range answers {
+		if a.Status == nil || a.Status.RootSeq == 0 {
+			continue
 		}
+		at := place{a.Status.RootSeq, a.Status.Root}
+		if said[at] == nil {
+			if roots[at.seq] = append(roots[at.seq], at.root); len(roots[at.seq]) == 2 {
+				heights = append(heights, at.seq)
+			}
+		}
+		said[at] = append(said[at], consensus.ReplicaID(a.Replica))
+	}
+	var lines []string
+	for _, seq := range heights {
+		var each []string
+		for _, root := range roots[seq] {
+			each = append(each, fmt.Sprintf("%s at replica %s", root.Short(), ids(said[place{seq, root}])))
+		}
+		lines = append(lines, fmt.Sprintf("THE STATES ARE NOT THE SAME: the root at %s %d is %s; `quorate check` tells more.", words.Place, seq, strings.Join(each, ", and ")))
 	}
 	return lines
 }

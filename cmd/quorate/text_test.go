@@ -142,8 +142,8 @@ func TestRaftInItsOwnWords(t *testing.T) {
 			[]string{"No leader is known: the highest term is 4.", "No progress until a leader is elected: 0 of 3 replicas take part, 2 are needed; silent: 1; without a leader: 0, 2."}},
 		"a vote given twice": {[]answer{at(0, 4, 0), at(1, 4, 1), at(2, 4, 0)},
 			[]string{"Term 4 has more than one leader, replicas 0,1: a member gave its vote twice, because it lies or has lost its disk.", "Nothing is waited for."}},
-		"forked": {[]answer{rooted(at(0, 4, 0), 1), rooted(at(1, 4, 0), 2), at(2, 4, 0)},
-			[]string{"Term 4, leader is replica 0.", "THE STATES ARE NOT THE SAME: at index 64 replica 0 has root 01000000, replica 1 has 02000000; `quorate check` tells more."}},
+		"forked": {[]answer{rooted(at(0, 4, 0), 1), rooted(at(1, 4, 0), 2), rooted(at(2, 4, 0), 1)},
+			[]string{"Term 4, leader is replica 0.", "THE STATES ARE NOT THE SAME: the root at index 64 is 01000000 at replica 0,2, and 02000000 at replica 1; `quorate check` tells more."}},
 	} {
 		if got := explain(test.answers, quorum.Crash(3), quorum.Raft); !slices.Equal(got, test.want) {
 			t.Errorf("%s: got %q, want %q", name, got, test.want)
