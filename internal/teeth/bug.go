@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"quorate/quorum"
 )
 
 // Edit replaces a piece of one file.
@@ -29,8 +32,9 @@ type Bug struct {
 	What  string
 	Edits []Edit
 	Rule  Rule
-	Sim   bool // the simulator is tried, too
-	Quick bool // belongs to the share that every run of the tests tries
+	Sim   bool   // the simulator is tried, too
+	Of    string // the protocol whose systems the simulator runs; PBFT if empty
+	Quick bool   // belongs to the share that every run of the tests tries
 }
 
 // edit is the one Edit of most bugs.
@@ -38,8 +42,15 @@ func edit(file, old, new string) []Edit { return []Edit{{file, old, new}} }
 
 // bugs is the whole table.
 func bugs() []Bug {
-	return slices.Concat(countingBugs, openingBugs, normalBugs, viewBugs, checkpointBugs, restartBugs, clientBugs, stateBugs)
+	ofRaft := slices.Clone(raftBugs)
+	for i := range ofRaft {
+		ofRaft[i].Of = quorum.Raft
+	}
+	return slices.Concat(countingBugs, openingBugs, normalBugs, viewBugs, checkpointBugs, restartBugs, clientBugs, stateBugs, ofRaft)
 }
+
+// protocol is the one whose systems are simulated.
+func (b *Bug) protocol() string { return cmp.Or(b.Of, quorum.PBFT) }
 
 // mutated returns the file with the edits of b that concern it.
 func (e Edit) mutated(text string) (string, error) {

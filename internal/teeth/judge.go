@@ -65,7 +65,7 @@ func (b *bench) try(ctx context.Context, bug Bug, before Finding) (Finding, erro
 	}
 	if bug.Sim && b.trials > 0 {
 		found.Seeds, found.Tried, found.Why = nil, nil, ""
-		if err := b.simulate(ctx, overlay, dir, &found); err != nil {
+		if err := b.simulate(ctx, bug.protocol(), overlay, dir, &found); err != nil {
 			return found, fmt.Errorf("bug %s: %w", bug.Name, err)
 		}
 	}
@@ -152,18 +152,18 @@ func (b *bench) baseline(ctx context.Context, all []Bug) error {
 
 // soundness runs the trials of the simulator without a bug: a seed that fails
 // anyhow would catch everything.
-func (b *bench) soundness(ctx context.Context) error {
+func (b *bench) soundness(ctx context.Context, protocol string) error {
 	dir, err := os.MkdirTemp("", "teeth")
 	if err != nil {
 		return fmt.Errorf("simulator: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	var found Finding
-	if err := b.simulate(ctx, "", dir, &found); err != nil {
+	if err := b.simulate(ctx, protocol, "", dir, &found); err != nil {
 		return err
 	}
 	if !found.clean() {
-		return fmt.Errorf("without any bug the simulator reports %q, after so many seeds: %v", found.Why, found.Seeds)
+		return fmt.Errorf("without any bug the simulator of %s reports %q, after so many seeds: %v", protocol, found.Why, found.Seeds)
 	}
 	return nil
 }
@@ -182,8 +182,8 @@ func (f *Finding) caught() (n int) {
 func (f *Finding) clean() bool { return f.caught() == 0 }
 
 // simulate builds the simulator with the bug in it and counts the seeds that
-// each trial needs. Trials begin at seeds far apart.
-func (b *bench) simulate(ctx context.Context, overlay, dir string, found *Finding) error {
+// each trial needs of a protocol. Trials begin at seeds far apart.
+func (b *bench) simulate(ctx context.Context, protocol, overlay, dir string, found *Finding) error {
 	program := filepath.Join(dir, "simulator")
 	build := []string{"build", "-o", program}
 	if overlay != "" {
@@ -195,7 +195,7 @@ func (b *bench) simulate(ctx context.Context, overlay, dir string, found *Findin
 	}
 	for trial := range b.trials {
 		from := 1 + uint64(trial)*100_000
-		out, failed, err := b.command(ctx, b.budget, program, "-seeds", fmt.Sprint(b.seeds), "-from", fmt.Sprint(from))
+		out, failed, err := b.command(ctx, b.budget, program, "-seeds", fmt.Sprint(b.seeds), "-from", fmt.Sprint(from), "-protocol", protocol)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -11,9 +11,13 @@ import (
 // runSeeds is the simulator as a bug is built into it: it runs seeds one after
 // the other until one breaks a promise. It says how far it is, a line per seed,
 // because its time may be up at any moment.
-func runSeeds(w io.Writer, from, count uint64) error {
+func runSeeds(w io.Writer, protocol string, from, count uint64) error {
+	subject, err := sim.Of(protocol)
+	if err != nil {
+		return err
+	}
 	for i := range count {
-		world, err := sim.New(sim.FromSeed(from+i), sim.PBFT())
+		world, err := sim.New(sim.FromSeedOf(protocol, from+i), subject)
 		if err != nil {
 			return fmt.Errorf("seed %d: %w", from+i, err)
 		}
