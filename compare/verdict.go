@@ -91,9 +91,7 @@ func (v *Verdict) details() (all []string) {
 	if v.ReadBack.Example != "" {
 		all = append(all, v.ReadBack.Example)
 	}
-	for _, x := range v.Violations {
-		all = append(all, x)
-	}
+	all = append(all, v.Violations...)
 	if v.More > 0 {
 		all = append(all, fmt.Sprintf("and %d more", v.More))
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -71,8 +72,14 @@ func runCompare(c *cli.Context, _ []string) (err error) {
 	defer func() { err = errors.Join(err, remove()) }()
 	o.Dir = dir
 	screen := compare.NewScreen(os.Stderr, onTerminal(os.Stderr), func() int { return columns(os.Stderr) })
-	o.Show = screen.Show
+	o.Show = func(r *compare.Report) {
+		if c.Context.Err() == nil {
+			screen.Show(r)
+		}
+	}
+	unless := context.AfterFunc(c.Context, func() { note("stopping both clusters") })
 	report, err := compare.Run(c.Context, o)
+	unless()
 	if errors.Is(err, compare.ErrOptions) || errors.Is(err, compare.ErrScenario) {
 		return usageError("%w", err)
 	}
