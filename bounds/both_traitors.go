@@ -62,9 +62,9 @@ func oneLiar() []fault {
 			pbft:   stands("fake-prepared", "In a view change it shows certificates that prove nothing. They are counted again by everybody: 2f+1 signatures are needed, and it has its own.", "ADVERSARIES.md §2 VC-FAKE"),
 			change: backupLiesOnce},
 		{row: "one forges a state",
-			raft:   forks("forge-snapshot", "A follower names another state, as a leader names one to a member that is behind: the root that it names is checked, and it is the liar's.", "ADVERSARIES.md R3"),
+			raft:   forks("forge-snapshot", "A follower names another state, as a leader names one to a member that is behind: the root that it names is checked, and it is the liar's. States differ from then on, and what is executed on them.", "ADVERSARIES.md R3"),
 			pbft:   stands("lying-checkpoint root", "A checkpoint needs 2f+1 equal digests: at least f+1 honest replicas have that state.", "ADVERSARIES.md §2 V-CKPT"),
-			change: backupLies},
+			change: backupLies, except: otherStates},
 		{row: "one says falsely what is decided",
 			raft:   forks("false-commit", "The leader's word for what a majority has stored is believed: a follower executes what nobody else has, and the others forget it.", "ADVERSARIES.md §2.1"),
 			pbft:   stands("bad-certificate", "Nobody is told that something is decided: everybody counts 2f+1 COMMITs, signed.", "ADVERSARIES.md §2 V-FORGE"),
@@ -93,6 +93,14 @@ func oneLiar() []fault {
 			raft:   side{theory: trial.Deceived, behaviour: "lie", why: "One reply is believed: trusting the members is what the mode means.", source: "ADVERSARIES.md §2 R-LIE"},
 			pbft:   stands("lie", "f equal lies are one short of the f+1 that a client believes.", "ADVERSARIES.md P5"),
 			change: leaderLies},
+	}
+}
+
+// otherStates: two states after the same batches are no fork yet, in the judge's
+// words, but unsafe.
+func otherStates(c *Cell) {
+	if c.Spec.Protocol == quorum.Raft {
+		c.Theory = append(c.Theory, trial.Unsafe)
 	}
 }
 

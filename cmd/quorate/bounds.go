@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -25,6 +27,7 @@ func boundsCommand() *cli.Command {
 			&cli.PathFlag{Name: "html", Usage: "write one self-contained page with a chart for each cell to `FILE`"},
 			&cli.PathFlag{Name: "evidence", Usage: "write what the runs prove into `DIR`, for quorate evidence verify"},
 			&cli.StringFlag{Name: "protocol", Value: bounds.Both, Usage: "whose columns: pbft, raft or both"},
+			&cli.StringFlag{Name: "only", Usage: "only cells whose id contains `TEXT`, such as raft-n-3-one"},
 			&cli.BoolFlag{Name: "real", Usage: "run the cells that can as processes over libp2p, one after the other"},
 			&cli.IntFlag{Name: "parallel", Value: runtime.GOMAXPROCS(0), Usage: "how many cells at once, in the simulator"},
 		},
@@ -40,6 +43,11 @@ func runBounds(c *cli.Context, _ []string) error {
 	cells, err := bounds.Cells(c.String("protocol"))
 	if err != nil {
 		return usageError("%w", err)
+	}
+	only := c.String("only")
+	cells = slices.DeleteFunc(cells, func(c bounds.Cell) bool { return !strings.Contains(c.ID(), only) })
+	if len(cells) == 0 {
+		return usageError("--only %q: no cell of this matrix has that in its id; quorate bounds -o json lists ids", only)
 	}
 	if err := writable(c); err != nil {
 		return err
