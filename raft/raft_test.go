@@ -113,6 +113,19 @@ func TestPanicIsSurvived(t *testing.T) {
 	t.Error("never campaigns again")
 }
 
+// An acknowledgement of what a leader never sent is dropped: the library would
+// believe it, and panic in a later call, outside of its Step.
+func TestAcknowledgementOfNothing(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	if why := l.say(1, 0, pb.Message{Type: pb.MsgAppResp, Term: l.term(0), Index: 99}); why != ReasonPanic {
+		t.Errorf("reason %q, want %q", why, ReasonPanic)
+	}
+	l.agree(0, 3)
+	l.ticks(3, l.all())
+	l.wantExecuted(4, 0, 1, 2)
+}
+
 // The log on disk becomes the log in memory, whatever was truncated, voided by
 // a snapshot, or forgotten with its segment.
 func TestReplay(t *testing.T) {

@@ -44,6 +44,11 @@ var raftBugs = []Bug{
 		Rule:  Rule{"raft", "TestPanicIsSurvived"},
 	},
 	{
+		Name: "raft-acknowledged-beyond-the-log", From: "§10", What: "a leader believes acknowledgements of what it never sent",
+		Edits: edit("raft/replica.go", "	return last, m.Index > last\n", "	return last, m.Index > last && r.id > 99\n"),
+		Rule:  Rule{"raft", "TestAcknowledgementOfNothing"},
+	},
+	{
 		Name: "raft-everybody-ticks", From: "§10", What: "followers get the library's ticks, too, whose timeouts no seed decides",
 		Edits: edit("raft/clock.go", "	if r.leading() {\n		r.node.Tick()\n", "	r.node.Tick()\n	if r.leading() {\n"),
 		Rule:  Rule{"raft", "TestOnlyALeaderTicks"},
