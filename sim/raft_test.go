@@ -1,6 +1,15 @@
 package sim
 
-import "testing"
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"quorate/consensus"
+	"quorate/raft"
+)
 
 // raftConfig is a seed's configuration for a crash-fault protocol.
 func raftConfig(seed uint64) Config { return FromSeedOf("raft", seed) }
@@ -31,4 +40,91 @@ func TestRaft(t *testing.T) {
 		}
 	}
 	t.Logf("%d results believed, %d hazards", total.Results, total.Hazards)
+}
+
+// Every size that a seed draws can be built, tolerates what it should, and no
+// replica lies or loses its disk.
+func TestDrawsOfRaft(t *testing.T) {
+	sizes, villains := map[int]int{}, 0
+	for seed := range uint64(300) {
+		c := raftConfig(seed)
+		if _, err := New(c, Raft()); err != nil {
+			t.Fatal(err)
+		}
+		sizes[c.Replicas]++
+		villains += len(c.Villains)
+		if len(c.Traitors)+len(c.Twins) > 0 || c.forgets() || c.Trust.Faults != (c.Replicas-1)/2 || c.Trust.Replies != 1 {
+			t.Errorf("seed %d draws %s", seed, c.String())
+		}
+	}
+	for _, n := range crashSizes {
+		if sizes[n] == 0 {
+			t.Errorf("no seed has %d replicas", n)
+		}
+	}
+	if villains == 0 {
+		t.Error("no client lies")
+	}
+}
+
+// The library panics on what no member says that follows the protocol. Where
+// nobody is to lie, that is a violation.
+func TestPanicsOfTheLibraryAreViolations(t *testing.T) {
+	beat := func(seat Seat) func(*consensus.Output) {
+		said := 0
+		return func(o *consensus.Output) {
+			if seat.Replica != 0 || len(o.Sends) == 0 || said > 20 {
+				return
+			}
+			said++
+			to := consensus.ReplicaID(1)
+			o.Sends = append(o.Sends, consensus.Send{To: consensus.ReplicaPeer(to), Class: consensus.Votes, Bytes: raft.EncodeMessage(&pb.Message{
+				Type: pb.MsgHeartbeat, From: 1, To: uint64(to) + 1, Term: 1, Commit: 1 << 40,
+			})})
+		}
+	}
+	c := raftConfig(4)
+	c.Replicas, c.Hazards, c.Villains = 3, nil, nil
+	r := run(t, c, bending(Raft(), beat))
+	if !slices.ContainsFunc(r.Violations, func(v Violation) bool { return strings.Contains(v.Text, "nobody lies") }) {
+		t.Errorf("violations %v, want one that names the panic", r.Violations)
+	}
+	if r = run(t, c, Raft()); len(r.Violations) > 0 {
+		t.Errorf("without the lie: %v", r.Violations)
+	}
+}
+
+// Few seeds of Raft leave much untried, and the gate says what; whoever has
+// tried everything passes.
+func TestGateOfRaft(t *testing.T) {
+	few := NewCoverage("raft")
+	for seed := uint64(1); seed <= 3; seed++ {
+		cfg := raftConfig(seed)
+		r := run(t, cfg, Raft())
+		few.Add(&cfg, &r)
+	}
+	if missing := few.Missing(); len(missing) < 5 {
+		t.Errorf("missing after 3 seeds: %v", missing)
+	}
+	var b strings.Builder
+	if err := few.Report(&b); err != nil || !strings.HasPrefix(b.String(), "3 seeds of raft\n") || !strings.Contains(b.String(), "a leader died with entries in flight") {
+		t.Errorf("error %v, report:\n%s", err, b.String())
+	}
+	full := NewCoverage("raft")
+	full.Seeds = GateSeeds
+	for _, n := range crashSizes {
+		full.Replicas[n] = 9
+	}
+	for _, trial := range trials {
+		full.Tried[trial.name] = trial.least
+	}
+	if missing := full.Missing(); len(missing) > 0 {
+		t.Errorf("missing: %v", missing)
+	}
+	full.Tried[trials[0].name]--
+	full.Replicas[7] = 0
+	full.Linearizable["unknown"] = 999
+	if missing := full.Missing(); len(missing) != 3 {
+		t.Errorf("missing: %v, want three things", missing)
+	}
 }
