@@ -41,7 +41,7 @@ func (c *Cell) Column() string {
 // ID names the cell in files and links.
 func (c *Cell) ID() string {
 	var b strings.Builder
-	for _, r := range strings.ToLower(c.Column() + " " + c.Row) {
+	for _, r := range strings.ReplaceAll(strings.ToLower(c.Column()+" "+c.Row), "+", " plus ") {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
 			b.WriteRune(r)
 		} else if s := b.String(); s != "" && !strings.HasSuffix(s, "-") {

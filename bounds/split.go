@@ -42,17 +42,17 @@ func (c *Cell) split(o *trial.Outcome) string {
 		case c.Spec.Protocol != quorum.Raft || strings.Contains(call.Error, session.ErrNoLeader.Error()):
 			refused[call.Client]++
 		default:
-			return fmt.Sprintf("client %d is refused without a reason: %s", call.Client, call.Error)
+			return fmt.Sprintf("C%d is refused without a reason: %s", call.Client, call.Error)
 		}
 	}
 	for client := range c.Spec.Clients {
 		switch decides := slices.Contains(c.Split.Answered, client); {
 		case decides && served[client] == 0:
-			return fmt.Sprintf("client %d is with a quorum and got no answer while the network was split", client)
+			return fmt.Sprintf("C%d is with a quorum and got no answer while the network was split", client)
 		case !decides && served[client] > 0:
-			return fmt.Sprintf("client %d is with no quorum and got %d answers while the network was split", client, served[client])
+			return fmt.Sprintf("C%d is with no quorum and got %d answers while the network was split", client, served[client])
 		case !decides && refused[client] == 0:
-			return fmt.Sprintf("client %d is with no quorum and was told nothing while the network was split", client)
+			return fmt.Sprintf("C%d is with no quorum and was told nothing while the network was split", client)
 		}
 	}
 	return ""

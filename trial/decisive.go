@@ -183,6 +183,7 @@ func (p *plot) scope(o *Outcome) {
 		if p.elects {
 			p.begin = p.lastDone()
 		}
+		p.neglected()
 		return
 	}
 	p.begin = first
@@ -196,6 +197,23 @@ func (p *plot) scope(o *Outcome) {
 	for i, s := range p.steps {
 		if p.asks(p.said[i]) {
 			p.begin = min(p.begin, s.At)
+		}
+	}
+}
+
+// neglected goes for the requests that nobody has answered: where nothing was
+// said about a slot, they are the story.
+func (p *plot) neglected() {
+	answered := map[crypto.Digest]bool{}
+	for _, s := range p.said {
+		if s.Kind == KindReply {
+			answered[s.Request[0]] = true
+		}
+	}
+	for i, s := range p.said {
+		if s.Kind == KindRequest && !answered[s.Request[0]] {
+			p.requests[s.Request[0]] = true
+			p.begin = min(p.begin, p.steps[i].At)
 		}
 	}
 }
