@@ -162,9 +162,7 @@ func (r *replica) onRestored(e consensus.Restored) {
 		for i := range r.peers {
 			r.peers[i].fillCap = max(r.peers[i].fillCap, e.Seq+fillWindows*r.rules.Genesis.Window)
 		}
-		for p := range r.requests.ByAge() {
-			p.Asked = -1 // the state may have gone past its execution
-		}
+		r.requests.Restored()
 		r.note(consensus.Note{Kind: consensus.Fetched, View: r.view.number, Seq: e.Seq, Digest: e.Root})
 	}
 	r.applyRestore(r.state.fetcher.OnRestored(e))

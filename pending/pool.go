@@ -299,6 +299,16 @@ func (p *Pool) ByAge() iter.Seq[*Entry] {
 // Standing says whether a request is to be ordered, as far as is known here.
 func (p *Pool) Standing(q *consensus.Request) Standing { return p.recent.standing(q) }
 
+// Restored: the state is another now, and has gone past executions that nobody
+// tells here. What was remembered of them is out of date, and what waits may be
+// executed: the session table is to be asked again.
+func (p *Pool) Restored() {
+	p.recent = newRecent()
+	for e := range p.ByAge() {
+		e.Asked = -1
+	}
+}
+
 // Executed settles what is executed: it waits no longer, whatever digest was,
 // and its sequence is remembered.
 func (p *Pool) Executed(b *consensus.Batch) {

@@ -80,8 +80,15 @@ func (m *recent) executed(q *consensus.Request) {
 		*w = window{epoch: q.Sequence.Epoch}
 	}
 	c := q.Sequence.Counter
-	if q.Sequence.Epoch < w.epoch || c > w.highest+consensus.SessionWindow || c+consensus.SessionWindow <= w.highest {
+	if q.Sequence.Epoch < w.epoch || c+consensus.SessionWindow <= w.highest {
 		return // execution will skip it
+	}
+	// What is agreed beyond the window was missed on the way there: this replica
+	// began, or got a state, in the middle of the session. To stay behind would be
+	// to refuse the client for the rest of its session. Only a client that signs
+	// what it may not can be wronged by this, and only in what it asks itself.
+	if c > w.highest+consensus.SessionWindow {
+		*w = window{epoch: w.epoch, highest: c}
 	}
 	for w.highest < c {
 		w.highest++

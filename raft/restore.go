@@ -108,9 +108,7 @@ func (r *replica) onRestored(e consensus.Restored) {
 		r.exec.handed, r.exec.applied, r.exec.kept, r.exec.stable = e.Seq, e.Seq, e.Seq, e.Seq
 		clear(r.exec.roots)
 		r.exec.last.seq, r.exec.last.root = e.Seq, e.Root
-		for p := range r.requests.ByAge() {
-			p.Asked = -1 // the state may have gone past its execution
-		}
+		r.requests.Restored()
 		r.note(consensus.Note{Kind: consensus.Fetched, View: consensus.View(r.reign.term), Seq: e.Seq, Digest: e.Root})
 	}
 	r.applyRestore(r.state.fetcher.OnRestored(e))

@@ -1,0 +1,54 @@
+package pending
+
+import (
+	"math"
+	"testing"
+
+	"quorate/consensus"
+)
+
+// What a pool remembers of a client that it comes to know in the middle of its
+// session, as after a restart, and after a state was fetched that went past
+// what it had seen. To believe the session behind would be to refuse the client
+// for good: as a primary, to stop the service for it.
+func TestJoiningASession(t *testing.T) {
+	const window = consensus.SessionWindow
+	p := New(4, 8, 1<<20)
+	executed := func(counter uint64) {
+		p.Executed(&consensus.Batch{Requests: []*consensus.Request{poolRequest(1, counter, 1)}})
+	}
+	holds := func(when string, want map[uint64]Standing) {
+		t.Helper()
+		for counter, standing := range want {
+			if got := p.Standing(poolRequest(1, counter, 1)); got != standing {
+				t.Errorf("%s: counter %d stands %d, want %d", when, counter, got, standing)
+			}
+		}
+	}
+	holds("before anything", map[uint64]Standing{1: Fresh, 5000: Fresh})
+	executed(1000)
+	holds("after the first seen", map[uint64]Standing{
+		1000: Done, 999: Fresh, 1001: Fresh, 1000 + window: Fresh, 1001 + window: Beyond, 1000 - window: Done, 1001 - window: Fresh,
+	})
+	executed(1001)
+	executed(3000)
+	holds("after some were missed", map[uint64]Standing{1001: Done, 2999: Fresh, 3000: Done, 3001: Fresh, 3001 + window: Beyond})
+	executed(1002)
+	holds("after one that is too old", map[uint64]Standing{3000: Done, 3001: Fresh})
+
+	e := p.Add(poolRequest(1, 3001, 1), p.LaneOf(consensus.Peer{Kind: consensus.PeerClient}), 1)
+	e.Asked = 9
+	p.Restored()
+	holds("after a state was fetched", map[uint64]Standing{1: Fresh, 3000: Fresh, 9000: Fresh})
+	if e.Asked != -1 || p.Len() != 1 {
+		t.Errorf("what waits was not to be asked for again: asked at %d, %d wait", e.Asked, p.Len())
+	}
+	executed(9000)
+	holds("after the first seen then", map[uint64]Standing{9001: Fresh, 9000: Done})
+
+	// Counters at the end of their range neither hang nor panic.
+	for _, c := range []uint64{math.MaxUint64 - 300, math.MaxUint64 - 100, math.MaxUint64, 7} {
+		executed(c)
+		p.Standing(poolRequest(1, c, 1))
+	}
+}
