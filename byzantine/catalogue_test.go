@@ -15,7 +15,7 @@ var wellNamed = regexp.MustCompile(`^[a-z][a-z-]*$`)
 
 // Every profile is complete, and no two can be confused.
 func TestCatalogue(t *testing.T) {
-	outcomes := []Outcome{SafeLive, SafeSlow, SafeStopped, MayStop, Forks, MayFork, Deceives}
+	outcomes := []Outcome{SafeLive, SafeSlow, SafeStopped, MayStop, Forks, MayFork, Deceives, MayDeceive, Breaks}
 	seen := map[string]string{}
 	for _, p := range Catalogue() {
 		for _, name := range append([]string{p.Name}, p.Aliases...) {

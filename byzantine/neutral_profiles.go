@@ -32,7 +32,7 @@ func silences() []entry {
 			Sentence: "loses a share of what it should say", Params: []Param{share("100%")},
 		}, mask: newDrop, voice: dropVoice},
 		{Profile: Profile{
-			Name: "dark", Aliases: []string{"in-dark"}, Group: "P-SELECT", AtF: SafeLive, AtF1: MayStop,
+			Name: "dark", Aliases: []string{"in-dark"}, Group: "P-SELECT", AtF: SafeLive, AtF1: MayStop, AtCrash: MayStop,
 			Sentence: "tells some replicas nothing: those of to=, or the last f that are no traitors",
 		}, mask: newDark},
 		{Profile: Profile{
@@ -79,16 +79,16 @@ func delays() []entry {
 func noises() []entry {
 	return []entry{
 		{Profile: Profile{
-			Name: "garbage", Aliases: []string{"corrupt"}, Group: "V-GARBAGE", AtF: SafeLive, AtF1: MayStop,
+			Name: "garbage", Aliases: []string{"corrupt"}, Group: "V-GARBAGE", AtF: SafeLive, AtF1: MayStop, AtCrash: MayFork,
 			Sentence: "breaks the frames that it says: bits, lengths, kinds",
 			Params:   []Param{share("100%"), {"how", "any", oneOf(breakages)}},
 		}, mask: newGarbage},
 		{Profile: Profile{
-			Name: "sign", Aliases: []string{"signature", "bad-sign"}, Group: "V-FORGE", AtF: SafeLive, AtF1: SafeStopped,
+			Name: "sign", Aliases: []string{"signature", "bad-sign"}, Group: "V-FORGE", AtF: SafeLive, AtF1: SafeStopped, AtCrash: MayStop,
 			Sentence: "spoils the signature of whatever it signs",
 		}, mask: newSign},
 		{Profile: Profile{
-			Name: "flood", Group: "FLOOD", AtF: SafeSlow, AtF1: MayStop,
+			Name: "flood", Group: "FLOOD", AtF: SafeSlow, AtF1: MayStop, AtCrash: MayFork,
 			Sentence: "says far more than anybody asked for",
 			Params:   []Param{{"rate", "50", "frames in a tick, for each victim, up to 1000"}, {"of", "all", oneOf(floods)}},
 		}, mask: newFlood},
@@ -107,23 +107,23 @@ func minds() []entry {
 			},
 		}, mask: newClock},
 		{Profile: Profile{
-			Name: "twin", Aliases: []string{"twins"}, Group: "V-DOUBLE", AtF: SafeLive, AtF1: MayFork,
+			Name: "twin", Aliases: []string{"twins"}, Group: "V-DOUBLE", AtF: SafeLive, AtF1: MayFork, AtCrash: MayFork,
 			Sentence: "runs two honest engines under one identity, each heard by a part of the others (to= hears the second)",
 		}, wrap: newTwin},
 		{Profile: Profile{
-			Name: "amnesia", Aliases: []string{"forget"}, Group: "§2.4 amnesia", AtF: SafeLive, AtF1: MayFork,
+			Name: "amnesia", Aliases: []string{"forget"}, Group: "§2.4 amnesia", AtF: SafeLive, AtF1: MayFork, AtCrash: MayFork,
 			Sentence: "forgets its log at each start and votes as if nothing had been",
 		}, wrap: newAmnesia},
 		{Profile: Profile{
-			Name: "rollback", Group: "§2.4 rollback", AtF: SafeLive, AtF1: MayFork,
+			Name: "rollback", Group: "§2.4 rollback", AtF: SafeLive, AtF1: MayFork, AtCrash: MayFork,
 			Sentence: "starts with an old part of its log", Params: []Param{{"keep", "50%", "of the log"}},
 		}, wrap: newRollback},
 		{Profile: Profile{
-			Name: "censor", Group: "P-CENSOR", AtF: SafeLive, AtF1: MayStop,
+			Name: "censor", Group: "P-CENSOR", AtF: SafeLive, AtF1: MayStop, AtCrash: MayStop,
 			Sentence: "knows nothing of the requests of some clients", Params: []Param{client},
 		}, mask: newCensor},
 		{Profile: Profile{
-			Name: "lie", Aliases: []string{"wrong-reply"}, Group: "R-LIE", AtF: SafeLive, AtF1: Deceives,
+			Name: "lie", Aliases: []string{"wrong-reply"}, Group: "R-LIE", AtF: SafeLive, AtF1: Deceives, AtCrash: MayDeceive,
 			Sentence: "answers clients wrongly, and every traitor in the same way",
 			Params:   []Param{{"how", "result", oneOf(lieWays)}, client},
 		}, voice: newLie},

@@ -1,6 +1,7 @@
 package byzantine
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"quorate/consensus"
 	"quorate/crypto"
 	"quorate/pbft/message"
+	"quorate/quorum"
 )
 
 // garbage says frames that are broken in one way or in any.
@@ -88,8 +90,11 @@ type sign struct {
 
 func newSign(e *Env, _ Spec) (mask, error) {
 	where := signatureAtEnd
-	if e.Genesis.Protocol == "pbft" {
+	switch e.Genesis.Protocol {
+	case quorum.PBFT:
 		where = signatureOfPBFT
+	case quorum.Raft:
+		where = signatureOfRaft
 	}
 	return &sign{where: where}, nil
 }
@@ -110,6 +115,23 @@ func signatureOfPBFT(frame []byte) int {
 		return signatureAtEnd(frame)
 	}
 	return -1
+}
+
+// signatureOfRaft finds a client's signature: that of a request, or the last one
+// in an append. Members sign nothing.
+func signatureOfRaft(frame []byte) int {
+	if len(frame) > 0 && frame[0] == consensus.KindRequest {
+		return signatureAtEnd(frame)
+	}
+	m := message1(frame)
+	if m == nil || len(m.Entries) == 0 {
+		return -1
+	}
+	data := m.Entries[len(m.Entries)-1].Data
+	if len(data) <= crypto.SignatureSize {
+		return -1 // a batch without a request, or none
+	}
+	return bytes.LastIndex(frame, data) + len(data) - crypto.SignatureSize
 }
 
 func signatureAtEnd(frame []byte) int { return len(frame) - crypto.SignatureSize }

@@ -21,6 +21,8 @@ const (
 	Forks       Outcome = "forks"
 	MayFork     Outcome = "may fork"
 	Deceives    Outcome = "a client is deceived"
+	MayDeceive  Outcome = "a client may be deceived"
+	Breaks      Outcome = "not safe" // forks, or the honest have different states, or an answer is lost
 )
 
 // Param is a parameter of a profile. The first one of a profile is its main

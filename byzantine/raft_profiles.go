@@ -17,7 +17,7 @@ func raftProfiles() []entry {
 			Params:   otherwise,
 		}, mask: raftLying(forgeAppend)},
 		{Profile: Profile{
-			Name: "forge-snapshot", Group: "R3", AtCrash: Forks,
+			Name: "forge-snapshot", Group: "R3", AtCrash: Breaks,
 			Sentence: "acknowledges the entry of a checkpoint, and names to half of the others, or to=, another state as of it",
 			Params:   ways("blank (as if nobody had ever asked for anything), hollow (not even what hosts keep in it)", "blank", "which state"),
 		}, mask: raftLying(forgeSnapshot)},

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -15,9 +16,10 @@ import (
 
 // Campaign is a profile of the catalogue in many runs, each from another seed.
 type Campaign struct {
+	Protocol  string // "pbft" or "raft"; "" = pbft
 	Behaviour string // a behaviour with its parameters, as byzantine.Parse reads it
 	Replicas  int
-	Traitors  int                   // 0 = f; of a client's behaviour: how many villains
+	Traitors  int                   // 0 = f in PBFT, one in Raft; of a client's behaviour: how many villains
 	At        []consensus.ReplicaID // where they sit; nil = drawn by each seed
 	Gang      bool
 }
@@ -30,6 +32,9 @@ func (c *Campaign) Check() (byzantine.Profile, error) {
 		return byzantine.Profile{}, fmt.Errorf("%w: %w", ErrSpec, err)
 	}
 	profile, _ := byzantine.Lookup(spec.Name)
+	if !slices.Contains(quorum.Protocols(), c.protocol()) {
+		return profile, fmt.Errorf("%w: protocol %q: choose %s", ErrSpec, c.Protocol, strings.Join(quorum.Protocols(), " or "))
+	}
 	if c.Replicas < 1 || c.Replicas > consensus.MaxReplicas {
 		return profile, fmt.Errorf("%w: %d replicas: between 1 and %d are possible", ErrSpec, c.Replicas, consensus.MaxReplicas)
 	}
@@ -67,7 +72,7 @@ func (c *Campaign) rehearse(spec byzantine.Spec, client bool) error {
 		keys = append(keys, signer.Public())
 		members = append(members, byzantine.Member{Replica: consensus.ReplicaID(i), Signer: signer})
 	}
-	g := consensus.NewGenesis("rehearsal", quorum.PBFT, keys)
+	g := consensus.NewGenesis("rehearsal", c.protocol(), keys)
 	if client {
 		_, err := byzantine.NewVillain(g, crypto.NewSigner([32]byte{2: 2}), spec, 0, func() []byte { return nil })
 		return err
@@ -88,20 +93,33 @@ func (c *Campaign) rehearse(spec byzantine.Spec, client bool) error {
 	return nil
 }
 
-// traitors is how many there are.
+// protocol is what the campaign's clusters run.
+func (c *Campaign) protocol() string { return cmp.Or(c.Protocol, quorum.PBFT) }
+
+// traitors is how many there are. Raft tolerates none, so one is what there is
+// to see.
 func (c *Campaign) traitors() int {
 	switch {
 	case c.At != nil:
 		return len(c.At)
 	case c.Traitors > 0:
 		return c.Traitors
+	case c.protocol() == quorum.Raft:
+		return 1
 	}
 	return quorum.Byzantine(c.Replicas).Faults()
 }
 
 // Want is the outcome that the catalogue promises for so many traitors. Beyond
-// f+1 it promises nothing. Villains may be as many as they like.
+// f+1 of PBFT, and beyond one of Raft, it promises nothing. Villains may be as
+// many as they like.
 func (c *Campaign) Want(p byzantine.Profile) (want byzantine.Outcome, promised bool) {
+	if c.protocol() == quorum.Raft {
+		if p.Client || c.traitors() == 1 {
+			return p.OneOf(quorum.Raft), true
+		}
+		return byzantine.MayFork, false
+	}
 	switch f := quorum.Byzantine(c.Replicas).Faults(); {
 	case p.Client || c.traitors() <= f:
 		return p.AtF, true
@@ -117,21 +135,48 @@ func (c *Campaign) Want(p byzantine.Profile) (want byzantine.Outcome, promised b
 func (c *Campaign) Spec(seed uint64) Spec {
 	dice := rand.New(rand.NewPCG(seed, 0xb12))
 	s := Spec{
-		Name: c.Behaviour, Protocol: quorum.PBFT, Replicas: c.Replicas, Gang: c.Gang, Clients: standardClients + dice.IntN(2),
+		Name: c.Behaviour, Protocol: c.protocol(), Replicas: c.Replicas, Gang: c.Gang, Clients: standardClients + dice.IntN(2),
 		Invoked: standardInvoked, Seed: seed, Rough: true,
 	}
-	if spec, err := byzantine.Parse(c.Behaviour); err == nil {
-		if p, known := byzantine.Lookup(spec.Name); known && p.Client {
-			for range max(1, c.Traitors) {
-				s.Villains = append(s.Villains, c.Behaviour)
-			}
-			// A flood that a small machine withstands is no match for the
-			// slowest disks that a seed may draw.
-			s.Rough = false
-			return s
+	p := c.profile()
+	switch {
+	case p.Client:
+		for range max(1, c.Traitors) {
+			s.Villains = append(s.Villains, c.Behaviour)
 		}
+		// A flood that a small machine withstands is no match for the
+		// slowest disks that a seed may draw.
+		s.Rough = false
+	case c.protocol() == quorum.Raft:
+		c.stageRaft(&s, &p, dice)
+	default:
+		c.stagePBFT(&s, &p, dice)
 	}
-	seats, occasion := c.At, c.occasion()
+	return s
+}
+
+// profile is the campaign's; the zero one if its behaviour does not exist.
+func (c *Campaign) profile() byzantine.Profile {
+	spec, err := byzantine.Parse(c.Behaviour)
+	if err != nil {
+		return byzantine.Profile{}
+	}
+	p, _ := byzantine.Lookup(spec.Name)
+	return p
+}
+
+// draw draws where the traitors sit.
+func (c *Campaign) draw(dice *rand.Rand) (seats []consensus.ReplicaID) {
+	for _, i := range dice.Perm(c.Replicas)[:c.traitors()] {
+		seats = append(seats, consensus.ReplicaID(i))
+	}
+	slices.Sort(seats)
+	return seats
+}
+
+// stagePBFT seats the traitors and sees to it that they have an occasion to lie.
+func (c *Campaign) stagePBFT(s *Spec, p *byzantine.Profile, dice *rand.Rand) {
+	seats, occasion := c.At, c.occasion(p)
 	if seats == nil && occasion != nil {
 		// Whoever lies in a view change must have one: the traitors sit behind
 		// the first primary, who is away for a while.
@@ -140,11 +185,8 @@ func (c *Campaign) Spec(seed uint64) Spec {
 		}
 	}
 	if seats == nil {
-		for _, i := range dice.Perm(c.Replicas)[:c.traitors()] {
-			seats = append(seats, consensus.ReplicaID(i))
-		}
-		slices.Sort(seats)
-		if c.leads() && seed%2 == 1 {
+		seats = c.draw(dice)
+		if strings.HasPrefix(p.Group, "P-") && s.Seed%2 == 1 {
 			seats[0] = 0 // a primary's lie wants a primary, in half of the seeds at least
 		}
 	}
@@ -159,7 +201,7 @@ func (c *Campaign) Spec(seed uint64) Spec {
 		for i := range s.Traitors {
 			s.Traitors[i].Acts[0].From = 0
 		}
-		return s
+		return
 	}
 	if dice.IntN(2) == 0 {
 		s.Faults = []sim.Fault{{
@@ -167,7 +209,6 @@ func (c *Campaign) Spec(seed uint64) Spec {
 			Kind: sim.FaultIsolate, Replicas: []consensus.ReplicaID{consensus.ReplicaID(dice.IntN(c.Replicas))},
 		}}
 	}
-	return s
 }
 
 // occasion is what must happen so that a lie can be told at all.
@@ -176,15 +217,9 @@ type occasion struct {
 	of   func(seats []consensus.ReplicaID) []consensus.ReplicaID
 }
 
-// occasion finds what the campaign's behaviour waits for; nil if it lies without.
-func (c *Campaign) occasion() *occasion {
-	spec, err := byzantine.Parse(c.Behaviour)
-	if err != nil {
-		return nil
-	}
-	p, known := byzantine.Lookup(spec.Name)
+// occasion finds what a behaviour waits for in PBFT; nil if it lies without.
+func (c *Campaign) occasion(p *byzantine.Profile) *occasion {
 	switch {
-	case !known:
 	case p.Name == "amnesia" || p.Name == "rollback":
 		return &occasion{kind: sim.FaultCrash, of: func(seats []consensus.ReplicaID) []consensus.ReplicaID { return seats }}
 	case strings.HasPrefix(p.Group, "VC-") || strings.HasPrefix(p.Group, "NV-"):
@@ -196,16 +231,6 @@ func (c *Campaign) occasion() *occasion {
 		}}
 	}
 	return nil
-}
-
-// leads reports whether the campaign's behaviour is a primary's.
-func (c *Campaign) leads() bool {
-	spec, err := byzantine.Parse(c.Behaviour)
-	if err != nil {
-		return false
-	}
-	p, _ := byzantine.Lookup(spec.Name)
-	return strings.HasPrefix(p.Group, "P-")
 }
 
 // turn is when a traitor turns: from the start, mostly.
@@ -221,6 +246,9 @@ func turn(dice *rand.Rand) consensus.Time {
 func (c *Campaign) Real(seed uint64) Spec {
 	s := c.Spec(seed)
 	s.Rough, s.Faults, s.Invoked = false, nil, standardInvoked/2
+	if len(s.Traitors) > 0 && s.Protocol == quorum.Raft {
+		c.hasten(&s)
+	}
 	if len(s.Villains) > 0 {
 		// A permitted writer may send megabytes in each operation, and on a
 		// small machine the others then wait their turn: live, but slow.

@@ -61,7 +61,9 @@ func TestExpected(t *testing.T) {
 	outcomes[Forked] = forked
 	for want, allowed := range map[byzantine.Outcome]string{
 		byzantine.SafeLive: Live, byzantine.SafeSlow: Live, byzantine.SafeStopped: Stopped, byzantine.MayStop: Live + "," + Stopped,
-		byzantine.Forks: Forked, byzantine.Deceives: Deceived, byzantine.MayFork: strings.Join([]string{Live, Stopped, Forked, Deceived}, ","), "": "",
+		byzantine.Forks: Forked, byzantine.Deceives: Deceived,
+		byzantine.MayDeceive: Deceived + "," + Live, byzantine.Breaks: strings.Join([]string{Forked, Deceived, Unsafe}, ","),
+		byzantine.MayFork: strings.Join([]string{Live, Stopped, Forked, Deceived}, ","), "": "",
 	} {
 		for _, word := range words {
 			o := outcomes[word]

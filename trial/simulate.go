@@ -215,6 +215,10 @@ func Expected(want byzantine.Outcome, o *Outcome) bool {
 		return word == Forked || word == Live || word == Stopped || word == Deceived
 	case byzantine.Deceives:
 		return word == Deceived
+	case byzantine.MayDeceive:
+		return word == Deceived || word == Live
+	case byzantine.Breaks:
+		return word == Forked || word == Deceived || word == Unsafe
 	}
 	return false
 }
