@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate/byzantine"
+	"quorate/quorum"
 	"quorate/testnet"
 )
 
@@ -22,9 +23,10 @@ func byzantineCommands() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name: "list", Usage: "name every behaviour, or describe one", ArgsUsage: "[NAME]",
-				Description: "Each with what must come of it if f of 3f+1 replicas behave so, and if f+1 that\ncollude do.",
-				Flags:       []cli.Flag{outputFlag()},
-				Action:      does(0, 1, byzantineList),
+				Description: "Each with what must come of it: in PBFT if f of 3f+1 replicas behave so, and if f+1\n" +
+					"that collude do; in Raft if one of 2f+1 does, which tolerates none.",
+				Flags:  []cli.Flag{outputFlag()},
+				Action: does(0, 1, byzantineList),
 				BashComplete: completes(func(*cli.Context) []string {
 					return behaviourNames(func(byzantine.Profile) bool { return true })
 				}),
@@ -83,6 +85,9 @@ func byzantineList(c *cli.Context, args []string) error {
 	}
 	switch {
 	case machine:
+		for i := range all {
+			all[i].AtCrash = all[i].OneOf(quorum.Raft)
+		}
 		return printSnake(all)
 	case len(args) == 1:
 		return describe(&all[0])
@@ -106,10 +111,10 @@ func printCatalogue(all []byzantine.Profile) error {
 		client  bool
 	}{{"REPLICAS", false}, {"CLIENTS", true}} {
 		t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintf(t, "%s\tPARAMETERS\tAT F\tAT F+1\tWHAT IT DOES\n", part.heading)
+		fmt.Fprintf(t, "%s\tPARAMETERS\tPBFT AT F\tAT F+1\tRAFT AT 1\tWHAT IT DOES\n", part.heading)
 		for _, p := range all {
 			if p.Client == part.client {
-				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", names(&p), parameters(&p), dash(string(p.AtF)), dash(string(p.AtF1)), p.Sentence)
+				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", names(&p), parameters(&p), dash(string(p.AtF)), dash(string(p.AtF1)), dash(string(p.OneOf(quorum.Raft))), p.Sentence)
 			}
 		}
 		if err := t.Flush(); err != nil {
@@ -117,7 +122,7 @@ func printCatalogue(all []byzantine.Profile) error {
 		}
 		fmt.Println()
 	}
-	fmt.Println("Every behaviour of a replica also takes to=1,2 kind=PREPARE,COMMIT chance=30% after=2s until=9s.")
+	fmt.Println("Every behaviour of a replica also takes to=1,2 kind=PREPARE,COMMIT chance=30% after=2s until=9s;\nkinds of Raft are named like MsgApp,MsgVoteResp,FETCH. - stands for a lie that is none of the protocol's.")
 	return nil
 }
 
@@ -167,8 +172,9 @@ func describe(p *byzantine.Profile) error {
 		fmt.Fprintf(t, ", of protocol %s", strings.Join(p.Protocols, " or "))
 	}
 	fmt.Fprintf(t, "\ngroup\t%s\n", p.Group)
-	fmt.Fprintf(t, "with f\t%s\n", dash(string(p.AtF)))
-	fmt.Fprintf(t, "with f+1\t%s\n", dash(string(p.AtF1)))
+	fmt.Fprintf(t, "in pbft, with f\t%s\n", dash(string(p.AtF)))
+	fmt.Fprintf(t, "in pbft, with f+1\t%s\n", dash(string(p.AtF1)))
+	fmt.Fprintf(t, "in raft, with one\t%s\n", dash(string(p.OneOf(quorum.Raft))))
 	for i, q := range p.Params {
 		name, standard := q.Name, ""
 		if i == 0 {

@@ -17,6 +17,7 @@ import (
 
 	"quorate/byzantine"
 	"quorate/consensus"
+	"quorate/quorum"
 	"quorate/trial"
 )
 
@@ -28,9 +29,10 @@ func byzantineRun() *cli.Command {
 			"or once with real processes. Exit code 0 only if every run ends as the catalogue says\n" +
 			"(quorate byzantine list).",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "all", Usage: "all profiles, with 4 and with 7 replicas"},
-			&cli.IntFlag{Name: "replicas", Aliases: []string{"n"}, Value: 4, Usage: "how many"},
-			&cli.IntFlag{Name: "traitors", Usage: "how many of them misbehave", DefaultText: "as many as are tolerated"},
+			&cli.StringFlag{Name: "protocol", Value: quorum.PBFT, Usage: "`PBFT|RAFT`: which one they run"},
+			&cli.BoolFlag{Name: "all", Usage: "all profiles of the protocol, with 4 and with 7 replicas; of raft with 3 and with 5"},
+			&cli.IntFlag{Name: "replicas", Aliases: []string{"n"}, Usage: "how many", DefaultText: "4, of raft 3"},
+			&cli.IntFlag{Name: "traitors", Usage: "how many of them misbehave", DefaultText: "as many as are tolerated, of raft 1"},
 			&cli.StringFlag{Name: "at", Usage: "`N,M,...`: which ones, instead of drawing them"},
 			&cli.BoolFlag{Name: "gang", Usage: "the traitors share their keys and a plan"},
 			&cli.Uint64Flag{Name: "seeds", Value: 20, Usage: "how many seeds"},
@@ -79,11 +81,15 @@ func runProfiles(c *cli.Context, args []string) error {
 
 // campaignsOf reads what is to be run.
 func campaignsOf(c *cli.Context, args []string) ([]trial.Campaign, error) {
+	protocol := strings.ToLower(c.String("protocol"))
+	sizes := []int{quorum.Least(protocol, 1), quorum.Least(protocol, 2)}
 	switch {
+	case !slices.Contains(quorum.Protocols(), protocol):
+		return nil, usageError("--protocol %q: choose %s", protocol, strings.Join(quorum.Protocols(), " or "))
 	case c.Bool("all") == (len(args) == 1):
 		return nil, usageError("%s needs PROFILE or --all: quorate byzantine list names them", commandPath(c))
 	case c.Bool("all") && (c.IsSet("at") || c.IsSet("traitors") || c.IsSet("replicas")):
-		return nil, usageError("--all takes no --replicas, --traitors and --at: it runs each profile with f traitors of 4 and of 7")
+		return nil, usageError("--all takes no --replicas, --traitors and --at: it runs each profile with f traitors of 4 and of 7, and of raft with one of 3 and of 5")
 	case c.Uint64("seeds") == 0:
 		return nil, usageError("--seeds 0: at least 1")
 	case c.Bool("real") && (c.IsSet("seeds") || c.IsSet("parallel")):
@@ -94,18 +100,12 @@ func campaignsOf(c *cli.Context, args []string) ([]trial.Campaign, error) {
 		return nil, usageError("--traitors %d: at least 1; without it as many as are tolerated", c.Int("traitors"))
 	}
 	if c.Bool("all") {
-		var all []trial.Campaign
-		for _, n := range []int{4, 7} {
-			for _, p := range byzantine.Catalogue() {
-				if !p.For("pbft") {
-					continue
-				}
-				all = append(all, trial.Campaign{Behaviour: p.Name, Replicas: n, Gang: c.Bool("gang")})
-			}
-		}
-		return all, nil
+		return everyCampaign(protocol, sizes, c.Bool("gang")), nil
 	}
-	one := trial.Campaign{Behaviour: args[0], Replicas: c.Int("replicas"), Traitors: c.Int("traitors"), Gang: c.Bool("gang")}
+	one := trial.Campaign{Protocol: protocol, Behaviour: args[0], Replicas: sizes[0], Traitors: c.Int("traitors"), Gang: c.Bool("gang")}
+	if c.IsSet("replicas") {
+		one.Replicas = c.Int("replicas")
+	}
 	if c.IsSet("at") {
 		for _, word := range strings.Split(c.String("at"), ",") {
 			id, err := strconv.ParseUint(strings.TrimSpace(word), 10, 16)
@@ -121,8 +121,22 @@ func campaignsOf(c *cli.Context, args []string) ([]trial.Campaign, error) {
 	return []trial.Campaign{one}, nil
 }
 
+// everyCampaign is one for each profile of a protocol, in each size.
+func everyCampaign(protocol string, sizes []int, gang bool) []trial.Campaign {
+	var all []trial.Campaign
+	for _, n := range sizes {
+		for _, p := range byzantine.Catalogue() {
+			if p.For(protocol) {
+				all = append(all, trial.Campaign{Protocol: protocol, Behaviour: p.Name, Replicas: n, Gang: gang})
+			}
+		}
+	}
+	return all
+}
+
 // tally is how the runs of one campaign ended.
 type tally struct {
+	Protocol   string         `json:"protocol"`
 	Profile    string         `json:"profile"`
 	Replicas   int            `json:"replicas"`
 	Traitors   int            `json:"traitors"`
@@ -156,10 +170,13 @@ func runCampaign(c *cli.Context, x *trial.Campaign) (*tally, error) {
 		return nil, err
 	}
 	want, promised := x.Want(profile)
-	t := &tally{Profile: x.Behaviour, Replicas: x.Replicas, Traitors: len(x.Spec(1).Traitors), Real: c.Bool("real"), Expected: string(want),
+	t := &tally{Protocol: x.Protocol, Profile: x.Behaviour, Replicas: x.Replicas, Traitors: len(x.Spec(1).Traitors), Real: c.Bool("real"), Expected: string(want),
 		Outcomes: map[string]int{}, Culprits: map[string]int{}, Evidence: []string{}, Unexpected: []surprise{}}
 	if !promised {
 		t.Expected = "nothing is promised beyond f+1"
+		if x.Protocol == quorum.Raft {
+			t.Expected = "nothing is promised beyond one"
+		}
 	}
 	begun := time.Now()
 	if t.Real {
@@ -274,8 +291,8 @@ func (t *tally) print() {
 	} else {
 		where += fmt.Sprintf(", lies in %d", t.Lied)
 	}
-	fmt.Printf("%s %s: n=%d, %d traitors, %s, %.1fs: %s; expected %s; %d of %d operations answered\n",
-		mark, t.Profile, t.Replicas, t.Traitors, where, t.Seconds, counts(t.Outcomes), t.Expected, t.Answered, t.Asked)
+	fmt.Printf("%s %s: %s, n=%d, %d traitors, %s, %.1fs: %s; expected %s; %d of %d operations answered\n",
+		mark, t.Profile, t.Protocol, t.Replicas, t.Traitors, where, t.Seconds, counts(t.Outcomes), t.Expected, t.Answered, t.Asked)
 	if t.Lied == 0 {
 		fmt.Printf("  nobody lied: these runs prove nothing; more seeds, or another --at, may give an occasion\n")
 	}
