@@ -190,9 +190,6 @@ func TestLatencies(t *testing.T) {
 	if got, want := summarizeLatency(all), (latency{Mean: 50.5, P50: 51, P90: 91, P99: 100, Max: 100}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if got := parseMetrics([]byte("# HELP x y\nquorate_a 1.5\nquorate_b{l=\"x y\"} 2\nbad\n")); len(got) != 1 || got["quorate_a"] != 1.5 {
-		t.Errorf("metrics %v", got)
-	}
 }
 
 // TestQuotedLines: the corrected line is one that a shell reads as meant.
