@@ -38,7 +38,7 @@ func compareCommand() *cli.Command {
 			&cli.IntFlag{Name: "clients", Value: 16, Usage: "`C` concurrent callers of each cluster"},
 			&cli.IntFlag{Name: "value-bytes", Value: 256, Usage: "size of each value that is put"},
 			&cli.PathFlag{Name: "scenario", Usage: "`FILE` with the faults"},
-			&cli.DurationFlag{Name: "patience", Usage: "how long a request waits before its primary is left; a silent leader has a quarter of it", DefaultText: "as shipped: 2s"},
+			&cli.DurationFlag{Name: "patience", Usage: "how long a request waits before its primary is left; a silent leader has half of it", DefaultText: "as shipped: 2s"},
 			&cli.BoolFlag{Name: "turns", Usage: "one cluster after the other, each alone on the machine"},
 			&cli.PathFlag{Name: "html", Usage: "write one self-contained page with plots to `FILE`"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "table or json"},
