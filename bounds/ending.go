@@ -96,7 +96,12 @@ func (d *drawer) end() {
 	default:
 		c.Tone = "bad"
 		for _, v := range o.Verdict.Violations {
-			c.Ending = append(c.Ending, v.String())
+			if text := string(v.Kind) + ": " + v.Text; len(c.Ending) < maxLacks && !slices.Contains(c.Ending, text) {
+				c.Ending = append(c.Ending, text)
+			}
+		}
+		if d.result.unprovable() {
+			c.Ending = append(c.Ending, d.unprovable())
 		}
 	}
 }

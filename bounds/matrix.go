@@ -159,7 +159,7 @@ func (r *Result) text() string {
 // unprovable reports whether somebody lied so that the histories differ, and
 // nobody can be convicted of it.
 func (r *Result) unprovable() bool {
-	return r.forkedWithoutProof() && len(r.Spec.Traitors) > 0
+	return len(r.Spec.Traitors) > 0 && (r.forkedWithoutProof() || r.Err == nil && r.Word() == trial.Unsafe)
 }
 
 // forkedUnaided reports whether the histories differ although nobody lied.

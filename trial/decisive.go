@@ -74,6 +74,9 @@ func (p *plot) focus(o *Outcome) consensus.Seq {
 	if o.Deceived {
 		return p.lie(o)
 	}
+	if slot := p.imposed(); slot != 0 && !o.Verdict.Safe() {
+		return slot
+	}
 	if !o.Live {
 		return p.height() + 1
 	}
@@ -103,6 +106,16 @@ func (p *plot) usual() consensus.Seq {
 		}
 	}
 	return max(first, 1)
+}
+
+// imposed is the slot of the first state that somebody was told to take.
+func (p *plot) imposed() consensus.Seq {
+	for _, s := range p.said {
+		if s.Kind == "MsgSnap" {
+			return s.Decided
+		}
+	}
+	return 0
 }
 
 // lie is the slot whose result the first deceived client believed.
