@@ -40,7 +40,7 @@ func silences() []entry {
 			Sentence: "hears nothing of what others say",
 		}, mask: newDeaf},
 		{Profile: Profile{
-			Name: "slow-reader", Group: "LINK", AtF: SafeLive, AtF1: MayStop,
+			Name: "slow-reader", Group: "LINK", AtF: SafeLive, AtF1: MayStop, AtCrash: MayStop,
 			Sentence: "reads only a trickle of what it is told, and loses what waits too long",
 			Params:   []Param{{"rate", "1", "messages that it reads in one tick"}},
 		}, mask: newSlow},
@@ -56,11 +56,11 @@ func silences() []entry {
 func delays() []entry {
 	return []entry{
 		{Profile: Profile{
-			Name: "delay", Aliases: []string{"slow", "timing"}, Group: "P-SLOW", AtF: SafeSlow, AtF1: MayStop,
+			Name: "delay", Aliases: []string{"slow", "timing"}, Group: "P-SLOW", AtF: SafeSlow, AtF1: MayStop, AtCrash: MayDeceive,
 			Sentence: "says everything late: by a share of the patience of the honest, just below their timeout", Params: []Param{wait},
 		}, mask: newDelay},
 		{Profile: Profile{
-			Name: "reorder", Group: "P-REORDER", AtF: SafeLive, AtF1: SafeSlow,
+			Name: "reorder", Group: "P-REORDER", AtF: SafeLive, AtF1: SafeSlow, AtCrash: MayDeceive,
 			Sentence: "gathers letters and says them in another order", Params: []Param{{"ticks", "3", "for which it gathers"}},
 		}, mask: newReorder},
 		{Profile: Profile{

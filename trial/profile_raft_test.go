@@ -1,0 +1,113 @@
+package trial
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"quorate/byzantine"
+)
+
+// TestRaftProfiles: one of three with each behaviour ends as the catalogue says,
+// the lies are told, and nobody is convicted, because members of Raft sign
+// nothing.
+func TestRaftProfiles(t *testing.T) {
+	for _, p := range byzantine.Catalogue() {
+		if !p.For("raft") {
+			continue
+		}
+		t.Run(p.Name, func(t *testing.T) {
+			t.Parallel()
+			c := Campaign{Protocol: "raft", Behaviour: p.Name, Replicas: 3}
+			if _, err := c.Check(); err != nil {
+				t.Fatal(err)
+			}
+			want, promised := c.Want(p)
+			last := uint64(2)
+			if slices.Contains(heavy, p.Name) {
+				last = 1
+			}
+			lies := 0
+			for seed := uint64(1); seed <= last || lies == 0 && seed <= 8; seed++ {
+				s := c.Spec(seed)
+				s.Invoked = 12
+				if p.Name == "forge-snapshot" {
+					s.Invoked = standardInvoked // or there is no checkpoint to lie about
+				}
+				o, err := Simulate(s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !promised || !Expected(want, &o) {
+					t.Errorf("seed %d: %s, want %s: %v", seed, o.Word(), want, o.Verdict.Violations)
+				}
+				if len(o.Verdict.Culprits) > 0 {
+					t.Errorf("seed %d: %v are convicted", seed, o.Verdict.Culprits)
+				}
+				lies += o.Lies
+			}
+			if lies == 0 {
+				t.Error("nobody lied: these runs prove nothing")
+			}
+		})
+	}
+}
+
+// TestOneForksRaft: one traitor is enough, among three and among five, in the
+// first seed or, where it waits for others to be away, in one of a few.
+func TestOneForksRaft(t *testing.T) {
+	for text, seeds := range map[string]uint64{
+		"fork-entries": 1, "fork-entries stamp": 1, "fork-entries null": 1, "fork-entries any": 1, "forge-append": 1, "forge-append stamp": 1, "false-commit": 1,
+		"two-votes": 6, "false-ack": 6, "amnesia": 6, "twin": 6,
+	} {
+		for _, n := range []int{3, 5} {
+			forks := 0
+			for seed := uint64(1); seed <= seeds && forks == 0; seed++ {
+				c := Campaign{Protocol: "raft", Behaviour: text, Replicas: n}
+				o, err := Simulate(c.Spec(seed))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if o.Word() == Forked {
+					forks++
+				}
+			}
+			if forks == 0 {
+				t.Errorf("%s, n=%d: no fork in %d seeds", text, n, seeds)
+			}
+		}
+	}
+}
+
+// TestCensorLeadsRaft: a leader that starves its clients stays in office, for it
+// sends its heartbeats; a follower that does starves nobody.
+func TestCensorLeadsRaft(t *testing.T) {
+	c := Campaign{Protocol: "raft", Behaviour: "censor", Replicas: 3}
+	led, err := Simulate(c.Spec(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if led.Word() != Stopped || led.Answered > 0 || led.Lies == 0 {
+		t.Errorf("a censor that leads: %s, %d of %d answered", led.Word(), led.Answered, led.Asked)
+	}
+}
+
+func TestCampaignsOfRaftAreChecked(t *testing.T) {
+	for want, c := range map[string]Campaign{
+		"choose pbft or raft":       {Behaviour: "silent", Replicas: 3, Protocol: "paxos"},
+		"a lie of pbft":             {Behaviour: "equivocate", Replicas: 3, Protocol: "raft"},
+		"for raft see fork-entries": {Behaviour: "vc-spam", Replicas: 3, Protocol: "raft"},
+		"a lie of raft":             {Behaviour: "fork-entries", Replicas: 4},
+		"known kinds":               {Behaviour: "drop kind=PREPARE", Replicas: 3, Protocol: "raft"},
+		"one of: yes, no":           {Behaviour: "false-commit perhaps", Replicas: 3, Protocol: "raft"},
+	} {
+		if _, err := c.Check(); !errors.Is(err, ErrSpec) || !strings.Contains(err.Error(), want) {
+			t.Errorf("want an error about %q, got %v", want, err)
+		}
+	}
+	ok := Campaign{Behaviour: "drop 40% kind=MsgApp,MsgAppResp,FETCH", Replicas: 3, Protocol: "raft"}
+	if _, err := ok.Check(); err != nil {
+		t.Error(err)
+	}
+}
