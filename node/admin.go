@@ -41,7 +41,7 @@ func (n *Node) publish() {
 }
 
 // unready says why a replica is not ready: ready means in a view, within the
-// window, and reaching a quorum.
+// window, and reaching a quorum, or the leader that reaches one.
 func unready(s *consensus.Status, need int) []string {
 	var why []string
 	if s.Rejoining {
@@ -58,10 +58,23 @@ func unready(s *consensus.Status, need int) []string {
 	if s.Executed < s.Stable || s.High > s.Stable && s.Executed > s.High {
 		why = append(why, fmt.Sprintf("it executed up to %d, outside the window (%d, %d]", s.Executed, s.Stable, s.High))
 	}
+	if follows(s) {
+		need = min(need, itselfAndLeader)
+	}
 	if len(s.Heard) < need {
 		why = append(why, fmt.Sprintf("it hears from %d replicas, itself included, and needs %d", len(s.Heard), need))
 	}
 	return why
+}
+
+// itselfAndLeader is whom a follower of Raft hears: followers say nothing to
+// each other. That the leader reaches a majority is the leader's to know, and it
+// resigns if it does not.
+const itselfAndLeader = 2
+
+// follows reports whether a replica follows a leader of Raft.
+func follows(s *consensus.Status) bool {
+	return s.Protocol == quorum.Raft && !s.Changing && s.Primary != s.Replica
 }
 
 // stuckAfter is how old the picture may be before the process counts as dead.
