@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// keysEach is how many keys a caller writes in turn.
-	keysEach = 64
+	// keysEach is how many keys a caller writes in turn. It has no divisor in common
+	// with readsEvery, so that each has its turn.
+	keysEach = 61
 	// readsEvery is the share of reads in the load: one of so many operations.
 	readsEvery = 8
 	// answerWithin is how long a caller waits for an answer before it gives the
