@@ -40,24 +40,28 @@ const (
 // TestAcceptanceMemory: a replica that was paused beyond the window, and then
 // one that was wiped, come back to the common root of a state far larger than
 // their memory, and none ever holds more than the bound.
-func TestAcceptanceMemory(t *testing.T) {
+func TestAcceptanceMemory(t *testing.T) { ofEach(t, outgrowMemory) }
+
+func outgrowMemory(t *testing.T, protocol string) {
 	t.Setenv("GOMEMLIMIT", memoryLimit)
-	c := startCluster(t, testnet.Options{})
+	c := startCluster(t, testnet.Options{Protocol: protocol})
 	fill(t, c, stateBytes/pieceBytes)
 	logUsage(t, c)
 	settle(t, c)
 
-	must(t, c.Pause(3))
-	before := c.Status(t.Context(), 0).Report.Applied
-	for n := 0; c.Status(t.Context(), 0).Report.Applied <= before+2*c.Founding.Genesis.Window; n++ {
+	lead, _ := leaderOf(t, c)
+	paused, wiped := (lead+c.Size()-1)%c.Size(), (lead+c.Size()-2)%c.Size()
+	must(t, c.Pause(paused))
+	before := c.Status(t.Context(), lead).Report.Applied
+	for n := 0; c.Status(t.Context(), lead).Report.Applied <= before+2*c.Founding.Genesis.Window; n++ {
 		_, err := quorateCommand(t, "kv", "put", "--dir", c.Dir, fmt.Sprintf("while/paused/%d", n), "x")
 		must(t, err)
 	}
-	must(t, c.Resume(3))
+	must(t, c.Resume(paused))
 	timed(t, "the paused replica is back", func() { settleWithin(t, c, 10*time.Minute) })
 	logUsage(t, c)
 
-	must(t, c.Wipe(2))
+	must(t, c.Wipe(wiped))
 	timed(t, "the wiped replica is back", func() { settleWithin(t, c, 20*time.Minute) })
 	logUsage(t, c)
 	for i := range c.Size() {

@@ -169,6 +169,13 @@ func importThroughCrash(t *testing.T, c *testnet.Cluster, tree string, killAt co
 	if all[0].Report.View <= view {
 		t.Fatalf("still in view %d: the death of replica %d was no hindrance, or came too late", view, lead)
 	}
+	page, err := c.Metrics(t.Context(), other)
+	must(t, err)
+	for _, want := range []string{`quorate_info{protocol="` + c.Founding.Genesis.Protocol + `"} 1`, `quorate_frames_sent_total{class="votes"} `, `quorate_bytes_sent_total{class="votes"} `} {
+		if text := string(page); !strings.Contains(text, want) || strings.Contains(text, want+"0\n") {
+			t.Errorf("the metrics do not have %q", want)
+		}
+	}
 	out := filepath.Join(t.TempDir(), "out")
 	text, err := quorateCommand(t, "kv", "export", "--dir", c.Dir, "--prefix", "src/", out)
 	must(t, err)
