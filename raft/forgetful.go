@@ -15,6 +15,11 @@ import (
 // lacks what it is told of, and the leader begins anew with it. What it had
 // acknowledged may be lost all the same, if it votes before it has it back.
 
+// lostDisk marks the refusal of a member that lost its disk. Others may be late,
+// and what they say of a log's end is no news then; the library has no use for
+// the field in a refusal.
+const lostDisk = "lost its disk"
+
 // confess refuses a heartbeat for entries that a wiped disk took with it.
 func (r *replica) confess(m *pb.Message) {
 	last, err := r.store.LastIndex()
@@ -25,7 +30,7 @@ func (r *replica) confess(m *pb.Message) {
 	if err != nil {
 		return
 	}
-	r.send(&pb.Message{Type: pb.MsgAppResp, From: m.To, To: m.From, Term: m.Term, Index: m.Commit, Reject: true, RejectHint: last, LogTerm: term})
+	r.send(&pb.Message{Type: pb.MsgAppResp, From: m.To, To: m.From, Term: m.Term, Index: m.Commit, Reject: true, RejectHint: last, LogTerm: term, Context: []byte(lostDisk)})
 	r.rest() // the leader was heard
 }
 
@@ -37,7 +42,7 @@ func (r *replica) confess(m *pb.Message) {
 // one probe.
 func (r *replica) relearn(m *pb.Message) {
 	st := r.node.BasicStatus()
-	if st.RaftState != raft.StateLeader || m.Term != st.Term || m.Type != pb.MsgAppResp || !m.Reject {
+	if st.RaftState != raft.StateLeader || m.Term != st.Term || m.Type != pb.MsgAppResp || !m.Reject || string(m.Context) != lostDisk {
 		return
 	}
 	known := uint64(0)

@@ -69,15 +69,31 @@ func TestRelearningCommitsNothing(t *testing.T) {
 		l.agree(0, 1, func(m letter) bool { return m.from == 0 && int(m.to) <= few || m.to == 0 && int(m.from) <= few })
 		before := l.desks[0].engine.node.BasicStatus().Commit
 		wiped := n - 1
-		l.say(wiped, 0, pb.Message{Type: pb.MsgAppResp, Term: l.term(0), Index: 4, Reject: true})
+		l.say(wiped, 0, pb.Message{Type: pb.MsgAppResp, Term: l.term(0), Index: 4, Reject: true, Context: []byte(lostDisk)})
 		if after := l.desks[0].engine.node.BasicStatus().Commit; after != before || after != 4 {
 			t.Errorf("n=%d: commit index %d, then %d", n, before, after)
 		}
-		l.say(wiped, 0, pb.Message{Type: pb.MsgAppResp, Term: l.term(0), Index: 9, Reject: true, RejectHint: 8})
+		l.say(wiped, 0, pb.Message{Type: pb.MsgAppResp, Term: l.term(0), Index: 9, Reject: true, RejectHint: 8, Context: []byte(lostDisk)})
 		if alarms := l.desks[0].noted(consensus.Alarm); len(alarms) != n%2 {
 			t.Errorf("n=%d: %v", n, alarms)
 		}
 		l.ticks(60, l.all())
 		l.wantApplied(5)
+	}
+}
+
+// A refusal that a network delivers late is no confession: nobody is alarmed,
+// and what the leader knows of the follower stays.
+func TestLateRefusalIsNoConfession(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	l.agree(0, 5)
+	l.ticks(3, l.all())
+	l.say(2, 0, pb.Message{Type: pb.MsgAppResp, Term: l.term(0), Index: 3, Reject: true, RejectHint: 2, LogTerm: 1})
+	if alarms := l.desks[0].noted(consensus.Alarm); len(alarms) > 0 {
+		t.Errorf("a late refusal alarms: %v", alarms)
+	}
+	if n := len(l.heard(pb.MsgApp)); n > 0 {
+		t.Errorf("a late refusal costs %d messages", n)
 	}
 }
