@@ -120,7 +120,7 @@ var raftBugs = []Bug{
 	},
 	{
 		Name: "raft-follower-outruns-its-disk", From: "§5", What: "a follower takes whatever its leader sends",
-		Edits: edit("raft/replica.go", "		r.step(r.room(m))\n", "		r.step(m)\n"),
+		Edits: edit("raft/replica.go", "		r.inOrder(r.room(m))\n", "		r.inOrder(m)\n"),
 		Rule:  Rule{"raft", "TestLogIsBoundedByTheDisk"}, Sim: true,
 	},
 	{
