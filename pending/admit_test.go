@@ -60,3 +60,26 @@ func TestRetell(t *testing.T) {
 		t.Errorf("%d are remembered, at most %d should be", len(p.retold), maxRetold)
 	}
 }
+
+// What stands in a slot is not proposed again, whether it waited here before or
+// comes only later; a new view begins anew with what waits.
+func TestWhatStandsIsNotTaken(t *testing.T) {
+	p, l := New(4, 8, 1<<20), consensus.DefaultLimits()
+	before, after := poolRequest(1, 1, 10), poolRequest(2, 1, 10)
+	client := consensus.Peer{Kind: consensus.PeerClient}
+	p.Admit(before, client, 1)
+	p.Stands(&consensus.Batch{Requests: []*consensus.Request{before, after}})
+	p.Admit(after, client, 2)
+	if got := p.Take(&l); len(got) != 0 {
+		t.Errorf("%d requests are proposed that stand in a slot", len(got))
+	}
+	p.Restart(3)
+	if got := p.Take(&l); len(got) != 2 {
+		t.Errorf("%d requests are proposed in the next view, want 2", len(got))
+	}
+	p.Stands(&consensus.Batch{Requests: []*consensus.Request{before, after}})
+	p.Executed(&consensus.Batch{Requests: []*consensus.Request{before, after}})
+	if len(p.standing) != 0 || p.Len() != 0 {
+		t.Errorf("%d stand and %d wait after their execution", len(p.standing), p.Len())
+	}
+}

@@ -22,6 +22,7 @@ type Pool struct {
 	maxCount int      // per lane
 	maxBytes int      // per lane
 	recent   recent
+	standing map[Key]bool // what stands in a slot of this view and is not executed, whether it waits here or not
 	retold   map[crypto.Digest]int // executed requests, and the tick of their last answer
 }
 
@@ -67,7 +68,7 @@ const clientShare = 4
 // New makes a pool for a cluster of n. A lane holds at most count requests of
 // so many bytes together; one larger request has room in an empty lane.
 func New(n, count, bytes int) *Pool {
-	p := &Pool{lanes: make([]lane, n+1), byKey: map[Key]*Entry{}, maxCount: count, maxBytes: bytes, recent: newRecent()}
+	p := &Pool{lanes: make([]lane, n+1), byKey: map[Key]*Entry{}, standing: map[Key]bool{}, maxCount: count, maxBytes: bytes, recent: newRecent()}
 	for i := range p.lanes {
 		p.lanes[i].of, p.lanes[i].loads = map[crypto.PublicKey][]*Entry{}, map[crypto.PublicKey]load{}
 	}
@@ -99,11 +100,13 @@ func (p *Pool) Find(k Key) *Entry { return p.byKey[k] }
 // Add admits a request; the caller has checked that there is room and that it
 // is not there yet.
 func (p *Pool) Add(q *consensus.Request, lane, tick int) *Entry {
-	e := &Entry{Request: q, Lane: lane, Since: tick, Told: tick, Asked: -1}
+	e := &Entry{Request: q, Lane: lane, Since: tick, Told: tick, Asked: -1, proposed: p.standing[KeyOf(q)]}
 	p.byKey[KeyOf(q)] = e
 	p.order = append(p.order, e)
 	p.lanes[lane].put(q, 1)
-	p.lanes[lane].push(e)
+	if !e.proposed {
+		p.lanes[lane].push(e)
+	}
 	return e
 }
 
@@ -241,13 +244,16 @@ func (p *Pool) Waiting() bool {
 	return false
 }
 
-// Stands says that these requests stand in a slot of this view already.
+// Stands says that these requests stand in a slot of this view already, so that
+// they are not proposed, also if they are handed in only later.
 func (p *Pool) Stands(b *consensus.Batch) {
 	if b == nil {
 		return
 	}
 	for _, q := range b.Requests {
-		if e := p.byKey[KeyOf(q)]; e != nil {
+		k := KeyOf(q)
+		p.standing[k] = true
+		if e := p.byKey[k]; e != nil {
 			e.proposed = true
 		}
 	}
@@ -257,6 +263,7 @@ func (p *Pool) Stands(b *consensus.Batch) {
 // the old view waits again (§6).
 func (p *Pool) Restart(tick int) {
 	p.compact()
+	clear(p.standing)
 	for _, e := range p.order {
 		e.Since, e.Told, e.Times, e.proposed = tick, tick, 0, false
 	}
@@ -316,7 +323,9 @@ func (p *Pool) Executed(b *consensus.Batch) {
 		return
 	}
 	for _, q := range b.Requests {
-		p.Remove(KeyOf(q))
+		k := KeyOf(q)
+		delete(p.standing, k)
+		p.Remove(k)
 		p.recent.executed(q)
 	}
 }

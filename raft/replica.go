@@ -24,7 +24,8 @@ type replica struct {
 	requests *pending.Pool
 	exec     execution
 	state    restore
-	heard    []int // tick of the last word of each replica; -1 never
+	early    []*pb.Message // appends that came before what they follow, of this tick
+	heard    []int         // tick of the last word of each replica; -1 never
 	reign    reign
 	now      consensus.Time
 	wiped    bool // this life began without what was acknowledged in another
@@ -57,7 +58,7 @@ func newReplica(p *Protocol, rec consensus.Recovered) *replica {
 func (r *replica) connect(applied consensus.Seq) error {
 	node, err := raft.NewRawNode(&raft.Config{
 		ID: id(r.id), ElectionTick: r.cfg.Election, HeartbeatTick: r.cfg.Heartbeat, Storage: r.store,
-		Applied: uint64(applied), MaxSizePerMsg: maxAppendBytes, MaxInflightMsgs: 64, MaxCommittedSizePerReady: 1 << 62,
+		Applied: uint64(applied), MaxSizePerMsg: maxAppendBytes, MaxInflightMsgs: maxInflight, MaxCommittedSizePerReady: 1 << 62,
 		PreVote: r.cfg.PreVote, CheckQuorum: r.cfg.CheckQuorum, DisableProposalForwarding: true,
 		Logger: silent{},
 	})
@@ -68,6 +69,9 @@ func (r *replica) connect(applied consensus.Seq) error {
 // maxAppendBytes is where a MsgApp stops taking further entries; one larger
 // entry travels alone, within consensus.MaxFrame by the limits of a batch.
 const maxAppendBytes = 1 << 20
+
+// maxInflight bounds the MsgApps with entries that are under way to a follower.
+const maxInflight = 64
 
 // Step implements consensus.Engine.
 func (r *replica) Step(b consensus.Burst) consensus.Output {
@@ -91,6 +95,7 @@ func (r *replica) Step(b consensus.Burst) consensus.Output {
 func (r *replica) on(e consensus.Event) {
 	switch e := e.(type) {
 	case consensus.Tick:
+		r.overdue()
 		r.onTick()
 	case consensus.Submit:
 		r.onSubmit(e)
@@ -118,7 +123,7 @@ func (r *replica) onReceive(e consensus.Receive) {
 	}
 	switch m := e.Message.(type) {
 	case *pb.Message:
-		r.step(r.room(m))
+		r.inOrder(r.room(m))
 	case *snapshot:
 		r.onSnapshot(m)
 	case *Fetch:

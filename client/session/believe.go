@@ -72,6 +72,7 @@ func (s *Session) onReply(from consensus.ReplicaID, reply *consensus.Reply) bool
 		return true
 	}
 	s.link.learn(s.now - r.sent)
+	s.link.answered(from)
 	// The reply that completes the count has the results itself: nothing of
 	// the others, lies maybe, needs to be kept.
 	s.link.suspect = false

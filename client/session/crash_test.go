@@ -136,3 +136,38 @@ func TestNoLeaderMeansNothingInPBFT(t *testing.T) {
 		t.Errorf("done: %+v", done)
 	}
 }
+
+// Who answers first, again and again, is taken for the leader: a request that
+// goes by a follower costs a message more. Once is no sign of anything.
+func TestLeaderIsLearntFromAnswers(t *testing.T) {
+	b := newCrashBench(t)
+	ticket := 0
+	round := func(first consensus.ReplicaID) {
+		ticket++
+		r := b.decode(b.invoke(ticket, 1)[0].Bytes)
+		for i := range consensus.ReplicaID(3) {
+			b.reply((first+i)%3, r, "done", 1)
+		}
+		b.s.Flush()
+	}
+	for range firstsAreLeaders - 1 {
+		round(2)
+	}
+	round(1)
+	for range firstsAreLeaders - 1 {
+		round(2)
+	}
+	if b.s.Primary() != 0 {
+		t.Fatalf("goes by replica %d", b.s.Primary())
+	}
+	round(2)
+	if b.s.Primary() != 2 {
+		t.Errorf("goes by replica %d, replica 2 has answered first %d times in a row", b.s.Primary(), firstsAreLeaders)
+	}
+	for range 3 * firstsAreLeaders {
+		round(2)
+	}
+	if b.s.Primary() != 2 {
+		t.Errorf("goes by replica %d", b.s.Primary())
+	}
+}

@@ -16,8 +16,10 @@ type link struct {
 	connected int
 	views     []consensus.View // by replica: the highest view it has named
 	primary   consensus.ReplicaID
-	suspect   bool           // a request is overdue and nothing was answered since
-	trip      consensus.Time // how long an answer takes, smoothed
+	first     consensus.ReplicaID // crash mode: who has answered first of late, though not the primary
+	firsts    int                 // ... how often in a row
+	suspect   bool                // a request is overdue and nothing was answered since
+	trip      consensus.Time      // how long an answer takes, smoothed
 }
 
 func newLink(system quorum.System, protocol string) link {
@@ -43,6 +45,29 @@ func (l *link) hear(from consensus.ReplicaID, v consensus.View) {
 func (l *link) follow(id consensus.ReplicaID) {
 	if l.crash {
 		l.primary = id
+	}
+}
+
+// firstsAreLeaders is how many requests in a row another replica must answer
+// first to be taken for the leader: a leader executes one message sooner than
+// those who follow it, but now and then it is late.
+const firstsAreLeaders = 8
+
+// answered notes who answered a request first. In crash mode an answer does not
+// say who leads; a client that goes by a follower would have each request
+// passed on for ever.
+func (l *link) answered(first consensus.ReplicaID) {
+	switch {
+	case !l.crash || first == l.primary:
+		l.firsts = 0
+		return
+	case first == l.first:
+		l.firsts++
+	default:
+		l.first, l.firsts = first, 1
+	}
+	if l.firsts >= firstsAreLeaders {
+		l.primary, l.firsts = first, 0
 	}
 }
 
