@@ -147,6 +147,7 @@ func newPageCell(r *Result) (*pageCell, error) {
 	if r.Err != nil {
 		c.Complaint = r.Err.Error()
 	}
+	c.Calls, c.CallsCut = r.story()
 	if r.Err != nil || len(o.Steps) == 0 {
 		return c, nil
 	}
@@ -158,7 +159,6 @@ func newPageCell(r *Result) (*pageCell, error) {
 	for i, v := range chart.Values {
 		c.Values = append(c.Values, pageValue{v, i % tints})
 	}
-	c.Calls, c.CallsCut = r.story()
 	// The chart escapes all that comes from outside of it.
 	c.Chart = template.HTML(chart.SVG(c.Column + ", " + c.Row + ": " + c.Word))
 	return c, nil

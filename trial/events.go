@@ -67,8 +67,7 @@ func (r *real) happen(ctx context.Context) error {
 	return nil
 }
 
-// strike begins a fault. Clients in Faults are left where they are: a client of
-// a real run stands outside of the lab.
+// strike begins a fault.
 func (r *real) strike(f sim.Fault) error {
 	switch f.Kind {
 	case sim.FaultCrash:

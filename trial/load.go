@@ -1,12 +1,14 @@
 package trial
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -34,6 +36,8 @@ type caller struct {
 	counter  int // of the counter that is its own
 	asked    int
 	answered int
+	declined int    // calls that ended with an error
+	calls    []Call // if they have a deadline
 }
 
 // run drives the load while the events happen, and notes how it ended.
@@ -78,11 +82,13 @@ func (r *real) ended(ctx context.Context, callers []*caller, happened chan error
 	out.Live = true
 	for _, c := range callers {
 		out.Asked, out.Answered = out.Asked+c.asked, out.Answered+c.answered
-		out.Live = out.Live && c.answered == r.spec.Invoked
+		out.Live = out.Live && c.answered+c.declined == r.spec.Invoked && c.answered > 0
+		out.Calls = append(out.Calls, c.calls...)
 		if err := c.history.Err(); err != nil {
 			return fmt.Errorf("history of client %d: %w", c.index, err)
 		}
 	}
+	slices.SortFunc(out.Calls, func(a, b Call) int { return cmp.Compare(a.Asked, b.Asked) })
 	out.Elapsed = consensus.Time(time.Since(r.begun))
 	for _, s := range r.cluster.Statuses(ctx) {
 		if s.Report == nil {
@@ -139,7 +145,10 @@ func (r *real) caller(ctx context.Context, i int) (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &r.cluster.Founding.Genesis
+	g, leaderless := &r.cluster.Founding.Genesis, noLeader
+	if r.spec.Deadline > 0 {
+		leaderless = r.spec.Deadline * 3 / 4
+	}
 	file, err := os.Create(filepath.Join(r.cluster.Histories(), strconv.Itoa(i)+".transcript"))
 	if err != nil {
 		return nil, err
@@ -149,13 +158,31 @@ func (r *real) caller(ctx context.Context, i int) (*caller, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	c, err := client.Dial(ctx, client.Config{
-		Genesis: g, Key: seed, Addresses: r.cluster.Addresses(),
-		Session: session.Config{Patience: consensus.Time(realPatience) / 2, MaxPatience: consensus.Time(realCap), NoLeader: noLeader},
+		Genesis: g, Key: seed, Addresses: r.reach(i),
+		Session: session.Config{Patience: consensus.Time(realPatience) / 2, MaxPatience: consensus.Time(realCap), NoLeader: leaderless},
 	})
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return &caller{index: i, client: c, history: history, file: file, dice: rand.New(rand.NewPCG(r.spec.Seed, uint64(i)))}, nil
+}
+
+// reach is whom a client dials. It stands outside of the lab, where no link of its
+// is cut: one that a fault puts on a side knows that side alone from the
+// beginning, if there are enough to be believed, and else everybody.
+func (r *real) reach(client int) []string {
+	addresses := r.cluster.Addresses()
+	for _, f := range r.spec.Faults {
+		if !slices.Contains(f.Clients, client) || len(f.Replicas) < r.spec.system().Replies() {
+			continue
+		}
+		for id := range addresses {
+			if !slices.Contains(f.Replicas, consensus.ReplicaID(id)) {
+				addresses[id] = "" // never dialled
+			}
+		}
+	}
+	return addresses
 }
 
 // noLeader is how long a caller waits for a leader: longer than any run.
@@ -169,25 +196,60 @@ func (c *caller) work(ctx context.Context, r *real) {
 	for c.asked < r.spec.Invoked {
 		op := c.operation()
 		c.asked++
-		number := uint64(c.asked)
-		if c.history.Write(&check.Entry{Kind: check.EntryInvoked, At: wall(), Number: number, Bytes: op}) != nil {
+		if !c.call(ctx, r, op) {
 			return
 		}
-		result, err := c.client.Invoke(ctx, op)
-		if err != nil {
-			return // what was not answered stays open: it may have been executed or not
-		}
-		c.answered++
-		if c.history.Write(&check.Entry{Kind: check.EntryReturned, At: wall(), Number: number, Seq: result.Seq, Result: result.Result}) != nil {
-			return
-		}
-		c.learn(op, result.Result)
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(c.pause(r.spec)):
 		}
 	}
+}
+
+// call makes one. It fails when the run is over: what was not answered stays
+// open then, for it may have been executed or not.
+func (c *caller) call(ctx context.Context, r *real, op []byte) bool {
+	number := uint64(c.asked)
+	if c.history.Write(&check.Entry{Kind: check.EntryInvoked, At: wall(), Number: number, Bytes: op}) != nil {
+		return false
+	}
+	within, cancel := ctx, context.CancelFunc(func() {})
+	if r.spec.Deadline > 0 {
+		within, cancel = context.WithTimeout(ctx, time.Duration(r.spec.Deadline))
+	}
+	defer cancel()
+	told := Call{Client: c.index, Operation: describe(op), Asked: consensus.Time(time.Since(r.begun))}
+	result, err := c.client.Invoke(within, op)
+	told.Ended = consensus.Time(time.Since(r.begun))
+	switch {
+	case err != nil && (r.spec.Deadline == 0 || ctx.Err() != nil):
+		return false
+	case err != nil:
+		c.declined++
+		told.Error = err.Error()
+		c.calls = append(c.calls, told)
+		return true
+	}
+	c.answered++
+	if told.Seq = result.Seq; r.spec.Deadline > 0 {
+		c.calls = append(c.calls, told)
+	}
+	if c.history.Write(&check.Entry{Kind: check.EntryReturned, At: wall(), Number: number, Seq: result.Seq, Result: result.Result}) != nil {
+		return false
+	}
+	c.learn(op, result.Result)
+	return true
+}
+
+// describe says what an operation does, for people.
+func describe(op []byte) string {
+	o, err := kv.Decode(op)
+	verb := map[kv.Kind]string{kv.KindGet: "read", kv.KindPut: "write", kv.KindSwap: "swap"}[o.Kind]
+	if err != nil || verb == "" {
+		return "an operation"
+	}
+	return fmt.Sprintf("%s %s", verb, o.Key)
 }
 
 // pause is how long a caller thinks: about what the spec says, or a few

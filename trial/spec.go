@@ -48,7 +48,7 @@ type Outcome struct {
 	Views    consensus.View // the highest that an honest replica was in
 	Steps    []sim.Step     // of a simulated run: bounded, the decisive ones
 	Slot     consensus.Seq  // what most of these are about
-	Calls    []Call         // of a simulated run whose callers have a deadline: bounded, the first ones
+	Calls    []Call         // if callers have a deadline: bounded, the first ones
 	Elapsed  consensus.Time // virtual or real
 	Genesis  consensus.Genesis
 	Statuses []consensus.Status // at the end, of the replicas that answered
