@@ -177,7 +177,19 @@ func WithoutTraitors(seed uint64) Config {
 	}
 	c.Workload.Think = c.Timing.Storm * consensus.Time(c.Workload.Callers) / consensus.Time(c.Workload.Invoked)
 	c.Hazards = drawHazards(r, c.Timing.Storm, plainHazards)
+	c.drawLongSession(newStream(seed, "long session"))
 	return c
+}
+
+// drawLongSession has, now and then, one client ask more than a session's window
+// holds: who restarts, or gets a state, in the middle of it must find its place.
+func (c *Config) drawLongSession(r *stream) {
+	if !r.chance(million / 20) {
+		return
+	}
+	w := &c.Workload
+	w.Clients, w.Operations, w.Invoked = 1, 1, consensus.SessionWindow+r.upTo(200)
+	w.Think = c.Timing.Storm * consensus.Time(w.Callers) / consensus.Time(w.Invoked)
 }
 
 // CrashFaults turns c into a configuration for a protocol that tolerates

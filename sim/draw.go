@@ -59,6 +59,7 @@ func FromSeed(seed uint64) Config {
 	c.Hazards = drawHazards(newStream(seed, "hazards"), c.Timing.Storm, allHazards)
 	c.drawHunt(newStream(seed, "hunt"))
 	c.drawTraitors(newStream(seed, "plot"))
+	c.drawLongSession(newStream(seed, "long session"))
 	return c
 }
 
