@@ -68,7 +68,7 @@ func oneLiar() []fault {
 		{row: "one says falsely what is decided",
 			raft:   forks("false-commit", "The leader's word for what a majority has stored is believed: a follower executes what nobody else has, and the others forget it.", "ADVERSARIES.md §2.1"),
 			pbft:   stands("bad-certificate", "Nobody is told that something is decided: everybody counts 2f+1 COMMITs, signed.", "ADVERSARIES.md §2 V-FORGE"),
-			change: leaderLies},
+			change: leaderLies, except: racing},
 		{row: "one votes twice",
 			raft:   forks("two-votes", "While some are behind, it votes for one of them, whatever this one lacks. A majority elects a leader without what another majority had decided.", "ADVERSARIES.md R6"),
 			pbft:   stands("double-vote", "The same schedule. A second vote counts for nothing without f others, and two signatures at one position convict their signer.", "ADVERSARIES.md §2 V-DOUBLE"),
@@ -101,6 +101,14 @@ func oneLiar() []fault {
 func otherStates(c *Cell) {
 	if c.Spec.Protocol == quorum.Raft {
 		c.Theory = append(c.Theory, trial.Unsafe)
+	}
+}
+
+// racing: who forgets and who executes is a race, which processes run otherwise
+// each time.
+func racing(c *Cell) {
+	if c.Spec.Protocol == quorum.Raft {
+		c.Real, c.Why = false, c.Why+" (In the simulator alone: among processes it is a race that the liar may lose.)"
 	}
 }
 

@@ -41,7 +41,7 @@ func (c *Cell) split(o *trial.Outcome) string {
 			served[call.Client]++
 		case c.Spec.Protocol != quorum.Raft || strings.Contains(call.Error, session.ErrNoLeader.Error()):
 			refused[call.Client]++
-		default:
+		case !strings.Contains(call.Error, session.ErrUnknown.Error()): // which is true until it is known that nobody leads
 			return fmt.Sprintf("C%d is refused without a reason: %s", call.Client, call.Error)
 		}
 	}
