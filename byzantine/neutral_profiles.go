@@ -56,11 +56,11 @@ func silences() []entry {
 func delays() []entry {
 	return []entry{
 		{Profile: Profile{
-			Name: "delay", Aliases: []string{"slow", "timing"}, Group: "P-SLOW", AtF: SafeSlow, AtF1: MayStop, AtCrash: MayDeceive,
+			Name: "delay", Aliases: []string{"slow", "timing"}, Group: "P-SLOW", AtF: SafeSlow, AtF1: MayStop, AtCrash: MayStop,
 			Sentence: "says everything late: by a share of the patience of the honest, just below their timeout", Params: []Param{wait},
 		}, mask: newDelay},
 		{Profile: Profile{
-			Name: "reorder", Group: "P-REORDER", AtF: SafeLive, AtF1: SafeSlow, AtCrash: MayDeceive,
+			Name: "reorder", Group: "P-REORDER", AtF: SafeLive, AtF1: SafeSlow,
 			Sentence: "gathers letters and says them in another order", Params: []Param{{"ticks", "3", "for which it gathers"}},
 		}, mask: newReorder},
 		{Profile: Profile{
@@ -99,7 +99,7 @@ func noises() []entry {
 func minds() []entry {
 	return []entry{
 		{Profile: Profile{
-			Name: "time", Aliases: []string{"clock"}, Group: "P-TIME", AtF: SafeLive, AtF1: MayStop,
+			Name: "time", Aliases: []string{"clock"}, Group: "P-TIME", AtF: SafeLive, AtF1: MayStop, AtCrash: MayStop,
 			Sentence: "has a wrong clock, which a primary stamps batches with, or other ticks than everybody",
 			Params: []Param{
 				{"by", "1h", "a duration; one back begins with -"}, {"how", "ahead", oneOf([]string{"ahead", "jumps", "stands"})},

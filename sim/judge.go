@@ -23,6 +23,8 @@ type checks struct {
 	bounds bounds
 	all    []Violation // so far
 	ended  bool        // one of them ends the run
+
+	highest consensus.Seq // of all results that a client has believed
 }
 
 // linearBudget bounds the search for an order of one key's calls, in steps. A
@@ -74,6 +76,7 @@ func (w *World) violate(format string, args ...any) {
 
 // cheated says that a client got what no honest cluster gives.
 func (w *World) cheated(text string) {
+	w.stats.Failed++
 	if w.theory.deceive {
 		w.trace.line(w.clock.now, "%s", text)
 		return
@@ -108,9 +111,13 @@ func (c *checks) root(r *replica, n consensus.Seq, root crypto.Digest) {
 func (c *checks) believed(cl *client, o call, n consensus.Seq, result consensus.Result) {
 	w := c.world
 	w.stats.Results++
+	c.highest = max(c.highest, n)
 	w.trace.line(w.clock.now, "%s believes the result of %v, executed at %d", w.name(cl.end), o.token, n)
 	if w.cfg.Watch != nil {
 		w.watch(Step{Kind: StepBelieve, From: w.name(cl.end), To: w.name(cl.end), Text: "believes the result of " + o.token.String(), Seq: n})
+	}
+	if w.over {
+		return
 	}
 	c.judge.Returned(w.at(), check.CallID{Client: cl.index, Number: uint64(o.ticket)}, n, result)
 }

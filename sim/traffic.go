@@ -158,6 +158,7 @@ type Stats struct {
 	Results         uint64         // that callers believe
 	Asked           uint64         // operations that callers invoked
 	Declined        uint64         // ... and for which there was no majority
+	Failed          uint64         // ... and which ended in another error, as traitors can bring about where one reply is believed
 	Fallen          uint64         // traitors that could not go on
 	Changes         uint64         // times that an honest replica left a view
 	InARow          uint64         // ... having executed nothing new since it left one before
@@ -187,7 +188,7 @@ func (s *Stats) refused(r consensus.Reason) { s.Reasons[r]++ }
 func (s *Stats) Add(o Stats) {
 	s.Steps, s.Frames, s.Lost, s.Hazards = s.Steps+o.Steps, s.Frames+o.Frames, s.Lost+o.Lost, s.Hazards+o.Hazards
 	s.Results, s.Refusals, s.Again, s.Fallen = s.Results+o.Results, s.Refusals+o.Refusals, s.Again+o.Again, s.Fallen+o.Fallen
-	s.Declined += o.Declined
+	s.Declined, s.Failed = s.Declined+o.Declined, s.Failed+o.Failed
 	s.Asked, s.Changes, s.InARow, s.FetchedInChange = s.Asked+o.Asked, s.Changes+o.Changes, s.InARow+o.InARow, s.FetchedInChange+o.FetchedInChange
 	s.Busiest = max(s.Busiest, o.Busiest)
 	s.Beheaded += o.Beheaded

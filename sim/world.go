@@ -57,6 +57,7 @@ type World struct {
 	byKey    map[crypto.PublicKey]*client
 	villains []*villain
 	quiet    bool // everything honest is answered: villains stop
+	over     bool // what clients come to believe from now on is not judged
 	checks   *checks
 	theory   theory
 	hunt     hunt
@@ -207,7 +208,7 @@ func (w *World) Run() Result {
 	}
 	verdict := w.checks.judge.Verdict(w.at())
 	return Result{
-		Violations: w.theory.forbidden(verdict.Violations), Verdict: verdict, Live: w.live && !w.checks.ended,
+		Violations: w.theory.forbidden(verdict.Violations), Verdict: verdict, Live: w.live && !w.checks.ended && w.stats.Failed == 0,
 		Plots: w.plots(), Steps: w.stats.Steps, History: uint64(w.history), Stats: w.stats,
 	}
 }
@@ -288,7 +289,31 @@ func (w *World) calm() {
 	if !settled && !w.checks.ended {
 		w.checks.judge.Stuck(w.at(), fmt.Sprintf("no progress within %v of healing: %s", w.cfg.Timing.Calm.Std().Sub(consensus.Time(0).Std()), w.lament(core)))
 	}
-	w.checks.final(core)
+	w.over = true
+	if w.confirm(core) {
+		w.checks.final(core)
+	}
+}
+
+// confirm waits a little for an honest replica to execute what clients have
+// believed already: where one reply is enough, a traitor that leads may have
+// been the first to give it, and the last of its answers would pass for lies.
+// It reports whether the core is level then.
+func (w *World) confirm(core []*replica) bool {
+	executed := func() bool {
+		return slices.ContainsFunc(core, func(r *replica) bool {
+			return r.up() && r.honest() && r.driver.Status().Applied >= w.checks.highest
+		})
+	}
+	patience := consensus.Time(8*w.cfg.Timing.Patience) * w.cfg.Timing.Tick
+	end := w.clock.now + patience
+	enough := w.now(func() bool { return w.level(core) && (executed() || w.clock.now >= end) })
+	if w.level(core) && executed() {
+		return true
+	}
+	for w.clock.now < end+patience && !enough() && w.clock.advance() {
+	}
+	return w.level(core)
 }
 
 // calmOperations is what each client invokes in the second phase, beside what
