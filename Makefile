@@ -55,20 +55,22 @@ race: ## run the tests under the race detector (needs a C compiler)
 acceptance: build ## run the long tests: a whole source tree, a killed primary, gigabytes of state
 	go test -tags acceptance -count=1 -timeout 60m -v -run '^TestAcceptance' ./testnet/... ./trial/... ./cmd/...
 
-sim: build ## simulate SEEDS=1000 systems, print the seeds that fail and what they tried
+sim: build ## simulate SEEDS=1000 systems of each protocol, print the seeds that fail and what they tried
 	./$(BIN) sim --seeds $(SEEDS) --coverage
+	./$(BIN) sim --protocol raft --seeds $(SEEDS) --coverage
 
 teeth: ## seed bugs into the source, see what catches each, and write the table
 	go run ./internal/teeth -keep internal/teeth/testdata/found.json -write docs/TESTING.md
 
-profiles: build ## run every profile of traitors with SEEDS=1000 seeds, n = 4 and 7
+profiles: build ## run every profile of traitors with SEEDS=1000 seeds, n = 4 and 7; of Raft 3 and 5
 	./$(BIN) byzantine run --all --seeds $(SEEDS)
+	./$(BIN) byzantine run --all --protocol raft --seeds $(SEEDS)
 
 fuzz: ## fuzz every target for FUZZTIME=30s each
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | sort | \
 	while read -r file target; do \
 		echo "$$target in $$(dirname "$$file")"; \
-		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$(dirname "$$file")" </dev/null; \
 	done
 
 bench: build ## measure a cluster on this machine
