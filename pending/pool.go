@@ -22,7 +22,7 @@ type Pool struct {
 	maxCount int      // per lane
 	maxBytes int      // per lane
 	recent   recent
-	standing map[Key]bool // what stands in a slot of this view and is not executed, whether it waits here or not
+	standing map[Key]bool          // what stands in a slot of this view and is not executed, whether it waits here or not
 	retold   map[crypto.Digest]int // executed requests, and the tick of their last answer
 }
 
