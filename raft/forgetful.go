@@ -20,10 +20,12 @@ import (
 // the field in a refusal.
 const lostDisk = "lost its disk"
 
-// confess refuses a heartbeat for entries that a wiped disk took with it.
+// confess refuses a heartbeat for entries that a wiped disk took with it: a
+// leader promises what was acknowledged to it in its term. That there was no
+// birth record is not asked: the second life after the loss has one.
 func (r *replica) confess(m *pb.Message) {
 	last, err := r.store.LastIndex()
-	if !r.wiped || m.Type != pb.MsgHeartbeat || m.Commit <= last || err != nil {
+	if m.Type != pb.MsgHeartbeat || m.Commit <= last || err != nil {
 		return
 	}
 	term, err := r.store.Term(last)

@@ -97,3 +97,22 @@ func TestLateRefusalIsNoConfession(t *testing.T) {
 		t.Errorf("a late refusal costs %d messages", n)
 	}
 }
+
+// A member that lost its disk and dies again before it has its log back is
+// still given it.
+func TestWipedMemberThatDiesAgainCatchesUp(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	l.agree(0, 5)
+	l.ticks(3, l.all())
+	*l.desks[2] = desk{}
+	if err := l.try(2, true); err != nil {
+		t.Fatal(err)
+	}
+	l.step(2, consensus.Tick{})
+	l.mail = nil
+	l.crash(2)
+	l.start(2)
+	l.ticks(60, l.all())
+	l.wantApplied(6)
+}

@@ -185,3 +185,29 @@ func TestFramesOfParts(t *testing.T) {
 		}
 	}
 }
+
+// Terms begin with 1 and never fall along a log. An entry of term 0 would end as
+// the place of a state on disk, with which no replica starts.
+func TestTermsOfEntries(t *testing.T) {
+	l := newLab(t, 3)
+	for name, tc := range map[string]struct {
+		after uint64
+		terms []uint64
+		want  consensus.Reason
+	}{
+		"rising":            {1, []uint64{1, 2, 3}, ""},
+		"none":              {0, []uint64{0, 0}, ReasonEntries},
+		"falling":           {1, []uint64{2, 1}, ReasonEntries},
+		"below the log's":   {2, []uint64{1}, ReasonEntries},
+		"above the message": {1, []uint64{4}, ReasonEntries},
+	} {
+		m := pb.Message{Type: pb.MsgApp, From: 1, To: 2, Term: 3, Index: 5, LogTerm: tc.after}
+		for i, term := range tc.terms {
+			m.Entries = append(m.Entries, pb.Entry{Index: 6 + uint64(i), Term: term})
+		}
+		o := l.desks[1].protocol.Open(l.verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(0), Bytes: EncodeMessage(&m)}})[0]
+		if o.Reason != tc.want {
+			t.Errorf("%s: reason %q, want %q", name, o.Reason, tc.want)
+		}
+	}
+}

@@ -166,11 +166,13 @@ func (p *Protocol) openMessage(f consensus.Frame, claims []crypto.Claim) (any, [
 		return s, claims, why
 	}
 	before := len(claims)
+	least := max(m.LogTerm, 1) // terms never fall along a log
 	for i := range m.Entries {
 		e := &m.Entries[i]
-		if e.Type != pb.EntryNormal || e.Index != m.Index+1+uint64(i) || e.Term > m.Term {
+		if e.Type != pb.EntryNormal || e.Index != m.Index+1+uint64(i) || e.Term > m.Term || e.Term < least {
 			return nil, claims[:before], ReasonEntries
 		}
+		least = e.Term
 		b, err := ReadEntry(e)
 		if err != nil {
 			return nil, claims[:before], consensus.ReasonMalformed

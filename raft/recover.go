@@ -42,7 +42,6 @@ type replayed struct {
 // recover puts the log together: the state on disk, and the entries behind it.
 func (r *replica) recover(rec consensus.Recovered) error {
 	if rec.Amnesiac {
-		r.wiped = true
 		r.alarm("no birth record: this disk was wiped. In crash mode nobody can tell what it had acknowledged: answers may be lost")
 	}
 	var log replayed

@@ -28,7 +28,6 @@ type replica struct {
 	heard    []int         // tick of the last word of each replica; -1 never
 	reign    reign
 	now      consensus.Time
-	wiped    bool // this life began without what was acknowledged in another
 	out      consensus.Output
 }
 
@@ -169,7 +168,8 @@ func (r *replica) step(m *pb.Message) {
 // sent, and where its log ends. The library would believe it, and panic in some
 // later call, when it looks for what follows.
 func (r *replica) unsent(m *pb.Message) (last uint64, is bool) {
-	if m.Type != pb.MsgAppResp || m.Reject || m.Term != r.reign.term || !r.leading() {
+	st := r.node.BasicStatus() // not the reign: a burst may hold the votes that elect, and this
+	if m.Type != pb.MsgAppResp || m.Reject || m.Term != st.Term || st.RaftState != raft.StateLeader {
 		return 0, false
 	}
 	last, _ = r.store.LastIndex()
