@@ -48,6 +48,7 @@ func (r *replica) onTick() {
 	r.clock.countdown--
 	if r.clock.countdown <= 0 {
 		r.rest()
+		r.giveUp()
 		if !r.state.active() { // whoever lacks a state lacks what was agreed
 			_, _ = r.survive(r.node.Campaign)
 		}

@@ -36,6 +36,9 @@ func (r *replica) onSnapshot(s *snapshot) {
 	case s.message.Term < st.Term || uint64(s.seq) <= st.Commit:
 		r.step(s.message)
 		return
+	case r.holds(&s.message.Snapshot.Metadata):
+		r.step(s.message) // late: all that the library takes from it is what is committed
+		return
 	}
 	r.follow(s.message)
 	t := transfer.Target{Seq: s.seq, Root: s.root, Certificate: certificate(s.seq, s.message.Snapshot.Metadata.Term, s.root)}
@@ -44,9 +47,36 @@ func (r *replica) onSnapshot(s *snapshot) {
 		r.note(consensus.Note{Kind: consensus.Fetching, View: consensus.View(s.message.Term), Seq: s.seq, Digest: s.root})
 		r.state.wanted, r.state.begun = s.message, false
 		r.applyRestore(r.state.fetcher.Start(t, r.sources(s.message)))
-	case r.state.fetcher.Progress().Rounds > 0 && s.seq > r.state.fetcher.Target().Seq:
-		r.state.wanted = s.message // nobody serves the old one any more
+	case r.fruitless() && r.state.fetcher.Target().Root != s.root:
+		// Nobody serves the old one any more, or ever has: what a leader
+		// names now may stand below what was made up.
+		r.state.wanted = s.message
 		r.applyRestore(r.state.fetcher.Retarget(t, r.sources(s.message)))
+	}
+}
+
+// holds reports whether the log has what a snapshot stands for, so that it
+// needs no state.
+func (r *replica) holds(at *pb.SnapshotMetadata) bool {
+	if at.Index > r.last() {
+		return false
+	}
+	term, err := r.store.Term(at.Index)
+	return err == nil && term == at.Term
+}
+
+// fruitless reports whether a fetch may be turned or given up: nobody serves
+// its state, and the host is where it was when the fetch began.
+func (r *replica) fruitless() bool {
+	return r.state.active() && r.state.begun && !r.state.ending && r.state.fetcher.Progress().Rounds > 0
+}
+
+// giveUp ends a fetch that nobody serves, when no leader is heard either: were
+// all who are left to wait for a state that is gone, nobody would be elected.
+func (r *replica) giveUp() {
+	if r.fruitless() {
+		r.applyRestore(r.state.fetcher.Abort())
+		r.fallBack()
 	}
 }
 

@@ -1,0 +1,71 @@
+package raft
+
+import (
+	"testing"
+
+	pb "go.etcd.io/raft/v3/raftpb"
+
+	"quorate/crypto"
+)
+
+// A state that nobody serves, named by a leader that is gone: those who fetch it
+// give it up and elect one of their own.
+func TestFetchOfNothingEndsWithItsLeader(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	l.agree(0, 3)
+	l.ticks(3, l.all())
+	for _, i := range []int{1, 2} {
+		l.sayHandle(0, i, 1000, l.term(0), crypto.Hash([]byte("made up")))
+	}
+	l.crash(0)
+	rest := []int{1, 2}
+	l.ticks(3000, rest, only(rest...))
+	if l.leader() < 0 {
+		t.Fatalf("nobody leads: %+v", l.desks[1].engine.Status())
+	}
+	l.agree(l.leader(), 2, only(rest...))
+	l.ticks(30, rest, only(rest...))
+	for _, i := range rest {
+		if n := l.executionsAt(i); n != 5 {
+			t.Errorf("R%d has executed %d requests, want 5: %+v", i, n, l.desks[i].engine.Status())
+		}
+	}
+}
+
+// executionsAt counts the requests that replica i has executed.
+func (l *lab) executionsAt(i int) (n int) {
+	for _, c := range l.desks[i].done {
+		if c.Batch != nil {
+			n += len(c.Batch.Requests)
+		}
+	}
+	return n
+}
+
+// A state that nobody serves gives way to any that a leader names, an older one
+// too: a made up height would else be waited for for ever.
+func TestFetchOfNothingTurnsToTheLeadersState(t *testing.T) {
+	l := behind(t)
+	l.sayHandle(1, 2, 1000, 1, crypto.Hash([]byte("made up")))
+	l.mail = nil
+	l.ticks(3000, l.all())
+	l.wantExecuted(30, 2)
+}
+
+// A handle that comes late, of a state that the log has gone past: the library
+// hears of it at once, and nothing is fetched.
+func TestHandleOfWhatTheLogHolds(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	m := pb.Message{Type: pb.MsgApp, Term: 1}
+	for n := range uint64(12) {
+		m.Entries = append(m.Entries, pb.Entry{Index: n + 2, Term: 1})
+	}
+	m.Index, m.LogTerm = 1, 1
+	l.say(0, 2, m) // all that is agreed, and the commit index was lost in a crash
+	l.sayHandle(0, 2, 10, 1, crypto.Hash([]byte("of long ago")))
+	if st := l.desks[2].engine.Status(); st.Fetching != 0 || st.Executed != 10 {
+		t.Errorf("fetches %d, has executed %d, want 10", st.Fetching, st.Executed)
+	}
+}
