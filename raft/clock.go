@@ -1,6 +1,7 @@
 package raft
 
 import (
+	"fmt"
 	"math/rand/v2"
 
 	"go.etcd.io/raft/v3"
@@ -16,6 +17,7 @@ type clock struct {
 	countdown int // ticks until this replica campaigns
 	lease     int // ... until it forgets its leader
 	orphaned  int // ticks for which there has been no leader
+	quiet     int // tick until which nobody is alarmed of terms again
 }
 
 // rest begins the countdown anew: a leader was heard, a vote was given, or a
@@ -50,7 +52,9 @@ func (r *replica) onTick() {
 		r.rest()
 		r.giveUp()
 		if !r.state.active() { // whoever lacks a state lacks what was agreed
-			_, _ = r.survive(r.node.Campaign)
+			if _, err := r.survive(r.node.Campaign); err != nil {
+				r.alarm(fmt.Sprintf("cannot campaign: %v", err)) // there is no later term
+			}
 		}
 	}
 	r.tickRequests()

@@ -4,6 +4,7 @@
 //	protocol.go  what Open checks, and the wire
 //	replica.go   the engine: one switch over events, one loop over the library's Ready
 //	order.go     appends that overtook each other
+//	terms.go     terms that no elections reach
 //	clock.go     elections: who counts what (PROTOCOL §10)
 //	requests.go  from submission to the leader's log
 //	execute.go   committed entries, checkpoints, compaction

@@ -183,7 +183,7 @@ func (c *chaos) message() pb.Message {
 			m.Entries = append(m.Entries, e)
 		}
 	case pb.MsgSnap:
-		n := consensus.Seq(max(1, c.index()))
+		n := consensus.Seq(max(2, c.index())) &^ 1
 		root := crypto.Hash([]byte{c.next() % 2})
 		m.Snapshot = &pb.Snapshot{Data: appendHandle(nil, n, root), Metadata: pb.SnapshotMetadata{Index: uint64(n), Term: min(m.Term, 1+uint64(c.below(3))), ConfState: c.desks[victim].engine.store.members}}
 	}

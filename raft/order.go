@@ -5,8 +5,12 @@ import (
 )
 
 // maxEarly bounds the appends that wait for what they follow, by what a leader
-// has under way at most; one more is stepped at once, and rejected.
-const maxEarly = maxInflight
+// has under way at most, and maxEarlyBytes what they hold together; one more is
+// stepped at once, and rejected.
+const (
+	maxEarly      = maxInflight
+	maxEarlyBytes = 16 << 20
+)
 
 // inOrder steps an append that follows the log, and then those that waited for
 // it. One that came too early waits for the rest of this tick: a node's workers
@@ -14,7 +18,7 @@ const maxEarly = maxInflight
 // overtakes the entries. Stepped at once, it would be rejected, and the leader
 // would send all that is under way once more.
 func (r *replica) inOrder(m *pb.Message) {
-	if m.Type == pb.MsgApp && m.Term == r.node.BasicStatus().Term && m.Index > r.last() && len(r.early) < maxEarly {
+	if m.Type == pb.MsgApp && m.Term == r.node.BasicStatus().Term && m.Index > r.last() && r.mayWait(m) {
 		r.early = append(r.early, m)
 		return
 	}
@@ -31,6 +35,15 @@ func (r *replica) inOrder(m *pb.Message) {
 			r.early = append(r.early, e)
 		}
 	}
+}
+
+// mayWait reports whether there is room for one more that came too early.
+func (r *replica) mayWait(m *pb.Message) bool {
+	bytes := m.Size()
+	for _, e := range r.early {
+		bytes += e.Size()
+	}
+	return len(r.early) < maxEarly && bytes <= maxEarlyBytes
 }
 
 // overdue steps what has waited in vain: if entries are missing the leader must

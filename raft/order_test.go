@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	pb "go.etcd.io/raft/v3/raftpb"
+
+	"quorate/consensus"
 )
 
 // Appends that overtake each other are taken in their order: nothing is refused,
@@ -54,5 +56,20 @@ func TestLostAppendIsNoticed(t *testing.T) {
 	l.ticks(1, []int{1})
 	if n := len(d.engine.early); n != 0 {
 		t.Errorf("%d appends wait after a tick", n)
+	}
+}
+
+// What waits is bounded in bytes, too: a frame may hold megabytes.
+func TestEarlyAppendsAreBoundedInBytes(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	d := l.desks[1]
+	b := consensus.Batch{Requests: []*consensus.Request{l.numbered(1, string(make([]byte, 3<<20)))}}
+	e := pb.Entry{Index: 6, Term: 1, Data: b.Append(nil)}
+	for range 8 {
+		l.step(1, receive(0, 1, pb.Message{Type: pb.MsgApp, Term: 1, Index: 5, LogTerm: 1, Entries: []pb.Entry{e}}))
+	}
+	if n := len(d.engine.early); n != maxEarlyBytes/(3<<20) {
+		t.Errorf("%d appends of 3 MiB wait", n)
 	}
 }

@@ -3,6 +3,7 @@ package raft
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -120,6 +121,9 @@ func (r *replica) onReceive(e consensus.Receive) {
 	if e.From.Kind == consensus.PeerReplica {
 		r.heard[e.From.Replica] = r.clock.tick
 	}
+	if r.leaps(e.Message) {
+		return
+	}
 	switch m := e.Message.(type) {
 	case *pb.Message:
 		r.inOrder(r.room(m))
@@ -188,7 +192,7 @@ func (r *replica) room(m *pb.Message) *pb.Message {
 	}
 	r.note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(m.Term), Seq: consensus.Seq(m.Entries[fit].Index), Replica: consensus.ReplicaID(m.From - 1), Reason: reasonFull})
 	shorter := *m
-	shorter.Entries = m.Entries[:fit]
+	shorter.Entries = slices.Clone(m.Entries[:fit]) // lets go of the others
 	return &shorter
 }
 
