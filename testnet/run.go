@@ -22,6 +22,11 @@ import (
 
 // Run runs the home's replica in this process until ctx ends.
 func (h *Home) Run(ctx context.Context) error {
+	// Before a transcript begins: one of another cluster, as after a genesis was
+	// changed, would spoil the judging of this one for good.
+	if _, err := h.Check(); err != nil {
+		return err
+	}
 	log := h.Logger()
 	c, err := h.nodeConfig(log)
 	if err != nil {
