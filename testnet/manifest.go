@@ -62,6 +62,21 @@ type Cluster struct {
 
 // Open reads the manifest and the genesis in dir.
 func Open(dir string) (*Cluster, error) {
+	c, err := OpenManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	founding, err := LoadGenesis(c.path(c.Manifest.Genesis))
+	if err != nil {
+		return nil, err
+	}
+	c.Founding = *founding
+	return c, c.check(filepath.Join(dir, manifestName))
+}
+
+// OpenManifest reads the manifest alone, which is all that Down needs: what runs
+// can be stopped when the genesis is damaged, too. Founding is empty.
+func OpenManifest(dir string) (*Cluster, error) {
 	c := &Cluster{Dir: dir}
 	path := filepath.Join(dir, manifestName)
 	if err := readTOML(path, &c.Manifest); err != nil {
@@ -73,12 +88,12 @@ func Open(dir string) (*Cluster, error) {
 	if c.Manifest.Version != manifestVersion {
 		return nil, fmt.Errorf("%w: %s has version %d, this program knows %d: use the program that made it", ErrFile, path, c.Manifest.Version, manifestVersion)
 	}
-	founding, err := LoadGenesis(c.path(c.Manifest.Genesis))
-	if err != nil {
-		return nil, err
+	for i, p := range c.Manifest.Replicas {
+		if p.ID != i || p.Home == "" || p.Address == "" || p.Admin == "" || p.Pid == "" || p.Log == "" {
+			return nil, fmt.Errorf("%w: %s: replica %d needs id = %d, home, address, admin, pid_file and log", ErrFile, path, i, i)
+		}
 	}
-	c.Founding = *founding
-	return c, c.check(path)
+	return c, nil
 }
 
 // check holds the manifest against the genesis.
@@ -87,9 +102,6 @@ func (c *Cluster) check(path string) error {
 		return fmt.Errorf("%w: %s has %d replicas, the genesis %d: put the right genesis back", ErrFile, path, len(c.Manifest.Replicas), len(c.Founding.Genesis.Replicas))
 	}
 	for i, p := range c.Manifest.Replicas {
-		if p.ID != i || p.Home == "" || p.Address == "" || p.Admin == "" || p.Pid == "" || p.Log == "" {
-			return fmt.Errorf("%w: %s: replica %d needs id = %d, home, address, admin, pid_file and log", ErrFile, path, i, i)
-		}
 		if _, err := parseAll(p.Byzantine); err != nil {
 			return fmt.Errorf("%w: %s: replica %d: %w", ErrFile, path, i, err)
 		}
