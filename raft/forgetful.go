@@ -54,11 +54,36 @@ func (r *replica) relearn(m *pb.Message) {
 		}
 	})
 	last, err := r.store.LastIndex()
-	if m.RejectHint >= known || err != nil || r.system.Size()%2 == 0 && st.Commit < last {
+	if m.RejectHint >= known || err != nil {
+		return
+	}
+	if r.system.Size()%2 == 0 && st.Commit < last {
+		r.abdicate(m, lull{term: st.Term, commit: st.Commit, since: r.clock.tick})
 		return
 	}
 	r.alarm(fmt.Sprintf("replica %d has acknowledged entries up to %d, and now its log ends at %d: has it lost its disk? It gets them again", m.From-1, known, m.RejectHint))
 	for _, change := range []pb.ConfChangeType{pb.ConfChangeRemoveNode, pb.ConfChangeAddNode} {
 		r.node.ApplyConfChange(pb.ConfChange{Type: change, NodeID: m.From})
 	}
+}
+
+// lull is a commit index of a term that has not risen since a tick.
+type lull struct {
+	term, commit uint64
+	since        int
+}
+
+// abdicate ends a stalemate: what is not committed waits for the very member
+// that is to be known anew, and would have to be committed first. An election
+// forgets what is known of all, and changes nobody's say.
+func (r *replica) abdicate(m *pb.Message, now lull) {
+	if r.lull.term != now.term || r.lull.commit != now.commit {
+		r.lull = now
+		return
+	}
+	if now.since-r.lull.since < r.cfg.Election {
+		return
+	}
+	r.alarm(fmt.Sprintf("replica %d has lost its disk, and entry %d waits for it: this leader steps down, so that the next one gives it all entries again", m.From-1, now.commit+1))
+	r.step(&pb.Message{Type: pb.MsgHeartbeatResp, From: m.From, To: m.To, Term: m.Term + 1}) // carries a term alone
 }

@@ -116,3 +116,32 @@ func TestWipedMemberThatDiesAgainCatchesUp(t *testing.T) {
 	l.ticks(60, l.all())
 	l.wantApplied(6)
 }
+
+// With an even number of members, and one of them away, entries may wait for the
+// very member that lost its disk: then the leader steps down, and the next one
+// gives it what it lacks.
+func TestStalemateWithAWipedMemberEnds(t *testing.T) {
+	l := newLab(t, 4)
+	l.elect(0)
+	l.agree(0, 5)
+	l.ticks(3, l.all())
+	l.crash(3)
+	*l.desks[2] = desk{}
+	l.submit(l.request(), 0)
+	l.deliver() // R0 and R1 hold it, three of four would be a majority
+	term := l.term(0)
+	if err := l.try(2, true); err != nil {
+		t.Fatal(err)
+	}
+	up := []int{0, 1, 2}
+	l.ticks(200, up)
+	for _, i := range up {
+		if n := l.executionsAt(i); n != 6 {
+			t.Errorf("R%d has executed %d requests, want 6: %+v", i, n, l.desks[i].engine.Status())
+		}
+	}
+	if after := l.term(0); after == term || after > term+5 {
+		t.Errorf("term %d, then %d: want an election, and few", term, after)
+	}
+	l.wantAlarm(0, "this leader steps down")
+}

@@ -28,6 +28,7 @@ type replica struct {
 	early    []*pb.Message // appends that came before what they follow, of this tick
 	heard    []int         // tick of the last word of each replica; -1 never
 	reign    reign
+	lull     lull // while a member that lost its disk cannot be known anew
 	now      consensus.Time
 	out      consensus.Output
 }
