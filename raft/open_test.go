@@ -1,6 +1,9 @@
 package raft
 
 import (
+	"bytes"
+	"encoding/binary"
+	"slices"
 	"testing"
 
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -208,6 +211,44 @@ func TestTermsOfEntries(t *testing.T) {
 		o := l.desks[1].protocol.Open(l.verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(0), Bytes: EncodeMessage(&m)}})[0]
 		if o.Reason != tc.want {
 			t.Errorf("%s: reason %q, want %q", name, o.Reason, tc.want)
+		}
+	}
+}
+
+// A message within a message within a message, as many as a frame has room for:
+// refused before the decoder overflows its stack, which would end the process.
+func TestBombsAreRefused(t *testing.T) {
+	l := newLab(t, 3)
+	deep := func(levels int, tag uint64) []byte {
+		var lengths []int
+		size := 0
+		for range levels {
+			lengths = append(lengths, size)
+			size += len(binary.AppendUvarint(binary.AppendUvarint(nil, tag), uint64(size)))
+		}
+		slices.Reverse(lengths)
+		b := []byte{MessageKind}
+		for _, n := range lengths {
+			b = binary.AppendUvarint(binary.AppendUvarint(b, tag), uint64(n))
+		}
+		return b
+	}
+	for name, frame := range map[string][]byte{
+		"one":                   deep(1, fieldResponses<<3|2),
+		"a frame full":          deep(1_700_000, fieldResponses<<3|2),
+		"under a longer number": deep(800_000, 1<<35|fieldResponses<<3|2),
+		"behind what is right":  append(EncodeMessage(&pb.Message{Type: pb.MsgHeartbeat, From: 1, To: 2, Term: 1}), deep(9, fieldResponses<<3|2)[1:]...),
+		"cut in a number":       {MessageKind, 0x80},
+		"cut in a value":        {MessageKind, 8},
+		"longer than there is":  {MessageKind, 7<<3 | 2, 9},
+		"a group":               {MessageKind, 1<<3 | 3, 1},
+		"millions of entries":   append([]byte{MessageKind}, bytes.Repeat([]byte{fieldEntries<<3 | 2, 0}, 4_000_000)...),
+	} {
+		if len(frame) > consensus.MaxFrame {
+			t.Fatalf("%s: %d bytes", name, len(frame))
+		}
+		if why := l.give(1, consensus.ReplicaPeer(0), frame); why != consensus.ReasonMalformed {
+			t.Errorf("%s: reason %q, want %q", name, why, consensus.ReasonMalformed)
 		}
 	}
 }

@@ -109,13 +109,52 @@ func decodeGiven(frame []byte) (*Given, error) {
 // channel only, so that reading it proves nothing.
 func DecodeMessage(frame []byte) (*pb.Message, error) {
 	m := &pb.Message{}
-	if len(frame) == 0 || frame[0] != MessageKind {
+	if len(frame) == 0 || frame[0] != MessageKind || explodes(frame[1:]) {
 		return nil, fmt.Errorf("no message of Raft: %w", consensus.ErrMalformed)
 	}
 	if err := m.Unmarshal(frame[1:]); err != nil {
 		return nil, fmt.Errorf("message of Raft: %w: %w", consensus.ErrMalformed, err)
 	}
 	return m, nil
+}
+
+// The library's numbers of the fields of a message that hold several: entries,
+// and, in what it says to its own storage, messages. No member sends those.
+const (
+	fieldEntries   = 7
+	fieldResponses = 14
+)
+
+// maxEntries is more than a leader puts into maxAppendBytes.
+const maxEntries = maxAppendBytes / 4
+
+// explodes reports whether decoding a message would cost far more than its
+// bytes, or whether it cannot be read that far. A frame has room for a million
+// messages within each other, and the decoder calls itself for each: the stack
+// would overflow, which nothing survives; and for millions of empty entries.
+func explodes(b []byte) bool {
+	for entries := 0; len(b) > 0; {
+		tag, n := binary.Uvarint(b)
+		field := int32(tag >> 3) // as the decoder reads it
+		if field == fieldEntries {
+			entries++
+		}
+		if n <= 0 || field == fieldResponses || entries > maxEntries {
+			return true
+		}
+		b = b[n:]
+		value, n := binary.Uvarint(b) // of a number itself, of bytes their length
+		switch {
+		case n <= 0:
+			return true
+		case tag&7 == 2 && value <= uint64(len(b)-n):
+			n += int(value)
+		case tag&7 != 0:
+			return true // no field of a message has another type
+		}
+		b = b[n:]
+	}
+	return false
 }
 
 // ReadEntry reads what an entry holds: a batch, or nil for the empty entry
