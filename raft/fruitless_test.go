@@ -5,6 +5,7 @@ import (
 
 	pb "go.etcd.io/raft/v3/raftpb"
 
+	"quorate/consensus"
 	"quorate/crypto"
 )
 
@@ -67,5 +68,43 @@ func TestHandleOfWhatTheLogHolds(t *testing.T) {
 	l.sayHandle(0, 2, 10, 1, crypto.Hash([]byte("of long ago")))
 	if st := l.desks[2].engine.Status(); st.Fetching != 0 || st.Executed != 10 {
 		t.Errorf("fetches %d, has executed %d, want 10", st.Fetching, st.Executed)
+	}
+}
+
+// An answer that is late, to an earlier fetch, says nothing of where the host
+// stands: what it executed in between is still to be heard of, and a fetch given
+// up before would take it for the disk's.
+func TestAnswersToAnEarlierFetchSayNothing(t *testing.T) {
+	l := behind(t)
+	d := l.desks[2]
+	d.stands = true // the test is the host
+	root := l.desks[0].disk.root()
+	l.sayHandle(0, 2, 30, 1, root)
+	l.step(2, consensus.Staged{Missing: []consensus.Item{{ID: "all", Hash: root}}})
+	l.deliver()
+	puts := asked[consensus.RestorePut](d)
+	if len(puts) != 1 {
+		t.Fatalf("%d parts have come", len(puts))
+	}
+	append := func(upTo uint64) {
+		m := l.append(2, upTo)
+		m.Term = 2
+		l.say(1, 2, m)
+	}
+	append(12) // the log overtakes the fetch
+	l.sayHandle(1, 2, 30, 2, root)
+	if n := len(asked[consensus.RestoreAbort](d)); n != 1 || !d.engine.state.active() {
+		t.Fatalf("%d aborts, fetches %v", n, d.engine.state.active())
+	}
+	l.step(2, consensus.Staged{Put: true, Done: puts[0].Items})
+	append(14)
+	if n := len(asked[consensus.RestoreAbort](d)); n != 1 {
+		t.Error("the second fetch is given up before the host has begun it")
+	}
+	d.stands = false // and does all of it now
+	l.step(2)
+	l.ticks(60, l.all())
+	if st := d.engine.Status(); st.Applied < 30 {
+		t.Errorf("stands still: %+v", st)
 	}
 }

@@ -111,7 +111,6 @@ func (r *replica) on(e consensus.Event) {
 	case consensus.Chunk:
 		r.onChunk(e)
 	case consensus.Staged:
-		r.state.begun = true
 		r.applyRestore(r.state.fetcher.OnStaged(e))
 	case consensus.Restored:
 		r.onRestored(e)

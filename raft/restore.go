@@ -16,7 +16,6 @@ type restore struct {
 	server  *transfer.Server
 	wanted  *pb.Message // the snapshot message of the state that is being fetched
 	ending  bool        // the host is putting the state together: nothing turns it back
-	begun   bool        // the host has answered the fetch's RestoreBegin: what it had executed before it has said
 }
 
 func newRestore() restore {
@@ -45,7 +44,7 @@ func (r *replica) onSnapshot(s *snapshot) {
 	switch {
 	case !r.state.active():
 		r.note(consensus.Note{Kind: consensus.Fetching, View: consensus.View(s.message.Term), Seq: s.seq, Digest: s.root})
-		r.state.wanted, r.state.begun = s.message, false
+		r.state.wanted = s.message
 		r.applyRestore(r.state.fetcher.Start(t, r.sources(s.message)))
 	case r.fruitless() && r.state.fetcher.Target().Root != s.root:
 		// Nobody serves the old one any more, or ever has: what a leader
@@ -68,7 +67,7 @@ func (r *replica) holds(at *pb.SnapshotMetadata) bool {
 // fruitless reports whether a fetch may be turned or given up: nobody serves
 // its state, and the host is where it was when the fetch began.
 func (r *replica) fruitless() bool {
-	return r.state.active() && r.state.begun && !r.state.ending && r.state.fetcher.Progress().Rounds > 0
+	return r.state.fetcher.Begun() && !r.state.ending && r.state.fetcher.Progress().Rounds > 0
 }
 
 // giveUp ends a fetch that nobody serves, when no leader is heard either: were
@@ -167,7 +166,7 @@ func (r *replica) install(m *pb.Message) {
 // resume gives up a fetch that the log has overtaken: another leader had the
 // entries. They are executed from the disk's state on, where the host is then.
 func (r *replica) resume(committed consensus.Seq) {
-	if _, _, ok := r.store.batch(r.exec.kept + 1); !ok || !r.state.begun || r.state.ending || committed <= r.exec.handed {
+	if _, _, ok := r.store.batch(r.exec.kept + 1); !ok || !r.state.fetcher.Begun() || r.state.ending || committed <= r.exec.handed {
 		return
 	}
 	r.applyRestore(r.state.fetcher.Abort())

@@ -58,6 +58,11 @@ func NewFetcher(cfg Config) *Fetcher { return &Fetcher{cfg: cfg.withDefaults()} 
 // Active reports whether a fetch is under way.
 func (f *Fetcher) Active() bool { return f.active }
 
+// Begun reports whether the host has answered the RestoreBegin of the fetch that
+// is under way: what it had executed before, it has said by then. Answers to
+// earlier fetches, which may be late, do not count.
+func (f *Fetcher) Begun() bool { return f.active && !f.owes(begun) }
+
 // Target is the current target, or the last one if none is.
 func (f *Fetcher) Target() Target { return f.target }
 

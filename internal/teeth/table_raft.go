@@ -195,7 +195,7 @@ var raftBugs = []Bug{
 	},
 	{
 		Name: "raft-fetch-ends-twice", From: "§10", What: "a fetch is given up while the host puts the state together",
-		Edits: edit("raft/restore.go", "!r.state.begun || r.state.ending || committed", "!r.state.begun || committed"),
+		Edits: edit("raft/restore.go", "!r.state.fetcher.Begun() || r.state.ending || committed", "!r.state.fetcher.Begun() || committed"),
 		Rule:  Rule{"raft", "TestEndOfARestoreIsAwaited"}, Sim: true,
 	},
 	{
