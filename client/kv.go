@@ -116,9 +116,44 @@ func (s KV) invoke(ctx context.Context, op []byte) ([]byte, error) {
 	return r.Data, nil
 }
 
+// reading invokes operations that write nothing. Its errors match what they are
+// made of, session.ErrUnknown too, but do not speak of execution: nobody has to
+// look what became of a read.
+type reading struct{ inner Invoker }
+
+// Invoke invokes op.
+func (r reading) Invoke(ctx context.Context, op []byte) (Result, error) {
+	result, err := r.inner.Invoke(ctx, op)
+	if errors.Is(err, session.ErrUnknown) {
+		err = unread{err}
+	}
+	return result, err
+}
+
+// unread is the error of a read that was sent and got no answer.
+type unread struct{ cause error }
+
+// Unwrap is the error as it was.
+func (e unread) Unwrap() error { return e.cause }
+
+// Error says why there is no answer.
+func (e unread) Error() string {
+	var refused *session.RefusedError
+	if errors.As(e.cause, &refused) {
+		return refused.Reason()
+	}
+	text := "no answer"
+	for _, reason := range []error{session.ErrNoLeader, session.ErrClosed, context.DeadlineExceeded, context.Canceled} {
+		if errors.Is(e.cause, reason) {
+			text += ": " + reason.Error()
+		}
+	}
+	return text
+}
+
 // Get reads key. found tells an absent key from one with an empty value.
 func (s KV) Get(ctx context.Context, key []byte) (entry kv.Entry, found bool, err error) {
-	data, err := s.run(ctx, "get", func() []byte { return kv.Get(key) }, key)
+	data, err := KV{reading{s.Invoker}}.run(ctx, "get", func() []byte { return kv.Get(key) }, key)
 	if err != nil {
 		return kv.Entry{}, false, err
 	}
@@ -156,7 +191,7 @@ func (s KV) CompareAndSwap(ctx context.Context, key []byte, expect, next kv.Mayb
 // Range reads one page of the entries with from <= key < to, at most limit of
 // them (0 = as many as fit). An empty to is no upper bound.
 func (s KV) Range(ctx context.Context, from, to []byte, limit uint32, keysOnly bool) (kv.Page, error) {
-	data, err := s.run(ctx, "range from", func() []byte { return kv.Range(from, to, limit, keysOnly) }, from, to)
+	data, err := KV{reading{s.Invoker}}.run(ctx, "range from", func() []byte { return kv.Range(from, to, limit, keysOnly) }, from, to)
 	if err != nil {
 		return kv.Page{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -45,6 +46,40 @@ func TestOversizedIsRefusedBeforeItIsBuilt(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", name, err, session.ErrTooLarge)
 		} else if len(err.Error()) > 300 || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: the error has %d bytes", name, len(err.Error()))
+		}
+	}
+}
+
+// failing is an Invoker whose operations all end with one error.
+type failing struct{ err error }
+
+func (f failing) Invoke(context.Context, []byte) (Result, error) { return Result{}, f.err }
+
+// TestReadsDoNotSpeakOfExecution: a read that got no answer says why, and only
+// a write says that it may have been executed. Both match the same errors.
+func TestReadsDoNotSpeakOfExecution(t *testing.T) {
+	k, ctx := []byte("k"), t.Context()
+	for _, cause := range []error{
+		fmt.Errorf("%w: %w", session.ErrUnknown, context.DeadlineExceeded),
+		fmt.Errorf("%w: %w: %w", session.ErrNoLeader, session.ErrUnknown, context.DeadlineExceeded),
+		fmt.Errorf("%w: %w", session.ErrClosed, session.ErrUnknown),
+	} {
+		s := KV{failing{cause}}
+		_, _, get := s.Get(ctx, k)
+		_, scan := s.Range(ctx, k, nil, 0, false)
+		_, put := s.Put(ctx, k, nil)
+		for _, err := range []error{get, scan} {
+			if strings.Contains(err.Error(), "executed") || !strings.Contains(err.Error(), "no answer: ") {
+				t.Errorf("a read says %q", err)
+			}
+		}
+		if !strings.Contains(put.Error(), "may have been executed") {
+			t.Errorf("a write says %q", put)
+		}
+		for _, kind := range []error{session.ErrUnknown, session.ErrNoLeader, session.ErrClosed, context.DeadlineExceeded} {
+			if errors.Is(get, kind) != errors.Is(cause, kind) {
+				t.Errorf("%q matches %q: %v", get, kind, errors.Is(get, kind))
+			}
 		}
 	}
 }

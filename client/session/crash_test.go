@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"quorate/consensus"
@@ -76,6 +77,10 @@ func TestNoLeader(t *testing.T) {
 		_, err := b.denied(append(sends, b.s.Flush().Sends...), tc.codes)
 		if errors.Is(err, ErrNoLeader) != tc.gives || errors.Is(err, ErrUnknown) != tc.unknown {
 			t.Errorf("%s: %v", name, err)
+		}
+		var refused *RefusedError
+		if errors.As(err, &refused) && (strings.Contains(err.Error(), "executed") != tc.unknown || strings.Contains(refused.Reason(), "executed")) {
+			t.Errorf("%s: %q, for the reason %q", name, err, refused.Reason())
 		}
 	}
 }

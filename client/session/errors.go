@@ -48,18 +48,20 @@ type RefusedError struct {
 	unknown bool
 }
 
-// Error says what was refused and why.
+// Error says what was refused and why, and whether it may have been executed.
 func (e *RefusedError) Error() string {
-	text := ErrRefused.Error()
-	if reason := reasonOf(e.Code); reason != nil {
-		text += ": " + reason.Error()
-	} else {
-		text += ": " + e.Code.String()
-	}
 	if e.unknown {
-		text += "; " + ErrUnknown.Error()
+		return e.Reason() + "; " + ErrUnknown.Error()
 	}
-	return text
+	return e.Reason()
+}
+
+// Reason says what was refused and why.
+func (e *RefusedError) Reason() string {
+	if reason := reasonOf(e.Code); reason != nil {
+		return ErrRefused.Error() + ": " + reason.Error()
+	}
+	return ErrRefused.Error() + ": " + e.Code.String()
 }
 
 // Unwrap lists what the error matches.
