@@ -86,7 +86,7 @@ func bench(c *cli.Context, _ []string) error {
 		}
 		return nil
 	}
-	return one(c, t)
+	return explainLeader(one(c, t))
 }
 
 // maxCallers bounds --clients: more goroutines measure this process only.
@@ -111,6 +111,8 @@ func (t *measurement) check(c *cli.Context) (err error) {
 		return usageError("--warmup %v: not negative", t.Warmup)
 	case c.Bool("versus") && (c.Bool("compare") || c.IsSet("protocol") || c.IsSet("replicas")):
 		return usageError("--versus runs both protocols, sized by --faults: leave --compare, --protocol and --replicas out")
+	case (c.Bool("versus") || c.Bool("compare")) && (t.OneEach || t.Volatile):
+		return usageError("--compare and --versus measure in several ways already: leave --one-each and --volatile out")
 	case c.IsSet("rounds") && !c.Bool("versus"):
 		return usageError("--rounds goes with --versus")
 	case c.Int("rounds") < 1 || c.Int("rounds") > maxRounds:
@@ -171,6 +173,7 @@ func one(c *cli.Context, t measurement) error {
 	if err != nil {
 		return err
 	}
+	noteIgnored(c, cluster, "protocol", "replicas", "faults")
 	_, err = attach(c, t, cluster)
 	return err
 }
@@ -232,7 +235,7 @@ func measure(c *cli.Context, t measurement, a *access) (measured, error) {
 		return measured{}, err
 	}
 	defer func() { _ = cl.Close() }()
-	note("%s: %d callers, values of %d bytes, %v of warm-up, then %v", t.Name, t.Clients, t.ValueBytes, t.Warmup, t.Duration)
+	note("%s: %s, values of %d bytes, %v of warm-up, then %v", t.Name, several(t.Clients, "caller"), t.ValueBytes, t.Warmup, t.Duration)
 	t.Protocol, t.Replicas = a.founding.Genesis.Protocol, len(a.founding.Genesis.Replicas)
 	l, store := newLoad(t), client.KV{Invoker: cl}
 	stop := l.run(c.Context, store)

@@ -51,7 +51,10 @@ func behaviourNames(wanted func(byzantine.Profile) bool) []string {
 // completeCorrupt offers replicas first, and then what can be made of one.
 func completeCorrupt(c *cli.Context) []string {
 	if c.NArg() > 0 {
-		return behaviourNames(func(p byzantine.Profile) bool { return !p.Client })
+		cluster, err := openCluster(c)
+		return behaviourNames(func(p byzantine.Profile) bool {
+			return !p.Client && (err != nil || p.For(cluster.Founding.Genesis.Protocol))
+		})
 	}
 	return completeReplica(c)
 }
@@ -250,8 +253,48 @@ func switchOn(c *cli.Context, cluster *testnet.Cluster) error {
 		if len(traitors[n]) == 0 {
 			continue
 		}
-		if err := cluster.Corrupt(n, traitors[n]); err != nil {
+		if err := corrupt(cluster, n, traitors[n]); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// corrupt says that a behaviour which is none for this replica was the wrong one.
+func corrupt(cluster *testnet.Cluster, n int, behaviours []string) error {
+	err := cluster.Corrupt(n, behaviours)
+	if errors.Is(err, byzantine.ErrSpec) {
+		return &codedError{exitUsage, err}
+	}
+	return err
+}
+
+// foresee refuses traitors that a cluster which is yet to be made cannot have.
+func foresee(c *cli.Context) error {
+	traitors, err := traitorsOf(c)
+	if err != nil {
+		return err
+	}
+	protocol, err := protocolOf(c)
+	if err != nil {
+		return err
+	}
+	size, err := sizeOf(c, protocol)
+	if err != nil {
+		return err
+	}
+	for n, behaviours := range traitors {
+		if n < 0 || n >= size {
+			return usageError("--byzantine: no replica %d: the cluster is to have 0 to %d", n, size-1)
+		}
+		for _, text := range behaviours {
+			spec, err := byzantine.Parse(text)
+			if err != nil {
+				return usageError("--byzantine %q: %w", text, err)
+			}
+			if p, _ := byzantine.Lookup(spec.Name); !p.For(protocol) {
+				return usageError("--byzantine: %q is no lie of %s: quorate byzantine list shows whose it is", spec.Name, protocol)
+			}
 		}
 	}
 	return nil
@@ -277,10 +320,7 @@ func testnetCorrupt(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := cluster.Corrupt(n, behavioursOf(args[1:])); err != nil {
-		if errors.Is(err, byzantine.ErrSpec) {
-			return &codedError{exitUsage, err}
-		}
+	if err := corrupt(cluster, n, behavioursOf(args[1:])); err != nil {
 		return err
 	}
 	return tellTraitor(c, cluster, n)

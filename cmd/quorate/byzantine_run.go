@@ -86,7 +86,9 @@ func campaignsOf(c *cli.Context, args []string) ([]trial.Campaign, error) {
 	switch {
 	case !slices.Contains(quorum.Protocols(), protocol):
 		return nil, usageError("--protocol %q: choose %s", protocol, strings.Join(quorum.Protocols(), " or "))
-	case c.Bool("all") == (len(args) == 1):
+	case c.Bool("all") && len(args) == 1:
+		return nil, usageError("%s takes PROFILE or --all: choose one", commandPath(c))
+	case !c.Bool("all") && len(args) == 0:
 		return nil, usageError("%s needs PROFILE or --all: quorate byzantine list names them", commandPath(c))
 	case c.Bool("all") && (c.IsSet("at") || c.IsSet("traitors") || c.IsSet("replicas")):
 		return nil, usageError("--all takes no --replicas, --traitors and --at: it runs each profile with f traitors of 4 and of 7, and of raft with one of 3 and of 5")
@@ -291,8 +293,8 @@ func (t *tally) print() {
 	} else {
 		where += fmt.Sprintf(", lies in %d", t.Lied)
 	}
-	fmt.Printf("%s %s: %s, n=%d, %d traitors, %s, %.1fs: %s; expected %s; %d of %d operations answered\n",
-		mark, t.Profile, t.Protocol, t.Replicas, t.Traitors, where, t.Seconds, counts(t.Outcomes), t.Expected, t.Answered, t.Asked)
+	fmt.Printf("%s %s: %s, n=%d, %s, %s, %.1fs: %s; expected %s; %d of %d operations answered\n",
+		mark, t.Profile, t.Protocol, t.Replicas, several(t.Traitors, "traitor"), where, t.Seconds, counts(t.Outcomes), t.Expected, t.Answered, t.Asked)
 	if t.Lied == 0 {
 		fmt.Printf("  nobody lied: these runs prove nothing; more seeds, or another --at, may give an occasion\n")
 	}

@@ -169,10 +169,18 @@ var keyed = []string{"put", "get", "del", "cas"}
 // reads are the commands of which it does not matter whether they were executed.
 var reads = []string{"get", "range", "export", "status"}
 
-// explainTimeout says what to do when time ran out.
-func explainTimeout(c *cli.Context, err error) error {
+// explainLeader says what to do when a minority answered that nobody leads.
+func explainLeader(err error) error {
 	if errors.Is(err, session.ErrNoLeader) {
 		return &codedError{exitUnreachable, fmt.Errorf("%w; `quorate status` tells who is missing", err)}
+	}
+	return err
+}
+
+// explainTimeout says what to do when time ran out, or nobody leads.
+func explainTimeout(c *cli.Context, err error) error {
+	if errors.Is(err, session.ErrNoLeader) {
+		return explainLeader(err)
 	}
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err

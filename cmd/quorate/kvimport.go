@@ -154,7 +154,8 @@ func storeAll(c *cli.Context, store client.KV, files []file, p *progress) error 
 }
 
 // storeOne stores one file, again if need be: storing the same value twice is
-// harmless, so an unknown outcome is no reason to stop.
+// harmless, so an unknown outcome is no reason to stop, and a leader may yet be
+// elected: that nothing at all is stored for long ends the import.
 func storeOne(ctx context.Context, store client.KV, f *file) error {
 	value, err := os.ReadFile(f.path)
 	if err != nil {
@@ -162,7 +163,7 @@ func storeOne(ctx context.Context, store client.KV, f *file) error {
 	}
 	for {
 		_, err := store.Put(ctx, []byte(f.key), value)
-		again := errors.Is(err, session.ErrUnknown) || errors.Is(err, session.ErrBusy)
+		again := errors.Is(err, session.ErrUnknown) || errors.Is(err, session.ErrBusy) || errors.Is(err, session.ErrNoLeader)
 		if err == nil || !again || ctx.Err() != nil {
 			return err
 		}

@@ -111,3 +111,11 @@ func newEncoder(w io.Writer) *json.Encoder {
 	e.SetEscapeHTML(false)
 	return e
 }
+
+// several is a number with its noun: 1 replica, 3 replicas.
+func several(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -133,9 +133,9 @@ func testnetInit(c *cli.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	note("made a cluster of %d replicas in %s: start it with `quorate testnet up --dir %s`", cluster.Size(), cluster.Dir, cluster.Dir)
+	note("made a cluster of %s in %s: start it with `quorate testnet up --dir %s`", several(cluster.Size(), "replica"), cluster.Dir, cluster.Dir)
 	if faults(cluster) == 0 {
-		note("%d replicas tolerate no fault at all: at least %d tolerate one", cluster.Size(), quorum.Least(o.Protocol, 1))
+		note("that tolerates no fault at all: at least %d replicas of %s tolerate one", quorum.Least(o.Protocol, 1), o.Protocol)
 	}
 	return nil
 }
@@ -153,17 +153,28 @@ func faults(cluster *testnet.Cluster) int {
 func openOrInit(c *cli.Context) (*testnet.Cluster, error) {
 	cluster, err := openCluster(c)
 	if errors.Is(err, testnet.ErrNoCluster) {
+		if err := foresee(c); err != nil {
+			return nil, err
+		}
 		if err := testnetInit(c, nil); err != nil {
 			return nil, err
 		}
 		return openCluster(c)
 	}
-	for _, name := range []string{"protocol", "replicas", "faults", "seed", "name", "checkpoint-interval"} {
-		if err == nil && c.IsSet(name) && !fulfilled(c, cluster, name) {
-			note("%s has a cluster already: --%s has no effect", cluster.Dir, name)
-		}
+	if err == nil {
+		noteIgnored(c, cluster, "protocol", "replicas", "faults", "seed", "name", "checkpoint-interval")
 	}
 	return cluster, err
+}
+
+// noteIgnored names those of the given flags that wish for another cluster than
+// the one that is there.
+func noteIgnored(c *cli.Context, cluster *testnet.Cluster, flags ...string) {
+	for _, name := range flags {
+		if c.IsSet(name) && !fulfilled(c, cluster, name) {
+			note("%s has a cluster already, %s with %s: --%s has no effect", cluster.Dir, cluster.Founding.Genesis.Protocol, several(cluster.Size(), "replica"), name)
+		}
+	}
 }
 
 // fulfilled reports whether a cluster that is there already is as a flag wishes.

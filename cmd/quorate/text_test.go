@@ -199,3 +199,12 @@ func TestQuotedLines(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// TestNumbersAgreeWithTheirNouns: nobody has 1 replicas.
+func TestNumbersAgreeWithTheirNouns(t *testing.T) {
+	for n, want := range map[int]string{0: "0 callers", 1: "1 caller", 2: "2 callers"} {
+		if got := several(n, "caller"); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}
