@@ -84,7 +84,7 @@ func TestRaftForger(t *testing.T) {
 	p, _ := l.member(1)
 	true1 := entryOf(4, 9, l.batch(3))
 	frames := [][]byte{
-		f.Say(1, f.Append(4, place{8, 4}, 9, true1)), f.Say(1, f.Snapshot(5, 16, crypto.Hash([]byte("state")))),
+		f.Say(1, f.Append(4, place{8, 4}, 9, true1)), f.Say(1, f.Snapshot(5, 64, crypto.Hash([]byte("state")))),
 		f.Say(1, pb.Message{Type: pb.MsgVoteResp, Term: 5, From: number(0)}),
 	}
 	for _, how := range entryRivals {
@@ -142,7 +142,7 @@ func TestKindsOfRaft(t *testing.T) {
 	f, n := NewRaftForger(&e), namers["raft"]
 	p, _ := l.member(1)
 	frames := map[string][]byte{
-		"MsgApp": f.Say(1, f.Append(1, place{}, 0)), "MsgAppResp": f.Say(1, pb.Message{Type: pb.MsgAppResp, Term: 1}), "MsgSnap": f.Say(1, f.Snapshot(1, 8, crypto.Digest{})),
+		"MsgApp": f.Say(1, f.Append(1, place{}, 0)), "MsgAppResp": f.Say(1, pb.Message{Type: pb.MsgAppResp, Term: 1}), "MsgSnap": f.Say(1, f.Snapshot(1, 64, crypto.Digest{})),
 		"MsgVote": f.Say(1, pb.Message{Type: pb.MsgVote, Term: 2}), "MsgHeartbeat": f.Say(1, pb.Message{Type: pb.MsgHeartbeat, Term: 2}),
 		"FETCH": (&raft.Fetch{Seq: 8, Items: []consensus.Item{{ID: "n"}}}).Encode(), "GIVEN": (&raft.Given{Seq: 8}).Encode(),
 	}
