@@ -3,6 +3,7 @@
 //
 //	protocol.go  what Open checks, and the wire
 //	replica.go   the engine: one switch over events, one loop over the library's Ready
+//	room.go      how far the log may reach
 //	order.go     appends that overtook each other
 //	terms.go     terms that no elections reach
 //	clock.go     elections: who counts what (PROTOCOL §10)

@@ -105,17 +105,6 @@ func (r *replica) compact(n consensus.Seq, root crypto.Digest) {
 	}
 }
 
-// ahead is how many windows the log may reach beyond the state on disk. What
-// is agreed faster than this replica executes and keeps would else fill its
-// memory; a leader then proposes no more, and a follower takes no more, until
-// it has caught up or gets a snapshot.
-const ahead = 2
-
-// full reports whether an entry at n would reach too far.
-func (r *replica) full(n consensus.Seq) bool {
-	return n > r.exec.kept+ahead*r.cfg.Genesis.Window+consensus.Seq(r.cfg.Pipeline)
-}
-
 // forget lets the log on disk go up to n, after the term and vote were written
 // again behind it.
 func (r *replica) forget(n consensus.Seq) {

@@ -3,7 +3,6 @@ package raft
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -178,22 +177,6 @@ func (r *replica) unsent(m *pb.Message) (last uint64, is bool) {
 	}
 	last, _ = r.store.LastIndex()
 	return last, m.Index > last
-}
-
-// room cuts off the entries that would reach too far beyond what is on disk. A
-// leader repeats them for as long as they are not acknowledged.
-func (r *replica) room(m *pb.Message) *pb.Message {
-	fit := len(m.Entries)
-	for fit > 0 && r.full(consensus.Seq(m.Entries[fit-1].Index)) {
-		fit--
-	}
-	if fit == len(m.Entries) {
-		return m
-	}
-	r.note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(m.Term), Seq: consensus.Seq(m.Entries[fit].Index), Replica: consensus.ReplicaID(m.From - 1), Reason: reasonFull})
-	shorter := *m
-	shorter.Entries = slices.Clone(m.Entries[:fit]) // lets go of the others
-	return &shorter
 }
 
 // survive runs one call into the library. It panics on what no member that
