@@ -110,12 +110,13 @@ func (c *Campaign) traitors() int {
 	return quorum.Byzantine(c.Replicas).Faults()
 }
 
-// Want is the outcome that the catalogue promises for so many traitors. Beyond
-// f+1 of PBFT, and beyond one of Raft, it promises nothing. Villains may be as
-// many as they like.
+// Want is the outcome that the catalogue promises for so many traitors among so
+// many replicas. It speaks of up to f of PBFT's, of f+1 of exactly 3f+1, and of
+// one of Raft's 2f+1, with an f of at least one; beyond that it promises nothing.
+// Villains may be as many as they like.
 func (c *Campaign) Want(p byzantine.Profile) (want byzantine.Outcome, promised bool) {
 	if c.protocol() == quorum.Raft {
-		if p.Client || c.traitors() == 1 {
+		if p.Client || c.traitors() == 1 && c.Replicas >= quorum.Least(quorum.Raft, 1) {
 			return p.OneOf(quorum.Raft), true
 		}
 		return byzantine.MayFork, false
@@ -123,7 +124,7 @@ func (c *Campaign) Want(p byzantine.Profile) (want byzantine.Outcome, promised b
 	switch f := quorum.Byzantine(c.Replicas).Faults(); {
 	case p.Client || c.traitors() <= f:
 		return p.AtF, true
-	case c.traitors() == f+1:
+	case c.traitors() == f+1 && f > 0 && c.Replicas == quorum.Least(quorum.PBFT, f):
 		return p.AtF1, true
 	}
 	return byzantine.MayFork, false

@@ -99,3 +99,23 @@ func TestCampaignsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// TestPromisesOfTheCatalogue: it speaks of systems that tolerate a fault, and of
+// one traitor too many only where there are no more replicas than that takes.
+func TestPromisesOfTheCatalogue(t *testing.T) {
+	silent, _ := byzantine.Lookup("silent")
+	for _, x := range []struct {
+		protocol           string
+		replicas, traitors int
+		promised           bool
+	}{
+		{"pbft", 4, 1, true}, {"pbft", 4, 2, true}, {"pbft", 4, 3, false}, {"pbft", 5, 1, true}, {"pbft", 5, 2, false},
+		{"pbft", 3, 1, false}, {"pbft", 1, 1, false}, {"pbft", 7, 3, true},
+		{"raft", 3, 1, true}, {"raft", 4, 1, true}, {"raft", 5, 1, true}, {"raft", 3, 2, false}, {"raft", 2, 1, false}, {"raft", 1, 1, false},
+	} {
+		c := Campaign{Protocol: x.protocol, Behaviour: "silent", Replicas: x.replicas, Traitors: x.traitors}
+		if _, promised := c.Want(silent); promised != x.promised {
+			t.Errorf("%s with %d of %d: promised %v", x.protocol, x.traitors, x.replicas, promised)
+		}
+	}
+}
