@@ -140,10 +140,14 @@ func suspectsOf(list string, members int) ([]consensus.ReplicaID, error) {
 
 // printVerdict says first what matters most.
 func printVerdict(v *check.Verdict, x *exhibits) error {
+	place, signless := "sequence number", x.founding.Genesis.Protocol == quorum.Raft
+	if signless {
+		place = "index"
+	}
 	word := "safe: nothing happened that must never happen"
 	switch {
 	case v.Forked:
-		word = fmt.Sprintf("FORKED at sequence number %d", v.ForkAt)
+		word = fmt.Sprintf("FORKED at %s %d", place, v.ForkAt)
 	case !v.Safe():
 		word = "UNSAFE"
 	}
@@ -153,7 +157,7 @@ func printVerdict(v *check.Verdict, x *exhibits) error {
 	}
 	fmt.Printf("judged: %d logs; not expected to be honest: %s\n", len(x.logs), nobody(x.suspects))
 	culprits := nobody(v.Culprits)
-	if x.founding.Genesis.Protocol == quorum.Raft {
+	if signless {
 		culprits = "nobody can be, for members of Raft sign nothing"
 	}
 	fmt.Printf("culprits, by evidence: %s\n", culprits)
@@ -162,7 +166,7 @@ func printVerdict(v *check.Verdict, x *exhibits) error {
 	}
 	fmt.Printf("linearizable: %s\n", v.Linearizable)
 	if v.Executed > 0 {
-		fmt.Printf("executed again: up to sequence number %d\n", v.Executed)
+		fmt.Printf("executed again: up to %s %d\n", place, v.Executed)
 	}
 	return nil
 }
