@@ -25,6 +25,7 @@ type replica struct {
 	exec     execution
 	state    restore
 	early    []*pb.Message // appends that came before what they follow, of this tick
+	provoked []int         // answers of each replica in this burst to which the library sends entries
 	heard    []int         // tick of the last word of each replica; -1 never
 	reign    reign
 	lull     lull // while a member that lost its disk cannot be known anew
@@ -44,7 +45,7 @@ func newReplica(p *Protocol, rec consensus.Recovered) *replica {
 		cfg: &p.cfg, system: p.system, id: p.cfg.Self, store: newStore(n),
 		requests: pending.New(n, p.cfg.PendingCount, p.cfg.PendingBytes),
 		exec:     execution{roots: map[consensus.Seq]crypto.Digest{}},
-		state:    newRestore(), heard: make([]int, n), now: rec.Now,
+		state:    newRestore(), heard: make([]int, n), provoked: make([]int, n), now: rec.Now,
 	}
 	seed := crypto.Hash(fmt.Appendf(nil, "quorate/raft/election/%d/%d", rec.Nonce, r.id))
 	r.clock.dice = rand.New(rand.NewChaCha8(seed))
@@ -76,6 +77,7 @@ const maxInflight = 64
 // Step implements consensus.Engine.
 func (r *replica) Step(b consensus.Burst) consensus.Output {
 	r.now = b.Now
+	clear(r.provoked)
 	for _, e := range b.Events {
 		r.on(e)
 	}
@@ -155,6 +157,9 @@ func (r *replica) step(m *pb.Message) {
 	if last, unsent := r.unsent(m); unsent {
 		text := fmt.Sprintf("%s: acknowledges %d, and the log ends at %d", m.Type, m.Index, last)
 		r.note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(m.Term), Replica: consensus.ReplicaID(m.From - 1), Reason: ReasonPanic, Text: text})
+		return
+	}
+	if r.provokes(m) {
 		return
 	}
 	r.relearn(m)

@@ -57,3 +57,17 @@ func (r *replica) reach() consensus.Seq {
 
 // full reports whether an entry at n would reach too far.
 func (r *replica) full(n consensus.Seq) bool { return n > r.reach() }
+
+// maxProvoked bounds, in one burst, the answers of one member to which the
+// library sends entries: to each of a few bytes up to maxAppendBytes, and again
+// for the next one. What is left out is asked for again with the next heartbeat.
+const maxProvoked = 8
+
+// provokes reports whether a member has asked for entries often enough for now.
+func (r *replica) provokes(m *pb.Message) bool {
+	if m.Type != pb.MsgHeartbeatResp && (m.Type != pb.MsgAppResp || !m.Reject) {
+		return false
+	}
+	r.provoked[m.From-1]++
+	return r.provoked[m.From-1] > maxProvoked
+}
