@@ -117,7 +117,7 @@ func (r *replay) open(cluster crypto.Digest, logs []Log) error {
 		h := reader.Header()
 		switch {
 		case h.Cluster != cluster:
-			return &LogError{Name: l.Name, Err: fmt.Errorf("%w of this cluster: it is of %s, the genesis is that of %s", ErrLog, h.Cluster.Short(), cluster.Short())}
+			return &LogError{Name: l.Name, Err: fmt.Errorf("%w of this cluster: it is of %s, the genesis is that of %s: give its own genesis by --genesis, or move the file away", ErrLog, h.Cluster.Short(), cluster.Short())}
 		case !h.Client && int(h.Replica) >= members:
 			return &LogError{Name: l.Name, Err: fmt.Errorf("%w of this cluster: it is of replica %d among %d", ErrLog, h.Replica, members)}
 		case !h.Client && r.judge.honest(h.Replica):

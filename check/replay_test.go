@@ -274,6 +274,9 @@ func TestReplayRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if _, err := Replay(Case{Genesis: other, Application: kv.Store{}}, s.files(t)); err == nil || !strings.Contains(err.Error(), "move the file away") {
+		t.Errorf("another cluster's log: %v: what is to be done?", err)
+	}
 	if v, err := Replay(c, nil); err != nil || !v.Safe() || v.Executed != 0 {
 		t.Errorf("no logs: %+v, %v", v, err)
 	}
