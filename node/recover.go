@@ -7,6 +7,7 @@ import (
 
 	"quorate/app"
 	"quorate/consensus"
+	"quorate/quorum"
 	"quorate/storage"
 )
 
@@ -74,7 +75,7 @@ func (n *Node) recover() (consensus.Engine, error) {
 func (n *Node) openLog(origin storage.Origin) ([]consensus.Record, error) {
 	data := n.config.Disk.Data
 	if origin == storage.Wiped {
-		n.config.Log.Warn("this home was wiped or never initialised: the replica rejoins and signs nothing until it has", "data", data)
+		n.config.Log.Warn("this home was wiped or never initialised: "+amnesia(n.config.Genesis.Protocol), "data", data)
 		if err := storage.Readmit(data, n.identity); err != nil {
 			return nil, err
 		}
@@ -90,6 +91,14 @@ func (n *Node) openLog(origin storage.Origin) ([]consensus.Record, error) {
 		n.config.Log.Warn("the log had a torn tail, as after a power loss: "+torn.String(), "records_kept", len(records))
 	}
 	return records, nil
+}
+
+// amnesia says what a replica does that has forgotten what it said.
+func amnesia(protocol string) string {
+	if protocol == quorum.Raft {
+		return "it takes part at once, and what it had acknowledged may be lost to the cluster"
+	}
+	return "the replica rejoins and signs nothing until it has"
 }
 
 // engine makes the protocol's engine from what was found.
