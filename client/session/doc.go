@@ -21,7 +21,8 @@
 //   - an operation is sent again under another sequence only if it certainly
 //     left nothing behind;
 //   - every ticket is done exactly once, with the outcome, or with an error
-//     that says whether the operation may have been executed;
+//     that says whether the operation may have been executed (channels deliver
+//     a frame at most once, as streams do);
 //   - everything is bounded: what waits, what is in flight, how long an
 //     abandoned request is retried.
 //
