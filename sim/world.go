@@ -290,7 +290,7 @@ func (w *World) calm() {
 		w.checks.judge.Stuck(w.at(), fmt.Sprintf("no progress within %v of healing: %s", w.cfg.Timing.Calm.Std().Sub(consensus.Time(0).Std()), w.lament(core)))
 	}
 	w.over = true
-	if w.confirm(core) {
+	if !w.checks.ended && w.confirm(core) {
 		w.checks.final(core)
 	}
 }
@@ -311,9 +311,9 @@ func (w *World) confirm(core []*replica) bool {
 	if w.level(core) && executed() {
 		return true
 	}
-	for w.clock.now < end+patience && !enough() && w.clock.advance() {
+	for w.clock.now < end+patience && !w.checks.ended && !enough() && w.clock.advance() {
 	}
-	return w.level(core)
+	return !w.checks.ended && w.level(core)
 }
 
 // calmOperations is what each client invokes in the second phase, beside what

@@ -80,6 +80,19 @@ func TestOneForksRaft(t *testing.T) {
 	}
 }
 
+// TestForkInTheCalmEnds: a fork that comes to light when the network is whole
+// ends its run, in which members may go on contradicting each other for ever.
+func TestForkInTheCalmEnds(t *testing.T) {
+	c := Campaign{Protocol: "raft", Behaviour: "amnesia", Replicas: 3}
+	o, err := Simulate(c.Spec(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Word() != Forked || o.Live {
+		t.Errorf("%s, live %v, want a fork", o.Word(), o.Live)
+	}
+}
+
 // TestCensorLeadsRaft: a leader that starves its clients stays in office, for it
 // sends its heartbeats; a follower that does starves nobody.
 func TestCensorLeadsRaft(t *testing.T) {
