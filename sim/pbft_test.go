@@ -97,7 +97,7 @@ func TestSeedsThatFoundSomething(t *testing.T) {
 	if testing.Short() {
 		t.Skip("seconds, and under the race detector a minute")
 	}
-	for _, seed := range []uint64{20184, 301004, 305398} {
+	for _, seed := range []uint64{20184, 301004, 305398, 910045} {
 		c := FromSeed(seed)
 		for _, v := range run(t, c, PBFT()).Violations {
 			t.Errorf("%s: %s", c.String(), v)
