@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"quorate/check"
 	"quorate/consensus"
 	"quorate/crypto"
 	"quorate/evidence"
@@ -75,6 +76,15 @@ func (c *Cell) judge(o *trial.Outcome) string {
 	word := o.Word()
 	if !slices.Contains(c.Theory, word) {
 		return fmt.Sprintf("theory says %s, the run was %s%s", strings.Join(c.Theory, " or "), word, firstViolation(o))
+	}
+	if word == trial.Unsafe {
+		// Where theory allows that, states differ before batches do; anything
+		// else that is wrong with a run would hide behind the word.
+		for _, v := range o.Verdict.Violations {
+			if v.Kind != check.Divergence {
+				return "theory allows states that differ, and the run: " + v.String()
+			}
+		}
 	}
 	for _, id := range o.Verdict.Culprits {
 		if !c.traitor(id) {

@@ -104,6 +104,24 @@ func TestPanicIsSurvived(t *testing.T) {
 	if !named {
 		t.Errorf("nobody says that the library panicked: %v", out.Notes)
 	}
+	alarms := 0
+	for range 3 {
+		for _, n := range r.Step(consensus.Burst{Now: 2, Events: []consensus.Event{consensus.Receive{
+			From: consensus.ReplicaPeer(0), Message: &pb.Message{Type: pb.MsgHeartbeat, From: 1, To: 2, Term: 1, Commit: 1 << 40},
+		}}}).Notes {
+			if n.Kind == consensus.Alarm {
+				alarms++
+			}
+		}
+	}
+	for _, n := range out.Notes {
+		if n.Kind == consensus.Alarm && n.Replica == 0 && strings.Contains(n.Text, "replica 0 says what makes the library panic") {
+			alarms++
+		}
+	}
+	if alarms != 1 {
+		t.Errorf("%d alarms for four such messages in a row, want one, with the first", alarms)
+	}
 	for range 300 { // and can still be elected by itself and another
 		out = r.Step(consensus.Burst{Now: 3, Events: []consensus.Event{consensus.Tick{}}})
 		if len(out.Sends) > 0 {

@@ -26,6 +26,7 @@ type replica struct {
 	state    restore
 	early    []*pb.Message // appends that came before what they follow, of this tick
 	provoked []int         // answers of each replica in this burst to which the library sends entries
+	absurd   []int         // tick of the last alarm about each replica; 0 never
 	heard    []int         // tick of the last word of each replica; -1 never
 	reign    reign
 	lull     lull // while a member that lost its disk cannot be known anew
@@ -45,7 +46,7 @@ func newReplica(p *Protocol, rec consensus.Recovered) *replica {
 		cfg: &p.cfg, system: p.system, id: p.cfg.Self, store: newStore(n),
 		requests: pending.New(n, p.cfg.PendingCount, p.cfg.PendingBytes),
 		exec:     execution{roots: map[consensus.Seq]crypto.Digest{}},
-		state:    newRestore(), heard: make([]int, n), provoked: make([]int, n), now: rec.Now,
+		state:    newRestore(), heard: make([]int, n), provoked: make([]int, n), absurd: make([]int, n), now: rec.Now,
 	}
 	seed := crypto.Hash(fmt.Appendf(nil, "quorate/raft/election/%d/%d", rec.Nonce, r.id))
 	r.clock.dice = rand.New(rand.NewChaCha8(seed))
@@ -155,8 +156,7 @@ func Reasons() []consensus.Reason {
 // step hands one message to the library, and watches the election clock.
 func (r *replica) step(m *pb.Message) {
 	if last, unsent := r.unsent(m); unsent {
-		text := fmt.Sprintf("%s: acknowledges %d, and the log ends at %d", m.Type, m.Index, last)
-		r.note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(m.Term), Replica: consensus.ReplicaID(m.From - 1), Reason: ReasonPanic, Text: text})
+		r.drop(m, ReasonPanic, fmt.Sprintf("%s: acknowledges %d, and the log ends at %d", m.Type, m.Index, last))
 		return
 	}
 	if r.provokes(m) {
@@ -165,11 +165,29 @@ func (r *replica) step(m *pb.Message) {
 	r.relearn(m)
 	before := r.node.BasicStatus()
 	if why, err := r.survive(func() error { return r.node.Step(*m) }); err != nil {
-		r.note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(m.Term), Replica: consensus.ReplicaID(m.From - 1), Reason: why, Text: m.Type.String() + ": " + err.Error()})
+		r.drop(m, why, m.Type.String()+": "+err.Error())
 		r.confess(m)
 		return
 	}
 	r.watch(m, before)
+}
+
+// alarmEvery is how many election timeouts lie between two alarms about one
+// member that says what the library panics on.
+const alarmEvery = 10
+
+// drop notes a message that has no effect. What would have ended the process is
+// told to who runs it: no member that follows the protocol says such a thing,
+// but to one that has lost its disk.
+func (r *replica) drop(m *pb.Message, why consensus.Reason, text string) {
+	from := consensus.ReplicaID(m.From - 1)
+	r.note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(m.Term), Replica: from, Reason: why, Text: text})
+	if why != ReasonPanic || r.absurd[from] != 0 && r.clock.tick-r.absurd[from] < alarmEvery*r.cfg.Election {
+		return
+	}
+	r.absurd[from] = max(1, r.clock.tick)
+	r.note(consensus.Note{Kind: consensus.Alarm, View: consensus.View(m.Term), Replica: from,
+		Text: fmt.Sprintf("replica %d says what makes the library panic: it lies, or this replica has lost its disk; dropped: %s", from, text)})
 }
 
 // unsent reports whether a member acknowledges to this leader what it never
