@@ -2,7 +2,6 @@ package trial
 
 import (
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 
@@ -19,37 +18,11 @@ func TestRaftProfiles(t *testing.T) {
 		}
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
-			c := Campaign{Protocol: "raft", Behaviour: p.Name, Replicas: 3}
-			if _, err := c.Check(); err != nil {
-				t.Fatal(err)
+			invoked := 12
+			if p.Name == "forge-snapshot" {
+				invoked = standardInvoked // or there is no checkpoint to lie about
 			}
-			want, promised := c.Want(p)
-			last := uint64(2)
-			if slices.Contains(heavy, p.Name) {
-				last = 1
-			}
-			lies := 0
-			for seed := uint64(1); seed <= last || lies == 0 && seed <= 8; seed++ {
-				s := c.Spec(seed)
-				s.Invoked = 12
-				if p.Name == "forge-snapshot" {
-					s.Invoked = standardInvoked // or there is no checkpoint to lie about
-				}
-				o, err := Simulate(s)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !promised || !Expected(want, &o) {
-					t.Errorf("seed %d: %s, want %s: %v", seed, o.Word(), want, o.Verdict.Violations)
-				}
-				if len(o.Verdict.Culprits) > 0 {
-					t.Errorf("seed %d: %v are convicted", seed, o.Verdict.Culprits)
-				}
-				lies += o.Lies
-			}
-			if lies == 0 {
-				t.Error("nobody lied: these runs prove nothing")
-			}
+			endsAsPromised(t, p, Campaign{Protocol: "raft", Behaviour: p.Name, Replicas: 3}, invoked)
 		})
 	}
 }
