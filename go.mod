@@ -1,4 +1,4 @@
-module quorate
+module quorate.dev/quorate
 
 go 1.26.8
 

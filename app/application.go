@@ -1,8 +1,8 @@
 package app
 
 import (
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Application is the state machine that the cluster replicates. A user who

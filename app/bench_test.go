@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"quorate/app/kv"
-	"quorate/consensus"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/consensus"
 )
 
 // BenchmarkMachine executes batches of 256-byte puts over 100,000 keys, with

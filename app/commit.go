@@ -3,7 +3,7 @@ package app
 import (
 	"fmt"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // commit executes one batch (PROTOCOL.md §4): each request in order and

@@ -5,10 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/app"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/state"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/state"
 )
 
 // brokenDisk fails every write once it is broken, and every read of a key that

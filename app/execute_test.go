@@ -5,8 +5,8 @@ import (
 	"slices"
 	"testing"
 
-	"quorate/app"
-	"quorate/consensus"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
 )
 
 // Every code but OK leaves no write behind, and a panic's text never leaves

@@ -3,8 +3,8 @@ package app_test
 import (
 	"testing"
 
-	"quorate/app/kv"
-	"quorate/consensus"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/consensus"
 )
 
 // §3, §5: views differ between replicas that execute the same, so nothing of

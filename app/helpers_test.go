@@ -4,10 +4,10 @@ import (
 	"encoding/binary"
 	"testing"
 
-	"quorate/app"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/state"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/state"
 )
 
 // client returns the i-th client's key. Machines judge no signatures, so

@@ -3,8 +3,8 @@ package app
 import (
 	"encoding/binary"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // The first byte of every key of the replicated keyspace; see the package comment.

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/app"
-	"quorate/app/kv"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/state"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/state"
 )
 
 func epochOf(t consensus.Time) uint64 { return uint64(t) }

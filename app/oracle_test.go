@@ -7,8 +7,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // oracle is the session table as a child would write it: everything in maps,

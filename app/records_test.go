@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // The records of the replicated state have one encoding each, and reading one

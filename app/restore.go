@@ -3,7 +3,7 @@ package app
 import (
 	"fmt"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // restoreBegin opens the side space. What was executed above the disk's

@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // session is what the replicated state knows of one client: which counters of

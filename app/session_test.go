@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 	"testing"
 
-	"quorate/app"
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // writer is the client of most tests, in the epoch that they begin with.

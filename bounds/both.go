@@ -3,10 +3,10 @@ package bounds
 import (
 	"slices"
 
-	"quorate/consensus"
-	"quorate/quorum"
-	"quorate/sim"
-	"quorate/trial"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/sim"
+	"quorate.dev/quorate/trial"
 )
 
 // sectionBoth is the section in which the protocols meet the same faults.

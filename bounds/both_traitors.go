@@ -1,9 +1,9 @@
 package bounds
 
 import (
-	"quorate/quorum"
-	"quorate/sim"
-	"quorate/trial"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/sim"
+	"quorate.dev/quorate/trial"
 )
 
 // forks is how Raft meets a lie that its overlap of one cannot stand.

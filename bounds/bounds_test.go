@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/evidence"
-	"quorate/trial"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/trial"
 )
 
 // TestChartOfAFork: both executions are marked, each with those who signed its

@@ -5,12 +5,12 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/check"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/evidence"
-	"quorate/quorum"
-	"quorate/trial"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/trial"
 )
 
 // Cell is one scenario for one protocol and size, with what theory says of it.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/quorum"
+	"quorate.dev/quorate/quorum"
 )
 
 // ErrProtocol: there is no matrix for this protocol.

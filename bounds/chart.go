@@ -5,10 +5,10 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/sim"
-	"quorate/trial"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/sim"
+	"quorate.dev/quorate/trial"
 )
 
 // Chart is a message sequence chart: lifelines from left to right, time from

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"slices"
 
-	"quorate/consensus"
-	"quorate/quorum"
-	"quorate/sim"
-	"quorate/trial"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/sim"
+	"quorate.dev/quorate/trial"
 )
 
 // ballot is one leader's count of who has the slot's entry.

@@ -5,11 +5,11 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/check"
-	"quorate/consensus"
-	"quorate/evidence"
-	"quorate/quorum"
-	"quorate/trial"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/trial"
 )
 
 // fit leaves out what does not fit: replies first, then what comes last before

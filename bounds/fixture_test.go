@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"testing"
 
-	"quorate/check"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/evidence"
-	"quorate/pbft/message"
-	"quorate/sim"
-	"quorate/trial"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/sim"
+	"quorate.dev/quorate/trial"
 )
 
 // stage makes steps by hand, signed with real keys.

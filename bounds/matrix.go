@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"quorate/trial"
+	"quorate.dev/quorate/trial"
 )
 
 // Matrix is the table of one section: scenarios by protocols and sizes.

@@ -8,11 +8,11 @@ import (
 	"sync"
 	"testing"
 
-	"quorate/evidence"
-	"quorate/quorum"
-	"quorate/sim"
-	"quorate/testnet"
-	"quorate/trial"
+	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/sim"
+	"quorate.dev/quorate/testnet"
+	"quorate.dev/quorate/trial"
 )
 
 // small are the cells that tests run: all but the larger ones of PBFT, of which

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"quorate/trial"
+	"quorate.dev/quorate/trial"
 )
 
 //go:embed page.html

@@ -3,10 +3,10 @@ package bounds
 import (
 	"slices"
 
-	"quorate/consensus"
-	"quorate/quorum"
-	"quorate/sim"
-	"quorate/trial"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/sim"
+	"quorate.dev/quorate/trial"
 )
 
 // pbftCells are the rows that only PBFT has columns for.

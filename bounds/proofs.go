@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"quorate/testnet"
+	"quorate.dev/quorate/testnet"
 )
 
 // WriteEvidence leaves what the runs prove below dir: for each cell with

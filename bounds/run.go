@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 
-	"quorate/trial"
+	"quorate.dev/quorate/trial"
 )
 
 // Options say how cells are run.

@@ -5,11 +5,11 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/client/session"
-	"quorate/consensus"
-	"quorate/quorum"
-	"quorate/sim"
-	"quorate/trial"
+	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/sim"
+	"quorate.dev/quorate/trial"
 )
 
 // sectionSplit shows what each side of a split network answers its clients.

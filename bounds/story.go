@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"quorate/client/session"
-	"quorate/consensus"
-	"quorate/trial"
+	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/trial"
 )
 
 // maxCalls bounds the calls of a story.

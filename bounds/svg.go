@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/consensus"
-	"quorate/sim"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/sim"
 )
 
 // Distances in a chart, in pixels.

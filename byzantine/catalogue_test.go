@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 var wellNamed = regexp.MustCompile(`^[a-z][a-z-]*$`)

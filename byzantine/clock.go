@@ -4,7 +4,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // clock lies to the engine about the time, and about ticks.

@@ -4,7 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // over reports whether a wait has ended that began so long ago.

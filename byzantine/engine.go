@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // engine is an honest engine behind its masks.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // fake is a protocol whose engine says what it is told to, and remembers what

@@ -4,7 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // filter stands before a mask and hands it only what its Spec selects.

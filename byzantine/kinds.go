@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/consensus"
-	"quorate/pbft/message"
-	"quorate/raft"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/raft"
 )
 
 // namer names the kinds of one protocol's frames and messages.

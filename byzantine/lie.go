@@ -3,8 +3,8 @@ package byzantine
 import (
 	"slices"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // lies are the ways to answer a client wrongly. Each is a function of the true

@@ -1,6 +1,6 @@
 package byzantine
 
-import "quorate/consensus"
+import "quorate.dev/quorate/consensus"
 
 // Letter is one frame to one end. Its bytes are shared with other letters and
 // with the log: who changes them changes a copy.

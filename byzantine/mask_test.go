@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // What comes out in each step for one frame to all, numbered, and a tick.

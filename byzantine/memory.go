@@ -3,7 +3,7 @@ package byzantine
 import (
 	"fmt"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // forgetful is a protocol that loses a part of its log at each start, and does

@@ -3,7 +3,7 @@ package byzantine
 import (
 	"slices"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Mouth is what a traitor's host sends its replies through on their way to

@@ -6,10 +6,10 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/quorum"
 )
 
 // garbage says frames that are broken in one way or in any.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Limits of what Parse reads.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 func TestParse(t *testing.T) {

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"slices"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // rival is another batch for the slot of b, valid and made of nothing but b,

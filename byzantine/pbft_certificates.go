@@ -3,9 +3,9 @@ package byzantine
 import (
 	"slices"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // flaws are the ways in which a certificate can prove nothing, in the order in

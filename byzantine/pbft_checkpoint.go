@@ -3,9 +3,9 @@ package byzantine
 import (
 	"encoding/binary"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 var checkpointLies = []string{"root", "equivocate", "future", "interval"}

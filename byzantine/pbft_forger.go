@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"slices"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // ErrKey refuses a traitor whose key is not the one that the genesis names.

@@ -3,9 +3,9 @@ package byzantine
 import (
 	"slices"
 
-	"quorate/consensus"
-	"quorate/pbft/message"
-	"quorate/viewchange"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/viewchange"
 )
 
 // The plans of a gang rest on nothing but what all its members know: who

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // gangs are f+1 of 3f+1 that share a plan.

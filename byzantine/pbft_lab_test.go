@@ -5,10 +5,10 @@ import (
 	"slices"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // lab runs engines by hand, honest ones and traitors: every frame waits until

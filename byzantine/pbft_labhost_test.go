@@ -1,8 +1,8 @@
 package byzantine
 
 import (
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 func root(digests []crypto.Digest) crypto.Digest { return crypto.Hash(encodeState(digests)) }

@@ -3,8 +3,8 @@ package byzantine
 import (
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // Lied is the kind of note by which a traitor's engine owns up to the lies of

@@ -3,8 +3,8 @@ package byzantine
 import (
 	"testing"
 
-	"quorate/consensus"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // deposed loses what replica 0 proposes in view 0, so that others come to open

@@ -3,10 +3,10 @@ package byzantine
 import (
 	"slices"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
-	"quorate/viewchange"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/viewchange"
 )
 
 // ownNewView reads a NEW-VIEW of this replica's; nil for one that it only

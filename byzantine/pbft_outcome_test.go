@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // turmoil is a run in which everything has its occasion: proposals, votes,

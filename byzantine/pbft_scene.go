@@ -3,9 +3,9 @@ package byzantine
 import (
 	"math/rand/v2"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // Bounds of what a liar remembers, each in pieces.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // Two of seven, at different things.

@@ -3,8 +3,8 @@ package byzantine
 import (
 	"bytes"
 
-	"quorate/consensus"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // alterParts changes the parts of a state that the engine gives. f gets what

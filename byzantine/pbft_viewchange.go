@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"slices"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // ownViewChange reads a VIEW-CHANGE of this replica's; nil for one that it only

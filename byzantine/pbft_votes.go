@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"slices"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // other is a digest that contradicts v: of the rival of the batch that v is

@@ -3,8 +3,8 @@ package byzantine
 import (
 	"slices"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // always makes a plot that needs no parameters.

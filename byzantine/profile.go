@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/quorum"
+	"quorate.dev/quorate/quorum"
 )
 
 // Outcome is what a run must end in.

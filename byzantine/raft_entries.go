@@ -5,7 +5,7 @@ import (
 
 	pb "go.etcd.io/raft/v3/raftpb"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // leading reads whether a leader's lie goes to meet its occasion.

@@ -3,9 +3,9 @@ package byzantine
 import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/raft"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/raft"
 )
 
 // RaftForger makes Raft's words in the name of one traitor. It holds no key,

@@ -6,7 +6,7 @@ import (
 
 	pb "go.etcd.io/raft/v3/raftpb"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // raftLiar is the mask of one lie about Raft: it listens, and then tells.

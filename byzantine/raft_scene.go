@@ -3,8 +3,8 @@ package byzantine
 import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
-	"quorate/consensus"
-	"quorate/raft"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/raft"
 )
 
 // maxLog bounds the entries that a liar remembers.

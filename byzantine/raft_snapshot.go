@@ -6,11 +6,11 @@ import (
 
 	pb "go.etcd.io/raft/v3/raftpb"
 
-	"quorate/app"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/raft"
-	"quorate/state"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/raft"
+	"quorate.dev/quorate/state"
 )
 
 // blank is a history in which nobody has asked for anything: a state of a

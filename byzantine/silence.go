@@ -4,7 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // silent says nothing any more, after so many letters.

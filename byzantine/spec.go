@@ -5,7 +5,7 @@ import (
 	"sort"
 	"strings"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Spec is one behaviour with its parameters, as a manifest or a command line

@@ -6,8 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Behaviour makes a protocol misbehave. Behaviours compose like middleware:

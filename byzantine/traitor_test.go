@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // drawOutput is any output of an engine.

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"slices"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // side is one of the two engines of a twin.

@@ -3,8 +3,8 @@ package byzantine
 import (
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // pairOf makes twins of two fakes: replica 3 hears the second.

@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Values are read by constructors, from specs whose defaults are filled in.

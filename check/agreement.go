@@ -3,8 +3,8 @@ package check
 import (
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // agreement judges that all honest replicas, in all their lives, execute the

@@ -3,8 +3,8 @@ package check
 import (
 	"slices"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // beliefs judges what clients believe: that an honest replica answered it, that

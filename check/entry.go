@@ -6,8 +6,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // EntryKind says what an entry of a log tells.

@@ -1,9 +1,9 @@
 package check
 
 import (
-	"quorate/app"
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // CallID names one call of the whole run: the caller's number of the client,

@@ -5,11 +5,11 @@ import (
 	"slices"
 	"testing"
 
-	"quorate/app"
-	"quorate/app/kv"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // run is a judge of a cluster of four, and everybody's keys.

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // The frames of PBFT that the judges read, as they stand on the wire. They are

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"math"
 
-	"quorate/check/linear"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/evidence"
+	"quorate.dev/quorate/check/linear"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/evidence"
 )
 
 // Kind names what was violated.

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/app"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/evidence"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // Each judge bites, and lets the clean twin of what it bites go. A want of

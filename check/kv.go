@@ -3,9 +3,9 @@ package check
 import (
 	"bytes"
 
-	"quorate/app/kv"
-	"quorate/check/linear"
-	"quorate/consensus"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/check/linear"
+	"quorate.dev/quorate/consensus"
 )
 
 // Store is the model of the key-value store for one key: get, put, delete and

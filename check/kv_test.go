@@ -4,10 +4,10 @@ import (
 	"slices"
 	"testing"
 
-	"quorate/app"
-	"quorate/app/kv"
-	"quorate/check/linear"
-	"quorate/consensus"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/check/linear"
+	"quorate.dev/quorate/consensus"
 )
 
 // The model tells possible results of every operation from impossible ones.

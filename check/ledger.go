@@ -3,9 +3,9 @@ package check
 import (
 	"slices"
 
-	"quorate/app"
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // ledger is who asked for what, where it was executed, and what was answered.

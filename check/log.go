@@ -7,8 +7,8 @@ import (
 	"hash/crc32"
 	"io"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // ErrLog is what reading a log wraps: the file is no log, or not whole.

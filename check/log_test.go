@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // entries has every kind, with every kind of peer.

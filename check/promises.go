@@ -1,8 +1,8 @@
 package check
 
 import (
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // promises judges that no honest replica ever contradicts a statement that it

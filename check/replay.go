@@ -6,11 +6,11 @@ import (
 	"io"
 	"slices"
 
-	"quorate/app"
-	"quorate/check/linear"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/state"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/check/linear"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/state"
 )
 
 // Log is the log of one process, to be read once from its beginning.

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/app"
-	"quorate/app/kv"
-	"quorate/consensus"
-	"quorate/pbft/message"
-	"quorate/state"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/state"
 )
 
 // story is a small real run as its four replicas and one client wrote it down:

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"slices"
 
-	"quorate/check/linear"
-	"quorate/consensus"
-	"quorate/evidence"
+	"quorate.dev/quorate/check/linear"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/evidence"
 )
 
 // Verdict judges the run as a whole, and adds what only its end shows. To be

@@ -6,9 +6,9 @@ import (
 	"math/bits"
 	"slices"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // Stable is the certificate of the stable checkpoint; nil at the genesis.

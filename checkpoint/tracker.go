@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"slices"
 
-	"quorate/consensus"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // The reasons for which a vote does not count.

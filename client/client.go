@@ -8,10 +8,10 @@ import (
 	"log/slog"
 	"time"
 
-	"quorate/client/session"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/p2p"
+	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/p2p"
 )
 
 // ErrConfig is what Dial wraps when the configuration cannot work.

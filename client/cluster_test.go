@@ -10,12 +10,12 @@ import (
 
 	"go.uber.org/goleak"
 
-	"quorate/app"
-	"quorate/app/kv"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/quorum"
-	"quorate/state"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/state"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

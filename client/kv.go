@@ -7,9 +7,9 @@ import (
 	"iter"
 	"slices"
 
-	"quorate/app/kv"
-	"quorate/client/session"
-	"quorate/consensus"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/consensus"
 )
 
 // The errors of operations that were executed and failed; nothing of them was

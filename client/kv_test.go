@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/app/kv"
-	"quorate/client/session"
-	"quorate/consensus"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/consensus"
 )
 
 // unreached is an Invoker that nothing oversized may reach.

@@ -5,8 +5,8 @@ import (
 	"sync"
 	"time"
 
-	"quorate/client/session"
-	"quorate/consensus"
+	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/consensus"
 )
 
 // call is one Invoke on its way.

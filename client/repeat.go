@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"quorate/client/session"
+	"quorate.dev/quorate/client/session"
 )
 
 // Repeat returns an Invoker that invokes again, up to times more, what ended

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"quorate/client/session"
-	"quorate/consensus"
+	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/consensus"
 )
 
 // statusAgain is how long to wait before a status query is sent again.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"quorate/quorum"
+	"quorate.dev/quorate/quorum"
 )
 
 // bind holds a scenario against what there is: how long the load lasts, and how

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"quorate/testnet"
+	"quorate.dev/quorate/testnet"
 )
 
 // roleWithin is how long somebody is looked for who leads: between two leaders

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"quorate/client"
-	"quorate/client/session"
+	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/client/session"
 )
 
 const (

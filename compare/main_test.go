@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"quorate/testnet"
+	"quorate.dev/quorate/testnet"
 )
 
 // TestMain lets this program run a home, as `quorate node --home` does: that

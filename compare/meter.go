@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"quorate/consensus"
-	"quorate/testnet"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/testnet"
 )
 
 // reading is what one replica's counters say at one moment.

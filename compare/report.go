@@ -8,7 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"quorate/quorum"
+	"quorate.dev/quorate/quorum"
 )
 
 // Report is a comparison: all of it, or as far as it has come.

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"quorate/quorum"
+	"quorate.dev/quorate/quorum"
 )
 
 // ErrOptions is what errors about Options wrap.

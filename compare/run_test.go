@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"quorate/testnet"
+	"quorate.dev/quorate/testnet"
 )
 
 // nothingRuns makes sure that no process of a comparison is left.

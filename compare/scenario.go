@@ -14,9 +14,9 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
-	"quorate/byzantine"
-	"quorate/consensus"
-	"quorate/quorum"
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
 )
 
 // ErrScenario is what errors about the contents of a scenario wrap.

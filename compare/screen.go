@@ -9,7 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"quorate/quorum"
+	"quorate.dev/quorate/quorum"
 )
 
 // Screen shows a comparison while it runs: on a terminal as two columns that are

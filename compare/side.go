@@ -10,11 +10,11 @@ import (
 	"sync"
 	"time"
 
-	"quorate/client"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/quorum"
-	"quorate/testnet"
+	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/testnet"
 )
 
 // side is one of the two clusters while it is compared.

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"strings"
 
-	"quorate/check"
-	"quorate/consensus"
-	"quorate/quorum"
-	"quorate/testnet"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/testnet"
 )
 
 // Verdict is what the judges say of one side, by what its replicas and callers

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	"pgregory.net/rapid"
 
-	"quorate/crypto"
+	"quorate.dev/quorate/crypto"
 )
 
 var (

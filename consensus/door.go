@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"quorate/crypto"
+	"quorate.dev/quorate/crypto"
 )
 
 // Reasons for which every protocol's Open refuses a client's frame.

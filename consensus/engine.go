@@ -1,6 +1,6 @@
 package consensus
 
-import "quorate/crypto"
+import "quorate.dev/quorate/crypto"
 
 // Engine is one replica's protocol as a deterministic state machine: no
 // goroutines, no clock, no I/O, no randomness of its own. The same bursts in

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"quorate/crypto"
+	"quorate.dev/quorate/crypto"
 )
 
 // Role is what a client may do.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/crypto"
+	"quorate.dev/quorate/crypto"
 )
 
 func testGenesis() Genesis {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"quorate/crypto"
+	"quorate.dev/quorate/crypto"
 )
 
 // Note is a fact that an engine reports: what happened and why, what was

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 
-	"quorate/crypto"
+	"quorate.dev/quorate/crypto"
 )
 
 // ErrMalformed is what every decoder here wraps: the bytes are not the one

@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 
-	"quorate/crypto"
+	"quorate.dev/quorate/crypto"
 )
 
 // Kinds of frames that every protocol shares: the first byte of a frame.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"quorate/crypto"
+	"quorate.dev/quorate/crypto"
 )
 
 // ReplicaID numbers the replicas of a cluster from 0 to n-1, in genesis order.

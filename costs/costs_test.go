@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"quorate/quorum"
+	"quorate.dev/quorate/quorum"
 )
 
 // standard is what the document shows, measured once.

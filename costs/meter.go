@@ -3,12 +3,12 @@ package costs
 import (
 	"strings"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
-	"quorate/quorum"
-	"quorate/raft"
-	"quorate/sim"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/raft"
+	"quorate.dev/quorate/sim"
 )
 
 // Part says what a kind of frames is for.

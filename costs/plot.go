@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/quorum"
+	"quorate.dev/quorate/quorum"
 )
 
 // The plot's measures, in pixels.

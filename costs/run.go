@@ -7,10 +7,10 @@ import (
 	"slices"
 	"sync"
 
-	"quorate/app/kv"
-	"quorate/consensus"
-	"quorate/quorum"
-	"quorate/sim"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/sim"
 )
 
 // ErrOptions is wrapped by what Measure refuses.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"quorate/quorum"
+	"quorate.dev/quorate/quorum"
 )
 
 // table is a heading and lines of cells, the first line the columns' names.

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"quorate/quorum"
+	"quorate.dev/quorate/quorum"
 )
 
 // Tally is what was counted in one run, all replicas together.

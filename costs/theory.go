@@ -1,6 +1,6 @@
 package costs
 
-import "quorate/quorum"
+import "quorate.dev/quorate/quorum"
 
 // Expected is what arithmetic says of one decision on a quiet network. Everyone
 // stands for n, and nobody sends to himself: a replica's own vote is counted

@@ -3,7 +3,7 @@ package driver
 import (
 	"fmt"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Ticket numbers the appends of one driver, from 1.

@@ -7,7 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // babbler is an engine whose steps put out what the test prepared.

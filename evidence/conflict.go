@@ -6,8 +6,8 @@ import (
 	"math/bits"
 	"slices"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Certified is what q replicas have signed for one slot.

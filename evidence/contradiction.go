@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Contradiction is two frames of one signer, as they were sent, for a place

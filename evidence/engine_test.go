@@ -4,10 +4,10 @@ import (
 	"slices"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/evidence"
-	"quorate/pbft"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/pbft"
 )
 
 // play hands one side's frames to one honest replica and returns its

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // cluster speaks through the real words of PBFT and real signatures: that the

@@ -3,9 +3,9 @@ package evidence_test
 import (
 	"testing"
 
-	"quorate/consensus"
-	"quorate/evidence"
-	"quorate/sim"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/sim"
 )
 
 // watched prepares a run in which an investigator reads every frame that leaves

@@ -3,8 +3,8 @@ package evidence
 import (
 	"bytes"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // The kinds of frames that carry what others have signed.

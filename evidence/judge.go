@@ -3,8 +3,8 @@ package evidence
 import (
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // judge is what it takes to judge frames: the genesis, and an authority over

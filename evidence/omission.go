@@ -3,7 +3,7 @@ package evidence
 import (
 	"fmt"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Omission is a COMMIT and a VIEW-CHANGE of one signer, for a later view, that

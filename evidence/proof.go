@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Why something that decodes is no evidence.

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"slices"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // What an Investigator keeps at most. A vote takes some 400 bytes.

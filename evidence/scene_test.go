@@ -3,9 +3,9 @@ package evidence
 import (
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // Scene is a scripted fork for tests with real engines, which cannot stand in

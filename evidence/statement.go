@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // The kinds of frames that promise something, as they stand on the wire. They

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // MaxPerReplica bounds what is kept about one signer. One contradiction is

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 func TestStoreIsBoundedPerReplica(t *testing.T) {

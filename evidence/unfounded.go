@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Unfounded is one frame that refutes itself: a VIEW-CHANGE whose certificates

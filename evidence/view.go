@@ -4,8 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // The kinds of certificates, as they stand on the wire.

@@ -14,12 +14,12 @@ import (
 
 	"go.uber.org/goleak"
 
-	"quorate/app/kv"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/p2p"
-	"quorate/pbft"
-	"quorate/storage"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/p2p"
+	"quorate.dev/quorate/pbft"
+	"quorate.dev/quorate/storage"
 )
 
 // goleveldb's pool of buffers lingers for a second after Close, on purpose.

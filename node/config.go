@@ -9,12 +9,12 @@ import (
 	"runtime"
 	"time"
 
-	"quorate/app"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/p2p"
-	"quorate/state"
-	"quorate/storage"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/p2p"
+	"quorate.dev/quorate/state"
+	"quorate.dev/quorate/storage"
 )
 
 // Config is one replica as a process: values, not files. Who loads them from a

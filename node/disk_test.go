@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/state"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/state"
 )
 
 // failingViews is a store whose snapshots cannot be read.

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // keepEvidence stores an encoded contradiction as a file of its own, at most

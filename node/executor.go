@@ -4,10 +4,10 @@ import (
 	"errors"
 	"sync"
 
-	"quorate/app"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/state"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/state"
 )
 
 // executor performs the one ordered queue of jobs: it is the only goroutine

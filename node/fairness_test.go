@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // A client that repeats a request whose reply is large costs every replica a

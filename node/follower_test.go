@@ -3,8 +3,8 @@ package node
 import (
 	"testing"
 
-	"quorate/consensus"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
 )
 
 // A follower of Raft is ready if it hears its leader, in a cluster of any size: of

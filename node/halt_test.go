@@ -5,9 +5,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/storage"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/storage"
 )
 
 // brittle is a protocol whose engine halts at its first tick, and records

@@ -4,8 +4,8 @@ import (
 	"sync"
 	"testing"
 
-	"quorate/app/kv"
-	"quorate/consensus"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/consensus"
 )
 
 // witness counts what it is told.

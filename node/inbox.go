@@ -3,8 +3,8 @@ package node
 import (
 	"sync"
 
-	"quorate/consensus"
-	"quorate/driver"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/driver"
 )
 
 // lot is a class of events that wait for the engine, in the order in which a

@@ -3,7 +3,7 @@ package node
 import (
 	"sync"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // rank is how urgent frames are before anybody has decoded them. Node does not

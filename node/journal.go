@@ -7,9 +7,9 @@ import (
 	"syscall"
 	"time"
 
-	"quorate/consensus"
-	"quorate/driver"
-	"quorate/storage"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/driver"
+	"quorate.dev/quorate/storage"
 )
 
 // journal is the log writer: the only goroutine that touches the log. It

@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"quorate/consensus"
-	"quorate/driver"
-	"quorate/storage"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/driver"
+	"quorate.dev/quorate/storage"
 )
 
 // ErrHalted says that the protocol stopped this replica for good: a fork, or

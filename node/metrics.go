@@ -4,8 +4,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"quorate/consensus"
-	"quorate/p2p"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/p2p"
 )
 
 // metrics are what happens as it happens; what can be read off when somebody

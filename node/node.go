@@ -12,13 +12,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"quorate/app"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/driver"
-	"quorate/p2p"
-	"quorate/quorum"
-	"quorate/storage"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/driver"
+	"quorate.dev/quorate/p2p"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/storage"
 )
 
 // Node is one running replica.

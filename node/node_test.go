@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"quorate/app/kv"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/p2p"
-	"quorate/storage"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/p2p"
+	"quorate.dev/quorate/storage"
 )
 
 // Four replicas over real sockets: requests, the primary killed, a view change,

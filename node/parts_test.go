@@ -17,11 +17,11 @@ import (
 
 	"pgregory.net/rapid"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/driver"
-	"quorate/quorum"
-	"quorate/storage"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/driver"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/storage"
 )
 
 // frames makes n frames of one size, numbered by their first two bytes.

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"time"
 
-	"quorate/app"
-	"quorate/consensus"
-	"quorate/quorum"
-	"quorate/storage"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/storage"
 )
 
 // disk is everything of the home that is open.

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"quorate/consensus"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
 )
 
 // reporter turns an engine's notes into log lines and counts: one INFO line for

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
 )
 
 // TestRaftIsReportedInItsOwnWords: logs and health speak of terms and leaders.

@@ -3,8 +3,8 @@ package node
 import (
 	"sync"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // work opens frames until the intake closes: one of several verifying workers.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // countingReceiver counts frames and says when there were enough, n times.

@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"time"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // The errors of Listen and Dial. They are wrapped with what to do about them.

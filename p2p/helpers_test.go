@@ -8,8 +8,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -23,7 +23,7 @@ import (
 	"github.com/libp2p/go-libp2p/x/rate"
 	yamuxconf "github.com/libp2p/go-yamux/v5"
 
-	"quorate/crypto"
+	"quorate.dev/quorate/crypto"
 )
 
 // protocolVersion is the version of the wire: of the framing and of what

@@ -10,7 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Bounds of the queues to one member.

@@ -14,7 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	manet "github.com/multiformats/go-multiaddr/net"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Network is a replica's side of the network. All methods are safe for

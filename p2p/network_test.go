@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 func TestEveryoneReachesAllOthersInOrder(t *testing.T) {

@@ -3,7 +3,7 @@ package p2p
 import (
 	"sync/atomic"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // meter counts frames and their bytes, without the framing.

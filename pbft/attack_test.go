@@ -3,9 +3,9 @@ package pbft
 import (
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // inViewOne brings replicas 1, 2 and 3 of four into view 1, with one batch

@@ -1,9 +1,9 @@
 package pbft
 
 import (
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // askBodies asks for the batches without which slots cannot go on. A first

@@ -4,10 +4,10 @@ import (
 	"slices"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/evidence"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // certificate is what the given replicas sign about slot n in view v.

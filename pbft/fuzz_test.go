@@ -3,9 +3,9 @@ package pbft
 import (
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // FuzzStep drives one replica of four through whatever the bytes say: authentic

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // Rules that no test defended until bugs were seeded against them (package

@@ -1,9 +1,9 @@
 package pbft
 
 import (
-	"quorate/consensus"
-	"quorate/pbft/message"
-	"quorate/pending"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/pending"
 )
 
 // The reasons to ignore an authentic message. What Open refuses has reasons of

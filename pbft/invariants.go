@@ -3,7 +3,7 @@ package pbft
 import (
 	"fmt"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // checkInvariants panics, with the numbers, when this replica broke a promise

@@ -3,9 +3,9 @@ package pbft
 import (
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/pbft/message"
-	"quorate/pending"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/pending"
 )
 
 // propose closes batches while the pipeline has room (§4): at the end of a

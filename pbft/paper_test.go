@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // §4: the normal case needs q replicas and no more.

@@ -3,9 +3,9 @@ package pbft
 import (
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // Protocol is PBFT for one replica before it runs.

@@ -1,9 +1,9 @@
 package pbft
 
 import (
-	"quorate/checkpoint"
-	"quorate/consensus"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/checkpoint"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // Reasons lists every reason for which this protocol ignores or refuses a

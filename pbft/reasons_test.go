@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"testing"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Whatever constant is a Reason stands in the list, once.

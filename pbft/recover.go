@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"math"
 
-	"quorate/consensus"
-	"quorate/pbft/message"
-	"quorate/viewchange"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/viewchange"
 )
 
 // ErrAmnesiac refuses a wiped member where nobody could spare its vote.

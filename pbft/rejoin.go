@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
-	"quorate/consensus"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // rejoining is the amnesiac rule (PROTOCOL.md §8): a replica that lost its log

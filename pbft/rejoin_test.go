@@ -3,9 +3,9 @@ package pbft
 import (
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // sleeper is a rejoining replica 3 that knows its limits, restarted.

@@ -1,13 +1,13 @@
 package pbft
 
 import (
-	"quorate/checkpoint"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/evidence"
-	"quorate/pbft/message"
-	"quorate/pending"
-	"quorate/viewchange"
+	"quorate.dev/quorate/checkpoint"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/pending"
+	"quorate.dev/quorate/viewchange"
 )
 
 // replica is the engine. Its parts keep their own rules; it joins them and is

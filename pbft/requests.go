@@ -1,8 +1,8 @@
 package pbft
 
 import (
-	"quorate/consensus"
-	"quorate/pending"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pending"
 )
 
 // onSubmit admits an authentic request of a permitted client (§3): answered

@@ -1,9 +1,9 @@
 package pbft
 
 import (
-	"quorate/consensus"
-	"quorate/pbft/message"
-	"quorate/transfer"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/transfer"
 )
 
 // restore is the engine's part in moving a state: when to fetch which one, and

@@ -1,9 +1,9 @@
 package pbft
 
 import (
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // slot is what is known of one sequence number. Votes are of the current view

@@ -3,7 +3,7 @@ package pbft
 import (
 	"testing"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // §6: a request is pending until it is executed or its sequence is stale. E.g.

@@ -1,8 +1,8 @@
 package pbft
 
 import (
-	"quorate/consensus"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // Horizon implements consensus.Engine.

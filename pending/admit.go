@@ -1,8 +1,8 @@
 package pending
 
 import (
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Fate is what becomes of a request that is handed in.

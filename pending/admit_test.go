@@ -3,7 +3,7 @@ package pending
 import (
 	"testing"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Every fate of a request that is handed in, in one life of a pool.

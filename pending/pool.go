@@ -3,8 +3,8 @@ package pending
 import (
 	"iter"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Pool holds the requests that wait here: admitted and not yet executed. Each

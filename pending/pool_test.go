@@ -5,8 +5,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 func poolRequest(client byte, counter uint64, size int) *consensus.Request {

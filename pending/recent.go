@@ -1,8 +1,8 @@
 package pending
 
 import (
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Key names a request whatever its digest.

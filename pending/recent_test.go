@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // What a pool remembers of a client that it comes to know in the middle of its

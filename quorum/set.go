@@ -3,7 +3,7 @@ package quorum
 import (
 	"math/bits"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Set is a set of replicas as one bit each. It is a value: assigning copies

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // System is the fault arithmetic of one cluster. It is an immutable value; the

@@ -1,6 +1,6 @@
 package quorum
 
-import "quorate/consensus"
+import "quorate.dev/quorate/consensus"
 
 // Verdict is what became of a vote.
 type Verdict uint8

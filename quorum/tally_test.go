@@ -6,7 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // TestTallyAgainstOracle votes at random and compares with a list of first

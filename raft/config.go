@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
 )
 
 // Config is what one replica needs besides the genesis. Everything in it is

@@ -3,8 +3,8 @@ package raft
 import (
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // execution is what went to the host and what came back.

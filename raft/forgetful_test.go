@@ -7,7 +7,7 @@ import (
 
 	pb "go.etcd.io/raft/v3/raftpb"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // A member that lost its disk gets its log again from the leader that it had

@@ -3,8 +3,8 @@ package raft
 import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // The names of what is none of the library's messages.

@@ -5,7 +5,7 @@ import (
 
 	pb "go.etcd.io/raft/v3/raftpb"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // receive is one of the library's messages, from a member, as Open hands it over.

@@ -6,9 +6,9 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 	"golang.org/x/crypto/cryptobyte"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/quorum"
 )
 
 // Protocol is Raft for one replica before it runs.

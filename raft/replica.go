@@ -7,10 +7,10 @@ import (
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pending"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pending"
+	"quorate.dev/quorate/quorum"
 )
 
 // replica joins one RawNode of the library to the contract.

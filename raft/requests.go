@@ -3,8 +3,8 @@ package raft
 import (
 	"go.etcd.io/raft/v3"
 
-	"quorate/consensus"
-	"quorate/pending"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pending"
 )
 
 // onSubmit admits an authentic request of a permitted client (PROTOCOL §3):

@@ -6,7 +6,7 @@ import (
 
 	pb "go.etcd.io/raft/v3/raftpb"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // A follower hands a client's request to its leader, at once and once.

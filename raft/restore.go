@@ -4,8 +4,8 @@ import (
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
 
-	"quorate/consensus"
-	"quorate/transfer"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/transfer"
 )
 
 // restore is the replica's part in moving a state. A snapshot message carries a

@@ -4,7 +4,7 @@ import (
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/tracker"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Horizon implements consensus.Engine: nothing is filtered.

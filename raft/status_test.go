@@ -7,8 +7,8 @@ import (
 
 	pb "go.etcd.io/raft/v3/raftpb"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // "Why is it not progressing" has an answer: votes that a candidate lacks, and

@@ -7,9 +7,9 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 	"golang.org/x/crypto/cryptobyte"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/transfer"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/transfer"
 )
 
 // The kinds of frames: the first byte.

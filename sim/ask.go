@@ -1,8 +1,8 @@
 package sim
 
 import (
-	"quorate/app"
-	"quorate/consensus"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
 )
 
 // ask invokes what the configuration wants next of this client, when it wants

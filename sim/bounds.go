@@ -3,8 +3,8 @@ package sim
 import (
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/driver"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/driver"
 )
 
 // bounds judges that nothing grows without end: the log, the queues, and the

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 
-	"quorate/check"
-	"quorate/client/session"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/quorum"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/quorum"
 )
 
 // client is one process of callers: the unchanged client session on virtual

@@ -1,6 +1,6 @@
 package sim
 
-import "quorate/consensus"
+import "quorate.dev/quorate/consensus"
 
 // alarm is something that happens at a time. Order breaks ties, so that what
 // was scheduled first happens first.

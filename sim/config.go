@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/app"
-	"quorate/consensus"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
 )
 
 // Durations of virtual time, in nanoseconds.

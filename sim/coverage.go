@@ -4,11 +4,11 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/check"
-	"quorate/consensus"
-	"quorate/pbft"
-	"quorate/quorum"
-	"quorate/raft"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/raft"
 )
 
 // Phase is what honest replicas were doing while a traitor had a behaviour on.

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/checkpoint"
-	"quorate/consensus"
-	"quorate/pbft/message"
-	"quorate/quorum"
+	"quorate.dev/quorate/checkpoint"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/quorum"
 )
 
 // GateSeeds is how many seeds it takes before coverage is judged: with fewer,

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/consensus"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
 )
 
 // trials is what seeds of a crash-fault protocol are to have tried: nobody lies

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/check"
-	"quorate/consensus"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
 )
 
 // A few seeds leave much untried, and the gate says what.

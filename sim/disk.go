@@ -1,8 +1,8 @@
 package sim
 
 import (
-	"quorate/consensus"
-	"quorate/driver"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/driver"
 )
 
 // disk is one replica's log of records on a virtual disk. What is written is

@@ -1,8 +1,8 @@
 package sim
 
 import (
-	"quorate/consensus"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
 )
 
 // Genre is what a seed is for. Beyond what theory promises, everything is

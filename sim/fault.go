@@ -3,8 +3,8 @@ package sim
 import (
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
 )
 
 // script schedules the faults at fixed moments. It fails if one names a replica

@@ -3,10 +3,10 @@ package sim
 import (
 	"fmt"
 
-	"quorate/app"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/state"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/state"
 )
 
 // hands execute a replica's jobs, one after the other, each taking its time.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // threaten lets a hazard strike again and again until the storm ends.

@@ -1,9 +1,9 @@
 package sim
 
 import (
-	"quorate/byzantine"
-	"quorate/consensus"
-	"quorate/driver"
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/driver"
 )
 
 // A replica is the driver's host: it schedules the completion of what it is

@@ -1,8 +1,8 @@
 package sim
 
 import (
-	"quorate/consensus"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
 )
 
 // hunt isolates whoever is primary, one view after the other, so that a view

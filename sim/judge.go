@@ -3,11 +3,11 @@ package sim
 import (
 	"fmt"
 
-	"quorate/app"
-	"quorate/check"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/quorum"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/quorum"
 )
 
 // Violation is something that must never happen and did.

@@ -3,8 +3,8 @@ package sim
 import (
 	"encoding/binary"
 
-	"quorate/check/linear"
-	"quorate/consensus"
+	"quorate.dev/quorate/check/linear"
+	"quorate.dev/quorate/consensus"
 )
 
 // ledgerModel says what the operations of the workload do to one key: written

@@ -1,6 +1,6 @@
 package sim
 
-import "quorate/consensus"
+import "quorate.dev/quorate/consensus"
 
 // Genesis is what all members of the world agree on. Callers keep it to judge
 // evidence after the run.

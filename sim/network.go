@@ -3,7 +3,7 @@ package sim
 import (
 	"hash/crc32"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // endpoint is an end of a link: replicas come first, then clients.

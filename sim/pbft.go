@@ -3,10 +3,10 @@ package sim
 import (
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // PBFT is the protocol that this project is about, checking its own invariants

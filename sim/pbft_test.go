@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"testing"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Worlds live briefly and litter a lot: collecting less often saves a fifth.

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/byzantine"
-	"quorate/consensus"
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/consensus"
 )
 
 // mains are main parameters that are drawn beside a behaviour's default. What

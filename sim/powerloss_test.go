@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"testing"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // TestPowerLossAtEveryPoint cuts the power of all replicas at a sweep of

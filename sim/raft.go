@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"strings"
 
-	"quorate/consensus"
-	"quorate/quorum"
-	"quorate/raft"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/raft"
 )
 
 // Of is the subject of a protocol that a genesis may name.

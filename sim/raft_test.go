@@ -7,8 +7,8 @@ import (
 
 	pb "go.etcd.io/raft/v3/raftpb"
 
-	"quorate/consensus"
-	"quorate/raft"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/raft"
 )
 
 // raftConfig is a seed's configuration for a crash-fault protocol.

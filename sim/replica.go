@@ -3,9 +3,9 @@ package sim
 import (
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/driver"
-	"quorate/state"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/driver"
+	"quorate.dev/quorate/state"
 )
 
 // replica is one virtual process on one virtual machine. The process, driver

@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"quorate/consensus"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
 )
 
 // Script drives a world by hand, for golden traces: nothing moves but what its

@@ -3,8 +3,8 @@ package sim
 import (
 	"fmt"
 
-	"quorate/check"
-	"quorate/consensus"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
 )
 
 // hand is a client that a script moves: it sends what it is told to whom it is

@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"quorate/consensus"
-	"quorate/raft"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/raft"
 )
 
 // filter selects packets: from->to and the beginning of a description.

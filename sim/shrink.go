@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/check"
+	"quorate.dev/quorate/check"
 )
 
 // Shrink looks for a smaller configuration of the same seed that still ends in

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // A simulator that cannot fail proves nothing: each of these mistakes must be

@@ -4,9 +4,9 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/check"
-	"quorate/consensus"
-	"quorate/quorum"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
 )
 
 // theory is what may go wrong in a run, by arithmetic alone. What theory does

@@ -5,8 +5,8 @@ import (
 	"hash/crc32"
 	"io"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // launch sends a packet, to both bodies of a twinned replica.

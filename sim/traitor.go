@@ -1,8 +1,8 @@
 package sim
 
 import (
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Traitor is a replica with behaviours of package byzantine, as its specs name

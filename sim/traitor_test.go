@@ -5,10 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/byzantine"
-	"quorate/check"
-	"quorate/consensus"
-	"quorate/quorum"
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
 )
 
 // calmConfig is four replicas in fair weather.

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/byzantine"
-	"quorate/consensus"
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/consensus"
 )
 
 // turncoat is what makes a replica a traitor. It outlives the process: plans

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/consensus"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
 )
 
 // Splits of the bodies of a cluster, one for each of the first views. What a

@@ -1,6 +1,6 @@
 package sim
 
-import "quorate/consensus"
+import "quorate.dev/quorate/consensus"
 
 // views follows one honest replica through its views, to count what the
 // coverage report asks for: two view changes in a row find what one does not

@@ -3,8 +3,8 @@ package sim
 import (
 	"fmt"
 
-	"quorate/byzantine"
-	"quorate/consensus"
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/consensus"
 )
 
 // villain is a client that misbehaves: a key in the genesis, a source of

@@ -4,8 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"quorate/app"
-	"quorate/consensus"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
 )
 
 // The operations of the workload. The first three are not idempotent: executed

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/check"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/quorum"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/quorum"
 )
 
 // Seat is what a protocol of one replica is built from.
@@ -231,6 +231,9 @@ func (w *World) guard(f func()) {
 	f()
 }
 
+// module begins the names of this module's functions.
+const module = "quorate.dev/quorate/"
+
 // culprits lists the functions of this module that a panic came through,
 // innermost first, but for the simulator's own.
 func culprits(stack []byte) string {
@@ -240,8 +243,8 @@ func culprits(stack []byte) string {
 		if !ok {
 			name, _, ok = strings.Cut(line, "({")
 		}
-		if ok && strings.HasPrefix(name, "quorate/") && !strings.HasPrefix(name, "quorate/sim") && len(names) < 8 {
-			names = append(names, strings.TrimPrefix(name, "quorate/"))
+		if ok && strings.HasPrefix(name, module) && !strings.HasPrefix(name, module+"sim") && len(names) < 8 {
+			names = append(names, strings.TrimPrefix(name, module))
 		}
 	}
 	return strings.Join(names, " < ")

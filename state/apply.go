@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // swapBytes and swapWrites close a batch while a restore is swapped in, and

@@ -5,8 +5,8 @@ import (
 
 	"github.com/tidwall/btree"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // The store's keyspace.

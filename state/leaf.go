@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"quorate/crypto"
+	"quorate.dev/quorate/crypto"
 )
 
 // entry is what the trie knows of one key.

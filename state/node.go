@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Limits of what the state holds.

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // An item's id is one of these letters and a name. To everyone else it is opaque.

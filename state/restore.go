@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // A restore in short: RestoreBegin lists what is missing, RestorePut stages what

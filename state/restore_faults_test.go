@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // TestRestoreListsWithinItsBound restores a state in which everything differs,

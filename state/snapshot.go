@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Snapshot is a kept state that is being served to others. Read may be called

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // advance keeps one more height, with something in it that is different.

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // local is the store's own subtree at some path, which the target's is compared

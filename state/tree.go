@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"slices"
 
-	"quorate/crypto"
+	"quorate.dev/quorate/crypto"
 )
 
 // change is one dirty key: what the trie is to know of it from now on.

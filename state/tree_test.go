@@ -9,8 +9,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // aimed returns n keys whose hashes all begin with the same digits, as somebody

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // BenchmarkLog appends groups of records of 300 bytes, one data sync each.

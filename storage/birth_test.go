@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // reseated sets byte at of a block and makes its checksum right again.

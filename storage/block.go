@@ -7,8 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Identity says whose disk this is. It stands in every file of the log, so

@@ -5,7 +5,7 @@ import (
 	"io"
 	"os"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // LogOptions configure OpenLog.

@@ -10,8 +10,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 var me = Identity{Cluster: crypto.Hash([]byte("a cluster")), Replica: 2}

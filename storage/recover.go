@@ -10,7 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // OpenLog opens the log in dir, or begins one there, and returns its records

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"quorate/quorum"
+	"quorate.dev/quorate/quorum"
 )
 
 // interrupt asks replica i to end and answers its process; nil if none runs.

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"quorate/crypto"
-	"quorate/evidence"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/evidence"
 )
 
 // Proof is a file with evidence, and what it proves by this cluster's genesis.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // FuzzConfig: whatever stands in a home's config.toml, in a traitor's

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/quorum"
 )
 
 // Founding is a genesis file: the genesis, and beside it what helps to find

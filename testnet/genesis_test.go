@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // TestGenesisSurvivesItsFile: what is written is read back as it was, so that

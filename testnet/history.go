@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 	"sync"
 
-	"quorate/check"
-	"quorate/client"
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // History is what one client key's callers ask and believe, written down for

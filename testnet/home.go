@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/p2p"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/p2p"
 )
 
 // HomeConfig is config.toml: what one replica may choose for itself. Relative

@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/quorum"
-	"quorate/storage"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/storage"
 )
 
 // Options say what Init makes.

@@ -10,11 +10,11 @@ import (
 	"path/filepath"
 	"slices"
 
-	"quorate/app/kv"
-	"quorate/check"
-	"quorate/consensus"
-	"quorate/quorum"
-	"quorate/raft"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/raft"
 )
 
 // historiesName is the directory of what clients wrote down.

@@ -11,11 +11,11 @@ import (
 	"sync"
 	"testing"
 
-	"quorate/check"
-	"quorate/client"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/evidence"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/evidence"
 )
 
 // loaded runs a cluster that writes everything down, with a few writes and

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"os"
 
-	"quorate/crypto"
+	"quorate.dev/quorate/crypto"
 )
 
 // Seed is the private half of a key.

@@ -3,9 +3,9 @@ package testnet
 import (
 	"sync"
 
-	"quorate/check"
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // What waits for the disk at most: entries, and bytes that they hold on to.

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"quorate/consensus"
-	"quorate/node"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/node"
 )
 
 func ready(t *testing.T, c *Cluster) {

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"time"
 
-	"quorate/check"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/node"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/node"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // recorder looks on while a replica works, and leaves in a notebook what its

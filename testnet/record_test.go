@@ -6,11 +6,11 @@ import (
 
 	pb "go.etcd.io/raft/v3/raftpb"
 
-	"quorate/check"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
-	"quorate/raft"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/raft"
 )
 
 // opener opens whatever does not begin with a zero.

@@ -8,16 +8,16 @@ import (
 	"strings"
 	"time"
 
-	"quorate/app/kv"
-	"quorate/byzantine"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/node"
-	"quorate/pbft"
-	"quorate/quorum"
-	"quorate/raft"
-	"quorate/state"
-	"quorate/storage"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/node"
+	"quorate.dev/quorate/pbft"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/raft"
+	"quorate.dev/quorate/state"
+	"quorate.dev/quorate/storage"
 )
 
 // Run runs the home's replica in this process until ctx ends.

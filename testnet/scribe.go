@@ -5,8 +5,8 @@ import (
 	"os"
 	"time"
 
-	"quorate/check"
-	"quorate/consensus"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
 )
 
 // scribe writes down what a recorder leaves in its notebook: alone, and as late

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"quorate/check"
-	"quorate/consensus"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
 )
 
 // written reads all entries of a home's transcript.

@@ -12,8 +12,8 @@ import (
 	"sync"
 	"time"
 
-	"quorate/node"
-	"quorate/p2p"
+	"quorate.dev/quorate/node"
+	"quorate.dev/quorate/p2p"
 )
 
 // ReplicaStatus is what is known of one replica.

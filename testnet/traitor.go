@@ -13,9 +13,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"quorate/byzantine"
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Corruption is byzantine.toml in a home: what makes a traitor of its replica.

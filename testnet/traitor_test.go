@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"quorate/byzantine"
-	"quorate/consensus"
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/consensus"
 )
 
 // eventually waits until holds does, for as long as a slow machine may need.

@@ -12,8 +12,8 @@ import (
 	"syscall"
 	"time"
 
-	"quorate/quorum"
-	"quorate/storage"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/storage"
 )
 
 // ReadyWithin bounds how long Up waits for the cluster to be ready.

@@ -1,8 +1,8 @@
 package transfer
 
 import (
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Target is the certified state that a fetch is for.

@@ -1,8 +1,8 @@
 package transfer
 
 import (
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Fetcher schedules one fetch at a time. It is pure and not safe for

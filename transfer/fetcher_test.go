@@ -6,7 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // With one honest source, and whatever the others do, a fetch ends with every

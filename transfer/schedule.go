@@ -1,6 +1,6 @@
 package transfer
 
-import "quorate/consensus"
+import "quorate.dev/quorate/consensus"
 
 // Tick lets one tick go by: silent sources are left, and after a pause the
 // least bad of the left ones are tried again.

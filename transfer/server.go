@@ -1,8 +1,8 @@
 package transfer
 
 import (
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Throttle is an allowance of bytes per peer that refills with time. An engine

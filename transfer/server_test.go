@@ -5,8 +5,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 func replica(i int) consensus.Peer { return consensus.ReplicaPeer(consensus.ReplicaID(i)) }

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	"pgregory.net/rapid"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // node is a node of a small hash tree: its bytes are the list of its

@@ -5,10 +5,10 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
-	"quorate/sim"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/sim"
 )
 
 // book is what courses ask a replica to print, as seen from outside: its log,

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // CourseBalance is what every account of a course's file holds at the start.

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"math"
 
-	"quorate/check"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/quorum"
-	"quorate/sim"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/sim"
 )
 
 // maxDecisive bounds the steps of an Outcome.

@@ -1,8 +1,8 @@
 package trial
 
 import (
-	"quorate/consensus"
-	"quorate/sim"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/sim"
 )
 
 // elections are the kinds of frames with which Raft makes leaders.

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"time"
 
-	"quorate/consensus"
-	"quorate/sim"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/sim"
 )
 
 // event is something that happens to processes at a moment of the run.

@@ -13,16 +13,16 @@ import (
 	"sync"
 	"time"
 
-	"quorate/app/kv"
-	"quorate/byzantine"
-	"quorate/check"
-	"quorate/client"
-	"quorate/client/session"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/p2p"
-	"quorate/sim"
-	"quorate/testnet"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/p2p"
+	"quorate.dev/quorate/sim"
+	"quorate.dev/quorate/testnet"
 )
 
 // caller is one honest client of a real run. It writes down each call before it

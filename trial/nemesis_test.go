@@ -14,11 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"quorate/check"
-	"quorate/consensus"
-	"quorate/internal/netlab"
-	"quorate/sim"
-	"quorate/testnet"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/internal/netlab"
+	"quorate.dev/quorate/sim"
+	"quorate.dev/quorate/testnet"
 )
 
 // nemesis is what befalls a cluster of real processes under load, one of whose

@@ -5,9 +5,9 @@ import (
 	"iter"
 	"slices"
 
-	"quorate/app/kv"
-	"quorate/consensus"
-	"quorate/sim"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/sim"
 )
 
 // Performance is what came of a scenario.

@@ -6,8 +6,8 @@ import (
 	"math"
 	"strconv"
 
-	"quorate/app/kv"
-	"quorate/consensus"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/consensus"
 )
 
 // act lets a player invoke one operation and wait for its result; not ok when

@@ -7,11 +7,11 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/byzantine"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/quorum"
-	"quorate/sim"
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/sim"
 )
 
 // Campaign is a profile of the catalogue in many runs, each from another seed.

@@ -4,9 +4,9 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"quorate/byzantine"
-	"quorate/consensus"
-	"quorate/sim"
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/sim"
 )
 
 // raftSettle is how long a lie about Raft may delay what is asked: elections

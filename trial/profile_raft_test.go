@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/byzantine"
+	"quorate.dev/quorate/byzantine"
 )
 
 // TestRaftProfiles: one of three with each behaviour ends as the catalogue says,

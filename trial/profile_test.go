@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/byzantine"
-	"quorate/consensus"
-	"quorate/quorum"
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
 )
 
 // heavy are the profiles whose floods cost seconds of real time.

@@ -12,10 +12,10 @@ import (
 	"strings"
 	"time"
 
-	"quorate/consensus"
-	"quorate/internal/netlab"
-	"quorate/sim"
-	"quorate/testnet"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/internal/netlab"
+	"quorate.dev/quorate/sim"
+	"quorate.dev/quorate/testnet"
 )
 
 // Options say where and how a real run happens.

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/check"
-	"quorate/consensus"
-	"quorate/internal/netlab"
-	"quorate/sim"
-	"quorate/testnet"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/internal/netlab"
+	"quorate.dev/quorate/sim"
+	"quorate.dev/quorate/testnet"
 )
 
 // real runs a spec as processes and makes sure that none of them is left.

@@ -3,11 +3,11 @@ package trial
 import (
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/pbft/message"
-	"quorate/quorum"
-	"quorate/raft"
-	"quorate/sim"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/raft"
+	"quorate.dev/quorate/sim"
 )
 
 // recorder keeps the steps of a run that may turn out to be decisive: what was

@@ -3,10 +3,10 @@ package trial
 import (
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/quorum"
 )
 
 // Saying is what a frame says, as far as charts and the choice of decisive

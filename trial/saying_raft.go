@@ -5,9 +5,9 @@ import (
 
 	pb "go.etcd.io/raft/v3/raftpb"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/raft"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/raft"
 )
 
 // readRaft reads a client's frame, or one of Raft's; it verifies nothing. Views

@@ -5,8 +5,8 @@ import (
 
 	pb "go.etcd.io/raft/v3/raftpb"
 
-	"quorate/consensus"
-	"quorate/raft"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/raft"
 )
 
 // TestReadsRaft: what members say is read for the place that it is about, and

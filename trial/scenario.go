@@ -13,9 +13,9 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
-	"quorate/byzantine"
-	"quorate/consensus"
-	"quorate/sim"
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/sim"
 )
 
 // ErrScenario is what errors about the contents of a scenario file wrap.

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/sim"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/sim"
 )
 
 const small = `

@@ -5,11 +5,11 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/byzantine"
-	"quorate/check"
-	"quorate/consensus"
-	"quorate/quorum"
-	"quorate/sim"
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/sim"
 )
 
 // What a Spec leaves open.

@@ -4,8 +4,8 @@ import (
 	"reflect"
 	"testing"
 
-	"quorate/check"
-	"quorate/sim"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/sim"
 )
 
 // unsafe is the outcome of a run in which something was executed twice.

@@ -3,9 +3,9 @@ package trial
 import (
 	"errors"
 
-	"quorate/check"
-	"quorate/consensus"
-	"quorate/sim"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/sim"
 )
 
 // ErrSpec is what errors wrap when a Spec cannot be run at all.

@@ -4,9 +4,9 @@ import (
 	"slices"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // FuzzNewView builds VIEW-CHANGEs and a NEW-VIEW of what the bytes say, signed

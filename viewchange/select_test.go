@@ -9,9 +9,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // oracle is Select again, in the words of the paper and as slowly as they are:

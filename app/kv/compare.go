@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Relation is how a Compare relates what it finds to what it names.

@@ -7,8 +7,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"quorate/app/kv"
-	"quorate/consensus"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/consensus"
 )
 
 // encode is the inverse of Decode, for tests.

@@ -7,9 +7,9 @@ import (
 	"sort"
 	"testing"
 
-	"quorate/app"
-	"quorate/app/kv"
-	"quorate/consensus"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/consensus"
 )
 
 // memory is an app.Tx on a sorted list: what the store needs of one, and

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 
-	"quorate/app"
-	"quorate/consensus"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
 )
 
 // list executes a range: as many entries as the limit, the room and the steps

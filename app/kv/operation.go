@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Kind is the first byte of an operation.

@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Entry is what the store holds under one key.

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 
-	"quorate/app"
-	"quorate/consensus"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
 )
 
 // The texts of the store's failed results. They are part of the replicated

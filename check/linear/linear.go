@@ -7,7 +7,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Call is one operation from its invocation to its answer.

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"testing"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // register is one that is written and read: "w<key><digit>" and "r<key>".

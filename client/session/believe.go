@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 	"slices"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Receive takes a frame from the channel of a replica. Frames that answer

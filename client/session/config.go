@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/quorum"
 )
 
 // ErrConfig is what New wraps.

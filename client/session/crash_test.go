@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/quorum"
 )
 
 // newCrashBench is a session of three replicas of a crash-fault protocol.

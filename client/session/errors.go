@@ -3,7 +3,7 @@ package session
 import (
 	"errors"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // The errors of operations, for errors.Is. All but ErrUnknown, and those that

@@ -3,8 +3,8 @@ package session
 import (
 	"slices"
 
-	"quorate/consensus"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
 )
 
 // link is what is known about the replicas: hints, none of them believed

@@ -3,7 +3,7 @@ package session
 import (
 	"slices"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // queue holds the operations that wait, first in, first out.

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"testing"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Final refusals are believed from f+1 replicas and come as typed errors.

@@ -1,8 +1,8 @@
 package session
 
 import (
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // request is one signed request in flight.

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"quorate/client"
-	"quorate/testnet"
+	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/testnet"
 )
 
 // TestAcceptanceSourceTree: the whole source tree that the toolchain ships, in

@@ -10,10 +10,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/client"
-	"quorate/client/session"
-	"quorate/consensus"
-	"quorate/testnet"
+	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/testnet"
 )
 
 // benchCommand is quorate bench. It is a command and never a timed test: what it

@@ -5,7 +5,7 @@ import (
 	"reflect"
 	"testing"
 
-	"quorate/quorum"
+	"quorate.dev/quorate/quorum"
 )
 
 func TestMetricsAreSummedOverTheirLabels(t *testing.T) {

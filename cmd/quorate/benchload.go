@@ -10,9 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"quorate/app/kv"
-	"quorate/client"
-	"quorate/client/session"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/client/session"
 )
 
 // load is a closed loop: every caller has one operation under way at a time.

@@ -11,7 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"quorate/testnet"
+	"quorate.dev/quorate/testnet"
 )
 
 // observation is what is known of the processes at one moment.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/quorum"
+	"quorate.dev/quorate/quorum"
 )
 
 // maxRounds bounds --rounds.

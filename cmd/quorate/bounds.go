@@ -11,8 +11,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/bounds"
-	"quorate/trial"
+	"quorate.dev/quorate/bounds"
+	"quorate.dev/quorate/trial"
 )
 
 // boundsCommand is quorate bounds.

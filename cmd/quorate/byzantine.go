@@ -11,9 +11,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/byzantine"
-	"quorate/quorum"
-	"quorate/testnet"
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/testnet"
 )
 
 // byzantineCommands is quorate byzantine.

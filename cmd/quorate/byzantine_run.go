@@ -15,10 +15,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/byzantine"
-	"quorate/consensus"
-	"quorate/quorum"
-	"quorate/trial"
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/trial"
 )
 
 // byzantineRun is quorate byzantine run.

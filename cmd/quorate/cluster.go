@@ -10,9 +10,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/client"
-	"quorate/client/session"
-	"quorate/testnet"
+	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/testnet"
 )
 
 // dirFlag is how every command finds its cluster.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/compare"
-	"quorate/trial"
+	"quorate.dev/quorate/compare"
+	"quorate.dev/quorate/trial"
 )
 
 // compareCommand is quorate testnet compare.

@@ -9,8 +9,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/costs"
-	"quorate/quorum"
+	"quorate.dev/quorate/costs"
+	"quorate.dev/quorate/quorum"
 )
 
 // costsCommand is quorate costs.

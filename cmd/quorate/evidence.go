@@ -5,9 +5,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/evidence"
-	"quorate/quorum"
-	"quorate/testnet"
+	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/testnet"
 )
 
 // evidenceCommands is quorate evidence.

@@ -5,9 +5,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/crypto"
-	"quorate/p2p"
-	"quorate/testnet"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/p2p"
+	"quorate.dev/quorate/testnet"
 )
 
 // keysCommands is quorate keys.

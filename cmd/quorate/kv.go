@@ -12,9 +12,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/app/kv"
-	"quorate/client"
-	"quorate/consensus"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/consensus"
 )
 
 // kvHelp is what all of these commands have in common.

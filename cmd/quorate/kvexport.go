@@ -11,9 +11,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/app/kv"
-	"quorate/client"
-	"quorate/client/session"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/client/session"
 )
 
 // kvExportCommand is quorate kv export.

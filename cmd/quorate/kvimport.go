@@ -13,9 +13,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/client"
-	"quorate/client/session"
-	"quorate/consensus"
+	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/consensus"
 )
 
 // kvImportCommand is quorate kv import.

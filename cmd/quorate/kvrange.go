@@ -11,8 +11,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/app/kv"
-	"quorate/client"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/client"
 )
 
 // kvRangeCommand is quorate kv range.

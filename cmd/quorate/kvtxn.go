@@ -11,8 +11,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/app/kv"
-	"quorate/client"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/client"
 )
 
 // txnHelp is the reference of the language.

@@ -15,8 +15,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/client/session"
-	"quorate/testnet"
+	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/testnet"
 )
 
 // The exit codes, as --help and docs/CLI.md list them.

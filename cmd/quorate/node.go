@@ -7,7 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/testnet"
+	"quorate.dev/quorate/testnet"
 )
 
 // nodeShortcuts are flags for the settings that people change most.

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"quorate/testnet"
+	"quorate.dev/quorate/testnet"
 )
 
 // TestCommandsSideBySide: as a shell starts them with &, while a tree is being

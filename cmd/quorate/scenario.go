@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/trial"
+	"quorate.dev/quorate/trial"
 )
 
 // byzantineScenario is quorate byzantine scenario.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"quorate/testnet"
+	"quorate.dev/quorate/testnet"
 )
 
 // TestMain puts this very program in the path of scripts and tests as quorate,

@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/sim"
+	"quorate.dev/quorate/sim"
 )
 
 // simCommand is quorate sim.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/quorum"
-	"quorate/sim"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/sim"
 )
 
 // sweepState is what the workers of a sweep share.

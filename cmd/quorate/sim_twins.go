@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/sim"
+	"quorate.dev/quorate/sim"
 )
 
 // twinsCommand is quorate sim twins.

@@ -13,11 +13,11 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/client"
-	"quorate/client/session"
-	"quorate/consensus"
-	"quorate/quorum"
-	"quorate/testnet"
+	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/testnet"
 )
 
 // statusCommand is quorate status.

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"strings"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/quorum"
-	"quorate/testnet"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/testnet"
 )
 
 // explain says in plain English who leads, and what is missing for progress, in

@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"quorate/client"
-	"quorate/consensus"
-	"quorate/quorum"
-	"quorate/testnet"
+	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/testnet"
 )
 
 // startCluster makes a cluster of real processes, ready, which ends with the test.

@@ -10,7 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
-	"quorate/testnet"
+	"quorate.dev/quorate/testnet"
 )
 
 // isTerminal decides between what people see and what programs read.

@@ -11,9 +11,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate/consensus"
-	"quorate/quorum"
-	"quorate/testnet"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/testnet"
 )
 
 // testnetCommands is quorate testnet.

@@ -10,10 +10,10 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"quorate/app/kv"
-	"quorate/consensus"
-	"quorate/quorum"
-	"quorate/testnet"
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/testnet"
 )
 
 // TestTransactionText: what the lines mean.

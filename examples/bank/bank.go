@@ -7,9 +7,9 @@ import (
 	"strconv"
 	"strings"
 
-	"quorate/app"
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // Supply is all the money there is. It begins in the account Treasury, which

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"testing"
 
-	"quorate/app"
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/examples/bank"
-	"quorate/state"
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/examples/bank"
+	"quorate.dev/quorate/state"
 )
 
 var alice, bob = crypto.PublicKey{1}, crypto.PublicKey{2}

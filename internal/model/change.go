@@ -3,10 +3,10 @@ package model
 import (
 	"math/bits"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/quorum"
 )
 
 // What a replica says in its VIEW-CHANGE about the slot: a prepared certificate,

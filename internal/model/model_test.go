@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/quorum"
 )
 
 // deep asks for the searches that take minutes instead of seconds:

@@ -1,7 +1,7 @@
 package model
 
 import (
-	"quorate/viewchange"
+	"quorate.dev/quorate/viewchange"
 )
 
 // Report is what a search found.

@@ -3,11 +3,11 @@ package model
 import (
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/pbft/message"
-	"quorate/quorum"
-	"quorate/viewchange"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/viewchange"
 )
 
 // The limits of what can be searched.

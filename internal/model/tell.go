@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // tell lists the steps that led to a node, in the words of the protocol.

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/pbft/message"
-	"quorate/viewchange"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/viewchange"
 )
 
 type (

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"quorate/quorum"
+	"quorate.dev/quorate/quorum"
 )
 
 // Edit replaces a piece of one file.

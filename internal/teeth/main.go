@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"quorate/quorum"
+	"quorate.dev/quorate/quorum"
 )
 
 func main() {

@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"quorate/sim"
+	"quorate.dev/quorate/sim"
 )
 
 // runSeeds is the simulator as a bug is built into it: it runs seeds one after

@@ -58,18 +58,18 @@ func loadSources(t *testing.T, sources map[string]string) *Tree {
 // documented package, and one look-alike of it that is fine.
 func TestCatches(t *testing.T) {
 	for _, c := range []struct{ name, dir, src, want string }{
-		{"downward", "pbft", `import "quorate/checkpoint"`, ""},
-		{"upward", "checkpoint", `import "quorate/pbft"`, "src.go:2: checkpoint (floor 6) imports pbft (floor 7): upward"},
-		{"far upward", "crypto", `import "quorate/cmd/quorate"`, "upward"},
-		{"sibling", "viewchange", `import "quorate/checkpoint"`, "must not know each other"},
-		{"renamed", "viewchange", `import x "quorate/checkpoint"`, "must not know each other"},
-		{"nested floors", "pbft/message", `import "quorate/pbft"`, "upward"},
-		{"unknown import", "pbft", `import "quorate/helpers"`, "helpers, which stands on no floor"},
+		{"downward", "pbft", `import "quorate.dev/quorate/checkpoint"`, ""},
+		{"upward", "checkpoint", `import "quorate.dev/quorate/pbft"`, "src.go:2: checkpoint (floor 6) imports pbft (floor 7): upward"},
+		{"far upward", "crypto", `import "quorate.dev/quorate/cmd/quorate"`, "upward"},
+		{"sibling", "viewchange", `import "quorate.dev/quorate/checkpoint"`, "must not know each other"},
+		{"renamed", "viewchange", `import x "quorate.dev/quorate/checkpoint"`, "must not know each other"},
+		{"nested floors", "pbft/message", `import "quorate.dev/quorate/pbft"`, "upward"},
+		{"unknown import", "pbft", `import "quorate.dev/quorate/helpers"`, "helpers, which stands on no floor"},
 		{"a module with a similar name", "pbft", `import "quoratex/sim"`, ""},
 		{"unknown package", "helpers", "", "helpers: stands on no floor"},
-		{"an example", "examples/bank", `import "quorate/node"`, ""},
-		{"the store of the application", "app/kv", `import "quorate/app"`, ""},
-		{"unknown package with imports", "app/other", `import "quorate/sim"`, "app/other: stands on no floor"},
+		{"an example", "examples/bank", `import "quorate.dev/quorate/node"`, ""},
+		{"the store of the application", "app/kv", `import "quorate.dev/quorate/app"`, ""},
+		{"unknown package with imports", "app/other", `import "quorate.dev/quorate/sim"`, "app/other: stands on no floor"},
 		{"below an example", "examples/bank/inner", "", "stands on no floor"},
 
 		{"goroutine", "pbft", "func f() { go f() }", "go statement in pbft"},
@@ -145,7 +145,7 @@ func TestDocs(t *testing.T) {
 // Tests may import what they need and start goroutines; what the go command
 // does not build is not judged.
 func TestLeavesAlone(t *testing.T) {
-	bad := "package x\nimport \"os\"\nimport \"quorate/sim\"\nfunc f() { go f() }\n"
+	bad := "package x\nimport \"os\"\nimport \"quorate.dev/quorate/sim\"\nfunc f() { go f() }\n"
 	found := loadSources(t, map[string]string{
 		"pbft/doc.go":            doc("pbft"),
 		"pbft/pbft_test.go":      bad,
@@ -170,7 +170,7 @@ func TestReportMeasures(t *testing.T) {
 	report := loadSources(t, map[string]string{
 		"pbft/doc.go":       doc("pbft"),
 		"pbft/a.go":         "package pbft\n// why\nfunc a() {}\n" + wide + long(9) + long(5) + strings.Repeat("\n", LongFile),
-		"pbft/pbft_test.go": "package pbft\nimport \"quorate/sim\"\n" + long(80),
+		"pbft/pbft_test.go": "package pbft\nimport \"quorate.dev/quorate/sim\"\n" + long(80),
 	}).Report()
 	for _, want := range []string{
 		// 2 + 428 lines, 82 of tests, 3 functions of 1, 5 and 9 lines, 2 comments in 31 filled lines.

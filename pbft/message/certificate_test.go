@@ -4,8 +4,8 @@ import (
 	"slices"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // lie is a certificate with something wrong in it.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Describe prints a frame on one line for traces and people; it verifies

@@ -6,9 +6,9 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/transfer"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/transfer"
 )
 
 // What says what a FETCH asks for and a GIVEN holds.

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // cluster is a genesis with everybody's keys: what a test needs to say

@@ -3,7 +3,7 @@ package message
 import (
 	"testing"
 
-	"quorate/consensus"
+	"quorate.dev/quorate/consensus"
 )
 
 // Rules that no test defended until bugs were seeded against them (package

@@ -1,9 +1,9 @@
 package message
 
 import (
-	"quorate/consensus"
-	"quorate/crypto"
-	"quorate/quorum"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/quorum"
 )
 
 // Rules is what every member knows from the genesis: what it takes to judge a

@@ -3,8 +3,8 @@ package message
 import (
 	"testing"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // PROTOCOL.md §6: a VIEW-CHANGE is checked whole before it counts, so that an

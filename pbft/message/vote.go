@@ -4,8 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"quorate/consensus"
-	"quorate/crypto"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // VoteSize is the length of every vote's encoding, in bytes: kind 1, view 8,
