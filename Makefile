@@ -13,8 +13,8 @@ FUZZTIME ?= 30s
 
 # What stands below the line (internal/tidy/floors.go): no goroutines, no
 # clock, no I/O, and hence good for the browser.
-BELOW := crypto consensus quorum state transfer evidence app checkpoint \
-	viewchange pending pbft raft driver client/session byzantine check sim
+BELOW := crypto consensus evidence app checkpoint viewchange pbft raft \
+	client/session byzantine check sim
 
 # Run on every package, but shortened where a test can be: the detector makes
 # everything several times slower, and it looks for races, not for bugs that
@@ -53,7 +53,7 @@ race: ## run the tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race $(RACEFLAGS) ./...
 
 acceptance: build ## run the long tests: a whole source tree, a killed primary, gigabytes of state
-	go test -tags acceptance -count=1 -timeout 60m -v -run '^TestAcceptance' ./testnet/... ./trial/... ./cmd/...
+	go test -tags acceptance -count=1 -timeout 60m -v -run '^TestAcceptance' ./testnet/... ./experiment/... ./cmd/...
 
 sim: build ## simulate SEEDS=1000 systems of each protocol, print the seeds that fail and what they tried
 	./$(BIN) sim --seeds $(SEEDS) --coverage

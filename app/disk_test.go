@@ -6,9 +6,9 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/state"
 )
 
 // brokenDisk fails every write once it is broken, and every read of a key that

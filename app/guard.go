@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"math"
 
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/state"
 )
 
 // guard is the Tx that an application sees: the transaction of one operation

@@ -5,9 +5,9 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/state"
 )
 
 // client returns the i-th client's key. Machines judge no signatures, so

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/state"
 )
 
 // Machine performs an engine's jobs: it executes batches exactly once, takes

@@ -8,9 +8,9 @@ import (
 
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/state"
 )
 
 func epochOf(t consensus.Time) uint64 { return uint64(t) }

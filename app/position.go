@@ -6,9 +6,9 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/state"
 )
 
 // position is where the replicated history stands: all that the state holds

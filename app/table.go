@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"slices"
 
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/state"
 )
 
 // table is the session table: who has executed what (PROTOCOL.md §3). What

@@ -82,7 +82,7 @@ var testName = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 func testsHere(t *testing.T) map[string]bool {
 	t.Helper()
 	files, err := filepath.Glob("*_test.go")
-	above, errAbove := filepath.Glob("../trial/*_test.go")
+	above, errAbove := filepath.Glob("../experiment/trial/*_test.go")
 	if err != nil || errAbove != nil {
 		t.Fatal(err, errAbove)
 	}

@@ -7,9 +7,9 @@ import (
 	"slices"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/pbft/message"
-	"quorate.dev/quorate/quorum"
 )
 
 // garbage says frames that are broken in one way or in any.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 // Outcome is what a run must end in.

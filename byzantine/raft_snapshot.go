@@ -7,10 +7,10 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/raft"
-	"quorate.dev/quorate/state"
 )
 
 // blank is a history in which nobody has asked for anything: a state of a

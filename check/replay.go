@@ -7,10 +7,10 @@ import (
 	"slices"
 
 	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/check/linear"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/state"
 )
 
 // Log is the log of one process, to be read once from its beginning.

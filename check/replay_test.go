@@ -10,9 +10,9 @@ import (
 
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/pbft/message"
-	"quorate.dev/quorate/state"
 )
 
 // story is a small real run as its four replicas and one client wrote it down:

@@ -12,9 +12,9 @@ import (
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/p2p"
-	"quorate.dev/quorate/quorum"
 )
 
 func dial(t testing.TB, c *cluster, change func(*Config)) *Client {

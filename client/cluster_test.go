@@ -12,10 +12,10 @@ import (
 
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/quorum"
-	"quorate.dev/quorate/state"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

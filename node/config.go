@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/p2p"
-	"quorate.dev/quorate/state"
 	"quorate.dev/quorate/storage"
 )
 

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/state"
 )
 
 // failingViews is a store whose snapshots cannot be read.

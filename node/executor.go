@@ -5,9 +5,9 @@ import (
 	"sync"
 
 	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/state"
 )
 
 // executor performs the one ordered queue of jobs: it is the only goroutine

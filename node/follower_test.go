@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 // A follower of Raft is ready if it hears its leader, in a cluster of any size: of

@@ -4,7 +4,7 @@ import (
 	"sync"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/driver"
+	"quorate.dev/quorate/consensus/driver"
 )
 
 // lot is a class of events that wait for the engine, in the order in which a

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/driver"
+	"quorate.dev/quorate/consensus/driver"
 	"quorate.dev/quorate/storage"
 )
 

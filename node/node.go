@@ -14,10 +14,10 @@ import (
 
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/driver"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/driver"
 	"quorate.dev/quorate/p2p"
-	"quorate.dev/quorate/quorum"
 	"quorate.dev/quorate/storage"
 )
 

@@ -18,9 +18,9 @@ import (
 	"pgregory.net/rapid"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/driver"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/driver"
-	"quorate.dev/quorate/quorum"
 	"quorate.dev/quorate/storage"
 )
 

@@ -7,7 +7,7 @@ import (
 
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/storage"
 )
 

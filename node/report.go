@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 // reporter turns an engine's notes into log lines and counts: one INFO line for

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 // TestRaftIsReportedInItsOwnWords: logs and health speak of terms and leaders.

@@ -2,8 +2,8 @@ package pbft
 
 import (
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/pending"
 	"quorate.dev/quorate/pbft/message"
-	"quorate.dev/quorate/pending"
 )
 
 // The reasons to ignore an authentic message. What Open refuses has reasons of

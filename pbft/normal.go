@@ -4,8 +4,8 @@ import (
 	"fmt"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/pending"
 	"quorate.dev/quorate/pbft/message"
-	"quorate.dev/quorate/pending"
 )
 
 // propose closes batches while the pipeline has room (§4): at the end of a

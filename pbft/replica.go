@@ -3,10 +3,10 @@ package pbft
 import (
 	"quorate.dev/quorate/checkpoint"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/pending"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/evidence"
 	"quorate.dev/quorate/pbft/message"
-	"quorate.dev/quorate/pending"
 	"quorate.dev/quorate/viewchange"
 )
 

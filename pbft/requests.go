@@ -2,7 +2,7 @@ package pbft
 
 import (
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/pending"
+	"quorate.dev/quorate/consensus/pending"
 )
 
 // onSubmit admits an authentic request of a permitted client (§3): answered

@@ -2,8 +2,8 @@ package pbft
 
 import (
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/transfer"
 	"quorate.dev/quorate/pbft/message"
-	"quorate.dev/quorate/transfer"
 )
 
 // restore is the engine's part in moving a state: when to fetch which one, and

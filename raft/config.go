@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 // Config is what one replica needs besides the genesis. Everything in it is

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/quorum"
 )
 
 // Protocol is Raft for one replica before it runs.

@@ -8,9 +8,9 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/pending"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/pending"
-	"quorate.dev/quorate/quorum"
 )
 
 // replica joins one RawNode of the library to the contract.

@@ -4,7 +4,7 @@ import (
 	"go.etcd.io/raft/v3"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/pending"
+	"quorate.dev/quorate/consensus/pending"
 )
 
 // onSubmit admits an authentic request of a permitted client (PROTOCOL §3):

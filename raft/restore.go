@@ -5,7 +5,7 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/transfer"
+	"quorate.dev/quorate/consensus/transfer"
 )
 
 // restore is the replica's part in moving a state. A snapshot message carries a

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/transfer"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/transfer"
 )
 
 // The kinds of frames: the first byte.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/driver"
+	"quorate.dev/quorate/consensus/driver"
 )
 
 // bounds judges that nothing grows without end: the log, the queues, and the

@@ -7,8 +7,8 @@ import (
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/quorum"
 )
 
 // client is one process of callers: the unchanged client session on virtual

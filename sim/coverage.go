@@ -6,8 +6,8 @@ import (
 
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/pbft"
-	"quorate.dev/quorate/quorum"
 	"quorate.dev/quorate/raft"
 )
 

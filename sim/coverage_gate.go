@@ -9,8 +9,8 @@ import (
 
 	"quorate.dev/quorate/checkpoint"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/pbft/message"
-	"quorate.dev/quorate/quorum"
 )
 
 // GateSeeds is how many seeds it takes before coverage is judged: with fewer,

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 // trials is what seeds of a crash-fault protocol are to have tried: nobody lies

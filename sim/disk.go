@@ -2,7 +2,7 @@ package sim
 
 import (
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/driver"
+	"quorate.dev/quorate/consensus/driver"
 )
 
 // disk is one replica's log of records on a virtual disk. What is written is

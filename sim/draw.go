@@ -2,7 +2,7 @@ package sim
 
 import (
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 // Genre is what a seed is for. Beyond what theory promises, everything is

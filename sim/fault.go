@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 // script schedules the faults at fixed moments. It fails if one names a replica

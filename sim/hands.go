@@ -4,9 +4,9 @@ import (
 	"fmt"
 
 	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/state"
 )
 
 // hands execute a replica's jobs, one after the other, each taking its time.

@@ -3,7 +3,7 @@ package sim
 import (
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/driver"
+	"quorate.dev/quorate/consensus/driver"
 )
 
 // A replica is the driver's host: it schedules the completion of what it is

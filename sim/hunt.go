@@ -2,7 +2,7 @@ package sim
 
 import (
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 // hunt isolates whoever is primary, one view after the other, so that a view

@@ -6,8 +6,8 @@ import (
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/quorum"
 )
 
 // Violation is something that must never happen and did.

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/raft"
 )
 

@@ -3,9 +3,9 @@ package sim
 import (
 	"fmt"
 
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/driver"
-	"quorate.dev/quorate/state"
+	"quorate.dev/quorate/consensus/driver"
 )
 
 // replica is one virtual process on one virtual machine. The process, driver

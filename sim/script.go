@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 // Script drives a world by hand, for golden traces: nothing moves but what its

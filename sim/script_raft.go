@@ -10,9 +10,9 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/raft"
-	"quorate.dev/quorate/state"
 )
 
 // The verbs with which a traitor of Raft lies. It sends under its own name only,

@@ -6,7 +6,7 @@ import (
 
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 // theory is what may go wrong in a run, by arithmetic alone. What theory does

@@ -8,7 +8,7 @@ import (
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 // calmConfig is four replicas in fair weather.

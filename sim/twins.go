@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 // Splits of the bodies of a cluster, one for each of the first views. What a

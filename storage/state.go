@@ -15,7 +15,7 @@ import (
 	lstorage "github.com/syndtr/goleveldb/leveldb/storage"
 	"github.com/syndtr/goleveldb/leveldb/util"
 
-	"quorate.dev/quorate/state"
+	"quorate.dev/quorate/app/state"
 )
 
 // StateOptions are the memory that the state's store may take, in bytes. Zero

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/state"
 )
 
 func openState(t testing.TB, dir string) *StateStore {

@@ -8,8 +8,8 @@ import (
 	"syscall"
 	"testing"
 
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/state"
 )
 
 // BenchmarkState puts values of 256 bytes under random keys of a state of the

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 // interrupt asks replica i to end and answers its process; nil if none runs.

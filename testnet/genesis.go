@@ -6,8 +6,8 @@ import (
 	"io/fs"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/quorum"
 )
 
 // Founding is a genesis file: the genesis, and beside it what helps to find

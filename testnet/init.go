@@ -10,8 +10,8 @@ import (
 	"strconv"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/quorum"
 	"quorate.dev/quorate/storage"
 )
 

@@ -9,14 +9,14 @@ import (
 	"time"
 
 	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/node"
 	"quorate.dev/quorate/pbft"
-	"quorate.dev/quorate/quorum"
 	"quorate.dev/quorate/raft"
-	"quorate.dev/quorate/state"
 	"quorate.dev/quorate/storage"
 )
 

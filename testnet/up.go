@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/storage"
 )
 

@@ -5,8 +5,8 @@ import (
 	"fmt"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/quorum"
 )
 
 // ErrConfig is what New wraps.

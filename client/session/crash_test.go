@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/quorum"
 )
 
 // newCrashBench is a session of three replicas of a crash-fault protocol.

@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/quorum"
 )
 
 func TestBounds(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 // link is what is known about the replicas: hints, none of them believed

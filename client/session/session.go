@@ -4,8 +4,8 @@ import (
 	"fmt"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/quorum"
 )
 
 // Ticket names an operation to the caller, who chooses it: unique in its session.

@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/quorum"
 )
 
 // Whatever the network and f liars do, an operation that completes has the

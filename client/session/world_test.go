@@ -6,8 +6,8 @@ import (
 	"pgregory.net/rapid"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/quorum"
 )
 
 // world is everything outside one session: a network that loses, doubles and

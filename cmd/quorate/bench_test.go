@@ -5,7 +5,7 @@ import (
 	"reflect"
 	"testing"
 
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 func TestMetricsAreSummedOverTheirLabels(t *testing.T) {

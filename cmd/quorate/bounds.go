@@ -11,8 +11,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate.dev/quorate/bounds"
-	"quorate.dev/quorate/trial"
+	"quorate.dev/quorate/experiment/bounds"
+	"quorate.dev/quorate/experiment/trial"
 )
 
 // boundsCommand is quorate bounds.

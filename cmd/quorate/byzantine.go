@@ -12,7 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/byzantine"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/testnet"
 )
 

@@ -17,8 +17,8 @@ import (
 
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/quorum"
-	"quorate.dev/quorate/trial"
+	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/experiment/trial"
 )
 
 // byzantineRun is quorate byzantine run.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate.dev/quorate/compare"
-	"quorate.dev/quorate/trial"
+	"quorate.dev/quorate/experiment/compare"
+	"quorate.dev/quorate/experiment/trial"
 )
 
 // compareCommand is quorate testnet compare.

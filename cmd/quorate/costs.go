@@ -9,8 +9,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate.dev/quorate/costs"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/experiment/costs"
 )
 
 // costsCommand is quorate costs.

@@ -5,8 +5,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/evidence"
-	"quorate.dev/quorate/quorum"
 	"quorate.dev/quorate/testnet"
 )
 

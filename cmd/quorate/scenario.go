@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate.dev/quorate/trial"
+	"quorate.dev/quorate/experiment/trial"
 )
 
 // byzantineScenario is quorate byzantine scenario.

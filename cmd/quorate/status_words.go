@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/quorum"
 	"quorate.dev/quorate/testnet"
 )
 

@@ -12,7 +12,7 @@ import (
 
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/testnet"
 )
 

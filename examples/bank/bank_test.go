@@ -5,10 +5,10 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/examples/bank"
-	"quorate.dev/quorate/state"
 )
 
 var alice, bob = crypto.PublicKey{1}, crypto.PublicKey{2}

@@ -4,9 +4,9 @@ import (
 	"math/bits"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/pbft/message"
-	"quorate.dev/quorate/quorum"
 )
 
 // What a replica says in its VIEW-CHANGE about the slot: a prepared certificate,

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 // deep asks for the searches that take minutes instead of seconds:

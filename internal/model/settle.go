@@ -1,6 +1,6 @@
 package model
 
-import "quorate.dev/quorate/quorum"
+import "quorate.dev/quorate/consensus/quorum"
 
 // settle enumerates, after the votes of a view, who executes what was committed
 // and for whom the slot becomes stable. Whoever takes a stable checkpoint has

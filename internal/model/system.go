@@ -4,9 +4,9 @@ import (
 	"fmt"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/pbft/message"
-	"quorate.dev/quorate/quorum"
 	"quorate.dev/quorate/viewchange"
 )
 

@@ -1,6 +1,6 @@
 package model
 
-import "quorate.dev/quorate/quorum"
+import "quorate.dev/quorate/consensus/quorum"
 
 // outcome is one way in which a view can go: who accepted what, who went on to
 // prepare it, and what the votes prove, with those of the liars for everything.

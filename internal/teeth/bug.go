@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 // Edit replaces a piece of one file.

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"quorate.dev/quorate/quorum"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 func main() {

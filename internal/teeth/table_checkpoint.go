@@ -54,18 +54,18 @@ var checkpointBugs = []Bug{
 	},
 	{
 		Name: "parts-unverified", From: "B32", What: "the parts of a state are not held against the certified root",
-		Edits: edit("state/restore.go", "ok = crypto.Hash(part) == item.Hash; ok && wanted {", "ok = len(part) > 0; ok && wanted {"),
-		Rule:  Rule{"state", "TestRestoreRefusesBadParts"}, Sim: true,
+		Edits: edit("app/state/restore.go", "ok = crypto.Hash(part) == item.Hash; ok && wanted {", "ok = len(part) > 0; ok && wanted {"),
+		Rule:  Rule{"app/state", "TestRestoreRefusesBadParts"}, Sim: true,
 	},
 	{
 		Name: "bad-source-kept", From: "B32", What: "who served a bad part is asked again and again",
-		Edits: edit("transfer/fetcher.go", "		f.leave(src, scoreBad)\n", "		_ = src\n"),
-		Rule:  Rule{"transfer", "TestFetchLeavesLiar"}, Sim: true,
+		Edits: edit("consensus/transfer/fetcher.go", "		f.leave(src, scoreBad)\n", "		_ = src\n"),
+		Rule:  Rule{"consensus/transfer", "TestFetchLeavesLiar"}, Sim: true,
 	},
 	{
 		Name: "silent-source-kept", From: "B32", What: "who stalls is waited for",
-		Edits: edit("transfer/schedule.go", "src.silent++; src.silent >= patience {", "src.silent++; src.silent >= patience && src.asks < 0 {"),
-		Rule:  Rule{"transfer", "TestFetchEndsWithOneHonestSource"}, Sim: true,
+		Edits: edit("consensus/transfer/schedule.go", "src.silent++; src.silent >= patience {", "src.silent++; src.silent >= patience && src.asks < 0 {"),
+		Rule:  Rule{"consensus/transfer", "TestFetchEndsWithOneHonestSource"}, Sim: true,
 	},
 	{
 		Name: "evidence-frames-repetition", From: "§9", What: "the same words twice convict",

@@ -4,17 +4,17 @@ package main
 var countingBugs = []Bug{
 	{
 		Name: "quorum-is-2f+1", From: "B8", What: "2f+1 is hard-coded, also where n is not 3f+1",
-		Edits: edit("quorum/system.go", "quorum: (n + f + 2) / 2, replies", "quorum: 2*f + 1, replies"),
-		Rule:  Rule{"quorum", "TestByzantineFollowsTheFormula"}, Sim: true, Quick: true,
+		Edits: edit("consensus/quorum/system.go", "quorum: (n + f + 2) / 2, replies", "quorum: 2*f + 1, replies"),
+		Rule:  Rule{"consensus/quorum", "TestByzantineFollowsTheFormula"}, Sim: true, Quick: true,
 	},
 	{
 		Name: "quorum-rounded-down", From: "B8", What: "(n+f+1)/2 without rounding up",
-		Edits: edit("quorum/system.go", "quorum: (n + f + 2) / 2, replies", "quorum: (n + f + 1) / 2, replies"),
+		Edits: edit("consensus/quorum/system.go", "quorum: (n + f + 2) / 2, replies", "quorum: (n + f + 1) / 2, replies"),
 		Rule:  Rule{"internal/model", "TestQuorumArithmetic"}, Sim: true,
 	},
 	{
 		Name: "weak-quorum-is-f", From: "§1", What: "f replicas count as one of which is honest",
-		Edits: edit("quorum/system.go", "func (s System) Weak() int { return s.faults + 1 }", "func (s System) Weak() int { return max(1, s.faults) }"),
+		Edits: edit("consensus/quorum/system.go", "func (s System) Weak() int { return s.faults + 1 }", "func (s System) Weak() int { return max(1, s.faults) }"),
 		Rule:  Rule{"viewchange", "TestJoin"}, Sim: true,
 	},
 	{

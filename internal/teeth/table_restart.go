@@ -5,13 +5,13 @@ package main
 var restartBugs = []Bug{
 	{
 		Name: "law-broken", From: "§4", What: "nothing waits for the disk",
-		Edits: edit("driver/driver.go", "			d.gate = d.last\n", "			d.gate = 0\n"),
-		Rule:  Rule{"driver", "TestLaw|TestOutputWaitsForItsRecords"}, Sim: true, Quick: true,
+		Edits: edit("consensus/driver/driver.go", "			d.gate = d.last\n", "			d.gate = 0\n"),
+		Rule:  Rule{"consensus/driver", "TestLaw|TestOutputWaitsForItsRecords"}, Sim: true, Quick: true,
 	},
 	{
 		Name: "forget-released-early", From: "§5", What: "the log shrinks before what replaces it is on disk",
-		Edits: edit("driver/driver.go", "	d.append(out.Records)\n", "	d.forget = max(d.forget, out.Forget)\n	d.append(out.Records)\n"),
-		Rule:  Rule{"driver", "TestForgetFollowsItsOwnRecords"}, Sim: true,
+		Edits: edit("consensus/driver/driver.go", "	d.append(out.Records)\n", "	d.forget = max(d.forget, out.Forget)\n	d.append(out.Records)\n"),
+		Rule:  Rule{"consensus/driver", "TestForgetFollowsItsOwnRecords"}, Sim: true,
 	},
 	{
 		Name: "prepare-unrecorded", From: "B35", What: "a PREPARE is forgotten at a restart",

@@ -99,7 +99,7 @@ var viewBugs = []Bug{
 	},
 	{
 		Name: "clocks-run-on", From: "§6", What: "requests keep their age in a new view",
-		Edits: edit("pending/pool.go", "e.Since, e.Told, e.Times, e.proposed = tick, tick, 0, false", "e.Told, e.Times, e.proposed = tick, 0, false"),
+		Edits: edit("consensus/pending/pool.go", "e.Since, e.Told, e.Times, e.proposed = tick, tick, 0, false", "e.Told, e.Times, e.proposed = tick, 0, false"),
 		Rule:  Rule{"pbft", "TestClocksRestartInANewView"}, Sim: true,
 	},
 	{

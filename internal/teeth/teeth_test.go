@@ -110,20 +110,20 @@ func TestWrongTables(t *testing.T) {
 		name string
 		bug  Bug
 	}{
-		{"does not compile", Bug{Name: "x", Edits: edit("quorum/set.go", old, "func (s Set) Len() int { return s }"), Rule: Rule{"quorum", "TestSet"}}},
-		{"no such test", Bug{Name: "x", Edits: edit("quorum/set.go", old, old+"\n"), Rule: Rule{"quorum", "TestNothing"}}},
+		{"does not compile", Bug{Name: "x", Edits: edit("consensus/quorum/set.go", old, "func (s Set) Len() int { return s }"), Rule: Rule{"consensus/quorum", "TestSet"}}},
+		{"no such test", Bug{Name: "x", Edits: edit("consensus/quorum/set.go", old, old+"\n"), Rule: Rule{"consensus/quorum", "TestNothing"}}},
 	} {
 		if _, err := b.try(context.Background(), tc.bug, Finding{}); !errors.Is(err, errTable) {
 			t.Errorf("%s: got error %v", tc.name, err)
 		}
 	}
-	for _, bad := range []Edit{{"quorum/set.go", "no such text", "x"}, {"quorum/set.go", "Set", "x"}, {"quorum/none.go", "x", "y"}} {
+	for _, bad := range []Edit{{"consensus/quorum/set.go", "no such text", "x"}, {"consensus/quorum/set.go", "Set", "x"}, {"consensus/quorum/none.go", "x", "y"}} {
 		bug := Bug{Name: "x", Edits: []Edit{bad}}
 		if _, err := bug.files(b.root); err == nil {
 			t.Errorf("an edit of %q in %s applies", bad.Old, bad.File)
 		}
 	}
-	harmless := Bug{Name: "x", Edits: edit("quorum/set.go", old, old+"\n"), Rule: Rule{"quorum", "TestSet"}}
+	harmless := Bug{Name: "x", Edits: edit("consensus/quorum/set.go", old, old+"\n"), Rule: Rule{"consensus/quorum", "TestSet"}}
 	if f, err := b.try(context.Background(), harmless, Finding{}); err != nil || f.Caught() {
 		t.Errorf("a change of nothing is caught %v, error %v", f.Caught(), err)
 	}

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/transfer"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/transfer"
 )
 
 // What says what a FETCH asks for and a GIVEN holds.

@@ -2,8 +2,8 @@ package message
 
 import (
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/quorum"
 )
 
 // Rules is what every member knows from the genesis: what it takes to judge a

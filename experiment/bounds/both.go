@@ -1,0 +1,192 @@
+package bounds
+
+import (
+	"slices"
+
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/sim"
+)
+
+// sectionBoth is the section in which the protocols meet the same faults.
+const sectionBoth = "the same faults: 2f+1 and 3f+1 replicas"
+
+// sizes are the columns of that section: f = 1 and f = 2 of either protocol.
+var sizes = []struct {
+	protocol string
+	replicas int
+}{{quorum.Raft, 3}, {quorum.Raft, 5}, {quorum.PBFT, 4}, {quorum.PBFT, 7}}
+
+// side is what a fault does to one protocol: how theory says it ends, and why.
+type side struct {
+	theory, why, source string
+	behaviour           string // what its traitors do
+	names               bool   // a fork convicts f+1
+}
+
+// fault is a row of that section.
+type fault struct {
+	row        string
+	raft, pbft side
+	change     func(s *trial.Spec, f int, behaviour string)
+	except     func(c *Cell) // where theory says something else of one size; may be nil
+}
+
+// bothCells are the rows that every protocol has a column for.
+func bothCells() []Cell {
+	var all []Cell
+	for _, x := range bothFaults() {
+		for _, size := range sizes {
+			all = append(all, x.cell(size.protocol, size.replicas))
+		}
+	}
+	return all
+}
+
+// cell is the fault as one protocol of one size meets it.
+func (x *fault) cell(protocol string, n int) Cell {
+	side, f := x.pbft, (n-1)/3
+	if protocol == quorum.Raft {
+		side, f = x.raft, (n-1)/2
+	}
+	c := Cell{
+		Section: sectionBoth, Row: x.row, Theory: []string{side.theory}, Why: side.why, Source: side.source, Real: true,
+		Spec: trial.Spec{
+			Name: x.row, Protocol: protocol, Replicas: n, Clients: 2, Invoked: 16, Think: 40 * sim.Millisecond, Seed: 1, RealKeys: true,
+			Forward: first(1), // replica 0 leads first, as it does in PBFT
+		},
+	}
+	if side.names {
+		c.Culprits = f + 1
+	}
+	x.change(&c.Spec, f, side.behaviour)
+	if x.except != nil {
+		x.except(&c)
+	}
+	return c
+}
+
+// When faults strike: by then there is a leader, and clients are at work. A
+// protocol that elects needs longer for that.
+const (
+	strikes = 600 * sim.Millisecond
+	returns = 1500 * sim.Millisecond // so much later what was cut off or crashed is back
+)
+
+// Where theory stands.
+const (
+	sourceRaft = "Ongaro & Ousterhout 2014, §5"
+	sourceCut  = "Gilbert & Lynch 2002; ADVERSARIES.md §5 CAP"
+)
+
+// cutOff splits off a side: its replicas and clients hear and reach each other only.
+func cutOff(replicas []consensus.ReplicaID, clients []int, at, lasts consensus.Time) sim.Fault {
+	return sim.Fault{At: at, Lasts: lasts, Kind: sim.FaultPartition, Replicas: replicas, Clients: clients}
+}
+
+// between are the replicas from a to b-1.
+func between(a, b int) (ids []consensus.ReplicaID) {
+	for i := a; i < b; i++ {
+		ids = append(ids, consensus.ReplicaID(i))
+	}
+	return ids
+}
+
+// evenly splits so that no side has a quorum: in two, or in three where two would
+// leave a majority. The third part has no client.
+func evenly(s *trial.Spec, lasts consensus.Time) {
+	half := s.Replicas / 2
+	s.Faults = append(s.Faults, cutOff(between(0, half), []int{0}, strikes, lasts))
+	if s.Protocol == quorum.Raft {
+		s.Faults = append(s.Faults, cutOff(between(half, 2*half), []int{1}, strikes, lasts))
+	}
+}
+
+// crashFaults are the rows in which nobody lies.
+func crashFaults() []fault {
+	return []fault{
+		{row: "nobody is faulty",
+			raft:   side{theory: trial.Live, why: "The normal case: the leader appends, a majority stores, the leader decides.", source: sourceRaft},
+			pbft:   side{theory: trial.Live, why: "The normal case: three phases, no view change.", source: sourcePaper},
+			change: func(*trial.Spec, int, string) {}},
+		{row: "f crashed",
+			raft:   side{theory: trial.Live, why: "f+1 of 2f+1 are a majority, and any majority has somebody who stored what another one decided. The leader is among the crashed, so that an election must come first.", source: sourceRaft},
+			pbft:   side{theory: trial.Live, why: "A quorum of 2f+1 is left. The primary is among the crashed, so that a view change must come first.", source: sourcePaper},
+			change: func(s *trial.Spec, f int, _ string) { s.Faults = crashed(first(f), strikes, 0) }},
+		{row: "f crashed and returned",
+			raft:   side{theory: trial.Live, why: "What they had acknowledged is on their disks, and the leader sends them what they missed.", source: sourceRaft},
+			pbft:   side{theory: trial.Live, why: "What they had signed is on their disks, so that they do not contradict it, and the others send them what they missed.", source: sourcePaper},
+			change: func(s *trial.Spec, f int, _ string) { s.Faults = crashed(first(f), strikes, returns) }},
+		{row: "f+1 crashed",
+			raft:   side{theory: trial.Stopped, why: "f replicas are no majority. Nothing is decided, and nothing that was decided is lost: it is on f+1 disks.", source: sourceRaft},
+			pbft:   side{theory: trial.Stopped, why: "2f replicas are no quorum. Nothing is decided, and nothing that was decided is lost.", source: sourcePaper},
+			change: func(s *trial.Spec, f int, _ string) { s.Faults = crashed(last(s.Replicas, f+1), strikes, 0) }},
+		{row: "f+1 crashed, one returned",
+			raft: side{theory: trial.Live, why: "It stands still while f+1 are away and goes on as soon as a majority is there: crashes cost time, not safety.", source: sourceRaft},
+			pbft: side{theory: trial.Live, why: "It stands still while f+1 are away and goes on as soon as 2f+1 are there: crashes cost time, not safety.", source: sourcePaper},
+			change: func(s *trial.Spec, f int, _ string) {
+				away := last(s.Replicas, f+1)
+				s.Faults = append(crashed(away[:1], strikes, 2*returns), crashed(away[1:], strikes, 0)...)
+			}},
+		{row: "one wiped disk, all others up",
+			raft: side{theory: trial.Live, why: "All others still have what it had acknowledged. It gets a snapshot and votes on as if nothing had been: this time it does no harm.", source: "ADVERSARIES.md R7 control"},
+			pbft: side{theory: trial.Live, why: "It has forgotten what it signed, so it rejoins without voting, until a checkpoint is stable that lies above all of it.", source: "PROTOCOL.md §7; ADVERSARIES.md P7 control"},
+			change: func(s *trial.Spec, _ int, _ string) {
+				s.Faults = []sim.Fault{{At: strikes, Lasts: 100 * sim.Millisecond, Kind: sim.FaultWipe, Replicas: first(2)[1:]}}
+			}},
+		{row: "one wiped disk while others are behind",
+			raft:   side{theory: trial.Forked, why: "An answered write stood on f+1 disks, and one of these is wiped. It votes for a replica that never had the write, and this one leads with the others who were behind: the write is lost. Whoever forgets what it acknowledged is a liar against its will.", source: "ADVERSARIES.md R7"},
+			pbft:   side{theory: trial.Live, why: "The same schedule. Who was wiped has no vote, so nobody leads without the others who had the write: it waits until they are back.", source: "ADVERSARIES.md P7 control 3"},
+			change: wipedAndBehind},
+	}
+}
+
+// wipedAndBehind wipes one of those who decided a write that others missed.
+func wipedAndBehind(s *trial.Spec, f int, _ string) {
+	turn := behind(s, f)
+	s.Faults = append(s.Faults, sim.Fault{At: turn, Lasts: 50 * sim.Millisecond, Kind: sim.FaultWipe, Replicas: pivot(s, f)})
+}
+
+// behind: writes are decided by the first replicas while the last f are cut off;
+// then those who were behind return, and as many of the others are cut off in
+// their turn. It answers when that is: all depends on what the pivot then says.
+func behind(s *trial.Spec, f int) (turn consensus.Time) {
+	s.Invoked, turn = 40, strikes+400*sim.Millisecond
+	s.Faults = []sim.Fault{
+		cutOff(last(s.Replicas, f), nil, strikes, turn-strikes),
+		cutOff(first(f), nil, turn, 2*returns),
+	}
+	return turn
+}
+
+// pivot is the one who decided those writes and is not cut off: of Raft the only
+// one.
+func pivot(s *trial.Spec, f int) []consensus.ReplicaID {
+	return between(s.Replicas-f-1, s.Replicas-f)
+}
+
+// netFaults are the rows in which the network splits.
+func netFaults() []fault {
+	return []fault{
+		{row: "a minority cut off, with the leader",
+			raft: side{theory: trial.Live, why: "The others are a majority and elect another leader. The one that was cut off steps down; what it appended alone nobody acknowledged, and it is replaced.", source: sourceCut},
+			pbft: side{theory: trial.Live, why: "The others are a quorum and change the view. Who was cut off decides nothing alone.", source: sourceCut},
+			change: func(s *trial.Spec, f int, _ string) {
+				s.Faults = []sim.Fault{cutOff(first(f), []int{0}, strikes, returns)}
+			}},
+		{row: "an even split, for good",
+			raft:   side{theory: trial.Stopped, why: "No side has a majority (among an odd number it takes three sides). All stop, and nothing is decided twice.", source: sourceCut},
+			pbft:   side{theory: trial.Stopped, why: "No side has a quorum. Both halves stop, and nothing is decided twice.", source: sourceCut},
+			change: func(s *trial.Spec, _ int, _ string) { evenly(s, 0) }},
+		{row: "an even split, healed",
+			raft:   side{theory: trial.Live, why: "It resumes when the network is whole: what either side held back is decided once.", source: sourceCut},
+			pbft:   side{theory: trial.Live, why: "It resumes when the network is whole, in a view that both halves enter.", source: sourceCut},
+			change: func(s *trial.Spec, _ int, _ string) { evenly(s, returns) }},
+	}
+}
+
+// bothFaults are all rows.
+func bothFaults() []fault {
+	return slices.Concat(crashFaults(), netFaults(), oneLiar(), manyLiars())
+}

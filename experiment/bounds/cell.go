@@ -1,0 +1,149 @@
+package bounds
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/experiment/trial"
+)
+
+// Cell is one scenario for one protocol and size, with what theory says of it.
+type Cell struct {
+	Section  string // a group of rows
+	Row      string // the scenario
+	Spec     trial.Spec
+	Theory   []string // the words (trial.Outcome.Word) that theory allows
+	Culprits int      // of a fork: evidence names at least so many
+	Why      string   // one or two sentences
+	Source   string
+	Real     bool   // real processes can do it
+	Split    *Split // who is answered while the network is split; nil if nobody asks
+}
+
+// Column is the protocol with its size, and the size of its quorums where that
+// is not simply 2f+1 of 3f+1: what the cells of one column share.
+func (c *Cell) Column() string {
+	if c.Spec.Protocol != quorum.PBFT {
+		return fmt.Sprintf("Raft n=%d", c.Spec.Replicas) // majorities, and nothing else
+	}
+	s := fmt.Sprintf("PBFT n=%d", c.Spec.Replicas)
+	if c.Spec.Replicas%3 != 1 || c.Spec.Quorum != 0 || c.Spec.Assumed != 0 {
+		s += fmt.Sprintf(" q=%d", c.system().Quorum())
+	}
+	return s
+}
+
+// ID names the cell in files and links.
+func (c *Cell) ID() string {
+	var b strings.Builder
+	for _, r := range strings.ReplaceAll(strings.ToLower(c.Column()+" "+c.Row), "+", " plus ") {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			b.WriteRune(r)
+		} else if s := b.String(); s != "" && !strings.HasSuffix(s, "-") {
+			b.WriteByte('-')
+		}
+	}
+	return strings.TrimSuffix(b.String(), "-")
+}
+
+// Result is a cell that was run.
+type Result struct {
+	Cell
+	Outcome   trial.Outcome
+	Err       error  // it could not be run at all
+	Complaint string // how it disagrees with theory; "" if it agrees
+}
+
+// Agrees reports whether the run ended as theory says.
+func (r *Result) Agrees() bool { return r.Err == nil && r.Complaint == "" }
+
+// Word is how the run ended, or that it did not take place.
+func (r *Result) Word() string {
+	if r.Err != nil {
+		return "not run"
+	}
+	return r.Outcome.Word()
+}
+
+// judge holds an outcome against theory.
+func (c *Cell) judge(o *trial.Outcome) string {
+	word := o.Word()
+	if !slices.Contains(c.Theory, word) {
+		return fmt.Sprintf("theory says %s, the run was %s%s", strings.Join(c.Theory, " or "), word, firstViolation(o))
+	}
+	if word == trial.Unsafe {
+		// Where theory allows that, states differ before batches do; anything
+		// else that is wrong with a run would hide behind the word.
+		for _, v := range o.Verdict.Violations {
+			if v.Kind != check.Divergence {
+				return "theory allows states that differ, and the run: " + v.String()
+			}
+		}
+	}
+	for _, id := range o.Verdict.Culprits {
+		if !c.traitor(id) {
+			return fmt.Sprintf("evidence names R%d, which is honest", id)
+		}
+	}
+	switch named := len(o.Verdict.Culprits); {
+	case word == trial.Forked && named < c.Culprits:
+		return fmt.Sprintf("forked, but evidence names %d culprits of at least %d", named, c.Culprits)
+	case c.Spec.Protocol == quorum.Raft && named > 0:
+		return fmt.Sprintf("evidence names %d replicas, but members of Raft sign nothing", named)
+	case word == trial.Deceived && named > 0:
+		return fmt.Sprintf("evidence names %d replicas for lying to a client, but replies prove nothing to others", named)
+	}
+	if text := c.split(o); text != "" {
+		return text
+	}
+	return c.provable(o)
+}
+
+// provable judges each piece of evidence again, from the genesis alone, as
+// somebody who was not there would.
+func (c *Cell) provable(o *trial.Outcome) string {
+	for _, e := range o.Verdict.Evidence {
+		if fault, err := evidence.Verify(&o.Genesis, e.Encoded); err != nil {
+			return fmt.Sprintf("evidence against R%d does not hold offline: %v", e.Fault.Replica, err)
+		} else if fault.Replica != e.Fault.Replica {
+			return fmt.Sprintf("evidence against R%d convicts R%d offline", e.Fault.Replica, fault.Replica)
+		}
+	}
+	return ""
+}
+
+func firstViolation(o *trial.Outcome) string {
+	if len(o.Verdict.Violations) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s)", o.Verdict.Violations[0])
+}
+
+// traitor reports whether a replica misbehaves in this cell.
+func (c *Cell) traitor(id consensus.ReplicaID) bool {
+	for _, t := range c.Spec.Traitors {
+		if t.Replica == id {
+			return true
+		}
+	}
+	return false
+}
+
+// system is the fault arithmetic of the cell, as its genesis will have it.
+func (c *Cell) system() quorum.System {
+	g := consensus.Genesis{
+		Protocol: c.Spec.Protocol, Replicas: make([]crypto.PublicKey, c.Spec.Replicas), UnsafeDemo: true,
+		Quorum: c.Spec.Quorum, Faults: c.Spec.Assumed,
+	}
+	s, err := quorum.For(g)
+	if err != nil {
+		return quorum.Byzantine(c.Spec.Replicas)
+	}
+	return s
+}

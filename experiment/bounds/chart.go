@@ -1,0 +1,393 @@
+package bounds
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/sim"
+)
+
+// Chart is a message sequence chart: lifelines from left to right, time from
+// top to bottom, one row for each frame, execution, belief or fault.
+type Chart struct {
+	Ends   []End
+	Rows   []Line
+	Values []Value  // what was voted for, in order of appearance
+	Slot   string   // which slot it shows
+	Ending []string // how it ended, in sentences
+	Tone   string   // of the ending: good, stopped or bad
+	Cut    int      // messages left out
+}
+
+// End is one lifeline.
+type End struct {
+	Name    string
+	Note    string // what a traitor does
+	Traitor bool
+	Client  bool
+}
+
+// Value is a batch or a result under a letter.
+type Value struct {
+	Letter string
+	Digest string
+}
+
+// LineKind says how a Line is drawn.
+type LineKind int
+
+// The kinds of lines.
+const (
+	Message LineKind = iota
+	Execution
+	Belief
+	Reign // an election was won
+	Trouble
+)
+
+// Line is one row of a chart.
+type Line struct {
+	Kind  LineKind
+	At    consensus.Time
+	From  int
+	To    []int // who received it
+	Lost  []int // to whom it was sent in vain
+	Text  string
+	Value int  // index in Values; -1 = none
+	Fork  bool // one of the executions that exclude each other
+	Down  bool // of trouble: the process has died
+	Back  bool // ... and runs again
+}
+
+// maxArrows bounds the messages of a chart: what does not fit on a page
+// explains nothing.
+const maxArrows = 60
+
+// together is how far apart the deliveries of one frame may lie to share a row.
+const together = 50 * sim.Millisecond
+
+// drawer turns steps into a chart.
+type drawer struct {
+	read    trial.Reader
+	result  *Result
+	chart   *Chart
+	ends    map[string]int
+	values  map[crypto.Digest]int
+	results int                                                // how many of the values are results
+	votes   map[string]map[crypto.Digest][]consensus.ReplicaID // COMMITs that an end has seen
+	done    map[int]int                                        // end -> its commit's row, plus one
+	back    []int                                              // crashes of the spec that are over
+	replies map[answer]int                                     // how often a client has heard it
+	open    map[string]int                                     // sender and frame -> its last row
+	votedBy map[ballot][]consensus.ReplicaID                   // of Raft: who acknowledged the slot to a leader
+	told    map[string]string                                  // of Raft: end -> who told it that the slot is decided
+}
+
+// NewChart makes the chart of a cell that was run in the simulator. It fails if
+// nobody can read the protocol's frames.
+func NewChart(r *Result) (*Chart, error) {
+	read, err := trial.NewReader(r.Outcome.Genesis)
+	if err != nil {
+		return nil, fmt.Errorf("chart of %s: %w", r.ID(), err)
+	}
+	d := &drawer{
+		read: read, result: r, chart: &Chart{}, ends: map[string]int{}, values: map[crypto.Digest]int{},
+		votes: map[string]map[crypto.Digest][]consensus.ReplicaID{}, open: map[string]int{}, done: map[int]int{}, replies: map[answer]int{},
+		votedBy: map[ballot][]consensus.ReplicaID{}, told: map[string]string{},
+	}
+	d.lifelines()
+	for _, s := range r.Outcome.Steps {
+		d.returns(s.At)
+		d.step(s)
+	}
+	d.chart.Rows = d.fit(d.chart.Rows)
+	d.plainResults()
+	d.markFork()
+	d.end()
+	return d.chart, nil
+}
+
+// lifelines makes a column for each client that appears, then the replicas.
+func (d *drawer) lifelines() {
+	var clients []string
+	for _, s := range d.result.Outcome.Steps {
+		for _, name := range []string{s.From, s.To} {
+			if strings.HasPrefix(name, "C") && !slices.Contains(clients, name) {
+				clients = append(clients, name)
+			}
+		}
+	}
+	slices.Sort(clients)
+	for _, name := range clients {
+		d.add(End{Name: name, Client: true})
+	}
+	for i := range d.result.Spec.Replicas {
+		e := End{Name: fmt.Sprintf("R%d", i)}
+		for _, t := range d.result.Spec.Traitors {
+			if int(t.Replica) == i {
+				e.Traitor, e.Note = true, doing(t)
+			}
+		}
+		d.add(e)
+	}
+}
+
+func (d *drawer) add(e End) {
+	d.ends[e.Name] = len(d.chart.Ends)
+	d.chart.Ends = append(d.chart.Ends, e)
+}
+
+// doing is what a traitor does, in a few words.
+func doing(t sim.Traitor) string {
+	var all []string
+	for _, a := range t.Acts {
+		for _, b := range a.Behaviours {
+			if !slices.Contains(all, b) {
+				all = append(all, b)
+			}
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// step adds what one step shows.
+func (d *drawer) step(s sim.Step) {
+	from, known := d.ends[s.From]
+	if !known {
+		if s.Kind == sim.StepFault {
+			d.row(Line{Kind: Trouble, At: s.At, From: -1, Text: s.Text, Value: -1})
+		}
+		return
+	}
+	switch s.Kind {
+	case sim.StepSend, sim.StepDeliver:
+		d.frame(s, from)
+	case sim.StepNote:
+		d.fact(s, from)
+	case sim.StepExecute:
+		d.execution(s, from)
+	case sim.StepBelieve:
+		d.belief(s, from)
+	case sim.StepFault:
+		d.row(Line{Kind: Trouble, At: s.At, From: from, Text: s.From + ": " + s.Text, Value: -1, Down: s.Text == string(sim.FaultCrash)})
+	}
+}
+
+func (d *drawer) row(l Line) int {
+	d.chart.Rows = append(d.chart.Rows, l)
+	return len(d.chart.Rows) - 1
+}
+
+// frame adds a send, or moves its receiver from those in vain to those who got it.
+func (d *drawer) frame(s sim.Step, from int) {
+	to, known := d.ends[s.To]
+	said, understood := d.read(s.Frame)
+	if !known || !understood {
+		return
+	}
+	said = said.At(d.result.Outcome.Slot)
+	key := s.From + string(s.Frame)
+	if d.elects() {
+		key = s.From + d.words(said, s.From) // each receiver gets a frame of its own
+	}
+	i, open := d.open[key]
+	if !open || s.At-d.chart.Rows[i].At > together {
+		i = d.row(Line{Kind: Message, At: s.At, From: from, Text: d.words(said, s.From), Value: d.value(said)})
+		d.open[key] = i
+	}
+	row := &d.chart.Rows[i]
+	if s.Kind == sim.StepSend {
+		d.vote(s.From, said) // its own vote counts the moment it casts it
+		row.Lost = append(row.Lost, to)
+		return
+	}
+	if d.down(to, s.At) {
+		return // it arrived where nobody was
+	}
+	d.vote(s.To, said)
+	d.hearRaft(s, said)
+	d.heardReply(s.To, said)
+	row.Lost = slices.DeleteFunc(row.Lost, func(e int) bool { return e == to })
+	if !slices.Contains(row.To, to) {
+		row.To = append(row.To, to)
+	}
+}
+
+// down reports whether a replica is crashed at a moment, by the cell's script.
+func (d *drawer) down(end int, at consensus.Time) bool {
+	for _, f := range d.result.Spec.Faults {
+		for _, id := range f.Replicas {
+			if f.Kind == sim.FaultCrash && d.ends[fmt.Sprintf("R%d", id)] == end && at >= f.At && (f.Lasts == 0 || at < f.At+f.Lasts) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// returns adds the rows of those who have come back by now.
+func (d *drawer) returns(now consensus.Time) {
+	for i, f := range d.result.Spec.Faults {
+		if f.Kind != sim.FaultCrash || f.Lasts == 0 || f.At+f.Lasts > now || slices.Contains(d.back, i) {
+			continue
+		}
+		d.back = append(d.back, i)
+		for _, id := range f.Replicas {
+			name := fmt.Sprintf("R%d", id)
+			d.row(Line{Kind: Trouble, At: f.At + f.Lasts, From: d.ends[name], Text: name + " is back", Value: -1, Back: true})
+		}
+	}
+}
+
+// answer is one result of one slot, as a client hears it.
+type answer struct {
+	client string
+	seq    consensus.Seq
+	result crypto.Digest
+}
+
+// heardReply counts replies as the client does.
+func (d *drawer) heardReply(at string, s trial.Saying) {
+	if s.Kind == trial.KindReply {
+		d.replies[answer{at, s.Seq, s.Value}]++
+	}
+}
+
+// belief adds a box; with several results about, it says which one was believed:
+// the first that f+1 have said.
+func (d *drawer) belief(s sim.Step, from int) {
+	l := Line{Kind: Belief, At: s.At, From: from, Text: fmt.Sprintf("%s believes the result of n=%d", s.From, s.Seq), Value: -1}
+	need := d.result.system().Replies()
+	for i, v := range d.chart.Values {
+		for digest, at := range d.values {
+			if at == i && d.replies[answer{s.From, s.Seq, digest}] >= need && l.Value < 0 {
+				l.Value = i
+				l.Text = fmt.Sprintf("%s believes %s of n=%d", s.From, v.Letter, s.Seq)
+			}
+		}
+	}
+	d.row(l)
+}
+
+// vote counts COMMITs as their receiver does.
+func (d *drawer) vote(at string, s trial.Saying) {
+	if s.Kind != "COMMIT" {
+		return
+	}
+	if d.votes[at] == nil {
+		d.votes[at] = map[crypto.Digest][]consensus.ReplicaID{}
+	}
+	if !slices.Contains(d.votes[at][s.Value], s.Signer) {
+		d.votes[at][s.Value] = append(d.votes[at][s.Value], s.Signer)
+	}
+}
+
+// words is a frame's label.
+func (d *drawer) words(s trial.Saying, from string) string {
+	text := s.Kind
+	switch {
+	case s.Kind == trial.KindRequest || s.Kind == trial.KindRefused || s.Kind == "CHECKPOINT":
+	case d.elects():
+		text += fmt.Sprintf(" t%d", s.View)
+	default:
+		text += fmt.Sprintf(" v%d", s.View)
+	}
+	if s.Seq != 0 {
+		text += fmt.Sprintf(" n%d", s.Seq)
+	}
+	if v := d.value(s); v >= 0 {
+		text += fmt.Sprintf(" %s·%s", d.chart.Values[v].Letter, d.chart.Values[v].Digest)
+	}
+	if why, _, _ := strings.Cut(s.Text, ":"); why != "" {
+		text += " " + why
+	}
+	if signer := fmt.Sprintf("R%d", s.Signer); s.Signed && signer != from {
+		text += " (signed by " + signer + ")"
+	}
+	return text
+}
+
+// value is the index of what is voted for, new ones getting the next letter.
+func (d *drawer) value(s trial.Saying) int {
+	if !s.Valued {
+		return -1
+	}
+	if i, known := d.values[s.Value]; known {
+		return i
+	}
+	letter := ""
+	if s.Kind == trial.KindReply {
+		d.results++
+		letter = fmt.Sprintf("r%d", d.results)
+	} else {
+		letter = string(rune('A' + (len(d.chart.Values)-d.results)%26))
+	}
+	v := Value{Letter: letter, Digest: s.Value.Short()}
+	if s.Value == consensus.NullDigest {
+		v.Digest = "null"
+	}
+	d.values[s.Value] = len(d.chart.Values)
+	d.chart.Values = append(d.chart.Values, v)
+	return len(d.chart.Values) - 1
+}
+
+// fact adds what an engine notes: a certificate, an election won, or a message
+// that would have ended the process.
+func (d *drawer) fact(s sim.Step, from int) {
+	switch {
+	case s.Note == nil:
+	case s.Note.Kind == consensus.Committed:
+		d.commit(s, from)
+	case s.Note.Kind == consensus.EnteredView && d.elects():
+		d.row(Line{Kind: Reign, At: s.At, From: from, Value: -1, Text: fmt.Sprintf("%s leads term %d", s.From, s.Note.View)})
+	case s.Note.Kind == consensus.Ignored:
+		d.row(Line{Kind: Trouble, At: s.At, From: from, Value: -1, Text: s.From + " drops what would crash it"})
+	}
+}
+
+// commit adds a box with the certificate that is complete there.
+func (d *drawer) commit(s sim.Step, from int) {
+	l := Line{Kind: Execution, At: s.At, From: from, Value: -1, Text: fmt.Sprintf("commits n=%d", s.Note.Seq)}
+	if i, known := d.values[s.Note.Digest]; known {
+		l.Value = i
+		l.Text += " " + d.chart.Values[i].Letter
+	}
+	if signers := slices.Clone(d.votes[s.From][s.Note.Digest]); len(signers) > 0 {
+		slices.Sort(signers)
+		l.Text += " · COMMIT by " + replicas(signers)
+	} else {
+		l.Text += " · by another's certificate"
+	}
+	d.done[from] = d.row(l) + 1
+}
+
+// execution says so at the box of the commit before it, or adds a box where
+// there was none, as after a transfer.
+func (d *drawer) execution(s sim.Step, from int) {
+	if d.elects() {
+		d.applied(s, from)
+		return
+	}
+	if i := d.done[from]; i > 0 {
+		row := &d.chart.Rows[i-1]
+		row.Text = strings.Replace(row.Text, "commits n=", "executes n=", 1)
+		return
+	}
+	d.row(Line{Kind: Execution, At: s.At, From: from, Value: -1, Text: fmt.Sprintf("executes n=%d", s.Seq)})
+}
+
+// replicas lists names.
+func replicas(ids []consensus.ReplicaID) string {
+	var b strings.Builder
+	for i, id := range ids {
+		if i > 0 {
+			b.WriteString(" ")
+		}
+		fmt.Fprintf(&b, "R%d", id)
+	}
+	return b.String()
+}

@@ -1,0 +1,54 @@
+package bounds
+
+import (
+	"fmt"
+	"slices"
+
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/sim"
+)
+
+// ballot is one leader's count of who has the slot's entry.
+type ballot struct {
+	leader string
+	term   consensus.View
+}
+
+// elects reports whether the protocol elects its leaders.
+func (d *drawer) elects() bool { return d.result.Spec.Protocol == quorum.Raft }
+
+// hearRaft counts acknowledgements as their leader does, and remembers who told
+// an end that the slot is decided.
+func (d *drawer) hearRaft(s sim.Step, said trial.Saying) {
+	slot := d.result.Outcome.Slot
+	if said.Stored >= slot && said.Stored > 0 {
+		at := ballot{s.To, said.View}
+		if !slices.Contains(d.votedBy[at], said.Signer) {
+			d.votedBy[at] = append(d.votedBy[at], said.Signer)
+		}
+	}
+	if said.Decided >= slot && said.Decided > 0 {
+		d.told[s.To] = s.From
+	}
+}
+
+// applied adds a box for an execution, with what it rests on: a majority that
+// acknowledged the entry to this leader, or a leader's word.
+func (d *drawer) applied(s sim.Step, from int) {
+	l := Line{Kind: Execution, At: s.At, From: from, Value: -1, Text: fmt.Sprintf("executes n=%d", s.Seq)}
+	if i, known := d.values[s.Digest]; known {
+		l.Value = i
+		l.Text += " " + d.chart.Values[i].Letter
+	}
+	self := consensus.ReplicaID(from - len(d.chart.Ends) + d.result.Spec.Replicas)
+	if have := d.votedBy[ballot{s.From, s.View}]; len(have) > 0 {
+		have = append(slices.Clone(have), self)
+		slices.Sort(have)
+		l.Text += " · stored by " + replicas(slices.Compact(have))
+	} else if by, known := d.told[s.From]; known {
+		l.Text += " · on the word of " + by
+	}
+	d.row(l)
+}

@@ -1,0 +1,111 @@
+package bounds
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/sim"
+)
+
+// sectionSplit shows what each side of a split network answers its clients.
+const sectionSplit = "consistency when the network splits"
+
+// How long a caller waits, and how long the network is split: a few of its calls.
+const (
+	deadline = 2 * sim.Second
+	splits   = 6 * sim.Second
+)
+
+// Split is what theory says of the calls made while the network is split.
+type Split struct {
+	From, To consensus.Time
+	Answered []int // clients on a side that decides; all others get no answer
+}
+
+// split holds the calls against theory: the side that decides answers, and the
+// other one answers nothing, says why, and never says that something is done.
+func (c *Cell) split(o *trial.Outcome) string {
+	if c.Split == nil || o.Calls == nil {
+		return ""
+	}
+	served, refused := make([]int, c.Spec.Clients), make([]int, c.Spec.Clients)
+	for _, call := range o.Calls {
+		switch within := call.Asked > c.Split.From && call.Ended > 0 && call.Ended < c.Split.To; {
+		case !within:
+		case call.Error == "":
+			served[call.Client]++
+		case c.Spec.Protocol != quorum.Raft || strings.Contains(call.Error, session.ErrNoLeader.Error()):
+			refused[call.Client]++
+		case !strings.Contains(call.Error, session.ErrUnknown.Error()): // which is true until it is known that nobody leads
+			return fmt.Sprintf("C%d is refused without a reason: %s", call.Client, call.Error)
+		}
+	}
+	for client := range c.Spec.Clients {
+		switch decides := slices.Contains(c.Split.Answered, client); {
+		case decides && served[client] == 0:
+			return fmt.Sprintf("C%d is with a quorum and got no answer while the network was split", client)
+		case !decides && served[client] > 0:
+			return fmt.Sprintf("C%d is with no quorum and got %d answers while the network was split", client, served[client])
+		case !decides && refused[client] == 0:
+			return fmt.Sprintf("C%d is with no quorum and was told nothing while the network was split", client)
+		}
+	}
+	return ""
+}
+
+// splitCells are the rows of that section. Client 0 is with the first replicas,
+// and with the leader; client 1 with the others.
+func splitCells() []Cell {
+	var all []Cell
+	for _, row := range []struct {
+		name       string
+		raft, pbft string
+		answered   []int
+		part       func(s *trial.Spec, f int)
+	}{
+		{"a minority refuses, the majority goes on",
+			"The leader is cut off with f-1 others and its client. It hears no majority and steps down; its side refuses reads like writes, for an answer could be out of date. The other side elects a leader and answers. A write that the minority had taken may yet be decided, or not: its caller is told that the outcome is unknown, never that it is done. No answered write is lost when the network is whole.",
+			"The primary is cut off with f-1 others and its client. f replicas are no quorum and cannot answer f+1 times from anything that is decided, so that its client waits, for reads like for writes, until it gives up: outcome unknown. The other side changes the view and answers. No answered write is lost when the network is whole. (In the simulator alone: a client of processes cannot be cut off from all but f of them.)",
+			[]int{1},
+			func(s *trial.Spec, f int) { s.Faults = []sim.Fault{cutOff(first(f), []int{0}, strikes, splits)} }},
+		{"nobody has a majority, and nobody answers",
+			"Split so that no side has a majority, all sides refuse reads and writes. The price of never answering two truths is to answer none.",
+			"Split in halves, neither has a quorum. Both clients are told, when they give up, that the outcome is unknown.",
+			nil,
+			func(s *trial.Spec, _ int) { evenly(s, splits) }},
+	} {
+		for _, size := range sizes {
+			s := trial.Spec{
+				Name: row.name, Protocol: size.protocol, Replicas: size.replicas, Clients: 2, Invoked: 24, Think: 300 * sim.Millisecond,
+				Deadline: deadline, Seed: 1, RealKeys: true, Forward: first(1),
+			}
+			f, why := (size.replicas-1)/3, row.pbft
+			if size.protocol == quorum.Raft {
+				f, why = (size.replicas-1)/2, row.raft
+			}
+			row.part(&s, f)
+			all = append(all, Cell{
+				Section: sectionSplit, Row: row.name, Spec: s, Theory: []string{trial.Live}, Why: why, Source: sourceCut, Real: row.answered == nil || size.protocol == quorum.Raft,
+				Split: &Split{From: strikes, To: strikes + splits, Answered: row.answered},
+			})
+		}
+	}
+	return all
+}
+
+// during are the calls that were under way while the network was split, and the
+// first ones after.
+func (r *Result) during() []trial.Call {
+	var all []trial.Call
+	for _, c := range r.Outcome.Calls {
+		if (c.Ended == 0 || c.Ended >= r.Split.From) && c.Asked <= r.Split.To+100*sim.Millisecond {
+			all = append(all, c)
+		}
+	}
+	return all
+}

@@ -1,0 +1,272 @@
+package compare
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode/utf8"
+
+	"quorate.dev/quorate/consensus/quorum"
+)
+
+// Report is a comparison: all of it, or as far as it has come.
+type Report struct {
+	Scenario   string
+	Seconds    float64 // how long each load lasts
+	Clients    int     // callers of each side
+	ValueBytes int
+	Cores      int     // of this machine
+	Turns      bool    // one after the other; otherwise both share the machine
+	Patience   float64 // of the replicas with a silent leader or primary, milliseconds; 0 = as shipped
+	Sides      []Side
+}
+
+// Side is one of the two clusters.
+type Side struct {
+	Protocol string
+	Replicas int
+	Faults   int // that it tolerates: crashes in Raft, lies in PBFT
+	Phase    string
+	Elapsed  float64 // of its load, in seconds
+	Leader   int     // as it says itself; -1 = nobody does
+	View     uint64  // the highest view or term
+	Seconds  []Second
+	Events   []Event
+	Total    Total
+	Verdict  *Verdict // nil until it is judged
+}
+
+// Second is one second of the load.
+type Second struct {
+	At        int // it begins so many seconds after the load began
+	Done      int // operations answered in it
+	Failed    int // given up, or turned away
+	P50, P99  float64
+	Available bool // anything was answered
+}
+
+// Event is a fault that happened to one side, or did not, and why.
+type Event struct {
+	At      float64 // seconds since the load began
+	Kind    string
+	Replica int // -1 = nobody was found
+	What    string
+	Error   string
+}
+
+// Silence is a time in which no operation was answered.
+type Silence struct{ From, Lasted time.Duration }
+
+// Traffic is what replicas handed to the links to each other.
+type Traffic struct {
+	Class    string
+	Messages uint64
+	Bytes    uint64
+}
+
+// Total sums up a side's load. Latencies are in milliseconds.
+type Total struct {
+	Done, Failed int
+	PerSecond    float64
+	P50, P99     float64
+	Silence      Silence // the longest
+	Decisions    uint64  // sequence numbers executed
+	Sent         []Traffic
+}
+
+// per divides what was sent by something that was done.
+func (t *Total) per(what func(Traffic) uint64, by uint64) float64 {
+	var sum uint64
+	for _, x := range t.Sent {
+		sum += what(x)
+	}
+	return ratio(sum, by)
+}
+
+func ratio(a, b uint64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return float64(a) / float64(b)
+}
+
+func messages(x Traffic) uint64 { return x.Messages }
+func bytesOf(x Traffic) uint64  { return x.Bytes }
+
+// MessagesPerDecision counts frames between replicas.
+func (t *Total) MessagesPerDecision() float64 { return t.per(messages, t.Decisions) }
+
+// BytesPerDecision counts bytes of these frames.
+func (t *Total) BytesPerDecision() float64 { return t.per(bytesOf, t.Decisions) }
+
+// MessagesPerOperation is per answered operation: a decision carries many.
+func (t *Total) MessagesPerOperation() float64 { return t.per(messages, uint64(t.Done)) }
+
+// BytesPerOperation is per answered operation.
+func (t *Total) BytesPerOperation() float64 { return t.per(bytesOf, uint64(t.Done)) }
+
+// OperationsPerDecision is how many operations one decision carried.
+func (t *Total) OperationsPerDecision() float64 { return ratio(uint64(t.Done), t.Decisions) }
+
+// availability is how many of the seconds had an answer.
+func (s *Side) availability() (with, of int) {
+	for _, x := range s.Seconds {
+		if x.Available {
+			with++
+		}
+	}
+	return with, len(s.Seconds)
+}
+
+// leads is the protocol's word for who orders requests.
+func (s *Side) leads() string {
+	if s.Protocol == quorum.Raft {
+		return "leader"
+	}
+	return "primary"
+}
+
+// title names a side.
+func (s *Side) title() string {
+	name := map[string]string{quorum.Raft: "Raft", quorum.PBFT: "PBFT"}[s.Protocol]
+	return fmt.Sprintf("%s, %d replicas", name, s.Replicas)
+}
+
+// Sharing says under which conditions the figures were taken, for people who
+// would believe them.
+func (r *Report) Sharing() string {
+	if r.Turns {
+		return fmt.Sprintf("one after the other on the same machine of %d cores, callers included", r.Cores)
+	}
+	return fmt.Sprintf("both at once on the same machine of %d cores, callers included: each is slower than alone (--turns lets one follow the other)", r.Cores)
+}
+
+// row is one line of the table: what it is, and its value of a side.
+type row struct {
+	name string
+	of   func(s *Side) string
+}
+
+// rows are the lines of the table and of the page.
+func rows() []row {
+	return []row{
+		{"tolerates", tolerates},
+		{"operations per second", func(s *Side) string { return grouped(s.Total.PerSecond) }},
+		{"answered, given up", func(s *Side) string {
+			return grouped(float64(s.Total.Done)) + ", " + grouped(float64(s.Total.Failed))
+		}},
+		{"latency, median", func(s *Side) string { return brief(s.Total.P50) + " ms" }},
+		{"latency, 99 of 100 below", func(s *Side) string { return brief(s.Total.P99) + " ms" }},
+		{"longest without an answer", func(s *Side) string {
+			return fmt.Sprintf("%s ms, from %.1f s on", brief(milliseconds(s.Total.Silence.Lasted)), s.Total.Silence.From.Seconds())
+		}},
+		{"seconds with an answer", func(s *Side) string {
+			with, of := s.availability()
+			return fmt.Sprintf("%d of %d", with, of)
+		}},
+		{"decisions", func(s *Side) string { return grouped(float64(s.Total.Decisions)) }},
+		{"operations per decision", func(s *Side) string { return brief(s.Total.OperationsPerDecision()) }},
+		{"messages per decision", func(s *Side) string { return brief(s.Total.MessagesPerDecision()) }},
+		{"bytes per decision", func(s *Side) string { return grouped(s.Total.BytesPerDecision()) }},
+		{"messages per operation", func(s *Side) string { return brief(s.Total.MessagesPerOperation()) }},
+		{"bytes per operation", func(s *Side) string { return grouped(s.Total.BytesPerOperation()) }},
+	}
+}
+
+// tolerates is what the bound promises.
+func tolerates(s *Side) string {
+	if s.Protocol == quorum.Raft {
+		return fmt.Sprintf("%s, no lie", plural(s.Faults, "crash", "crashes"))
+	}
+	return plural(s.Faults, "liar", "liars") + " or as many crashes"
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// WriteTable prints the report for people: the figures, the faults, and what the
+// judges say.
+func WriteTable(w io.Writer, r *Report) error {
+	var b strings.Builder
+	head := fmt.Sprintf("%s callers each, values of %d bytes, %.0f s; %s", grouped(float64(r.Clients)), r.ValueBytes, r.Seconds, r.Sharing())
+	fmt.Fprintf(&b, "%s%s\n", wrapped(r.Scenario, ""), wrapped(head, ""))
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for i := range r.Sides {
+		fmt.Fprintf(t, "\t%s", strings.ToUpper(r.Sides[i].title()))
+	}
+	fmt.Fprintln(t)
+	for _, x := range rows() {
+		fmt.Fprint(t, x.name)
+		for i := range r.Sides {
+			fmt.Fprintf(t, "\t%s", x.of(&r.Sides[i]))
+		}
+		fmt.Fprintln(t)
+	}
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("write table: %w", err)
+	}
+	for i := range r.Sides {
+		s := &r.Sides[i]
+		fmt.Fprintf(&b, "\n%s\n", s.title())
+		for _, e := range s.Events {
+			b.WriteString(wrapped(fmt.Sprintf("%7.1f s  %s", e.At, oneLine(e.String())), "           "))
+		}
+		for _, line := range s.Verdict.lines() {
+			b.WriteString(wrapped("  "+line, "    "))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// String is what happened, in one line.
+func (e Event) String() string {
+	if e.Error != "" {
+		return e.What + ": " + e.Error
+	}
+	return e.What
+}
+
+// textColumns is how wide text may be.
+const textColumns = 79
+
+// wrapped breaks a text between words into lines; those after the first begin
+// with an indent.
+func wrapped(text, indent string) string {
+	var b strings.Builder
+	for utf8.RuneCountInString(text) > textColumns {
+		cut := strings.LastIndexByte(string([]rune(text)[:textColumns+1]), ' ')
+		if cut <= len(indent) {
+			break // one long word
+		}
+		b.WriteString(text[:cut] + "\n")
+		text = indent + text[cut+1:]
+	}
+	return b.String() + text + "\n"
+}
+
+// grouped is a number without a fraction, its thousands apart.
+func grouped(v float64) string {
+	text := fmt.Sprintf("%.0f", v)
+	for at := len(text) - 3; at > 0; at -= 3 {
+		text = text[:at] + " " + text[at:]
+	}
+	return text
+}
+
+// brief is a number with as many digits as mean something.
+func brief(v float64) string {
+	switch {
+	case v >= 100:
+		return grouped(v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}

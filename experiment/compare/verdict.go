@@ -1,0 +1,173 @@
+package compare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/testnet"
+)
+
+// Verdict is what the judges say of one side, by what its replicas and callers
+// wrote down, and what the service itself answers afterwards.
+type Verdict struct {
+	Safe         bool // nothing happened that must never happen, and nothing was lost
+	Forked       bool
+	ForkAt       uint64
+	Violations   []string // at most maxViolations
+	More         int      // left out
+	Traitors     []int    // made by the scenario; what they did is held against nobody else
+	Culprits     []int    // named by evidence
+	Linearizable string   // yes, no, or unknown: not decided in the time given, or records are missing
+	JudgedUpTo   uint64   // the sequence number up to which batches were executed again
+	ReadBack     ReadBack
+}
+
+// maxViolations bounds the violations that are told one by one.
+const maxViolations = 4
+
+// newVerdict puts both together. A read-back is only evidence of a loss if a
+// judge could have seen it too, but needs no record.
+func newVerdict(v *check.Verdict, turned []consensus.ReplicaID, back ReadBack) *Verdict {
+	out := &Verdict{
+		Safe: v.Safe() && back.Lost == 0, Forked: v.Forked, ForkAt: uint64(v.ForkAt), Linearizable: string(v.Linearizable),
+		Traitors: numbers(turned), Culprits: numbers(v.Culprits), JudgedUpTo: uint64(v.Executed), ReadBack: back,
+	}
+	for i, x := range v.Violations {
+		if i == maxViolations {
+			out.More = len(v.Violations) - i
+			break
+		}
+		out.Violations = append(out.Violations, x.String())
+	}
+	return out
+}
+
+func numbers(ids []consensus.ReplicaID) []int {
+	var all []int
+	for _, id := range ids {
+		all = append(all, int(id))
+	}
+	return all
+}
+
+// Word is the verdict in a few words.
+func (v *Verdict) Word() string {
+	switch {
+	case v == nil:
+		return "not judged"
+	case v.Forked:
+		return fmt.Sprintf("forked at n=%d", v.ForkAt)
+	case v.ReadBack.Lost > 0:
+		return fmt.Sprintf("acknowledged writes were lost (%d keys)", v.ReadBack.Lost)
+	case !v.Safe:
+		return "unsafe"
+	case v.ReadBack.Unanswered > 0:
+		return "safe, and does not answer"
+	}
+	return "no acknowledged write was lost"
+}
+
+// lines are the verdict for people.
+func (v *Verdict) lines() []string {
+	if v == nil {
+		return []string{"not judged"}
+	}
+	return append([]string{v.Word() + ": " + v.measure()}, v.details()...)
+}
+
+// details are what else there is to know.
+func (v *Verdict) details() (all []string) {
+	if v.Forked && len(v.Culprits) == 0 {
+		all = append(all, "nobody can be convicted: no evidence names a culprit")
+	}
+	if len(v.Culprits) > 0 {
+		all = append(all, "convicted by evidence: "+members(v.Culprits))
+	}
+	if v.ReadBack.Example != "" {
+		all = append(all, v.ReadBack.Example)
+	}
+	all = append(all, v.Violations...)
+	if v.More > 0 {
+		all = append(all, fmt.Sprintf("and %d more", v.More))
+	}
+	return all
+}
+
+// measure says what the word rests on.
+func (v *Verdict) measure() string {
+	b := &v.ReadBack
+	text := fmt.Sprintf("%s writes acknowledged, %s keys read again", grouped(float64(b.Acknowledged)), grouped(float64(b.Keys)))
+	if b.Unanswered > 0 {
+		text += fmt.Sprintf(", %s keys without an answer", grouped(float64(b.Unanswered)))
+	}
+	if v.JudgedUpTo > 0 {
+		text += fmt.Sprintf("; records executed again up to n=%d", v.JudgedUpTo)
+	}
+	text += "; linearizable: " + v.Linearizable
+	if len(v.Traitors) > 0 {
+		text += "; corrupted: " + members(v.Traitors)
+	}
+	return text
+}
+
+// members lists replicas.
+func members(all []int) string {
+	var names []string
+	for _, i := range all {
+		names = append(names, fmt.Sprintf("replica %d", i))
+	}
+	return strings.Join(names, ", ")
+}
+
+// judge reads what everybody of a side wrote down. It may take as long as the
+// load did; if ctx ends, nobody waits for it any more.
+func (s *side) judge(ctx context.Context) error {
+	if err := s.cluster.Down(); err != nil {
+		return err
+	}
+	type result struct {
+		verdict check.Verdict
+		err     error
+	}
+	done := make(chan result, 1)
+	go func() {
+		logs, err := s.cluster.Logs()
+		if err != nil {
+			done <- result{err: err}
+			return
+		}
+		v, err := testnet.Judge(&s.cluster.Founding, logs, s.cluster.Turned())
+		done <- result{v, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case r := <-done:
+		if r.err != nil {
+			return fmt.Errorf("judge %s: %w", s.protocol, r.err)
+		}
+		s.conclude(newVerdict(&r.verdict, s.cluster.Turned(), s.back))
+		return nil
+	}
+}
+
+// Safe is nil if neither side did what must never happen; else its error names
+// the side. With more faults than a protocol tolerates, that is no surprise.
+func (r *Report) Safe() error {
+	var errs []error
+	for i := range r.Sides {
+		s := &r.Sides[i]
+		if s.Verdict != nil && !s.Verdict.Safe {
+			errs = append(errs, fmt.Errorf("%s: %s", s.title(), s.Verdict.Word()))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Convicts reports whether a protocol's messages can prove who lied.
+func (s *Side) Convicts() bool { return s.Protocol == quorum.PBFT }

@@ -1,0 +1,201 @@
+package costs
+
+import (
+	"errors"
+	"os"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+
+	"quorate.dev/quorate/consensus/quorum"
+)
+
+// standard is what the document shows, measured once.
+var standard = sync.OnceValues(func() ([]Cost, error) {
+	var all []Options
+	for _, p := range quorum.Protocols() {
+		for _, n := range Sizes(p) {
+			all = append(all, Options{Protocol: p, Replicas: n, Decisions: Decisions})
+		}
+	}
+	return MeasureAll(all)
+})
+
+func measured(t *testing.T) []Cost {
+	t.Helper()
+	all, err := standard()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != 7 {
+		t.Fatalf("%d systems were measured, want 7", len(all))
+	}
+	return all
+}
+
+func equal(t *testing.T, c *Cost, what string, counted, expected any) {
+	t.Helper()
+	if !reflect.DeepEqual(counted, expected) {
+		t.Errorf("%s, n = %d: %s: counted %v, the formula says %v", c.Protocol, c.Replicas, what, counted, expected)
+	}
+}
+
+// perDecision are the agreement's frames by kind.
+func perDecision(t *Tally) map[string]float64 {
+	m := map[string]float64{}
+	for _, c := range t.of(Agreement) {
+		m[c.Name] = t.each(c.Frames)
+	}
+	return m
+}
+
+// The formulas hold exactly, kind by kind, for every size, one request per
+// decision, a hundred, and with several decisions under way.
+func TestMessagesEqualTheFormulas(t *testing.T) {
+	for _, c := range measured(t) {
+		want := map[string]float64{}
+		for _, k := range c.Theory.Kinds {
+			want[k.Name] = float64(k.Frames)
+		}
+		for what, tally := range map[string]*Tally{"alone": &c.Alone, "a hundred": &c.Hundred, "under load": &c.Load} {
+			equal(t, &c, "messages, "+what, perDecision(tally), want)
+		}
+		n := c.Replicas
+		formula := map[string]int{quorum.PBFT: 2 * n * (n - 1), quorum.Raft: 4 * (n - 1)}[c.Protocol]
+		equal(t, &c, "messages in all", c.Alone.Frames(), formula*c.Alone.Decisions)
+		for _, tally := range []*Tally{&c.Alone, &c.Hundred} {
+			// The library's encoding of numbers grows with them, a little.
+			want := float64(ExpectBytes(c.Protocol, n, tally.batch()))
+			if got := tally.each(tally.Bytes()); got != want && (c.Protocol == quorum.PBFT || got < want || got > 1.01*want) {
+				t.Errorf("%s, n = %d: counted %v bytes, the formula says %v", c.Protocol, n, got, want)
+			}
+		}
+	}
+}
+
+func TestSignaturesEqualTheFormulas(t *testing.T) {
+	for _, c := range measured(t) {
+		for _, tally := range []*Tally{&c.Alone, &c.Hundred} {
+			equal(t, &c, "signatures made", tally.each(tally.Signed), float64(c.Theory.Signed))
+			equal(t, &c, "signatures checked", tally.each(tally.Verified), float64(c.Theory.Verified))
+			equal(t, &c, "signatures of clients", tally.perRequest(tally.Admitted), float64(c.Theory.Admitted))
+		}
+		// What comes too late to matter is not checked; nothing is checked twice.
+		if c.Load.Signed != c.Load.Decisions*c.Theory.Signed || c.Load.Verified > c.Load.Decisions*c.Theory.Verified {
+			t.Errorf("%s, n = %d, under load: %d made and %d checked in %d decisions", c.Protocol, c.Replicas, c.Load.Signed, c.Load.Verified, c.Load.Decisions)
+		}
+	}
+}
+
+func TestWaitingEqualsTheFormulas(t *testing.T) {
+	for _, c := range measured(t) {
+		equal(t, &c, "message delays", c.Delays, float64(c.Theory.Delays))
+		equal(t, &c, "serial syncs", c.Syncs, float64(c.Theory.Syncs))
+		equal(t, &c, "writes", c.Alone.each(c.Alone.Forced), float64(c.Theory.Forced))
+		if c.Load.Forced >= c.Load.Decisions*c.Theory.Forced {
+			t.Errorf("%s, n = %d: under load no two writes share a sync: %d in %d decisions", c.Protocol, c.Replicas, c.Load.Forced, c.Load.Decisions)
+		}
+	}
+}
+
+func TestUpkeepEqualsTheFormulas(t *testing.T) {
+	for _, c := range measured(t) {
+		equal(t, &c, "upkeep", framesOf(c.Idle.of(Upkeep)), idleSeconds*UpkeepPerSecond(c.Protocol, c.Replicas))
+		equal(t, &c, "all of an idle cluster's", framesOf(c.Idle.Kinds), framesOf(c.Idle.of(Upkeep)))
+	}
+	all := o(quorum.PBFT, 4).run()
+	all.calls, all.span = 64, 80*gap
+	if err := all.do(); err != nil {
+		t.Fatal(err)
+	}
+	if c := all.meter.counts["CHECKPOINT"]; c == nil || c.Frames != CheckpointFrames(quorum.PBFT, 4) {
+		t.Errorf("a checkpoint's messages: counted %+v, the formula says %d", c, CheckpointFrames(quorum.PBFT, 4))
+	}
+}
+
+func o(protocol string, n int) Options { return Options{Protocol: protocol, Replicas: n, Decisions: 4} }
+
+// A run in which something else happened, or not all of it, is no measurement.
+func TestDisturbedRunsAreRefused(t *testing.T) {
+	slow := o(quorum.Raft, 3).run()
+	slow.network.Delay = gap
+	if err := slow.do(); !errors.Is(err, ErrDisturbed) {
+		t.Errorf("decisions that run into each other: %v", err)
+	}
+	other := o(quorum.PBFT, 4).run()
+	if err := other.do(); err != nil {
+		t.Fatal(err)
+	}
+	other.meter.counts["VIEW-CHANGE"] = &Count{Kind: Kind{Name: "VIEW-CHANGE", Part: Other}, Frames: 1}
+	if err := other.check(); !errors.Is(err, ErrDisturbed) {
+		t.Errorf("a view change: %v", err)
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	for _, o := range []Options{
+		{"paxos", 4, 1}, {quorum.PBFT, 1, 1}, {quorum.PBFT, MaxReplicas + 1, 1}, {quorum.Raft, 3, 0}, {quorum.Raft, 3, MaxDecisions + 1}, {quorum.Raft, -1, 1},
+	} {
+		if _, err := Measure(o); !errors.Is(err, ErrOptions) {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+}
+
+// Other sizes follow the same arithmetic.
+func TestSizesBetween(t *testing.T) {
+	for _, o := range []Options{o(quorum.PBFT, 5), o(quorum.PBFT, 2), o(quorum.Raft, 2), o(quorum.Raft, 4)} {
+		c, err := Measure(o)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		equal(t, &c, "messages", c.Alone.each(c.Alone.Frames()), float64(c.Theory.Frames))
+	}
+}
+
+// The document shows what the command writes: the simulator is the same
+// everywhere.
+func TestDocumentIsUpToDate(t *testing.T) {
+	document, err := os.ReadFile("../../docs/BOUNDS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := Insert(string(document), measured(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const how = "go run ./cmd/quorate costs --write docs/BOUNDS.md --svg docs/costs.svg"
+	if want != string(document) {
+		t.Errorf("the tables of docs/BOUNDS.md, \"What it costs\", are not what is counted: `%s` writes them", how)
+	}
+	plot, err := os.ReadFile("../../docs/costs.svg")
+	if err != nil || string(plot) != SVG(measured(t)) {
+		t.Errorf("docs/costs.svg is not what is counted (%v): `%s` writes it", err, how)
+	}
+}
+
+func TestInsertNeedsAPlace(t *testing.T) {
+	for _, document := range []string{"", begins, ends + begins} {
+		if _, err := Insert(document, nil); !errors.Is(err, ErrNoPlace) {
+			t.Errorf("%q: %v", document, err)
+		}
+	}
+	got, err := Insert("before\n"+begins+"old\n"+ends+"after\n", measured(t))
+	if err != nil || !strings.HasPrefix(got, "before\n") || !strings.HasSuffix(got, "after\n") || strings.Contains(got, "old") {
+		t.Errorf("%v:\n%s", err, got)
+	}
+}
+
+func TestTextShowsEverySystem(t *testing.T) {
+	var b strings.Builder
+	if err := WriteText(&b, measured(t)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"PBFT  13", "Raft   7", "2n(n−1) = 312", "4(n−1) = 24"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, b.String())
+		}
+	}
+}

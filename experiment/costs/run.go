@@ -1,0 +1,265 @@
+package costs
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/sim"
+)
+
+// ErrOptions is wrapped by what Measure refuses.
+var ErrOptions = errors.New("nothing to measure")
+
+// ErrDisturbed is wrapped when a run was not the quiet one that it should have
+// been: its counts would be those of something else.
+var ErrDisturbed = errors.New("the run was not quiet")
+
+// Options say what is measured.
+type Options struct {
+	Protocol  string
+	Replicas  int
+	Decisions int // of each run; 1 to MaxDecisions
+}
+
+// Decisions is how many are enough: on a quiet network each is like the last.
+const Decisions = 8
+
+// MaxReplicas bounds the measured sizes: a square of it is simulated per decision.
+const MaxReplicas = 31
+
+// MaxDecisions bounds a run: it counts exactly, so that more tell no more.
+const MaxDecisions = 10_000
+
+// Requests per decision of the second run, and callers of the third.
+const (
+	Hundred = 100
+	Callers = 64
+)
+
+// ValueBytes is the size of each value that is put, as of quorate bench.
+const ValueBytes = 256
+
+// Cost is what one protocol with one number of replicas costs.
+type Cost struct {
+	Protocol string   `json:"protocol"`
+	Replicas int      `json:"replicas"`
+	Faults   int      `json:"faults"`
+	Alone    Tally    `json:"alone"`   // one request per decision, one decision at a time
+	Hundred  Tally    `json:"hundred"` // a hundred requests per decision
+	Load     Tally    `json:"load"`    // callers in a closed loop: several decisions under way
+	Idle     Tally    `json:"idle"`    // ten seconds of the standard timing in which nobody asks
+	Delays   float64  `json:"message_delays"`
+	Syncs    float64  `json:"serial_syncs"`
+	Theory   Expected `json:"theory"`
+}
+
+// MeasureAll measures several systems, as many at once as there are processors.
+// The results stand in the order of the options.
+func MeasureAll(options []Options) ([]Cost, error) {
+	all, errs := make([]Cost, len(options)), make([]error, len(options))
+	room := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var running sync.WaitGroup
+	for i, o := range options {
+		running.Go(func() {
+			room <- struct{}{}
+			defer func() { <-room }()
+			all[i], errs[i] = Measure(o)
+		})
+	}
+	running.Wait()
+	return all, errors.Join(errs...)
+}
+
+// Measure runs one protocol with one number of replicas. Errors wrap ErrOptions
+// or ErrDisturbed.
+func Measure(o Options) (Cost, error) {
+	system, err := quorum.Of(o.Protocol, o.Replicas)
+	switch {
+	case err != nil:
+		return Cost{}, fmt.Errorf("%w: %w", ErrOptions, err)
+	case o.Replicas < 2 || o.Replicas > MaxReplicas:
+		return Cost{}, fmt.Errorf("%w: %d replicas: between 2, for one has nobody to agree with, and %d are possible", ErrOptions, o.Replicas, MaxReplicas)
+	case o.Decisions < 1 || o.Decisions > MaxDecisions:
+		return Cost{}, fmt.Errorf("%w: %d decisions: between 1 and %d are possible", ErrOptions, o.Decisions, MaxDecisions)
+	}
+	c := Cost{Protocol: o.Protocol, Replicas: o.Replicas, Faults: system.Faults(), Theory: Expect(o.Protocol, o.Replicas)}
+	alone, hundred, load, synced := o.run(), o.run(), o.run(), o.run()
+	hundred.clients = Hundred
+	load.clients, load.loop = Callers, true
+	load.disk, load.stepDelay = sim.Disks{Sync: delay, Execute: delay / 10, Segment: 64}, delay/10
+	synced.network.Delay, synced.disk.Sync = 0, delay
+	idle := o.run()
+	idle.idle()
+	for _, r := range []*run{alone, hundred, load, synced, idle} {
+		if err := r.do(); err != nil {
+			return Cost{}, fmt.Errorf("%s with %d replicas: %w", o.Protocol, o.Replicas, err)
+		}
+	}
+	c.Alone, c.Hundred, c.Load, c.Idle = alone.tally(), hundred.tally(), load.tally(), idle.tally()
+	c.Delays, c.Syncs = alone.latency(), synced.latency()
+	return c, nil
+}
+
+// delay is how long a frame is under way, where that counts, and a sync, where
+// that does. A decision every gap is one at a time.
+const (
+	delay = sim.Millisecond
+	gap   = 32 * delay
+	// The callers of a loop begin one after another, within a few delays.
+	spread = delay / 16
+)
+
+// The time of a run: clients begin when a leader has been elected, and ask a
+// few times before it counts, so that they know whom to ask.
+const (
+	slowTick = sim.Second // upkeep, once in twenty and more of them, stays out of the way
+	patience = 200        // ticks
+	warmup   = 2          // requests of each client
+)
+
+// run is one simulation, and what was counted in it.
+type run struct {
+	Options
+	clients   int
+	loop      bool // each client asks again at once, instead of all at fixed moments
+	calls     int  // measured requests of each client
+	network   sim.Weather
+	disk      sim.Disks
+	stepDelay consensus.Time
+	tick      consensus.Time
+	patience  int
+	span      consensus.Time // that is counted, from the end of the warm-up
+	meter     *meter
+	asked     []int // by each client
+	due       []consensus.Time
+	took      []consensus.Time
+}
+
+func (o Options) run() *run {
+	return &run{
+		Options: o, clients: 1, calls: o.Decisions, network: sim.Weather{Delay: delay}, disk: sim.Disks{Steady: true, Segment: 64},
+		tick: slowTick, patience: patience, span: consensus.Time(o.Decisions) * gap,
+	}
+}
+
+// idleSeconds is how long an idle cluster is watched.
+const idleSeconds = 10
+
+// idle turns r into the run in which nobody asks, with the standard timing of
+// a real replica, so that what passes is upkeep.
+func (r *run) idle() {
+	r.calls, r.tick, r.span = 0, 10*sim.Millisecond, idleSeconds*sim.Second
+	if r.Protocol == quorum.Raft {
+		r.patience = 100
+	}
+}
+
+// dawn is when the clients begin.
+func (r *run) dawn() consensus.Time { return 3 * consensus.Time(r.patience) * r.tick }
+
+// begin is when counting starts.
+func (r *run) begin() consensus.Time { return r.dawn() + warmup*gap }
+
+// do runs it.
+func (r *run) do() error {
+	subject, err := sim.Of(r.Protocol)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrOptions, err)
+	}
+	if r.loop {
+		r.calls = max(1, r.Decisions/2)
+		r.span = consensus.Time(r.calls+2) * gap
+	}
+	r.asked, r.due = make([]int, r.clients), make([]consensus.Time, r.clients)
+	r.meter = newMeter(r.Protocol, r.begin(), r.begin()+r.span)
+	w, err := sim.New(r.config(), r.meter.subject(subject))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrOptions, err)
+	}
+	result := w.Run()
+	if !result.Live || len(result.Verdict.Violations) > 0 {
+		return fmt.Errorf("%w: %v", ErrDisturbed, result.Verdict.Violations)
+	}
+	return r.check()
+}
+
+// check refuses counts that hold anything else than what was to be counted.
+func (r *run) check() error {
+	if len(r.took) != r.calls*r.clients {
+		return fmt.Errorf("%w: %d of %d requests were answered in time", ErrDisturbed, len(r.took), r.calls*r.clients)
+	}
+	if n := len(r.meter.decided); !r.loop && n != r.calls {
+		return fmt.Errorf("%w: %d decisions instead of %d", ErrDisturbed, n, r.calls)
+	}
+	for _, c := range r.tally().Kinds {
+		if c.Part == Other {
+			return fmt.Errorf("%w: it sent %d frames of kind %s", ErrDisturbed, c.Frames, c.Name)
+		}
+	}
+	return nil
+}
+
+// config is the simulator's.
+func (r *run) config() sim.Config {
+	system, _ := quorum.Of(r.Protocol, r.Replicas) // Measure has asked
+	c := sim.Config{
+		Seed: 1, Protocol: r.Protocol, Replicas: r.Replicas, Trust: sim.Trust{Replies: system.Replies()},
+		Interval: 64, Window: 256, Limits: r.limits(), Network: r.network, Disk: r.disk,
+		Timing: sim.Timing{
+			Tick: r.tick, Patience: r.patience, PatienceCap: 8 * r.patience, Skew: 2 * sim.Second,
+			Storm: 1, Calm: 2*r.dawn() + r.span, StepDelay: r.stepDelay,
+		},
+		Workload:    sim.Workload{Clients: r.clients, Callers: 1, Invoked: 1, Operations: 1, ValueBytes: ValueBytes, Keys: 1, Timeout: 30 * sim.Second},
+		Application: kv.Store{}, Ask: r.ask, Watch: r.meter.watch,
+	}
+	return c
+}
+
+// ask says what a client puts next, and when. The last request of each client
+// comes after the counting, so that what the last answer brings about is counted.
+func (r *run) ask(client int, before *consensus.Result) (op []byte, at consensus.Time, ok bool) {
+	n := r.asked[client]
+	r.asked[client]++
+	if before != nil && n > warmup && n <= warmup+r.calls && r.meter.open() {
+		r.took = append(r.took, r.meter.now-r.due[client])
+	}
+	switch {
+	case n > warmup+r.calls:
+		return nil, 0, false
+	case n == warmup+r.calls:
+		at = r.begin() + r.span + gap
+	case r.loop && n >= warmup:
+		at = max(r.meter.now, r.begin()+consensus.Time(client)*spread)
+	default:
+		at = r.dawn() + consensus.Time(n)*gap
+	}
+	r.due[client] = at
+	return kv.Put(fmt.Appendf(nil, "%04d/%06d", client, n), slices.Repeat([]byte{'v'}, ValueBytes)), at, true
+}
+
+// latency is the time from a request to the belief in its result, in delays.
+func (r *run) latency() float64 {
+	var sum consensus.Time
+	for _, d := range r.took {
+		sum += d
+	}
+	return float64(sum) / float64(len(r.took)) / float64(delay)
+}
+
+// loopBatch is how many requests of a loop fit a batch, so that several are
+// under way at a time instead of one that holds all.
+const loopBatch = 8
+
+func (r *run) limits() consensus.Limits {
+	l := consensus.DefaultLimits()
+	if r.loop {
+		l.BatchRequests = loopBatch
+	}
+	return l
+}

@@ -1,0 +1,92 @@
+package costs
+
+import (
+	"cmp"
+	"slices"
+
+	"quorate.dev/quorate/consensus/quorum"
+)
+
+// Tally is what was counted in one run, all replicas together.
+type Tally struct {
+	Decisions int     `json:"decisions"`
+	Requests  int     `json:"requests"`
+	Kinds     []Count `json:"frames"`   // by kind
+	Signed    int     `json:"signed"`   // signatures of the agreement that replicas made
+	Verified  int     `json:"verified"` // ... and checked
+	Admitted  int     `json:"admitted"` // signatures of clients that replicas checked
+	Forced    int     `json:"forced"`   // writes of the agreement that something waited for
+	Recorded  int     `json:"recorded"` // bytes in logs, checkpoints' included
+}
+
+// tally sums up after the run.
+func (r *run) tally() Tally {
+	m := r.meter
+	t := Tally{Decisions: len(m.decided), Requests: len(r.took), Forced: m.forced - m.cuts, Recorded: m.recorded, Admitted: m.verified["REQUEST"]}
+	known := map[string]bool{}
+	for _, k := range kinds {
+		known[k.Name] = true
+		if c := m.counts[k.Name]; c != nil {
+			c.Part = k.Part
+			t.Kinds = append(t.Kinds, *c)
+		}
+		if k.Part == Agreement {
+			t.Signed, t.Verified = t.Signed+m.signed[k.Name], t.Verified+m.verified[k.Name]
+		}
+	}
+	var others []Count
+	for name, c := range m.counts {
+		if !known[name] {
+			others = append(others, *c)
+		}
+	}
+	slices.SortFunc(others, func(a, b Count) int { return cmp.Compare(a.Name, b.Name) })
+	t.Kinds = append(t.Kinds, others...)
+	return t
+}
+
+// of are the counts of one part.
+func (t *Tally) of(p Part) (counts []Count) {
+	for _, c := range t.Kinds {
+		if c.Part == p {
+			counts = append(counts, c)
+		}
+	}
+	return counts
+}
+
+// Frames are those of the agreement.
+func (t *Tally) Frames() int { return framesOf(t.of(Agreement)) }
+
+// Bytes are those of the agreement's frames.
+func (t *Tally) Bytes() (sum int) {
+	for _, c := range t.of(Agreement) {
+		sum += c.Bytes
+	}
+	return sum
+}
+
+// batch is what the batch of one decision weighs, by the size of its requests.
+func (t *Tally) batch() int {
+	for _, c := range t.Kinds {
+		if c.Name == "REQUEST" {
+			return Batch(t.Requests/max(1, t.Decisions), c.Bytes/max(1, c.Frames))
+		}
+	}
+	return 0
+}
+
+// each is a count per decision.
+func (t *Tally) each(count int) float64 { return float64(count) / float64(max(1, t.Decisions)) }
+
+// perRequest is a count per request.
+func (t *Tally) perRequest(count int) float64 { return float64(count) / float64(max(1, t.Requests)) }
+
+// Sizes are the numbers of replicas that are measured unless others are wished
+// for: those of one, two, three failures, and four for PBFT.
+func Sizes(protocol string) []int {
+	if protocol == quorum.Raft {
+		return []int{3, 5, 7}
+	}
+	return []int{4, 7, 10, 13}
+}
