@@ -33,7 +33,7 @@ func (r *replica) sendStatus() {
 	for len(st.Slots) > 0 && st.Slots[len(st.Slots)-1] == 0 {
 		st.Slots = st.Slots[:len(st.Slots)-1]
 	}
-	r.sendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Votes, st.Encode())
+	r.out.SendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Votes, st.Encode())
 }
 
 func (r *replica) progressOf(s *slot) message.Progress {
@@ -77,7 +77,7 @@ func (r *replica) onStatus(from consensus.Peer, st *message.Status) {
 // help sends a frame at the peer's expense. Own words wait for the disk.
 func (r *replica) help(to consensus.Peer, class consensus.Class, frame []byte) {
 	r.state.throttle.Charge(to, len(frame))
-	r.send(to, class, frame)
+	r.out.Send(to, class, frame)
 }
 
 // helpView: the NEW-VIEW proves itself and may come from anyone [B21]; a

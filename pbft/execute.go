@@ -46,7 +46,7 @@ func (r *replica) execute() {
 			break
 		}
 		r.exec.handed++
-		r.out.Jobs = append(r.out.Jobs, consensus.Commit{
+		r.out.Do(consensus.Commit{
 			Seq: s.seq, View: s.committed.View, Digest: s.committed.Digest, Batch: b, Certificate: s.committed.Encode(),
 		})
 		r.requests.Executed(b)
@@ -97,9 +97,9 @@ func (r *replica) sayCheckpoint(n consensus.Seq, root crypto.Digest) {
 	}
 	if !said {
 		v = r.rules.SignVote(r.cfg.Signer, message.Vote{Kind: message.CheckpointKind, Seq: n, Digest: root, Replica: r.id})
-		r.record(n, v.Encode())
+		r.out.Record(n, v.Encode())
 	}
-	r.broadcast(consensus.Votes, v.Encode())
+	r.out.Broadcast(consensus.Votes, v.Encode())
 	r.countCheckpoint(v)
 }
 
@@ -151,8 +151,8 @@ func (r *replica) adopt(c *message.Certificate) {
 
 // stable: the low mark moves to c.Seq. Only a certificate moves it (§5).
 func (r *replica) stable(c *message.Certificate) {
-	r.note(consensus.Note{Kind: consensus.Stable, View: r.view.number, Seq: c.Seq, Digest: c.Digest})
-	r.recordLazy(c.Seq, c.Encode())
+	r.out.Note(consensus.Note{Kind: consensus.Stable, View: r.view.number, Seq: c.Seq, Digest: c.Digest})
+	r.out.RecordLazy(c.Seq, c.Encode())
 	if r.view.level > 0 && !r.view.changing {
 		r.view.level--
 	}
@@ -193,7 +193,7 @@ func (r *replica) stabilize() {
 		}
 	}
 	if last != nil {
-		r.out.Jobs = append(r.out.Jobs, consensus.Stabilize{Seq: last.Seq, Root: last.Digest, Certificate: last.Encode()})
+		r.out.Do(consensus.Stabilize{Seq: last.Seq, Root: last.Digest, Certificate: last.Encode()})
 	}
 }
 
@@ -208,7 +208,7 @@ func (r *replica) announce(c *message.Certificate) {
 	}
 	r.exec.announced = r.tick
 	g := message.Given{What: message.WhatCheckpoint, Seq: c.Seq, Digest: c.Digest, Certificate: c}
-	r.sendEarly(consensus.Peer{Kind: consensus.Topic}, consensus.Votes, g.Encode())
+	r.out.SendEarly(consensus.Peer{Kind: consensus.Topic}, consensus.Votes, g.Encode())
 }
 
 // onKept: the log may go up to min(h, what the disk holds).
@@ -356,7 +356,7 @@ func voteOf(c *message.Certificate, s message.Signed) []byte {
 // diverged: my own root differs from the certified one. Say so loudly, stop
 // voting, repair by state transfer (§5).
 func (r *replica) diverged(c *message.Certificate) {
-	r.note(consensus.Note{Kind: consensus.Diverged, Seq: c.Seq, Digest: c.Digest,
+	r.out.Note(consensus.Note{Kind: consensus.Diverged, Seq: c.Seq, Digest: c.Digest,
 		Text: fmt.Sprintf("own root %s, certified %s", r.exec.roots[c.Seq].Short(), c.Digest.Short())})
 	r.exec.mute = max(r.exec.mute, c.Seq, r.exec.handed)
 	r.restore(r.checkpoints.Stable())

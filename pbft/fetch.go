@@ -35,7 +35,7 @@ func (r *replica) askBody(s *slot, d crypto.Digest, whom consensus.ReplicaID) {
 		return
 	}
 	f := message.Fetch{What: message.WhatBatch, Seq: s.seq, Digest: d}
-	r.sendEarly(consensus.ReplicaPeer(whom), consensus.Votes, f.Encode())
+	r.out.SendEarly(consensus.ReplicaPeer(whom), consensus.Votes, f.Encode())
 }
 
 // askFrom asks those who prepared a batch for its body: at least one of any
@@ -133,7 +133,7 @@ func (r *replica) onBody(from consensus.Peer, g *message.Given) {
 	case s.proposal != nil:
 		// Between views: the next one may choose it again and find it here, so
 		// it goes to disk before a vote for it does.
-		r.recordLazy(s.seq, message.Reframe(*s.proposal, g.Batch).Frame)
+		r.out.RecordLazy(s.seq, message.Reframe(*s.proposal, g.Batch).Frame)
 	}
 	r.advance(s)
 }
@@ -141,7 +141,7 @@ func (r *replica) onBody(from consensus.Peer, g *message.Given) {
 // recordCommitted keeps a slot's certificate and batch together in the log.
 func (r *replica) recordCommitted(s *slot, b *consensus.Batch) {
 	g := message.Given{What: message.WhatCommitted, Seq: s.seq, Digest: s.committed.Digest, Batch: b, Certificate: s.committed}
-	r.recordLazy(s.seq, g.Encode())
+	r.out.RecordLazy(s.seq, g.Encode())
 }
 
 // onCommitted takes a slot with its proof. One that contradicts what was
@@ -162,7 +162,7 @@ func (r *replica) onCommitted(from consensus.Peer, g *message.Given) {
 		}
 	} else {
 		s.committed = g.Certificate
-		r.note(consensus.Note{Kind: consensus.Committed, View: g.Certificate.View, Seq: g.Seq, Digest: g.Digest})
+		r.out.Note(consensus.Note{Kind: consensus.Committed, View: g.Certificate.View, Seq: g.Seq, Digest: g.Digest})
 	}
 	if g.Batch != nil {
 		s.keep(g.Digest, g.Batch)

@@ -35,12 +35,12 @@ const (
 
 // ignored notes that an authentic vote was ignored.
 func (r *replica) ignored(reason consensus.Reason, v *message.Vote) {
-	r.note(consensus.Note{Kind: consensus.Ignored, View: v.View, Seq: v.Seq, Replica: v.Replica, Digest: v.Digest, Reason: reason})
+	r.out.Note(consensus.Note{Kind: consensus.Ignored, View: v.View, Seq: v.Seq, Replica: v.Replica, Digest: v.Digest, Reason: reason})
 }
 
 // ignoredFrom notes that something else from a peer was ignored.
 func (r *replica) ignoredFrom(reason consensus.Reason, who consensus.ReplicaID) {
-	r.note(consensus.Note{Kind: consensus.Ignored, View: r.view.number, Replica: who, Reason: reason})
+	r.out.Note(consensus.Note{Kind: consensus.Ignored, View: r.view.number, Replica: who, Reason: reason})
 }
 
 // ignorePosition filters what does not fall into this view and window. What is

@@ -63,9 +63,9 @@ func (r *replica) proposeBatch(requests []*consensus.Request) {
 	s.keep(d, b)
 	s.proposal, s.voted = &pp.Vote, true
 	r.markProposed(b, n)
-	r.record(n, pp.Frame)
-	r.broadcast(consensus.Bodies, pp.Frame)
-	r.note(consensus.Note{Kind: consensus.Proposed, View: r.view.number, Seq: n, Digest: d, Text: fmt.Sprintf("%d requests", len(requests))})
+	r.out.Record(n, pp.Frame)
+	r.out.Broadcast(consensus.Bodies, pp.Frame)
+	r.out.Note(consensus.Note{Kind: consensus.Proposed, View: r.view.number, Seq: n, Digest: d, Text: fmt.Sprintf("%d requests", len(requests))})
 	r.advance(s)
 }
 
@@ -103,21 +103,21 @@ func (r *replica) accept(s *slot, frame []byte) {
 		// Even without a vote the body may be what a certificate waits for, or
 		// what a later view chooses: it goes to disk before such a vote does.
 		if frame != nil {
-			r.recordLazy(s.seq, frame)
+			r.out.RecordLazy(s.seq, frame)
 		}
 		r.advance(s)
 		return
 	}
 	if frame != nil {
-		r.record(s.seq, frame)
+		r.out.Record(s.seq, frame)
 	}
 	s.voted = true
 	if r.primary() != r.id {
 		v := r.rules.SignVote(r.cfg.Signer, message.Vote{Kind: message.PrepareKind, View: p.View, Seq: p.Seq, Digest: p.Digest, Replica: r.id})
 		s.prepares.add(&v)
 		b := v.Encode()
-		r.record(s.seq, b)
-		r.broadcast(consensus.Votes, b)
+		r.out.Record(s.seq, b)
+		r.out.Broadcast(consensus.Votes, b)
 	}
 	r.advance(s)
 }
@@ -181,22 +181,22 @@ func (r *replica) advance(s *slot) {
 // then says COMMIT.
 func (r *replica) prepared(s *slot, c *message.Certificate) {
 	s.prepared = c
-	r.note(consensus.Note{Kind: consensus.Prepared, View: c.View, Seq: c.Seq, Digest: c.Digest})
+	r.out.Note(consensus.Note{Kind: consensus.Prepared, View: c.View, Seq: c.Seq, Digest: c.Digest})
 	if !r.mayVote(c.View, c.Seq) {
 		return
 	}
 	v := r.rules.SignVote(r.cfg.Signer, message.Vote{Kind: message.CommitKind, View: c.View, Seq: c.Seq, Digest: c.Digest, Replica: r.id})
 	s.commits.add(&v)
 	b := v.Encode()
-	r.record(s.seq, c.Encode())
-	r.record(s.seq, b)
-	r.broadcast(consensus.Votes, b)
+	r.out.Record(s.seq, c.Encode())
+	r.out.Record(s.seq, b)
+	r.out.Broadcast(consensus.Votes, b)
 }
 
 // committed fixes what the slot executes: the certified batch, whatever was
 // proposed here [B23].
 func (r *replica) committed(s *slot, c *message.Certificate) {
 	s.committed = c
-	r.recordLazy(s.seq, c.Encode())
-	r.note(consensus.Note{Kind: consensus.Committed, View: c.View, Seq: c.Seq, Digest: c.Digest})
+	r.out.RecordLazy(s.seq, c.Encode())
+	r.out.Note(consensus.Note{Kind: consensus.Committed, View: c.View, Seq: c.Seq, Digest: c.Digest})
 }

@@ -28,7 +28,7 @@ func (r *replica) recover(rec consensus.Recovered) error {
 			return ErrAmnesiac
 		}
 		r.rejoin.asleep = true
-		r.note(consensus.Note{Kind: consensus.Rejoining, Text: "no birth record: signs nothing until it is caught up"})
+		r.out.Note(consensus.Note{Kind: consensus.Rejoining, Text: "no birth record: signs nothing until it is caught up"})
 		return nil
 	}
 	// Where this replica stands comes first, wherever it was written: when the
@@ -262,11 +262,11 @@ func (r *replica) begin(nv *message.NewView, start viewchange.Start) {
 
 // resume says again what may have been lost with the process, and goes on.
 func (r *replica) resume() {
-	r.note(consensus.Note{Kind: consensus.Restarted, View: r.view.number, Seq: r.exec.handed})
+	r.out.Note(consensus.Note{Kind: consensus.Restarted, View: r.view.number, Seq: r.exec.handed})
 	r.view.recordedAt = 0 // written anew at the next cut of the log
 	r.execute()
 	if vc := r.views.Mine(); vc != nil && r.view.changing {
-		r.broadcast(consensus.Votes, vc.Frame)
+		r.out.Broadcast(consensus.Votes, vc.Frame)
 	}
 	for _, n := range r.slotNumbers() {
 		s := r.log.slots[n]
@@ -282,7 +282,7 @@ func (r *replica) resume() {
 func (r *replica) sayAgain(s *slot) {
 	for _, v := range []*message.Vote{s.prepares.votes[r.id], s.commits.votes[r.id]} {
 		if v != nil {
-			r.broadcast(consensus.Votes, v.Encode())
+			r.out.Broadcast(consensus.Votes, v.Encode())
 		}
 	}
 	p := s.proposal
@@ -292,7 +292,7 @@ func (r *replica) sayAgain(s *slot) {
 	b, here := s.body(p.Digest)
 	switch {
 	case here && p.Replica == r.id && b != nil:
-		r.broadcast(consensus.Bodies, message.Reframe(*p, b).Frame)
+		r.out.Broadcast(consensus.Bodies, message.Reframe(*p, b).Frame)
 	case here && !s.voted && b != nil:
 		r.accept(s, message.Reframe(*p, b).Frame)
 		return

@@ -68,7 +68,7 @@ func (r *replica) tickRejoin() {
 	alone := j.known && r.view.changing && r.view.number == j.view || r.undecided()
 	if (j.asleep || alone) && r.tick%every == 0 {
 		m := message.Rejoin{Nonce: j.nonce}
-		r.sendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Votes, m.Encode())
+		r.out.SendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Votes, m.Encode())
 		if !j.known && r.tick%(40*r.cfg.StatusEvery) == 0 {
 			r.alarm(fmt.Sprintf("lost its log and needs the answers of %d replicas that did not, has %d: with more than f=%d such losses the cluster stays stopped",
 				r.n()-r.rules.System.Faults(), r.answered(), r.rules.System.Faults()))
@@ -180,7 +180,7 @@ func (r *replica) learnLimits() {
 	}
 	j.known, j.view = true, view
 	r.recordView()
-	r.note(consensus.Note{Kind: consensus.Rejoining, View: j.view, Seq: j.target})
+	r.out.Note(consensus.Note{Kind: consensus.Rejoining, View: j.view, Seq: j.target})
 	r.rejoined()
 }
 
@@ -194,7 +194,7 @@ func (r *replica) rejoined() {
 	}
 	j.asleep = false
 	r.recordView()
-	r.note(consensus.Note{Kind: consensus.Rejoined, View: j.view, Seq: j.target})
+	r.out.Note(consensus.Note{Kind: consensus.Rejoined, View: j.view, Seq: j.target})
 	r.sayCheckpoints()
 	r.leaveForRejoin()
 }

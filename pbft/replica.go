@@ -17,7 +17,7 @@ type replica struct {
 	rules *message.Rules
 	id    consensus.ReplicaID
 	clock
-	out consensus.Output
+	out consensus.Outbox
 
 	view        position
 	log         slotLog
@@ -121,9 +121,7 @@ func (r *replica) Step(b consensus.Burst) consensus.Output {
 	if r.cfg.CheckEachStep && !r.exec.halted {
 		r.checkInvariants() // who halts leaves everything as it was in the middle of the step
 	}
-	out := r.out
-	r.out = consensus.Output{}
-	return out
+	return r.out.Take()
 }
 
 // on is the one switch over events.
@@ -256,32 +254,8 @@ func (r *replica) inReach(n consensus.Seq) bool {
 	return n > low || n <= r.exec.replayed || low-r.exec.handed <= r.rules.Genesis.Window
 }
 
-func (r *replica) record(slot consensus.Seq, b []byte) {
-	r.out.Records = append(r.out.Records, consensus.Record{Slot: slot, Bytes: b})
-}
-
-func (r *replica) recordLazy(slot consensus.Seq, b []byte) {
-	r.out.Records = append(r.out.Records, consensus.Record{Slot: slot, Bytes: b, Lazy: true})
-}
-
-// broadcast sends to every other replica, after what was recorded is durable.
-func (r *replica) broadcast(class consensus.Class, frame []byte) {
-	r.out.Sends = append(r.out.Sends, consensus.Send{To: consensus.Peer{Kind: consensus.Everyone}, Class: class, Bytes: frame})
-}
-
-func (r *replica) send(to consensus.Peer, class consensus.Class, frame []byte) {
-	r.out.Sends = append(r.out.Sends, consensus.Send{To: to, Class: class, Bytes: frame})
-}
-
-// sendEarly is for what promises nothing that is recorded here.
-func (r *replica) sendEarly(to consensus.Peer, class consensus.Class, frame []byte) {
-	r.out.Early = append(r.out.Early, consensus.Send{To: to, Class: class, Bytes: frame})
-}
-
-func (r *replica) note(n consensus.Note) { r.out.Notes = append(r.out.Notes, n) }
-
 func (r *replica) alarm(text string) {
-	r.note(consensus.Note{Kind: consensus.Alarm, View: r.view.number, Seq: r.exec.handed, Text: text})
+	r.out.Note(consensus.Note{Kind: consensus.Alarm, View: r.view.number, Seq: r.exec.handed, Text: text})
 }
 
 // contradiction keeps two signed messages of one signer that cannot both be
@@ -291,6 +265,6 @@ func (r *replica) contradiction(who consensus.ReplicaID, first, second []byte) {
 	b := c.Encode()
 	fault, err := evidence.VerifyWith(r.cfg.Verify, &r.cfg.Genesis, b)
 	if err == nil && r.evidence.Add(fault, b) {
-		r.note(consensus.Note{Kind: consensus.EvidenceNote, View: fault.View, Seq: fault.Seq, Replica: who, Text: fault.String(), Bytes: b})
+		r.out.Note(consensus.Note{Kind: consensus.EvidenceNote, View: fault.View, Seq: fault.Seq, Replica: who, Text: fault.String(), Bytes: b})
 	}
 }

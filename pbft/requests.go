@@ -26,7 +26,7 @@ func (r *replica) onSubmit(e consensus.Submit) {
 // answer lets the host answer an old request from its session, once in a while.
 func (r *replica) answer(q *consensus.Request) {
 	if r.requests.Retell(q, r.tick, r.cfg.StatusEvery) {
-		r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: q})
+		r.out.Do(consensus.Answer{Request: q})
 	}
 }
 
@@ -45,18 +45,18 @@ func (r *replica) forward(p *pending.Entry) {
 	p.Told = r.tick
 	p.Times++
 	if !r.view.changing && r.primary() != r.id {
-		r.sendEarly(consensus.ReplicaPeer(r.primary()), consensus.Bodies, p.Request.Raw)
+		r.out.SendEarly(consensus.ReplicaPeer(r.primary()), consensus.Bodies, p.Request.Raw)
 	}
 	if p.Times == 2 && p.Lane == r.requests.ClientLane() {
-		r.sendEarly(consensus.Peer{Kind: consensus.Topic}, consensus.Bodies, p.Request.Raw)
-		r.note(consensus.Note{Kind: consensus.Forwarded, View: r.view.number, Replica: r.primary(), Digest: p.Request.Digest})
+		r.out.SendEarly(consensus.Peer{Kind: consensus.Topic}, consensus.Bodies, p.Request.Raw)
+		r.out.Note(consensus.Note{Kind: consensus.Forwarded, View: r.view.number, Replica: r.primary(), Digest: p.Request.Digest})
 	}
 	if p.Times >= 2 && !r.state.active() && (p.Asked < 0 || r.tick-p.Asked > 2*r.cfg.Patience) {
 		p.Asked = r.tick
 		// A restart or a state transfer may have gone past its execution, and
 		// then no primary will ever propose it: the session table knows. It is
 		// not asked too often: answers stand in the queue of execution.
-		r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: p.Request})
+		r.out.Do(consensus.Answer{Request: p.Request})
 	}
 }
 
@@ -95,7 +95,7 @@ func (r *replica) tickRequests() {
 func (r *replica) dropStale() {
 	for p := r.requests.Oldest(); p != nil && r.requests.Standing(p.Request) == pending.Done; p = r.requests.Oldest() {
 		r.requests.Remove(pending.KeyOf(p.Request))
-		r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: p.Request})
+		r.out.Do(consensus.Answer{Request: p.Request})
 	}
 }
 
@@ -113,7 +113,7 @@ func (r *replica) tellAll() {
 		}
 		if r.tick-p.Told >= r.cfg.Patience {
 			p.Told = r.tick
-			r.sendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Bodies, p.Request.Raw)
+			r.out.SendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Bodies, p.Request.Raw)
 			left--
 		}
 	}

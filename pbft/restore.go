@@ -103,7 +103,7 @@ func (r *replica) restore(c *message.Certificate) {
 	if c == nil || r.state.active() {
 		return
 	}
-	r.note(consensus.Note{Kind: consensus.Fetching, View: r.view.number, Seq: c.Seq, Digest: c.Digest})
+	r.out.Note(consensus.Note{Kind: consensus.Fetching, View: r.view.number, Seq: c.Seq, Digest: c.Digest})
 	r.state.needTarget = false
 	r.applyRestore(r.state.fetcher.Start(target(c), r.others()))
 }
@@ -112,11 +112,11 @@ func (r *replica) restore(c *message.Certificate) {
 func (r *replica) applyRestore(d transfer.Decision) {
 	for _, a := range d.Asks {
 		f := message.Fetch{What: message.WhatParts, Seq: a.Seq, Digest: a.Root, Items: a.Items}
-		r.sendEarly(consensus.ReplicaPeer(a.To), consensus.Bodies, f.Encode())
+		r.out.SendEarly(consensus.ReplicaPeer(a.To), consensus.Bodies, f.Encode())
 	}
-	r.out.Jobs = append(r.out.Jobs, d.Jobs...)
+	r.out.Do(d.Jobs...)
 	for _, id := range d.Bad {
-		r.note(consensus.Note{Kind: consensus.BadPart, Seq: r.state.fetcher.Target().Seq, Replica: id})
+		r.out.Note(consensus.Note{Kind: consensus.BadPart, Seq: r.state.fetcher.Target().Seq, Replica: id})
 	}
 	if d.Failed {
 		r.alarm("the state cannot be put together from its parts; fetching starts anew")
@@ -139,7 +139,7 @@ func (r *replica) tickRestore() {
 func (r *replica) onChunk(c consensus.Chunk) {
 	r.out.Reads = append(r.out.Reads, r.state.server.OnChunk(c)...)
 	g := message.Given{What: message.WhatParts, Seq: c.Read.Seq, Digest: c.Read.Root, Parts: c.Parts, Gone: c.Gone}
-	r.sendEarly(c.Read.To, consensus.Bulk, g.Encode())
+	r.out.SendEarly(c.Read.To, consensus.Bulk, g.Encode())
 }
 
 func (r *replica) onStaged(e consensus.Staged) { r.applyRestore(r.state.fetcher.OnStaged(e)) }
@@ -163,7 +163,7 @@ func (r *replica) onRestored(e consensus.Restored) {
 			r.peers[i].fillCap = max(r.peers[i].fillCap, e.Seq+fillWindows*r.rules.Genesis.Window)
 		}
 		r.requests.Restored()
-		r.note(consensus.Note{Kind: consensus.Fetched, View: r.view.number, Seq: e.Seq, Digest: e.Root})
+		r.out.Note(consensus.Note{Kind: consensus.Fetched, View: r.view.number, Seq: e.Seq, Digest: e.Root})
 	}
 	r.applyRestore(r.state.fetcher.OnRestored(e))
 	if e.OK && !r.state.active() {

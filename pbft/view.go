@@ -18,8 +18,8 @@ func (r *replica) leave(v consensus.View, why consensus.Reason) {
 	r.view.number, r.view.changing, r.view.waitSince = v, true, -1
 	vc := r.views.Leave(v, r.checkpoints.Stable(), r.preparedHere())
 	r.recordView()
-	r.broadcast(consensus.Votes, vc.Frame)
-	r.note(consensus.Note{Kind: consensus.LeftView, View: v, Seq: r.exec.handed, Reason: why})
+	r.out.Broadcast(consensus.Votes, vc.Frame)
+	r.out.Note(consensus.Note{Kind: consensus.LeftView, View: v, Seq: r.exec.handed, Reason: why})
 	r.collect()
 }
 
@@ -61,13 +61,13 @@ func (r *replica) recordView() {
 	at := max(r.low(), r.exec.kept) + 2*r.rules.Genesis.CheckpointInterval
 	r.view.recordedAt = at
 	if b := r.rejoin.record(); b != nil {
-		r.record(at, b)
+		r.out.Record(at, b)
 	}
 	if r.view.newView != nil {
-		r.record(at, r.view.newView.Frame)
+		r.out.Record(at, r.view.newView.Frame)
 	}
 	if vc := r.views.Mine(); vc != nil {
-		r.record(at, vc.Frame)
+		r.out.Record(at, vc.Frame)
 	}
 }
 
@@ -109,7 +109,7 @@ func (r *replica) collect() {
 	}
 	if nv, start, ok := r.views.Open(v); ok {
 		r.enter(nv, start)
-		r.broadcast(consensus.Bodies, nv.Frame)
+		r.out.Broadcast(consensus.Bodies, nv.Frame)
 	}
 }
 
@@ -123,7 +123,7 @@ func (r *replica) onNewView(nv *message.NewView) {
 	}
 	start, err := r.views.Accept(nv)
 	if err != nil {
-		r.note(consensus.Note{Kind: consensus.Ignored, View: nv.View, Replica: nv.Replica, Reason: reasonInvalidView, Text: err.Error()})
+		r.out.Note(consensus.Note{Kind: consensus.Ignored, View: nv.View, Replica: nv.Replica, Reason: reasonInvalidView, Text: err.Error()})
 		r.timedOut(nv.View+1, reasonInvalidView)
 		return
 	}
@@ -135,7 +135,7 @@ func (r *replica) onNewView(nv *message.NewView) {
 func (r *replica) enter(nv *message.NewView, start viewchange.Start) {
 	r.begin(nv, start)
 	r.recordView()
-	r.note(consensus.Note{Kind: consensus.EnteredView, View: start.View, Seq: r.exec.handed})
+	r.out.Note(consensus.Note{Kind: consensus.EnteredView, View: start.View, Seq: r.exec.handed})
 	r.requests.Restart(r.tick)
 	r.adopt(start.Checkpoint)
 	r.waitDropped(start)
@@ -190,7 +190,7 @@ func (r *replica) tickView() {
 	}
 	if r.tick%(2*r.cfg.StatusEvery) == 0 {
 		if vc := r.views.Mine(); vc != nil {
-			r.broadcast(consensus.Votes, vc.Frame)
+			r.out.Broadcast(consensus.Votes, vc.Frame)
 		}
 	}
 	if r.view.waitSince >= 0 && r.tick-r.view.waitSince > r.patience() {

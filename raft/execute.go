@@ -37,7 +37,7 @@ func (r *replica) execute() {
 			return // below what the log still has: a snapshot is on its way
 		}
 		r.exec.handed = n
-		r.out.Jobs = append(r.out.Jobs, consensus.Commit{Seq: n, View: consensus.View(term), Digest: b.Digest(), Batch: b})
+		r.out.Do(consensus.Commit{Seq: n, View: consensus.View(term), Digest: b.Digest(), Batch: b})
 		r.requests.Executed(b)
 	}
 }
@@ -59,8 +59,8 @@ func (r *replica) onExecuted(e consensus.Executed) {
 	}
 	r.exec.last.seq, r.exec.last.root = e.Seq, e.Root
 	r.exec.roots[e.Seq], r.exec.stable = e.Root, e.Seq
-	r.out.Jobs = append(r.out.Jobs, consensus.Stabilize{Seq: e.Seq, Root: e.Root, Certificate: certificate(e.Seq, term, e.Root)})
-	r.note(consensus.Note{Kind: consensus.Stable, View: consensus.View(term), Seq: e.Seq, Digest: e.Root})
+	r.out.Do(consensus.Stabilize{Seq: e.Seq, Root: e.Root, Certificate: certificate(e.Seq, term, e.Root)})
+	r.out.Note(consensus.Note{Kind: consensus.Stable, View: consensus.View(term), Seq: e.Seq, Digest: e.Root})
 }
 
 // onKept: the state is on disk up to n. From now on it stands for the log: a
@@ -108,7 +108,7 @@ func (r *replica) compact(n consensus.Seq, root crypto.Digest) {
 // forget lets the log on disk go up to n, after the term and vote were written
 // again behind it.
 func (r *replica) forget(n consensus.Seq) {
-	r.out.Records = append(r.out.Records, r.recordHard(false))
+	r.recordHard(false)
 	r.out.Forget = n
 }
 

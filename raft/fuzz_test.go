@@ -286,7 +286,7 @@ func FuzzRecover(f *testing.F) {
 		f.Add(join(d.records), uint64(0), uint64(0))
 		f.Add(join(d.records), uint64(4), uint64(1))
 	}
-	f.Add(join([]consensus.Record{record(recordBase, 5, false, append(make([]byte, 15), 7))}), uint64(7), uint64(2))
+	f.Add(join([]consensus.Record{{Slot: 5, Bytes: tagged(recordBase, append(make([]byte, 15), 7))}}), uint64(7), uint64(2))
 	f.Fuzz(func(t *testing.T, log []byte, height, term uint64) {
 		var records []consensus.Record
 		for len(log) >= 2 {

@@ -28,7 +28,7 @@ func (p *Protocol) New(rec consensus.Recovered) (consensus.Engine, error) {
 	st := r.node.BasicStatus()
 	r.reign = reign{term: st.Term}
 	if len(rec.Records) > 0 || rec.Height > 0 {
-		r.note(consensus.Note{Kind: consensus.Restarted, View: consensus.View(st.Term), Seq: r.exec.handed})
+		r.out.Note(consensus.Note{Kind: consensus.Restarted, View: consensus.View(st.Term), Seq: r.exec.handed})
 	}
 	return r, nil
 }

@@ -228,7 +228,7 @@ func TestForeignLogsAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return record(recordEntry, index, false, b)
+		return consensus.Record{Slot: consensus.Seq(index), Bytes: tagged(recordEntry, b)}
 	}
 	for name, tc := range map[string]struct {
 		change func(*desk)
@@ -251,7 +251,7 @@ func TestForeignLogsAreRefused(t *testing.T) {
 	// A commit index that survived without its entries is no error: it is cut.
 	hard := pb.HardState{Term: 3, Vote: 1, Commit: 99}
 	b, _ := hard.Marshal()
-	*l.desks[0] = desk{records: []consensus.Record{entry(1, 3), record(recordHard, 1, true, b)}}
+	*l.desks[0] = desk{records: []consensus.Record{entry(1, 3), {Slot: 1, Lazy: true, Bytes: tagged(recordHard, b)}}}
 	l.start(0)
 	if st := l.desks[0].engine.node.BasicStatus(); st.Commit != 1 || st.Term != 3 || st.Vote != 1 {
 		t.Errorf("commit %d in term %d with vote %d", st.Commit, st.Term, st.Vote)

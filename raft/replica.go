@@ -31,7 +31,7 @@ type replica struct {
 	reign    reign
 	lull     lull // while a member that lost its disk cannot be known anew
 	now      consensus.Time
-	out      consensus.Output
+	out      consensus.Outbox
 }
 
 // reign is who led when this replica looked last.
@@ -89,9 +89,7 @@ func (r *replica) Step(b consensus.Burst) consensus.Output {
 	if r.cfg.CheckEachStep {
 		r.checkInvariants()
 	}
-	out := r.out
-	r.out = consensus.Output{}
-	return out
+	return r.out.Take()
 }
 
 // on is the one switch over events.
@@ -181,12 +179,12 @@ const alarmEvery = 10
 // but to one that has lost its disk.
 func (r *replica) drop(m *pb.Message, why consensus.Reason, text string) {
 	from := consensus.ReplicaID(m.From - 1)
-	r.note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(m.Term), Replica: from, Reason: why, Text: text})
+	r.out.Note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(m.Term), Replica: from, Reason: why, Text: text})
 	if why != ReasonPanic || r.absurd[from] != 0 && r.clock.tick-r.absurd[from] < alarmEvery*r.cfg.Election {
 		return
 	}
 	r.absurd[from] = max(1, r.clock.tick)
-	r.note(consensus.Note{Kind: consensus.Alarm, View: consensus.View(m.Term), Replica: from,
+	r.out.Note(consensus.Note{Kind: consensus.Alarm, View: consensus.View(m.Term), Replica: from,
 		Text: fmt.Sprintf("replica %d says what makes the library panic: it lies, or this replica has lost its disk; dropped: %s", from, text)})
 }
 
@@ -236,17 +234,11 @@ func (r *replica) send(m *pb.Message) {
 	if m.Type == pb.MsgApp {
 		class = consensus.Bodies
 	}
-	r.out.Sends = append(r.out.Sends, consensus.Send{To: consensus.ReplicaPeer(consensus.ReplicaID(m.To - 1)), Class: class, Bytes: EncodeMessage(m)})
+	r.out.Send(consensus.ReplicaPeer(consensus.ReplicaID(m.To-1)), class, EncodeMessage(m))
 }
-
-func (r *replica) sendEarly(to consensus.Peer, class consensus.Class, frame []byte) {
-	r.out.Early = append(r.out.Early, consensus.Send{To: to, Class: class, Bytes: frame})
-}
-
-func (r *replica) note(n consensus.Note) { r.out.Notes = append(r.out.Notes, n) }
 
 func (r *replica) alarm(text string) {
-	r.note(consensus.Note{Kind: consensus.Alarm, View: consensus.View(r.reign.term), Text: text})
+	r.out.Note(consensus.Note{Kind: consensus.Alarm, View: consensus.View(r.reign.term), Text: text})
 }
 
 // leading reports whether this replica is the leader.
@@ -262,12 +254,12 @@ func (r *replica) observe() {
 	was := r.reign
 	r.reign = is
 	if was.leader != 0 && is.leader != was.leader {
-		r.note(consensus.Note{Kind: consensus.LeftView, View: consensus.View(is.term), Reason: "the leader was not heard, or another was elected"})
+		r.out.Note(consensus.Note{Kind: consensus.LeftView, View: consensus.View(is.term), Reason: "the leader was not heard, or another was elected"})
 	}
 	if is.leader == 0 {
 		return
 	}
-	r.note(consensus.Note{Kind: consensus.EnteredView, View: consensus.View(is.term), Replica: consensus.ReplicaID(is.leader - 1)})
+	r.out.Note(consensus.Note{Kind: consensus.EnteredView, View: consensus.View(is.term), Replica: consensus.ReplicaID(is.leader - 1)})
 	r.requests.Restart(r.clock.tick)
 	if is.leader == id(r.id) {
 		r.standing()

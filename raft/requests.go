@@ -22,7 +22,7 @@ func (r *replica) onSubmit(e consensus.Submit) {
 	switch fate {
 	case pending.Executed:
 		if r.requests.Retell(q, r.clock.tick, r.again()) {
-			r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: q})
+			r.out.Do(consensus.Answer{Request: q})
 		}
 	case pending.Refused:
 		r.refuse(e.Via, q, code)
@@ -70,7 +70,7 @@ func (r *replica) forward(p *pending.Entry) {
 		return
 	}
 	p.Times++
-	r.sendEarly(consensus.ReplicaPeer(r.leader()), consensus.Bodies, p.Request.Raw)
+	r.out.SendEarly(consensus.ReplicaPeer(r.leader()), consensus.Bodies, p.Request.Raw)
 }
 
 // maxForwards bounds the requests told again in one tick.
@@ -94,7 +94,7 @@ func (r *replica) tickRequests() {
 	}
 	for p := r.requests.Oldest(); p != nil && r.requests.Standing(p.Request) == pending.Done; p = r.requests.Oldest() {
 		r.requests.Remove(pending.KeyOf(p.Request))
-		r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: p.Request})
+		r.out.Do(consensus.Answer{Request: p.Request})
 	}
 }
 
@@ -113,7 +113,7 @@ func (r *replica) askSessions(p *pending.Entry) {
 		return
 	}
 	p.Asked = r.clock.tick
-	r.out.Jobs = append(r.out.Jobs, consensus.Answer{Request: p.Request})
+	r.out.Do(consensus.Answer{Request: p.Request})
 }
 
 // propose puts what waits into entries, if this replica leads. It closes
@@ -132,7 +132,7 @@ func (r *replica) propose() {
 			return // deposed meanwhile: observe makes them wait again
 		}
 		r.exec.proposed++
-		r.note(consensus.Note{Kind: consensus.Proposed, View: consensus.View(r.reign.term), Seq: r.exec.proposed, Digest: b.Digest(), Text: describeSize(len(requests), b.Size())})
+		r.out.Note(consensus.Note{Kind: consensus.Proposed, View: consensus.View(r.reign.term), Seq: r.exec.proposed, Digest: b.Digest(), Text: describeSize(len(requests), b.Size())})
 	}
 }
 

@@ -30,7 +30,7 @@ func (r *replica) onSnapshot(s *snapshot) {
 	st := r.node.BasicStatus()
 	switch {
 	case st.RaftState == raft.StateLeader:
-		r.note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(s.message.Term), Seq: s.seq, Reason: reasonLeading})
+		r.out.Note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(s.message.Term), Seq: s.seq, Reason: reasonLeading})
 		return
 	case s.message.Term < st.Term || uint64(s.seq) <= st.Commit:
 		r.step(s.message)
@@ -43,7 +43,7 @@ func (r *replica) onSnapshot(s *snapshot) {
 	t := transfer.Target{Seq: s.seq, Root: s.root, Certificate: certificate(s.seq, s.message.Snapshot.Metadata.Term, s.root)}
 	switch {
 	case !r.state.active():
-		r.note(consensus.Note{Kind: consensus.Fetching, View: consensus.View(s.message.Term), Seq: s.seq, Digest: s.root})
+		r.out.Note(consensus.Note{Kind: consensus.Fetching, View: consensus.View(s.message.Term), Seq: s.seq, Digest: s.root})
 		r.state.wanted = s.message
 		r.applyRestore(r.state.fetcher.Start(t, r.sources(s.message)))
 	case r.fruitless() && r.state.fetcher.Target().Root != s.root:
@@ -101,15 +101,15 @@ func (r *replica) sources(m *pb.Message) []consensus.ReplicaID {
 func (r *replica) applyRestore(d transfer.Decision) {
 	for _, a := range d.Asks {
 		f := Fetch{Seq: a.Seq, Root: a.Root, Items: a.Items}
-		r.sendEarly(consensus.ReplicaPeer(a.To), consensus.Bodies, f.Encode())
+		r.out.SendEarly(consensus.ReplicaPeer(a.To), consensus.Bodies, f.Encode())
 	}
 	for _, j := range d.Jobs {
 		_, ends := j.(consensus.RestoreEnd)
 		r.state.ending = r.state.ending || ends
 	}
-	r.out.Jobs = append(r.out.Jobs, d.Jobs...)
+	r.out.Do(d.Jobs...)
 	for _, from := range d.Bad {
-		r.note(consensus.Note{Kind: consensus.BadPart, Seq: r.state.fetcher.Target().Seq, Replica: from})
+		r.out.Note(consensus.Note{Kind: consensus.BadPart, Seq: r.state.fetcher.Target().Seq, Replica: from})
 	}
 	if d.Failed {
 		r.alarm("the state cannot be put together from its parts; the leader will name it again")
@@ -126,7 +126,7 @@ func (r *replica) tickRestore() {
 func (r *replica) onChunk(c consensus.Chunk) {
 	r.out.Reads = append(r.out.Reads, r.state.server.OnChunk(c)...)
 	g := Given{Seq: c.Read.Seq, Root: c.Read.Root, Parts: c.Parts, Gone: c.Gone}
-	r.sendEarly(c.Read.To, consensus.Bulk, g.Encode())
+	r.out.SendEarly(c.Read.To, consensus.Bulk, g.Encode())
 }
 
 // onRestored: the state is the one that was named. Now the library hears of it.
@@ -138,7 +138,7 @@ func (r *replica) onRestored(e consensus.Restored) {
 		clear(r.exec.roots)
 		r.exec.last.seq, r.exec.last.root = e.Seq, e.Root
 		r.requests.Restored()
-		r.note(consensus.Note{Kind: consensus.Fetched, View: consensus.View(r.reign.term), Seq: e.Seq, Digest: e.Root})
+		r.out.Note(consensus.Note{Kind: consensus.Fetched, View: consensus.View(r.reign.term), Seq: e.Seq, Digest: e.Root})
 	}
 	r.applyRestore(r.state.fetcher.OnRestored(e))
 	if e.OK && wanted != nil && uint64(e.Seq) == wanted.Snapshot.Metadata.Index {

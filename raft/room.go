@@ -18,7 +18,7 @@ func (r *replica) room(m *pb.Message) *pb.Message {
 	if fit == len(m.Entries) {
 		return m
 	}
-	r.note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(m.Term), Seq: consensus.Seq(m.Entries[fit].Index), Replica: consensus.ReplicaID(m.From - 1), Reason: reasonFull})
+	r.out.Note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(m.Term), Seq: consensus.Seq(m.Entries[fit].Index), Replica: consensus.ReplicaID(m.From - 1), Reason: reasonFull})
 	shorter := *m
 	shorter.Entries = slices.Clone(m.Entries[:fit]) // lets go of the others
 	return &shorter

@@ -66,9 +66,8 @@ const (
 	recordBase                  // a snapshot was installed: all entries before are void
 )
 
-func record(kind byte, slot uint64, lazy bool, body []byte) consensus.Record {
-	return consensus.Record{Slot: consensus.Seq(slot), Lazy: lazy, Bytes: append([]byte{kind}, body...)}
-}
+// tagged is a record: its kind, and what it holds.
+func tagged(kind byte, body []byte) []byte { return append([]byte{kind}, body...) }
 
 // keep writes down one Ready, in the library's order: a snapshot voids the log,
 // then entries, then term and vote.
@@ -81,7 +80,7 @@ func (r *replica) keep(rd *raft.Ready) {
 		} else {
 			// It voids what was written down, so it outlives all of that.
 			body := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, meta.Index), meta.Term)
-			r.out.Records = append(r.out.Records, record(recordBase, max(last, meta.Index)+1, false, body))
+			r.out.Record(consensus.Seq(max(last, meta.Index))+1, tagged(recordBase, body))
 			last = meta.Index
 		}
 	}
@@ -93,7 +92,7 @@ func (r *replica) keep(rd *raft.Ready) {
 		}
 		// An entry that truncates must not be forgotten before what it
 		// truncates, else that would come back after a restart.
-		r.out.Records = append(r.out.Records, record(recordEntry, max(last, e.Index), false, body))
+		r.out.Record(consensus.Seq(max(last, e.Index)), tagged(recordEntry, body))
 		last = e.Index
 	}
 	if len(rd.Entries) > 0 {
@@ -103,21 +102,25 @@ func (r *replica) keep(rd *raft.Ready) {
 	}
 	if !raft.IsEmptyHardState(rd.HardState) {
 		_ = r.store.SetHardState(rd.HardState) // never fails
-		r.out.Records = append(r.out.Records, r.recordHard(!rd.MustSync))
+		r.recordHard(!rd.MustSync)
 	}
 }
 
 // recordHard writes down term, vote and commit index, for as long as the log is
 // not cut above its present end: cutting writes them again. A commit index
 // alone is worth no sync: it is learnt again.
-func (r *replica) recordHard(lazy bool) consensus.Record {
+func (r *replica) recordHard(lazy bool) {
 	hard, _, _ := r.store.InitialState() // of memory: never fails
 	last, _ := r.store.LastIndex()
 	body, err := hard.Marshal()
 	if err != nil { // a value of the library's own making
 		panic(fmt.Sprintf("raft: hard state: %v", err))
 	}
-	return record(recordHard, max(last, uint64(r.exec.kept))+1, lazy, body)
+	record := r.out.Record
+	if lazy {
+		record = r.out.RecordLazy
+	}
+	record(max(consensus.Seq(last), r.exec.kept)+1, tagged(recordHard, body))
 }
 
 // certificate stands beside the state on disk: at which place of the log it is.

@@ -90,7 +90,7 @@ func TestLastTermAlarms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.desks[0].records = []consensus.Record{record(recordHard, 1, false, body)}
+	l.desks[0].records = []consensus.Record{{Slot: 1, Bytes: tagged(recordHard, body)}}
 	l.start(0)
 	l.ticks(30, []int{0})
 	l.wantAlarm(0, "cannot campaign")

@@ -74,7 +74,7 @@ var normalBugs = []Bug{
 	},
 	{
 		Name: "requests-kept-to-oneself", From: "§3", What: "who can do nothing for a request tells nobody",
-		Edits: edit("pbft/requests.go", "			r.sendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Bodies, p.Request.Raw)\n", ""),
+		Edits: edit("pbft/requests.go", "			r.out.SendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Bodies, p.Request.Raw)\n", ""),
 		Rule:  Rule{"pbft", "TestHelplessReplicaTellsAll"}, Sim: true,
 	},
 	{

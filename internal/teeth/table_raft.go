@@ -90,7 +90,7 @@ var raftBugs = []Bug{
 	},
 	{
 		Name: "raft-request-not-forwarded", From: "§10", What: "a follower does not hand requests to its leader",
-		Edits: edit("raft/requests.go", "	r.sendEarly(consensus.ReplicaPeer(r.leader()), consensus.Bodies, p.Request.Raw)\n", ""),
+		Edits: edit("raft/requests.go", "	r.out.SendEarly(consensus.ReplicaPeer(r.leader()), consensus.Bodies, p.Request.Raw)\n", ""),
 		Rule:  Rule{"raft", "TestRequestIsForwarded"}, Sim: true,
 	},
 	{
@@ -150,22 +150,22 @@ var raftBugs = []Bug{
 	},
 	{
 		Name: "raft-entry-forgotten", From: "B35", What: "an entry is acknowledged before it is on disk",
-		Edits: edit("raft/store.go", "record(recordEntry, max(last, e.Index), false, body)", "record(recordEntry, max(last, e.Index), true, body)"),
+		Edits: edit("raft/store.go", "r.out.Record(consensus.Seq(max(last, e.Index)), tagged", "r.out.RecordLazy(consensus.Seq(max(last, e.Index)), tagged"),
 		Rule:  Rule{"raft", "TestAcknowledgedEntriesAreOnDisk"}, Sim: true,
 	},
 	{
 		Name: "raft-truncation-forgotten", From: "B35", What: "an entry that truncates is forgotten before what it truncates",
-		Edits: edit("raft/store.go", "record(recordEntry, max(last, e.Index), false, body)", "record(recordEntry, e.Index, false, body)"),
+		Edits: edit("raft/store.go", "r.out.Record(consensus.Seq(max(last, e.Index)), tagged", "r.out.Record(consensus.Seq(e.Index), tagged"),
 		Rule:  Rule{"raft", "TestTruncationOutlivesTheTruncated"}, Sim: true,
 	},
 	{
 		Name: "raft-term-cut-off", From: "B35", What: "term and vote go with the segment that they were written in",
-		Edits: edit("raft/execute.go", "	r.out.Records = append(r.out.Records, r.recordHard(false))\n", ""),
+		Edits: edit("raft/execute.go", "	r.recordHard(false)\n", ""),
 		Rule:  Rule{"raft", "TestHardStateOutlivesTheLog"}, Sim: true,
 	},
 	{
 		Name: "raft-snapshot-unrecorded", From: "B35", What: "nothing says that the log begins anew behind a snapshot",
-		Edits: edit("raft/store.go", "			r.out.Records = append(r.out.Records, record(recordBase, max(last, meta.Index)+1, false, body))\n", "			_ = body\n"),
+		Edits: edit("raft/store.go", "			r.out.Record(consensus.Seq(max(last, meta.Index))+1, tagged(recordBase, body))\n", "			_ = body\n"),
 		Rule:  Rule{"raft", "TestInstalledStateVoidsTheLog"}, Sim: true,
 	},
 	{

@@ -15,47 +15,47 @@ var restartBugs = []Bug{
 	},
 	{
 		Name: "prepare-unrecorded", From: "B35", What: "a PREPARE is forgotten at a restart",
-		Edits: edit("pbft/normal.go", "		b := v.Encode()\n		r.record(s.seq, b)\n", "		b := v.Encode()\n"),
+		Edits: edit("pbft/normal.go", "		b := v.Encode()\n		r.out.Record(s.seq, b)\n", "		b := v.Encode()\n"),
 		Rule:  Rule{"pbft", "TestRestartDoesNotContradict|TestEveryVoteIsOnDisk"}, Sim: true,
 	},
 	{
 		Name: "prepare-recorded-lazily", From: "B35", What: "a PREPARE leaves before it is on disk",
-		Edits: edit("pbft/normal.go", "		b := v.Encode()\n		r.record(s.seq, b)\n", "		b := v.Encode()\n		r.recordLazy(s.seq, b)\n"),
+		Edits: edit("pbft/normal.go", "		b := v.Encode()\n		r.out.Record(s.seq, b)\n", "		b := v.Encode()\n		r.out.RecordLazy(s.seq, b)\n"),
 		Rule:  Rule{"pbft", "TestEveryVoteIsOnDisk"}, Sim: true,
 	},
 	{
 		Name: "commit-unrecorded", From: "B35", What: "a COMMIT is forgotten at a restart",
-		Edits: edit("pbft/normal.go", "	r.record(s.seq, c.Encode())\n	r.record(s.seq, b)\n", "	r.record(s.seq, c.Encode())\n"),
+		Edits: edit("pbft/normal.go", "	r.out.Record(s.seq, c.Encode())\n	r.out.Record(s.seq, b)\n", "	r.out.Record(s.seq, c.Encode())\n"),
 		Rule:  Rule{"pbft", "TestEveryVoteIsOnDisk"}, Sim: true,
 	},
 	{
 		Name: "prepared-certificate-unrecorded", From: "§4", What: "what prepared is forgotten at a restart",
-		Edits: edit("pbft/normal.go", "	r.record(s.seq, c.Encode())\n	r.record(s.seq, b)\n", "	r.record(s.seq, b)\n"),
+		Edits: edit("pbft/normal.go", "	r.out.Record(s.seq, c.Encode())\n	r.out.Record(s.seq, b)\n", "	r.out.Record(s.seq, b)\n"),
 		Rule:  Rule{"pbft", "TestRestartedReplicaSaysWhatPrepared"}, Sim: true,
 	},
 	{
 		Name: "proposal-unrecorded", From: "B35", What: "a primary forgets at a restart what it proposed",
-		Edits: edit("pbft/normal.go", "	r.record(n, pp.Frame)\n", ""),
+		Edits: edit("pbft/normal.go", "	r.out.Record(n, pp.Frame)\n", ""),
 		Rule:  Rule{"pbft", "TestRestartedPrimaryDoesNotProposeTwice|TestEveryVoteIsOnDisk"}, Sim: true,
 	},
 	{
 		Name: "body-unrecorded", From: "§4", What: "a backup votes for a batch that it has not on disk",
-		Edits: edit("pbft/normal.go", "	if frame != nil {\n		r.record(s.seq, frame)\n	}\n", ""),
+		Edits: edit("pbft/normal.go", "	if frame != nil {\n		r.out.Record(s.seq, frame)\n	}\n", ""),
 		Rule:  Rule{"pbft", "TestRestartDoesNotContradict|TestAllRestart"}, Sim: true,
 	},
 	{
 		Name: "checkpoint-unrecorded", From: "B35", What: "a CHECKPOINT is forgotten at a restart",
-		Edits: edit("pbft/execute.go", "		r.record(n, v.Encode())\n", ""),
+		Edits: edit("pbft/execute.go", "		r.out.Record(n, v.Encode())\n", ""),
 		Rule:  Rule{"pbft", "TestEveryVoteIsOnDisk"}, Sim: true,
 	},
 	{
 		Name: "view-change-unrecorded", From: "B14", What: "a VIEW-CHANGE is forgotten at a restart",
-		Edits: edit("pbft/view.go", "		r.record(at, vc.Frame)\n", ""),
+		Edits: edit("pbft/view.go", "		r.out.Record(at, vc.Frame)\n", ""),
 		Rule:  Rule{"pbft", "TestViewChangeWordForWord"}, Sim: true,
 	},
 	{
 		Name: "new-view-unrecorded", From: "§5", What: "the view that was entered is forgotten at a restart",
-		Edits: edit("pbft/view.go", "		r.record(at, r.view.newView.Frame)\n", ""),
+		Edits: edit("pbft/view.go", "		r.out.Record(at, r.view.newView.Frame)\n", ""),
 		Rule:  Rule{"pbft", "TestLeftViewIsStillKnown|TestVotesBeforeARewrittenNewView"}, Sim: true,
 	},
 	{
@@ -100,7 +100,7 @@ var restartBugs = []Bug{
 	},
 	{
 		Name: "rejoin-limits-unrecorded", From: "§8", What: "a wiped replica that restarts forgets that it was wiped",
-		Edits: edit("pbft/view.go", "		r.record(at, b)\n", "		_ = b\n"),
+		Edits: edit("pbft/view.go", "		r.out.Record(at, b)\n", "		_ = b\n"),
 		Rule:  Rule{"pbft", "TestRejoinLimitsOutliveTheLog"}, Sim: true,
 	},
 	{
