@@ -52,7 +52,7 @@ func newWorld(t *rapid.T, protocol string) *world {
 	}
 	w.genesis.Limits.RequestOperations = rapid.IntRange(1, 20).Draw(t, "request operations")
 	if protocol == quorum.PBFT {
-		w.f = quorum.Byzantine(n).Faults()
+		w.f = quorum.Byzantine.System(n).Faults()
 	}
 	for w.liars.Len() < w.f {
 		w.liars.Add(consensus.ReplicaID(rapid.IntRange(0, n-1).Draw(t, "liar")))

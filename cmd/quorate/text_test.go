@@ -87,7 +87,7 @@ func TestWhatIsMissing(t *testing.T) {
 		return answer{Replica: id, Status: &consensus.Status{Replica: consensus.ReplicaID(id), View: v, Changing: changing, Pending: 1, Waiting: waiting}}
 	}
 	rejoining := func(a answer) answer { a.Status.Rejoining = true; return a }
-	system := quorum.Byzantine(4)
+	system := quorum.Byzantine.System(4)
 	for name, test := range map[string]struct {
 		answers []answer
 		want    []string
@@ -145,7 +145,7 @@ func TestRaftInItsOwnWords(t *testing.T) {
 		"forked": {[]answer{rooted(at(0, 4, 0), 1), rooted(at(1, 4, 0), 2), rooted(at(2, 4, 0), 1)},
 			[]string{"Term 4, leader is replica 0.", "THE STATES ARE NOT THE SAME: the root at index 64 is 01000000 at replica 0,2, and 02000000 at replica 1; `quorate check` tells more."}},
 	} {
-		if got := explain(test.answers, quorum.Crash(3), quorum.Raft); !slices.Equal(got, test.want) {
+		if got := explain(test.answers, quorum.Crash.System(3), quorum.Raft); !slices.Equal(got, test.want) {
 			t.Errorf("%s: got %q, want %q", name, got, test.want)
 		}
 	}

@@ -1,9 +1,7 @@
 package quorum
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 
 	"quorate.dev/quorate/consensus"
 )
@@ -11,21 +9,59 @@ import (
 // System is the fault arithmetic of one cluster. It is an immutable value; the
 // zero System is not usable.
 type System struct {
+	model                         Model
 	size, faults, quorum, replies int
 }
 
-// Byzantine is the system of n replicas of which ⌊(n-1)/3⌋ may lie. An n
-// outside 1..consensus.MaxReplicas is a mistake of the caller's; what comes
-// from a configuration goes through For.
-func Byzantine(n int) System {
-	f := (mustBeSize(n) - 1) / 3
-	return System{size: n, faults: f, quorum: (n + f + 2) / 2, replies: f + 1}
+// Model is what those replicas do that fail. An engine knows its own; for a
+// protocol that is named, package protocol does.
+type Model uint8
+
+// The models.
+const (
+	Byzantine Model = iota + 1 // they lie: ⌊(n-1)/3⌋ of n are tolerated
+	Crash                      // they stop, and none lies: ⌊(n-1)/2⌋ of n are tolerated
+)
+
+// System is the system of n replicas, nothing bent. An n outside
+// 1..consensus.MaxReplicas is a mistake of the caller's; what comes from a
+// configuration goes through Of or For.
+func (m Model) System(n int) System {
+	if n = mustBeSize(n); m == Crash {
+		return System{model: m, size: n, faults: (n - 1) / 2, quorum: n/2 + 1, replies: 1}
+	}
+	f := (n - 1) / 3
+	return System{model: m, size: n, faults: f, quorum: (n + f + 2) / 2, replies: f + 1}
 }
 
-// Crash is the system of n replicas of which ⌊(n-1)/2⌋ may stop and none lies:
-// a majority decides, and one reply is believed. For n, see Byzantine.
-func Crash(n int) System {
-	return System{size: n, faults: (mustBeSize(n) - 1) / 2, quorum: n/2 + 1, replies: 1}
+// Of is System for an n that comes from a configuration. It fails, wrapping
+// consensus.ErrGenesis, if so many replicas are impossible.
+func (m Model) Of(n int) (System, error) {
+	if n < 1 || n > consensus.MaxReplicas {
+		return System{}, fmt.Errorf("%w: %d replicas: between 1 and %d are possible", consensus.ErrGenesis, n, consensus.MaxReplicas)
+	}
+	return m.System(n), nil
+}
+
+// Least is how many replicas tolerate f faults: 3f+1, or 2f+1 of those that do
+// not lie.
+func (m Model) Least(f int) int {
+	if m == Crash {
+		return 2*f + 1
+	}
+	return 3*f + 1
+}
+
+// For is the system of a genesis. It fails, wrapping consensus.ErrGenesis, if
+// the number of replicas is impossible, or a quorum or a number of faults of
+// one's own choice is asked for without UnsafeDemo. They exist to demonstrate
+// why the bounds are where they are.
+func (m Model) For(g *consensus.Genesis) (System, error) {
+	s, err := m.Of(len(g.Replicas))
+	if err != nil || g.Quorum == 0 && g.Faults == 0 {
+		return s, err
+	}
+	return s.bent(g)
 }
 
 func mustBeSize(n int) int {
@@ -35,76 +71,9 @@ func mustBeSize(n int) int {
 	return n
 }
 
-// Names of the protocols, as a genesis has them.
-const (
-	PBFT = "pbft"
-	Raft = "raft"
-)
-
-// Protocols are those that there are.
-func Protocols() []string { return []string{PBFT, Raft} }
-
-// Of is the system of n replicas under a protocol, nothing bent. It fails,
-// wrapping consensus.ErrGenesis, as For does.
-func Of(protocol string, n int) (System, error) {
-	if n < 1 || n > consensus.MaxReplicas {
-		return System{}, fmt.Errorf("%w: %d replicas: between 1 and %d are possible", consensus.ErrGenesis, n, consensus.MaxReplicas)
-	}
-	switch protocol {
-	case PBFT:
-		return Byzantine(n), nil
-	case Raft:
-		return Crash(n), nil
-	}
-	return System{}, fmt.Errorf("%w: protocol %q: choose %s", consensus.ErrGenesis, protocol, strings.Join(Protocols(), " or "))
-}
-
-// Least is how many replicas a protocol needs to tolerate f faults: 3f+1, or
-// 2f+1 in crash mode.
-func Least(protocol string, f int) int {
-	if protocol == Raft {
-		return 2*f + 1
-	}
-	return 3*f + 1
-}
-
-// ErrFaults: so many replicas do not tolerate so many faults, or more of them
-// are asked for than it takes.
-var ErrFaults = errors.New("the number of replicas does not fit the number of faults")
-
-// Fit holds a number of replicas against a wish for f faults. It fails,
-// wrapping ErrFaults and saying which number would do, if n is not the least
-// that tolerates f.
-func Fit(protocol string, n, f int) error {
-	s, err := Of(protocol, n)
-	if err != nil {
-		return err
-	}
-	least := Least(protocol, f)
-	if n == least && f >= 0 {
-		return nil
-	}
-	return fmt.Errorf("%w: %d replicas of %s tolerate %d; for %d it takes %d replicas", ErrFaults, n, protocol, s.faults, f, least)
-}
-
-// For is the system of a genesis. It fails, wrapping consensus.ErrGenesis, if
-// the protocol is unknown, the number of replicas is impossible, or a quorum
-// or a number of faults of one's own choice is asked for without UnsafeDemo.
-// They exist to demonstrate why the bounds are where they are.
-func For(g consensus.Genesis) (System, error) {
-	s, err := Of(g.Protocol, len(g.Replicas))
-	if err != nil {
-		return System{}, err
-	}
-	if g.Quorum == 0 && g.Faults == 0 {
-		return s, nil
-	}
-	return s.bent(g)
-}
-
 // bent is the system as a demonstration wants it: with a wish for more faults
 // than n allows, with a quorum that is not the right one, or with both.
-func (s System) bent(g consensus.Genesis) (System, error) {
+func (s System) bent(g *consensus.Genesis) (System, error) {
 	switch {
 	case !g.UnsafeDemo:
 		return System{}, fmt.Errorf("%w: a quorum of %d instead of %d, or %d faults instead of %d, need unsafe_demo = true", consensus.ErrGenesis, g.Quorum, s.quorum, g.Faults, s.faults)
@@ -113,7 +82,7 @@ func (s System) bent(g consensus.Genesis) (System, error) {
 	case g.Faults < 0 || g.Faults >= s.size:
 		return System{}, fmt.Errorf("%w: %d faults among %d replicas: between 1 and %d are possible", consensus.ErrGenesis, g.Faults, s.size, s.size-1)
 	}
-	if g.Faults != 0 && g.Protocol == PBFT {
+	if g.Faults != 0 && s.model == Byzantine {
 		s.faults, s.replies = g.Faults, g.Faults+1
 		s.quorum = min((s.size+s.faults+2)/2, s.size)
 	} else if g.Faults != 0 {

@@ -25,7 +25,7 @@ func TestByzantineFollowsTheFormula(t *testing.T) {
 		for 2*q < n+f+1 {
 			q++
 		}
-		s := Byzantine(n)
+		s := Byzantine.System(n)
 		if s.Size() != n || s.Faults() != f || s.Quorum() != q || s.Weak() != f+1 || s.Replies() != f+1 {
 			t.Errorf("n=%d: got %v w=%d replies=%d, want f=%d q=%d w=%d", n, s, s.Weak(), s.Replies(), f, q, f+1)
 		}
@@ -41,24 +41,24 @@ func TestTableByHand(t *testing.T) {
 		{1, 0, 1, 0, 1}, {2, 0, 2, 0, 2}, {3, 0, 2, 1, 2}, {4, 1, 3, 1, 3}, {5, 1, 4, 2, 3}, {6, 1, 4, 2, 4},
 		{7, 2, 5, 3, 4}, {8, 2, 6, 3, 5}, {9, 2, 6, 4, 5}, {10, 3, 7, 4, 6}, {13, 4, 9, 6, 7}, {31, 10, 21, 15, 16},
 	} {
-		if s := Byzantine(row.n); s.Faults() != row.bf || s.Quorum() != row.bq {
-			t.Errorf("Byzantine(%d) = %v, want f=%d q=%d", row.n, s, row.bf, row.bq)
+		if s := Byzantine.System(row.n); s.Faults() != row.bf || s.Quorum() != row.bq {
+			t.Errorf("Byzantine.System(%d) = %v, want f=%d q=%d", row.n, s, row.bf, row.bq)
 		}
-		if s := Crash(row.n); s.Faults() != row.cf || s.Quorum() != row.cq || s.Replies() != 1 {
-			t.Errorf("Crash(%d) = %v replies=%d, want f=%d q=%d replies=1", row.n, s, s.Replies(), row.cf, row.cq)
+		if s := Crash.System(row.n); s.Faults() != row.cf || s.Quorum() != row.cq || s.Replies() != 1 {
+			t.Errorf("Crash.System(%d) = %v replies=%d, want f=%d q=%d replies=1", row.n, s, s.Replies(), row.cf, row.cq)
 		}
 	}
 }
 
 func TestQuorumsAreReachableAndNotLargerThanNeeded(t *testing.T) {
 	for n := 1; n <= consensus.MaxReplicas; n++ {
-		for name, s := range map[string]System{"byzantine": Byzantine(n), "crash": Crash(n)} {
+		for name, s := range map[string]System{"byzantine": Byzantine.System(n), "crash": Crash.System(n)} {
 			if n-s.Faults() < s.Quorum() {
 				t.Errorf("%s %v: the replicas that do not fail are no quorum", name, s)
 			}
 		}
 		// One less than a quorum would no longer meet in f+1.
-		if s := Byzantine(n); 2*(s.Quorum()-1)-n >= s.Faults()+1 {
+		if s := Byzantine.System(n); 2*(s.Quorum()-1)-n >= s.Faults()+1 {
 			t.Errorf("%v: a smaller quorum would do", s)
 		}
 	}
@@ -79,7 +79,7 @@ func TestAnyTwoQuorumsMeet(t *testing.T) {
 		for _, c := range []struct {
 			s    System
 			want int
-		}{{Byzantine(n), Byzantine(n).Faults() + 1}, {Crash(n), 1}} {
+		}{{Byzantine.System(n), Byzantine.System(n).Faults() + 1}, {Crash.System(n), 1}} {
 			a, b := drawQuorum(t, c.s, "a"), drawQuorum(t, c.s, "b")
 			if common := bits.OnesCount64(uint64(a & b)); common < c.want {
 				t.Fatalf("%v: quorums %v and %v share %d, want %d", c.s, a.Replicas(), b.Replicas(), common, c.want)
@@ -89,7 +89,7 @@ func TestAnyTwoQuorumsMeet(t *testing.T) {
 }
 
 func TestPrimaryRotates(t *testing.T) {
-	s := Byzantine(4)
+	s := Byzantine.System(4)
 	for v, want := range map[consensus.View]consensus.ReplicaID{0: 0, 3: 3, 4: 0, 1<<64 - 1: 3} {
 		if got := s.Primary(v); got != want {
 			t.Errorf("primary of view %d is %d, want %d", v, got, want)
@@ -147,7 +147,7 @@ func TestFor(t *testing.T) {
 
 func TestImpossibleSizesAreAMistakeOfTheCaller(t *testing.T) {
 	for _, n := range []int{-1, 0, consensus.MaxReplicas + 1} {
-		for name, make := range map[string]func(int) System{"Byzantine": Byzantine, "Crash": Crash} {
+		for name, make := range map[string]func(int) System{"Byzantine": Byzantine.System, "Crash": Crash.System} {
 			func() {
 				defer func() {
 					if recover() == nil {

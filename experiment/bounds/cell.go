@@ -143,7 +143,7 @@ func (c *Cell) system() quorum.System {
 	}
 	s, err := quorum.For(g)
 	if err != nil {
-		return quorum.Byzantine(c.Spec.Replicas)
+		return quorum.Byzantine.System(c.Spec.Replicas)
 	}
 	return s
 }

@@ -107,7 +107,7 @@ func (c *Campaign) traitors() int {
 	case c.protocol() == quorum.Raft:
 		return 1
 	}
-	return quorum.Byzantine(c.Replicas).Faults()
+	return quorum.Byzantine.System(c.Replicas).Faults()
 }
 
 // Want is the outcome that the catalogue promises for so many traitors among so
@@ -121,7 +121,7 @@ func (c *Campaign) Want(p byzantine.Profile) (want byzantine.Outcome, promised b
 		}
 		return byzantine.MayFork, false
 	}
-	switch f := quorum.Byzantine(c.Replicas).Faults(); {
+	switch f := quorum.Byzantine.System(c.Replicas).Faults(); {
 	case p.Client || c.traitors() <= f:
 		return p.AtF, true
 	case c.traitors() == f+1 && f > 0 && c.Replicas == quorum.Least(quorum.PBFT, f):

@@ -115,9 +115,9 @@ func (s *Spec) elected() bool { return s.Protocol == quorum.Raft && len(s.Forwar
 // bent.
 func (s *Spec) system() quorum.System {
 	if s.Protocol == quorum.Raft {
-		return quorum.Crash(s.Replicas)
+		return quorum.Crash.System(s.Replicas)
 	}
-	return quorum.Byzantine(s.Replicas)
+	return quorum.Byzantine.System(s.Replicas)
 }
 
 // outcomeOf takes from a world that has run what an Outcome tells.

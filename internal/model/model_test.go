@@ -97,7 +97,7 @@ func arithmetic(n, q, liars int) bool { return 2*q-n >= liars+1 }
 // of package quorum is the smallest that is safe with f liars.
 func TestQuorumArithmetic(t *testing.T) {
 	for n := 3; n <= 6; n++ {
-		f := quorum.Byzantine(n).Faults()
+		f := quorum.Byzantine.System(n).Faults()
 		smallest := 0
 		for q := n; q >= 1; q-- {
 			for liars := 0; liars <= f+1; liars++ {
@@ -113,7 +113,7 @@ func TestQuorumArithmetic(t *testing.T) {
 				}
 			}
 		}
-		if got := quorum.Byzantine(n).Quorum(); got != smallest {
+		if got := quorum.Byzantine.System(n).Quorum(); got != smallest {
 			t.Errorf("n=%d: the smallest quorum that %d liars do not fork is %d, package quorum says %d", n, f, smallest, got)
 		}
 	}
@@ -162,7 +162,7 @@ func TestThreeReplicas(t *testing.T) {
 // A majority is enough for replicas that only stop, and for none that lies.
 func TestMajorityTrustsItsMembers(t *testing.T) {
 	for n, steps := range map[int]int{3: 6, 5: 10} {
-		q := quorum.Crash(n).Quorum()
+		q := quorum.Crash.System(n).Quorum()
 		safe(t, fmt.Sprintf("n=%d q=%d, nobody lies", n, q), system(t, n, q, MaxViews))
 		forks(t, fmt.Sprintf("n=%d q=%d, one liar", n, q), system(t, n, q, MaxViews, 0), steps)
 	}

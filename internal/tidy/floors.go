@@ -20,6 +20,7 @@ var floors = [][]string{
 	{"pbft/message"},
 	{"checkpoint", "viewchange", "consensus/pending"},
 	{"pbft", "raft"},
+	{"protocol"},
 	{"consensus/driver", "client/session", "byzantine", "check"},
 	{lastBelowTheLine},
 	{"storage", "p2p"},
