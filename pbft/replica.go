@@ -89,7 +89,9 @@ func newReplica(p *Protocol) *replica {
 	n := len(p.cfg.Genesis.Replicas)
 	r := &replica{
 		cfg: &p.cfg, rules: p.rules, id: p.cfg.Self,
-		requests:    pending.New(n, p.cfg.PendingCount, p.cfg.PendingBytes),
+		requests: pending.New(pending.Config{
+			Replicas: n, Count: p.cfg.PendingCount, Bytes: p.cfg.PendingBytes, Retell: p.cfg.StatusEvery, Ask: 2 * p.cfg.Patience,
+		}),
 		checkpoints: checkpoint.New(p.rules, p.cfg.Self),
 		views:       viewchange.New(p.rules, p.cfg.Self, p.cfg.Signer),
 		peers:       make([]peer, n),

@@ -175,7 +175,7 @@ func (r *replica) waitDropped(start viewchange.Start) {
 		s := r.log.slots[n]
 		for _, b := range s.bodies {
 			if s.committed == nil && b.digest != chosen[n] {
-				r.waitAgain(b.batch)
+				r.requests.Readmit(b.batch, r.tick)
 			}
 		}
 	}

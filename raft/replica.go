@@ -44,9 +44,11 @@ func newReplica(p *Protocol, rec consensus.Recovered) *replica {
 	n := p.system.Size()
 	r := &replica{
 		cfg: &p.cfg, system: p.system, id: p.cfg.Self, store: newStore(n),
-		requests: pending.New(n, p.cfg.PendingCount, p.cfg.PendingBytes),
-		exec:     execution{roots: map[consensus.Seq]crypto.Digest{}},
-		state:    newRestore(), heard: make([]int, n), provoked: make([]int, n), absurd: make([]int, n), now: rec.Now,
+		requests: pending.New(pending.Config{
+			Replicas: n, Count: p.cfg.PendingCount, Bytes: p.cfg.PendingBytes, Retell: p.cfg.again(), Ask: 2 * p.cfg.Election,
+		}),
+		exec:  execution{roots: map[consensus.Seq]crypto.Digest{}},
+		state: newRestore(), heard: make([]int, n), provoked: make([]int, n), absurd: make([]int, n), now: rec.Now,
 	}
 	seed := crypto.Hash(fmt.Appendf(nil, "quorate/raft/election/%d/%d", rec.Nonce, r.id))
 	r.clock.dice = rand.New(rand.NewChaCha8(seed))
@@ -265,11 +267,7 @@ func (r *replica) observe() {
 		r.standing()
 		return
 	}
-	left := maxForwards
-	for p := range r.requests.ByAge() {
-		if left--; left < 0 {
-			return // the others are told as time passes
-		}
-		r.forward(p)
+	for p := range r.requests.Due(r.clock.tick, 0, pending.MaxForwards) {
+		r.forward(p) // the others are told as time passes
 	}
 }

@@ -18,19 +18,10 @@ func (r *replica) onSubmit(e consensus.Submit) {
 		r.refuse(e.Via, q, consensus.RefusedNoLeader)
 		return
 	}
-	p, fate, code := r.requests.Admit(q, e.Via, r.clock.tick)
-	switch fate {
-	case pending.Executed:
-		if r.requests.Retell(q, r.clock.tick, r.again()) {
-			r.out.Do(consensus.Answer{Request: q})
-		}
-	case pending.Refused:
-		r.refuse(e.Via, q, code)
-	case pending.Waited:
-		if r.adrift() {
-			r.refuse(e.Via, q, consensus.RefusedUndecided)
-		}
-	case pending.Waits:
+	switch p, fate := r.requests.Submit(&r.out, e, r.clock.tick, r.leads()); {
+	case fate == pending.Waited && r.adrift():
+		r.refuse(e.Via, q, consensus.RefusedUndecided)
+	case fate == pending.Waits:
 		r.forward(p)
 	}
 }
@@ -42,15 +33,15 @@ func (r *replica) adrift() bool {
 }
 
 // again is how often, in ticks, what waits is told again.
-func (r *replica) again() int { return max(1, r.cfg.Election/2) }
+func (c *Config) again() int { return max(1, c.Election/2) }
 
 func (r *replica) refuse(via consensus.Peer, q *consensus.Request, code consensus.RefusalCode) {
-	if via.Kind != consensus.PeerClient {
-		return // the replica that forwards it asks again
-	}
-	r.out.Refusals = append(r.out.Refusals, consensus.Refusal{
-		Client: q.Client, Request: q.Digest, Sequence: q.Sequence, Code: code, View: consensus.View(r.reign.term), Primary: r.leader(),
-	})
+	pending.Refuse(&r.out, via, q, code, r.leads())
+}
+
+// leads says who leads, for clients.
+func (r *replica) leads() pending.Leader {
+	return pending.Leader{View: consensus.View(r.reign.term), Primary: r.leader()}
 }
 
 // leader is whom this replica follows; itself, if it knows nobody.
@@ -69,33 +60,20 @@ func (r *replica) forward(p *pending.Entry) {
 	if p.Lane != r.requests.ClientLane() || r.leader() == r.id {
 		return
 	}
-	p.Times++
 	r.out.SendEarly(consensus.ReplicaPeer(r.leader()), consensus.Bodies, p.Request.Raw)
 }
-
-// maxForwards bounds the requests told again in one tick.
-const maxForwards = 64
 
 // tickRequests tells the leader again of what it leaves waiting, asks the
 // session table of what waits long, and forgets what has become stale.
 func (r *replica) tickRequests() {
-	again := r.again()
-	left := maxForwards
-	for p := range r.requests.ByAge() {
-		if left == 0 || r.clock.tick-p.Since < again {
-			break // ordered by age
-		}
-		if r.clock.tick-p.Told >= again {
-			r.forward(p)
-			r.own(p)
-			left--
-			r.askSessions(p)
+	for p := range r.requests.Due(r.clock.tick, r.cfg.again(), pending.MaxForwards) {
+		r.forward(p)
+		r.own(p)
+		if !r.state.active() && r.clock.tick-p.Since >= r.cfg.Election {
+			r.requests.AskSession(&r.out, p, r.clock.tick)
 		}
 	}
-	for p := r.requests.Oldest(); p != nil && r.requests.Standing(p.Request) == pending.Done; p = r.requests.Oldest() {
-		r.requests.Remove(pending.KeyOf(p.Request))
-		r.out.Do(consensus.Answer{Request: p.Request})
-	}
+	r.requests.DropStale(&r.out)
 }
 
 // own lets a client know that what it asked for is not decided: its request
@@ -104,16 +82,6 @@ func (r *replica) own(p *pending.Entry) {
 	if r.adrift() && p.Lane == r.requests.ClientLane() {
 		r.refuse(consensus.ClientPeer(p.Request.Client), p.Request, consensus.RefusedUndecided)
 	}
-}
-
-// askSessions: a restart or a snapshot may have gone past the execution of a
-// request, and then no leader will ever propose it: the session table knows.
-func (r *replica) askSessions(p *pending.Entry) {
-	if r.state.active() || p.Asked >= 0 && r.clock.tick-p.Asked <= 2*r.cfg.Election || r.clock.tick-p.Since < r.cfg.Election {
-		return
-	}
-	p.Asked = r.clock.tick
-	r.out.Do(consensus.Answer{Request: p.Request})
 }
 
 // propose puts what waits into entries, if this replica leads. It closes

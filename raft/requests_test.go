@@ -7,6 +7,7 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/pending"
 )
 
 // A follower hands a client's request to its leader, at once and once.
@@ -67,25 +68,25 @@ func TestLeaderIsToldAgain(t *testing.T) {
 func TestTellingIsBounded(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
-	for range 2 * maxForwards {
+	for range 2 * pending.MaxForwards {
 		l.submit(l.request(), 1)
 	}
 	l.mail = nil
 	total := 0
 	for range 8 {
 		l.step(1, consensus.Tick{})
-		if len(l.mail) > maxForwards {
-			t.Errorf("%d frames in one tick, at most %d", len(l.mail), maxForwards)
+		if len(l.mail) > pending.MaxForwards {
+			t.Errorf("%d frames in one tick, at most %d", len(l.mail), pending.MaxForwards)
 		}
 		total += len(l.mail)
 		l.mail = nil
 	}
-	if total != 2*maxForwards {
-		t.Errorf("told of %d requests, %d wait", total, 2*maxForwards)
+	if total != 2*pending.MaxForwards {
+		t.Errorf("told of %d requests, %d wait", total, 2*pending.MaxForwards)
 	}
 	l.say(2, 1, pb.Message{Type: pb.MsgHeartbeat, Term: l.term(0) + 5})
-	if told := len(l.mail); told < 1 || told > maxForwards+2 {
-		t.Errorf("a new leader is told of %d at once, at most %d", told, maxForwards)
+	if told := len(l.mail); told < 1 || told > pending.MaxForwards+2 {
+		t.Errorf("a new leader is told of %d at once, at most %d", told, pending.MaxForwards)
 	}
 }
 

@@ -44,12 +44,12 @@ func (p *Pool) Admit(q *consensus.Request, via consensus.Peer, tick int) (*Entry
 // maxRetold bounds the requests that are remembered to have been answered again.
 const maxRetold = 4096
 
-// Retell reports whether an executed request is to be answered again now: once
+// retell reports whether an executed request is to be answered again now: once
 // in so many ticks, however often and by whomever it is handed in. Each new
 // primary makes all others tell again what they wait for, and answers stand in
 // the one queue in which batches wait to be executed.
-func (p *Pool) Retell(q *consensus.Request, tick, every int) bool {
-	if at, known := p.retold[q.Digest]; known && tick-at < every {
+func (p *Pool) retell(q *consensus.Request, tick int) bool {
+	if at, known := p.retold[q.Digest]; known && tick-at < p.cfg.Retell {
 		return false
 	}
 	if p.retold == nil || len(p.retold) >= maxRetold {

@@ -8,7 +8,7 @@ import (
 
 // Every fate of a request that is handed in, in one life of a pool.
 func TestAdmit(t *testing.T) {
-	p := New(4, 2, 1<<20)
+	p := New(Config{Replicas: 4, Count: 2, Bytes: 1 << 20, Retell: 5, Ask: 10})
 	client := consensus.Peer{Kind: consensus.PeerClient}
 	first, other := poolRequest(1, 1, 10), poolRequest(1, 1, 20)
 	for _, step := range []struct {
@@ -44,17 +44,17 @@ func TestAdmit(t *testing.T) {
 // What was executed is answered again once in a while, however often it is
 // handed in.
 func TestRetell(t *testing.T) {
-	p, q := New(4, 2, 1<<20), poolRequest(1, 1, 10)
+	p, q := New(Config{Replicas: 4, Count: 2, Bytes: 1 << 20, Retell: 5, Ask: 10}), poolRequest(1, 1, 10)
 	for _, step := range []struct {
 		tick int
 		want bool
 	}{{10, true}, {10, false}, {14, false}, {15, true}, {19, false}} {
-		if got := p.Retell(q, step.tick, 5); got != step.want {
+		if got := p.retell(q, step.tick); got != step.want {
 			t.Errorf("tick %d: %v", step.tick, got)
 		}
 	}
 	for i := range uint64(3 * maxRetold) {
-		p.Retell(poolRequest(2, i+1, 1), 20, 5)
+		p.retell(poolRequest(2, i+1, 1), 20)
 	}
 	if len(p.retold) > maxRetold {
 		t.Errorf("%d are remembered, at most %d should be", len(p.retold), maxRetold)
@@ -64,7 +64,7 @@ func TestRetell(t *testing.T) {
 // What stands in a slot is not proposed again, whether it waited here before or
 // comes only later; a new view begins anew with what waits.
 func TestWhatStandsIsNotTaken(t *testing.T) {
-	p, l := New(4, 8, 1<<20), consensus.DefaultLimits()
+	p, l := New(Config{Replicas: 4, Count: 8, Bytes: 1 << 20, Retell: 5, Ask: 10}), consensus.DefaultLimits()
 	before, after := poolRequest(1, 1, 10), poolRequest(2, 1, 10)
 	client := consensus.Peer{Kind: consensus.PeerClient}
 	p.Admit(before, client, 1)

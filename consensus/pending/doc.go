@@ -1,8 +1,10 @@
 // Package pending holds the requests that wait at a replica: admitted and not
 // yet executed. Lanes by origin, and clients within them, are served in turn.
 //
-// Called by: the protocols' engines, from inside a step. It knows neither
-// views nor terms; ticks are numbers that callers hand in.
+// It is what every engine owes its clients: admission, answers and refusals,
+// telling again, and the question to the session table. It knows neither views
+// nor terms, nor who is told; ticks are numbers that callers hand in. What it
+// says goes to the outbox that an engine hands in, from inside a step.
 //
 // Invariants: what it holds is bounded by New's arguments, per lane; nothing is
 // taken twice between two Restarts; what is removed leaves no memory behind for

@@ -19,11 +19,20 @@ type Pool struct {
 	order    []*Entry // by admission; gone ones are dropped when they reach the front
 	turn     int      // the lane to serve next
 	dead     int      // gone ones that still stand in lanes: a backup takes nothing from them
-	maxCount int      // per lane
-	maxBytes int      // per lane
+	cfg      Config
 	recent   recent
 	standing map[Key]bool          // what stands in a slot of this view and is not executed, whether it waits here or not
 	retold   map[crypto.Digest]int // executed requests, and the tick of their last answer
+}
+
+// Config sizes a pool and says how often, in ticks, it lets the same thing be
+// said again.
+type Config struct {
+	Replicas int // of the cluster; each has a lane
+	Count    int // of the requests that wait in a lane
+	Bytes    int // of these together; one larger request has room in an empty lane
+	Retell   int // between two answers to a request that was executed
+	Ask      int // between two questions to the session table about one request
 }
 
 // Entry is one request that waits. Callers keep their clocks in it, in ticks.
@@ -65,10 +74,9 @@ func (l *lane) put(q *consensus.Request, sign int) {
 // clientShare divides the room of a lane: one client gets one part of it.
 const clientShare = 4
 
-// New makes a pool for a cluster of n. A lane holds at most count requests of
-// so many bytes together; one larger request has room in an empty lane.
-func New(n, count, bytes int) *Pool {
-	p := &Pool{lanes: make([]lane, n+1), byKey: map[Key]*Entry{}, standing: map[Key]bool{}, maxCount: count, maxBytes: bytes, recent: newRecent()}
+// New makes a pool.
+func New(c Config) *Pool {
+	p := &Pool{lanes: make([]lane, c.Replicas+1), byKey: map[Key]*Entry{}, standing: map[Key]bool{}, cfg: c, recent: newRecent()}
 	for i := range p.lanes {
 		p.lanes[i].of, p.lanes[i].loads = map[crypto.PublicKey][]*Entry{}, map[crypto.PublicKey]load{}
 	}
@@ -86,8 +94,8 @@ func (p *Pool) LaneOf(via consensus.Peer) int {
 // Full reports whether the lane has no room for q, or its client has its share.
 func (p *Pool) Full(lane int, q *consensus.Request) bool {
 	l := &p.lanes[lane]
-	return l.full(len(q.Raw), p.maxCount, p.maxBytes) ||
-		l.loads[q.Client].full(len(q.Raw), max(1, p.maxCount/clientShare), p.maxBytes/clientShare)
+	return l.full(len(q.Raw), p.cfg.Count, p.cfg.Bytes) ||
+		l.loads[q.Client].full(len(q.Raw), max(1, p.cfg.Count/clientShare), p.cfg.Bytes/clientShare)
 }
 
 func (l load) full(size, count, bytes int) bool {

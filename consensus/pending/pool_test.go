@@ -16,7 +16,7 @@ func poolRequest(client byte, counter uint64, size int) *consensus.Request {
 // §3: lanes, and clients within them, are served in turn: neither a flood nor a
 // forwarder starves the others.
 func TestPoolServesInTurn(t *testing.T) {
-	p := New(4, 100, 1<<20)
+	p := New(Config{Replicas: 4, Count: 100, Bytes: 1 << 20, Retell: 5, Ask: 10})
 	for i := range uint64(50) {
 		p.Add(poolRequest(1, i+1, 10), 4, 0) // a client who floods
 	}
@@ -37,7 +37,7 @@ func TestPoolServesInTurn(t *testing.T) {
 // in bytes, and gets back what was executed.
 func TestPoolLeavesRoomForOthers(t *testing.T) {
 	for _, c := range []struct{ size, most int }{{10, 25}, {2000, 2}, {1 << 20, 1}} {
-		p := New(4, 100, 20<<10)
+		p := New(Config{Replicas: 4, Count: 100, Bytes: 20 << 10, Retell: 5, Ask: 10})
 		flood := func() (taken []*consensus.Request) {
 			for counter := range uint64(200) {
 				if q := poolRequest(1, counter+1, c.size); p.Find(KeyOf(q)) == nil && !p.Full(4, q) {
@@ -63,7 +63,7 @@ func TestPoolLeavesRoomForOthers(t *testing.T) {
 
 // A larger request travels alone; batches keep to their limits.
 func TestPoolBatchLimits(t *testing.T) {
-	p := New(4, 100, 1<<20)
+	p := New(Config{Replicas: 4, Count: 100, Bytes: 1 << 20, Retell: 5, Ask: 10})
 	limits := consensus.DefaultLimits()
 	limits.BatchBytes = 1000
 	for i, size := range []int{300, 5000, 300, 300, 300, 300} {
@@ -88,7 +88,7 @@ func TestPoolAgainstList(t *testing.T) {
 	limits := consensus.DefaultLimits()
 	limits.BatchRequests = 3
 	rapid.Check(t, func(t *rapid.T) {
-		p := New(4, 1000, 1<<30)
+		p := New(Config{Replicas: 4, Count: 1000, Bytes: 1 << 30, Retell: 5, Ask: 10})
 		waiting, proposed := map[Key]bool{}, map[Key]bool{}
 		counter := uint64(0)
 		for range rapid.IntRange(1, 400).Draw(t, "steps") {

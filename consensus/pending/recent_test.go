@@ -13,7 +13,7 @@ import (
 // for good: as a primary, to stop the service for it.
 func TestJoiningASession(t *testing.T) {
 	const window = consensus.SessionWindow
-	p := New(4, 8, 1<<20)
+	p := New(Config{Replicas: 4, Count: 8, Bytes: 1 << 20, Retell: 5, Ask: 10})
 	executed := func(counter uint64) {
 		p.Executed(&consensus.Batch{Requests: []*consensus.Request{poolRequest(1, counter, 1)}})
 	}

@@ -74,7 +74,7 @@ var normalBugs = []Bug{
 	},
 	{
 		Name: "requests-kept-to-oneself", From: "§3", What: "who can do nothing for a request tells nobody",
-		Edits: edit("pbft/requests.go", "			r.out.SendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Bodies, p.Request.Raw)\n", ""),
+		Edits: edit("pbft/requests.go", "		r.out.SendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Bodies, p.Request.Raw)\n", ""),
 		Rule:  Rule{"pbft", "TestHelplessReplicaTellsAll"}, Sim: true,
 	},
 	{
@@ -89,7 +89,7 @@ var normalBugs = []Bug{
 	},
 	{
 		Name: "stale-requests-depose", From: "§6", What: "a request that no primary will propose is waited for",
-		Edits: edit("pbft/requests.go", "	r.dropStale()\n	if p", "	if p"),
+		Edits: edit("pbft/requests.go", "	r.requests.DropStale(&r.out)\n	if p", "	if p"),
 		Rule:  Rule{"pbft", "TestStaleRequestDeposesNobody"}, Sim: true,
 	},
 	{
