@@ -1,21 +1,28 @@
 package p2p
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net/netip"
 	"time"
 
-	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/connmgr"
+	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/core/sec"
+	"github.com/libp2p/go-libp2p/core/transport"
+	basichost "github.com/libp2p/go-libp2p/p2p/host/basic"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	"github.com/libp2p/go-libp2p/p2p/host/peerstore/pstoremem"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/libp2p/go-libp2p/p2p/net/upgrader"
 	"github.com/libp2p/go-libp2p/p2p/protocol/identify"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	tls "github.com/libp2p/go-libp2p/p2p/security/tls"
@@ -57,44 +64,79 @@ const (
 	othersMemory = 4 << 20 // per client, observer or guest
 )
 
-// newHost makes a libp2p host with explicit parts only: TCP, TLS or else Noise,
+// newHost makes a libp2p host of explicit parts only: TCP, TLS or else Noise,
 // yamux. No relay, no hole punching, no address discovery, no ping service, no
-// metrics of its own, nothing that learns of strangers by hearsay.
+// metrics of its own, nothing that learns of strangers by hearsay. It is put
+// together here, and not by package libp2p, because that links every transport
+// that it knows: WebRTC alone is sixty packages.
 func newHost(who *roster, gater connmgr.ConnectionGater, limits Limits) (host.Host, error) {
-	manager, err := newResourceManager(who, limits)
+	bus := eventbus.NewBus()
+	s, err := newSwarm(who, gater, limits, bus)
 	if err != nil {
-		return nil, fmt.Errorf("resource manager: %w", err)
+		return nil, fmt.Errorf("libp2p swarm: %w", err)
 	}
-	h, err := libp2p.New(
-		libp2p.Identity(who.key),
-		libp2p.NoListenAddrs,
-		// Without port reuse a second process on the same port is an error,
-		// and not a thief of half the connections.
-		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport(), tcp.WithConnectionTimeout(dialTimeout)),
-		libp2p.Security(tls.ID, tls.New),
-		libp2p.Security(noise.ID, noise.New),
-		libp2p.Muxer(yamux.ID, newMuxer(limits)),
-		libp2p.ResourceManager(manager),
-		libp2p.ConnectionManager(&connmgr.NullConnMgr{}),
-		libp2p.ConnectionGater(gater),
-		libp2p.DisableRelay(),
-		libp2p.DisableIdentifyAddressDiscovery(),
-		libp2p.DisableMetrics(),
-		libp2p.Ping(false),
-		libp2p.UserAgent("quorate"),
-		libp2p.WithDialTimeout(dialTimeout),
-		libp2p.SwarmOpts(swarm.WithDialRanker(swarm.NoDelayDialRanker)),
-		// A member is at its address or it is not: no statistics about that.
-		libp2p.UDPBlackHoleSuccessCounter(nil),
-		libp2p.IPv6BlackHoleSuccessCounter(nil),
-	)
+	h, err := basichost.NewHost(s, &basichost.HostOpts{EventBus: bus, UserAgent: "quorate"})
 	if err != nil {
-		return nil, fmt.Errorf("libp2p host: %w", err)
+		return nil, errors.Join(fmt.Errorf("libp2p host: %w", err), s.Close())
 	}
+	h.Start()
 	// What a peer speaks is settled when it connects; later claims about
 	// itself are not asked for.
 	h.RemoveStreamHandler(identify.IDPush)
 	return h, nil
+}
+
+// newSwarm makes the connections' side of a host.
+func newSwarm(who *roster, gater connmgr.ConnectionGater, limits Limits, bus event.Bus) (*swarm.Swarm, error) {
+	peers, err := pstoremem.NewPeerstore()
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(peers.AddPrivKey(who.id, who.key), peers.AddPubKey(who.id, who.key.GetPublic())); err != nil {
+		return nil, err
+	}
+	manager, err := newResourceManager(who, limits)
+	if err != nil {
+		return nil, err
+	}
+	transport, err := newTransport(who, gater, manager, newMuxer(limits))
+	if err != nil {
+		return nil, err
+	}
+	s, err := swarm.NewSwarm(who.id, peers, bus,
+		swarm.WithConnectionGater(gater),
+		swarm.WithResourceManager(manager),
+		swarm.WithDialTimeout(dialTimeout),
+		swarm.WithDialRanker(swarm.NoDelayDialRanker),
+		// A member is at its address or it is not: no statistics about that.
+		swarm.WithUDPBlackHoleSuccessCounter(nil),
+		swarm.WithIPv6BlackHoleSuccessCounter(nil),
+	)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.AddTransport(transport)
+}
+
+// newTransport is TCP, secured and multiplexed. The order of security protocols
+// is the order of preference.
+func newTransport(who *roster, gater connmgr.ConnectionGater, manager network.ResourceManager, muxer network.Multiplexer) (transport.Transport, error) {
+	muxers := []upgrader.StreamMuxer{{ID: yamux.ID, Muxer: muxer}}
+	first, err := tls.New(tls.ID, who.key, muxers)
+	if err != nil {
+		return nil, err
+	}
+	second, err := noise.New(noise.ID, who.key, muxers)
+	if err != nil {
+		return nil, err
+	}
+	up, err := upgrader.New([]sec.SecureTransport{first, second}, muxers, nil, manager, gater)
+	if err != nil {
+		return nil, err
+	}
+	// Without port reuse a second process on the same port is an error,
+	// and not a thief of half the connections.
+	return tcp.NewTCPTransport(up, manager, nil, tcp.DisableReuseport(), tcp.WithConnectionTimeout(dialTimeout))
 }
 
 func newMuxer(l Limits) *yamux.Transport {
