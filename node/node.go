@@ -18,6 +18,7 @@ import (
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/p2p"
+	"quorate.dev/quorate/p2p/gossip"
 	"quorate.dev/quorate/storage"
 )
 
@@ -156,7 +157,7 @@ func (n *Node) listen() (err error) {
 	roles := n.config.Genesis.Roles()
 	n.network, err = p2p.Listen(p2p.Config{
 		Key: n.config.Seed[:], Cluster: n.identity.Cluster, Listen: n.config.Network.Listen, Members: n.config.members(),
-		Receiver: receiver{n}, Admit: func(k crypto.PublicKey) bool { return roles.Of(k) != consensus.RoleNone },
+		Receiver: receiver{n}, Gossip: gossip.Join, Admit: func(k crypto.PublicKey) bool { return roles.Of(k) != consensus.RoleNone },
 		Observers: n.config.Network.Observers, Critical: n.config.Network.Critical, Limits: n.config.Network.Limits, Log: n.config.Log,
 	})
 	if err != nil {

@@ -21,13 +21,12 @@ type caller struct {
 	*Client
 	in        inbox // From is the replica
 	connected chan consensus.ReplicaID
-	heard     chan []byte // by the topic
 }
 
 // call dials all the nodes as the key with number key.
-func call(t *testing.T, key int, listens bool, nodes ...*node) *caller {
+func call(t *testing.T, key int, nodes ...*node) *caller {
 	t.Helper()
-	c := &caller{in: make(inbox, 1024), connected: make(chan consensus.ReplicaID, 64), heard: make(chan []byte, 64)}
+	c := &caller{in: make(inbox, 1024), connected: make(chan consensus.ReplicaID, 64)}
 	config := ClientConfig{
 		Key: seedOf(key), Cluster: testCluster,
 		Receive: func(from consensus.ReplicaID, frames [][]byte) {
@@ -36,9 +35,6 @@ func call(t *testing.T, key int, listens bool, nodes ...*node) *caller {
 			}
 		},
 		OnConnect: func(r consensus.ReplicaID) { c.connected <- r },
-	}
-	if listens {
-		config.Topic = func(frame []byte) { c.heard <- frame }
 	}
 	for _, s := range nodes {
 		config.Members = append(config.Members, Member{Replica: s.who.replica, Key: s.who.own, Addr: s.Addr()})
@@ -81,7 +77,7 @@ func requestOf(key, counter, size int) *consensus.Request {
 
 func TestClientAsksAndIsAnswered(t *testing.T) {
 	nodes := startAll(t, 2, nil)
-	c := call(t, clientKey, false, nodes...)
+	c := call(t, clientKey, nodes...)
 	c.awaitConnect(t, 2)
 	for _, s := range nodes {
 		to := s.who.replica
@@ -114,7 +110,7 @@ func TestClientAsksAndIsAnswered(t *testing.T) {
 
 func TestClientComesBackAfterRestart(t *testing.T) {
 	s := start(t, 0, 1, nil, nil)
-	c := call(t, clientKey, false, s)
+	c := call(t, clientKey, s)
 	c.awaitConnect(t, 1)
 	addr := s.Addr()
 	s.stop(t)
@@ -132,7 +128,7 @@ func TestOneKeySeveralStreams(t *testing.T) {
 	s := start(t, 0, 1, nil, func(c *Config) { c.Limits.StreamsPerClient = 2 })
 	var callers []*caller
 	for range 2 {
-		c := call(t, clientKey, false, s)
+		c := call(t, clientKey, s)
 		c.awaitConnect(t, 1)
 		c.Send(0, []byte("hello"))
 		s.in.next(t)
@@ -144,7 +140,7 @@ func TestOneKeySeveralStreams(t *testing.T) {
 			t.Fatalf("got %q", f.Bytes)
 		}
 	}
-	third := call(t, clientKey, false, s)
+	third := call(t, clientKey, s)
 	third.awaitConnect(t, 1)
 	third.Send(0, []byte("hello"))
 	s.in.next(t)
@@ -158,7 +154,7 @@ func TestOneKeySeveralStreams(t *testing.T) {
 // request.
 func TestUnknownClientIsToldSo(t *testing.T) {
 	s := start(t, 0, 1, nil, nil)
-	c := call(t, unknownKey, false, s)
+	c := call(t, unknownKey, s)
 	request := requestOf(unknownKey, 3, 100)
 	c.Send(0, request.Raw)
 	refusal, err := consensus.DecodeRefusal(c.in.next(t).Bytes)
@@ -179,9 +175,9 @@ func TestFullIsBusy(t *testing.T) {
 		c.Admit = func(k crypto.PublicKey) bool { return k == keyOf(clientKey) || k == keyOf(clientKey+50) }
 		c.Limits.Clients = 1
 	})
-	first := call(t, clientKey, false, s)
+	first := call(t, clientKey, s)
 	first.awaitConnect(t, 1)
-	second := call(t, clientKey+50, false, s)
+	second := call(t, clientKey+50, s)
 	second.Send(0, requestOf(clientKey+50, 1, 10).Raw)
 	if r, err := consensus.DecodeRefusal(second.in.next(t).Bytes); err != nil || r.Code != consensus.RefusedBusy {
 		t.Fatalf("%+v, %v", r, err)
@@ -192,9 +188,9 @@ func TestFullIsBusy(t *testing.T) {
 	}
 }
 
-func TestObserverAsksAndListens(t *testing.T) {
+func TestObserverAsks(t *testing.T) {
 	nodes := startAll(t, 2, nil)
-	o := call(t, observerKey, true, nodes...)
+	o := call(t, observerKey, nodes...)
 	o.awaitConnect(t, 2)
 	o.Send(1, []byte("fetch"))
 	from := consensus.Peer{Kind: consensus.PeerObserver, Key: keyOf(observerKey)}
@@ -204,27 +200,6 @@ func TestObserverAsksAndListens(t *testing.T) {
 	nodes[1].Send(from, consensus.Bulk, []byte("given"))
 	if f := o.in.next(t); string(f.Bytes) != "given" {
 		t.Fatalf("got %q", f.Bytes)
-	}
-	await(t, "gossip peers", func() bool {
-		return len(o.topic.topic.ListPeers()) == 2 && len(nodes[0].topic.topic.ListPeers()) == 2
-	})
-	nodes[0].Publish([]byte("announcement"))
-	select {
-	case frame := <-o.heard:
-		if string(frame) != "announcement" {
-			t.Fatalf("heard %q", frame)
-		}
-	case <-time.After(patience):
-		t.Fatal("heard nothing")
-	}
-	// What an observer publishes goes nowhere.
-	nodes[1].in.next(t)
-	if err := o.topic.topic.Publish(context.Background(), []byte("rumour")); err != nil {
-		t.Fatal(err)
-	}
-	await(t, "rejection", func() bool { return nodes[0].Stats().Topic.Rejected+nodes[1].Stats().Topic.Rejected >= 2 })
-	if len(nodes[0].in)+len(nodes[1].in) > 0 {
-		t.Fatal("an observer published")
 	}
 }
 
@@ -297,7 +272,7 @@ func TestSlowReaderPays(t *testing.T) {
 		t.Fatal(err)
 	}
 	slowPeer := s.in.next(t).From
-	honest := call(t, clientKey, false, s)
+	honest := call(t, clientKey, s)
 	honest.awaitConnect(t, 1)
 	honest.Send(0, []byte("hello"))
 	honestPeer := s.in.next(t).From

@@ -45,6 +45,9 @@ type Config struct {
 	// Admit says which keys are clients. Nil admits nobody. Called
 	// concurrently and often: it must be quick.
 	Admit func(crypto.PublicKey) bool
+	// Gossip joins the topic: gossip.Join. Nil keeps out of it, and Publish
+	// then reports false.
+	Gossip Gossip
 	// Observers may read the topic and ask for what proves itself.
 	Observers []crypto.PublicKey
 	// OnConnect is told, on a goroutine of the link, that frames to a member

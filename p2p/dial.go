@@ -28,8 +28,9 @@ type ClientConfig struct {
 	// on. It must not block. Nil is allowed.
 	OnConnect func(consensus.ReplicaID)
 	// Topic takes what arrives by the gossip topic. Not nil only for an
-	// observer that the replicas admit.
-	Topic func(frame []byte)
+	// observer that the replicas admit, who needs Gossip too.
+	Topic  func(frame []byte)
+	Gossip Gossip
 
 	Log *slog.Logger // nil logs nothing
 }
@@ -40,7 +41,7 @@ type Client struct {
 	config ClientConfig
 	host   host.Host
 	roads  map[consensus.ReplicaID]*road
-	topic  *topic
+	topic  *publisher // nil: not an observer
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 }
@@ -80,9 +81,7 @@ func Dial(ctx context.Context, config ClientConfig) (*Client, error) {
 	var life context.Context
 	life, c.cancel = context.WithCancel(context.Background())
 	if config.Topic != nil {
-		if c.topic, err = joinTopic(life, topicConfig{
-			host: h, cluster: config.Cluster, who: who, bytesPerSecond: limits.TopicBytesPerPeer, deliver: config.Topic,
-		}); err != nil {
+		if c.topic, err = join(config.Gossip, h, who, config.Cluster, limits.TopicBytesPerPeer, config.Topic); err != nil {
 			c.cancel()
 			_ = h.Close()
 			return nil, err
@@ -100,6 +99,9 @@ func Dial(ctx context.Context, config ClientConfig) (*Client, error) {
 func (c *ClientConfig) validate() (*roster, error) {
 	if c.Receive == nil {
 		return nil, fmt.Errorf("%w: nobody receives", ErrConfig)
+	}
+	if c.Topic != nil && c.Gossip == nil {
+		return nil, fmt.Errorf("%w: a topic needs Gossip: set it to gossip.Join", ErrConfig)
 	}
 	key, err := privateKey(c.Key)
 	if err != nil {

@@ -1,11 +1,11 @@
 // Package p2p carries frames between replicas, clients and observers as libp2p
-// peers, and over one GossipSub topic per cluster.
+// peers, and over one gossip topic per cluster.
 //
 // A replica calls Listen, a client or observer Dial. Identities are Ed25519
 // keys: the peer id is the key, the security handshake proves it, and the
 // connection gater compares it with the members of the genesis and the client
 // policy. Transport is TCP with TLS, else Noise, and yamux; nothing else of
-// libp2p runs.
+// libp2p runs, and nothing else of it is linked.
 //
 // # Streams
 //
@@ -37,9 +37,8 @@
 // # The topic
 //
 // Lossy and many times dearer than a stream: for requests whose client reaches
-// few replicas, and for announcements to observers. Never for votes. Only
-// members publish and forward; observers listen. Messages are unsigned because
-// what travels proves itself, and are named by their hash.
+// few replicas, and for announcements to observers. Never for votes. It is
+// joined by the function in Config.Gossip: see package gossip.
 //
 // # Never
 //
@@ -56,18 +55,17 @@
 //	clients.serve        1 per request stream          stream ends, Close
 //	  its writer         1 per request stream          with it
 //	reset                1 per stream given up         at once, or with the connection
-//	topic.publishAll     1                             Close
-//	topic.deliverAll     1                             Close
+//	publisher.run        1, if a topic was joined      Close
+//	topic.deliverAll     1, in package gossip          Close
 //	road.run             1 per replica (client side)   Close
 //	  its writer         1 per open stream             with it
 //
-// and libp2p's own: about 18 per host, 3 per connection, 30 for gossip among four.
+// and libp2p's own: about 12 per host, 3 per connection, 30 for gossip among four.
 //
-// Called by: node (Listen) and client (Dial). Invariants: Receiver gets From
-// only as the channel proved it; every queue, buffer and count that a peer can
-// make grow has a bound, listed in Limits or beside its constant; no goroutine
-// outlives Close.
+// Invariants: Receiver gets From only as the channel proved it; every queue,
+// buffer and count that a peer can make grow has a bound, listed in Limits or
+// beside its constant; no goroutine outlives Close.
 //
-// Source: ARCHITECTURE §3 and §5; PROTOCOL.md §7 (liveness never rests on a
-// delivery).
+// Source: the specifications of libp2p (connections, TLS, Noise, yamux,
+// multistream-select); docs/PROTOCOL.md §7 (liveness never rests on a delivery).
 package p2p

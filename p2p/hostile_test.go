@@ -72,7 +72,7 @@ func ping(t *testing.T, a, b *node) {
 // stays.
 func TestThousandsOfStrangers(t *testing.T) {
 	nodes := startAll(t, 2, func(c *Config) { c.Limits.GuestsPerSecond = 1 })
-	honest := call(t, clientKey, false, nodes...)
+	honest := call(t, clientKey, nodes...)
 	honest.awaitConnect(t, 2)
 	before, goroutines, began := heapNow(), runtime.NumGoroutine(), time.Now()
 
@@ -145,7 +145,7 @@ func TestSilentConnectionsLockNobodyOut(t *testing.T) {
 		}
 		defer conn.Close()
 	}
-	honest := call(t, clientKey, false, s)
+	honest := call(t, clientKey, s)
 	honest.awaitConnect(t, 1)
 	honest.Send(0, []byte("request"))
 	s.in.next(t)
@@ -157,7 +157,7 @@ func TestSilentConnectionsLockNobodyOut(t *testing.T) {
 // What is not a frame ends its stream, and only that.
 func TestBadFramesEndTheirStream(t *testing.T) {
 	nodes := startAll(t, 2, func(c *Config) { c.Limits.RequestFrame = 1 << 20 })
-	honest := call(t, clientKey, false, nodes[0])
+	honest := call(t, clientKey, nodes[0])
 	honest.awaitConnect(t, 1)
 	client := rawHost(t, clientKey, nodes[0])
 	for name, garbage := range map[string][]byte{
@@ -307,7 +307,7 @@ func TestUnfinishedFramesOfOneClientKeepNobodyOut(t *testing.T) {
 		}
 		return true
 	})
-	honest := call(t, other, false, s)
+	honest := call(t, other, s)
 	honest.awaitConnect(t, 1)
 	began := time.Now()
 	honest.Send(0, make([]byte, frame))

@@ -26,7 +26,7 @@ type Network struct {
 	gate    *gate
 	links   []*link // by replica id, without our own
 	clients *clients
-	topic   *topic
+	topic   *publisher
 	log     *slog.Logger
 
 	ctx    context.Context
@@ -98,13 +98,10 @@ func (n *Network) start() error {
 // joinTopic makes the topic deliver to the receiver. Whose words a frame carries
 // is for Open to find out: the peer that passed it on is only a courier.
 func (n *Network) joinTopic() error {
-	t, err := joinTopic(n.ctx, topicConfig{
-		host: n.host, cluster: n.config.Cluster, who: n.who, bytesPerSecond: n.config.Limits.TopicBytesPerPeer,
-		deliver: func(frame []byte) {
-			n.config.Receiver.Frames([]consensus.Frame{{From: consensus.Peer{Kind: consensus.Topic}, Bytes: frame}})
-		},
+	var err error
+	n.topic, err = join(n.config.Gossip, n.host, n.who, n.config.Cluster, n.config.Limits.TopicBytesPerPeer, func(frame []byte) {
+		n.config.Receiver.Frames([]consensus.Frame{{From: consensus.Peer{Kind: consensus.Topic}, Bytes: frame}})
 	})
-	n.topic = t
 	return err
 }
 
@@ -191,7 +188,8 @@ func (n *Network) Send(to consensus.Peer, class consensus.Class, frame []byte) b
 
 // Publish spreads a frame by the topic: to all members and observers, lossily.
 // It queues and never waits. The same frame published again within the seen
-// time (15 s) goes nowhere.
+// time (15 s) goes nowhere. False says that the frame is not one, or that no
+// topic was joined.
 func (n *Network) Publish(frame []byte) bool { return n.topic.publish(frame) }
 
 // linkTo finds the link to a member; nil for our own id and for unknown ones.

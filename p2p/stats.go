@@ -119,10 +119,3 @@ func (c *clients) stats() ClientStats {
 	s.Traffic.addReceived(&c.received)
 	return s
 }
-
-func (t *topic) stats() TopicStats {
-	s := TopicStats{Rejected: t.rejected.Load(), Lost: t.lost.Load()}
-	s.Traffic.addSent(t.box)
-	s.Traffic.addReceived(&t.received)
-	return s
-}

@@ -24,6 +24,7 @@ var floors = [][]string{
 	{"consensus/driver", "client/session", "byzantine", "check"},
 	{lastBelowTheLine},
 	{"storage", "p2p"},
+	{"p2p/gossip"},
 	{"node", "client"},
 	{"testnet", "internal/netlab"},
 	{"experiment/trial"},

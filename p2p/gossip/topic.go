@@ -1,4 +1,4 @@
-package p2p
+package gossip
 
 import (
 	"context"
@@ -18,106 +18,87 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/p2p"
 )
 
 // Bounds of the topic. The library's queues of 32 lose messages at any load.
 const (
-	topicQueue    = 1024             // messages: to each peer, and between validation and delivery
-	topicOverhead = 4 << 10          // bytes of the library's envelope and control
-	seenTime      = 15 * time.Second // longer than a message is offered again (5 heartbeats), short enough for a client's later retry
+	queueSize = 1024             // messages: to each peer, and between validation and delivery
+	overhead  = 4 << 10          // bytes of the library's envelope and control
+	seenTime  = 15 * time.Second // longer than a message is offered again (5 heartbeats), short enough for a client's later retry
 )
-
-// topicLimit bounds what waits to be published here.
-var topicLimit = queueLimit{frames: 256, bytes: 16 << 20, policy: dropOldest}
-
-// topicConfig says where a topic lives.
-type topicConfig struct {
-	host           host.Host
-	cluster        crypto.Digest
-	who            *roster
-	bytesPerSecond int // from one member
-	deliver        func(frame []byte)
-}
 
 // topic is the cluster's GossipSub topic: lossy, quick, in no order. It carries
 // what proves itself, requests and announcements, and never a vote.
 type topic struct {
-	config topicConfig
+	config p2p.TopicConfig
 	topic  *pubsub.Topic
 	sub    *pubsub.Subscription
-	box    *outbox
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 
 	budget   map[peer.ID]*rate.Limiter // bytes from each member; the map does not change
-	received meter
-	rejected atomic.Uint64 // not from a member, too large, or too much
-	lost     atomic.Uint64 // dropped in the library's queues, in or out
+	rejected atomic.Uint64             // not from a member, too large, or too much
+	lost     atomic.Uint64             // dropped in the library's queues, in or out
 }
 
-// joinTopic subscribes and starts the two goroutines of the topic. It must run
-// before the host listens or dials: peers learn of the gossip protocol once,
-// when they connect.
-func joinTopic(ctx context.Context, config topicConfig) (*topic, error) {
-	t := &topic{config: config, box: newOutbox(topicLimit, nil, nil), budget: make(map[peer.ID]*rate.Limiter)}
-	for id := range config.who.members {
-		t.budget[id] = rate.NewLimiter(rate.Limit(config.bytesPerSecond), max(config.bytesPerSecond, consensus.MaxFrame))
+// Join subscribes and starts to deliver. It is a p2p.Gossip.
+func Join(ctx context.Context, config p2p.TopicConfig) (p2p.Topic, error) {
+	t, err := join(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("gossip: join %s: %w", config.Name, err)
+	}
+	return t, nil
+}
+
+func join(ctx context.Context, config p2p.TopicConfig) (*topic, error) {
+	t := &topic{config: config, budget: make(map[peer.ID]*rate.Limiter)}
+	for _, id := range config.Members {
+		t.budget[id] = rate.NewLimiter(rate.Limit(config.BytesPerSecond), max(config.BytesPerSecond, consensus.MaxFrame))
 	}
 	ctx, t.cancel = context.WithCancel(ctx)
-	name := "quorate/" + config.cluster.Short() + "/topic/" + protocolVersion
 	params := pubsub.DefaultGossipSubParams()
 	params.SlowHeartbeatWarning = 1 // of the interval: a loaded laptop is no news
-	ps, err := pubsub.NewGossipSub(ctx, gatedHost{Host: config.host, who: config.who},
+	ps, err := pubsub.NewGossipSub(ctx, gatedHost{Host: config.Host, speaks: config.Speaks},
 		// Payloads carry their authors' signatures; a second one costs more
 		// than everything else together and proves nothing.
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
 		pubsub.WithNoAuthor(),
 		pubsub.WithMessageIdFn(messageID),
-		pubsub.WithMaxMessageSize(consensus.MaxFrame+topicOverhead),
-		pubsub.WithPeerOutboundQueueSize(topicQueue),
-		pubsub.WithValidateQueueSize(topicQueue),
+		pubsub.WithMaxMessageSize(consensus.MaxFrame+overhead),
+		pubsub.WithPeerOutboundQueueSize(queueSize),
+		pubsub.WithValidateQueueSize(queueSize),
 		pubsub.WithValidateWorkers(1),
 		pubsub.WithSeenMessagesTTL(seenTime),
 		pubsub.WithFloodPublish(true),
 		pubsub.WithGossipSubParams(params),
-		pubsub.WithSubscriptionFilter(pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(name), 4)),
-		pubsub.WithPeerFilter(func(id peer.ID, _ string) bool { return config.who.speaksTopic(id) }),
+		pubsub.WithSubscriptionFilter(pubsub.WrapLimitSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(config.Name), 4)),
+		pubsub.WithPeerFilter(func(id peer.ID, _ string) bool { return config.Speaks(id) }),
 		pubsub.WithAppSpecificRpcInspector(t.inspect),
 		pubsub.WithRawTracer(losses{&t.lost}),
 	)
+	if err == nil {
+		err = t.subscribe(ps)
+	}
 	if err != nil {
 		t.cancel()
-		return nil, fmt.Errorf("gossip: %w", err)
+		return nil, err
 	}
-	if err := t.join(ps, name); err != nil {
-		t.cancel()
-		return nil, fmt.Errorf("gossip: join %s: %w", name, err)
-	}
-	t.box.setUp()
-	t.work.Go(func() { t.publishAll(ctx) })
 	t.work.Go(func() { t.deliverAll(ctx) })
 	return t, nil
 }
 
-// join installs the validator first, so that no message passes without it.
-func (t *topic) join(ps *pubsub.PubSub, name string) error {
-	if err := ps.RegisterTopicValidator(name, t.validate, pubsub.WithValidatorInline(true)); err != nil {
+// subscribe installs the validator first, so that no message passes without it.
+func (t *topic) subscribe(ps *pubsub.PubSub) error {
+	if err := ps.RegisterTopicValidator(t.config.Name, t.validate, pubsub.WithValidatorInline(true)); err != nil {
 		return err
 	}
 	var err error
-	if t.topic, err = ps.Join(name); err != nil {
+	if t.topic, err = ps.Join(t.config.Name); err != nil {
 		return err
 	}
-	t.sub, err = t.topic.Subscribe(pubsub.WithBufferSize(topicQueue))
+	t.sub, err = t.topic.Subscribe(pubsub.WithBufferSize(queueSize))
 	return err
-}
-
-// speaksTopic reports whether a peer may take part: members, and observers, who
-// only listen.
-func (r *roster) speaksTopic(id peer.ID) bool {
-	_, member := r.members[id]
-	_, observer := r.observers[id]
-	return member || observer
 }
 
 // messageID makes equal payloads one message, whoever published them.
@@ -146,42 +127,27 @@ func (t *topic) inspect(from peer.ID, rpc *pubsub.RPC) error {
 }
 
 // validate judges one message by what costs nothing: who passed it on, and its
-// size. Whether it is authentic is judged by Open, in the host's workers.
+// size. Whether it is authentic is judged by the receiver.
 func (t *topic) validate(_ context.Context, from peer.ID, m *pubsub.Message) pubsub.ValidationResult {
-	_, member := t.config.who.members[from]
-	if n := len(m.Data); (from != t.config.host.ID() && !member) || n == 0 || n > consensus.MaxFrame {
+	member := t.budget[from] != nil
+	if n := len(m.Data); (from != t.config.Host.ID() && !member) || n == 0 || n > consensus.MaxFrame {
 		t.rejected.Add(1)
 		return pubsub.ValidationReject
 	}
 	return pubsub.ValidationAccept
 }
 
-// publish queues a frame and never waits.
-func (t *topic) publish(frame []byte) bool {
-	return len(frame) > 0 && len(frame) <= consensus.MaxFrame && t.box.put(frame)
+// Publish spreads a frame. The library may make its caller wait.
+func (t *topic) Publish(ctx context.Context, frame []byte) error {
+	if err := t.topic.Publish(ctx, frame); err != nil {
+		t.lost.Add(1)
+		return err
+	}
+	return nil
 }
 
-// publishAll hands queued frames to the library, which may make its caller wait.
-func (t *topic) publishAll(ctx context.Context) {
-	var batch [][]byte
-	for ctx.Err() == nil {
-		batch = t.box.take(batch[:0])
-		for _, frame := range batch {
-			if err := t.topic.Publish(ctx, frame); err != nil {
-				t.lost.Add(1)
-				continue
-			}
-			t.box.sent.add(1, len(frame))
-		}
-		t.box.landed()
-		if clear(batch); len(batch) == 0 {
-			select {
-			case <-t.box.wake:
-			case <-ctx.Done():
-			}
-		}
-	}
-}
+// Losses says what did not get through.
+func (t *topic) Losses() (rejected, lost uint64) { return t.rejected.Load(), t.lost.Load() }
 
 // deliverAll hands arrived frames on, but for our own. If the receiver blocks,
 // the library's buffer fills and drops, counted.
@@ -191,16 +157,15 @@ func (t *topic) deliverAll(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		if m.ReceivedFrom == t.config.host.ID() {
+		if m.ReceivedFrom == t.config.Host.ID() {
 			continue
 		}
-		t.received.add(1, len(m.Data))
-		t.config.deliver(m.Data)
+		t.config.Deliver(m.Data)
 	}
 }
 
-// close leaves the topic and waits for both goroutines.
-func (t *topic) close() {
+// Close leaves the topic and waits until nothing is delivered any more.
+func (t *topic) Close() {
 	t.cancel()
 	t.work.Wait()
 }
@@ -209,13 +174,13 @@ func (t *topic) close() {
 // protocol to us at all: the library itself would listen to every peer.
 type gatedHost struct {
 	host.Host
-	who *roster
+	speaks func(peer.ID) bool
 }
 
 // SetStreamHandler installs the library's handler behind the gate.
 func (h gatedHost) SetStreamHandler(id protocol.ID, handle network.StreamHandler) {
 	h.Host.SetStreamHandler(id, func(s network.Stream) {
-		if !h.who.speaksTopic(s.Conn().RemotePeer()) {
+		if !h.speaks(s.Conn().RemotePeer()) {
 			_ = s.Reset()
 			return
 		}
@@ -225,7 +190,7 @@ func (h gatedHost) SetStreamHandler(id protocol.ID, handle network.StreamHandler
 
 // NewStream refuses to open gossip streams to anybody else, clients above all.
 func (h gatedHost) NewStream(ctx context.Context, id peer.ID, protocols ...protocol.ID) (network.Stream, error) {
-	if !h.who.speaksTopic(id) {
+	if !h.speaks(id) {
 		return nil, errTopicPeer
 	}
 	return h.Host.NewStream(network.WithNoDial(ctx, "the link dials"), id, protocols...)
