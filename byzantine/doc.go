@@ -13,7 +13,7 @@
 //
 // Byzantine clients stand here too: a Villain is a source of frames.
 //
-// Called by: sim, testnet, trial, cmd/quorate. No honest package imports it,
+// Called by: sim, testnet, live, cmd/quorate. No honest package imports it,
 // none has a branch for it: a node is handed a protocol and does not know.
 //
 // It keeps the rules of the floors below the line: no goroutines, no clock, no

@@ -77,12 +77,12 @@ func compareRow(t *testing.T, name string, rows map[string][]string, want string
 
 var testName = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 
-// testsHere lists the tests of this package, and of the one that runs whole
+// testsHere lists the tests of this package, and of those that run whole
 // systems of traitors.
 func testsHere(t *testing.T) map[string]bool {
 	t.Helper()
 	files, err := filepath.Glob("*_test.go")
-	above, errAbove := filepath.Glob("../experiment/trial/*_test.go")
+	above, errAbove := filepath.Glob("../experiment/*/*_test.go")
 	if err != nil || errAbove != nil {
 		t.Fatal(err, errAbove)
 	}

@@ -16,7 +16,7 @@
 // Replay does it for the logs of a real run (log.go, entry.go), and executes the
 // batches again.
 //
-// Called by: sim, testnet (which writes the logs), trial, cmd/quorate. It knows
+// Called by: sim, testnet (which writes the logs), live, cmd/quorate. It knows
 // of protocols only how a frame of PBFT names its signer and its slot, and
 // shares no code with what it judges, but for the application and the machine
 // under it, which it runs again.

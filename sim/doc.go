@@ -22,7 +22,7 @@
 // A Script drives the same world by hand, one delivery at a time, for golden
 // traces.
 //
-// Called by: trial, cmd/quorate, tests. Protocols are handed in by a Build.
+// Called by: simulate, cmd/quorate, tests. Protocols are handed in by a Build.
 //
 // It never reads the clock of the machine, never draws from a global source,
 // and uses no goroutines: one seed is one history, whose hash Result carries.

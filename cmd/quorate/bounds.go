@@ -12,7 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/experiment/bounds"
-	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/experiment/live"
 )
 
 // boundsCommand is quorate bounds.
@@ -79,7 +79,7 @@ func runCells(c *cli.Context, cells []bounds.Cell) ([]bounds.Result, error) {
 	if o.Real {
 		dir, err := os.MkdirTemp("", "quorate-bounds-")
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w: %s", trial.ErrPlace, err, elsewhere)
+			return nil, fmt.Errorf("%w: %w: %s", live.ErrPlace, err, elsewhere)
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
 		o.Dir = dir

@@ -18,7 +18,9 @@ import (
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
-	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/experiment/live"
+	"quorate.dev/quorate/experiment/simulate"
+	"quorate.dev/quorate/experiment/spec"
 )
 
 // byzantineRun is quorate byzantine run.
@@ -80,7 +82,7 @@ func runProfiles(c *cli.Context, args []string) error {
 }
 
 // campaignsOf reads what is to be run.
-func campaignsOf(c *cli.Context, args []string) ([]trial.Campaign, error) {
+func campaignsOf(c *cli.Context, args []string) ([]spec.ProfileRuns, error) {
 	protocol := strings.ToLower(c.String("protocol"))
 	sizes := []int{quorum.Least(protocol, 1), quorum.Least(protocol, 2)}
 	switch {
@@ -104,7 +106,7 @@ func campaignsOf(c *cli.Context, args []string) ([]trial.Campaign, error) {
 	if c.Bool("all") {
 		return everyCampaign(protocol, sizes, c.Bool("gang")), nil
 	}
-	one := trial.Campaign{Protocol: protocol, Behaviour: args[0], Replicas: sizes[0], Traitors: c.Int("traitors"), Gang: c.Bool("gang")}
+	one := spec.ProfileRuns{Protocol: protocol, Behaviour: args[0], Replicas: sizes[0], Traitors: c.Int("traitors"), Gang: c.Bool("gang")}
 	if c.IsSet("replicas") {
 		one.Replicas = c.Int("replicas")
 	}
@@ -120,16 +122,16 @@ func campaignsOf(c *cli.Context, args []string) ([]trial.Campaign, error) {
 	if _, err := one.Check(); err != nil {
 		return nil, usageError("%w", err)
 	}
-	return []trial.Campaign{one}, nil
+	return []spec.ProfileRuns{one}, nil
 }
 
 // everyCampaign is one for each profile of a protocol, in each size.
-func everyCampaign(protocol string, sizes []int, gang bool) []trial.Campaign {
-	var all []trial.Campaign
+func everyCampaign(protocol string, sizes []int, gang bool) []spec.ProfileRuns {
+	var all []spec.ProfileRuns
 	for _, n := range sizes {
 		for _, p := range byzantine.Catalogue() {
 			if p.For(protocol) {
-				all = append(all, trial.Campaign{Protocol: protocol, Behaviour: p.Name, Replicas: n, Gang: gang})
+				all = append(all, spec.ProfileRuns{Protocol: protocol, Behaviour: p.Name, Replicas: n, Gang: gang})
 			}
 		}
 	}
@@ -166,7 +168,7 @@ type surprise struct {
 const maxSurprises = 10
 
 // runCampaign runs the seeds of one campaign, or one cluster of processes.
-func runCampaign(c *cli.Context, x *trial.Campaign) (*tally, error) {
+func runCampaign(c *cli.Context, x *spec.ProfileRuns) (*tally, error) {
 	profile, err := x.Check()
 	if err != nil {
 		return nil, err
@@ -192,7 +194,7 @@ func runCampaign(c *cli.Context, x *trial.Campaign) (*tally, error) {
 func (t *tally) bad() bool { return len(t.Unexpected) > 0 || t.Lied == 0 }
 
 // add takes in one outcome.
-func (t *tally) add(seed uint64, o *trial.Outcome, want byzantine.Outcome) {
+func (t *tally) add(seed uint64, o *spec.Outcome, want byzantine.Outcome) {
 	t.Runs++
 	switch {
 	case o.Lies < 0:
@@ -210,7 +212,7 @@ func (t *tally) add(seed uint64, o *trial.Outcome, want byzantine.Outcome) {
 			t.Evidence = append(t.Evidence, e.Fault.String())
 		}
 	}
-	if trial.Expected(want, o) || len(t.Unexpected) == maxSurprises {
+	if spec.Expected(want, o) || len(t.Unexpected) == maxSurprises {
 		return
 	}
 	s := surprise{Seed: seed, Outcome: o.Word(), Violations: []string{}}
@@ -221,7 +223,7 @@ func (t *tally) add(seed uint64, o *trial.Outcome, want byzantine.Outcome) {
 }
 
 // simulate runs the seeds side by side.
-func (t *tally) simulate(c *cli.Context, x *trial.Campaign, want byzantine.Outcome) error {
+func (t *tally) simulate(c *cli.Context, x *spec.ProfileRuns, want byzantine.Outcome) error {
 	var mu sync.Mutex
 	var workers sync.WaitGroup
 	var failed error
@@ -239,7 +241,7 @@ func (t *tally) simulate(c *cli.Context, x *trial.Campaign, want byzantine.Outco
 	for range max(1, c.Int("parallel")) {
 		workers.Go(func() {
 			for seed, ok := take(); ok; seed, ok = take() {
-				o, err := trial.Simulate(x.Spec(seed))
+				o, err := simulate.Run(x.Spec(seed))
 				mu.Lock()
 				if err != nil {
 					failed = errors.Join(failed, err)
@@ -259,18 +261,18 @@ func (t *tally) simulate(c *cli.Context, x *trial.Campaign, want byzantine.Outco
 }
 
 // real runs one cluster of processes and leaves no directory behind.
-func (t *tally) real(c *cli.Context, x *trial.Campaign, want byzantine.Outcome) error {
+func (t *tally) real(c *cli.Context, x *spec.ProfileRuns, want byzantine.Outcome) error {
 	dir, err := os.MkdirTemp("", "quorate-trial-")
 	if err != nil {
-		return fmt.Errorf("%w: %w: %s", trial.ErrPlace, err, elsewhere)
+		return fmt.Errorf("%w: %w: %s", live.ErrPlace, err, elsewhere)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	seed := c.Uint64("from")
-	o, err := trial.Real(c.Context, x.Real(seed), trial.Options{Dir: filepath.Join(dir, "net"), Progress: func(text string) { note("%s", text) }})
+	o, err := live.Run(c.Context, x.Real(seed), live.Options{Dir: filepath.Join(dir, "net"), Progress: func(text string) { note("%s", text) }})
 	if err == nil {
 		t.add(seed, &o, want)
 	}
-	if errors.Is(err, trial.ErrPlace) {
+	if errors.Is(err, live.ErrPlace) {
 		return fmt.Errorf("%w: %s", err, elsewhere)
 	}
 	return err

@@ -11,7 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/experiment/compare"
-	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/experiment/live"
 )
 
 // compareCommand is quorate testnet compare.
@@ -102,7 +102,7 @@ func roomForTwo(c *cli.Context) (dir string, remove func() error, err error) {
 	}
 	dir, err = os.MkdirTemp("", "quorate-compare-")
 	if err != nil {
-		return "", nil, fmt.Errorf("%w: %w: %s", trial.ErrPlace, err, elsewhere)
+		return "", nil, fmt.Errorf("%w: %w: %s", live.ErrPlace, err, elsewhere)
 	}
 	return dir, func() error { return os.RemoveAll(dir) }, nil
 }

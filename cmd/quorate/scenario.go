@@ -9,7 +9,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/experiment/simulate"
+	"quorate.dev/quorate/experiment/spec"
 )
 
 // byzantineScenario is quorate byzantine scenario.
@@ -30,11 +31,11 @@ func runScenario(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	s, err := trial.LoadScenario(args[0])
+	s, err := spec.LoadScenario(args[0])
 	if err != nil {
 		return err
 	}
-	play, err := trial.Play(s)
+	play, err := simulate.RunScenario(s)
 	if err != nil {
 		return err
 	}
@@ -50,7 +51,7 @@ func runScenario(c *cli.Context, args []string) error {
 }
 
 // printPlay prints each set with its answers and the parts that it asks for.
-func printPlay(s *trial.Scenario, play *trial.Performance) error {
+func printPlay(s *spec.Scenario, play *simulate.ScenarioResult) error {
 	for i, x := range s.Sets {
 		p := &play.Sets[i]
 		fmt.Printf("set %d: %s\n", i+1, describeSet(s, &x))
@@ -59,9 +60,9 @@ func printPlay(s *trial.Scenario, play *trial.Performance) error {
 		}
 		parts := x.Print
 		if i == len(s.Sets)-1 {
-			parts = trial.Parts
+			parts = spec.Parts
 		}
-		for _, part := range trial.Parts {
+		for _, part := range spec.Parts {
 			if slices.Contains(parts, part) {
 				if err := printPart(part, p); err != nil {
 					return err
@@ -77,7 +78,7 @@ func printPlay(s *trial.Scenario, play *trial.Performance) error {
 }
 
 // describeSet says who is down and who lies.
-func describeSet(s *trial.Scenario, x *trial.Set) string {
+func describeSet(s *spec.Scenario, x *spec.Set) string {
 	var all []string
 	for _, id := range x.Down(s.Replicas) {
 		all = append(all, fmt.Sprintf("R%d is down", id))
@@ -92,7 +93,7 @@ func describeSet(s *trial.Scenario, x *trial.Set) string {
 }
 
 // printPart prints one table: a row for each replica, or for each slot.
-func printPart(part string, p *trial.SetRecord) error {
+func printPart(part string, p *simulate.SetResult) error {
 	fmt.Printf("  %s\n", part)
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	for _, row := range map[string][][]string{"log": p.Log, "state": p.State, "status": p.Status, "views": p.Views}[part] {

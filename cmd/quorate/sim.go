@@ -34,12 +34,12 @@ func simCommand() *cli.Command {
 			outputFlag(),
 		},
 		Subcommands: []*cli.Command{twinsCommand()},
-		Action:      does(0, 0, simulate),
+		Action:      does(0, 0, runSim),
 	}
 }
 
-// simulate is either one seed in depth or many in width.
-func simulate(c *cli.Context, _ []string) error {
+// runSim is either one seed in depth or many in width.
+func runSim(c *cli.Context, _ []string) error {
 	machine, err := asJSON(c)
 	if _, bad := protocolOf(c); err == nil {
 		err = bad

@@ -10,7 +10,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/evidence"
-	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/experiment/spec"
 )
 
 // TestChartOfAFork: both executions are marked, each with those who signed its
@@ -93,7 +93,7 @@ func TestCellsAreHeldAgainstTheory(t *testing.T) {
 		want   string
 	}{
 		"as it is":         {func(*Result) {}, ""},
-		"another outcome":  {func(r *Result) { r.Theory = []string{trial.Live} }, "theory says safe and live, the run was forked"},
+		"another outcome":  {func(r *Result) { r.Theory = []string{spec.Live} }, "theory says safe and live, the run was forked"},
 		"too few culprits": {func(r *Result) { r.Culprits = 3 }, "names 2 culprits of at least 3"},
 		"an honest one":    {func(r *Result) { r.Outcome.Verdict.Culprits = []consensus.ReplicaID{1} }, "R1, which is honest"},
 		"a flipped byte":   {func(r *Result) { r.Outcome.Verdict.Evidence[0].Encoded[40] ^= 1 }, "does not hold offline"},

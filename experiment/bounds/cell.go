@@ -10,15 +10,15 @@ import (
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/evidence"
-	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/experiment/spec"
 )
 
 // Cell is one scenario for one protocol and size, with what theory says of it.
 type Cell struct {
 	Section  string // a group of rows
 	Row      string // the scenario
-	Spec     trial.Spec
-	Theory   []string // the words (trial.Outcome.Word) that theory allows
+	Spec     spec.Spec
+	Theory   []string // the words (spec.Outcome.Word) that theory allows
 	Culprits int      // of a fork: evidence names at least so many
 	Why      string   // one or two sentences
 	Source   string
@@ -55,7 +55,7 @@ func (c *Cell) ID() string {
 // Result is a cell that was run.
 type Result struct {
 	Cell
-	Outcome   trial.Outcome
+	Outcome   spec.Outcome
 	Err       error  // it could not be run at all
 	Complaint string // how it disagrees with theory; "" if it agrees
 }
@@ -72,12 +72,12 @@ func (r *Result) Word() string {
 }
 
 // judge holds an outcome against theory.
-func (c *Cell) judge(o *trial.Outcome) string {
+func (c *Cell) judge(o *spec.Outcome) string {
 	word := o.Word()
 	if !slices.Contains(c.Theory, word) {
 		return fmt.Sprintf("theory says %s, the run was %s%s", strings.Join(c.Theory, " or "), word, firstViolation(o))
 	}
-	if word == trial.Unsafe {
+	if word == spec.Unsafe {
 		// Where theory allows that, states differ before batches do; anything
 		// else that is wrong with a run would hide behind the word.
 		for _, v := range o.Verdict.Violations {
@@ -92,11 +92,11 @@ func (c *Cell) judge(o *trial.Outcome) string {
 		}
 	}
 	switch named := len(o.Verdict.Culprits); {
-	case word == trial.Forked && named < c.Culprits:
+	case word == spec.Forked && named < c.Culprits:
 		return fmt.Sprintf("forked, but evidence names %d culprits of at least %d", named, c.Culprits)
 	case c.Spec.Protocol == quorum.Raft && named > 0:
 		return fmt.Sprintf("evidence names %d replicas, but members of Raft sign nothing", named)
-	case word == trial.Deceived && named > 0:
+	case word == spec.Deceived && named > 0:
 		return fmt.Sprintf("evidence names %d replicas for lying to a client, but replies prove nothing to others", named)
 	}
 	if text := c.split(o); text != "" {
@@ -107,7 +107,7 @@ func (c *Cell) judge(o *trial.Outcome) string {
 
 // provable judges each piece of evidence again, from the genesis alone, as
 // somebody who was not there would.
-func (c *Cell) provable(o *trial.Outcome) string {
+func (c *Cell) provable(o *spec.Outcome) string {
 	for _, e := range o.Verdict.Evidence {
 		if fault, err := evidence.Verify(&o.Genesis, e.Encoded); err != nil {
 			return fmt.Sprintf("evidence against R%d does not hold offline: %v", e.Fault.Replica, err)
@@ -118,7 +118,7 @@ func (c *Cell) provable(o *trial.Outcome) string {
 	return ""
 }
 
-func firstViolation(o *trial.Outcome) string {
+func firstViolation(o *spec.Outcome) string {
 	if len(o.Verdict.Violations) == 0 {
 		return ""
 	}

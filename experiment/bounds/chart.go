@@ -7,7 +7,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/experiment/course"
 	"quorate.dev/quorate/sim"
 )
 
@@ -72,7 +72,7 @@ const together = 50 * sim.Millisecond
 
 // drawer turns steps into a chart.
 type drawer struct {
-	read    trial.Reader
+	read    course.Decoder
 	result  *Result
 	chart   *Chart
 	ends    map[string]int
@@ -90,7 +90,7 @@ type drawer struct {
 // NewChart makes the chart of a cell that was run in the simulator. It fails if
 // nobody can read the protocol's frames.
 func NewChart(r *Result) (*Chart, error) {
-	read, err := trial.NewReader(r.Outcome.Genesis)
+	read, err := course.NewDecoder(r.Outcome.Genesis)
 	if err != nil {
 		return nil, fmt.Errorf("chart of %s: %w", r.ID(), err)
 	}
@@ -251,8 +251,8 @@ type answer struct {
 }
 
 // heardReply counts replies as the client does.
-func (d *drawer) heardReply(at string, s trial.Saying) {
-	if s.Kind == trial.KindReply {
+func (d *drawer) heardReply(at string, s course.Message) {
+	if s.Kind == course.KindReply {
 		d.replies[answer{at, s.Seq, s.Value}]++
 	}
 }
@@ -274,7 +274,7 @@ func (d *drawer) belief(s sim.Step, from int) {
 }
 
 // vote counts COMMITs as their receiver does.
-func (d *drawer) vote(at string, s trial.Saying) {
+func (d *drawer) vote(at string, s course.Message) {
 	if s.Kind != "COMMIT" {
 		return
 	}
@@ -287,10 +287,10 @@ func (d *drawer) vote(at string, s trial.Saying) {
 }
 
 // words is a frame's label.
-func (d *drawer) words(s trial.Saying, from string) string {
+func (d *drawer) words(s course.Message, from string) string {
 	text := s.Kind
 	switch {
-	case s.Kind == trial.KindRequest || s.Kind == trial.KindRefused || s.Kind == "CHECKPOINT":
+	case s.Kind == course.KindRequest || s.Kind == course.KindRefused || s.Kind == "CHECKPOINT":
 	case d.elects():
 		text += fmt.Sprintf(" t%d", s.View)
 	default:
@@ -312,7 +312,7 @@ func (d *drawer) words(s trial.Saying, from string) string {
 }
 
 // value is the index of what is voted for, new ones getting the next letter.
-func (d *drawer) value(s trial.Saying) int {
+func (d *drawer) value(s course.Message) int {
 	if !s.Valued {
 		return -1
 	}
@@ -320,7 +320,7 @@ func (d *drawer) value(s trial.Saying) int {
 		return i
 	}
 	letter := ""
-	if s.Kind == trial.KindReply {
+	if s.Kind == course.KindReply {
 		d.results++
 		letter = fmt.Sprintf("r%d", d.results)
 	} else {

@@ -6,7 +6,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
-	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/experiment/course"
 	"quorate.dev/quorate/sim"
 )
 
@@ -21,7 +21,7 @@ func (d *drawer) elects() bool { return d.result.Spec.Protocol == quorum.Raft }
 
 // hearRaft counts acknowledgements as their leader does, and remembers who told
 // an end that the slot is decided.
-func (d *drawer) hearRaft(s sim.Step, said trial.Saying) {
+func (d *drawer) hearRaft(s sim.Step, said course.Message) {
 	slot := d.result.Outcome.Slot
 	if said.Stored >= slot && said.Stored > 0 {
 		at := ballot{s.To, said.View}

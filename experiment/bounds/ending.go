@@ -9,7 +9,7 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/evidence"
-	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/experiment/spec"
 )
 
 // fit leaves out what does not fit: replies first, then what comes last before
@@ -83,14 +83,14 @@ func (d *drawer) end() {
 	o, c := &d.result.Outcome, d.chart
 	c.Slot = d.slot()
 	switch o.Word() {
-	case trial.Forked:
+	case spec.Forked:
 		c.Tone, c.Ending = "bad", d.forked()
-	case trial.Deceived:
+	case spec.Deceived:
 		c.Tone = "bad"
 		c.Ending = []string{"A client was deceived: it believed equal replies that no honest replica sent. Replies are authentic by their channel only, so that nobody can be shown to have lied."}
-	case trial.Stopped:
+	case spec.Stopped:
 		c.Tone, c.Ending = "stopped", d.lacking()
-	case trial.Live:
+	case spec.Live:
 		c.Tone = "good"
 		c.Ending = []string{fmt.Sprintf("Safe and live: %d of %d operations answered, highest %s %d.", o.Answered, o.Asked, d.result.era(), o.Views)}
 	default:

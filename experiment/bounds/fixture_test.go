@@ -8,7 +8,7 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/evidence"
-	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/experiment/spec"
 	"quorate.dev/quorate/pbft/message"
 	"quorate.dev/quorate/sim"
 )
@@ -100,12 +100,12 @@ func forked(t *testing.T) *Result {
 	s.execute("R2", b.Digest())
 	r := &Result{Cell: Cell{
 		Section: "n = 3f+1, more than f faulty", Row: "f+1 collude in one view",
-		Spec: trial.Spec{Protocol: "pbft", Replicas: 4, Gang: true, Traitors: []sim.Traitor{
+		Spec: spec.Spec{Protocol: "pbft", Replicas: 4, Gang: true, Traitors: []sim.Traitor{
 			{Replica: 0, Acts: []sim.Act{{Behaviours: []string{"equivocate"}}}}, {Replica: liar, Acts: []sim.Act{{Behaviours: []string{"double-vote"}}}},
 		}},
-		Theory: []string{trial.Forked}, Culprits: 2, Why: "Two quorums share f+1 replicas, and all of these lie.", Source: "ADVERSARIES.md P1",
+		Theory: []string{spec.Forked}, Culprits: 2, Why: "Two quorums share f+1 replicas, and all of these lie.", Source: "ADVERSARIES.md P1",
 	}}
-	r.Outcome = trial.Outcome{
+	r.Outcome = spec.Outcome{
 		Verdict: check.Verdict{Forked: true, ForkAt: 1, Culprits: []consensus.ReplicaID{0, liar}, Linearizable: check.No,
 			Violations: []check.Violation{{Kind: check.Fork, Text: "two batches at 1"}}},
 		Asked: 2, Answered: 2, Elapsed: s.now, Steps: s.steps, Genesis: s.Genesis,
@@ -131,10 +131,10 @@ func stopped(t *testing.T) *Result {
 	s.propose(0, a, "R1", "!R2", "!R3")
 	s.vote(message.PrepareKind, 1, a.Digest(), "R0", "!R2", "!R3")
 	r := &Result{Cell: Cell{
-		Section: "n = 3f+1, more than f faulty", Row: "f+1 crashed", Spec: trial.Spec{Protocol: "pbft", Replicas: 4},
-		Theory: []string{trial.Stopped}, Why: "Fewer than a quorum are left.", Source: "ADVERSARIES.md P9",
+		Section: "n = 3f+1, more than f faulty", Row: "f+1 crashed", Spec: spec.Spec{Protocol: "pbft", Replicas: 4},
+		Theory: []string{spec.Stopped}, Why: "Fewer than a quorum are left.", Source: "ADVERSARIES.md P9",
 	}}
-	r.Outcome = trial.Outcome{
+	r.Outcome = spec.Outcome{
 		Verdict: check.Verdict{Linearizable: check.Yes, Violations: []check.Violation{{Kind: check.Stuck, Text: "no progress"}}},
 		Asked:   2, Steps: s.steps, Genesis: s.Genesis,
 		Statuses: []consensus.Status{{Replica: 0, Waiting: []consensus.Lack{{

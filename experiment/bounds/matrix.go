@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/experiment/spec"
 )
 
 // Matrix is the table of one section: scenarios by protocols and sizes.
@@ -159,7 +159,7 @@ func (r *Result) text() string {
 // unprovable reports whether somebody lied so that the histories differ, and
 // nobody can be convicted of it.
 func (r *Result) unprovable() bool {
-	return len(r.Spec.Traitors) > 0 && (r.forkedWithoutProof() || r.Err == nil && r.Word() == trial.Unsafe)
+	return len(r.Spec.Traitors) > 0 && (r.forkedWithoutProof() || r.Err == nil && r.Word() == spec.Unsafe)
 }
 
 // forkedUnaided reports whether the histories differ although nobody lied.
@@ -168,7 +168,7 @@ func (r *Result) forkedUnaided() bool {
 }
 
 func (r *Result) forkedWithoutProof() bool {
-	return r.Err == nil && r.Word() == trial.Forked && len(r.Outcome.Verdict.Culprits) == 0
+	return r.Err == nil && r.Word() == spec.Forked && len(r.Outcome.Verdict.Culprits) == 0
 }
 
 // record is a result for programs.

@@ -10,7 +10,7 @@ import (
 
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/evidence"
-	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/experiment/spec"
 	"quorate.dev/quorate/sim"
 	"quorate.dev/quorate/testnet"
 )
@@ -69,7 +69,7 @@ func TestMatrixAgreesWithTheory(t *testing.T) {
 func TestMatrixSetsOneLiarApart(t *testing.T) {
 	forks := map[string]int{}
 	for _, r := range runs(t) {
-		if r.Section != sectionBoth || r.Word() != trial.Forked {
+		if r.Section != sectionBoth || r.Word() != spec.Forked {
 			continue
 		}
 		forks[r.Spec.Protocol]++
@@ -108,14 +108,14 @@ func TestSplitTellsItsSides(t *testing.T) {
 		if r.Split == nil || len(r.Split.Answered) == 0 {
 			continue
 		}
-		for name, change := range map[string]func(*trial.Call){
-			"C0 is with no quorum and got": func(c *trial.Call) { c.Client = 0 },
-			"C1 is with a quorum and got no": func(c *trial.Call) {
+		for name, change := range map[string]func(*spec.Call){
+			"C0 is with no quorum and got": func(c *spec.Call) { c.Client = 0 },
+			"C1 is with a quorum and got no": func(c *spec.Call) {
 				if c.Client == 1 {
 					c.Ended = 0
 				}
 			},
-			"C0 is with no quorum and was told nothing": func(c *trial.Call) {
+			"C0 is with no quorum and was told nothing": func(c *spec.Call) {
 				if c.Client == 0 {
 					c.Ended = 0
 				}
@@ -202,7 +202,7 @@ func TestCellsAreWellFormed(t *testing.T) {
 			t.Errorf("%s: not unique, or not whole", c.ID())
 		}
 		seen[c.ID()] = true
-		if (c.Culprits > 0) != (c.Spec.Protocol == "pbft" && slices.Contains(c.Theory, trial.Forked)) {
+		if (c.Culprits > 0) != (c.Spec.Protocol == "pbft" && slices.Contains(c.Theory, spec.Forked)) {
 			t.Errorf("%s: %d culprits of %v", c.ID(), c.Culprits, c.Theory)
 		}
 		// Whoever votes for both halves of a fork stands in both quorums.

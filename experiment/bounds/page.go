@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/experiment/spec"
 )
 
 //go:embed page.html
@@ -165,16 +165,16 @@ func newPageCell(r *Result) (*pageCell, error) {
 }
 
 // elapsed is how long the run took, by its own clock.
-func elapsed(o *trial.Outcome) string {
+func elapsed(o *spec.Outcome) string {
 	return fmt.Sprintf("%v by the run's clock", time.Duration(o.Elapsed).Round(time.Millisecond))
 }
 
 // tone is how a word is coloured.
 func tone(word string) string {
 	switch word {
-	case trial.Live:
+	case spec.Live:
 		return "good"
-	case trial.Stopped:
+	case spec.Stopped:
 		return "stopped"
 	case "not run":
 		return "missing"

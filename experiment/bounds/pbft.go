@@ -5,7 +5,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
-	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/experiment/spec"
 	"quorate.dev/quorate/sim"
 )
 
@@ -42,8 +42,8 @@ const (
 )
 
 // of is a spec of PBFT with what all cells share.
-func of(n int) trial.Spec {
-	return trial.Spec{Protocol: quorum.PBFT, Replicas: n, Clients: 2, Invoked: 12, Seed: 1, RealKeys: true}
+func of(n int) spec.Spec {
+	return spec.Spec{Protocol: quorum.PBFT, Replicas: n, Clients: 2, Invoked: 12, Seed: 1, RealKeys: true}
 }
 
 // liars makes traitors of replicas that do the same from the start.
@@ -80,15 +80,15 @@ func crashed(ids []consensus.ReplicaID, at, lasts consensus.Time) []sim.Fault {
 // columns for, too.
 func tolerated(n int) []Cell {
 	f := (n - 1) / 3
-	cell := func(row, why, source string, change func(*trial.Spec)) Cell {
-		c := Cell{Section: sectionTolerated, Row: row, Spec: of(n), Theory: []string{trial.Live}, Why: why, Source: source, Real: true}
+	cell := func(row, why, source string, change func(*spec.Spec)) Cell {
+		c := Cell{Section: sectionTolerated, Row: row, Spec: of(n), Theory: []string{spec.Live}, Why: why, Source: source, Real: true}
 		change(&c.Spec)
 		c.Spec.Name = row
 		return c
 	}
 	var cells []Cell
 	for _, k := range kinds {
-		cells = append(cells, cell("f "+k.who, k.why, k.source, func(s *trial.Spec) {
+		cells = append(cells, cell("f "+k.who, k.why, k.source, func(s *spec.Spec) {
 			s.Traitors = liars(k.seats(n, f), k.behaviour)
 			if k.absent {
 				s.Faults = []sim.Fault{{At: 60 * sim.Millisecond, Lasts: 600 * sim.Millisecond, Kind: sim.FaultIsolate, Replicas: first(1)}}
@@ -123,9 +123,9 @@ var kinds = []kind{
 // exceeded are the rows in which one more is faulty than may be.
 func exceeded(n int) []Cell {
 	f := (n - 1) / 3
-	cell := func(row, word string, why, source string, change func(*trial.Spec)) Cell {
+	cell := func(row, word string, why, source string, change func(*spec.Spec)) Cell {
 		c := Cell{Section: sectionExceeded, Row: row, Spec: of(n), Theory: []string{word}, Why: why, Source: source, Real: true}
-		if word == trial.Forked {
+		if word == spec.Forked {
 			c.Culprits = f + 1
 		}
 		change(&c.Spec)
@@ -135,8 +135,8 @@ func exceeded(n int) []Cell {
 	// With the primary of view 1 among them.
 	next := append([]consensus.ReplicaID{1}, last(n, f)...)
 	return []Cell{
-		cell("f+1 collude across views", trial.Forked, "They decide with one half, leave it out of their VIEW-CHANGEs, and decide something else with the other half. COMMIT and VIEW-CHANGE together convict them.", sourceForensics,
-			func(s *trial.Spec) { s.Gang, s.Traitors = true, liars(next, "fork-views") }),
+		cell("f+1 collude across views", spec.Forked, "They decide with one half, leave it out of their VIEW-CHANGEs, and decide something else with the other half. COMMIT and VIEW-CHANGE together convict them.", sourceForensics,
+			func(s *spec.Spec) { s.Gang, s.Traitors = true, liars(next, "fork-views") }),
 	}
 }
 
@@ -146,15 +146,15 @@ func tooFew() []Cell {
 	for _, n := range []int{3, 6} {
 		f := n / 3
 		for _, c := range []Cell{
-			{Row: "quorum n−f, f collude", Theory: []string{trial.Forked}, Culprits: 2*(n-f) - n,
+			{Row: "quorum n−f, f collude", Theory: []string{spec.Forked}, Culprits: 2*(n-f) - n,
 				Why:  "Two quorums of 2f among 3f share f replicas, and all of these may lie. Their votes for both convict all f.",
-				Spec: trial.Spec{Quorum: n - f, Gang: true, Traitors: liars(append(first(1), last(n, f-1)...), "fork")}},
-			{Row: "quorum 2f+1, f collude", Theory: []string{trial.Live, trial.Stopped},
+				Spec: spec.Spec{Quorum: n - f, Gang: true, Traitors: liars(append(first(1), last(n, f-1)...), "fork")}},
+			{Row: "quorum 2f+1, f collude", Theory: []string{spec.Live, spec.Stopped},
 				Why:  "Two quorums of 2f+1 share f+2 replicas: safe. Whether it moves is up to the liars, for without them there is no quorum.",
-				Spec: trial.Spec{Gang: true, Traitors: liars(append(first(1), last(n, f-1)...), "fork")}},
-			{Row: "quorum 2f+1, f silent", Theory: []string{trial.Stopped},
+				Spec: spec.Spec{Gang: true, Traitors: liars(append(first(1), last(n, f-1)...), "fork")}},
+			{Row: "quorum 2f+1, f silent", Theory: []string{spec.Stopped},
 				Why:  "Who must wait for 2f+1 of 3f waits for a liar. There is no third way: n = 3f is either unsafe or stops.",
-				Spec: trial.Spec{Traitors: liars(last(n, f), "silent")}},
+				Spec: spec.Spec{Traitors: liars(last(n, f), "silent")}},
 		} {
 			c.Section, c.Source, c.Real = sectionTooFew, sourceBound, true
 			s := of(n)
@@ -170,9 +170,9 @@ func tooFew() []Cell {
 func wrongQuorum() []Cell {
 	var all []Cell
 	for _, c := range []Cell{
-		{Row: "one liar", Theory: []string{trial.Forked}, Culprits: 1, Spec: trial.Spec{Quorum: 3},
+		{Row: "one liar", Theory: []string{spec.Forked}, Culprits: 1, Spec: spec.Spec{Quorum: 3},
 			Why: "2f+1 = 3 is copied from n = 4. Among five, two quorums of three may share the liar alone."},
-		{Row: "one liar", Theory: []string{trial.Live}, Spec: trial.Spec{},
+		{Row: "one liar", Theory: []string{spec.Live}, Spec: spec.Spec{},
 			Why: "⌈(n+f+1)/2⌉ = 4: any two quorums share three, two of them honest. The same liar does nothing."},
 	} {
 		c.Section, c.Source, c.Real = sectionQuorum, "ADVERSARIES.md P4", true

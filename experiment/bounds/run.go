@@ -6,7 +6,8 @@ import (
 	"path/filepath"
 	"sync"
 
-	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/experiment/live"
+	"quorate.dev/quorate/experiment/simulate"
 )
 
 // Options say how cells are run.
@@ -69,9 +70,9 @@ func realOnes(cells []Cell) []Cell {
 func run(ctx context.Context, c *Cell, o *Options) Result {
 	r := Result{Cell: *c}
 	if o.Real {
-		r.Outcome, r.Err = trial.Real(ctx, c.Spec, trial.Options{Dir: filepath.Join(o.Dir, c.ID()), Command: o.Command})
+		r.Outcome, r.Err = live.Run(ctx, c.Spec, live.Options{Dir: filepath.Join(o.Dir, c.ID()), Command: o.Command})
 	} else {
-		r.Outcome, r.Err = trial.Simulate(c.Spec)
+		r.Outcome, r.Err = simulate.Run(c.Spec)
 	}
 	if r.Err == nil {
 		r.Complaint = c.judge(&r.Outcome)

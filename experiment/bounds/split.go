@@ -8,7 +8,7 @@ import (
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
-	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/experiment/spec"
 	"quorate.dev/quorate/sim"
 )
 
@@ -29,7 +29,7 @@ type Split struct {
 
 // split holds the calls against theory: the side that decides answers, and the
 // other one answers nothing, says why, and never says that something is done.
-func (c *Cell) split(o *trial.Outcome) string {
+func (c *Cell) split(o *spec.Outcome) string {
 	if c.Split == nil || o.Calls == nil {
 		return ""
 	}
@@ -66,21 +66,21 @@ func splitCells() []Cell {
 		name       string
 		raft, pbft string
 		answered   []int
-		part       func(s *trial.Spec, f int)
+		part       func(s *spec.Spec, f int)
 	}{
 		{"a minority refuses, the majority goes on",
 			"The leader is cut off with f-1 others and its client. It hears no majority and steps down; its side refuses reads like writes, for an answer could be out of date. The other side elects a leader and answers. A write that the minority had taken may yet be decided, or not: its caller is told that the outcome is unknown, never that it is done. No answered write is lost when the network is whole.",
 			"The primary is cut off with f-1 others and its client. f replicas are no quorum and cannot answer f+1 times from anything that is decided, so that its client waits, for reads like for writes, until it gives up: outcome unknown. The other side changes the view and answers. No answered write is lost when the network is whole. (In the simulator alone: a client of processes cannot be cut off from all but f of them.)",
 			[]int{1},
-			func(s *trial.Spec, f int) { s.Faults = []sim.Fault{cutOff(first(f), []int{0}, strikes, splits)} }},
+			func(s *spec.Spec, f int) { s.Faults = []sim.Fault{cutOff(first(f), []int{0}, strikes, splits)} }},
 		{"nobody has a majority, and nobody answers",
 			"Split so that no side has a majority, all sides refuse reads and writes. The price of never answering two truths is to answer none.",
 			"Split in halves, neither has a quorum. Both clients are told, when they give up, that the outcome is unknown.",
 			nil,
-			func(s *trial.Spec, _ int) { evenly(s, splits) }},
+			func(s *spec.Spec, _ int) { evenly(s, splits) }},
 	} {
 		for _, size := range sizes {
-			s := trial.Spec{
+			s := spec.Spec{
 				Name: row.name, Protocol: size.protocol, Replicas: size.replicas, Clients: 2, Invoked: 24, Think: 300 * sim.Millisecond,
 				Deadline: deadline, Seed: 1, RealKeys: true, Forward: first(1),
 			}
@@ -90,7 +90,7 @@ func splitCells() []Cell {
 			}
 			row.part(&s, f)
 			all = append(all, Cell{
-				Section: sectionSplit, Row: row.name, Spec: s, Theory: []string{trial.Live}, Why: why, Source: sourceCut, Real: row.answered == nil || size.protocol == quorum.Raft,
+				Section: sectionSplit, Row: row.name, Spec: s, Theory: []string{spec.Live}, Why: why, Source: sourceCut, Real: row.answered == nil || size.protocol == quorum.Raft,
 				Split: &Split{From: strikes, To: strikes + splits, Answered: row.answered},
 			})
 		}
@@ -100,8 +100,8 @@ func splitCells() []Cell {
 
 // during are the calls that were under way while the network was split, and the
 // first ones after.
-func (r *Result) during() []trial.Call {
-	var all []trial.Call
+func (r *Result) during() []spec.Call {
+	var all []spec.Call
 	for _, c := range r.Outcome.Calls {
 		if (c.Ended == 0 || c.Ended >= r.Split.From) && c.Asked <= r.Split.To+100*sim.Millisecond {
 			all = append(all, c)

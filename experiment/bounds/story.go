@@ -8,7 +8,7 @@ import (
 
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/experiment/trial"
+	"quorate.dev/quorate/experiment/spec"
 )
 
 // maxCalls bounds the calls of a story.
@@ -31,7 +31,7 @@ func (r *Result) story() (calls []pageCall, cut int) {
 }
 
 // tale is one call.
-func (r *Result) tale(c *trial.Call) pageCall {
+func (r *Result) tale(c *spec.Call) pageCall {
 	p := pageCall{Asked: clock(c.Asked), Client: fmt.Sprintf("C%d", c.Client), Side: r.side(c.Client), Operation: c.Operation, Took: "–"}
 	if c.Ended > 0 {
 		p.Took = brief(time.Duration(c.Ended-c.Asked).Round(time.Millisecond).String(), 10)

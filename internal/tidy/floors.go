@@ -26,8 +26,9 @@ var floors = [][]string{
 	{"storage", "p2p"},
 	{"p2p/gossip"},
 	{"node", "client"},
-	{"testnet", "internal/netlab"},
-	{"experiment/trial"},
+	{"testnet", "internal/netlab", "experiment/spec"},
+	{"experiment/course"},
+	{"experiment/simulate", "experiment/live"},
 	{"experiment/bounds", "experiment/compare", "experiment/costs"},
 	{"cmd/quorate", "examples/*", "internal/*"},
 }

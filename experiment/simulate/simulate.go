@@ -1,0 +1,124 @@
+package simulate
+
+import (
+	"fmt"
+	"slices"
+
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/experiment/course"
+	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/sim"
+)
+
+// Run runs one experiment in the simulator: one Spec, one Outcome. Errors
+// wrap ErrSpec or name what the configuration lacks; how a run ends is never one.
+func Run(s spec.Spec) (spec.Outcome, error) {
+	if err := s.Complete(); err != nil {
+		return spec.Outcome{}, err
+	}
+	recorded := course.NewRecorder(s.Protocol)
+	c := config(&s)
+	c.Watch = recorded.Watch
+	w, err := world(&s, c)
+	if err != nil {
+		return spec.Outcome{}, err
+	}
+	o := outcomeOf(w, w.Run())
+	read, err := course.NewDecoder(o.Genesis)
+	if err != nil {
+		return spec.Outcome{}, err
+	}
+	if s.Deadline > 0 {
+		o.Calls = recorded.Calls()
+	}
+	o.Steps, o.Slot = recorded.Slice(read, &s, &o)
+	return o, nil
+}
+
+// world makes what the spec's protocol is simulated in.
+func world(s *spec.Spec, c sim.Config) (*sim.World, error) {
+	subject, err := sim.Of(s.Protocol)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", spec.ErrSpec, err)
+	}
+	subject.Build = forward(s, subject.Build)
+	w, err := sim.New(c, subject)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", spec.ErrSpec, err)
+	}
+	return w, nil
+}
+
+// forward lets those campaign first whom the spec names. Where views decide who
+// leads, nobody needs to.
+func forward(s *spec.Spec, build func(sim.Seat) (consensus.Protocol, error)) func(sim.Seat) (consensus.Protocol, error) {
+	if !s.Elected() {
+		return build
+	}
+	return func(seat sim.Seat) (consensus.Protocol, error) {
+		if !slices.Contains(s.Forward, seat.Replica) {
+			seat.Timing.Patience *= spec.Backward
+		}
+		return build(seat)
+	}
+}
+
+// outcomeOf takes from a world that has run what an Outcome tells.
+func outcomeOf(w *sim.World, r sim.Result) spec.Outcome {
+	return spec.Outcome{
+		Verdict: r.Verdict, Live: r.Live, Asked: int(r.Stats.Asked), Answered: int(r.Stats.Results), Lies: r.Stats.Notes[byzantine.Lied],
+		Views: r.Stats.TopView, Elapsed: r.Stats.Virtual, Genesis: w.Genesis(), Statuses: w.Statuses(),
+	}
+}
+
+// config is the spec in the simulator's words: a quick and quiet network, unless
+// the seed is to draw a rough one.
+func config(s *spec.Spec) sim.Config {
+	c := sim.Config{
+		Seed: s.Seed, Disk: sim.Disks{Sync: sim.Millisecond / 2, Execute: sim.Millisecond / 10, Segment: 8},
+		Interval: 8, Window: 16, Limits: consensus.DefaultLimits(),
+		Network:  sim.Weather{Delay: sim.Millisecond, Jitter: sim.Millisecond},
+		Workload: sim.Workload{Callers: 1, Operations: 1, ValueBytes: 8, Keys: 4, Think: 20 * sim.Millisecond, Timeout: 100 * sim.Millisecond},
+		Timing: sim.Timing{
+			Tick: 10 * sim.Millisecond, Patience: 20, PatienceCap: 160, Skew: 2 * sim.Second,
+			Storm: sim.Second / 2, StepDelay: sim.Millisecond / 20,
+		},
+	}
+	c.Limits.BatchRequests = 4
+	if s.Rough {
+		c = sim.WithoutTraitors(s.Seed)
+		c.Hazards, c.Villains = nil, nil
+		c.Network.Loss = min(c.Network.Loss, roughLoss)
+		c.Timing.Storm = min(c.Timing.Storm, roughStorm)
+		c.Workload.Think = c.Timing.Storm / consensus.Time(s.Invoked)
+	}
+	c.Protocol, c.Replicas, c.RealKeys = s.Protocol, s.Replicas, s.RealKeys
+	c.Traitors, c.Gang, c.Faults, c.Villains = s.Traitors, s.Gang, s.Faults, s.Villains
+	// Nobody is taken away but by the spec itself.
+	c.Trust = sim.Trust{Replies: s.System().Replies(), Quorum: s.Quorum, Assumed: s.Assumed}
+	c.Workload.Clients, c.Workload.Invoked = s.Clients, s.Invoked
+	if s.Think > 0 {
+		c.Workload.Think = s.Think
+	}
+	// Who knows of no leader is told so before it gives up.
+	c.Workload.Deadline, c.Workload.NoLeader, c.Workload.Notice = s.Deadline, s.Deadline*3/4, s.Deadline/10
+	for _, f := range s.Faults {
+		c.Timing.Storm = max(c.Timing.Storm, f.At+f.Lasts)
+	}
+	for _, t := range s.Traitors {
+		for _, a := range t.Acts {
+			c.Timing.Storm = max(c.Timing.Storm, a.From)
+		}
+	}
+	c.Timing.Calm, c.Linger = s.SettleWithin(&c.Timing), 20*sim.Millisecond
+	return c
+}
+
+// roughLoss is the most that a rough network loses, in parts per million: with
+// traitors on top, more than that leaves little time for progress.
+const roughLoss = 20_000
+
+// roughStorm is how long the load lasts, about: what is to go wrong goes wrong
+// in that time.
+const roughStorm = 2 * sim.Second

@@ -1,0 +1,189 @@
+package spec
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"quorate.dev/quorate/consensus"
+)
+
+// CourseBalance is what every account of a course's file holds at the start.
+const CourseBalance = 10
+
+// The columns of a course's file.
+const (
+	columnSet = iota
+	columnTransactions
+	columnLive
+	columnByzantine
+	columnAttack
+	courseColumns
+)
+
+// ParseCourse reads the CSV that courses on consensus hand out: the columns Set
+// Number, Transactions, Live, Byzantine and Attack. A line without a set number
+// goes on with the set before. Replicas n1, n2, ... become 0, 1, ..., and an
+// attack is done by each replica of the column Byzantine.
+//
+//	1,"(A, B, 3)","[n1, n2, n3, n4]","[n3]","[crash; dark(n2)]"
+func ParseCourse(text []byte) (*Scenario, error) {
+	r := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(text), "\ufeff")))
+	r.FieldsPerRecord, r.TrimLeadingSpace, r.LazyQuotes = -1, true, true
+	s := &Scenario{Name: "course", Balance: CourseBalance, Seed: 1}
+	highest := 0
+	for {
+		fields, err := r.Read()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrScenario, err)
+		}
+		line, _ := r.FieldPos(0)
+		if line == 1 && strings.HasPrefix(strings.ToLower(strings.TrimSpace(fields[0])), "set") {
+			continue
+		}
+		n, err := s.courseLine(fields)
+		if err != nil {
+			return nil, fmt.Errorf("%w: line %d: %w", ErrScenario, line, err)
+		}
+		highest = max(highest, n)
+	}
+	s.Replicas = max(4, highest)
+	for i := range s.Sets {
+		s.Sets[i].Print = Parts
+	}
+	return s, s.check()
+}
+
+// courseLine reads one line and answers the highest replica that it names.
+func (s *Scenario) courseLine(fields []string) (highest int, err error) {
+	for len(fields) < courseColumns {
+		fields = append(fields, "")
+	}
+	if strings.TrimSpace(fields[columnSet]) != "" || len(s.Sets) == 0 {
+		set, n, err := newCourseSet(fields)
+		if err != nil {
+			return 0, err
+		}
+		s.Sets, highest = append(s.Sets, set), n
+	}
+	set := &s.Sets[len(s.Sets)-1]
+	request, err := courseRequest(fields[columnTransactions])
+	if err == nil && request != nil {
+		set.Requests = append(set.Requests, *request)
+	}
+	return highest, err
+}
+
+// newCourseSet reads who lives and who lies.
+func newCourseSet(fields []string) (set Set, highest int, err error) {
+	live, a, err := courseReplicas(fields[columnLive])
+	if err != nil {
+		return set, 0, fmt.Errorf("column Live: %w", err)
+	}
+	liars, b, err := courseReplicas(fields[columnByzantine])
+	if err != nil {
+		return set, 0, fmt.Errorf("column Byzantine: %w", err)
+	}
+	behaviours, c, err := courseAttacks(fields[columnAttack])
+	if err != nil {
+		return set, 0, fmt.Errorf("column Attack: %w", err)
+	}
+	set = Set{Live: live, Byzantine: map[consensus.ReplicaID][]string{}}
+	for _, id := range liars {
+		if len(behaviours) > 0 {
+			set.Byzantine[id] = behaviours
+		}
+	}
+	return set, max(a, b, c), nil
+}
+
+var (
+	courseReplica = regexp.MustCompile(`^n([1-9][0-9]?)$`)
+	courseAttack  = regexp.MustCompile(`^([a-z-]+)(?:\(([^)]*)\))?$`)
+)
+
+// courseReplicas reads a list such as [n1, n2]; none is nil.
+func courseReplicas(text string) (ids []consensus.ReplicaID, highest int, err error) {
+	text = strings.Trim(strings.TrimSpace(text), "[]")
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ';' || r == ' ' }) {
+		m := courseReplica.FindStringSubmatch(word)
+		if m == nil {
+			return nil, 0, fmt.Errorf("%q is no replica: write n1, n2 and so on", word)
+		}
+		n, _ := strconv.Atoi(m[1])
+		ids, highest = append(ids, consensus.ReplicaID(n-1)), max(highest, n)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), highest, nil
+}
+
+// courseAttacks reads a list such as [crash; dark(n6); equivocation(n5, n6)].
+// The names are aliases of behaviours; what stands in brackets are victims.
+func courseAttacks(text string) (behaviours []string, highest int, err error) {
+	text = strings.Trim(strings.TrimSpace(text), "[]")
+	for _, word := range strings.Split(text, ";") {
+		word = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(word)), "in-dark", "dark")
+		if word == "" {
+			continue
+		}
+		m := courseAttack.FindStringSubmatch(word)
+		if m == nil {
+			return nil, 0, fmt.Errorf("%q is no attack: write crash, sign, dark(n6), time or equivocation(n5, n6)", word)
+		}
+		victims, n, err := courseReplicas(m[2])
+		if err != nil {
+			return nil, 0, err
+		}
+		if len(victims) > 0 {
+			m[1] += " to=" + idList(victims)
+		}
+		behaviours, highest = append(behaviours, m[1]), max(highest, n)
+	}
+	return behaviours, highest, nil
+}
+
+func idList(ids []consensus.ReplicaID) string {
+	var all []string
+	for _, id := range ids {
+		all = append(all, strconv.Itoa(int(id)))
+	}
+	return strings.Join(all, ",")
+}
+
+// courseRequest reads (A, B, 3), a transfer, or (A), a balance; "" is none.
+func courseRequest(text string) (*Request, error) {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return nil, nil
+	}
+	inside, ok := strings.CutPrefix(text, "(")
+	inside, closed := strings.CutSuffix(inside, ")")
+	parts := strings.Split(inside, ",")
+	for i := range parts {
+		parts[i] = strings.TrimSpace(parts[i])
+	}
+	switch {
+	case ok && closed && len(parts) == 3:
+		return &Request{Verb: "transfer", Args: parts}, nil
+	case ok && closed && len(parts) == 1 && parts[0] != "":
+		return &Request{Verb: "balance", Args: parts}, nil
+	}
+	return nil, fmt.Errorf("column Transactions: %q: write (A, B, 3) to transfer 3 from A to B, or (A) for a balance", text)
+}
+
+// readAll fills b as far as the file goes.
+func readAll(f *os.File, b []byte) (int, error) {
+	n, err := io.ReadFull(f, b)
+	if err == io.ErrUnexpectedEOF || err == io.EOF {
+		err = nil
+	}
+	return n, err
+}

@@ -1,0 +1,15 @@
+// Package spec says what an experiment is, and how one ends.
+//
+//	spec.go      a Spec: so many replicas of a protocol, traitors, faults, clients
+//	check.go     what no host can run, and what a Spec leaves open
+//	outcome.go   how an experiment ended, in words that can be held against theory
+//	profile.go   profiles of the catalogue, each in many runs; profile_raft.go those of Raft
+//	scenario.go  a file of requests in sets, as TOML; csv.go as courses hand it out
+//
+// It runs nothing: packages simulate and live do.
+//
+// Invariants: what a file says and nobody knows is an error with its line; an
+// Outcome's word comes from package check and from nobody's hopes.
+//
+// Source: docs/ADVERSARIES.md §2 for what profiles promise.
+package spec

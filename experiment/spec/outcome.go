@@ -1,0 +1,90 @@
+package spec
+
+import (
+	"slices"
+
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/sim"
+)
+
+// Outcome is how an experiment ended.
+type Outcome struct {
+	Verdict  check.Verdict
+	Live     bool // everything that was asked was answered within the bound
+	Asked    int  // operations
+	Answered int
+	Lies     int            // steps, replies and frames in which a traitor or a villain lied; -1 in a real run, where nobody counts them
+	Views    consensus.View // the highest that an honest replica was in
+	Steps    []sim.Step     // of a simulated run: bounded, the decisive ones
+	Slot     consensus.Seq  // what most of these are about
+	Calls    []Call         // if callers have a deadline: bounded, the first ones
+	Elapsed  consensus.Time // virtual or real
+	Genesis  consensus.Genesis
+	Statuses []consensus.Status // at the end, of the replicas that answered
+}
+
+// Call is one operation as its caller lived it.
+type Call struct {
+	Client       int
+	Operation    string
+	Asked, Ended consensus.Time // Ended 0: it is still waiting
+	Seq          consensus.Seq  // where it was executed, if it was answered
+	Error        string         // what the caller was told instead
+}
+
+// Word is the outcome in the words of the matrix: "safe and live", "safe but
+// stopped", "forked", "a client was deceived", or "unsafe".
+func (o *Outcome) Word() string {
+	switch {
+	case o.Verdict.Forked:
+		return Forked
+	case o.Deceives():
+		return Deceived
+	case !o.Verdict.Safe():
+		return Unsafe
+	case !o.Live:
+		return Stopped
+	}
+	return Live
+}
+
+// The words of Outcome.Word.
+const (
+	Live     = "safe and live"
+	Stopped  = "safe but stopped"
+	Forked   = "forked"
+	Deceived = "a client was deceived"
+	Unsafe   = "unsafe"
+)
+
+// Deceives reports whether a client believed what no honest replica answered.
+func (o *Outcome) Deceives() bool {
+	return slices.ContainsFunc(o.Verdict.Violations, func(x check.Violation) bool { return x.Kind == check.Deceived })
+}
+
+// Expected reports whether an outcome is one that a profile's catalogue entry
+// allows.
+func Expected(want byzantine.Outcome, o *Outcome) bool {
+	word := o.Word()
+	switch want {
+	case byzantine.SafeLive, byzantine.SafeSlow:
+		return word == Live
+	case byzantine.SafeStopped:
+		return word == Stopped
+	case byzantine.MayStop:
+		return word == Live || word == Stopped
+	case byzantine.Forks:
+		return word == Forked
+	case byzantine.MayFork:
+		return word == Forked || word == Live || word == Stopped || word == Deceived
+	case byzantine.Deceives:
+		return word == Deceived
+	case byzantine.MayDeceive:
+		return word == Deceived || word == Live
+	case byzantine.Breaks:
+		return word == Forked || word == Deceived || word == Unsafe
+	}
+	return false
+}

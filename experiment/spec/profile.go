@@ -1,0 +1,265 @@
+package spec
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/sim"
+)
+
+// ProfileRuns is a profile of the catalogue in many runs, each from another seed.
+type ProfileRuns struct {
+	Protocol  string // "pbft" or "raft"; "" = pbft
+	Behaviour string // a behaviour with its parameters, as byzantine.Parse reads it
+	Replicas  int
+	Traitors  int                   // 0 = f in PBFT, one in Raft; of a client's behaviour: how many villains
+	At        []consensus.ReplicaID // where they sit; nil = drawn by each seed
+	Gang      bool
+}
+
+// Check finds the campaign's profile and refuses what cannot be. Errors wrap
+// ErrSpec.
+func (c *ProfileRuns) Check() (byzantine.Profile, error) {
+	spec, err := byzantine.Parse(c.Behaviour)
+	if err != nil {
+		return byzantine.Profile{}, fmt.Errorf("%w: %w", ErrSpec, err)
+	}
+	profile, _ := byzantine.Lookup(spec.Name)
+	if !slices.Contains(quorum.Protocols(), c.protocol()) {
+		return profile, fmt.Errorf("%w: protocol %q: choose %s", ErrSpec, c.Protocol, strings.Join(quorum.Protocols(), " or "))
+	}
+	if c.Replicas < 1 || c.Replicas > consensus.MaxReplicas {
+		return profile, fmt.Errorf("%w: %d replicas: between 1 and %d are possible", ErrSpec, c.Replicas, consensus.MaxReplicas)
+	}
+	switch n := c.traitors(); {
+	case c.Traitors < 0:
+		return profile, fmt.Errorf("%w: %d traitors: at least 1", ErrSpec, c.Traitors)
+	case n < 1 && !profile.Client:
+		return profile, fmt.Errorf("%w: %d replicas tolerate no traitor: take at least 4, or say how many traitors all the same, such as 1", ErrSpec, c.Replicas)
+	case n > c.Replicas && !profile.Client:
+		return profile, fmt.Errorf("%w: %d traitors among %d replicas", ErrSpec, n, c.Replicas)
+	case n > maxClients && profile.Client:
+		return profile, fmt.Errorf("%w: %d misbehaving clients: at most %d are possible", ErrSpec, n, maxClients)
+	}
+	for i, id := range c.At {
+		if int(id) >= c.Replicas || slices.Contains(c.At[:i], id) {
+			return profile, fmt.Errorf("%w: replica %d is not there, or stands twice", ErrSpec, id)
+		}
+	}
+	if profile.Client && c.At != nil {
+		return profile, fmt.Errorf("%w: %s is done by a client, which has no place among the replicas", ErrSpec, profile.Name)
+	}
+	if err := c.rehearse(spec, profile.Client); err != nil {
+		return profile, fmt.Errorf("%w: %w", ErrSpec, err)
+	}
+	return profile, nil
+}
+
+// rehearse makes each traitor's plan, or one villain, for a cluster of the same
+// size: what cannot be made is heard of before anything runs.
+func (c *ProfileRuns) rehearse(spec byzantine.Spec, client bool) error {
+	var members []byzantine.Member
+	var keys []crypto.PublicKey
+	for i := range c.Replicas {
+		signer := crypto.NewSigner([32]byte{byte(i), byte(i >> 8), 1})
+		keys = append(keys, signer.Public())
+		members = append(members, byzantine.Member{Replica: consensus.ReplicaID(i), Signer: signer})
+	}
+	g := consensus.NewGenesis("rehearsal", c.protocol(), keys)
+	if client {
+		_, err := byzantine.NewVillain(g, crypto.NewSigner([32]byte{2: 2}), spec, 0, func() []byte { return nil })
+		return err
+	}
+	var gang []byzantine.Member
+	for _, t := range c.Spec(1).Traitors {
+		gang = append(gang, members[t.Replica])
+	}
+	for _, m := range gang {
+		env := byzantine.Env{Genesis: g, Self: m.Replica, Signer: m.Signer, Patience: 1}
+		if c.Gang {
+			env.Gang = gang
+		}
+		if _, err := env.Plan(spec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// protocol is what the campaign's clusters run.
+func (c *ProfileRuns) protocol() string { return cmp.Or(c.Protocol, quorum.PBFT) }
+
+// traitors is how many there are. Raft tolerates none, so one is what there is
+// to see.
+func (c *ProfileRuns) traitors() int {
+	switch {
+	case c.At != nil:
+		return len(c.At)
+	case c.Traitors > 0:
+		return c.Traitors
+	case c.protocol() == quorum.Raft:
+		return 1
+	}
+	return quorum.Byzantine.System(c.Replicas).Faults()
+}
+
+// Want is the outcome that the catalogue promises for so many traitors among so
+// many replicas. It speaks of up to f of PBFT's, of f+1 of exactly 3f+1, and of
+// one of Raft's 2f+1, with an f of at least one; beyond that it promises nothing.
+// Villains may be as many as they like.
+func (c *ProfileRuns) Want(p byzantine.Profile) (want byzantine.Outcome, promised bool) {
+	if c.protocol() == quorum.Raft {
+		if p.Client || c.traitors() == 1 && c.Replicas >= quorum.Least(quorum.Raft, 1) {
+			return p.OneOf(quorum.Raft), true
+		}
+		return byzantine.MayFork, false
+	}
+	switch f := quorum.Byzantine.System(c.Replicas).Faults(); {
+	case p.Client || c.traitors() <= f:
+		return p.AtF, true
+	case c.traitors() == f+1 && f > 0 && c.Replicas == quorum.Least(quorum.PBFT, f):
+		return p.AtF1, true
+	}
+	return byzantine.MayFork, false
+}
+
+// Spec is the run of one seed: it draws where the traitors sit, when they turn,
+// the network, and, in half of the seeds, a primary that is away for a while, so
+// that there are views to lie in.
+func (c *ProfileRuns) Spec(seed uint64) Spec {
+	dice := rand.New(rand.NewPCG(seed, 0xb12))
+	s := Spec{
+		Name: c.Behaviour, Protocol: c.protocol(), Replicas: c.Replicas, Gang: c.Gang, Clients: standardClients + dice.IntN(2),
+		Invoked: standardInvoked, Seed: seed, Rough: true,
+	}
+	p := c.profile()
+	switch {
+	case p.Client:
+		for range max(1, c.Traitors) {
+			s.Villains = append(s.Villains, c.Behaviour)
+		}
+		// A flood that a small machine withstands is no match for the
+		// slowest disks that a seed may draw.
+		s.Rough = false
+	case c.protocol() == quorum.Raft:
+		c.stageRaft(&s, &p, dice)
+	default:
+		c.stagePBFT(&s, &p, dice)
+	}
+	return s
+}
+
+// profile is the campaign's; the zero one if its behaviour does not exist.
+func (c *ProfileRuns) profile() byzantine.Profile {
+	spec, err := byzantine.Parse(c.Behaviour)
+	if err != nil {
+		return byzantine.Profile{}
+	}
+	p, _ := byzantine.Lookup(spec.Name)
+	return p
+}
+
+// draw draws where the traitors sit.
+func (c *ProfileRuns) draw(dice *rand.Rand) (seats []consensus.ReplicaID) {
+	for _, i := range dice.Perm(c.Replicas)[:c.traitors()] {
+		seats = append(seats, consensus.ReplicaID(i))
+	}
+	slices.Sort(seats)
+	return seats
+}
+
+// stagePBFT seats the traitors and sees to it that they have an occasion to lie.
+func (c *ProfileRuns) stagePBFT(s *Spec, p *byzantine.Profile, dice *rand.Rand) {
+	seats, occasion := c.At, c.occasion(p)
+	if seats == nil && occasion != nil {
+		// Whoever lies in a view change must have one: the traitors sit behind
+		// the first primary, who is away for a while.
+		for i := range c.traitors() {
+			seats = append(seats, consensus.ReplicaID((i+1)%c.Replicas))
+		}
+	}
+	if seats == nil {
+		seats = c.draw(dice)
+		if strings.HasPrefix(p.Group, "P-") && s.Seed%2 == 1 {
+			seats[0] = 0 // a primary's lie wants a primary, in half of the seeds at least
+		}
+	}
+	for _, id := range seats {
+		s.Traitors = append(s.Traitors, sim.Traitor{Replica: id, Acts: []sim.Act{{From: turn(dice), Behaviours: []string{c.Behaviour}}}})
+	}
+	if occasion != nil {
+		s.Faults = []sim.Fault{{
+			At: consensus.Time(100+dice.IntN(300)) * sim.Millisecond, Lasts: consensus.Time(500+dice.IntN(1500)) * sim.Millisecond,
+			Kind: occasion.kind, Replicas: occasion.of(seats),
+		}}
+		for i := range s.Traitors {
+			s.Traitors[i].Acts[0].From = 0
+		}
+		return
+	}
+	if dice.IntN(2) == 0 {
+		s.Faults = []sim.Fault{{
+			At: consensus.Time(100+dice.IntN(400)) * sim.Millisecond, Lasts: consensus.Time(200+dice.IntN(2000)) * sim.Millisecond,
+			Kind: sim.FaultIsolate, Replicas: []consensus.ReplicaID{consensus.ReplicaID(dice.IntN(c.Replicas))},
+		}}
+	}
+}
+
+// occasion is what must happen so that a lie can be told at all.
+type occasion struct {
+	kind sim.FaultKind
+	of   func(seats []consensus.ReplicaID) []consensus.ReplicaID
+}
+
+// occasion finds what a behaviour waits for in PBFT; nil if it lies without.
+func (c *ProfileRuns) occasion(p *byzantine.Profile) *occasion {
+	switch {
+	case p.Name == "amnesia" || p.Name == "rollback":
+		return &occasion{kind: sim.FaultCrash, of: func(seats []consensus.ReplicaID) []consensus.ReplicaID { return seats }}
+	case strings.HasPrefix(p.Group, "VC-") || strings.HasPrefix(p.Group, "NV-"):
+		return &occasion{kind: sim.FaultIsolate, of: func([]consensus.ReplicaID) []consensus.ReplicaID { return []consensus.ReplicaID{0} }}
+	case strings.HasPrefix(p.Group, "ST-"):
+		// Somebody must be so far behind that a state is fetched.
+		return &occasion{kind: sim.FaultIsolate, of: func(seats []consensus.ReplicaID) []consensus.ReplicaID {
+			return []consensus.ReplicaID{consensus.ReplicaID((int(seats[len(seats)-1]) + 1) % c.Replicas)}
+		}}
+	}
+	return nil
+}
+
+// turn is when a traitor turns: from the start, mostly.
+func turn(dice *rand.Rand) consensus.Time {
+	if dice.IntN(4) > 0 {
+		return 0
+	}
+	return consensus.Time(dice.IntN(1000)) * sim.Millisecond
+}
+
+// Real is the same run with processes: on a quiet network, a short load, and the
+// traitors, unless told otherwise, where the first primaries sit.
+func (c *ProfileRuns) Real(seed uint64) Spec {
+	s := c.Spec(seed)
+	s.Rough, s.Faults, s.Invoked = false, nil, standardInvoked/2
+	if len(s.Traitors) > 0 && s.Protocol == quorum.Raft {
+		c.hasten(&s)
+	}
+	if len(s.Villains) > 0 {
+		// A permitted writer may send megabytes in each operation, and on a
+		// small machine the others then wait their turn: live, but slow.
+		s.Invoked = standardInvoked / 4
+	}
+	for i := range s.Traitors {
+		s.Traitors[i].Acts[0].From = 0
+		if c.At == nil {
+			s.Traitors[i].Replica = consensus.ReplicaID(i)
+		}
+	}
+	return s
+}

@@ -1,0 +1,89 @@
+package spec
+
+import (
+	"math/rand/v2"
+	"slices"
+
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/sim"
+)
+
+// raftSettle is how long a lie about Raft may delay what is asked: elections
+// need no more, and who deposes every leader fills the logs with terms.
+const raftSettle = 20 * sim.Second
+
+// needsTurn are the lies of a follower that come to light when the members that
+// it helped to commit something are away, and those that were away are back.
+var needsTurn = []string{"amnesia", "rollback", "two-votes", "false-ack"}
+
+// stageRaft seats one traitor, or several, and sees to it that they have an
+// occasion to lie: elections are won by whoever is first, so nobody can be made
+// the leader by a number.
+func (c *ProfileRuns) stageRaft(s *Spec, p *byzantine.Profile, dice *rand.Rand) {
+	s.Settle = raftSettle
+	seats := c.At
+	if seats == nil {
+		seats = c.draw(dice)
+	}
+	first := consensus.Time(0)
+	if p.Protocols == nil {
+		first = turn(dice)
+	}
+	switch {
+	case slices.Contains(needsTurn, p.Name):
+		first, s.Faults = 0, c.turns(seats, p, dice)
+	case p.Name == "lie" || p.Protocols == nil && s.Seed%2 == 1:
+		// A leader's lie wants a leader: the others are late, and find somebody
+		// who asks for their votes.
+		first, s.Faults = 0, []sim.Fault{{Lasts: sim.Second, Kind: sim.FaultPause, Replicas: c.others(seats)}}
+	case dice.IntN(2) == 0 && p.Protocols == nil:
+		s.Faults = []sim.Fault{{
+			At: consensus.Time(100+dice.IntN(400)) * sim.Millisecond, Lasts: consensus.Time(200+dice.IntN(2000)) * sim.Millisecond,
+			Kind: sim.FaultIsolate, Replicas: []consensus.ReplicaID{consensus.ReplicaID(dice.IntN(c.Replicas))},
+		}}
+	}
+	for _, id := range seats {
+		s.Traitors = append(s.Traitors, sim.Traitor{Replica: id, Acts: []sim.Act{{From: first, Behaviours: []string{c.Behaviour}}}})
+	}
+}
+
+// others are those who do not sit there.
+func (c *ProfileRuns) others(seats []consensus.ReplicaID) (ids []consensus.ReplicaID) {
+	for i := range c.Replicas {
+		if id := consensus.ReplicaID(i); !slices.Contains(seats, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// turns has one half of the others away, and then the other half; whoever
+// forgets at its start is started in between.
+func (c *ProfileRuns) turns(seats []consensus.ReplicaID, p *byzantine.Profile, dice *rand.Rand) []sim.Fault {
+	others := c.others(seats)
+	dice.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+	half := (len(others) + 1) / 2
+	length := consensus.Time(1000+dice.IntN(1000)) * sim.Millisecond
+	faults := []sim.Fault{
+		{At: 0, Lasts: length, Kind: sim.FaultPartition, Replicas: others[:half]},
+		{At: length - sim.Millisecond, Lasts: 2 * length, Kind: sim.FaultPartition, Replicas: others[half:]},
+	}
+	if p.Name == "amnesia" || p.Name == "rollback" {
+		faults = append(faults, sim.Fault{At: length - 2*sim.Millisecond, Lasts: 10 * sim.Millisecond, Kind: sim.FaultCrash, Replicas: seats})
+	}
+	return faults
+}
+
+// hasten gives traitors among processes, where nobody counts lies, a clock that
+// has them elected before the others.
+func (c *ProfileRuns) hasten(s *Spec) {
+	p := c.profile()
+	if p.Protocols != nil || p.Name == "time" {
+		return
+	}
+	for i := range s.Traitors {
+		acts := s.Traitors[i].Acts
+		acts[0].Behaviours = append(acts[0].Behaviours, "time by=0s ticks=4")
+	}
+}
