@@ -12,6 +12,7 @@ import (
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/host"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/p2p"
 	"quorate.dev/quorate/storage"
@@ -68,28 +69,15 @@ type Network struct {
 
 // Bounds are the sizes of the queues inside, and of what a worker takes at once.
 type Bounds struct {
+	host.Bounds
 	Workers       int // verifying workers; 0 = GOMAXPROCS
 	Proven        int // signatures remembered as good
-	GroupFrames   int // frames verified together
-	PeerFrames    int // small frames of one replica that wait for a worker
-	PeerBytes     int // large frames of one replica that wait, bytes
-	ClientFrames  int // frames of one client that wait
-	ClientBytes   int // ... and of all clients together, bytes
-	InboxEvents   int // events of one class that wait for the engine
-	InboxBytes    int // ... bytes
-	Jobs          int // jobs that wait for execution before the engine is held back
-	Answers       int // answers from sessions that wait
-	Reads         int // snapshot reads that wait
 	EvidenceFiles int // evidence kept per replica
 }
 
 // DefaultBounds suit four to seven replicas in half a GiB of memory each.
 func DefaultBounds() Bounds {
-	return Bounds{
-		Workers: runtime.GOMAXPROCS(0), Proven: 1 << 16, GroupFrames: 128,
-		PeerFrames: 8192, PeerBytes: 16 << 20, ClientFrames: 1024, ClientBytes: 64 << 20,
-		InboxEvents: 8192, InboxBytes: 32 << 20, Jobs: 1024, Answers: 4096, Reads: 64, EvidenceFiles: 16,
-	}
+	return Bounds{Bounds: host.DefaultBounds(), Workers: runtime.GOMAXPROCS(0), Proven: 1 << 16, EvidenceFiles: 16}
 }
 
 // fill puts defaults in the place of zeros.

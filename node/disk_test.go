@@ -9,6 +9,7 @@ import (
 
 	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/host"
 )
 
 // failingViews is a store whose snapshots cannot be read.
@@ -35,7 +36,7 @@ func TestUnreadableSnapshotIsReported(t *testing.T) {
 		t.Fatal("the own height is not servable")
 	}
 	chunks, notes := make(chan consensus.Chunk, 1), make(chan []consensus.Note, 1)
-	r := newReader(DefaultBounds(), func(c consensus.Chunk) { chunks <- c }, func(n []consensus.Note) { notes <- n })
+	r := newReader(host.DefaultBounds(), func(c consensus.Chunk) { chunks <- c }, func(n []consensus.Note) { notes <- n })
 	done := make(chan struct{})
 	go func() { defer close(done); r.run() }()
 	r.ask(consensus.ChunkRead{Root: root, Items: []consensus.Item{{ID: "n", Hash: root}}}, snapshot)

@@ -1,9 +1,7 @@
 // Package node is one replica as a process, in the form of a library: it joins
 // a protocol it does not know, through the driver, to a disk, a network, an
-// application and a clock (ARCHITECTURE §3).
-//
-// Called by: testnet and cmd/quorate, which load files and hand in values;
-// tests, which run several in one process.
+// application and a clock. Who is served next and what a full queue does is
+// package host's to say; node adds the locks and the goroutines that wait.
 //
 // What it never does: decide anything that belongs to the protocol, answer a
 // client before the records behind the answer are durable (the driver sees to
@@ -19,7 +17,7 @@
 // # Goroutines
 //
 //	goroutine    number       owns                         ends
-//	loop         1            driver, engine, errands      context done
+//	loop         1            driver, engine, disk tasks     context done
 //	  its ticker                (a time.Ticker, no goroutine of ours)
 //	work         GOMAXPROCS   nothing                      intake closed
 //	journal.run  1            storage.Log                  journal closed and empty
@@ -33,12 +31,14 @@
 //
 // # Queues, and what happens when one is full
 //
+// Intake, inbox and the queue of the executor are those of consensus/host.
+//
 //	intake, small frames of a replica    that replica's oldest one is dropped and counted
 //	intake, larger frames of a replica   the stream they come by is held back
 //	intake, frames of a client           the client is refused as busy; the topic's are dropped;
 //	                                     one client has a quarter of the bytes of all
 //	inbox, own events                    cannot be: bounded by jobs and reads under way
-//	inbox, votes and bodies              the worker waits, and with it the intake; no lot
+//	inbox, votes and bodies              the worker waits, and with it the intake; no class
 //	                                     keeps another out of a burst
 //	inbox, requests                      refused as busy; forwarded ones are dropped and counted
 //	driver's backlog, executor's jobs    the loop does not step until there is room

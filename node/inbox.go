@@ -5,76 +5,51 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/driver"
+	"quorate.dev/quorate/consensus/host"
 )
 
-// lot is a class of events that wait for the engine, in the order in which a
-// burst takes them.
-type lot uint8
-
-const (
-	own      lot = iota // what this replica's executor and reader report
-	votes               // opened small frames of replicas
-	bodies              // opened larger frames of replicas
-	requests            // requests, whoever brought them
-	lots
-)
-
-var lotNames = [lots]string{"own", "votes", "bodies", "requests"}
-
-// inbox holds what waits for the engine's loop. Own events always find room:
-// their number is bounded by the jobs and reads that are under way. When votes
-// or bodies are at their bound, the worker that brings more waits, and with it
-// the streams behind it; for requests the answer is no.
+// inbox lets workers, executor and reader share a host.Inbox with the engine's
+// loop, and wakes the loop.
 type inbox struct {
-	events int // bounds of one lot
-	bytes  int
-	wake   chan struct{} // capacity 1: there is something to do
+	wake chan struct{} // capacity 1: there is something to do
 
 	mu      sync.Mutex
-	room    sync.Cond
-	lots    [lots]queue[waiting]
-	held    [lots]int // bytes
+	room    sync.Cond // a burst was taken, or closed
+	queue   *host.Inbox
 	durable driver.Ticket
 	closed  bool
 }
 
-// waiting is an event and the bytes of the frame that it aliases.
-type waiting struct {
-	event consensus.Event
-	bytes int
-}
-
 // newInbox makes an empty inbox.
-func newInbox(b Bounds) *inbox {
-	q := &inbox{events: b.InboxEvents, bytes: b.InboxBytes, wake: make(chan struct{}, 1)}
+func newInbox(b host.Bounds) *inbox {
+	q := &inbox{queue: host.NewInbox(b), wake: make(chan struct{}, 1)}
 	q.room.L = &q.mu
 	return q
 }
 
-// put queues one event. False if there is no room for a request, or the inbox
-// is closed.
-func (q *inbox) put(l lot, e consensus.Event, bytes int) bool {
+// own queues an event of this replica's executor or reader.
+func (q *inbox) own(e consensus.Event) {
 	q.mu.Lock()
-	for l != own && l != requests && q.full(l, bytes) && !q.closed {
-		q.room.Wait()
-	}
-	ok := !q.closed && (l == own || !q.full(l, bytes))
-	if ok {
-		q.lots[l].push(waiting{event: e, bytes: bytes})
-		q.held[l] += bytes
-	}
+	q.queue.Own(e)
 	q.mu.Unlock()
-	if ok {
-		q.ring()
-	}
-	return ok
+	q.ring()
 }
 
-// full reports whether a lot has no room for one more. One larger event than
-// the bound travels alone.
-func (q *inbox) full(l lot, bytes int) bool {
-	n := q.lots[l].len()
-	return n >= q.events || n > 0 && q.held[l]+bytes > q.bytes
+// offer queues what f was opened as. It waits while that is held, until close.
+// False if there is no room for a request, or the inbox is closed.
+func (q *inbox) offer(f *consensus.Frame, e consensus.Event) bool {
+	q.mu.Lock()
+	v := q.queue.Offer(f, e)
+	for v == host.Held && !q.closed {
+		q.room.Wait()
+		v = q.queue.Offer(f, e)
+	}
+	taken := v == host.Taken && !q.closed
+	q.mu.Unlock()
+	if taken {
+		q.ring()
+	}
+	return taken
 }
 
 // ring wakes the loop.
@@ -100,42 +75,21 @@ func (q *inbox) upTo() driver.Ticket {
 	return q.durable
 }
 
-// lotShare divides a burst: each lot that has something to say gets at least
-// one part of it. Without, a replica that sends votes, or STATUS, faster than
-// the engine takes them would keep every batch and every request out.
-const lotShare = 8
-
-// take moves what waits to dst, own events first, then votes, bodies and
-// requests, at most room events. More says that something is left.
-func (q *inbox) take(dst []consensus.Event, room int) (events []consensus.Event, more bool) {
+// burst takes what the engine is to be stepped with. More says that something
+// is left.
+func (q *inbox) burst(tick bool) (events []consensus.Event, more bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	share := room / lotShare
-	for l := range lots {
-		later := 0
-		for k := l + 1; k < lots; k++ {
-			later += min(q.lots[k].len(), share)
-		}
-		for q.lots[l].len() > 0 && room > later {
-			w := q.lots[l].pop()
-			q.held[l] -= w.bytes
-			dst = append(dst, w.event)
-			room--
-		}
-		more = more || q.lots[l].len() > 0
-	}
+	events, more = q.queue.Burst(tick)
 	q.room.Broadcast()
-	return dst, more
+	return events, more
 }
 
 // depth is how many events wait, for metrics.
-func (q *inbox) depth() (n [lots]int) {
+func (q *inbox) depth() [host.Classes]int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for l := range lots {
-		n[l] = q.lots[l].len()
-	}
-	return n
+	return q.queue.Depth()
 }
 
 // close wakes the workers that wait; nothing is taken any more.

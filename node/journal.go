@@ -28,12 +28,12 @@ type journal struct {
 	closed bool
 }
 
-// entry is one append of the driver's, or an errand.
+// entry is one append of the driver's, or a task for the disk.
 type entry struct {
 	ticket  driver.Ticket
 	records []consensus.Record
 	forget  consensus.Seq
-	errand  func() error // done once everything before it is synced
+	task    func() error // done once everything before it is synced
 }
 
 // newJournal makes the writer of log. durable and fail are called by run.
@@ -98,7 +98,7 @@ func (j *journal) write(group []entry) error {
 		}
 		count += len(e.records)
 		forget = max(forget, e.forget)
-		must = must || e.errand != nil
+		must = must || e.task != nil
 	}
 	if must {
 		begin := time.Now()
@@ -114,7 +114,7 @@ func (j *journal) write(group []entry) error {
 	return j.tidy(group, forget)
 }
 
-// newest is the last ticket of a group; 0 if it holds errands only.
+// newest is the last ticket of a group; 0 if it holds tasks only.
 func newest(group []entry) (t driver.Ticket) {
 	for i := range group {
 		t = max(t, group[i].ticket)
@@ -125,8 +125,8 @@ func newest(group []entry) (t driver.Ticket) {
 // tidy does what can wait until others were told.
 func (j *journal) tidy(group []entry, forget consensus.Seq) error {
 	for i := range group {
-		if group[i].errand != nil {
-			if err := group[i].errand(); err != nil {
+		if group[i].task != nil {
+			if err := group[i].task(); err != nil {
 				return err
 			}
 		}

@@ -43,14 +43,7 @@ func (n *Node) loop() {
 
 // step hands one burst to the engine.
 func (n *Node) step(tick bool) {
-	room := consensus.MaxBurst
-	if tick {
-		room--
-	}
-	events, more := n.inbox.take(nil, room)
-	if tick {
-		events = append(events, consensus.Tick{})
-	}
+	events, more := n.inbox.burst(tick)
 	if len(events) == 0 {
 		return
 	}
@@ -58,10 +51,10 @@ func (n *Node) step(tick bool) {
 	n.driver.Step(consensus.Burst{Now: consensus.Time(time.Now().UnixNano()), Events: events})
 	h := n.driver.Horizon()
 	n.horizon.Store(&h)
-	for _, errand := range n.errands {
-		n.journal.append(entry{errand: errand})
+	for _, task := range n.diskTasks {
+		n.journal.append(entry{task: task})
 	}
-	n.errands = n.errands[:0]
+	n.diskTasks = n.diskTasks[:0]
 	if more {
 		n.inbox.ring()
 	}
@@ -109,19 +102,19 @@ func (n *Node) Execute(jobs []consensus.Job) {
 	n.executor.execute(jobs)
 }
 
-// Note reports facts. Two kinds have an errand on the disk, which is run once
-// the records of the same step are synced.
+// Note reports facts. Two kinds bring a task for the disk, which is
+// done once the records of the same step are synced.
 func (n *Node) Note(notes []consensus.Note) {
 	for i := range notes {
 		switch note := &notes[i]; note.Kind {
 		case consensus.Rejoined:
-			n.errands = append(n.errands, func() error { return storage.Settle(n.config.Disk.Data, n.identity) })
+			n.diskTasks = append(n.diskTasks, func() error { return storage.Settle(n.config.Disk.Data, n.identity) })
 		case consensus.EvidenceNote:
-			// A liar may contradict itself for ever; an errand costs a sync.
+			// A liar may contradict itself for ever; a disk task costs a sync.
 			if n.proofs[note.Replica]++; n.proofs[note.Replica] > n.config.Bounds.EvidenceFiles {
 				continue
 			}
-			n.errands = append(n.errands, func() error {
+			n.diskTasks = append(n.diskTasks, func() error {
 				return keepEvidence(filepath.Join(n.config.Disk.Data, "evidence"), note, n.config.Bounds.EvidenceFiles)
 			})
 		}

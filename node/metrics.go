@@ -5,6 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/host"
 	"quorate.dev/quorate/p2p"
 )
 
@@ -133,11 +134,11 @@ func (s scrape) queues(ch chan<- prometheus.Metric) {
 	n := s.node
 	frames, dropped := n.intake.depth()
 	gauge(ch, queueDesc, float64(frames), "intake")
-	for r, name := range [ranks]string{"intake_small", "intake_large", "intake_clients"} {
+	for r, name := range [host.Priorities]string{"intake_small", "intake_large", "intake_clients"} {
 		counter(ch, backlogDesc, dropped[r], name)
 	}
-	for l, waiting := range n.inbox.depth() {
-		gauge(ch, queueDesc, float64(waiting), "inbox_"+lotNames[l])
+	for c, waiting := range n.inbox.depth() {
+		gauge(ch, queueDesc, float64(waiting), "inbox_"+host.Class(c).String())
 	}
 	jobs, answers, lost := n.executor.depth()
 	gauge(ch, queueDesc, float64(jobs), "jobs")

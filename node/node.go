@@ -24,16 +24,16 @@ import (
 
 // Node is one running replica.
 type Node struct {
-	config   Config
-	identity storage.Identity
-	system   quorum.System
-	begun    time.Time
-	parts                                // what it is made of
-	errands  []func() error              // the loop's: to do once the current step is synced
-	proofs   map[consensus.ReplicaID]int // the loop's: evidence kept since the start
-	horizon  atomic.Pointer[consensus.Horizon]
-	picture  atomic.Pointer[picture]
-	open     chan struct{} // closed once frames may come in
+	config    Config
+	identity  storage.Identity
+	system    quorum.System
+	begun     time.Time
+	parts                                 // what it is made of
+	diskTasks []func() error              // the loop's: to do once the current step is synced
+	proofs    map[consensus.ReplicaID]int // the loop's: evidence kept since the start
+	horizon   atomic.Pointer[consensus.Horizon]
+	picture   atomic.Pointer[picture]
+	open      chan struct{} // closed once frames may come in
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -126,10 +126,10 @@ func (n *Node) start() error {
 func (n *Node) assemble(engine consensus.Engine) {
 	b := n.config.Bounds
 	n.verifier = crypto.NewVerifier(&sharedMemory{memory: crypto.NewMemory(b.Proven)}, n.config.Genesis.Replicas...)
-	n.intake, n.inbox = newIntake(b), newInbox(b)
+	n.intake, n.inbox = newIntake(b.Bounds), newInbox(b.Bounds)
 	n.journal = newJournal(n.disk.log, n.metrics, n.inbox.synced, n.fail)
-	n.reader = newReader(b, func(c consensus.Chunk) { n.inbox.put(own, c, 0) }, n.reporter.report)
-	n.executor = newExecutor(n.disk.machine, b)
+	n.reader = newReader(b.Bounds, func(c consensus.Chunk) { n.inbox.own(c) }, n.reporter.report)
+	n.executor = newExecutor(n.disk.machine, b.Bounds)
 	n.executor.deliver, n.executor.reader, n.executor.idle = n.outcome, n.reader, n.inbox.ring
 	n.executor.fail = func(err error) { n.fail(fmt.Errorf("execution stopped: %w: %s", err, remedy(err))) }
 	n.executor.batch = func(c *consensus.Commit) {
@@ -204,7 +204,7 @@ func (n *Node) outcome(out app.Outcome) {
 		n.refuse(out.Refusals[i].Client, &out.Refusals[i])
 	}
 	for _, e := range out.Events {
-		n.inbox.put(own, e, 0)
+		n.inbox.own(e)
 	}
 	if len(out.Notes) > 0 {
 		n.reporter.report(out.Notes)

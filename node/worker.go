@@ -4,31 +4,25 @@ import (
 	"sync"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/host"
 	"quorate.dev/quorate/crypto"
 )
 
 // work opens frames until the intake closes: one of several verifying workers.
 // What waited together is verified together.
 func (n *Node) work() {
-	frames := make([]consensus.Frame, 0, n.config.Bounds.GroupFrames)
-	lanes := make([]*lane, 0, 16)
-	for {
-		var ok bool
-		if frames, lanes, ok = n.intake.take(frames[:0], lanes[:0]); !ok {
-			return
-		}
+	var g host.Group
+	for n.intake.take(&g) {
 		var h consensus.Horizon
 		if p := n.horizon.Load(); p != nil {
 			h = *p
 		}
-		opened := n.config.Protocol.Open(n.verifier, h, frames)
-		n.metrics.group.Observe(float64(len(frames)))
+		opened := n.config.Protocol.Open(n.verifier, h, g.Frames)
+		n.metrics.group.Observe(float64(len(g.Frames)))
 		for i := range opened {
-			n.opened(&frames[i], &opened[i])
+			n.opened(&g.Frames[i], &opened[i])
 		}
-		n.intake.done(lanes)
-		clear(frames)
-		clear(lanes)
+		n.intake.done(&g)
 	}
 }
 
@@ -44,22 +38,18 @@ func (n *Node) opened(f *consensus.Frame, o *consensus.Opened) {
 		}
 		return
 	}
-	l := bodies
-	switch submit, isRequest := o.Event.(consensus.Submit); {
-	case isRequest && !n.inbox.put(requests, o.Event, len(f.Bytes)):
-		if f.From.Kind == consensus.PeerClient {
-			r := submit.Request
-			n.refuse(f.From.Key, &consensus.Refusal{Client: r.Client, Request: r.Digest, Sequence: r.Sequence, Code: consensus.RefusedBusy})
-			return
-		}
-		n.metrics.dropped.WithLabelValues("requests").Inc()
-		return
-	case isRequest:
-		return
-	case rankOf(f) == urgent:
-		l = votes
+	if !n.inbox.offer(f, o.Event) {
+		n.turnAway(f, o.Event, "requests")
 	}
-	n.inbox.put(l, o.Event, len(f.Bytes))
+}
+
+// turnAway tells the sender of a frame for which a queue had no room, or counts it.
+func (n *Node) turnAway(f *consensus.Frame, e consensus.Event, queue string) {
+	if r := host.Refusal(f, e); r != nil {
+		n.refuse(f.From.Key, r)
+		return
+	}
+	n.metrics.dropped.WithLabelValues(queue).Inc()
 }
 
 // culprit is a metric's label: replicas by name, all others together, since a
@@ -83,16 +73,9 @@ func (n *Node) Frames(group []consensus.Frame) {
 		}
 		rest = append(rest, f)
 	}
-	for _, f := range n.intake.offer(rest) {
-		if f.From.Kind != consensus.PeerClient {
-			n.metrics.dropped.WithLabelValues("intake").Inc()
-			continue
-		}
-		busy := &consensus.Refusal{Client: f.From.Key, Code: consensus.RefusedBusy}
-		if r, err := consensus.DecodeRequest(f.Bytes); err == nil {
-			busy.Request, busy.Sequence = r.Digest, r.Sequence
-		}
-		n.refuse(f.From.Key, busy)
+	refused := n.intake.offer(rest)
+	for i := range refused {
+		n.turnAway(&refused[i], nil, "intake")
 	}
 }
 

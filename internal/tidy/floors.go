@@ -21,7 +21,7 @@ var floors = [][]string{
 	{"checkpoint", "viewchange", "consensus/pending"},
 	{"pbft", "raft"},
 	{"protocol"},
-	{"consensus/driver", "client/session", "byzantine", "check"},
+	{"consensus/driver", "consensus/host", "client/session", "byzantine", "check"},
 	{lastBelowTheLine},
 	{"storage", "p2p"},
 	{"p2p/gossip"},

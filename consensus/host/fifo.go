@@ -1,21 +1,20 @@
-package node
+package host
 
-// queue is a first-in-first-out list that does not hold on to what it gave
-// away. It is not safe for concurrent use.
-type queue[T any] struct {
+// fifo is a first-in-first-out list that does not hold on to what it gave away.
+type fifo[T any] struct {
 	items []T
 	head  int
 }
 
-func (q *queue[T]) len() int { return len(q.items) - q.head }
+func (q *fifo[T]) len() int { return len(q.items) - q.head }
 
-func (q *queue[T]) push(v ...T) { q.items = append(q.items, v...) }
+func (q *fifo[T]) push(v T) { q.items = append(q.items, v) }
 
 // front is the oldest; the queue must not be empty.
-func (q *queue[T]) front() *T { return &q.items[q.head] }
+func (q *fifo[T]) front() *T { return &q.items[q.head] }
 
 // pop takes the oldest; the queue must not be empty.
-func (q *queue[T]) pop() T {
+func (q *fifo[T]) pop() T {
 	var zero T
 	v := q.items[q.head]
 	q.items[q.head] = zero
