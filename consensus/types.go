@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"quorate.dev/quorate/crypto"
@@ -43,6 +44,17 @@ type Peer struct {
 	Kind    PeerKind
 	Replica ReplicaID        // with PeerReplica
 	Key     crypto.PublicKey // with PeerClient and PeerObserver
+}
+
+// Others lists the replicas of a cluster of n that are not among but, ascending.
+func Others(n int, but ...ReplicaID) []ReplicaID {
+	var out []ReplicaID
+	for r := range ReplicaID(n) {
+		if !slices.Contains(but, r) {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // ReplicaPeer is the channel to the member with id r.

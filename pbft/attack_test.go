@@ -206,7 +206,7 @@ func lagging(t *testing.T) (*lab, *desk) {
 	g.Digest = g.Certificate.Digest
 	l.give(3, consensus.ReplicaPeer(0), g.Encode())
 	l.ticks(50, []int{3}, only(3))
-	if !l.desks[3].engine.state.active() {
+	if !l.desks[3].engine.state.Active() {
 		t.Fatal("no restore")
 	}
 	return l, l.desks[3]
@@ -218,13 +218,13 @@ func TestFailedRestoreGoesBackToTheDisk(t *testing.T) {
 	l, d := lagging(t)
 	l.step(3, consensus.Staged{})
 	for range 3 {
-		if !d.engine.state.active() {
+		if !d.engine.state.Active() {
 			t.Fatal("given up too early")
 		}
 		l.step(3, consensus.Restored{Seq: 6})
 		l.step(3, consensus.Staged{})
 	}
-	if d.engine.state.active() {
+	if d.engine.state.Active() {
 		t.Fatal("not given up")
 	}
 	l.ticks(15, l.all(), only(0, 1, 2, 3))
@@ -238,7 +238,7 @@ func TestRestoreWithoutASourceFallsBackToTheLog(t *testing.T) {
 	l.step(3, consensus.Staged{Missing: []consensus.Item{{ID: "root"}}})
 	l.ticks(2000, l.all(), only(0, 1, 2, 3))
 	l.wantExecuted(6, 3)
-	if d.engine.state.active() {
+	if d.engine.state.Active() {
 		t.Error("still fetching")
 	}
 }

@@ -32,7 +32,7 @@ type execution struct {
 // a window ahead of what the host has executed: a replica that executes too
 // slowly falls behind, and takes a state, instead of piling up work.
 func (r *replica) execute() {
-	if r.state.active() {
+	if r.state.Active() {
 		return
 	}
 	before := r.exec.handed
@@ -176,7 +176,7 @@ func (r *replica) certify(c *message.Certificate) {
 // stabilize tells the host to bring the disk to the highest stable checkpoint
 // that this replica has executed, once its own root there is the certified one.
 func (r *replica) stabilize() {
-	if r.state.active() {
+	if r.state.Active() {
 		return
 	}
 	var last *message.Certificate

@@ -53,7 +53,7 @@ func (r *replica) askFrom(s *slot, prepared *message.Certificate) {
 // far as the asker's allowance goes.
 func (r *replica) onFetch(from consensus.Peer, f *message.Fetch) {
 	if f.What == message.WhatParts {
-		r.out.Reads = append(r.out.Reads, r.state.server.OnFetch(from, f.Seq, f.Digest, f.Items)...)
+		r.state.OnFetch(from, f.Seq, f.Digest, f.Items)
 		return
 	}
 	if !r.state.throttle.Ready(from) {
@@ -106,7 +106,7 @@ func (r *replica) onGiven(from consensus.Peer, g *message.Given) {
 	case message.WhatCheckpoint:
 		r.adopt(g.Certificate)
 	case message.WhatParts:
-		r.applyRestore(r.state.fetcher.OnParts(from.Replica, g.Seq, g.Digest, g.Parts, g.Gone))
+		r.moved(r.state.OnParts(from.Replica, g.Seq, g.Digest, g.Parts, g.Gone))
 	}
 }
 

@@ -273,7 +273,7 @@ func (c *chaos) given() []byte {
 		g.Certificate = c.stableAt(g.Seq)
 		g.Digest = g.Certificate.Digest
 	case message.WhatParts:
-		if t := c.desk().engine.state.fetcher.Target(); c.next() > 50 {
+		if t := c.desk().engine.state.Target(); c.next() > 50 {
 			g.Seq, g.Digest = t.Seq, t.Root
 		}
 		g.Gone = c.next() > 200

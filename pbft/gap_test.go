@@ -68,7 +68,7 @@ func TestNothingIsExecutedDuringARestore(t *testing.T) {
 	}
 	l.submit(l.request(), 0)
 	l.deliver()
-	if !d.engine.state.active() {
+	if !d.engine.state.Active() {
 		t.Fatal("does not repair its state")
 	}
 	before := d.engine.exec.handed

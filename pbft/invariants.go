@@ -17,7 +17,7 @@ func (r *replica) checkInvariants() {
 	}
 	e := &r.exec
 	must(e.applied <= e.handed, "host executed %d, handed only %d", e.applied, e.handed)
-	must(e.kept <= e.applied || r.state.active(), "disk at %d, applied only %d", e.kept, e.applied)
+	must(e.kept <= e.applied || r.state.Active(), "disk at %d, applied only %d", e.kept, e.applied)
 	must(e.kept <= r.low(), "disk at %d, stable only at %d", e.kept, r.low())
 	must(e.forgotten <= e.kept, "log cut at %d, disk only at %d", e.forgotten, e.kept)
 	most := 2 * r.rules.Genesis.Window

@@ -11,7 +11,7 @@ import (
 // propose closes batches while the pipeline has room (§4): at the end of a
 // burst, so that a primary under load gathers. Light load pays no delay.
 func (r *replica) propose() {
-	if !r.isPrimary() || r.state.active() {
+	if !r.isPrimary() || r.state.Active() {
 		return
 	}
 	// After a restart from a cut log there may be nothing to tell of the slots

@@ -189,7 +189,7 @@ func (r *replica) learnLimits() {
 // could be the primary of such a view and hold everybody up.
 func (r *replica) rejoined() {
 	j := &r.rejoin
-	if !j.asleep || !j.known || r.low() < j.target || r.exec.handed < j.target || r.state.active() {
+	if !j.asleep || !j.known || r.low() < j.target || r.exec.handed < j.target || r.state.Active() {
 		return
 	}
 	j.asleep = false

@@ -104,7 +104,7 @@ func newReplica(p *Protocol) *replica {
 	for i := range r.peers {
 		r.peers[i] = peer{heard: -1, rejoin: -1}
 	}
-	r.state = newRestore()
+	r.state = newRestore(r)
 	return r
 }
 
@@ -142,9 +142,9 @@ func (r *replica) on(e consensus.Event) {
 	case consensus.Settled:
 		r.requests.Remove(pending.KeyOf(e.Request))
 	case consensus.Chunk:
-		r.onChunk(e)
+		r.state.OnChunk(e)
 	case consensus.Staged:
-		r.onStaged(e)
+		r.moved(r.state.OnStaged(e))
 	case consensus.Restored:
 		r.onRestored(e)
 	}
@@ -229,8 +229,8 @@ func (r *replica) slot(n consensus.Seq) *slot {
 // behind takes a state and needs no slot below the low mark.
 func (r *replica) floor() consensus.Seq {
 	base := r.exec.handed
-	if r.state.active() {
-		base = r.state.fetcher.Target().Seq
+	if r.state.Active() {
+		base = r.state.Target().Seq
 	}
 	if r.farBehind(base) {
 		return r.low()

@@ -27,7 +27,7 @@ func (r *replica) forward(p *pending.Entry) {
 		r.out.SendEarly(consensus.Peer{Kind: consensus.Topic}, consensus.Bodies, p.Request.Raw)
 		r.out.Note(consensus.Note{Kind: consensus.Forwarded, View: r.view.number, Replica: r.primary(), Digest: p.Request.Digest})
 	}
-	if p.Times >= 2 && !r.state.active() {
+	if p.Times >= 2 && !r.state.Active() {
 		r.requests.AskSession(&r.out, p, r.tick)
 	}
 }
@@ -81,7 +81,7 @@ func (r *replica) patience() int {
 // up proves nothing of the kind: a primary that skips a sequence number would
 // silence everyone with it.
 func (r *replica) behind() bool {
-	if r.state.active() || r.low() > r.exec.handed {
+	if r.state.Active() || r.low() > r.exec.handed {
 		return true
 	}
 	s := r.log.slots[r.exec.handed+1]

@@ -9,23 +9,31 @@ import (
 // restore is the engine's part in moving a state: when to fetch which one, and
 // how much to serve. The parts are verified by the host as they arrive.
 type restore struct {
-	fetcher    *transfer.Fetcher
-	server     *transfer.Server
+	*transfer.Mover
 	throttle   *transfer.Throttle // of answers to STATUS and FETCH
 	needTarget bool               // nobody serves the target any more
 	stuckAt    consensus.Seq      // last executed slot when lagging was first seen
 	stuckSince int                // tick
 }
 
-func newRestore() restore {
+func newRestore(r *replica) restore {
 	return restore{
-		fetcher:  transfer.NewFetcher(transfer.DefaultConfig()),
-		server:   transfer.NewServer(transfer.DefaultServerConfig()),
+		Mover:    transfer.NewMover(r.id, r.n(), transfer.Words{Fetch: fetchParts, Reply: parts}, &r.out),
 		throttle: transfer.NewThrottle(helpPerTick, helpBurst),
 	}
 }
 
-func (s *restore) active() bool { return s.fetcher.Active() }
+// fetchParts asks for parts of a state.
+func fetchParts(a transfer.Ask) []byte {
+	f := message.Fetch{What: message.WhatParts, Seq: a.Seq, Digest: a.Root, Items: a.Items}
+	return f.Encode()
+}
+
+// parts are those that the host has read.
+func parts(c consensus.Chunk) []byte {
+	g := message.Given{What: message.WhatParts, Seq: c.Read.Seq, Digest: c.Read.Root, Parts: c.Parts, Gone: c.Gone}
+	return g.Encode()
+}
 
 // catchUp decides between the log and the state (§7): only a replica more than
 // L behind takes the state of a stable checkpoint, or one whose missing slots
@@ -36,10 +44,10 @@ func (r *replica) catchUp() {
 		r.state.stuckSince = r.tick
 		return
 	}
-	if r.state.active() {
-		if r.state.needTarget && c.Seq > r.state.fetcher.Target().Seq {
+	if r.state.Active() {
+		if r.state.needTarget && c.Seq > r.state.Target().Seq {
 			r.state.needTarget = false
-			r.applyRestore(r.state.fetcher.Retarget(target(c), r.others()))
+			r.moved(r.state.Retarget(target(c)))
 		}
 		r.giveUp(c)
 		return
@@ -62,11 +70,11 @@ const fruitless = 4
 // giveUp ends a restore of a state that nobody serves, if there may be a way by
 // the log: others may have no snapshot of it and yet its slots.
 func (r *replica) giveUp(c *message.Certificate) {
-	if !r.state.needTarget || r.state.fetcher.Progress().Rounds < fruitless || c.Seq-r.exec.kept > r.rules.Genesis.Window {
+	if !r.state.needTarget || r.state.Rounds() < fruitless || c.Seq-r.exec.kept > r.rules.Genesis.Window {
 		return
 	}
 	r.state.needTarget = false
-	r.applyRestore(r.state.fetcher.Abort())
+	r.state.Abort()
 	r.fallBack()
 }
 
@@ -88,36 +96,18 @@ func target(c *message.Certificate) transfer.Target {
 	return transfer.Target{Seq: c.Seq, Root: c.Digest, Certificate: c.Encode()}
 }
 
-func (r *replica) others() []consensus.ReplicaID {
-	out := make([]consensus.ReplicaID, 0, r.n())
-	for i := range r.n() {
-		if id := consensus.ReplicaID(i); id != r.id {
-			out = append(out, id)
-		}
-	}
-	return out
-}
-
 // restore begins to fetch the state at c.
 func (r *replica) restore(c *message.Certificate) {
-	if c == nil || r.state.active() {
+	if c == nil || r.state.Active() {
 		return
 	}
 	r.out.Note(consensus.Note{Kind: consensus.Fetching, View: r.view.number, Seq: c.Seq, Digest: c.Digest})
 	r.state.needTarget = false
-	r.applyRestore(r.state.fetcher.Start(target(c), r.others()))
+	r.moved(r.state.Start(target(c)))
 }
 
-// applyRestore does what the fetcher decided.
-func (r *replica) applyRestore(d transfer.Decision) {
-	for _, a := range d.Asks {
-		f := message.Fetch{What: message.WhatParts, Seq: a.Seq, Digest: a.Root, Items: a.Items}
-		r.out.SendEarly(consensus.ReplicaPeer(a.To), consensus.Bodies, f.Encode())
-	}
-	r.out.Do(d.Jobs...)
-	for _, id := range d.Bad {
-		r.out.Note(consensus.Note{Kind: consensus.BadPart, Seq: r.state.fetcher.Target().Seq, Replica: id})
-	}
+// moved acts on what a step of a transfer has come to.
+func (r *replica) moved(d transfer.Decision) {
 	if d.Failed {
 		r.alarm("the state cannot be put together from its parts; fetching starts anew")
 		r.fallBack()
@@ -130,19 +120,9 @@ func (r *replica) applyRestore(d transfer.Decision) {
 
 func (r *replica) tickRestore() {
 	r.state.throttle.Tick()
-	r.out.Reads = append(r.out.Reads, r.state.server.Tick()...)
-	r.applyRestore(r.state.fetcher.Tick())
+	r.moved(r.state.Tick())
 	r.catchUp()
 }
-
-// onChunk sends the parts that the host has read for a peer.
-func (r *replica) onChunk(c consensus.Chunk) {
-	r.out.Reads = append(r.out.Reads, r.state.server.OnChunk(c)...)
-	g := message.Given{What: message.WhatParts, Seq: c.Read.Seq, Digest: c.Read.Root, Parts: c.Parts, Gone: c.Gone}
-	r.out.SendEarly(c.Read.To, consensus.Bulk, g.Encode())
-}
-
-func (r *replica) onStaged(e consensus.Staged) { r.applyRestore(r.state.fetcher.OnStaged(e)) }
 
 // onRestored: the state is the certified one now. Slots above it survive and
 // are executed from there (§7).
@@ -165,8 +145,8 @@ func (r *replica) onRestored(e consensus.Restored) {
 		r.requests.Restored()
 		r.out.Note(consensus.Note{Kind: consensus.Fetched, View: r.view.number, Seq: e.Seq, Digest: e.Root})
 	}
-	r.applyRestore(r.state.fetcher.OnRestored(e))
-	if e.OK && !r.state.active() {
+	r.moved(r.state.OnRestored(e))
+	if e.OK && !r.state.Active() {
 		r.forgetLog()
 		r.execute()
 		r.catchUp()

@@ -35,8 +35,8 @@ func (r *replica) Status() consensus.Status {
 		Root: r.exec.last.root, RootSeq: r.exec.last.seq,
 		Pending: r.requests.Len(), Rejoining: r.rejoin.asleep,
 	}
-	if r.state.active() {
-		st.Fetching = r.state.fetcher.Target().Seq
+	if r.state.Active() {
+		st.Fetching = r.state.Target().Seq
 	}
 	for n, s := range r.log.slots {
 		if n > r.exec.handed && s.proposal != nil {
@@ -65,16 +65,16 @@ func (r *replica) waiting() []consensus.Lack {
 	if r.rejoin.asleep {
 		out = append(out, consensus.Lack{What: "stable checkpoint after a lost log", Seq: r.rejoin.target})
 	}
-	if r.state.active() {
-		out = append(out, consensus.Lack{What: "parts of the state", Seq: r.state.fetcher.Target().Seq})
+	if r.state.Active() {
+		out = append(out, consensus.Lack{What: "parts of the state", Seq: r.state.Target().Seq})
 	}
-	if r.low() > r.exec.handed && !r.state.active() {
+	if r.low() > r.exec.handed && !r.state.Active() {
 		out = append(out, consensus.Lack{What: "slots that others have executed", Seq: r.low()})
 	}
 	if r.view.changing {
 		have := r.views.Senders(r.view.number)
 		what := "VIEW-CHANGEs"
-		missing := r.silent(have)
+		missing := consensus.Others(r.n(), have...)
 		if len(have) >= r.q() {
 			what, missing = "NEW-VIEW", []consensus.ReplicaID{r.primary()}
 		}
@@ -105,26 +105,11 @@ func (r *replica) slotLack() (consensus.Lack, bool) {
 	case !s.preparedIn(r.view.number):
 		l.What = "prepared certificate"
 		l.Have = append(s.prepares.voters(s.proposal.Digest), s.proposal.Replica)
-		l.Missing = r.silent(l.Have)
+		l.Missing = consensus.Others(r.n(), l.Have...)
 	default:
 		l.What = "committed certificate"
 		l.Have = s.commits.voters(s.proposal.Digest)
-		l.Missing = r.silent(l.Have)
+		l.Missing = consensus.Others(r.n(), l.Have...)
 	}
 	return l, true
-}
-
-// silent lists the replicas that are not in have.
-func (r *replica) silent(have []consensus.ReplicaID) []consensus.ReplicaID {
-	spoke := make([]bool, r.n())
-	for _, id := range have {
-		spoke[id] = true
-	}
-	var out []consensus.ReplicaID
-	for i, ok := range spoke {
-		if !ok {
-			out = append(out, consensus.ReplicaID(i))
-		}
-	}
-	return out
 }

@@ -33,7 +33,7 @@ func (r *replica) rest() {
 // its own count, which would end that, does not run.
 func (r *replica) onTick() {
 	r.clock.tick++
-	r.tickRestore()
+	r.moved(r.state.Tick())
 	r.clock.orphaned++
 	if r.node.BasicStatus().Lead != raft.None {
 		r.clock.orphaned = 0
@@ -51,7 +51,7 @@ func (r *replica) onTick() {
 	if r.clock.countdown <= 0 {
 		r.rest()
 		r.giveUp()
-		if !r.state.active() { // whoever lacks a state lacks what was agreed
+		if !r.state.Active() { // whoever lacks a state lacks what was agreed
 			if _, err := r.survive(r.node.Campaign); err != nil {
 				r.alarm(fmt.Sprintf("cannot campaign: %v", err)) // there is no later term
 			}

@@ -27,10 +27,10 @@ type execution struct {
 // is the null batch.
 func (r *replica) execute() {
 	committed := consensus.Seq(r.node.BasicStatus().Commit)
-	if r.state.active() {
+	if r.state.Active() {
 		r.resume(committed)
 	}
-	for !r.state.active() && r.exec.handed < committed && r.exec.handed-r.exec.applied < r.cfg.Genesis.Window {
+	for !r.state.Active() && r.exec.handed < committed && r.exec.handed-r.exec.applied < r.cfg.Genesis.Window {
 		n := r.exec.handed + 1
 		b, term, ok := r.store.batch(n)
 		if !ok {
@@ -49,7 +49,7 @@ func (r *replica) onExecuted(e consensus.Executed) {
 		return // executed before a restore went past it
 	}
 	r.exec.applied = e.Seq
-	if e.Root.IsZero() || e.Seq <= r.exec.kept || r.state.active() {
+	if e.Root.IsZero() || e.Seq <= r.exec.kept || r.state.Active() {
 		return // what is not kept when a fetch begins is dropped by it
 	}
 	term, err := r.store.Term(uint64(e.Seq))
@@ -124,7 +124,7 @@ func (r *replica) checkInvariants() {
 	switch e := &r.exec; {
 	case e.applied > e.handed || e.kept > e.handed:
 		panic(fmt.Sprintf("raft: handed %d, applied %d, kept %d", e.handed, e.applied, e.kept))
-	case uint64(e.handed) > st.Commit && !r.state.active():
+	case uint64(e.handed) > st.Commit && !r.state.Active():
 		panic(fmt.Sprintf("raft: handed %d, committed %d", e.handed, st.Commit))
 	case st.Commit > last || first > last+1:
 		panic(fmt.Sprintf("raft: committed %d, log from %d to %d", st.Commit, first, last))

@@ -93,8 +93,8 @@ func TestAnswersToAnEarlierFetchSayNothing(t *testing.T) {
 	}
 	append(12) // the log overtakes the fetch
 	l.sayHandle(1, 2, 30, 2, root)
-	if n := len(asked[consensus.RestoreAbort](d)); n != 1 || !d.engine.state.active() {
-		t.Fatalf("%d aborts, fetches %v", n, d.engine.state.active())
+	if n := len(asked[consensus.RestoreAbort](d)); n != 1 || !d.engine.state.Active() {
+		t.Fatalf("%d aborts, fetches %v", n, d.engine.state.Active())
 	}
 	l.step(2, consensus.Staged{Put: true, Done: puts[0].Items})
 	append(14)

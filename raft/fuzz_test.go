@@ -74,7 +74,7 @@ func (l *lab) sound(i int) {
 	if span := consensus.Seq(last + 1 - first); begin > 4*w+8+reserve || span-begin > 4*w+8 {
 		l.t.Fatalf("holds %d entries, %d to %d, the window is %d", span, first, last, w)
 	}
-	if st := d.engine.Status(); st.Executed-st.Applied > w && !d.engine.state.active() {
+	if st := d.engine.Status(); st.Executed-st.Applied > w && !d.engine.state.Active() {
 		l.t.Fatalf("handed out %d, applied %d", st.Executed, st.Applied)
 	}
 	if n := len(d.engine.exec.roots); n > int(2*w)+8 {
@@ -222,7 +222,7 @@ func (c *chaos) act() {
 		}
 		c.start(victim)
 	case 5, 6:
-		g := Given{Seq: d.engine.state.fetcher.Target().Seq, Root: d.engine.state.fetcher.Target().Root, Gone: c.next() > 128}
+		g := Given{Seq: d.engine.state.Target().Seq, Root: d.engine.state.Target().Root, Gone: c.next() > 128}
 		if g.Seq == 0 {
 			return
 		}

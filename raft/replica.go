@@ -48,8 +48,9 @@ func newReplica(p *Protocol, rec consensus.Recovered) *replica {
 			Replicas: n, Count: p.cfg.PendingCount, Bytes: p.cfg.PendingBytes, Retell: p.cfg.again(), Ask: 2 * p.cfg.Election,
 		}),
 		exec:  execution{roots: map[consensus.Seq]crypto.Digest{}},
-		state: newRestore(), heard: make([]int, n), provoked: make([]int, n), absurd: make([]int, n), now: rec.Now,
+		heard: make([]int, n), provoked: make([]int, n), absurd: make([]int, n), now: rec.Now,
 	}
+	r.state = newRestore(r)
 	seed := crypto.Hash(fmt.Appendf(nil, "quorate/raft/election/%d/%d", rec.Nonce, r.id))
 	r.clock.dice = rand.New(rand.NewChaCha8(seed))
 	for i := range r.heard {
@@ -111,9 +112,9 @@ func (r *replica) on(e consensus.Event) {
 	case consensus.Settled:
 		r.requests.Remove(pending.KeyOf(e.Request))
 	case consensus.Chunk:
-		r.onChunk(e)
+		r.state.OnChunk(e)
 	case consensus.Staged:
-		r.applyRestore(r.state.fetcher.OnStaged(e))
+		r.moved(r.state.OnStaged(e))
 	case consensus.Restored:
 		r.onRestored(e)
 	}
@@ -132,9 +133,9 @@ func (r *replica) onReceive(e consensus.Receive) {
 	case *snapshot:
 		r.onSnapshot(m)
 	case *Fetch:
-		r.out.Reads = append(r.out.Reads, r.state.server.OnFetch(e.From, m.Seq, m.Root, m.Items)...)
+		r.state.OnFetch(e.From, m.Seq, m.Root, m.Items)
 	case *Given:
-		r.applyRestore(r.state.fetcher.OnParts(e.From.Replica, m.Seq, m.Root, m.Parts, m.Gone))
+		r.moved(r.state.OnParts(e.From.Replica, m.Seq, m.Root, m.Parts, m.Gone))
 	}
 }
 

@@ -69,7 +69,7 @@ func (r *replica) tickRequests() {
 	for p := range r.requests.Due(r.clock.tick, r.cfg.again(), pending.MaxForwards) {
 		r.forward(p)
 		r.own(p)
-		if !r.state.active() && r.clock.tick-p.Since >= r.cfg.Election {
+		if !r.state.Active() && r.clock.tick-p.Since >= r.cfg.Election {
 			r.requests.AskSession(&r.out, p, r.clock.tick)
 		}
 	}

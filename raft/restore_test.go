@@ -135,8 +135,8 @@ func TestSnapshotOfThePast(t *testing.T) {
 	l.elect(0)
 	l.agree(0, 9)
 	l.ticks(3, l.all())
-	if why := l.sayHandle(0, 1, 4, 1, crypto.Hash(nil)); why != "" || l.desks[1].engine.state.active() {
-		t.Errorf("reason %q, fetching %v", why, l.desks[1].engine.state.active())
+	if why := l.sayHandle(0, 1, 4, 1, crypto.Hash(nil)); why != "" || l.desks[1].engine.state.Active() {
+		t.Errorf("reason %q, fetching %v", why, l.desks[1].engine.state.Active())
 	}
 	if resp := l.heard(pb.MsgAppResp); len(resp) != 1 || resp[0].Index != 10 {
 		t.Errorf("answers %v, want that it is at 10", resp)
@@ -144,7 +144,7 @@ func TestSnapshotOfThePast(t *testing.T) {
 	l.mail = nil
 	l.desks[1].engine.node.Campaign()
 	l.sayHandle(0, 1, 90, l.term(1)-1, crypto.Hash(nil))
-	if l.desks[1].engine.state.active() {
+	if l.desks[1].engine.state.Active() {
 		t.Error("fetches what the leader of an earlier term names")
 	}
 }
@@ -160,7 +160,7 @@ func (l *lab) sayHandle(from, to int, n consensus.Seq, term uint64, root crypto.
 func TestLeaderTakesNoSnapshot(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
-	if why := l.sayHandle(1, 0, 90, 1, crypto.Hash(nil)); why != reasonLeading || l.desks[0].engine.state.active() {
+	if why := l.sayHandle(1, 0, 90, 1, crypto.Hash(nil)); why != reasonLeading || l.desks[0].engine.state.Active() {
 		t.Errorf("reason %q, want %q", why, reasonLeading)
 	}
 }
@@ -217,7 +217,7 @@ func TestLogOvertakesAFetch(t *testing.T) {
 	m := l.append(2, 12)
 	m.Term = 2
 	l.say(1, 2, m)
-	if d.engine.state.active() || len(asked[consensus.RestoreAbort](d)) != 1 {
+	if d.engine.state.Active() || len(asked[consensus.RestoreAbort](d)) != 1 {
 		t.Errorf("still fetches, the log reaches to 12: %+v", d.engine.Status())
 	}
 	l.wantExecuted(12, 2)
@@ -236,7 +236,7 @@ func TestFailedRestoreFallsBack(t *testing.T) {
 		host(consensus.Restored{Seq: 30, Root: l.desks[0].disk.root()})
 		host(consensus.Staged{})
 	}
-	if d.engine.state.active() || d.engine.state.wanted != nil {
+	if d.engine.state.Active() || d.engine.state.wanted != nil {
 		t.Error("still fetches after the host failed three times")
 	}
 	if alarms := d.noted(consensus.Alarm); len(alarms) != 1 {
@@ -370,8 +370,8 @@ func TestNoCampaignDuringARestore(t *testing.T) {
 		}
 		return false
 	})
-	if d.engine.leading() || !d.engine.state.active() {
-		t.Errorf("leads %v, fetches %v", d.engine.leading(), d.engine.state.active())
+	if d.engine.leading() || !d.engine.state.Active() {
+		t.Errorf("leads %v, fetches %v", d.engine.leading(), d.engine.state.Active())
 	}
 }
 
@@ -393,8 +393,8 @@ func TestEndOfARestoreIsAwaited(t *testing.T) {
 		t.Fatal("the state has not come")
 	}
 	l.say(0, 2, l.append(2, 12))
-	if n := len(asked[consensus.RestoreAbort](d)); n > 0 || !d.engine.state.active() {
-		t.Errorf("%d aborts, fetches %v", n, d.engine.state.active())
+	if n := len(asked[consensus.RestoreAbort](d)); n > 0 || !d.engine.state.Active() {
+		t.Errorf("%d aborts, fetches %v", n, d.engine.state.Active())
 	}
 	d.host = nil
 	l.step(2, l.perform(2, consensus.RestoreEnd{})...)

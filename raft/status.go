@@ -24,8 +24,8 @@ func (r *replica) Status() consensus.Status {
 	if st.Lead != raft.None {
 		s.Primary = consensus.ReplicaID(st.Lead - 1)
 	}
-	if r.state.active() {
-		s.Fetching = r.state.fetcher.Target().Seq
+	if r.state.Active() {
+		s.Fetching = r.state.Target().Seq
 	}
 	for i, at := range r.heard {
 		if consensus.ReplicaID(i) == r.id || at >= 0 && r.clock.tick-at <= 4*r.cfg.Heartbeat+r.cfg.Election {
@@ -43,7 +43,7 @@ func (r *replica) waiting(s *consensus.Status, st raft.BasicStatus) []consensus.
 		out = append(out, consensus.Lack{What: "parts of the state", Seq: s.Fetching})
 	}
 	if s.Changing {
-		return append(out, consensus.Lack{What: "votes for a leader", View: s.View, Have: s.Heard, Need: r.system.Quorum(), Missing: r.silent(s.Heard)})
+		return append(out, consensus.Lack{What: "votes for a leader", View: s.View, Have: s.Heard, Need: r.system.Quorum(), Missing: consensus.Others(r.system.Size(), s.Heard...)})
 	}
 	n := consensus.Seq(st.Commit) + 1
 	if st.RaftState != raft.StateLeader || s.InFlight == 0 || n > s.Executed+consensus.Seq(s.InFlight) {
@@ -55,20 +55,5 @@ func (r *replica) waiting(s *consensus.Status, st raft.BasicStatus) []consensus.
 			have = append(have, consensus.ReplicaID(peer-1))
 		}
 	})
-	return append(out, consensus.Lack{What: "acknowledgements of an entry", View: s.View, Seq: n, Have: have, Need: r.system.Quorum(), Missing: r.silent(have)})
-}
-
-// silent lists the replicas that are not in have.
-func (r *replica) silent(have []consensus.ReplicaID) []consensus.ReplicaID {
-	spoke := make([]bool, r.system.Size())
-	for _, id := range have {
-		spoke[id] = true
-	}
-	var out []consensus.ReplicaID
-	for i, ok := range spoke {
-		if !ok {
-			out = append(out, consensus.ReplicaID(i))
-		}
-	}
-	return out
+	return append(out, consensus.Lack{What: "acknowledgements of an entry", View: s.View, Seq: n, Have: have, Need: r.system.Quorum(), Missing: consensus.Others(r.system.Size(), have...)})
 }

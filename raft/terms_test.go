@@ -26,7 +26,7 @@ func TestLastTermIsNotReached(t *testing.T) {
 		} else {
 			l.say(2, 1, m)
 		}
-		if l.desks[1].engine.state.active() || l.term(1) > 1+maxLeap {
+		if l.desks[1].engine.state.Active() || l.term(1) > 1+maxLeap {
 			t.Errorf("%s: believed, in term %d", m.Type, l.term(1))
 		}
 		if m.Type != pb.MsgVote || l.term(1) > 1 {

@@ -2,14 +2,14 @@
 // whom (Fetcher), and how much to serve to whom (Server, Throttle), with the
 // encoding of the lists that both sides exchange.
 //
+// A Mover joins both sides to the outbox of an engine, which says in its own
+// words what it sends and decides which state is fetched and when.
+//
 // It does not know what a part is. The tree of a state, its hashes and its
 // verification live behind the jobs and events of package consensus
 // (RestoreBegin, RestorePut, RestoreEnd; Staged, Restored; ChunkRead, Chunk).
-// The Fetcher turns events into asks and jobs, and nothing else: the engine
-// that calls it sends the asks as FETCH and hands the jobs to its host.
-//
-// Called by: the protocols' engines, from inside a step. It never sends, never
-// verifies, never looks at a clock: time is the number of Tick calls.
+// The Fetcher turns events into asks and jobs, and nothing else. It never
+// verifies and never looks at a clock: time is the number of Tick calls.
 //
 // Invariants:
 //   - an item is wanted, in flight, handed in or staged, never two of these;

@@ -63,6 +63,10 @@ func (f *Fetcher) Active() bool { return f.active }
 // earlier fetches, which may be late, do not count.
 func (f *Fetcher) Begun() bool { return f.active && !f.owes(begun) }
 
+// Ending reports whether the host is putting the state together: nothing turns
+// that back.
+func (f *Fetcher) Ending() bool { return f.active && f.owes(ended) }
+
 // Target is the current target, or the last one if none is.
 func (f *Fetcher) Target() Target { return f.target }
 

@@ -44,7 +44,7 @@ var checkpointBugs = []Bug{
 	},
 	{
 		Name: "stale-target-of-a-fetch", From: "B32", What: "a fetch whose state nobody serves any more is not turned to a newer one",
-		Edits: edit("pbft/restore.go", "		if r.state.needTarget && c.Seq > r.state.fetcher.Target().Seq {", "		if r.state.needTarget && c.Seq == 0 {"),
+		Edits: edit("pbft/restore.go", "		if r.state.needTarget && c.Seq > r.state.Target().Seq {", "		if r.state.needTarget && c.Seq == 0 {"),
 		Rule:  Rule{"pbft", "TestFetchTurnsToANewerState"}, Sim: true,
 	},
 	{

@@ -59,7 +59,7 @@ var normalBugs = []Bug{
 	},
 	{
 		Name: "commit-during-a-restore", From: "B22", What: "slots are handed out while a state is being fetched",
-		Edits: edit("pbft/execute.go", "	if r.state.active() {\n		return\n	}\n	before := r.exec.handed\n", "	before := r.exec.handed\n"),
+		Edits: edit("pbft/execute.go", "	if r.state.Active() {\n		return\n	}\n	before := r.exec.handed\n", "	before := r.exec.handed\n"),
 		Rule:  Rule{"pbft", "TestNothingIsExecutedDuringARestore"}, Sim: true,
 	},
 	{

@@ -130,7 +130,7 @@ var raftBugs = []Bug{
 	},
 	{
 		Name: "raft-commit-during-a-restore", From: "B22", What: "entries are handed out while a state is being fetched",
-		Edits: edit("raft/execute.go", "	for !r.state.active() && ", "	for "),
+		Edits: edit("raft/execute.go", "	for !r.state.Active() && ", "	for "),
 		Rule:  Rule{"raft", "TestNothingIsExecutedDuringARestore|TestNothingIsExecutedBeforeARestoreBegins"}, Sim: true,
 	},
 	{
@@ -195,7 +195,7 @@ var raftBugs = []Bug{
 	},
 	{
 		Name: "raft-fetch-ends-twice", From: "§10", What: "a fetch is given up while the host puts the state together",
-		Edits: edit("raft/restore.go", "!r.state.fetcher.Begun() || r.state.ending || committed", "!r.state.fetcher.Begun() || committed"),
+		Edits: edit("raft/restore.go", "!r.state.Begun() || r.state.Ending() || committed", "!r.state.Begun() || committed"),
 		Rule:  Rule{"raft", "TestEndOfARestoreIsAwaited"}, Sim: true,
 	},
 	{
