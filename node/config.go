@@ -20,7 +20,7 @@ import (
 
 // Config is one replica as a process: values, not files. Who loads them from a
 // home (config.toml, genesis.toml, the key file) and says so when they are
-// wrong is testnet and cmd/quorate.
+// wrong is package home.
 type Config struct {
 	Protocol    consensus.Protocol // made for this genesis, replica and key; node does not know which it is
 	Genesis     consensus.Genesis

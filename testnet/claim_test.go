@@ -6,6 +6,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"quorate.dev/quorate/home"
 )
 
 // TestKeysAreClaimedOneEach: as many commands as keys, then nobody until one
@@ -22,8 +24,8 @@ func TestKeysAreClaimedOneEach(t *testing.T) {
 		if err != nil || seen[claim.Key] != nil {
 			t.Fatalf("after %d claims: %+v, %v", len(seen), claim, err)
 		}
-		seed, err := ReadKey(claim.Key, nil)
-		if err != nil || seed == (Seed{}) {
+		seed, err := home.ReadKey(claim.Key, nil)
+		if err != nil || seed == (home.Seed{}) {
 			t.Errorf("%s: %v", claim.Key, err)
 		}
 		seen[claim.Key] = claim

@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/internal/files"
 )
 
 // atStart are the behaviours that are put on when a replica starts, and only
@@ -111,7 +114,7 @@ func (c *Cluster) possible(i int, behaviours []string) error {
 	if err != nil {
 		return err
 	}
-	e, err := h.env(nil)
+	e, err := envOf(h, nil)
 	if err != nil {
 		return err
 	}
@@ -134,14 +137,14 @@ func (c *Cluster) reload() error {
 // reach brings what the manifest says of replica i to its home and to its
 // process. Called with the hold.
 func (c *Cluster) reach(i int) error {
-	before, err := c.corruption(i)
+	before, err := readTraitor(c.Home(i))
 	if err != nil {
-		before = &Corruption{Gang: []Accomplice{{Replica: -1}}} // not readable: begin anew
+		before = &traitorFile{Coalition: []accomplice{{Replica: -1}}} // not readable: begin anew
 	}
-	if err := c.furnishTraitor(i); err != nil {
+	if err := c.writeTraitor(i); err != nil {
 		return err
 	}
-	after, err := c.corruption(i)
+	after, err := readTraitor(c.Home(i))
 	if err != nil {
 		return err
 	}
@@ -161,28 +164,23 @@ func (c *Cluster) reach(i int) error {
 	return c.survives(context.Background(), i)
 }
 
-// corruption reads what the home of replica i says; nil if it is honest.
-func (c *Cluster) corruption(i int) (*Corruption, error) {
-	return (&Home{Dir: c.Home(i)}).readCorruption()
-}
-
 // restarts reports whether a running process must start again to change from
-// one corruption to the other.
-func (c *Corruption) restarts(to *Corruption) bool {
-	var a, b Corruption
-	if c != nil {
-		a = *c
+// one file to the other.
+func (t *traitorFile) restarts(to *traitorFile) bool {
+	var a, b traitorFile
+	if t != nil {
+		a = *t
 	}
 	if to != nil {
 		b = *to
 	}
-	// An honest process has no keys but its own, whatever gang it leaves.
-	return a.born() || b.born() || to != nil && !slices.Equal(a.Gang, b.Gang)
+	// An honest process has no keys but its own, whatever coalition it leaves.
+	return a.born() || b.born() || to != nil && !slices.Equal(a.Coalition, b.Coalition)
 }
 
 // born reports a behaviour that is put on when the replica starts.
-func (c *Corruption) born() bool {
-	specs, _ := parseAll(c.Behaviours)
+func (t *traitorFile) born() bool {
+	specs, _ := parseAll(t.Behaviours)
 	for _, s := range specs {
 		if slices.Contains(atStart, s.Name) {
 			return true
@@ -191,11 +189,11 @@ func (c *Corruption) born() bool {
 	return false
 }
 
-// furnishTraitor makes the home of replica i say what the manifest says: the
+// writeTraitor makes the home of replica i say what the manifest says: the
 // manifest is what people edit, and it counts at every start. Who was a traitor
 // once is remembered. Called with the hold.
-func (c *Cluster) furnishTraitor(i int) error {
-	path := filepath.Join(c.Home(i), corruptionName)
+func (c *Cluster) writeTraitor(i int) error {
+	path := filepath.Join(c.Home(i), traitorName)
 	behaviours := c.Manifest.Replicas[i].Byzantine
 	if len(behaviours) == 0 {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -209,21 +207,21 @@ func (c *Cluster) furnishTraitor(i int) error {
 			return err
 		}
 	}
-	k := Corruption{Behaviours: behaviours}
+	t := traitorFile{Behaviours: behaviours}
 	if slices.Contains(c.Manifest.Gang, i) {
 		for _, member := range c.Manifest.Gang {
-			h := &Home{Dir: c.Home(member), Config: DefaultHomeConfig()}
-			if err := h.readConfig(Overrides{}); err != nil {
+			h, err := home.LoadConfig(c.Home(member), home.Overrides{})
+			if err != nil {
 				return err
 			}
-			key, err := filepath.Rel(c.Home(i), h.path(h.Config.Key))
+			key, err := filepath.Rel(c.Home(i), h.KeyFile())
 			if err != nil {
 				return fmt.Errorf("gang: %w", err)
 			}
-			k.Gang = append(k.Gang, Accomplice{Replica: member, Key: key})
+			t.Coalition = append(t.Coalition, accomplice{Replica: member, Key: key})
 		}
 	}
-	return writeTOML(path, corruptionHeading, 0o600, k)
+	return files.WriteTOML(path, traitorHeading, 0o600, t)
 }
 
 // obeyWithin bounds how long a running process may take to obey.
@@ -232,7 +230,7 @@ const obeyWithin = 30 * time.Second
 // awaitObeyed waits until the process of replica i obeys what its home says. One
 // that is paused obeys when it goes on.
 func (c *Cluster) awaitObeyed(i int, p *process) error {
-	want, obeyed := filepath.Join(c.Home(i), corruptionName), filepath.Join(c.Home(i), obeyedName)
+	want, obeyed := filepath.Join(c.Home(i), traitorName), filepath.Join(c.Home(i), obeyedName)
 	for end := time.Now().Add(obeyWithin); condition(p.pid) == Running; time.Sleep(10 * time.Millisecond) {
 		a, errA := os.ReadFile(want)
 		b, errB := os.ReadFile(obeyed)
@@ -249,7 +247,7 @@ func (c *Cluster) awaitObeyed(i int, p *process) error {
 // Behaviours are what the home of replica i asks for at the moment; none for an
 // honest one.
 func (c *Cluster) Behaviours(i int) []string {
-	all, err := (&Home{Dir: c.Home(i)}).Behaviours()
+	all, err := Behaviours(c.Home(i))
 	if err != nil {
 		return []string{"? " + brief(err)}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/home"
 )
 
 // interrupt asks replica i to end and answers its process; nil if none runs.
@@ -104,7 +105,7 @@ func (c *Cluster) Restart(i int) error { return c.again(i, func() error { return
 // starts it: it comes back as one that lost its disk (PROTOCOL.md §8).
 // Where no replica may fail none may forget either, so nothing is removed.
 func (c *Cluster) Wipe(i int) error {
-	system, err := quorum.For(c.Founding.Genesis)
+	system, err := quorum.For(c.Genesis)
 	if err == nil && system.Faults() == 0 {
 		err = fmt.Errorf("with %d replicas none may lose its disk, it could not come back: nothing was removed", c.Size())
 	}
@@ -121,8 +122,8 @@ func (c *Cluster) Wipe(i int) error {
 }
 
 // LoadHome reads the home of replica i as its process would.
-func (c *Cluster) LoadHome(i int) (*Home, error) {
-	return LoadHome(c.Home(i), Overrides{}, func() (string, error) { return os.Getenv("QUORATE_PASSPHRASE"), nil })
+func (c *Cluster) LoadHome(i int) (*home.Home, error) {
+	return home.Load(c.Home(i), home.Overrides{}, envPassphrase)
 }
 
 // again stops replica i, does something to it, and starts it.

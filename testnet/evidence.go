@@ -8,8 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/internal/files"
 )
 
 // Proof is a file with evidence, and what it proves by this cluster's genesis.
@@ -25,13 +28,13 @@ const evidenceSuffix = ".evidence"
 
 // ReadEvidence judges a file by a genesis alone. The error is that of reading;
 // what the judgement was stands in the Proof.
-func ReadEvidence(path string, f *Founding) (Proof, error) {
-	b, err := readBounded(path, evidence.MaxSize)
+func ReadEvidence(path string, g *consensus.Genesis) (Proof, error) {
+	b, err := files.Read(path, evidence.MaxSize)
 	if err != nil {
 		return Proof{}, err
 	}
 	p := Proof{Path: path, Encoded: b}
-	p.Fault, p.Err = evidence.Verify(&f.Genesis, b)
+	p.Fault, p.Err = evidence.Verify(g, b)
 	return p, nil
 }
 
@@ -40,8 +43,8 @@ func ReadEvidence(path string, f *Founding) (Proof, error) {
 func (c *Cluster) Evidence() ([]Proof, error) {
 	var all []Proof
 	for i := range c.Size() {
-		h := &Home{Dir: c.Home(i), Config: DefaultHomeConfig()}
-		if err := h.readConfig(Overrides{Lookup: os.LookupEnv}); err != nil {
+		h, err := home.LoadConfig(c.Home(i), home.Overrides{Lookup: os.LookupEnv})
+		if err != nil {
 			return nil, err
 		}
 		dir := filepath.Join(h.DataDir(), "evidence")
@@ -53,7 +56,7 @@ func (c *Cluster) Evidence() ([]Proof, error) {
 			if !strings.HasSuffix(e.Name(), evidenceSuffix) {
 				continue
 			}
-			p, err := ReadEvidence(filepath.Join(dir, e.Name()), &c.Founding)
+			p, err := ReadEvidence(filepath.Join(dir, e.Name()), &c.Genesis)
 			if err != nil {
 				return nil, err
 			}
@@ -73,7 +76,7 @@ func SaveEvidence(dir string, entries []evidence.Entry) ([]string, error) {
 	var paths []string
 	for _, e := range entries {
 		path := filepath.Join(dir, proofName(&e))
-		if err := writeFile(path, e.Encoded, 0o644); err != nil {
+		if err := files.Write(path, e.Encoded, 0o644); err != nil {
 			return paths, err
 		}
 		paths = append(paths, path)

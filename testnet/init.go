@@ -12,20 +12,20 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/storage"
+	"quorate.dev/quorate/home"
 )
 
 // Options say what Init makes.
 type Options struct {
 	Dir      string
-	Protocol string                     // as package quorum names it; "" = PBFT
-	Replicas int                        // 0 = as many as one fault takes: 4 of PBFT, 3 of Raft
-	Seed     string                     // keys derive from it; "" draws them. Never for real use: who knows it has all keys
-	Name     string                     // of the cluster; "" = "testnet"
-	Volatile bool                       // replicas never sync: measurements only
-	Hosts    []string                   // addresses of the replicas' hosts; nil = all on loopback
-	Adjust   func(*consensus.Genesis)   // changes the genesis before it is written; nil = leave it
-	Settings func(i int, c *HomeConfig) // changes a home's settings before they are written; nil = leave them
+	Protocol string                      // as package quorum names it; "" = PBFT
+	Replicas int                         // 0 = as many as one fault takes: 4 of PBFT, 3 of Raft
+	Seed     string                      // keys derive from it; "" draws them. Never for real use: who knows it has all keys
+	Name     string                      // of the cluster; "" = "testnet"
+	Volatile bool                        // replicas never sync: measurements only
+	Hosts    []string                    // addresses of the replicas' hosts; nil = all on loopback
+	Adjust   func(*consensus.Genesis)    // changes the genesis before it is written; nil = leave it
+	Settings func(i int, c *home.Config) // changes a home's settings before they are written; nil = leave them
 }
 
 // ErrExists: there is a cluster already.
@@ -81,9 +81,9 @@ func vacant(dir string) error {
 
 // keyring holds the private keys of a cluster in the making.
 type keyring struct {
-	replicas      []Seed
-	client, bench Seed
-	pool          []Seed // of more clients
+	replicas      []home.Seed
+	client, bench home.Seed
+	pool          []home.Seed // of more clients
 }
 
 // poolKeys is how many client keys a cluster has for commands that run at the
@@ -92,13 +92,13 @@ const poolKeys = 8
 
 // keys draws all private keys, or derives them from the seed.
 func (o *Options) keys() (keyring, error) {
-	draw := func(role string, i int) (Seed, error) {
+	draw := func(role string, i int) (home.Seed, error) {
 		if o.Seed != "" {
 			return derive(o.Seed, role, i), nil
 		}
-		return NewSeed()
+		return home.NewSeed()
 	}
-	k := keyring{replicas: make([]Seed, o.Replicas)}
+	k := keyring{replicas: make([]home.Seed, o.Replicas)}
 	var err error
 	for i := range k.replicas {
 		if k.replicas[i], err = draw("replica", i); err != nil {
@@ -111,7 +111,7 @@ func (o *Options) keys() (keyring, error) {
 	if k.bench, err = draw("client", 1); err != nil {
 		return k, err
 	}
-	k.pool = make([]Seed, poolKeys-1)
+	k.pool = make([]home.Seed, poolKeys-1)
 	for i := range k.pool {
 		if k.pool[i], err = draw("client", 2+i); err != nil {
 			return k, err
@@ -153,16 +153,16 @@ func (c *Cluster) found(o *Options, keys keyring) error {
 		return err
 	}
 	for i := range o.Replicas {
-		home, at := "replica-"+strconv.Itoa(i), loopback
+		dir, at := "replica-"+strconv.Itoa(i), loopback
 		if o.Hosts != nil {
 			at = func(port int) string { return net.JoinHostPort(o.Hosts[i], strconv.Itoa(port)) }
 		}
 		c.Manifest.Replicas = append(c.Manifest.Replicas, Place{
-			ID: i, Home: home, Address: at(ports[2*i]), Admin: at(ports[2*i+1]),
-			Pid: filepath.Join(home, pidName), Log: filepath.Join(home, logName),
+			ID: i, Home: dir, Address: at(ports[2*i]), Admin: at(ports[2*i+1]),
+			Pid: filepath.Join(dir, pidName), Log: filepath.Join(dir, logName),
 		})
 	}
-	c.Founding = Founding{Genesis: g, Addresses: c.Addresses()}
+	c.Genesis = g
 	return nil
 }
 
@@ -178,16 +178,16 @@ func (c *Cluster) furnish(o *Options, keys keyring) error {
 		return err
 	}
 	for i, seed := range keys.pool {
-		if err := WriteKey(c.path(c.Manifest.ClientKeys[i]), seed, ""); err != nil {
+		if err := home.WriteKey(c.path(c.Manifest.ClientKeys[i]), seed, ""); err != nil {
 			return err
 		}
 	}
-	for name, seed := range map[string]Seed{clientKeyName: keys.client, benchKeyName: keys.bench} {
-		if err := WriteKey(filepath.Join(c.Dir, name), seed, ""); err != nil {
+	for name, seed := range map[string]home.Seed{clientKeyName: keys.client, benchKeyName: keys.bench} {
+		if err := home.WriteKey(filepath.Join(c.Dir, name), seed, ""); err != nil {
 			return err
 		}
 	}
-	if err := SaveGenesis(filepath.Join(c.Dir, genesisName), &c.Founding); err != nil {
+	if err := home.SaveGenesis(filepath.Join(c.Dir, genesisName), c.genesisFile()); err != nil {
 		return err
 	}
 	for i, seed := range keys.replicas {
@@ -198,28 +198,24 @@ func (c *Cluster) furnish(o *Options, keys keyring) error {
 	return nil
 }
 
-// furnishHome makes one home. The birth record comes last: a home that has one is
-// complete.
-func (c *Cluster) furnishHome(o *Options, i int, seed Seed) error {
-	dir := c.Home(i)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	if err := WriteKey(filepath.Join(dir, keyName), seed, ""); err != nil {
-		return err
-	}
-	if err := SaveGenesis(filepath.Join(dir, genesisName), &c.Founding); err != nil {
-		return err
-	}
-	settings := DefaultHomeConfig()
+// furnishHome makes one home.
+func (c *Cluster) furnishHome(o *Options, i int, seed home.Seed) error {
+	settings := home.DefaultConfig()
 	settings.Replica, settings.Listen, settings.Admin = i, c.Manifest.Replicas[i].Address, c.Manifest.Replicas[i].Admin
 	settings.Disk.Volatile = o.Volatile
 	if o.Settings != nil {
 		o.Settings(i, &settings)
 	}
-	if err := saveHomeConfig(dir, &settings); err != nil {
-		return err
-	}
-	id := storage.Identity{Cluster: c.Founding.Genesis.ID(), Replica: consensus.ReplicaID(i)}
-	return storage.Init(filepath.Join(dir, dataName), id)
+	return home.Create(c.Home(i), settings, c.genesisFile(), seed)
+}
+
+// genesisFile is the genesis with the addresses of the manifest.
+func (c *Cluster) genesisFile() *home.GenesisFile {
+	return &home.GenesisFile{Genesis: c.Genesis, Addresses: c.Addresses()}
+}
+
+// derive makes the key of one role and number from a text. Anybody who knows
+// the text has all keys: it is for tests and demonstrations.
+func derive(text, role string, number int) home.Seed {
+	return home.Seed(crypto.Hash(fmt.Appendf(nil, "quorate/testnet/key\x00%d:%s\x00%s\x00%d", len(text), text, role, number)))
 }

@@ -1,27 +1,23 @@
 package testnet
 
 import (
-	"bufio"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
-	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/check/linear"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
-	"quorate.dev/quorate/raft"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/transcript"
 )
 
 // historiesName is the directory of what clients wrote down.
 const historiesName = "histories"
 
 // Histories is where programs put the histories of their calls, so that they
-// are judged with the replicas' transcripts: see NewHistory.
+// are judged with the replicas' transcripts: see HistoryFile.
 func (c *Cluster) Histories() string { return c.path(historiesName) }
 
 // Logs lists what the replicas, and clients that keep a history, have written
@@ -29,11 +25,11 @@ func (c *Cluster) Histories() string { return c.path(historiesName) }
 func (c *Cluster) Logs() ([]string, error) {
 	dirs := []string{c.Histories()}
 	for i := range c.Size() {
-		dirs = append(dirs, filepath.Join(c.Home(i), transcriptName))
+		dirs = append(dirs, (&home.Home{Dir: c.Home(i)}).TranscriptDir())
 	}
 	var all []string
 	for _, dir := range dirs {
-		found, err := LogsIn(dir)
+		found, err := transcript.Files(dir)
 		if err != nil {
 			return nil, err
 		}
@@ -42,20 +38,19 @@ func (c *Cluster) Logs() ([]string, error) {
 	return all, nil
 }
 
-// LogsIn lists the logs in a directory and those below it; none if it is not
-// there.
-func LogsIn(dir string) ([]string, error) {
-	var all []string
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err == nil && e.Type().IsRegular() && filepath.Ext(path) == volumeSuffix {
-			all = append(all, path)
-		}
-		return err
-	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return all, nil // a running replica may drop its oldest in between
+// HistoryFile is where the history of a client goes that begins now.
+func (c *Cluster) HistoryFile(key crypto.PublicKey) string {
+	return filepath.Join(c.Histories(), transcript.HistoryName(key))
+}
+
+// Judge judges the cluster by all that was written down: a executes its batches
+// again, and m, if not nil, is what a does to one key.
+func (c *Cluster) Judge(a app.Application, m *linear.Model) (check.Verdict, error) {
+	logs, err := c.Logs()
+	if err != nil {
+		return check.Verdict{}, err
 	}
-	return all, err
+	return transcript.Judge(check.Case{Genesis: c.Genesis, Application: a, Model: m, Suspects: c.Turned()}, logs)
 }
 
 // Turned lists the replicas that are traitors or were once, since the cluster
@@ -68,59 +63,4 @@ func (c *Cluster) Turned() []consensus.ReplicaID {
 		}
 	}
 	return ids
-}
-
-// maxLogs bounds the files that are judged together.
-const maxLogs = 4096
-
-// Judge judges a run of this program's store by what was written down. See
-// check.Replay for suspects and errors. Without a client's history there is
-// nothing to say about linearizability.
-func Judge(f *Founding, logs []string, suspects []consensus.ReplicaID) (v check.Verdict, err error) {
-	if len(logs) > maxLogs {
-		return v, fmt.Errorf("%w: %d files, at most %d are judged together", check.ErrLog, len(logs), maxLogs)
-	}
-	c := check.Case{Genesis: f.Genesis, Application: kv.Store{}, Suspects: suspects}
-	if f.Genesis.Protocol == quorum.Raft {
-		c.Promise = votesOfRaft
-	}
-	var open []check.Log
-	for _, path := range logs {
-		file, err := os.Open(path)
-		if err != nil {
-			return v, err
-		}
-		defer func() { _ = file.Close() }() // only read
-		client, err := ofClient(file, path)
-		if errors.Is(err, io.EOF) {
-			continue // its process was killed as it began
-		}
-		if err != nil {
-			return v, err
-		}
-		if client {
-			c.Model = check.Store()
-		}
-		open = append(open, check.Log{Name: path, From: bufio.NewReaderSize(file, 1<<16)})
-	}
-	if len(open) == 0 {
-		return v, fmt.Errorf("%w: nothing was written down: do the replicas run with record.level = \"off\"?", check.ErrLog)
-	}
-	return check.Replay(c, open)
-}
-
-// votesOfRaft: a granted vote is all that a member of Raft promises.
-func votesOfRaft(frame []byte) (check.Promise, bool) {
-	voter, term, candidate, ok := raft.Granted(frame)
-	return check.Promise{Signer: voter, View: term, Content: candidate}, ok
-}
-
-// ofClient looks at the head of a log, and goes back to its beginning.
-func ofClient(file *os.File, path string) (bool, error) {
-	r, err := check.NewReader(path, file)
-	if err != nil {
-		return false, err
-	}
-	_, err = file.Seek(0, io.SeekStart)
-	return r.Header().Client, err
 }

@@ -11,11 +11,15 @@ import (
 	"sync"
 	"testing"
 
+	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/internal/files"
+	"quorate.dev/quorate/transcript"
 )
 
 // loaded runs a cluster that writes everything down, with a few writes and
@@ -23,7 +27,7 @@ import (
 func loaded(t *testing.T, level string, during func(c *Cluster)) *Cluster {
 	t.Helper()
 	c := made(t, Options{Seed: "judged", Adjust: func(g *consensus.Genesis) { g.CheckpointInterval, g.Window = 4, 16 },
-		Settings: func(_ int, h *HomeConfig) { h.Record.Level, h.Engine.Patience = level, Duration(4e8) }})
+		Settings: func(_ int, h *home.Config) { h.Record.Level, h.Engine.Patience = level, files.Duration(4e8) }})
 	if err := c.Corrupt(0, []string{"equivocate"}); err != nil {
 		t.Fatal(err)
 	}
@@ -31,15 +35,15 @@ func loaded(t *testing.T, level string, during func(c *Cluster)) *Cluster {
 		t.Fatal(err)
 	}
 	ready(t, c)
-	seed, err := ReadKey(c.ClientKey(), nil)
+	seed, err := home.ReadKey(c.ClientKey(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := NewHistory(c.HistoryFile(crypto.PublicOf(seed)), &c.Founding.Genesis, crypto.PublicOf(seed))
+	h, err := transcript.NewHistory(c.HistoryFile(crypto.PublicOf(seed)), &c.Genesis, crypto.PublicOf(seed))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cl, err := client.Dial(t.Context(), client.Config{Genesis: &c.Founding.Genesis, Key: seed, Addresses: c.Addresses()})
+	cl, err := client.Dial(t.Context(), client.Config{Genesis: &c.Genesis, Key: seed, Addresses: c.Addresses()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +79,11 @@ func load(t *testing.T, store client.KV, round int) {
 	callers.Wait()
 }
 
+// judgeOf judges files as those of a cluster.
+func judgeOf(c *Cluster, files []string, suspects []consensus.ReplicaID) (check.Verdict, error) {
+	return transcript.Judge(check.Case{Genesis: c.Genesis, Application: kv.Store{}, Model: check.Store(), Suspects: suspects}, files)
+}
+
 // judged is the verdict on a cluster.
 func judged(t *testing.T, c *Cluster, suspects []consensus.ReplicaID) check.Verdict {
 	t.Helper()
@@ -82,7 +91,7 @@ func judged(t *testing.T, c *Cluster, suspects []consensus.ReplicaID) check.Verd
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := Judge(&c.Founding, logs, suspects)
+	v, err := judgeOf(c, logs, suspects)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +102,7 @@ func judged(t *testing.T, c *Cluster, suspects []consensus.ReplicaID) check.Verd
 // is safe and linearizable, its batches are executed again, and the liar is
 // named.
 func TestEverythingWrittenDownIsJudged(t *testing.T) {
-	c := loaded(t, RecordAll, func(c *Cluster) {
+	c := loaded(t, home.RecordAll, func(c *Cluster) {
 		if err := errors.Join(c.Kill(3), c.Restart(3)); err != nil {
 			t.Fatal(err)
 		}
@@ -103,8 +112,8 @@ func TestEverythingWrittenDownIsJudged(t *testing.T) {
 		t.Fatalf("the verdict is %+v", v)
 	}
 	// The same, with a client that says to have read what nobody wrote.
-	key := c.Founding.Genesis.Clients[1].Key
-	h, err := NewHistory(c.HistoryFile(key), &c.Founding.Genesis, key)
+	key := c.Genesis.Clients[1].Key
+	h, err := transcript.NewHistory(c.HistoryFile(key), &c.Genesis, key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +138,7 @@ func (liar) Invoke(context.Context, []byte) (client.Result, error) {
 // TestVotesAloneNameTheLiar: without batches there is agreement and evidence,
 // and nothing is said about what was done.
 func TestVotesAloneNameTheLiar(t *testing.T) {
-	c := loaded(t, RecordVotes, nil)
+	c := loaded(t, home.RecordVotes, nil)
 	v := judged(t, c, c.Turned())
 	if !v.Safe() || v.Linearizable == check.No || v.Executed != 0 || !slices.Equal(v.Culprits, []consensus.ReplicaID{0}) {
 		t.Fatalf("the verdict is %+v", v)
@@ -139,11 +148,11 @@ func TestVotesAloneNameTheLiar(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p, err := ReadEvidence(paths[0], &c.Founding); err != nil || p.Err != nil || p.Fault != e.Fault {
+		if p, err := ReadEvidence(paths[0], &c.Genesis); err != nil || p.Err != nil || p.Fault != e.Fault {
 			t.Errorf("%v reads back as %+v, %v", e.Fault, p, err)
 		}
 	}
-	if _, err := Judge(&c.Founding, nil, nil); !errors.Is(err, check.ErrLog) {
+	if _, err := judgeOf(c, nil, nil); !errors.Is(err, check.ErrLog) {
 		t.Errorf("nothing to judge: %v", err)
 	}
 	other := made(t, Options{Seed: "other"})
@@ -151,10 +160,10 @@ func TestVotesAloneNameTheLiar(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Judge(&other.Founding, logs, nil); !errors.Is(err, check.ErrLog) {
+	if _, err := judgeOf(other, logs, nil); !errors.Is(err, check.ErrLog) {
 		t.Errorf("logs of another cluster: %v", err)
 	}
-	extra := filepath.Join(c.Home(1), transcriptName, "000099"+volumeSuffix)
+	extra := filepath.Join(c.Home(1), "transcript", "000099.transcript")
 	for text, whole := range map[string]bool{"": true, strings.Repeat("nonsense", 1<<10): false} {
 		if err := os.WriteFile(extra, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -162,7 +171,7 @@ func TestVotesAloneNameTheLiar(t *testing.T) {
 		if logs, err = c.Logs(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Judge(&c.Founding, logs, c.Turned()); (err == nil) != whole || !whole && !errors.Is(err, check.ErrLog) {
+		if _, err := judgeOf(c, logs, c.Turned()); (err == nil) != whole || !whole && !errors.Is(err, check.ErrLog) {
 			t.Errorf("a log that begins %.8q: %v", text, err)
 		}
 	}

@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/internal/files"
 )
 
 // Names in a cluster's directory and in a home.
@@ -54,10 +58,10 @@ var ErrNoCluster = errors.New("no cluster")
 type Cluster struct {
 	Dir      string
 	Manifest Manifest
-	Founding Founding
+	Genesis  consensus.Genesis
 	// Command runs one home as a process, given its directory; Up and its
 	// like start it. Nil stands for this program's `node --home`.
-	Command func(home string) []string
+	Command func(dir string) []string
 }
 
 // Open reads the manifest and the genesis in dir.
@@ -66,31 +70,31 @@ func Open(dir string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	founding, err := LoadGenesis(c.path(c.Manifest.Genesis))
+	g, err := home.LoadGenesis(c.path(c.Manifest.Genesis))
 	if err != nil {
 		return nil, err
 	}
-	c.Founding = *founding
+	c.Genesis = g.Genesis
 	return c, c.check(filepath.Join(dir, manifestName))
 }
 
 // OpenManifest reads the manifest alone, which is all that Down needs: what runs
-// can be stopped when the genesis is damaged, too. Founding is empty.
+// can be stopped when the genesis is damaged, too. Genesis is empty.
 func OpenManifest(dir string) (*Cluster, error) {
 	c := &Cluster{Dir: dir}
 	path := filepath.Join(dir, manifestName)
-	if err := readTOML(path, &c.Manifest); err != nil {
+	if err := files.ReadTOML(path, &c.Manifest); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("%w in %s: start one with `quorate testnet up --dir %s`, or name another with --dir or QUORATE_DIR", ErrNoCluster, dir, dir)
 		}
 		return nil, err
 	}
 	if c.Manifest.Version != manifestVersion {
-		return nil, fmt.Errorf("%w: %s has version %d, this program knows %d: use the program that made it", ErrFile, path, c.Manifest.Version, manifestVersion)
+		return nil, fmt.Errorf("%w: %s has version %d, this program knows %d: use the program that made it", files.ErrInvalid, path, c.Manifest.Version, manifestVersion)
 	}
 	for i, p := range c.Manifest.Replicas {
 		if p.ID != i || p.Home == "" || p.Address == "" || p.Admin == "" || p.Pid == "" || p.Log == "" {
-			return nil, fmt.Errorf("%w: %s: replica %d needs id = %d, home, address, admin, pid_file and log", ErrFile, path, i, i)
+			return nil, fmt.Errorf("%w: %s: replica %d needs id = %d, home, address, admin, pid_file and log", files.ErrInvalid, path, i, i)
 		}
 	}
 	return c, nil
@@ -98,16 +102,16 @@ func OpenManifest(dir string) (*Cluster, error) {
 
 // check holds the manifest against the genesis.
 func (c *Cluster) check(path string) error {
-	if len(c.Manifest.Replicas) != len(c.Founding.Genesis.Replicas) {
-		return fmt.Errorf("%w: %s has %d replicas, the genesis %d: put the right genesis back", ErrFile, path, len(c.Manifest.Replicas), len(c.Founding.Genesis.Replicas))
+	if len(c.Manifest.Replicas) != len(c.Genesis.Replicas) {
+		return fmt.Errorf("%w: %s has %d replicas, the genesis %d: put the right genesis back", files.ErrInvalid, path, len(c.Manifest.Replicas), len(c.Genesis.Replicas))
 	}
 	for i, p := range c.Manifest.Replicas {
 		if _, err := parseAll(p.Byzantine); err != nil {
-			return fmt.Errorf("%w: %s: replica %d: %w", ErrFile, path, i, err)
+			return fmt.Errorf("%w: %s: replica %d: %w", files.ErrInvalid, path, i, err)
 		}
 	}
 	if err := c.checkGang(c.Manifest.Gang); err != nil {
-		return fmt.Errorf("%w: %s: gang: %w", ErrFile, path, err)
+		return fmt.Errorf("%w: %s: gang: %w", files.ErrInvalid, path, err)
 	}
 	return nil
 }
@@ -171,5 +175,5 @@ const manifestHeading = `# A cluster on this machine: quorate testnet up, status
 
 // save writes the manifest.
 func (c *Cluster) save() error {
-	return writeTOML(filepath.Join(c.Dir, manifestName), manifestHeading, 0o644, c.Manifest)
+	return files.WriteTOML(filepath.Join(c.Dir, manifestName), manifestHeading, 0o644, c.Manifest)
 }

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"quorate.dev/quorate/internal/files"
 )
 
 // Condition is what a replica's process is doing.
@@ -38,7 +40,7 @@ type process struct {
 // somebody else's by now.
 func find(pidFile string) (*process, error) {
 	var f processFile
-	if err := readTOML(pidFile, &f); err != nil {
+	if err := files.ReadTOML(pidFile, &f); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}
@@ -63,9 +65,9 @@ func recordProcess(pidFile string, pid int) error {
 		// It has ended already. The file stays as that of any that crashed: no
 		// process has this start time.
 		err = fmt.Errorf("start time of process %d: %w", pid, err)
-		return errors.Join(err, writeTOML(pidFile, "", 0o644, processFile{Pid: pid, Boot: bootID()}))
+		return errors.Join(err, files.WriteTOML(pidFile, "", 0o644, processFile{Pid: pid, Boot: bootID()}))
 	}
-	return writeTOML(pidFile, "", 0o644, processFile{Pid: pid, Start: start, Boot: bootID()})
+	return files.WriteTOML(pidFile, "", 0o644, processFile{Pid: pid, Start: start, Boot: bootID()})
 }
 
 // spawn starts a command in a session of its own, its output appended to log.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/internal/files"
 	"quorate.dev/quorate/node"
 )
 
@@ -106,14 +108,14 @@ func TestRestartSaysThatItFailed(t *testing.T) {
 // TestAnotherGenesisIsRefused: a home without data would run unheard for ever.
 func TestAnotherGenesisIsRefused(t *testing.T) {
 	c, other := made(t, Options{Seed: "one", Replicas: 1}), made(t, Options{Seed: "other", Replicas: 1})
-	if err := SaveGenesis(c.Home(0)+"/genesis.toml", &other.Founding); err != nil {
+	if err := home.SaveGenesis(c.Home(0)+"/genesis.toml", other.genesisFile()); err != nil {
 		t.Fatal(err)
 	}
 	for name, start := range map[string]func() error{
 		"up": func() error { _, err := c.Up(); return err }, "restart": func() error { return c.Restart(0) },
 	} {
 		err := start()
-		ours, theirs := c.Founding.Genesis.ID().Short(), other.Founding.Genesis.ID().Short()
+		ours, theirs := c.Genesis.ID().Short(), other.Genesis.ID().Short()
 		if err == nil || !strings.Contains(err.Error(), ours) || !strings.Contains(err.Error(), theirs) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: got %v, want one line with %s and %s", name, err, ours, theirs)
 		}
@@ -128,7 +130,7 @@ func TestNobodyElseIsSignalled(t *testing.T) {
 		t.Fatal(err)
 	}
 	var f processFile
-	if err := readTOML(path, &f); err != nil {
+	if err := files.ReadTOML(path, &f); err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
@@ -141,7 +143,7 @@ func TestNobodyElseIsSignalled(t *testing.T) {
 		"other pid":    {processFile{1, f.Start, f.Boot}, false},
 		"no pid":       {processFile{1 << 30, f.Start, f.Boot}, false},
 	} {
-		if err := writeTOML(path, "", 0o644, test.file); err != nil {
+		if err := files.WriteTOML(path, "", 0o644, test.file); err != nil {
 			t.Fatal(err)
 		}
 		if p, err := find(path); err != nil || (p != nil) != test.found {

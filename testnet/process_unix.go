@@ -2,7 +2,9 @@
 
 package testnet
 
-import "syscall"
+import (
+	"syscall"
+)
 
 // The signals that pause a process and let it go on.
 const (

@@ -1,6 +1,8 @@
 package testnet
 
-import "syscall"
+import (
+	"syscall"
+)
 
 // There are no such signals here: sending them fails with an error.
 const (

@@ -48,8 +48,8 @@ func (c *Cluster) Statuses(ctx context.Context) []ReplicaStatus {
 // Status asks one replica. What goes wrong stands in Health.
 func (c *Cluster) Status(ctx context.Context, i int) ReplicaStatus {
 	p := c.Manifest.Replicas[i]
-	s := ReplicaStatus{Replica: i, Protocol: c.Founding.Genesis.Protocol, Address: p.Address, Admin: p.Admin, Condition: Stopped, Health: "stopped", Byzantine: c.Behaviours(i)}
-	if id, err := p2p.PeerID(c.Founding.Genesis.Replicas[i]); err == nil {
+	s := ReplicaStatus{Replica: i, Protocol: c.Genesis.Protocol, Address: p.Address, Admin: p.Admin, Condition: Stopped, Health: "stopped", Byzantine: c.Behaviours(i)}
+	if id, err := p2p.PeerID(c.Genesis.Replicas[i]); err == nil {
 		s.PeerID = id.String()
 	}
 	proc, err := find(c.path(p.Pid))

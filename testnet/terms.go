@@ -1,6 +1,8 @@
 package testnet
 
-import "quorate.dev/quorate/consensus/quorum"
+import (
+	"quorate.dev/quorate/consensus/quorum"
+)
 
 // Terms are the words in which people speak of a protocol. A status has one set
 // of fields for all of them: what it calls view and primary are Raft's term and

@@ -11,6 +11,7 @@ import (
 
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/internal/files"
 )
 
 // eventually waits until holds does, for as long as a slow machine may need.
@@ -55,7 +56,7 @@ func TestTraitorObeysWhileItRuns(t *testing.T) {
 	if after.Pid != before.Pid || after.Byzantine != nil {
 		t.Errorf("healing left %+v, before it was %+v", after, before)
 	}
-	for _, name := range []string{corruptionName, obeyedName} {
+	for _, name := range []string{traitorName, obeyedName} {
 		if _, err := os.Stat(filepath.Join(c.Home(2), name)); err == nil {
 			t.Errorf("the home of the healed one still has %s", name)
 		}
@@ -91,15 +92,15 @@ func TestGangSharesItsKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k, err := h.readCorruption()
+		k, err := readTraitor(h.Dir)
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := h.env(k)
+		e, err := envOf(h, k)
 		return e.Gang, err
 	}
 	g, err := gang(0)
-	if err != nil || len(g) != 2 || g[1].Replica != 3 || g[1].Signer.Public() != c.Founding.Genesis.Replicas[3] {
+	if err != nil || len(g) != 2 || g[1].Replica != 3 || g[1].Signer.Public() != c.Genesis.Replicas[3] {
 		t.Fatalf("the gang of replica 0 is %v, %v", g, err)
 	}
 	if g, err := gang(3); err != nil || g != nil {
@@ -112,7 +113,7 @@ func TestGangSharesItsKeys(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(c.Home(3), keyName), theirs, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := gang(0); !errors.Is(err, ErrFile) {
+	if _, err := gang(0); !errors.Is(err, files.ErrInvalid) {
 		t.Errorf("with another's key: %v", err)
 	}
 	if err := c.Collude(nil); err != nil {
@@ -153,7 +154,7 @@ func TestNoTraitorByMistake(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(c.Dir, manifestName), []byte(damaged), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(c.Dir); !errors.Is(err, ErrFile) || !strings.Contains(err.Error(), "replica 2") {
+	if _, err := Open(c.Dir); !errors.Is(err, files.ErrInvalid) || !strings.Contains(err.Error(), "replica 2") {
 		t.Errorf("a manifest with an unknown behaviour: %v", err)
 	}
 }

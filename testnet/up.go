@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/storage"
 )
 
@@ -70,7 +71,7 @@ func (c *Cluster) start(i int) (running bool, err error) {
 	if err := c.sameGenesis(i); err != nil {
 		return false, err
 	}
-	if err := c.furnishTraitor(i); err != nil {
+	if err := c.writeTraitor(i); err != nil {
 		return false, err
 	}
 	command, err := c.command(c.Home(i))
@@ -98,33 +99,36 @@ func (c *Cluster) share() string {
 }
 
 // command is how a home becomes a process: this very program, unless a test says
-// otherwise.
-func (c *Cluster) command(home string) ([]string, error) {
-	if home, err := filepath.Abs(home); err != nil {
+// otherwise. See Serve.
+func (c *Cluster) command(dir string) ([]string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
 		return nil, err
-	} else if c.Command != nil {
-		return c.Command(home), nil
-	} else if exe, err := os.Executable(); err != nil {
-		return nil, err
-	} else {
-		return []string{exe, "node", "--home", home}, nil
 	}
+	if c.Command != nil {
+		return c.Command(dir), nil
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return append([]string{program}, Arguments(dir)...), nil
 }
 
 // sameGenesis refuses to start a home of another cluster: without data to
 // contradict it, such a replica would run and never be heard by anybody. A home
 // that cannot be read says so itself, in its log.
 func (c *Cluster) sameGenesis(i int) error {
-	h := &Home{Dir: c.Home(i), Config: DefaultHomeConfig()}
-	if h.readConfig(Overrides{}) != nil {
-		return nil
-	}
-	path := h.path(h.Config.Genesis)
-	founding, err := LoadGenesis(path)
+	h, err := home.LoadConfig(c.Home(i), home.Overrides{})
 	if err != nil {
 		return nil
 	}
-	if have, want := founding.Genesis.ID(), c.Founding.Genesis.ID(); have != want {
+	path := h.GenesisFile()
+	g, err := home.LoadGenesis(path)
+	if err != nil {
+		return nil
+	}
+	if have, want := g.Genesis.ID(), c.Genesis.ID(); have != want {
 		return fmt.Errorf("replica %d is of another cluster: %s has cluster id %s, %s has %s: copy the right one over the other",
 			i, path, have.Short(), c.path(c.Manifest.Genesis), want.Short())
 	}
@@ -202,7 +206,7 @@ const graceForSome = 10 * time.Second
 // that takes, until a quorum is and all others run. It answers one line for
 // each that is not ready yet.
 func (c *Cluster) AwaitUsable(ctx context.Context) (late []string, err error) {
-	system, err := quorum.For(c.Founding.Genesis)
+	system, err := quorum.For(c.Genesis)
 	if err != nil {
 		return nil, err
 	}

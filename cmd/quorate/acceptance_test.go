@@ -53,7 +53,7 @@ func outgrowMemory(t *testing.T, protocol string) {
 	paused, wiped := (lead+c.Size()-1)%c.Size(), (lead+c.Size()-2)%c.Size()
 	must(t, c.Pause(paused))
 	before := c.Status(t.Context(), lead).Report.Applied
-	for n := 0; c.Status(t.Context(), lead).Report.Applied <= before+2*c.Founding.Genesis.Window; n++ {
+	for n := 0; c.Status(t.Context(), lead).Report.Applied <= before+2*c.Genesis.Window; n++ {
 		_, err := quorateCommand(t, "kv", "put", "--dir", c.Dir, fmt.Sprintf("while/paused/%d", n), "x")
 		must(t, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/testnet"
 )
 
@@ -189,11 +190,11 @@ func attach(c *cli.Context, t measurement, cluster *testnet.Cluster) (measured, 
 		return measured{}, err
 	}
 	defer claim.Release()
-	seed, err := testnet.ReadKey(keyFile, passphrase(c))
+	seed, err := home.ReadKey(keyFile, passphrase(c))
 	if err != nil {
 		return measured{}, err
 	}
-	return measure(c, t, &access{founding: cluster.Founding, keyFile: keyFile, seed: seed, local: cluster})
+	return measure(c, t, &access{genesis: cluster.Genesis, addresses: cluster.Addresses(), keyFile: keyFile, seed: seed, local: cluster})
 }
 
 // temporary makes a cluster, measures it, and removes it.
@@ -208,7 +209,7 @@ func temporary(c *cli.Context, t measurement) (o measured, err error) {
 		return o, err
 	}
 	t.Throwaway = true
-	if err := t.fits(&cluster.Founding.Genesis.Limits); err != nil {
+	if err := t.fits(&cluster.Genesis.Limits); err != nil {
 		return o, err
 	}
 	// Before Up: whatever happens from here on, no process is left behind.
@@ -227,7 +228,7 @@ func temporary(c *cli.Context, t measurement) (o measured, err error) {
 
 // measure loads the cluster and prints what came of it.
 func measure(c *cli.Context, t measurement, a *access) (measured, error) {
-	if err := t.fits(&a.founding.Genesis.Limits); err != nil {
+	if err := t.fits(&a.genesis.Limits); err != nil {
 		return measured{}, err
 	}
 	cl, err := a.dial(c.Context, session.Config{OneEach: t.OneEach})
@@ -236,7 +237,7 @@ func measure(c *cli.Context, t measurement, a *access) (measured, error) {
 	}
 	defer func() { _ = cl.Close() }()
 	note("%s: %s, values of %d bytes, %v of warm-up, then %v", t.Name, several(t.Clients, "caller"), t.ValueBytes, t.Warmup, t.Duration)
-	t.Protocol, t.Replicas = a.founding.Genesis.Protocol, len(a.founding.Genesis.Replicas)
+	t.Protocol, t.Replicas = a.genesis.Protocol, len(a.genesis.Replicas)
 	l, store := newLoad(t), client.KV{Invoker: cl}
 	stop := l.run(c.Context, store)
 	defer stop()

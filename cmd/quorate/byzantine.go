@@ -53,7 +53,7 @@ func completeCorrupt(c *cli.Context) []string {
 	if c.NArg() > 0 {
 		cluster, err := openCluster(c)
 		return behaviourNames(func(p byzantine.Profile) bool {
-			return !p.Client && (err != nil || p.For(cluster.Founding.Genesis.Protocol))
+			return !p.Client && (err != nil || p.For(cluster.Genesis.Protocol))
 		})
 	}
 	return completeReplica(c)

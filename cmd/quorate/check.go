@@ -9,10 +9,12 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/testnet"
+	"quorate.dev/quorate/transcript"
 )
 
 // checkCommand is quorate check.
@@ -32,7 +34,7 @@ func checkCommand() *cli.Command {
 
 // exhibits is what is judged.
 type exhibits struct {
-	founding *testnet.Founding
+	genesis  *consensus.Genesis
 	logs     []string
 	suspects []consensus.ReplicaID
 }
@@ -47,7 +49,7 @@ func checkRun(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	v, err := testnet.Judge(x.founding, x.logs, x.suspects)
+	v, err := judge(x.genesis, x.logs, x.suspects)
 	if err != nil {
 		return err
 	}
@@ -82,11 +84,11 @@ func exhibitsOf(c *cli.Context, args []string) (*exhibits, error) {
 	var err error
 	switch {
 	case c.Path("genesis") != "":
-		x.founding, err = testnet.LoadGenesis(c.Path("genesis"))
+		x.genesis, err = loadGenesis(c.Path("genesis"))
 	case cluster != nil:
-		x.founding = &cluster.Founding
+		x.genesis = &cluster.Genesis
 	default:
-		x.founding, err = foundingOf(c)
+		x.genesis, err = genesisOf(c)
 	}
 	if err != nil {
 		return nil, err
@@ -95,7 +97,7 @@ func exhibitsOf(c *cli.Context, args []string) (*exhibits, error) {
 		x.suspects = cluster.Turned()
 	}
 	if c.IsSet("traitors") {
-		x.suspects, err = suspectsOf(c.String("traitors"), len(x.founding.Genesis.Replicas))
+		x.suspects, err = suspectsOf(c.String("traitors"), len(x.genesis.Replicas))
 	}
 	return x, err
 }
@@ -118,7 +120,7 @@ func logsOf(arg string) ([]string, *testnet.Cluster, error) {
 	case !errors.Is(err, testnet.ErrNoCluster):
 		return nil, nil, err
 	}
-	logs, err := testnet.LogsIn(arg)
+	logs, err := transcript.Files(arg)
 	return logs, nil, err
 }
 
@@ -138,9 +140,14 @@ func suspectsOf(list string, members int) ([]consensus.ReplicaID, error) {
 	return ids, nil
 }
 
+// judge judges a run of the key-value store.
+func judge(g *consensus.Genesis, logs []string, suspects []consensus.ReplicaID) (check.Verdict, error) {
+	return transcript.Judge(check.Case{Genesis: *g, Application: kv.Store{}, Model: check.Store(), Suspects: suspects}, logs)
+}
+
 // printVerdict says first what matters most.
 func printVerdict(v *check.Verdict, x *exhibits) error {
-	place, signless := "sequence number", x.founding.Genesis.Protocol == quorum.Raft
+	place, signless := "sequence number", x.genesis.Protocol == quorum.Raft
 	if signless {
 		place = "index"
 	}

@@ -12,6 +12,8 @@ import (
 
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/testnet"
 )
 
@@ -40,11 +42,12 @@ func timeoutFlag(standard time.Duration) cli.Flag {
 
 // access is what a client needs to reach a cluster.
 type access struct {
-	founding testnet.Founding
-	keyFile  string
-	seed     testnet.Seed
-	local    *testnet.Cluster // nil for a cluster elsewhere
-	claim    *testnet.Claim   // of the key, until release
+	genesis   consensus.Genesis
+	addresses []string // of the replicas, by id
+	keyFile   string
+	seed      home.Seed
+	local     *testnet.Cluster // nil for a cluster elsewhere
+	claim     *testnet.Claim   // of the key, until release
 }
 
 // release gives the key to the next command.
@@ -64,7 +67,7 @@ func reach(c *cli.Context) (*access, error) {
 		return nil, err
 	}
 	var err error
-	if a.seed, err = testnet.ReadKey(a.keyFile, passphrase(c)); err != nil {
+	if a.seed, err = home.ReadKey(a.keyFile, passphrase(c)); err != nil {
 		a.release()
 		return nil, err
 	}
@@ -92,16 +95,16 @@ func (a *access) elsewhere(c *cli.Context) error {
 	if a.keyFile == "" {
 		return usageError("--genesis needs --key FILE: a client key that the genesis admits")
 	}
-	founding, err := testnet.LoadGenesis(c.Path("genesis"))
+	file, err := home.LoadGenesis(c.Path("genesis"))
 	if err != nil {
 		return err
 	}
-	a.founding = *founding
+	a.genesis, a.addresses = file.Genesis, file.Addresses
 	if list := c.String("addresses"); list != "" {
-		a.founding.Addresses = strings.Split(list, ",")
+		a.addresses = strings.Split(list, ",")
 	}
-	if n := len(a.founding.Genesis.Replicas); len(a.founding.Addresses) != n {
-		return usageError("%d addresses for %d replicas: give --addresses HOST:PORT,... or contact.addresses in %s", len(a.founding.Addresses), n, c.Path("genesis"))
+	if n := len(a.genesis.Replicas); len(a.addresses) != n {
+		return usageError("%d addresses for %d replicas: give --addresses HOST:PORT,... or contact.addresses in %s", len(a.addresses), n, c.Path("genesis"))
 	}
 	return nil
 }
@@ -115,7 +118,7 @@ func (a *access) here(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	a.local, a.founding = cluster, cluster.Founding
+	a.local, a.genesis, a.addresses = cluster, cluster.Genesis, cluster.Addresses()
 	return nil
 }
 
@@ -126,7 +129,7 @@ func (a *access) dial(ctx context.Context, tune session.Config) (*client.Client,
 		return nil, &codedError{exitUnreachable, fmt.Errorf("no replica of %s is running: start them with `quorate testnet up --dir %s`", a.local.Dir, a.local.Dir)}
 	}
 	return client.Dial(ctx, client.Config{
-		Genesis: &a.founding.Genesis, Key: a.seed, Addresses: a.founding.Addresses, Session: tune,
+		Genesis: &a.genesis, Key: a.seed, Addresses: a.addresses, Session: tune,
 	})
 }
 
@@ -137,7 +140,7 @@ func withClient(c *cli.Context, do func(ctx context.Context, store client.KV) er
 		return err
 	}
 	defer a.release()
-	if limit := a.founding.Genesis.Limits.KeyBytes; slices.Contains(keyed, c.Command.Name) && len(c.Args().First()) > limit {
+	if limit := a.genesis.Limits.KeyBytes; slices.Contains(keyed, c.Command.Name) && len(c.Args().First()) > limit {
 		return fmt.Errorf("%w: the key has %d bytes, the cluster's limit for a key is %d", session.ErrTooLarge, len(c.Args().First()), limit)
 	}
 	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/testnet"
 )
 
@@ -31,8 +32,8 @@ func lookupEnv(name string) (string, bool) { return os.LookupEnv(name) }
 // configCheck goes on after a bad home: who repairs one wants to know of all.
 func configCheck(c *cli.Context, _ []string) error {
 	warnOfUnknown(os.Environ())
-	if home := c.Path("home"); home != "" {
-		return checkHome(c, home)
+	if dir := c.Path("home"); dir != "" {
+		return checkHome(c, dir)
 	}
 	cluster, err := openCluster(c)
 	if err != nil {
@@ -47,8 +48,8 @@ func configCheck(c *cli.Context, _ []string) error {
 
 // checkHome says in one line what a good home is, so that a wrong but consistent
 // one is noticed too.
-func checkHome(c *cli.Context, home string) error {
-	h, err := testnet.LoadHome(home, testnet.Overrides{Lookup: lookupEnv}, passphrase(c))
+func checkHome(c *cli.Context, dir string) error {
+	h, err := home.Load(dir, home.Overrides{Lookup: lookupEnv}, passphrase(c))
 	if err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func checkHome(c *cli.Context, home string) error {
 	if err != nil {
 		return err
 	}
-	behaviours, err := h.Behaviours()
+	behaviours, err := testnet.Behaviours(dir)
 	if err != nil {
 		return err
 	}
@@ -68,6 +69,6 @@ func checkHome(c *cli.Context, home string) error {
 	if len(behaviours) > 0 {
 		traitor = ", A TRAITOR: " + strings.Join(behaviours, ", ")
 	}
-	fmt.Printf("%s: ok: replica %d of cluster %s, %s, home is %s%s\n", home, h.Config.Replica, h.Genesis.ID().Short(), system, origin, traitor)
+	fmt.Printf("%s: ok: replica %d of cluster %s, %s, home is %s%s\n", dir, h.Config.Replica, h.Genesis.ID().Short(), system, origin, traitor)
 	return nil
 }

@@ -5,8 +5,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/testnet"
 )
 
@@ -38,16 +40,25 @@ func genesisFlag() cli.Flag {
 	return &cli.PathFlag{Name: "genesis", Usage: "genesis `FILE`, instead of the one in --dir"}
 }
 
-// foundingOf reads the genesis that the flags name.
-func foundingOf(c *cli.Context) (*testnet.Founding, error) {
+// genesisOf reads the genesis that the flags name.
+func genesisOf(c *cli.Context) (*consensus.Genesis, error) {
 	if path := c.Path("genesis"); path != "" {
-		return testnet.LoadGenesis(path)
+		return loadGenesis(path)
 	}
 	cluster, err := openCluster(c)
 	if err != nil {
 		return nil, err
 	}
-	return &cluster.Founding, nil
+	return &cluster.Genesis, nil
+}
+
+// loadGenesis reads a genesis file for what all members agree on.
+func loadGenesis(path string) (*consensus.Genesis, error) {
+	file, err := home.LoadGenesis(path)
+	if err != nil {
+		return nil, err
+	}
+	return &file.Genesis, nil
 }
 
 // proofLine is one proof for programs.
@@ -90,17 +101,17 @@ func evidenceVerify(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	founding, err := foundingOf(c)
+	genesis, err := genesisOf(c)
 	if err != nil {
 		return err
 	}
-	proofs, err := readProofs(args, founding)
+	proofs, err := readProofs(args, genesis)
 	if err != nil {
 		return err
 	}
 	bad, err := printProofs(machine, proofs)
 	if err == nil && bad > 0 {
-		err = fmt.Errorf("%d of %d files prove nothing for cluster %s", bad, len(proofs), founding.Genesis.ID().Short())
+		err = fmt.Errorf("%d of %d files prove nothing for cluster %s", bad, len(proofs), genesis.ID().Short())
 	}
 	return err
 }
@@ -128,7 +139,7 @@ func evidenceList(c *cli.Context, _ []string) error {
 
 // unsigned says that there can be no proof, if so.
 func unsigned(cluster *testnet.Cluster) bool {
-	if cluster.Founding.Genesis.Protocol != quorum.Raft {
+	if cluster.Genesis.Protocol != quorum.Raft {
 		return false
 	}
 	note("the members of %s speak Raft, whose messages nobody signs: nobody can be convicted. `quorate check` tells what happened", cluster.Dir)
@@ -154,7 +165,7 @@ func evidenceCollect(c *cli.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	saved, err := readProofs(paths, &cluster.Founding)
+	saved, err := readProofs(paths, &cluster.Genesis)
 	if err != nil {
 		return err
 	}
@@ -166,10 +177,10 @@ func evidenceCollect(c *cli.Context, _ []string) error {
 }
 
 // readProofs reads and judges files of evidence, one proof each.
-func readProofs(paths []string, founding *testnet.Founding) ([]testnet.Proof, error) {
+func readProofs(paths []string, genesis *consensus.Genesis) ([]testnet.Proof, error) {
 	var proofs []testnet.Proof
 	for _, path := range paths {
-		p, err := testnet.ReadEvidence(path, founding)
+		p, err := testnet.ReadEvidence(path, genesis)
 		if err != nil {
 			return nil, err
 		}
@@ -196,7 +207,7 @@ func gathered(cluster *testnet.Cluster) ([]evidence.Entry, error) {
 	if err != nil || len(logs) == 0 {
 		return store.All(), err
 	}
-	v, err := testnet.Judge(&cluster.Founding, logs, cluster.Turned())
+	v, err := judge(&cluster.Genesis, logs, cluster.Turned())
 	if err != nil {
 		return nil, err
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/p2p"
-	"quorate.dev/quorate/testnet"
 )
 
 // keysCommands is quorate keys.
@@ -39,11 +39,11 @@ func keysNew(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	seed, err := testnet.NewSeed()
+	seed, err := home.NewSeed()
 	if err != nil {
 		return err
 	}
-	if err := testnet.WriteKey(args[0], seed, phrase); err != nil {
+	if err := home.WriteKey(args[0], seed, phrase); err != nil {
 		return err
 	}
 	return printKey(c, crypto.PublicOf(seed), phrase != "")
@@ -51,12 +51,12 @@ func keysNew(c *cli.Context, args []string) error {
 
 // keysShow needs no passphrase: the public half stands in the file in plain.
 func keysShow(c *cli.Context, args []string) error {
-	public, encrypted, err := testnet.InspectKey(args[0])
+	public, encrypted, err := home.InspectKey(args[0])
 	if err != nil {
 		return err
 	}
 	if c.Bool("verify") {
-		if _, err := testnet.ReadKey(args[0], passphrase(c)); err != nil {
+		if _, err := home.ReadKey(args[0], passphrase(c)); err != nil {
 			return err
 		}
 	}

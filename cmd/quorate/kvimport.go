@@ -61,7 +61,7 @@ func kvImport(c *cli.Context, args []string) error {
 		return err
 	}
 	defer a.release()
-	files, err := survey(args[0], c.String("prefix"), &a.founding.Genesis.Limits)
+	files, err := survey(args[0], c.String("prefix"), &a.genesis.Limits)
 	if err != nil {
 		return err
 	}

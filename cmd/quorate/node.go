@@ -7,6 +7,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/testnet"
 )
 
@@ -26,6 +28,7 @@ func nodeCommand() *cli.Command {
 			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error (QUORATE_LOG_LEVEL)"},
 			&cli.StringFlag{Name: "log-format", Usage: "text or json (QUORATE_LOG_FORMAT)"},
 			&cli.StringSliceFlag{Name: "set", Usage: "`KEY=VALUE`: any key of config.toml; may be repeated"},
+			&cli.BoolFlag{Name: "traitor", Usage: "lie as byzantine.toml in the home says, while it is there; testnets only"},
 			passphraseFlag(),
 		},
 		Action: does(0, 0, runNode),
@@ -39,8 +42,8 @@ func homeFlag() cli.Flag {
 
 // runNode ends in good order on SIGINT and SIGTERM, which end the context.
 func runNode(c *cli.Context, _ []string) error {
-	home := c.Path("home")
-	if home == "" {
+	dir := c.Path("home")
+	if dir == "" {
 		return usageError("quorate node needs --home DIR, such as quorate-testnet/replica-0")
 	}
 	flags, err := settingFlags(c)
@@ -54,18 +57,21 @@ func runNode(c *cli.Context, _ []string) error {
 		return usageError("--log-format %q: write text or json", format)
 	}
 	warnOfUnknown(os.Environ())
-	h, err := testnet.LoadHome(home, testnet.Overrides{Flags: flags, Lookup: lookupEnv}, passphrase(c))
+	h, err := home.Load(dir, home.Overrides{Flags: flags, Lookup: lookupEnv}, passphrase(c))
 	if err != nil {
 		return err
 	}
-	return h.Run(c.Context)
+	if c.Bool("traitor") {
+		return testnet.RunTraitor(c.Context, h, kv.Store{})
+	}
+	return h.Run(c.Context, kv.Store{})
 }
 
 // warnOfUnknown names the variables that look like settings and are none: a
 // mistyped one would be a setting that somebody believes in. It is no error, as
 // the environment may be meant for another version too.
 func warnOfUnknown(environment []string) {
-	for _, name := range testnet.UnknownEnv(environment) {
+	for _, name := range home.UnknownEnv(environment) {
 		note("quorate: warning: environment variable %s sets nothing: config.toml lists the keys", name)
 	}
 }

@@ -40,7 +40,7 @@ func TestCommandsSideBySide(t *testing.T) {
 		}
 		all.Wait()
 	}
-	long := strings.Repeat("k", c.Founding.Genesis.Limits.KeyBytes+1)
+	long := strings.Repeat("k", c.Genesis.Limits.KeyBytes+1)
 	if _, err := quorateCommand(t, "kv", "get", "--dir", c.Dir, long); err == nil || !strings.Contains(err.Error(), "the cluster's limit for a key is") || strings.Count(err.Error(), long) > 1 {
 		t.Errorf("a key that is too long: %v", err)
 	}

@@ -56,11 +56,11 @@ func status(c *cli.Context, _ []string) error {
 	}
 	defer func() { _ = cl.Close() }()
 	answers := askAll(c, a, cl)
-	system, err := quorum.For(a.founding.Genesis)
+	system, err := quorum.For(a.genesis)
 	if err != nil {
 		return err
 	}
-	protocol := a.founding.Genesis.Protocol
+	protocol := a.genesis.Protocol
 	why := explain(answers, system, protocol)
 	if machine {
 		err = printSnake(map[string]any{"replicas": answers, "progress": why})
@@ -79,11 +79,11 @@ func status(c *cli.Context, _ []string) error {
 func askAll(c *cli.Context, a *access, cl *client.Client) []answer {
 	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 	defer cancel()
-	answers := make([]answer, len(a.founding.Addresses))
+	answers := make([]answer, len(a.addresses))
 	var wg sync.WaitGroup
 	for i := range answers {
 		wg.Go(func() {
-			answers[i] = answer{Replica: i, Address: a.founding.Addresses[i]}
+			answers[i] = answer{Replica: i, Address: a.addresses[i]}
 			s, err := cl.Status(ctx, consensus.ReplicaID(i))
 			if err != nil {
 				answers[i].Error = "no answer"

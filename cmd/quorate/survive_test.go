@@ -15,6 +15,8 @@ import (
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/internal/files"
 	"quorate.dev/quorate/testnet"
 )
 
@@ -30,7 +32,7 @@ func startCluster(t *testing.T, o testnet.Options) *testnet.Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Command = func(home string) []string { return []string{program, "node", "--home", home} }
+	c.Command = func(dir string) []string { return append([]string{program}, testnet.Arguments(dir)...) }
 	t.Cleanup(func() {
 		if err := c.Down(); err != nil {
 			t.Errorf("down: %v", err)
@@ -64,7 +66,7 @@ func must(t *testing.T, err error) {
 // quick makes checkpoints frequent and view changes early.
 func quick(o testnet.Options) testnet.Options {
 	o.Adjust = func(g *consensus.Genesis) { g.CheckpointInterval, g.Window = 8, 32 }
-	o.Settings = func(_ int, c *testnet.HomeConfig) { c.Engine.Patience = testnet.Duration(400 * time.Millisecond) }
+	o.Settings = func(_ int, c *home.Config) { c.Engine.Patience = files.Duration(400 * time.Millisecond) }
 	return o
 }
 
@@ -97,7 +99,7 @@ func awaitApplied(t *testing.T, c *testnet.Cluster, i int, seq consensus.Seq) {
 // checkpoint first, so that the roots that are compared cover everything.
 func settle(t *testing.T, c *testnet.Cluster) []testnet.ReplicaStatus {
 	t.Helper()
-	for i := range int(c.Founding.Genesis.CheckpointInterval) {
+	for i := range int(c.Genesis.CheckpointInterval) {
 		_, err := quorateCommand(t, "kv", "put", "--dir", c.Dir, fmt.Sprintf("zz/settle/%d", i), "x")
 		must(t, err)
 	}
@@ -171,7 +173,7 @@ func importThroughCrash(t *testing.T, c *testnet.Cluster, tree string, killAt co
 	}
 	page, err := c.Metrics(t.Context(), other)
 	must(t, err)
-	for _, want := range []string{`quorate_info{protocol="` + c.Founding.Genesis.Protocol + `"} 1`, `quorate_frames_sent_total{class="votes"} `, `quorate_bytes_sent_total{class="votes"} `} {
+	for _, want := range []string{`quorate_info{protocol="` + c.Genesis.Protocol + `"} 1`, `quorate_frames_sent_total{class="votes"} `, `quorate_bytes_sent_total{class="votes"} `} {
 		if text := string(page); !strings.Contains(text, want) || strings.Contains(text, want+"0\n") {
 			t.Errorf("the metrics do not have %q", want)
 		}
@@ -286,9 +288,9 @@ func writeUntilDeath(t *testing.T, c *testnet.Cluster, enough int) map[string]st
 
 func connect(t *testing.T, c *testnet.Cluster, keyFile string) (store client.KV, done func()) {
 	t.Helper()
-	seed, err := testnet.ReadKey(keyFile, nil)
+	seed, err := home.ReadKey(keyFile, nil)
 	must(t, err)
-	cl, err := client.Dial(t.Context(), client.Config{Genesis: &c.Founding.Genesis, Key: seed, Addresses: c.Addresses()})
+	cl, err := client.Dial(t.Context(), client.Config{Genesis: &c.Genesis, Key: seed, Addresses: c.Addresses()})
 	must(t, err)
 	return client.KV{Invoker: cl}, func() { _ = cl.Close() }
 }

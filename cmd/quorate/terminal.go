@@ -10,7 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
-	"quorate.dev/quorate/testnet"
+	"quorate.dev/quorate/home"
 )
 
 // isTerminal decides between what people see and what programs read.
@@ -56,10 +56,10 @@ func passphraseFlag() cli.Flag {
 
 // passphrase asks for the passphrase of an existing key file: from the file
 // that the flag names, else the environment, else the terminal.
-func passphrase(c *cli.Context) testnet.Passphrase {
+func passphrase(c *cli.Context) home.Passphrase {
 	return func() (string, error) {
 		if file := c.Path("passphrase-file"); file != "" {
-			return testnet.PassphraseFile(file)()
+			return home.PassphraseFile(file)()
 		}
 		if phrase := os.Getenv("QUORATE_PASSPHRASE"); phrase != "" {
 			return phrase, nil

@@ -142,7 +142,7 @@ func testnetInit(c *cli.Context, _ []string) error {
 
 // faults is how many faulty replicas the cluster tolerates.
 func faults(cluster *testnet.Cluster) int {
-	system, err := quorum.For(cluster.Founding.Genesis)
+	system, err := quorum.For(cluster.Genesis)
 	if err != nil {
 		return 0
 	}
@@ -172,7 +172,7 @@ func openOrInit(c *cli.Context) (*testnet.Cluster, error) {
 func noteIgnored(c *cli.Context, cluster *testnet.Cluster, flags ...string) {
 	for _, name := range flags {
 		if c.IsSet(name) && !fulfilled(c, cluster, name) {
-			note("%s has a cluster already, %s with %s: --%s has no effect", cluster.Dir, cluster.Founding.Genesis.Protocol, several(cluster.Size(), "replica"), name)
+			note("%s has a cluster already, %s with %s: --%s has no effect", cluster.Dir, cluster.Genesis.Protocol, several(cluster.Size(), "replica"), name)
 		}
 	}
 }
@@ -185,7 +185,7 @@ func fulfilled(c *cli.Context, cluster *testnet.Cluster, flag string) bool {
 	case "faults":
 		return c.Int(flag) == faults(cluster)
 	case "protocol":
-		return c.String(flag) == cluster.Founding.Genesis.Protocol
+		return c.String(flag) == cluster.Genesis.Protocol
 	}
 	return false
 }
@@ -277,7 +277,7 @@ func testnetDown(c *cli.Context, _ []string) error {
 // wipe says what it may have cost where nobody can make up for it.
 func wipe(cluster *testnet.Cluster, n int) error {
 	err := cluster.Wipe(n)
-	if err == nil && cluster.Founding.Genesis.Protocol == quorum.Raft {
+	if err == nil && cluster.Genesis.Protocol == quorum.Raft {
 		note("replica %d has forgotten what it had acknowledged, and votes at once: in Raft a lost disk can lose answered writes (docs/PROTOCOL.md, section 10)", n)
 	}
 	return err

@@ -11,8 +11,8 @@ import (
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/evidence"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/sim"
-	"quorate.dev/quorate/testnet"
 )
 
 // small are the cells that tests run: all but the larger ones of PBFT, of which
@@ -172,7 +172,7 @@ func wholeEvidence(t *testing.T, results []Result) {
 	n := 0
 	for i := range results {
 		for _, e := range results[i].Outcome.Verdict.Evidence {
-			founding, err := testnet.LoadGenesis(filepath.Join(filepath.Dir(files[n]), "genesis.toml"))
+			founding, err := home.LoadGenesis(filepath.Join(filepath.Dir(files[n]), "genesis.toml"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"quorate.dev/quorate/testnet"
+	"quorate.dev/quorate/home"
 )
 
 // WriteEvidence leaves what the runs prove below dir: for each cell with
@@ -18,16 +18,16 @@ func WriteEvidence(dir string, results []Result) ([]string, error) {
 		if len(r.Outcome.Verdict.Evidence) == 0 {
 			continue
 		}
-		home := filepath.Join(dir, r.ID())
-		if err := os.MkdirAll(home, 0o755); err != nil {
+		folder := filepath.Join(dir, r.ID())
+		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return nil, fmt.Errorf("write evidence: %w", err)
 		}
-		founding := testnet.Founding{Genesis: r.Outcome.Genesis}
-		if err := testnet.SaveGenesis(filepath.Join(home, "genesis.toml"), &founding); err != nil {
+		file := home.GenesisFile{Genesis: r.Outcome.Genesis}
+		if err := home.SaveGenesis(filepath.Join(folder, "genesis.toml"), &file); err != nil {
 			return nil, fmt.Errorf("write evidence of %s: %w", r.ID(), err)
 		}
 		for n, e := range r.Outcome.Verdict.Evidence {
-			path := filepath.Join(home, fmt.Sprintf("%d-replica-%d.evidence", n, e.Fault.Replica))
+			path := filepath.Join(folder, fmt.Sprintf("%d-replica-%d.evidence", n, e.Fault.Replica))
 			if err := os.WriteFile(path, e.Encoded, 0o644); err != nil {
 				return nil, fmt.Errorf("write evidence of %s: %w", r.ID(), err)
 			}

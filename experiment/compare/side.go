@@ -14,7 +14,10 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/internal/files"
 	"quorate.dev/quorate/testnet"
+	"quorate.dev/quorate/transcript"
 )
 
 // side is one of the two clusters while it is compared.
@@ -25,7 +28,7 @@ type side struct {
 
 	cluster *testnet.Cluster
 	client  *client.Client
-	history *testnet.History
+	history *transcript.History
 	load    *load
 	count   *count
 	meter   *meter
@@ -77,11 +80,11 @@ func meet(a, b *testnet.Cluster) bool {
 }
 
 // settings have a home write everything down.
-func (s *side) settings(_ int, c *testnet.HomeConfig) {
-	c.Record.Level, c.Record.Bytes = testnet.RecordAll, recordBytes
+func (s *side) settings(_ int, c *home.Config) {
+	c.Record.Level, c.Record.Bytes = home.RecordAll, recordBytes
 	if p := s.options.Patience; p > 0 {
-		c.Engine.Patience = testnet.Duration(p)
-		c.Engine.PatienceCap = max(c.Engine.PatienceCap, testnet.Duration(p))
+		c.Engine.Patience = files.Duration(p)
+		c.Engine.PatienceCap = max(c.Engine.PatienceCap, files.Duration(p))
 	}
 }
 
@@ -96,12 +99,12 @@ func (s *side) up(ctx context.Context) error {
 	if err := s.cluster.AwaitReady(ctx); err != nil {
 		return fmt.Errorf("the cluster of %s is not ready: %w", s.protocol, err)
 	}
-	seed, err := testnet.ReadKey(s.cluster.BenchKey(), nil)
+	seed, err := home.ReadKey(s.cluster.BenchKey(), nil)
 	if err != nil {
 		return err
 	}
-	g, key := &s.cluster.Founding.Genesis, crypto.PublicOf(seed)
-	if s.history, err = testnet.NewHistory(s.cluster.HistoryFile(key), g, key); err != nil {
+	g, key := &s.cluster.Genesis, crypto.PublicOf(seed)
+	if s.history, err = transcript.NewHistory(s.cluster.HistoryFile(key), g, key); err != nil {
 		return err
 	}
 	if s.client, err = client.Dial(ctx, client.Config{Genesis: g, Key: seed, Addresses: s.cluster.Addresses()}); err != nil {

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"strings"
 
+	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
-	"quorate.dev/quorate/testnet"
+	"quorate.dev/quorate/transcript"
 )
 
 // Verdict is what the judges say of one side, by what its replicas and callers
@@ -141,7 +142,7 @@ func (s *side) judge(ctx context.Context) error {
 			done <- result{err: err}
 			return
 		}
-		v, err := testnet.Judge(&s.cluster.Founding, logs, s.cluster.Turned())
+		v, err := transcript.Judge(check.Case{Genesis: s.cluster.Genesis, Application: kv.Store{}, Model: check.Store(), Suspects: s.cluster.Turned()}, logs)
 		done <- result{v, err}
 	}()
 	select {

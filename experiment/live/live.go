@@ -12,11 +12,16 @@ import (
 	"strings"
 	"time"
 
+	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/internal/files"
 	"quorate.dev/quorate/internal/netlab"
 	"quorate.dev/quorate/sim"
 	"quorate.dev/quorate/testnet"
+	"quorate.dev/quorate/transcript"
 )
 
 // ErrPlace is what errors wrap when a real run finds no place on this machine for
@@ -179,27 +184,27 @@ func (r *real) adjust(g *consensus.Genesis) {
 
 // settings make a home impatient, and have it write everything down. Where
 // somebody is to be elected first, all others wait longer.
-func (r *real) settings(i int, c *testnet.HomeConfig) {
-	c.Engine.Tick, c.Engine.Patience, c.Engine.PatienceCap = testnet.Duration(realTick), testnet.Duration(realPatience), testnet.Duration(realCap)
+func (r *real) settings(i int, c *home.Config) {
+	c.Engine.Tick, c.Engine.Patience, c.Engine.PatienceCap = files.Duration(realTick), files.Duration(realPatience), files.Duration(realCap)
 	if r.spec.Elected() {
 		c.Engine.Patience *= 2 // for an election may last, on a small machine
 		if !slices.Contains(r.spec.Forward, consensus.ReplicaID(i)) {
 			c.Engine.Patience *= spec.Backward
 		}
 	}
-	c.Engine.StatusEvery = testnet.Duration(100 * time.Millisecond)
-	c.Record.Level = testnet.RecordAll
+	c.Engine.StatusEvery = files.Duration(100 * time.Millisecond)
+	c.Record.Level = home.RecordAll
 }
 
 // inLab runs a home on its host of the lab.
-func (r *real) inLab(home string) []string {
-	argv := []string{"node", "--home", home}
+func (r *real) inLab(dir string) []string {
+	argv := testnet.Arguments(dir)
 	if r.options.Command != nil {
-		argv = r.options.Command(home)
+		argv = r.options.Command(dir)
 	} else {
 		argv = append(thisProgram(), argv...)
 	}
-	_, number, _ := strings.Cut(filepath.Base(home), "-")
+	_, number, _ := strings.Cut(filepath.Base(dir), "-")
 	i, err := strconv.Atoi(number)
 	if err != nil {
 		return argv
@@ -305,10 +310,10 @@ func (r *real) judge(out *spec.Outcome) error {
 	for _, t := range r.spec.Traitors {
 		suspects = append(suspects, t.Replica)
 	}
-	if out.Verdict, err = testnet.Judge(&r.cluster.Founding, logs, suspects); err != nil {
+	if out.Verdict, err = transcript.Judge(check.Case{Genesis: r.cluster.Genesis, Application: kv.Store{}, Model: check.Store(), Suspects: suspects}, logs); err != nil {
 		return fmt.Errorf("judge the run: %w", err)
 	}
 	out.Lies = -1
-	out.Genesis = r.cluster.Founding.Genesis
+	out.Genesis = r.cluster.Genesis
 	return nil
 }

@@ -21,9 +21,9 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/p2p"
 	"quorate.dev/quorate/sim"
-	"quorate.dev/quorate/testnet"
 )
 
 // caller is one honest client of a real run. It writes down each call before it
@@ -132,11 +132,11 @@ func (r *real) callers(ctx context.Context) ([]*caller, error) {
 }
 
 func (r *real) caller(ctx context.Context, i int) (*caller, error) {
-	seed, err := testnet.ReadKey(r.cluster.ClientKeys()[i], nil)
+	seed, err := home.ReadKey(r.cluster.ClientKeys()[i], nil)
 	if err != nil {
 		return nil, err
 	}
-	g, leaderless := &r.cluster.Founding.Genesis, noLeader
+	g, leaderless := &r.cluster.Genesis, noLeader
 	if r.spec.Deadline > 0 {
 		leaderless = r.spec.Deadline * 3 / 4
 	}
@@ -296,11 +296,11 @@ func (r *real) villain(ctx context.Context, i int, text string) (func(), error) 
 	if r.spec.Clients+i >= len(keys) {
 		return nil, fmt.Errorf("%w: %d clients and %d villains: a real cluster has keys for %d", spec.ErrSpec, r.spec.Clients, len(r.spec.Villains), len(keys))
 	}
-	seed, err := testnet.ReadKey(keys[len(keys)-1-i], nil)
+	seed, err := home.ReadKey(keys[len(keys)-1-i], nil)
 	if err != nil {
 		return nil, err
 	}
-	g := r.cluster.Founding.Genesis
+	g := r.cluster.Genesis
 	n := 0
 	v, err := byzantine.NewVillain(g, crypto.NewSigner(seed), b, r.spec.Seed, func() []byte {
 		n++

@@ -1,4 +1,4 @@
-package testnet
+package home
 
 import (
 	"crypto/rand"
@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/internal/files"
 )
 
 // Seed is the private half of a key.
@@ -71,7 +73,7 @@ func readKeyFile(path string) ([]byte, error) {
 	if open := stat.Mode().Perm() & 0o077; open != 0 {
 		return nil, fmt.Errorf("%w: %s has mode %04o: run chmod 600 %s", ErrKeyMode, path, stat.Mode().Perm(), path)
 	}
-	return readBounded(path, crypto.MaxKeyFile)
+	return files.Read(path, crypto.MaxKeyFile)
 }
 
 // WriteKey makes a key file with mode 0600, encrypted if a passphrase is given.
@@ -101,8 +103,14 @@ func NewSeed() (Seed, error) {
 	return s, nil
 }
 
-// derive makes the key of one role and number from a text. Anybody who knows
-// the text has all keys: it is for tests and demonstrations.
-func derive(text, role string, number int) Seed {
-	return Seed(crypto.Hash(fmt.Appendf(nil, "quorate/testnet/key\x00%d:%s\x00%s\x00%d", len(text), text, role, number)))
+// PassphraseFile reads a passphrase from a file: its first line.
+func PassphraseFile(path string) Passphrase {
+	return func() (string, error) {
+		b, err := files.Read(path, 4096)
+		if err != nil {
+			return "", fmt.Errorf("passphrase file: %w", err)
+		}
+		line, _, _ := strings.Cut(string(b), "\n")
+		return strings.TrimSuffix(line, "\r"), nil
+	}
 }

@@ -1,4 +1,4 @@
-package testnet
+package home
 
 import (
 	"context"
@@ -8,35 +8,47 @@ import (
 	"strings"
 	"time"
 
-	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/app/state"
-	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/internal/files"
 	"quorate.dev/quorate/node"
 	"quorate.dev/quorate/pbft"
 	"quorate.dev/quorate/raft"
 	"quorate.dev/quorate/storage"
+	"quorate.dev/quorate/transcript"
 )
 
+// Wrapper stands between a replica and everybody else. Package testnet makes
+// its traitors by one; nothing that home imports has any.
+type Wrapper struct {
+	Protocol func(consensus.Protocol) consensus.Protocol // wraps the protocol; nil = as it is
+	Replies  func([]consensus.Reply) []consensus.Reply   // what clients are told in place of what was executed; nil = that
+}
+
 // Run runs the home's replica in this process until ctx ends.
-func (h *Home) Run(ctx context.Context) error {
+func (h *Home) Run(ctx context.Context, a app.Application) error {
+	return h.RunWrapped(ctx, a, Wrapper{})
+}
+
+// RunWrapped is Run with a wrapper around the replica.
+func (h *Home) RunWrapped(ctx context.Context, a app.Application, w Wrapper) error {
 	// Before a transcript begins: one of another cluster, as after a genesis was
 	// changed, would spoil the judging of this one for good.
 	if _, err := h.Check(); err != nil {
 		return err
 	}
 	log := h.Logger()
-	c, err := h.nodeConfig(log)
+	c, err := h.nodeConfig(a, log)
 	if err != nil {
 		return err
 	}
-	master, err := h.newMaster(log)
-	if err != nil {
-		return err
+	if w.Protocol != nil {
+		c.Protocol = w.Protocol(c.Protocol)
 	}
-	c.Protocol, c.Replies = master.turn(c.Protocol), byzantine.NewMouth(master.env, master.current).Say
+	c.Replies = w.Replies
 	stopRecord, err := h.record(&c, log)
 	if err != nil {
 		return err
@@ -48,9 +60,6 @@ func (h *Home) Run(ctx context.Context) error {
 	}
 	stop := context.AfterFunc(ctx, n.Stop)
 	defer stop()
-	follow, leave := context.WithCancel(ctx)
-	defer leave()
-	go master.follow(follow)
 	if len(h.Genesis.Replicas) > 1 {
 		quit, seconds := make(chan struct{}), time.NewTicker(time.Second)
 		defer seconds.Stop()
@@ -63,27 +72,21 @@ func (h *Home) Run(ctx context.Context) error {
 	return n.Wait()
 }
 
-// record lets a recorder look on, and answers how to end the record once the
-// replica has ended.
+// record lets a recorder look on, outermost: what it writes down is what was
+// really said. It answers how to end the record once the replica has ended.
 func (h *Home) record(c *node.Config, log *slog.Logger) (stop func(), err error) {
 	if h.Config.Record.Level == RecordOff {
 		return func() {}, nil
 	}
-	r := &recorder{Protocol: c.Protocol, raft: h.Genesis.Protocol == quorum.Raft, all: h.Config.Record.Level == RecordAll}
-	s, err := h.newScribe(r, log)
+	r, err := transcript.Record(c.Protocol, transcript.Config{
+		Dir: h.TranscriptDir(), Genesis: &h.Genesis, Replica: c.Self,
+		All: h.Config.Record.Level == RecordAll, Bytes: h.Config.Record.Bytes, Log: log,
+	})
 	if err != nil {
 		return nil, err
 	}
-	c.Protocol, c.Witness, c.Replies = r, r, r.replies(c.Replies)
-	quit, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		s.run(quit)
-	}()
-	return func() {
-		close(quit)
-		<-ended
-	}, nil
+	c.Protocol, c.Witness, c.Replies = r, r, r.Replies(c.Replies)
+	return r.Close, nil
 }
 
 // aloneSeconds is how long a replica may hear nobody before it says so.
@@ -108,7 +111,7 @@ func warnWhenAlone(quit <-chan struct{}, ticks <-chan time.Time, alone func() bo
 }
 
 // nodeConfig joins the home's settings with the protocol and the application.
-func (h *Home) nodeConfig(log *slog.Logger) (node.Config, error) {
+func (h *Home) nodeConfig(a app.Application, log *slog.Logger) (node.Config, error) {
 	protocol, err := h.protocol()
 	if err != nil {
 		return node.Config{}, err
@@ -116,7 +119,7 @@ func (h *Home) nodeConfig(log *slog.Logger) (node.Config, error) {
 	c := &h.Config
 	return node.Config{
 		Protocol: protocol, Genesis: h.Genesis, Self: consensus.ReplicaID(c.Replica), Seed: h.Seed,
-		Application: kv.Store{},
+		Application: a,
 		Disk: node.Disk{
 			Data: h.DataDir(), SegmentBytes: c.Disk.SegmentBytes, Volatile: c.Disk.Volatile,
 			State: state.Config{NodeCacheBytes: c.Disk.NodeCacheBytes},
@@ -135,12 +138,12 @@ func (h *Home) protocol() (consensus.Protocol, error) {
 	case quorum.Raft:
 		return h.raft()
 	}
-	return nil, fmt.Errorf("%w: the genesis is for protocol %q: this program runs %s", ErrFile, h.Genesis.Protocol, strings.Join(quorum.Protocols(), " and "))
+	return nil, fmt.Errorf("%w: the genesis is for protocol %q: this program runs %s", files.ErrInvalid, h.Genesis.Protocol, strings.Join(quorum.Protocols(), " and "))
 }
 
 func (h *Home) pbft() (consensus.Protocol, error) {
 	e := &h.Config.Engine
-	ticks := func(d Duration) int { return int(d / e.Tick) }
+	ticks := func(d files.Duration) int { return int(d / e.Tick) }
 	c := pbft.DefaultConfig(h.Genesis, consensus.ReplicaID(h.Config.Replica), crypto.NewSigner(h.Seed),
 		crypto.NewVerifier(nil, h.Genesis.Replicas...))
 	c.TickLength, c.Patience, c.PatienceCap = consensus.Time(e.Tick), ticks(e.Patience), ticks(e.PatienceCap)

@@ -1,4 +1,4 @@
-package testnet
+package transcript
 
 import (
 	"bytes"
@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// TestShelfKeepsTheNewest: within its room, over many starts, in order.
-func TestShelfKeepsTheNewest(t *testing.T) {
+// TestLogKeepsTheNewest: within its room, over many starts, in order.
+func TestLogKeepsTheNewest(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "transcript")
 	const room = 1 << 10
 	last := byte(0)
 	for range 3 {
-		s, err := openShelf(dir, room)
+		s, err := openLog(dir, room)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,9 +32,9 @@ func TestShelfKeepsTheNewest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	all, err := volumes(dir)
+	all, err := segments(dir)
 	if err != nil || len(all) < 2 {
-		t.Fatalf("volumes %v, %v", all, err)
+		t.Fatalf("segments %v, %v", all, err)
 	}
 	var text []byte
 	for _, path := range all {
@@ -54,11 +54,11 @@ func TestShelfKeepsTheNewest(t *testing.T) {
 	}
 }
 
-// TestShelfOfManyStarts: small files do not add up.
-func TestShelfOfManyStarts(t *testing.T) {
+// TestLogOfManyStarts: small files do not add up.
+func TestLogOfManyStarts(t *testing.T) {
 	dir := t.TempDir()
-	for range maxVolumes + 10 {
-		s, err := openShelf(dir, 1<<20)
+	for range maxSegments + 10 {
+		s, err := openLog(dir, 1<<20)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestShelfOfManyStarts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if all, err := volumes(dir); err != nil || len(all) > maxVolumes+1 {
+	if all, err := segments(dir); err != nil || len(all) > maxSegments+1 {
 		t.Errorf("%d files are kept, %v", len(all), err)
 	}
 }

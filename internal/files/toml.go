@@ -1,4 +1,4 @@
-package testnet
+package files
 
 import (
 	"bytes"
@@ -11,8 +11,8 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// ErrFile is what every error about the contents of a file wraps.
-var ErrFile = errors.New("invalid file")
+// ErrInvalid is what every error about the contents of a file wraps.
+var ErrInvalid = errors.New("invalid file")
 
 // Duration is a span of time as files and the environment write it: 250ms, 2m.
 type Duration time.Duration
@@ -30,15 +30,15 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// maxFile bounds the files read here, in bytes: a genesis of 64 replicas and
+// MaxSize bounds the files read here, in bytes: a genesis of 64 replicas and
 // thousands of clients is far below.
-const maxFile = 4 << 20
+const MaxSize = 4 << 20
 
-// readTOML decodes a file over what v already holds. Keys that v does not know
+// ReadTOML decodes a file over what v already holds. Keys that v does not know
 // are errors: a mistyped key that is silently ignored is a setting that
 // somebody believes in.
-func readTOML(path string, v any) error {
-	b, err := readBounded(path, maxFile)
+func ReadTOML(path string, v any) error {
+	b, err := Read(path, MaxSize)
 	if err != nil {
 		return err
 	}
@@ -56,42 +56,42 @@ func explain(path string, err error) error {
 	case errors.As(err, &unknown) && len(unknown.Errors) > 0:
 		first := unknown.Errors[0]
 		line, _ := first.Position()
-		return fmt.Errorf("%w: %s:%d: unknown key %q: remove it or correct its name", ErrFile, path, line, strings.Join(first.Key(), "."))
+		return fmt.Errorf("%w: %s:%d: unknown key %q: remove it or correct its name", ErrInvalid, path, line, strings.Join(first.Key(), "."))
 	case errors.As(err, &wrong):
 		line, _ := wrong.Position()
 		where := ""
 		if key := strings.Join(wrong.Key(), "."); key != "" {
 			where = fmt.Sprintf(" key %q:", key)
 		}
-		return fmt.Errorf("%w: %s:%d:%s %s", ErrFile, path, line, where, strings.TrimPrefix(wrong.Error(), "toml: "))
+		return fmt.Errorf("%w: %s:%d:%s %s", ErrInvalid, path, line, where, strings.TrimPrefix(wrong.Error(), "toml: "))
 	}
-	return fmt.Errorf("%w: %s: %s", ErrFile, path, strings.ReplaceAll(err.Error(), "\n", "; "))
+	return fmt.Errorf("%w: %s: %s", ErrInvalid, path, strings.ReplaceAll(err.Error(), "\n", "; "))
 }
 
-// writeTOML writes v with a heading of comment lines.
-func writeTOML(path, heading string, mode os.FileMode, v any) error {
+// WriteTOML writes v with a heading of comment lines.
+func WriteTOML(path, heading string, mode os.FileMode, v any) error {
 	var b bytes.Buffer
 	b.WriteString(heading)
 	if err := toml.NewEncoder(&b).SetArraysMultiline(true).Encode(v); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return writeFile(path, b.Bytes(), mode)
+	return Write(path, b.Bytes(), mode)
 }
 
-// readBounded reads a file of at most limit bytes.
-func readBounded(path string, limit int64) ([]byte, error) {
+// Read reads a file of at most limit bytes.
+func Read(path string, limit int64) ([]byte, error) {
 	stat, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if stat.Size() > limit {
-		return nil, fmt.Errorf("%w: %s has %d bytes, at most %d are possible", ErrFile, path, stat.Size(), limit)
+		return nil, fmt.Errorf("%w: %s has %d bytes, at most %d are possible", ErrInvalid, path, stat.Size(), limit)
 	}
 	return os.ReadFile(path)
 }
 
-// writeFile puts a file in place whole or not at all.
-func writeFile(path string, b []byte, mode os.FileMode) error {
+// Write puts a file in place whole or not at all.
+func Write(path string, b []byte, mode os.FileMode) error {
 	part := path + ".part"
 	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
 	if err != nil {

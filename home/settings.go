@@ -1,11 +1,14 @@
-package testnet
+package home
 
 import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
+
+	"quorate.dev/quorate/internal/files"
 )
 
 // EnvPrefix begins the names of environment variables that set keys.
@@ -79,7 +82,7 @@ func applyEnv(v any, lookup func(string) (string, bool)) error {
 	for _, s := range settingsOf(v) {
 		if text, ok := lookup(s.env()); ok {
 			if err := s.set(text); err != nil {
-				return fmt.Errorf("%w: environment variable %s: %w", ErrFile, s.env(), err)
+				return fmt.Errorf("%w: environment variable %s: %w", files.ErrInvalid, s.env(), err)
 			}
 		}
 	}
@@ -97,12 +100,32 @@ func applyFlags(v any, flags map[string]string) error {
 			}
 			known = true
 			if err := s.set(text); err != nil {
-				return fmt.Errorf("%w: --set %s: %w", ErrFile, key, err)
+				return fmt.Errorf("%w: --set %s: %w", files.ErrInvalid, key, err)
 			}
 		}
 		if !known {
-			return fmt.Errorf("%w: --set: unknown key %q: config.toml lists them", ErrFile, key)
+			return fmt.Errorf("%w: --set: unknown key %q: config.toml lists them", files.ErrInvalid, key)
 		}
 	}
 	return nil
+}
+
+// otherEnv are the variables with our prefix that are no settings of a home.
+var otherEnv = []string{"QUORATE_DIR", "QUORATE_HOME", "QUORATE_TIMEOUT", "QUORATE_PASSPHRASE"}
+
+// UnknownEnv lists the variables of an environment (name=value) that have our
+// prefix and that nothing reads.
+func UnknownEnv(environment []string) []string {
+	var known, unknown []string
+	c := DefaultConfig()
+	for _, s := range settingsOf(&c) {
+		known = append(known, s.env())
+	}
+	for _, entry := range environment {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, EnvPrefix) && !slices.Contains(known, name) && !slices.Contains(otherEnv, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	return unknown
 }

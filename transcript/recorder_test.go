@@ -1,4 +1,4 @@
-package testnet
+package transcript
 
 import (
 	"bytes"
@@ -29,7 +29,7 @@ func (opener) Open(_ crypto.Verifier, _ consensus.Horizon, in []consensus.Frame)
 // TestRecordHearsWhatOpensWell: of replicas, and what they have signed; of a
 // proposal the vote, apart from its batch.
 func TestRecordHearsWhatOpensWell(t *testing.T) {
-	r := &recorder{Protocol: opener{}}
+	r := &Recorder{Protocol: opener{}}
 	frame := func(k message.Kind, valid byte, size int) []byte {
 		return append([]byte{byte(k), valid}, make([]byte, size-2)...)
 	}
@@ -48,7 +48,7 @@ func TestRecordHearsWhatOpensWell(t *testing.T) {
 	})
 	batch := &consensus.Batch{Stamp: 1}
 	r.Executes([]consensus.Job{consensus.Commit{Seq: 7, Digest: batch.Digest(), Batch: batch}, consensus.Stabilize{Seq: 7}})
-	entries, dropped := r.book.take(nil)
+	entries, dropped := r.buffer.take(nil)
 	var sizes []int
 	for _, e := range entries {
 		sizes = append(sizes, len(e.Bytes))
@@ -62,9 +62,9 @@ func TestRecordHearsWhatOpensWell(t *testing.T) {
 	if c := entries[3]; c.Kind != check.EntryCommitted || c.Seq != 7 || c.Batch != nil {
 		t.Errorf("without batches, the commit is %+v", c)
 	}
-	all := &recorder{Protocol: opener{}, all: true}
+	all := &Recorder{Protocol: opener{}, all: true}
 	all.Executes([]consensus.Job{consensus.Commit{Seq: 7, Digest: batch.Digest(), Batch: batch}})
-	if entries, _ := all.book.take(nil); len(entries) != 1 || entries[0].Batch != batch {
+	if entries, _ := all.buffer.take(nil); len(entries) != 1 || entries[0].Batch != batch {
 		t.Errorf("with batches, there is %+v", entries)
 	}
 }
@@ -72,7 +72,7 @@ func TestRecordHearsWhatOpensWell(t *testing.T) {
 // TestRecordOfRaftKeepsVotesAlone: entries and parts of a state are not votes,
 // though their kinds have the numbers of PBFT's.
 func TestRecordOfRaftKeepsVotesAlone(t *testing.T) {
-	r := &recorder{raft: true}
+	r := &Recorder{raft: true}
 	frame := func(m pb.Message) consensus.Send {
 		return consensus.Send{To: consensus.ReplicaPeer(1), Bytes: raft.EncodeMessage(&m)}
 	}
@@ -84,7 +84,7 @@ func TestRecordOfRaftKeepsVotesAlone(t *testing.T) {
 		frame(pb.Message{Type: pb.MsgApp, From: 1, To: 2, Term: 3, Entries: []pb.Entry{{Term: 3, Index: 1, Data: make([]byte, 1<<20)}}}),
 		{To: consensus.ReplicaPeer(1), Bytes: append([]byte{raft.GivenKind}, make([]byte, 1<<20)...)},
 	})
-	entries, _ := r.book.take(nil)
+	entries, _ := r.buffer.take(nil)
 	if len(entries) != 1 {
 		t.Fatalf("%d entries, want the vote alone", len(entries))
 	}

@@ -1,4 +1,4 @@
-package testnet
+package transcript
 
 import (
 	"context"
@@ -24,8 +24,8 @@ type History struct {
 	calls  uint64
 }
 
-// NewHistory begins a history in a new file. Histories in Cluster.Histories,
-// with names that HistoryFile makes, are judged with the cluster.
+// NewHistory begins a history in a new file. Its name is best HistoryName's:
+// Files finds it then.
 func NewHistory(path string, g *consensus.Genesis, key crypto.PublicKey) (*History, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("history: %w", err)
@@ -41,9 +41,9 @@ func NewHistory(path string, g *consensus.Genesis, key crypto.PublicKey) (*Histo
 	return &History{file: f, writer: w}, nil
 }
 
-// HistoryFile is where the history of a client goes that begins now.
-func (c *Cluster) HistoryFile(key crypto.PublicKey) string {
-	return filepath.Join(c.Histories(), fmt.Sprintf("%s-%d%s", key.Short(), now(), volumeSuffix))
+// HistoryName names the file of a client's history that begins now.
+func HistoryName(key crypto.PublicKey) string {
+	return fmt.Sprintf("%s-%d%s", key.Short(), now(), suffix)
 }
 
 // Of makes an invoker whose calls are written down.

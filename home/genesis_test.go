@@ -1,4 +1,4 @@
-package testnet
+package home
 
 import (
 	"errors"
@@ -15,25 +15,25 @@ import (
 // TestGenesisSurvivesItsFile: what is written is read back as it was, so that
 // the cluster id does not depend on who read which file.
 func TestGenesisSurvivesItsFile(t *testing.T) {
-	c := made(t, Options{Replicas: 7, Seed: "x", Adjust: func(g *consensus.Genesis) {
+	c := made(t, "x", 7, func(g *consensus.Genesis) {
 		g.OpenClients, g.Skew, g.Limits.SessionIdle, g.CheckpointInterval, g.Window = true, 7e9, 90e9, 16, 64
-	}})
-	read, err := LoadGenesis(filepath.Join(c.Dir, "genesis.toml"))
+	}, nil)
+	read, err := LoadGenesis(filepath.Join(c.dirs[0], "genesis.toml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(*read, c.Founding) {
-		t.Errorf("got %+v, want %+v", *read, c.Founding)
+	if !reflect.DeepEqual(*read, c.file) {
+		t.Errorf("got %+v, want %+v", *read, c.file)
 	}
 }
 
 // TestGenesisOfADemonstration: a wish for more faults than the bound allows is
 // written, read back, and refused without unsafe_demo.
 func TestGenesisOfADemonstration(t *testing.T) {
-	c := made(t, Options{Replicas: 3, Seed: "x", Adjust: func(g *consensus.Genesis) { g.UnsafeDemo, g.Faults, g.Quorum = true, 1, 2 }})
-	path := filepath.Join(c.Dir, "genesis.toml")
+	c := made(t, "x", 3, func(g *consensus.Genesis) { g.UnsafeDemo, g.Faults, g.Quorum = true, 1, 2 }, nil)
+	path := filepath.Join(c.dirs[0], "genesis.toml")
 	read, err := LoadGenesis(path)
-	if err != nil || read.Genesis.Faults != 1 || read.Genesis.ID() != c.Founding.Genesis.ID() {
+	if err != nil || read.Genesis.Faults != 1 || read.Genesis.ID() != c.file.Genesis.ID() {
 		t.Fatalf("got %+v, %v", read, err)
 	}
 	b, err := os.ReadFile(path)
@@ -48,23 +48,10 @@ func TestGenesisOfADemonstration(t *testing.T) {
 	}
 }
 
-// TestSameSeedSameKeys: a seed makes the same cluster, another another.
-func TestSameSeedSameKeys(t *testing.T) {
-	a, b, other, random := made(t, Options{Seed: "s"}), made(t, Options{Seed: "s"}), made(t, Options{Seed: "t"}), made(t, Options{})
-	if a.Founding.Genesis.ID() != b.Founding.Genesis.ID() {
-		t.Error("the same seed made two clusters")
-	}
-	for _, c := range []*Cluster{other, random} {
-		if a.Founding.Genesis.ID() == c.Founding.Genesis.ID() {
-			t.Error("another seed made the same cluster")
-		}
-	}
-}
-
 // TestGenesisErrorsSayWhatToDo: one line each, which names the place.
 func TestGenesisErrorsSayWhatToDo(t *testing.T) {
-	c := made(t, Options{Seed: "s"})
-	b, err := os.ReadFile(filepath.Join(c.Dir, "genesis.toml"))
+	c := made(t, "s", 4, nil, nil)
+	b, err := os.ReadFile(filepath.Join(c.dirs[0], "genesis.toml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,12 +61,12 @@ func TestGenesisErrorsSayWhatToDo(t *testing.T) {
 		"unknown key":      {"window = ", "windows = ", `unknown key "windows"`},
 		"unknown limit":    {"value_bytes", "value_byte", `unknown key "limits.value_byte"`},
 		"role":             {"role = 'admin'", "role = 'king'", `role "king": write reader, writer or admin`},
-		"key":              {c.Founding.Genesis.Replicas[1].String(), "abc", "replica 1: public key"},
-		"weak key":         {c.Founding.Genesis.Replicas[1].String(), zero, "is weak"},
-		"key twice":        {c.Founding.Genesis.Replicas[1].String(), c.Founding.Genesis.Replicas[0].String(), "has the key of another"},
+		"key":              {c.file.Genesis.Replicas[1].String(), "abc", "replica 1: public key"},
+		"weak key":         {c.file.Genesis.Replicas[1].String(), zero, "is weak"},
+		"key twice":        {c.file.Genesis.Replicas[1].String(), c.file.Genesis.Replicas[0].String(), "has the key of another"},
 		"window":           {"window = 256", "window = 100", "must be a multiple"},
 		"protocol":         {"protocol = 'pbft'", "protocol = 'paxos'", "paxos"},
-		"addresses":        {"'" + c.Manifest.Replicas[0].Address + "',", "", "contact.addresses has 3 entries for 4 replicas"},
+		"addresses":        {"'" + c.file.Addresses[0] + "',", "", "contact.addresses has 3 entries for 4 replicas"},
 		"another cluster":  {"name = 'testnet'", "name = 'other'", "something above was changed"},
 		"not a duration":   {"skew = '2s'", "skew = 'two'", `"two" is not a duration`},
 		"no TOML":          {"name = ", "name name ", "genesis.toml:4: expected"},
@@ -106,9 +93,9 @@ func TestGenesisErrorsSayWhatToDo(t *testing.T) {
 // accepted is written and read back as the same cluster.
 func FuzzGenesis(f *testing.F) {
 	dir := f.TempDir()
-	g := consensus.NewGenesis("fuzz", "pbft", []crypto.PublicKey{crypto.PublicOf(derive("f", "replica", 0))})
+	g := consensus.NewGenesis("fuzz", "pbft", []crypto.PublicKey{crypto.PublicOf(seedOf("f", 0))})
 	seed := filepath.Join(dir, "seed.toml")
-	if err := SaveGenesis(seed, &Founding{Genesis: g, Addresses: []string{"127.0.0.1:1"}}); err != nil {
+	if err := SaveGenesis(seed, &GenesisFile{Genesis: g, Addresses: []string{"127.0.0.1:1"}}); err != nil {
 		f.Fatal(err)
 	}
 	b, err := os.ReadFile(seed)
@@ -140,7 +127,7 @@ func FuzzGenesis(f *testing.F) {
 // TestKeyFileModes: only a file that nobody else can read is read.
 func TestKeyFileModes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
-	seed := derive("modes", "client", 0)
+	seed := seedOf("modes", 0)
 	if err := WriteKey(path, seed, ""); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package testnet
+package home
 
 import (
 	"errors"
@@ -8,32 +8,33 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/internal/files"
 )
 
-// Founding is a genesis file: the genesis, and beside it what helps to find
-// the members but is not agreed on.
-type Founding struct {
+// GenesisFile is what a genesis file says: the genesis, and beside it what helps
+// to find the members but is not agreed on.
+type GenesisFile struct {
 	Genesis   consensus.Genesis
 	Addresses []string // of the replicas, by id; empty if the file has none
 }
 
-// genesisFile is the file's form. All keys but those of contact are part of
+// genesisTOML is the file's form. All keys but those of contact are part of
 // the cluster id.
-type genesisFile struct {
-	Name               string        `toml:"name"`
-	Protocol           string        `toml:"protocol" comment:"\"pbft\", or \"raft\", which trusts its members"`
-	Epoch              uint64        `toml:"epoch" comment:"configuration epoch"`
-	CheckpointInterval uint64        `toml:"checkpoint_interval" comment:"K: sequence numbers between two checkpoints"`
-	Window             uint64        `toml:"window" comment:"L: a multiple of K, at least 2K"`
-	Skew               Duration      `toml:"skew" comment:"how far correct clocks may differ"`
-	UnsafeDemo         bool          `toml:"unsafe_demo,omitempty" comment:"allows a quorum that is too small: demonstrations only"`
-	Quorum             int           `toml:"quorum,omitempty" comment:"0 = the right one"`
-	Faults             int           `toml:"faults,omitempty" comment:"0 = as many as the bound allows; more needs unsafe_demo"`
-	OpenClients        bool          `toml:"open_clients" comment:"true: any key may write"`
-	Replicas           []string      `toml:"replicas" comment:"public keys; a replica's id is its place, from 0"`
-	Clients            []clientEntry `toml:"clients,omitempty"`
-	Limits             limits        `toml:"limits" comment:"bytes, unless said otherwise"`
-	Contact            contact       `toml:"contact,omitempty" comment:"Not part of the cluster id. cluster_id, if it is there, must be the id of all the rest."`
+type genesisTOML struct {
+	Name               string         `toml:"name"`
+	Protocol           string         `toml:"protocol" comment:"\"pbft\", or \"raft\", which trusts its members"`
+	Epoch              uint64         `toml:"epoch" comment:"configuration epoch"`
+	CheckpointInterval uint64         `toml:"checkpoint_interval" comment:"K: sequence numbers between two checkpoints"`
+	Window             uint64         `toml:"window" comment:"L: a multiple of K, at least 2K"`
+	Skew               files.Duration `toml:"skew" comment:"how far correct clocks may differ"`
+	UnsafeDemo         bool           `toml:"unsafe_demo,omitempty" comment:"allows a quorum that is too small: demonstrations only"`
+	Quorum             int            `toml:"quorum,omitempty" comment:"0 = the right one"`
+	Faults             int            `toml:"faults,omitempty" comment:"0 = as many as the bound allows; more needs unsafe_demo"`
+	OpenClients        bool           `toml:"open_clients" comment:"true: any key may write"`
+	Replicas           []string       `toml:"replicas" comment:"public keys; a replica's id is its place, from 0"`
+	Clients            []clientEntry  `toml:"clients,omitempty"`
+	Limits             limits         `toml:"limits" comment:"bytes, unless said otherwise"`
+	Contact            contact        `toml:"contact,omitempty" comment:"Not part of the cluster id. cluster_id, if it is there, must be the id of all the rest."`
 }
 
 // clientEntry admits one client.
@@ -44,18 +45,18 @@ type clientEntry struct {
 
 // limits are consensus.Limits under the names that its errors use.
 type limits struct {
-	OperationBytes    int      `toml:"operation_bytes"`
-	RequestOperations int      `toml:"request_operations" comment:"a number"`
-	RequestBytes      int      `toml:"request_bytes"`
-	BatchBytes        int      `toml:"batch_bytes"`
-	BatchRequests     int      `toml:"batch_requests" comment:"a number"`
-	KeyBytes          int      `toml:"key_bytes"`
-	ValueBytes        int      `toml:"value_bytes"`
-	ResultBytes       int      `toml:"result_bytes"`
-	OperationSteps    int      `toml:"operation_steps" comment:"reads, writes and visited entries of one operation"`
-	Sessions          int      `toml:"sessions" comment:"a number"`
-	SessionBytes      int      `toml:"session_bytes"`
-	SessionIdle       Duration `toml:"session_idle"`
+	OperationBytes    int            `toml:"operation_bytes"`
+	RequestOperations int            `toml:"request_operations" comment:"a number"`
+	RequestBytes      int            `toml:"request_bytes"`
+	BatchBytes        int            `toml:"batch_bytes"`
+	BatchRequests     int            `toml:"batch_requests" comment:"a number"`
+	KeyBytes          int            `toml:"key_bytes"`
+	ValueBytes        int            `toml:"value_bytes"`
+	ResultBytes       int            `toml:"result_bytes"`
+	OperationSteps    int            `toml:"operation_steps" comment:"reads, writes and visited entries of one operation"`
+	Sessions          int            `toml:"sessions" comment:"a number"`
+	SessionBytes      int            `toml:"session_bytes"`
+	SessionIdle       files.Duration `toml:"session_idle"`
 }
 
 // contact helps to find the members. Addresses may change without making another
@@ -72,25 +73,25 @@ var roleNames = map[consensus.Role]string{
 
 // LoadGenesis reads and checks a genesis file. Keys that are left out have
 // their defaults, which a written file always states.
-func LoadGenesis(path string) (*Founding, error) {
+func LoadGenesis(path string) (*GenesisFile, error) {
 	f := fileOf(consensus.NewGenesis("", quorum.PBFT, nil), nil)
 	f.Contact = contact{}
-	if err := readTOML(path, &f); err != nil {
+	if err := files.ReadTOML(path, &f); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("genesis file %s does not exist: copy the cluster's there: %w", path, fs.ErrNotExist)
 		}
 		return nil, err
 	}
-	founding, err := f.founding()
+	g, err := f.checked()
 	if err != nil {
 		return nil, fmt.Errorf("genesis file %s: %w", path, err)
 	}
-	return founding, nil
+	return g, nil
 }
 
-// founding checks everything that the file says, so that what comes out can be
+// checked checks everything that the file says, so that what comes out can be
 // used without a further look.
-func (f *genesisFile) founding() (*Founding, error) {
+func (f *genesisTOML) checked() (*GenesisFile, error) {
 	g := consensus.Genesis{
 		Name: f.Name, Protocol: f.Protocol, Epoch: f.Epoch, OpenClients: f.OpenClients,
 		CheckpointInterval: consensus.Seq(f.CheckpointInterval), Window: consensus.Seq(f.Window),
@@ -120,17 +121,17 @@ func (f *genesisFile) founding() (*Founding, error) {
 	if _, err := quorum.For(g); err != nil {
 		return nil, err
 	}
-	return &Founding{Genesis: g, Addresses: f.Contact.Addresses}, f.Contact.check(&g)
+	return &GenesisFile{Genesis: g, Addresses: f.Contact.Addresses}, f.Contact.check(&g)
 }
 
 // check holds the unhashed part against the genesis.
 func (c *contact) check(g *consensus.Genesis) error {
 	if n := len(c.Addresses); n != 0 && n != len(g.Replicas) {
-		return fmt.Errorf("%w: contact.addresses has %d entries for %d replicas", ErrFile, n, len(g.Replicas))
+		return fmt.Errorf("%w: contact.addresses has %d entries for %d replicas", files.ErrInvalid, n, len(g.Replicas))
 	}
 	if c.ClusterID != "" && c.ClusterID != g.ID().String() {
 		return fmt.Errorf("%w: its cluster id is %s, but contact.cluster_id says %.8s: something above was changed; take the cluster's own genesis file, or remove cluster_id to begin another cluster",
-			ErrFile, g.ID().Short(), c.ClusterID)
+			files.ErrInvalid, g.ID().Short(), c.ClusterID)
 	}
 	return nil
 }
@@ -139,7 +140,7 @@ func (c *contact) check(g *consensus.Genesis) error {
 func strongKey(text string) (crypto.PublicKey, error) {
 	k, err := crypto.ParsePublicKey(text)
 	if err == nil && k.Weak() {
-		err = fmt.Errorf("%w: public key %s is weak: make another with `quorate keys new`", ErrFile, k.Short())
+		err = fmt.Errorf("%w: public key %s is weak: make another with `quorate keys new`", files.ErrInvalid, k.Short())
 	}
 	return k, err
 }
@@ -151,7 +152,7 @@ func parseRole(text string) (consensus.Role, error) {
 			return role, nil
 		}
 	}
-	return consensus.RoleNone, fmt.Errorf("%w: role %q: write reader, writer or admin", ErrFile, text)
+	return consensus.RoleNone, fmt.Errorf("%w: role %q: write reader, writer or admin", files.ErrInvalid, text)
 }
 
 // genesis is the limits as the contract has them.
@@ -166,17 +167,17 @@ func (l *limits) genesis() consensus.Limits {
 
 // fileOf is the file of a genesis, with every key stated: a default that changes in
 // a later version must not change the cluster id.
-func fileOf(g consensus.Genesis, addresses []string) genesisFile {
+func fileOf(g consensus.Genesis, addresses []string) genesisTOML {
 	l := g.Limits
-	f := genesisFile{
+	f := genesisTOML{
 		Name: g.Name, Protocol: g.Protocol, Epoch: g.Epoch, OpenClients: g.OpenClients,
-		CheckpointInterval: uint64(g.CheckpointInterval), Window: uint64(g.Window), Skew: Duration(g.Skew),
+		CheckpointInterval: uint64(g.CheckpointInterval), Window: uint64(g.Window), Skew: files.Duration(g.Skew),
 		UnsafeDemo: g.UnsafeDemo, Quorum: g.Quorum, Faults: g.Faults,
 		Limits: limits{
 			OperationBytes: l.OperationBytes, RequestOperations: l.RequestOperations, RequestBytes: l.RequestBytes,
 			BatchBytes: l.BatchBytes, BatchRequests: l.BatchRequests, KeyBytes: l.KeyBytes, ValueBytes: l.ValueBytes,
 			ResultBytes: l.ResultBytes, OperationSteps: l.OperationSteps, Sessions: l.Sessions,
-			SessionBytes: l.SessionBytes, SessionIdle: Duration(l.SessionIdle),
+			SessionBytes: l.SessionBytes, SessionIdle: files.Duration(l.SessionIdle),
 		},
 		Contact: contact{ClusterID: g.ID().String(), Addresses: addresses},
 	}
@@ -196,6 +197,6 @@ const genesisHeading = `# The genesis: what all members agree on before they sta
 `
 
 // SaveGenesis writes a genesis file.
-func SaveGenesis(path string, f *Founding) error {
-	return writeTOML(path, genesisHeading, 0o644, fileOf(f.Genesis, f.Addresses))
+func SaveGenesis(path string, f *GenesisFile) error {
+	return files.WriteTOML(path, genesisHeading, 0o644, fileOf(f.Genesis, f.Addresses))
 }

@@ -1,4 +1,4 @@
-package testnet
+package transcript
 
 import (
 	"sync"
@@ -14,9 +14,9 @@ const (
 	maxWaitingBytes = 32 << 20
 )
 
-// notebook is where those who have no time leave what happened for the one who
-// writes it down. Safe for concurrent use.
-type notebook struct {
+// buffer is where those who have no time leave what happened for the writer.
+// Safe for concurrent use.
+type buffer struct {
 	mu      sync.Mutex
 	entries []check.Entry
 	bytes   int
@@ -25,19 +25,19 @@ type notebook struct {
 
 // add leaves entries. What finds no room is dropped and counted, and so is all
 // that follows until somebody takes: a record with one gap can be judged.
-func (n *notebook) add(entries ...check.Entry) {
+func (b *buffer) add(entries ...check.Entry) {
 	if len(entries) == 0 {
 		return
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for i := range entries {
 		size := sizeOf(&entries[i])
-		if n.dropped > 0 || len(n.entries) >= maxWaiting || n.bytes+size > maxWaitingBytes {
-			n.dropped++
+		if b.dropped > 0 || len(b.entries) >= maxWaiting || b.bytes+size > maxWaitingBytes {
+			b.dropped++
 			continue
 		}
-		n.entries, n.bytes = append(n.entries, entries[i]), n.bytes+size
+		b.entries, b.bytes = append(b.entries, entries[i]), b.bytes+size
 	}
 }
 
@@ -55,24 +55,24 @@ func sizeOf(e *check.Entry) int {
 
 // take hands over everything that waits, and how much was dropped since the
 // last time. The room of spare is used again.
-func (n *notebook) take(spare []check.Entry) (entries []check.Entry, dropped uint64) {
+func (b *buffer) take(spare []check.Entry) (entries []check.Entry, dropped uint64) {
 	clear(spare)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	entries, dropped = n.entries, n.dropped
-	n.entries, n.bytes, n.dropped = spare[:0], 0, 0
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	entries, dropped = b.entries, b.dropped
+	b.entries, b.bytes, b.dropped = spare[:0], 0, 0
 	return entries, dropped
 }
 
 // repeats recognises large frames that are said again and again, as a
 // VIEW-CHANGE is until the view begins: once is enough for the record.
 type repeats struct {
-	known map[saying]bool
-	order []saying
+	known map[statement]bool
+	order []statement
 }
 
-// saying is who said what.
-type saying struct {
+// statement is who said what.
+type statement struct {
 	by   consensus.Peer
 	what crypto.Digest
 }
@@ -89,7 +89,7 @@ func (r *repeats) again(e *check.Entry) bool {
 	if len(e.Bytes) < largeFrame || e.Kind != check.EntrySent && e.Kind != check.EntryReceived {
 		return false
 	}
-	s := saying{what: crypto.Hash(e.Bytes)}
+	s := statement{what: crypto.Hash(e.Bytes)}
 	if e.Kind == check.EntryReceived {
 		s.by = e.Peer
 	}
@@ -97,7 +97,7 @@ func (r *repeats) again(e *check.Entry) bool {
 		return true
 	}
 	if r.known == nil {
-		r.known = map[saying]bool{}
+		r.known = map[statement]bool{}
 	}
 	r.known[s], r.order = true, append(r.order, s)
 	if len(r.order) > maxRepeats {

@@ -1,34 +1,67 @@
-package testnet
+package transcript
 
 import (
 	"bytes"
+	"log/slog"
 	"time"
 
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/node"
 	"quorate.dev/quorate/pbft/message"
 )
 
-// recorder looks on while a replica works, and leaves in a notebook what its
-// level asks for. It stands outermost, around the traitor, if its replica is
-// one: what it writes down is what was really said. It changes nothing.
-//
-// What is said and executed it hears as a witness, when it is durable: were it
-// heard when the engine says it, a crash in between would leave a transcript in
-// which an honest replica contradicts what it signs after its restart.
-type recorder struct {
-	consensus.Protocol
-	raft bool // what it is a member of; else PBFT
-	all  bool
-	book notebook
+// Config says what a replica writes down, and where.
+type Config struct {
+	Dir     string // made if need be
+	Genesis *consensus.Genesis
+	Replica consensus.ReplicaID
+	All     bool  // batches and replies too
+	Bytes   int64 // room for all segments together; the oldest are dropped
+	Log     *slog.Logger
 }
 
-var _ node.Witness = (*recorder)(nil)
+// Recorder looks on while a replica works, and leaves in a buffer what its level
+// asks for. It stands outermost, so that it hears what was really said. It
+// changes nothing.
+//
+// What is said and executed it hears as a node.Witness, when it is durable: were
+// it heard when the engine says it, a crash in between would leave a transcript
+// in which an honest replica contradicts what it signs after its restart.
+type Recorder struct {
+	consensus.Protocol
+	raft   bool // what it is a member of; else PBFT
+	all    bool
+	buffer buffer
+	quit   chan struct{}
+	ended  chan struct{}
+}
+
+// Record begins the transcript of a replica's life, which runs p. A directory
+// that cannot be written to is an error: later, a disk that fails only loses the
+// record.
+func Record(p consensus.Protocol, c Config) (*Recorder, error) {
+	r := &Recorder{Protocol: p, raft: c.Genesis.Protocol == quorum.Raft, all: c.All, quit: make(chan struct{}), ended: make(chan struct{})}
+	w, err := newWriter(&c, &r.buffer)
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		defer close(r.ended)
+		w.run(r.quit)
+	}()
+	return r, nil
+}
+
+// Close writes what is left. Call it once, after the replica has ended.
+func (r *Recorder) Close() {
+	close(r.quit)
+	<-r.ended
+}
 
 // Open implements consensus.Protocol: what opened well was heard.
-func (r *recorder) Open(v crypto.Verifier, h consensus.Horizon, in []consensus.Frame) []consensus.Opened {
+func (r *Recorder) Open(v crypto.Verifier, h consensus.Horizon, in []consensus.Frame) []consensus.Opened {
 	out := r.Protocol.Open(v, h, in)
 	var heard []check.Entry
 	at := now()
@@ -41,7 +74,7 @@ func (r *recorder) Open(v crypto.Verifier, h consensus.Horizon, in []consensus.F
 			heard = append(heard, check.Entry{Kind: check.EntryReceived, At: at, Peer: f.From, Bytes: b})
 		}
 	}
-	r.book.add(heard...)
+	r.buffer.add(heard...)
 	return out
 }
 
@@ -53,7 +86,7 @@ const maxGrant = 256
 // proposal a copy of the vote, for the rest must not wait with it. Of Raft's
 // frames, which nobody signs, the votes that were granted: see votesOfRaft.
 // Batches come with commits. Nil is nothing.
-func (r *recorder) worth(frame []byte) []byte {
+func (r *Recorder) worth(frame []byte) []byte {
 	if len(frame) == 0 {
 		return nil
 	}
@@ -75,19 +108,19 @@ func (r *recorder) worth(frame []byte) []byte {
 }
 
 // Sends implements node.Witness.
-func (r *recorder) Sends(sends []consensus.Send) {
+func (r *Recorder) Sends(sends []consensus.Send) {
 	at := now()
 	for i := range sends {
 		s := &sends[i]
 		if b := r.worth(s.Bytes); b != nil {
-			r.book.add(check.Entry{Kind: check.EntrySent, At: at, Peer: s.To, Bytes: b})
+			r.buffer.add(check.Entry{Kind: check.EntrySent, At: at, Peer: s.To, Bytes: b})
 		}
 	}
 }
 
 // Executes implements node.Witness. Without its batch, a commit tells what was
 // agreed on and by whom, and not what was done.
-func (r *recorder) Executes(jobs []consensus.Job) {
+func (r *Recorder) Executes(jobs []consensus.Job) {
 	for _, j := range jobs {
 		c, ok := j.(consensus.Commit)
 		if !ok {
@@ -97,39 +130,42 @@ func (r *recorder) Executes(jobs []consensus.Job) {
 		if r.all {
 			e.Batch = c.Batch
 		}
-		r.book.add(e)
+		r.buffer.add(e)
 	}
 }
 
-// replies writes down what leaves for clients, whoever had a hand in it.
-func (r *recorder) replies(say func([]consensus.Reply) []consensus.Reply) func([]consensus.Reply) []consensus.Reply {
+// Replies writes down what leaves for clients, whoever had a hand in it; say is
+// as node.Config.Replies.
+func (r *Recorder) Replies(say func([]consensus.Reply) []consensus.Reply) func([]consensus.Reply) []consensus.Reply {
 	if !r.all {
 		return say
 	}
 	return func(rs []consensus.Reply) []consensus.Reply {
-		rs = say(rs)
+		if say != nil {
+			rs = say(rs)
+		}
 		at := now()
 		for i := range rs {
-			r.book.add(check.Entry{Kind: check.EntrySent, At: at, Peer: consensus.ClientPeer(rs[i].Client), Bytes: rs[i].Encode()})
+			r.buffer.add(check.Entry{Kind: check.EntrySent, At: at, Peer: consensus.ClientPeer(rs[i].Client), Bytes: rs[i].Encode()})
 		}
 		return rs
 	}
 }
 
 // New implements consensus.Protocol: a life begins.
-func (r *recorder) New(rec consensus.Recovered) (consensus.Engine, error) {
+func (r *Recorder) New(rec consensus.Recovered) (consensus.Engine, error) {
 	e, err := r.Protocol.New(rec)
 	if err != nil {
 		return nil, err
 	}
-	r.book.add(check.Entry{Kind: check.EntryStarted, At: now(), Seq: rec.Height})
+	r.buffer.add(check.Entry{Kind: check.EntryStarted, At: now(), Seq: rec.Height})
 	return &recorded{Engine: e, recorder: r}, nil
 }
 
 // recorded is an engine that is looked at.
 type recorded struct {
 	consensus.Engine
-	recorder *recorder
+	recorder *Recorder
 }
 
 // Step writes down the roots that execution reports, and the facts that judges
@@ -139,18 +175,18 @@ func (e *recorded) Step(b consensus.Burst) consensus.Output {
 		switch event := event.(type) {
 		case consensus.Executed:
 			if !event.Root.IsZero() {
-				e.recorder.book.add(check.Entry{Kind: check.EntryRoot, At: b.Now, Seq: event.Seq, Digest: event.Root})
+				e.recorder.buffer.add(check.Entry{Kind: check.EntryRoot, At: b.Now, Seq: event.Seq, Digest: event.Root})
 			}
 		case consensus.Restored:
 			if event.OK {
-				e.recorder.book.add(check.Entry{Kind: check.EntryRestored, At: b.Now, Seq: event.Seq, Digest: event.Root})
+				e.recorder.buffer.add(check.Entry{Kind: check.EntryRestored, At: b.Now, Seq: event.Seq, Digest: event.Root})
 			}
 		}
 	}
 	out := e.Engine.Step(b)
 	for i := range out.Notes {
 		if n := &out.Notes[i]; check.Matters(n.Kind) {
-			e.recorder.book.add(check.Entry{Kind: check.EntryNote, At: b.Now, Note: n})
+			e.recorder.buffer.add(check.Entry{Kind: check.EntryNote, At: b.Now, Note: n})
 		}
 	}
 	return out

@@ -1,7 +1,6 @@
-package testnet
+package home
 
 import (
-	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -9,16 +8,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"quorate.dev/quorate/internal/files"
 )
 
 // TestSettingsStandInOrder: flag, environment, file, default.
 func TestSettingsStandInOrder(t *testing.T) {
-	c := made(t, Options{Seed: "order", Settings: func(_ int, h *HomeConfig) { h.Engine.Pipeline = 5 }})
+	c := made(t, "order", 1, nil, func(c *Config) { c.Engine.Pipeline = 5 })
 	env := map[string]string{}
 	flags := map[string]string{}
 	pipeline := func() int {
 		t.Helper()
-		h, err := LoadHome(c.Home(0), Overrides{Flags: flags, Lookup: func(k string) (string, bool) { v, ok := env[k]; return v, ok }}, nil)
+		h, err := Load(c.dirs[0], Overrides{Flags: flags, Lookup: func(k string) (string, bool) { v, ok := env[k]; return v, ok }}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,12 +36,12 @@ func TestSettingsStandInOrder(t *testing.T) {
 	if got := pipeline(); got != 7 {
 		t.Errorf("the flag says 7, got %d", got)
 	}
-	if err := os.WriteFile(filepath.Join(c.Home(0), "config.toml"), []byte("listen = '127.0.0.1:1'\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(c.dirs[0], "config.toml"), []byte("listen = '127.0.0.1:1'\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	clear(env)
 	clear(flags)
-	if got, want := pipeline(), DefaultHomeConfig().Engine.Pipeline; got != want {
+	if got, want := pipeline(), DefaultConfig().Engine.Pipeline; got != want {
 		t.Errorf("the default is %d, got %d", want, got)
 	}
 }
@@ -48,11 +49,11 @@ func TestSettingsStandInOrder(t *testing.T) {
 // TestEverySettingCanBeSet: by a text, whatever its type, and nothing else is.
 func TestEverySettingCanBeSet(t *testing.T) {
 	texts := map[reflect.Kind]string{reflect.String: "text", reflect.Bool: "true", reflect.Int: "12", reflect.Int64: "13", reflect.Slice: "a,b"}
-	c := DefaultHomeConfig()
+	c := DefaultConfig()
 	var envs []string
 	for _, s := range settingsOf(&c) {
 		text := texts[s.value.Kind()]
-		if _, ok := s.value.Interface().(Duration); ok {
+		if _, ok := s.value.Interface().(files.Duration); ok {
 			text = "17s"
 		}
 		if err := s.set(text); err != nil || s.value.IsZero() {
@@ -60,20 +61,11 @@ func TestEverySettingCanBeSet(t *testing.T) {
 		}
 		envs = append(envs, s.env())
 	}
-	if c.Engine.Tick != Duration(17*time.Second) || !slices.Equal(c.Addresses, []string{"a", "b"}) || c.Disk.SegmentBytes != 13 || !c.Disk.Volatile {
+	if c.Engine.Tick != files.Duration(17*time.Second) || !slices.Equal(c.Addresses, []string{"a", "b"}) || c.Disk.SegmentBytes != 13 || !c.Disk.Volatile {
 		t.Errorf("got %+v", c)
 	}
 	if !slices.Contains(envs, "QUORATE_NETWORK_CONNECTIONS_PER_IP") {
 		t.Errorf("environment variables: %v", envs)
-	}
-}
-
-// TestPersonalSettingsStayBehind: what would reach all replicas alike is kept
-// from their processes.
-func TestPersonalSettingsStayBehind(t *testing.T) {
-	got := childEnv([]string{"QUORATE_LISTEN=x", "QUORATE_LOG_LEVEL=debug", "QUORATE_KEY=k", "KEY=v", "QUORATE_DATA=d"})
-	if want := []string{"QUORATE_LOG_LEVEL=debug", "KEY=v"}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
@@ -87,7 +79,7 @@ func TestUnknownVariablesAreNamed(t *testing.T) {
 
 // TestHomesAreStrict: what does not fit is refused with one line.
 func TestHomesAreStrict(t *testing.T) {
-	c := made(t, Options{Seed: "strict"})
+	c := made(t, "strict", 4, nil, nil)
 	for key, test := range map[string]struct{ value, want string }{
 		"replica":                 {"4", "replica = 4, but the genesis has 4"},
 		"listen":                  {"", "listen is empty"},
@@ -99,7 +91,7 @@ func TestHomesAreStrict(t *testing.T) {
 		"key":                     {"../replica-1/key", "is replica 1's, and this home is replica 0's"},
 		"genesis":                 {"nowhere.toml", "does not exist"},
 	} {
-		_, err := LoadHome(c.Home(0), Overrides{Flags: map[string]string{key: test.value}}, nil)
+		_, err := Load(c.dirs[0], Overrides{Flags: map[string]string{key: test.value}}, nil)
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s = %s: got %v, want one line with %q", key, test.value, err, test.want)
 		}
@@ -121,23 +113,5 @@ func TestAloneIsSaidOnce(t *testing.T) {
 	<-ended
 	if want := []int{5 + aloneSeconds}; !slices.Equal(warned, want) {
 		t.Errorf("warned at ticks %v, want %v", warned, want)
-	}
-}
-
-// TestPortsAreDistinct and free, and outside the range of outgoing connections.
-func TestPortsAreDistinct(t *testing.T) {
-	ports, err := freePorts(40)
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := map[int]bool{}
-	for _, p := range ports {
-		seen[p] = true
-		if p < lowestPort || p >= highestPort {
-			t.Errorf("port %d", p)
-		}
-	}
-	if len(seen) != 40 {
-		t.Errorf("%d distinct ports of 40: %v", len(seen), slices.Sorted(maps.Keys(seen)))
 	}
 }
