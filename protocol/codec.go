@@ -45,23 +45,35 @@ type Promise struct {
 	Content crypto.Digest
 }
 
+// Topic is what a frame is about, whatever its protocol calls it.
+type Topic uint8
+
+// The topics. Most frames are about a slot, or about nothing of interest.
+const (
+	AnySlot    Topic = iota
+	Proposal         // what is to stand at a slot
+	Succession       // who leads next: view changes, elections
+	State            // a state: checkpoints, snapshots
+)
+
 // Summary is what a frame says.
 type Summary struct {
 	Kind    string // PRE-PREPARE, VIEW-CHANGE, REQUEST, REPLY, ...
+	Topic   Topic
 	View    consensus.View
 	Seq     consensus.Seq // 0 if it is about no slot, or about several
 	Value   crypto.Digest // what is voted for; of a reply, its results
 	Signer  consensus.ReplicaID
-	Valued  bool              // Value means something
-	Signed  bool              // Signer is who signed it, whoever sent it
-	Request []crypto.Digest   // the requests that it is or carries
-	Slots   []consensus.Seq   // with Seq 0: the slots that it speaks of
-	Values  []crypto.Digest   // ... and what it says of each
-	Holds   [][]crypto.Digest // ... and, of an append, the requests in each
-	Signers []consensus.ReplicaID
-	Decided consensus.Seq // up to where its sender says that all is decided
-	Stored  consensus.Seq // up to where its sender says that it has what was appended
-	Text    string        // more, for people: what a VIEW-CHANGE proves, say
+	Valued  bool                  // Value means something
+	Signed  bool                  // Signer is who signed it, whoever sent it
+	Request []crypto.Digest       // the requests that it is or carries
+	Slots   []consensus.Seq       // with Seq 0: the slots that it speaks of
+	Values  []crypto.Digest       // ... and what it says of each
+	Holds   [][]crypto.Digest     // ... and, of an append, the requests in each
+	Signers []consensus.ReplicaID // of a frame that opens a view: on whose word
+	Decided consensus.Seq         // up to where its sender says that all is decided
+	Stored  consensus.Seq         // up to where its sender says that it has what was appended
+	Text    string                // more, for people: what a VIEW-CHANGE proves, say
 }
 
 // Kinds of the frames between replicas and clients, in summaries.

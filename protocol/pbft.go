@@ -153,6 +153,7 @@ func pbftSummary(m any) (Summary, bool) {
 		return pbftVote(m), true
 	case *message.PrePrepare:
 		s := pbftVote(&m.Vote)
+		s.Topic = Proposal
 		for _, r := range m.Batch.Requests {
 			s.Request = append(s.Request, r.Digest)
 		}
@@ -166,12 +167,16 @@ func pbftSummary(m any) (Summary, bool) {
 }
 
 func pbftVote(v *message.Vote) Summary {
-	return Summary{Kind: v.Kind.String(), View: v.View, Seq: v.Seq, Value: v.Digest, Valued: true, Signer: v.Replica, Signed: true}
+	topic := AnySlot
+	if v.Kind == message.CheckpointKind {
+		topic = State
+	}
+	return Summary{Topic: topic, Kind: v.Kind.String(), View: v.View, Seq: v.Seq, Value: v.Digest, Valued: true, Signer: v.Replica, Signed: true}
 }
 
 // pbftViewChange says for which slots a prepared certificate is shown.
 func pbftViewChange(vc *message.ViewChange) Summary {
-	s := Summary{Kind: message.ViewChangeKind.String(), View: vc.View, Signer: vc.Replica, Signed: true}
+	s := Summary{Topic: Succession, Kind: message.ViewChangeKind.String(), View: vc.View, Signer: vc.Replica, Signed: true}
 	var proved []string
 	for _, c := range vc.Prepared[:min(len(vc.Prepared), maxSlots)] {
 		s.Slots, s.Values = append(s.Slots, c.Seq), append(s.Values, c.Digest)
@@ -183,7 +188,7 @@ func pbftViewChange(vc *message.ViewChange) Summary {
 
 // pbftNewView says what is proposed again, and by whose word.
 func pbftNewView(nv *message.NewView) Summary {
-	s := Summary{Kind: message.NewViewKind.String(), View: nv.View, Signer: nv.Replica, Signed: true}
+	s := Summary{Topic: Succession, Kind: message.NewViewKind.String(), View: nv.View, Signer: nv.Replica, Signed: true}
 	var by, proposed []string
 	for _, vc := range nv.ViewChanges {
 		s.Signers = append(s.Signers, vc.Replica)

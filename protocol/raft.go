@@ -124,13 +124,15 @@ func raftSummary(frame []byte) (Summary, bool) {
 		s.Decided = consensus.Seq(m.Commit)
 		s.Text = fmt.Sprintf("commit=%d", m.Commit)
 	case pb.MsgVote, pb.MsgPreVote:
+		s.Topic = Succession
 		s.Text = fmt.Sprintf("last=%d/%d", m.Index, m.LogTerm)
 	case pb.MsgVoteResp, pb.MsgPreVoteResp:
-		s.Text = "granted"
+		s.Topic, s.Text = Succession, "granted"
 		if m.Reject {
 			s.Text = "refused"
 		}
 	case pb.MsgSnap:
+		s.Topic = State
 		if m.Snapshot != nil {
 			s.Decided = consensus.Seq(m.Snapshot.Metadata.Index)
 			s.Text = fmt.Sprintf("state at n%d", m.Snapshot.Metadata.Index)
@@ -144,7 +146,7 @@ func raftSummary(frame []byte) (Summary, bool) {
 
 // raftAppended says which entries a leader appends, and what it says is decided.
 func raftAppended(s Summary, m *pb.Message) Summary {
-	s.Decided = consensus.Seq(m.Commit)
+	s.Topic, s.Decided = Proposal, consensus.Seq(m.Commit)
 	for i := range m.Entries {
 		b, err := raft.ReadEntry(&m.Entries[i])
 		if err != nil || i == maxSlots {

@@ -17,10 +17,10 @@ import (
 
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/experiment/live"
 	"quorate.dev/quorate/experiment/simulate"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/protocol"
 )
 
 // byzantineRun is quorate byzantine run.
@@ -31,7 +31,7 @@ func byzantineRun() *cli.Command {
 			"or once with real processes. Exit code 0 only if every run ends as the catalogue says\n" +
 			"(quorate byzantine list).",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "protocol", Value: quorum.PBFT, Usage: "`PBFT|RAFT`: which one they run"},
+			&cli.StringFlag{Name: "protocol", Value: protocol.PBFT, Usage: "`PBFT|RAFT`: which one they run"},
 			&cli.BoolFlag{Name: "all", Usage: "all profiles of the protocol, with 4 and with 7 replicas; of raft with 3 and with 5"},
 			&cli.IntFlag{Name: "replicas", Aliases: []string{"n"}, Usage: "how many", DefaultText: "4, of raft 3"},
 			&cli.IntFlag{Name: "traitors", Usage: "how many of them misbehave", DefaultText: "as many as are tolerated, of raft 1"},
@@ -83,11 +83,12 @@ func runProfiles(c *cli.Context, args []string) error {
 
 // campaignsOf reads what is to be run.
 func campaignsOf(c *cli.Context, args []string) ([]spec.ProfileRuns, error) {
-	protocol := strings.ToLower(c.String("protocol"))
-	sizes := []int{quorum.Least(protocol, 1), quorum.Least(protocol, 2)}
+	name := strings.ToLower(c.String("protocol"))
+	p, err := protocol.Lookup(name)
+	sizes := []int{p.Model.Least(1), p.Model.Least(2)}
 	switch {
-	case !slices.Contains(quorum.Protocols(), protocol):
-		return nil, usageError("--protocol %q: choose %s", protocol, strings.Join(quorum.Protocols(), " or "))
+	case err != nil:
+		return nil, usageError("--%w", err)
 	case c.Bool("all") && len(args) == 1:
 		return nil, usageError("%s takes PROFILE or --all: choose one", commandPath(c))
 	case !c.Bool("all") && len(args) == 0:
@@ -104,9 +105,9 @@ func campaignsOf(c *cli.Context, args []string) ([]spec.ProfileRuns, error) {
 		return nil, usageError("--traitors %d: at least 1; without it as many as are tolerated", c.Int("traitors"))
 	}
 	if c.Bool("all") {
-		return everyCampaign(protocol, sizes, c.Bool("gang")), nil
+		return everyCampaign(name, sizes, c.Bool("gang")), nil
 	}
-	one := spec.ProfileRuns{Protocol: protocol, Behaviour: args[0], Replicas: sizes[0], Traitors: c.Int("traitors"), Gang: c.Bool("gang")}
+	one := spec.ProfileRuns{Protocol: name, Behaviour: args[0], Replicas: sizes[0], Traitors: c.Int("traitors"), Gang: c.Bool("gang")}
 	if c.IsSet("replicas") {
 		one.Replicas = c.Int("replicas")
 	}

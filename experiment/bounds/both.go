@@ -6,6 +6,7 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -16,7 +17,7 @@ const sectionBoth = "the same faults: 2f+1 and 3f+1 replicas"
 var sizes = []struct {
 	protocol string
 	replicas int
-}{{quorum.Raft, 3}, {quorum.Raft, 5}, {quorum.PBFT, 4}, {quorum.PBFT, 7}}
+}{{protocol.Raft, 3}, {protocol.Raft, 5}, {protocol.PBFT, 4}, {protocol.PBFT, 7}}
 
 // side is what a fault does to one protocol: how theory says it ends, and why.
 type side struct {
@@ -45,18 +46,16 @@ func bothCells() []Cell {
 }
 
 // cell is the fault as one protocol of one size meets it.
-func (x *fault) cell(protocol string, n int) Cell {
-	side, f := x.pbft, (n-1)/3
-	if protocol == quorum.Raft {
-		side, f = x.raft, (n-1)/2
-	}
+func (x *fault) cell(name string, n int) Cell {
+	side := map[string]side{protocol.Raft: x.raft, protocol.PBFT: x.pbft}[name]
 	c := Cell{
 		Section: sectionBoth, Row: x.row, Theory: []string{side.theory}, Why: side.why, Source: side.source, Real: true,
 		Spec: spec.Spec{
-			Name: x.row, Protocol: protocol, Replicas: n, Clients: 2, Invoked: 16, Think: 40 * sim.Millisecond, Seed: 1, RealKeys: true,
+			Name: x.row, Protocol: name, Replicas: n, Clients: 2, Invoked: 16, Think: 40 * sim.Millisecond, Seed: 1, RealKeys: true,
 			Forward: first(1), // replica 0 leads first, as it does in PBFT
 		},
 	}
+	f := c.Spec.System().Faults()
 	if side.names {
 		c.Culprits = f + 1
 	}
@@ -98,7 +97,7 @@ func between(a, b int) (ids []consensus.ReplicaID) {
 func evenly(s *spec.Spec, lasts consensus.Time) {
 	half := s.Replicas / 2
 	s.Faults = append(s.Faults, cutOff(between(0, half), []int{0}, strikes, lasts))
-	if s.Protocol == quorum.Raft {
+	if s.Replicas%2 == 1 && s.UnderTest().Model == quorum.Crash {
 		s.Faults = append(s.Faults, cutOff(between(half, 2*half), []int{1}, strikes, lasts))
 	}
 }

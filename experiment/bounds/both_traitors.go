@@ -1,7 +1,6 @@
 package bounds
 
 import (
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/experiment/spec"
 	"quorate.dev/quorate/sim"
 )
@@ -22,11 +21,11 @@ func backupLies(s *spec.Spec, _ int, behaviour string) {
 	s.Traitors = liars(last(s.Replicas, 1), behaviour)
 }
 
-// backupLiesOnce does so, and cuts off PBFT's first primary for a while: some
-// lies need a view change to be told in.
+// backupLiesOnce does so, and cuts off the first primary of those that are
+// not elected for a while: some lies need a view change to be told in.
 func backupLiesOnce(s *spec.Spec, f int, behaviour string) {
 	backupLies(s, f, behaviour)
-	if s.Protocol == quorum.PBFT {
+	if !s.UnderTest().Elected {
 		s.Faults = []sim.Fault{{At: 60 * sim.Millisecond, Lasts: 600 * sim.Millisecond, Kind: sim.FaultIsolate, Replicas: first(1)}}
 	}
 }
@@ -41,7 +40,7 @@ func pivotLies(s *spec.Spec, f int, behaviour string) {
 // forgetful does so, and starts it again at that moment where it must forget.
 func forgetful(s *spec.Spec, f int, behaviour string) {
 	pivotLies(s, f, behaviour)
-	if s.Protocol == quorum.PBFT {
+	if behaviour == "amnesia" {
 		s.Faults = append(s.Faults, crashed(pivot(s, f), strikes+400*sim.Millisecond, 50*sim.Millisecond)...)
 	}
 }
@@ -99,7 +98,7 @@ func oneLiar() []fault {
 // otherStates: two states after the same batches are no fork yet, in the judge's
 // words, but unsafe.
 func otherStates(c *Cell) {
-	if c.Spec.Protocol == quorum.Raft {
+	if !c.Spec.UnderTest().Signed {
 		c.Theory = append(c.Theory, spec.Unsafe)
 	}
 }
@@ -107,7 +106,7 @@ func otherStates(c *Cell) {
 // racing: who forgets and who executes is a race, which processes run otherwise
 // each time.
 func racing(c *Cell) {
-	if c.Spec.Protocol == quorum.Raft {
+	if !c.Spec.UnderTest().Signed {
 		c.Real, c.Why = false, c.Why+" (In the simulator alone: among processes it is a race that the liar may lose.)"
 	}
 }

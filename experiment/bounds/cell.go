@@ -29,11 +29,9 @@ type Cell struct {
 // Column is the protocol with its size, and the size of its quorums where that
 // is not simply 2f+1 of 3f+1: what the cells of one column share.
 func (c *Cell) Column() string {
-	if c.Spec.Protocol != quorum.PBFT {
-		return fmt.Sprintf("Raft n=%d", c.Spec.Replicas) // majorities, and nothing else
-	}
-	s := fmt.Sprintf("PBFT n=%d", c.Spec.Replicas)
-	if c.Spec.Replicas%3 != 1 || c.Spec.Quorum != 0 || c.Spec.Assumed != 0 {
+	p := c.Spec.UnderTest()
+	s := fmt.Sprintf("%s n=%d", p.Title, c.Spec.Replicas)
+	if p.Model == quorum.Byzantine && (c.Spec.Replicas%3 != 1 || c.Spec.Quorum != 0 || c.Spec.Assumed != 0) {
 		s += fmt.Sprintf(" q=%d", c.system().Quorum())
 	}
 	return s
@@ -87,15 +85,15 @@ func (c *Cell) judge(o *spec.Outcome) string {
 		}
 	}
 	for _, id := range o.Verdict.Culprits {
-		if !c.traitor(id) {
+		if !c.Spec.Lies(id) {
 			return fmt.Sprintf("evidence names R%d, which is honest", id)
 		}
 	}
 	switch named := len(o.Verdict.Culprits); {
 	case word == spec.Forked && named < c.Culprits:
 		return fmt.Sprintf("forked, but evidence names %d culprits of at least %d", named, c.Culprits)
-	case c.Spec.Protocol == quorum.Raft && named > 0:
-		return fmt.Sprintf("evidence names %d replicas, but members of Raft sign nothing", named)
+	case !c.Spec.UnderTest().Signed && named > 0:
+		return fmt.Sprintf("evidence names %d replicas, but members of %s sign nothing", named, c.Spec.UnderTest().Title)
 	case word == spec.Deceived && named > 0:
 		return fmt.Sprintf("evidence names %d replicas for lying to a client, but replies prove nothing to others", named)
 	}
@@ -125,25 +123,15 @@ func firstViolation(o *spec.Outcome) string {
 	return fmt.Sprintf(" (%s)", o.Verdict.Violations[0])
 }
 
-// traitor reports whether a replica misbehaves in this cell.
-func (c *Cell) traitor(id consensus.ReplicaID) bool {
-	for _, t := range c.Spec.Traitors {
-		if t.Replica == id {
-			return true
-		}
-	}
-	return false
-}
-
 // system is the fault arithmetic of the cell, as its genesis will have it.
 func (c *Cell) system() quorum.System {
 	g := consensus.Genesis{
 		Protocol: c.Spec.Protocol, Replicas: make([]crypto.PublicKey, c.Spec.Replicas), UnsafeDemo: true,
 		Quorum: c.Spec.Quorum, Faults: c.Spec.Assumed,
 	}
-	s, err := quorum.For(g)
+	s, err := c.Spec.UnderTest().Model.For(&g)
 	if err != nil {
-		return quorum.Byzantine.System(c.Spec.Replicas)
+		return c.Spec.System()
 	}
 	return s
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 )
 
 // ErrProtocol: there is no matrix for this protocol.
@@ -17,11 +17,11 @@ const Both = "both"
 
 // Cells is the matrix of a protocol, or of all. Sections, rows and columns stand
 // in the order in which they are to be shown. Errors wrap ErrProtocol.
-func Cells(protocol string) ([]Cell, error) {
-	known := append(quorum.Protocols(), Both)
-	if !slices.Contains(known, protocol) {
-		return nil, fmt.Errorf("%w: %q: choose %s", ErrProtocol, protocol, strings.Join(known, ", "))
+func Cells(name string) ([]Cell, error) {
+	known := append(protocol.Names(), Both)
+	if !slices.Contains(known, name) {
+		return nil, fmt.Errorf("%w: %q: choose %s", ErrProtocol, name, strings.Join(known, ", "))
 	}
 	all := slices.Concat(bothCells(), splitCells(), pbftCells())
-	return slices.DeleteFunc(all, func(c Cell) bool { return protocol != Both && c.Spec.Protocol != protocol }), nil
+	return slices.DeleteFunc(all, func(c Cell) bool { return name != Both && c.Spec.Protocol != name }), nil
 }

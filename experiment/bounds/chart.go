@@ -7,7 +7,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/experiment/course"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -72,7 +72,7 @@ const together = 50 * sim.Millisecond
 
 // drawer turns steps into a chart.
 type drawer struct {
-	read    course.Decoder
+	read    func(frame []byte) (protocol.Summary, bool)
 	result  *Result
 	chart   *Chart
 	ends    map[string]int
@@ -90,12 +90,12 @@ type drawer struct {
 // NewChart makes the chart of a cell that was run in the simulator. It fails if
 // nobody can read the protocol's frames.
 func NewChart(r *Result) (*Chart, error) {
-	read, err := course.NewDecoder(r.Outcome.Genesis)
+	p, err := protocol.Of(r.Outcome.Genesis)
 	if err != nil {
 		return nil, fmt.Errorf("chart of %s: %w", r.ID(), err)
 	}
 	d := &drawer{
-		read: read, result: r, chart: &Chart{}, ends: map[string]int{}, values: map[crypto.Digest]int{},
+		read: p.Codec(r.Outcome.Genesis).Summary, result: r, chart: &Chart{}, ends: map[string]int{}, values: map[crypto.Digest]int{},
 		votes: map[string]map[crypto.Digest][]consensus.ReplicaID{}, open: map[string]int{}, done: map[int]int{}, replies: map[answer]int{},
 		votedBy: map[ballot][]consensus.ReplicaID{}, told: map[string]string{},
 	}
@@ -251,8 +251,8 @@ type answer struct {
 }
 
 // heardReply counts replies as the client does.
-func (d *drawer) heardReply(at string, s course.Message) {
-	if s.Kind == course.KindReply {
+func (d *drawer) heardReply(at string, s protocol.Summary) {
+	if s.Kind == protocol.KindReply {
 		d.replies[answer{at, s.Seq, s.Value}]++
 	}
 }
@@ -274,7 +274,7 @@ func (d *drawer) belief(s sim.Step, from int) {
 }
 
 // vote counts COMMITs as their receiver does.
-func (d *drawer) vote(at string, s course.Message) {
+func (d *drawer) vote(at string, s protocol.Summary) {
 	if s.Kind != "COMMIT" {
 		return
 	}
@@ -287,10 +287,10 @@ func (d *drawer) vote(at string, s course.Message) {
 }
 
 // words is a frame's label.
-func (d *drawer) words(s course.Message, from string) string {
+func (d *drawer) words(s protocol.Summary, from string) string {
 	text := s.Kind
 	switch {
-	case s.Kind == course.KindRequest || s.Kind == course.KindRefused || s.Kind == "CHECKPOINT":
+	case s.Kind == protocol.KindRequest || s.Kind == protocol.KindRefused || s.Kind == "CHECKPOINT":
 	case d.elects():
 		text += fmt.Sprintf(" t%d", s.View)
 	default:
@@ -312,7 +312,7 @@ func (d *drawer) words(s course.Message, from string) string {
 }
 
 // value is the index of what is voted for, new ones getting the next letter.
-func (d *drawer) value(s course.Message) int {
+func (d *drawer) value(s protocol.Summary) int {
 	if !s.Valued {
 		return -1
 	}
@@ -320,7 +320,7 @@ func (d *drawer) value(s course.Message) int {
 		return i
 	}
 	letter := ""
-	if s.Kind == course.KindReply {
+	if s.Kind == protocol.KindReply {
 		d.results++
 		letter = fmt.Sprintf("r%d", d.results)
 	} else {

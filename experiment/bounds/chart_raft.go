@@ -5,8 +5,7 @@ import (
 	"slices"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
-	"quorate.dev/quorate/experiment/course"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -17,11 +16,11 @@ type ballot struct {
 }
 
 // elects reports whether the protocol elects its leaders.
-func (d *drawer) elects() bool { return d.result.Spec.Protocol == quorum.Raft }
+func (d *drawer) elects() bool { return d.result.Spec.UnderTest().Elected }
 
 // hearRaft counts acknowledgements as their leader does, and remembers who told
 // an end that the slot is decided.
-func (d *drawer) hearRaft(s sim.Step, said course.Message) {
+func (d *drawer) hearRaft(s sim.Step, said protocol.Summary) {
 	slot := d.result.Outcome.Slot
 	if said.Stored >= slot && said.Stored > 0 {
 		at := ballot{s.To, said.View}

@@ -7,7 +7,6 @@ import (
 
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/evidence"
 	"quorate.dev/quorate/experiment/spec"
 )
@@ -122,12 +121,7 @@ func (d *drawer) slot() string {
 }
 
 // era is what the protocol calls the time of one primary or leader.
-func (r *Result) era() string {
-	if r.Spec.Protocol == quorum.Raft {
-		return "term"
-	}
-	return "view"
-}
+func (r *Result) era() string { return r.Spec.UnderTest().Words.View }
 
 // forked says who executed what, and who is convicted of it.
 func (d *drawer) forked() []string {
@@ -206,7 +200,7 @@ const maxLacks = 5
 func (d *drawer) lacking() []string {
 	lines := []string{fmt.Sprintf("Safe, but stopped: %d of %d operations answered.", d.result.Outcome.Answered, d.result.Outcome.Asked)}
 	for _, s := range d.result.Outcome.Statuses {
-		if d.result.traitor(s.Replica) || len(s.Waiting) == 0 || len(lines) > maxLacks {
+		if d.result.Spec.Lies(s.Replica) || len(s.Waiting) == 0 || len(lines) > maxLacks {
 			continue
 		}
 		w := s.Waiting[0]

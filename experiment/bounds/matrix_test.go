@@ -77,9 +77,9 @@ func TestMatrixSetsOneLiarApart(t *testing.T) {
 		switch {
 		case len(v.Violations) == 0 || v.ForkAt == 0:
 			t.Errorf("%s forks without a violation", r.ID())
-		case r.Spec.Protocol == quorum.Raft && (len(v.Culprits) > 0 || len(v.Evidence) > 0):
+		case !r.Spec.UnderTest().Signed && (len(v.Culprits) > 0 || len(v.Evidence) > 0):
 			t.Errorf("%s convicts %v", r.ID(), v.Culprits)
-		case r.Spec.Protocol == quorum.PBFT && (len(r.Spec.Traitors) != r.system().Faults()+1 || len(v.Culprits) != len(r.Spec.Traitors)):
+		case r.Spec.UnderTest().Signed && (len(r.Spec.Traitors) != r.system().Faults()+1 || len(v.Culprits) != len(r.Spec.Traitors)):
 			t.Errorf("%s forks with %d liars, of whom %v are convicted", r.ID(), len(r.Spec.Traitors), v.Culprits)
 		}
 		c, err := NewChart(&r)

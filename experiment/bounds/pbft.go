@@ -4,8 +4,8 @@ import (
 	"slices"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -43,7 +43,7 @@ const (
 
 // of is a spec of PBFT with what all cells share.
 func of(n int) spec.Spec {
-	return spec.Spec{Protocol: quorum.PBFT, Replicas: n, Clients: 2, Invoked: 12, Seed: 1, RealKeys: true}
+	return spec.Spec{Protocol: protocol.PBFT, Replicas: n, Clients: 2, Invoked: 12, Seed: 1, RealKeys: true}
 }
 
 // liars makes traitors of replicas that do the same from the start.

@@ -7,8 +7,8 @@ import (
 
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -39,7 +39,7 @@ func (c *Cell) split(o *spec.Outcome) string {
 		case !within:
 		case call.Error == "":
 			served[call.Client]++
-		case c.Spec.Protocol != quorum.Raft || strings.Contains(call.Error, session.ErrNoLeader.Error()):
+		case !c.Spec.UnderTest().Elected || strings.Contains(call.Error, session.ErrNoLeader.Error()):
 			refused[call.Client]++
 		case !strings.Contains(call.Error, session.ErrUnknown.Error()): // which is true until it is known that nobody leads
 			return fmt.Sprintf("C%d is refused without a reason: %s", call.Client, call.Error)
@@ -84,13 +84,10 @@ func splitCells() []Cell {
 				Name: row.name, Protocol: size.protocol, Replicas: size.replicas, Clients: 2, Invoked: 24, Think: 300 * sim.Millisecond,
 				Deadline: deadline, Seed: 1, RealKeys: true, Forward: first(1),
 			}
-			f, why := (size.replicas-1)/3, row.pbft
-			if size.protocol == quorum.Raft {
-				f, why = (size.replicas-1)/2, row.raft
-			}
-			row.part(&s, f)
+			why := map[string]string{protocol.Raft: row.raft, protocol.PBFT: row.pbft}[size.protocol]
+			row.part(&s, s.System().Faults())
 			all = append(all, Cell{
-				Section: sectionSplit, Row: row.name, Spec: s, Theory: []string{spec.Live}, Why: why, Source: sourceCut, Real: row.answered == nil || size.protocol == quorum.Raft,
+				Section: sectionSplit, Row: row.name, Spec: s, Theory: []string{spec.Live}, Why: why, Source: sourceCut, Real: row.answered == nil || s.System().Replies() == 1,
 				Split: &Split{From: strikes, To: strikes + splits, Answered: row.answered},
 			})
 		}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 )
 
 // bind holds a scenario against what there is: how long the load lasts, and how
@@ -29,10 +29,16 @@ func (f *Fault) misfit(whole time.Duration, faults int, done map[string]bool) st
 	if need := makes[f.Role]; need != "" && !done[need] {
 		return fmt.Sprintf("role %q is nobody's yet: no %s comes before it", f.Role, need)
 	}
-	for _, protocol := range Protocols() {
-		if n := quorum.Least(protocol, faults); f.Replica >= n {
-			return fmt.Sprintf("replica = %d: the cluster of %s has 0 to %d: write one of these, or a role", f.Replica, protocol, n-1)
+	for _, name := range Protocols() {
+		if n := least(name, faults); f.Replica >= n {
+			return fmt.Sprintf("replica = %d: the cluster of %s has 0 to %d: write one of these, or a role", f.Replica, name, n-1)
 		}
 	}
 	return ""
+}
+
+// least is how many replicas of a protocol tolerate so many faults.
+func least(name string, faults int) int {
+	p, _ := protocol.Lookup(name)
+	return p.Model.Least(faults)
 }

@@ -65,8 +65,8 @@ func (s *side) role(role string) string {
 	switch {
 	case role == RoleLeader:
 		return x.leads()
-	case role == RoleFollower && x.Convicts():
-		return "backup"
+	case role == RoleFollower:
+		return x.underTest().Words.Follow
 	case role == RoleKilled || role == RolePaused:
 		return "who was " + role
 	}

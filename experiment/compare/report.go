@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 )
 
 // Report is a comparison: all of it, or as far as it has come.
@@ -121,17 +122,17 @@ func (s *Side) availability() (with, of int) {
 }
 
 // leads is the protocol's word for who orders requests.
-func (s *Side) leads() string {
-	if s.Protocol == quorum.Raft {
-		return "leader"
-	}
-	return "primary"
+func (s *Side) leads() string { return s.underTest().Words.Lead }
+
+// underTest is the side's protocol.
+func (s *Side) underTest() protocol.Protocol {
+	p, _ := protocol.Lookup(s.Protocol)
+	return p
 }
 
 // title names a side.
 func (s *Side) title() string {
-	name := map[string]string{quorum.Raft: "Raft", quorum.PBFT: "PBFT"}[s.Protocol]
-	return fmt.Sprintf("%s, %d replicas", name, s.Replicas)
+	return fmt.Sprintf("%s, %d replicas", s.underTest().Title, s.Replicas)
 }
 
 // Sharing says under which conditions the figures were taken, for people who
@@ -177,7 +178,7 @@ func rows() []row {
 
 // tolerates is what the bound promises.
 func tolerates(s *Side) string {
-	if s.Protocol == quorum.Raft {
+	if s.underTest().Model == quorum.Crash {
 		return fmt.Sprintf("%s, no lie", plural(s.Faults, "crash", "crashes"))
 	}
 	return plural(s.Faults, "liar", "liars") + " or as many crashes"

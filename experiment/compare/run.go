@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 )
 
 // ErrOptions is what errors about Options wrap.
@@ -43,7 +43,7 @@ func (o *Options) check() error {
 	}
 	switch {
 	case o.Faults < 1 || o.Faults > maxFaulty:
-		return bad("%d faults: between 1 and %d, for 3 and 4 to %d and %d replicas", o.Faults, maxFaulty, quorum.Least(quorum.Raft, maxFaulty), quorum.Least(quorum.PBFT, maxFaulty))
+		return bad("%d faults: between 1 and %d, for 3 and 4 to %d and %d replicas", o.Faults, maxFaulty, least(protocol.Raft, maxFaulty), least(protocol.PBFT, maxFaulty))
 	case o.Duration < time.Second || o.Duration > MaxDuration:
 		return bad("a load of %v: between 1s and %v", o.Duration, MaxDuration)
 	case o.Clients < 1 || o.Clients > MaxClients:
@@ -76,8 +76,8 @@ func Run(ctx context.Context, o Options) (r *Report, err error) {
 		return nil, err
 	}
 	c := &comparison{options: &o}
-	for _, protocol := range Protocols() {
-		c.sides = append(c.sides, &side{protocol: protocol, options: &o, changed: c.show, phase: "waiting"})
+	for _, name := range Protocols() {
+		c.sides = append(c.sides, &side{protocol: name, options: &o, changed: c.show, phase: "waiting"})
 	}
 	// Before anything starts: whatever happens from here on, no process is left.
 	defer func() {

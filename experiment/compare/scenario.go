@@ -16,7 +16,7 @@ import (
 
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 )
 
 // ErrScenario is what errors about the contents of a scenario wrap.
@@ -292,16 +292,16 @@ func (x *faultFile) behave(f *Fault) (why string) {
 	if all == 0 {
 		return "write behaviours = [\"silent\"] or the like, for both protocols or as raft = [...] and pbft = [...]: `quorate byzantine list` names them"
 	}
-	f.Behaviours = map[string][]string{quorum.Raft: x.Behaviours, quorum.PBFT: x.Behaviours}
+	f.Behaviours = map[string][]string{protocol.Raft: x.Behaviours, protocol.PBFT: x.Behaviours}
 	if x.Raft != nil {
-		f.Behaviours[quorum.Raft] = x.Raft
+		f.Behaviours[protocol.Raft] = x.Raft
 	}
 	if x.PBFT != nil {
-		f.Behaviours[quorum.PBFT] = x.PBFT
+		f.Behaviours[protocol.PBFT] = x.PBFT
 	}
-	for _, protocol := range Protocols() {
-		for _, text := range f.Behaviours[protocol] {
-			if why := canLie(protocol, text); why != "" {
+	for _, name := range Protocols() {
+		for _, text := range f.Behaviours[name] {
+			if why := canLie(name, text); why != "" {
 				return why
 			}
 		}
@@ -310,7 +310,7 @@ func (x *faultFile) behave(f *Fault) (why string) {
 }
 
 // canLie says what keeps a replica of the protocol from a behaviour.
-func canLie(protocol, text string) string {
+func canLie(name, text string) string {
 	spec, err := byzantine.Parse(text)
 	if err != nil {
 		return err.Error()
@@ -319,9 +319,9 @@ func canLie(protocol, text string) string {
 	switch {
 	case p.Client:
 		return fmt.Sprintf("%q is a client's behaviour: `quorate byzantine list` names those of replicas", text)
-	case p.Protocols != nil && !slices.Contains(p.Protocols, protocol):
+	case p.Protocols != nil && !slices.Contains(p.Protocols, name):
 		return fmt.Sprintf("%q is a lie in %s and not in %s: write each protocol's own, as %s = [...] and %s = [...]",
-			text, strings.Join(p.Protocols, " and "), protocol, quorum.Raft, quorum.PBFT)
+			text, strings.Join(p.Protocols, " and "), name, protocol.Raft, protocol.PBFT)
 	}
 	return ""
 }
@@ -340,7 +340,7 @@ func moment(text string) (m Moment, why string) {
 }
 
 // Protocols are the two that are compared, in the order of display.
-func Protocols() []string { return []string{quorum.Raft, quorum.PBFT} }
+func Protocols() []string { return []string{protocol.Raft, protocol.PBFT} }
 
 // byTime are the faults in the order in which they happen.
 func (s *Scenario) byTime(whole time.Duration) []Fault {

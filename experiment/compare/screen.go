@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"quorate.dev/quorate/consensus/quorum"
 )
 
 // Screen shows a comparison while it runs: on a terminal as two columns that are
@@ -210,10 +208,7 @@ func (s *Side) head() string {
 	if s.Elapsed == 0 {
 		return ""
 	}
-	word := "view"
-	if s.Protocol == quorum.Raft {
-		word = "term"
-	}
+	word := s.underTest().Words.View
 	if s.Leader < 0 {
 		return fmt.Sprintf(": no %s, %s %d", s.leads(), word, s.View)
 	}

@@ -12,7 +12,6 @@ import (
 
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/internal/files"
@@ -53,7 +52,7 @@ func (s *side) found(others []*side) error {
 	dir := filepath.Join(s.options.Dir, s.protocol)
 	for range 8 {
 		c, err := testnet.Init(testnet.Options{
-			Dir: dir, Protocol: s.protocol, Replicas: quorum.Least(s.protocol, s.options.Faults), Name: "compare-" + s.protocol, Settings: s.settings,
+			Dir: dir, Protocol: s.protocol, Replicas: least(s.protocol, s.options.Faults), Name: "compare-" + s.protocol, Settings: s.settings,
 		})
 		if err != nil {
 			return fmt.Errorf("make the cluster of %s: %w", s.protocol, err)
@@ -220,7 +219,7 @@ func (s *side) report() Side {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := Side{
-		Protocol: s.protocol, Replicas: quorum.Least(s.protocol, s.options.Faults), Faults: s.options.Faults, Phase: s.phase,
+		Protocol: s.protocol, Replicas: least(s.protocol, s.options.Faults), Faults: s.options.Faults, Phase: s.phase,
 		Leader: -1, Events: slices.Clone(s.events), Verdict: s.verdict,
 	}
 	if s.begun.IsZero() {

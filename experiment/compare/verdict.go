@@ -9,7 +9,6 @@ import (
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/transcript"
 )
 
@@ -171,4 +170,4 @@ func (r *Report) Safe() error {
 }
 
 // Convicts reports whether a protocol's messages can prove who lied.
-func (s *Side) Convicts() bool { return s.Protocol == quorum.PBFT }
+func (s *Side) Convicts() bool { return s.underTest().Signed }

@@ -2,12 +2,11 @@ package course
 
 import (
 	"fmt"
+	"slices"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/experiment/spec"
-	"quorate.dev/quorate/pbft/message"
-	"quorate.dev/quorate/raft"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -16,10 +15,11 @@ import (
 // wrong. Bounded by maxRecorded: what decides a run comes early, and what comes
 // later is dropped.
 type Recorder struct {
-	steps []sim.Step
-	seen  map[saidOnce]int // how often a frame went from one end to another
-	tells map[byte]bool    // the kinds of frames that it keeps
-	calls []spec.Call
+	protocol protocol.Protocol
+	kept     []byte // the first bytes of the frames that it keeps
+	steps    []sim.Step
+	seen     map[saidOnce]int // how often a frame went from one end to another
+	calls    []spec.Call
 }
 
 // maxCalls bounds the calls kept.
@@ -35,30 +35,22 @@ type saidOnce struct {
 // maxRecorded bounds the steps kept during a run, some of which are decisive.
 const maxRecorded = 1 << 16
 
-// telling are the kinds of frames that decide something, by protocol. All else
-// (STATUS, FETCH and what answers it) repeats what these have said.
-var telling = map[string]map[byte]bool{
-	quorum.PBFT: {
-		consensus.KindRequest: true, consensus.KindReply: true, consensus.KindRefusal: true,
-		byte(message.PrePrepareKind): true, byte(message.PrepareKind): true, byte(message.CommitKind): true,
-		byte(message.CheckpointKind): true, byte(message.ViewChangeKind): true, byte(message.NewViewKind): true,
-	},
-	quorum.Raft: {consensus.KindRequest: true, consensus.KindReply: true, consensus.KindRefusal: true, raft.MessageKind: true},
-}
-
 // NewRecorder keeps what is decisive in a run of this protocol.
-func NewRecorder(protocol string) *Recorder {
-	return &Recorder{seen: map[saidOnce]int{}, tells: telling[protocol]}
+func NewRecorder(p protocol.Protocol) *Recorder {
+	return &Recorder{
+		protocol: p, seen: map[saidOnce]int{},
+		kept: append([]byte{consensus.KindRequest, consensus.KindReply, consensus.KindRefusal}, p.Decisive...),
+	}
 }
 
 // Watch takes one step. Repetitions of a frame over the same link add nothing.
 func (r *Recorder) Watch(s sim.Step) {
 	r.call(s)
-	if len(r.steps) >= maxRecorded || s.Kind == sim.StepNote && !notable(&s) {
+	if len(r.steps) >= maxRecorded || s.Kind == sim.StepNote && !r.notable(&s) {
 		return
 	}
 	if s.Kind == sim.StepSend || s.Kind == sim.StepDeliver {
-		if len(s.Frame) == 0 || !r.tells[s.Frame[0]] {
+		if len(s.Frame) == 0 || !slices.Contains(r.kept, s.Frame[0]) {
 			return
 		}
 		key := saidOnce{s.Kind, s.From, s.To, string(s.Frame)}
@@ -96,17 +88,17 @@ func (r *Recorder) call(s sim.Step) {
 }
 
 // notable are certificates, elections won, and what a replica survived.
-func notable(s *sim.Step) bool {
+func (r *Recorder) notable(s *sim.Step) bool {
 	switch {
 	case s.Note == nil:
 		return false
 	case s.Note.Kind == consensus.EnteredView:
 		return s.From == fmt.Sprintf("R%d", s.Note.Replica)
 	}
-	return s.Note.Kind == consensus.Committed || survived(s)
+	return s.Note.Kind == consensus.Committed || r.survived(s)
 }
 
 // survived reports whether a replica dropped what would have ended its process.
-func survived(s *sim.Step) bool {
-	return s.Note != nil && s.Note.Kind == consensus.Ignored && s.Note.Reason == raft.ReasonPanic
+func (r *Recorder) survived(s *sim.Step) bool {
+	return s.Note != nil && s.Note.Kind == consensus.Ignored && r.protocol.Lie != "" && s.Note.Reason == r.protocol.Lie
 }

@@ -6,9 +6,9 @@ import (
 
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -18,26 +18,18 @@ const MaxSteps = 600
 // Slice picks the steps that show why a run ended as it did: those about one
 // slot, with the view changes, faults and executions between its first step and
 // the one that settled it. It answers which slot that is.
-func (r *Recorder) Slice(read Decoder, s *spec.Spec, o *spec.Outcome) ([]sim.Step, consensus.Seq) {
-	steps := r.steps
-	p := newSlice(steps, read)
-	p.elects = s.Protocol == quorum.Raft
+func (r *Recorder) Slice(s *spec.Spec, o *spec.Outcome) ([]sim.Step, consensus.Seq) {
+	p := r.slice(o.Genesis)
 	for _, t := range s.Traitors {
 		p.traitor[fmt.Sprintf("R%d", t.Replica)] = true
 	}
 	p.slot = p.focus(o)
 	p.mine = p.about()
-	if p.elects {
-		p.mine = p.aboutEntry()
-	}
 	p.scope(o)
 	var out []sim.Step
-	for i := range steps {
-		if len(out) == MaxSteps {
-			break
-		}
-		if p.wants(i) {
-			out = append(out, steps[i])
+	for i := range p.steps {
+		if len(out) < MaxSteps && p.wants(i) {
+			out = append(out, p.steps[i])
 		}
 	}
 	return out, p.slot
@@ -45,9 +37,8 @@ func (r *Recorder) Slice(read Decoder, s *spec.Spec, o *spec.Outcome) ([]sim.Ste
 
 // slice is a recorded run with what its frames say.
 type slice struct {
-	steps      []sim.Step
-	said       []Message // of the step with the same index
-	elects     bool      // the protocol elects leaders: there is one slot for each of them, too
+	*Recorder
+	said       []protocol.Summary // of the step with the same index
 	slot       consensus.Seq
 	mine       []bool // of the step with the same index: its frame is about the slot
 	begin, end consensus.Time
@@ -57,12 +48,11 @@ type slice struct {
 	traitor    map[string]bool        // what these do from the start needs no step of its own
 }
 
-func newSlice(steps []sim.Step, read Decoder) *slice {
-	p := &slice{steps: steps, said: make([]Message, len(steps)), requests: map[crypto.Digest]bool{}, traitor: map[string]bool{}}
-	for i, s := range steps {
-		if len(s.Frame) > 0 {
-			p.said[i], _ = read(s.Frame)
-		}
+func (r *Recorder) slice(g consensus.Genesis) *slice {
+	p := &slice{Recorder: r, said: make([]protocol.Summary, len(r.steps)), requests: map[crypto.Digest]bool{}, traitor: map[string]bool{}}
+	read := r.protocol.Codec(g).Summary
+	for i, s := range r.steps {
+		p.said[i], _ = read(s.Frame)
 	}
 	return p
 }
@@ -99,7 +89,7 @@ func (p *slice) usual() consensus.Seq {
 		}
 		if first == 0 {
 			first = s.Seq
-			if p.elects {
+			if p.protocol.Elected {
 				view = s.View
 			}
 		}
@@ -113,7 +103,7 @@ func (p *slice) usual() consensus.Seq {
 // imposed is the slot of the first state that somebody was told to take.
 func (p *slice) imposed() consensus.Seq {
 	for _, s := range p.said {
-		if s.Kind == "MsgSnap" {
+		if s.Topic == protocol.State && s.Decided > 0 {
 			return s.Decided
 		}
 	}
@@ -158,12 +148,12 @@ func (p *slice) disputed() consensus.Seq {
 			continue
 		}
 		at := claim{s.Kind, s.View, s.Seq}
-		if s.Kind == KindReply {
+		if s.Kind == protocol.KindReply {
 			at.view = 0 // a view in a reply is a hint
 			at.kind += string(s.Request[0][:])
 		}
 		if before, known := values[at]; known && before != s.Value {
-			p.checkpoint = s.Kind == "CHECKPOINT"
+			p.checkpoint = s.Topic == protocol.State
 			return s.Seq
 		}
 		values[at] = s.Value
@@ -195,7 +185,7 @@ func (p *slice) scope(o *spec.Outcome) {
 	p.begin, p.end = 0, math.MaxInt64
 	if first == math.MaxInt64 {
 		p.view = math.MaxInt64 // nobody spoke of the slot: show what they did instead
-		if p.elects {
+		if p.protocol.Elected {
 			p.begin = p.lastDone()
 		}
 		p.neglected()
@@ -221,12 +211,12 @@ func (p *slice) scope(o *spec.Outcome) {
 func (p *slice) neglected() {
 	answered := map[crypto.Digest]bool{}
 	for _, s := range p.said {
-		if s.Kind == KindReply {
+		if s.Kind == protocol.KindReply {
 			answered[s.Request[0]] = true
 		}
 	}
 	for i, s := range p.said {
-		if s.Kind == KindRequest && !answered[s.Request[0]] {
+		if s.Kind == protocol.KindRequest && !answered[s.Request[0]] {
 			p.requests[s.Request[0]] = true
 			p.begin = min(p.begin, p.steps[i].At)
 		}
@@ -243,19 +233,39 @@ func (p *slice) lastDone() (at consensus.Time) {
 	return at
 }
 
-// about marks the frames that speak of the slot.
+// once tells the first frame of its sort from those that say the same again.
+type once struct {
+	step     sim.StepKind
+	from, to string
+	term     consensus.View
+	stored   bool // it acknowledges, else it says that something is decided
+}
+
+// about marks the frames that speak of the slot: those about it alone, and over
+// each link the first one that covers it, as an acknowledgement or as the word
+// that it is decided.
 func (p *slice) about() []bool {
 	mine := make([]bool, len(p.said))
+	seen := map[once]bool{}
+	offered := false // what covers the slot before it was proposed speaks of another time
 	for i, s := range p.said {
-		mine[i] = s.Valued && s.Seq == p.slot && (s.Kind != "CHECKPOINT" || p.checkpoint)
+		step, at := &p.steps[i], s.At(p.slot)
+		link := once{step.Kind, step.From, step.To, s.View, s.Stored > 0}
+		switch {
+		case at.Valued && at.Seq == p.slot && (s.Topic != protocol.State || p.checkpoint):
+			mine[i], offered = true, true
+			seen[link] = seen[link] || s.Decided >= p.slot
+		case (offered || s.Topic == protocol.State) && max(s.Stored, s.Decided) >= p.slot && !seen[link]:
+			mine[i], seen[link] = true, true
+		}
 	}
 	return mine
 }
 
 // asks reports whether a frame is a request that was proposed for the slot, or
 // was refused.
-func (p *slice) asks(s Message) bool {
-	return (s.Kind == KindRequest || s.Kind == KindRefused) && (len(p.requests) == 0 || p.requests[s.Request[0]])
+func (p *slice) asks(s protocol.Summary) bool {
+	return (s.Kind == protocol.KindRequest || s.Kind == protocol.KindRefused) && (len(p.requests) == 0 || p.requests[s.Request[0]])
 }
 
 // underWay is how long after the end what was sent before may still arrive.
@@ -268,7 +278,7 @@ func (p *slice) wants(i int) bool {
 	case sim.StepFault:
 		return s.At <= p.end && (s.At > 0 || !p.traitor[s.From])
 	case sim.StepNote:
-		if s.Note.Kind == consensus.EnteredView || survived(s) {
+		if s.Note.Kind == consensus.EnteredView || p.survived(s) {
 			return s.At >= p.begin && s.At <= p.end
 		}
 		return s.Seq == p.slot && s.At <= p.end
@@ -279,9 +289,9 @@ func (p *slice) wants(i int) bool {
 			return false
 		}
 		switch {
-		case said.Kind == "VIEW-CHANGE" || said.Kind == "NEW-VIEW" || elections[said.Kind]:
+		case said.Topic == protocol.Succession:
 			return said.View <= p.view
-		case said.Kind == KindRequest || said.Kind == KindRefused:
+		case said.Kind == protocol.KindRequest || said.Kind == protocol.KindRefused:
 			return p.asks(said)
 		}
 		return p.mine[i]

@@ -7,17 +7,18 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
 // SlotTable is what courses ask a replica to print, as seen from outside: its log,
 // how far each slot has come, and the views that were opened.
 type SlotTable struct {
-	rules    *message.Rules
+	read     func(frame []byte) (protocol.Summary, bool)
 	replicas int
 	texts    map[string]string
-	batches  map[crypto.Digest]string  // requests, for people
+	requests map[crypto.Digest]string  // for people
+	batches  map[crypto.Digest]string  // their requests
 	slots    []map[consensus.Seq]*slot // by replica
 	opened   map[consensus.View]bool
 	views    [][]string
@@ -40,23 +41,19 @@ const (
 	stageExecuted
 )
 
-// maxBatches bounds the batches whose requests are remembered.
+// maxBatches bounds the requests and the batches that are remembered.
 const maxBatches = 1 << 14
 
 // NewSlotTable is empty. It prints operations as texts have them.
-func NewSlotTable(g consensus.Genesis, replicas int, texts map[string]string) (*SlotTable, error) {
-	rules, err := message.NewRules(g)
-	if err != nil {
-		return nil, fmt.Errorf("slot table of a scenario: %w", err)
-	}
+func NewSlotTable(p protocol.Protocol, g consensus.Genesis, texts map[string]string) *SlotTable {
 	t := &SlotTable{
-		rules: rules, replicas: replicas, texts: texts, batches: map[crypto.Digest]string{}, opened: map[consensus.View]bool{},
-		views: [][]string{{"view", "primary", "on the word of", "proposed again"}},
+		read: p.Codec(g).Summary, replicas: len(g.Replicas), texts: texts, requests: map[crypto.Digest]string{}, batches: map[crypto.Digest]string{},
+		opened: map[consensus.View]bool{}, views: [][]string{{p.Words.View, p.Words.Lead, "on the word of", "proposed again"}},
 	}
-	for range replicas {
+	for range t.replicas {
 		t.slots = append(t.slots, map[consensus.Seq]*slot{})
 	}
-	return t, nil
+	return t
 }
 
 // Replica is the number behind a name such as R3; -1 for a client's.
@@ -86,31 +83,26 @@ func (t *SlotTable) Step(s sim.Step) {
 	}
 }
 
-// frame learns proposals, at their sender and where they arrive, and NEW-VIEWs.
+// frame learns requests, proposals, at their sender and where they arrive, and
+// who opened a view on whose word.
 func (t *SlotTable) frame(s sim.Step) {
-	if len(s.Frame) == 0 || s.Frame[0] != byte(message.PrePrepareKind) && s.Frame[0] != byte(message.NewViewKind) {
-		return
-	}
-	m, err := t.rules.Decode(s.Frame)
-	if err != nil {
-		return
-	}
-	switch m := m.(type) {
-	case *message.PrePrepare:
+	said, ok := t.read(s.Frame)
+	switch {
+	case !ok:
+	case said.Kind == protocol.KindRequest:
+		t.request(s.Frame)
+	case said.Topic == protocol.Proposal && said.Valued:
 		if len(t.batches) < maxBatches {
-			t.batches[m.Digest] = t.requests(m.Batch)
+			t.batches[said.Value] = t.batch(said.Request)
 		}
 		at := s.To
 		if s.Kind == sim.StepSend {
 			at = s.From
 		}
-		t.reach(t.Replica(at), m.Seq, stageProposed, m.View, m.Digest)
-	case *message.NewView:
-		if !t.opened[m.View] {
-			t.opened[m.View] = true
-			said := newView(m)
-			t.views = append(t.views, []string{fmt.Sprintf("%d", m.View), fmt.Sprintf("R%d", m.Replica), replicaNames(said.Signers), seqs(said.Slots)})
-		}
+		t.reach(t.Replica(at), said.Seq, stageProposed, said.View, said.Value)
+	case len(said.Signers) > 0 && !t.opened[said.View]:
+		t.opened[said.View] = true
+		t.views = append(t.views, []string{fmt.Sprint(said.View), fmt.Sprintf("R%d", said.Signer), replicaNames(said.Signers), seqs(said.Slots)})
 	}
 }
 
@@ -133,20 +125,28 @@ func (t *SlotTable) reach(at int, n consensus.Seq, stage int, v consensus.View, 
 	}
 }
 
-// requests prints a batch as the scenario wrote it.
-func (t *SlotTable) requests(batch *consensus.Batch) string {
-	if batch == nil {
-		return "null"
+// request remembers a request as the scenario wrote it.
+func (t *SlotTable) request(frame []byte) {
+	r, err := consensus.DecodeRequest(frame)
+	if err != nil || len(t.requests) == maxBatches {
+		return
 	}
 	var all []string
-	for _, r := range batch.Requests {
-		for _, op := range r.Operations {
-			text := t.texts[string(op)]
-			if text == "" {
-				text = fmt.Sprintf("%d bytes", len(op))
-			}
-			all = append(all, text)
+	for _, op := range r.Operations {
+		text := t.texts[string(op)]
+		if text == "" {
+			text = fmt.Sprintf("%d bytes", len(op))
 		}
+		all = append(all, text)
+	}
+	t.requests[r.Digest] = strings.Join(all, "; ")
+}
+
+// batch prints a batch of requests.
+func (t *SlotTable) batch(requests []crypto.Digest) string {
+	var all []string
+	for _, digest := range requests {
+		all = append(all, t.requests[digest])
 	}
 	return strings.Join(all, "; ")
 }

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/byzantine"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/experiment/spec"
 )
 
@@ -50,7 +49,7 @@ func endsAsPromised(t *testing.T, p byzantine.Profile, c spec.ProfileRuns, invok
 		if !promised || !spec.Expected(want, &o) {
 			t.Errorf("seed %d: %s, want %s: %v", seed, o.Word(), want, o.Verdict.Violations)
 		}
-		if c.Protocol == quorum.Raft && len(o.Verdict.Culprits) > 0 {
+		if !s.UnderTest().Signed && len(o.Verdict.Culprits) > 0 {
 			t.Errorf("seed %d: %v are convicted, and members of Raft sign nothing", seed, o.Verdict.Culprits)
 		}
 		lies += o.Lies

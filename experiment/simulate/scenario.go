@@ -8,6 +8,7 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/course"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -58,10 +59,7 @@ func RunScenario(s *spec.Scenario) (*ScenarioResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.world = w
-	if t.slots, err = course.NewSlotTable(w.Genesis(), s.Replicas, t.texts); err != nil {
-		return nil, err
-	}
+	t.world, t.slots = w, course.NewSlotTable(x.UnderTest(), w.Genesis(), t.texts)
 	o := outcomeOf(w, w.Run())
 	for t.set < len(s.Sets) {
 		t.curtain()
@@ -154,7 +152,7 @@ func (t *theatre) close() {
 // sets in a row stays down.
 func (t *theatre) spec() spec.Spec {
 	s := t.scenario
-	out := spec.Spec{Protocol: "pbft", Replicas: s.Replicas, Clients: len(t.players), Seed: s.Seed}
+	out := spec.Spec{Protocol: protocol.PBFT, Replicas: s.Replicas, Clients: len(t.players), Seed: s.Seed}
 	for i := range s.Replicas {
 		id := consensus.ReplicaID(i)
 		var acts []sim.Act

@@ -17,7 +17,7 @@ func Run(s spec.Spec) (spec.Outcome, error) {
 	if err := s.Complete(); err != nil {
 		return spec.Outcome{}, err
 	}
-	recorded := course.NewRecorder(s.Protocol)
+	recorded := course.NewRecorder(s.UnderTest())
 	c := config(&s)
 	c.Watch = recorded.Watch
 	w, err := world(&s, c)
@@ -25,14 +25,10 @@ func Run(s spec.Spec) (spec.Outcome, error) {
 		return spec.Outcome{}, err
 	}
 	o := outcomeOf(w, w.Run())
-	read, err := course.NewDecoder(o.Genesis)
-	if err != nil {
-		return spec.Outcome{}, err
-	}
 	if s.Deadline > 0 {
 		o.Calls = recorded.Calls()
 	}
-	o.Steps, o.Slot = recorded.Slice(read, &s, &o)
+	o.Steps, o.Slot = recorded.Slice(&s, &o)
 	return o, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/course"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -33,10 +34,11 @@ func TestDecisiveStepsOfALie(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read, err := course.NewDecoder(o.Genesis)
+	p, err := protocol.Of(o.Genesis)
 	if err != nil {
 		t.Fatal(err)
 	}
+	read := p.Codec(o.Genesis).Summary
 	values, slots := map[string]bool{}, map[uint64]bool{}
 	for _, s := range o.Steps {
 		if said, ok := read(s.Frame); ok && said.Valued && said.Kind != "REPLY" {
@@ -56,10 +58,11 @@ func TestDecisiveStepsOfRaft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read, err := course.NewDecoder(o.Genesis)
+	p, err := protocol.Of(o.Genesis)
 	if err != nil {
 		t.Fatal(err)
 	}
+	read := p.Codec(o.Genesis).Summary
 	stored, executed, led := false, 0, ""
 	for _, s := range o.Steps {
 		said, _ := read(s.Frame)

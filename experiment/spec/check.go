@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -28,9 +28,10 @@ func (s *Spec) check() error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", ErrSpec, fmt.Sprintf(format, args...))
 	}
+	_, err := protocol.Lookup(s.Protocol)
 	switch {
-	case !slices.Contains(quorum.Protocols(), s.Protocol):
-		return bad("protocol %q: choose %s", s.Protocol, strings.Join(quorum.Protocols(), " or "))
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrSpec, err)
 	case s.Replicas < 1 || s.Replicas > consensus.MaxReplicas:
 		return bad("%d replicas: between 1 and %d are possible", s.Replicas, consensus.MaxReplicas)
 	case s.Clients < 0 || s.Clients > maxClients || s.Invoked < 0 || s.Invoked > maxInvoked:
@@ -54,16 +55,17 @@ func (s *Spec) Complete() error {
 const Backward = 3
 
 // Elected reports whether somebody is to be elected first.
-func (s *Spec) Elected() bool { return s.Protocol == quorum.Raft && len(s.Forward) > 0 }
+func (s *Spec) Elected() bool { return s.UnderTest().Elected && len(s.Forward) > 0 }
+
+// UnderTest is the protocol; the zero value of one that does not exist.
+func (s *Spec) UnderTest() protocol.Protocol {
+	p, _ := protocol.Lookup(s.Protocol)
+	return p
+}
 
 // System is the fault arithmetic of a spec that was checked, before anything is
 // bent.
-func (s *Spec) System() quorum.System {
-	if s.Protocol == quorum.Raft {
-		return quorum.Crash.System(s.Replicas)
-	}
-	return quorum.Byzantine.System(s.Replicas)
-}
+func (s *Spec) System() quorum.System { return s.UnderTest().Model.System(s.Replicas) }
 
 // SettleWithin is how long after the last fault everything must be answered: a view
 // change for each replica at the cap of patience, and the time that sending

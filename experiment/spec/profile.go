@@ -11,6 +11,7 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -32,8 +33,8 @@ func (c *ProfileRuns) Check() (byzantine.Profile, error) {
 		return byzantine.Profile{}, fmt.Errorf("%w: %w", ErrSpec, err)
 	}
 	profile, _ := byzantine.Lookup(spec.Name)
-	if !slices.Contains(quorum.Protocols(), c.protocol()) {
-		return profile, fmt.Errorf("%w: protocol %q: choose %s", ErrSpec, c.Protocol, strings.Join(quorum.Protocols(), " or "))
+	if _, err := protocol.Lookup(c.name()); err != nil {
+		return profile, fmt.Errorf("%w: %w", ErrSpec, err)
 	}
 	if c.Replicas < 1 || c.Replicas > consensus.MaxReplicas {
 		return profile, fmt.Errorf("%w: %d replicas: between 1 and %d are possible", ErrSpec, c.Replicas, consensus.MaxReplicas)
@@ -72,7 +73,7 @@ func (c *ProfileRuns) rehearse(spec byzantine.Spec, client bool) error {
 		keys = append(keys, signer.Public())
 		members = append(members, byzantine.Member{Replica: consensus.ReplicaID(i), Signer: signer})
 	}
-	g := consensus.NewGenesis("rehearsal", c.protocol(), keys)
+	g := consensus.NewGenesis("rehearsal", c.name(), keys)
 	if client {
 		_, err := byzantine.NewVillain(g, crypto.NewSigner([32]byte{2: 2}), spec, 0, func() []byte { return nil })
 		return err
@@ -93,10 +94,12 @@ func (c *ProfileRuns) rehearse(spec byzantine.Spec, client bool) error {
 	return nil
 }
 
-// protocol is what the campaign's clusters run.
-func (c *ProfileRuns) protocol() string { return cmp.Or(c.Protocol, quorum.PBFT) }
+// name is the protocol's; underTest is what its clusters run.
+func (c *ProfileRuns) name() string { return cmp.Or(c.Protocol, protocol.PBFT) }
 
-// traitors is how many there are. Raft tolerates none, so one is what there is
+func (c *ProfileRuns) underTest() protocol.Protocol { return (&Spec{Protocol: c.name()}).UnderTest() }
+
+// traitors is how many there are. Where no lie is tolerated, one is what there is
 // to see.
 func (c *ProfileRuns) traitors() int {
 	switch {
@@ -104,10 +107,10 @@ func (c *ProfileRuns) traitors() int {
 		return len(c.At)
 	case c.Traitors > 0:
 		return c.Traitors
-	case c.protocol() == quorum.Raft:
+	case c.underTest().Model == quorum.Crash:
 		return 1
 	}
-	return quorum.Byzantine.System(c.Replicas).Faults()
+	return c.underTest().Model.System(c.Replicas).Faults()
 }
 
 // Want is the outcome that the catalogue promises for so many traitors among so
@@ -115,16 +118,17 @@ func (c *ProfileRuns) traitors() int {
 // one of Raft's 2f+1, with an f of at least one; beyond that it promises nothing.
 // Villains may be as many as they like.
 func (c *ProfileRuns) Want(p byzantine.Profile) (want byzantine.Outcome, promised bool) {
-	if c.protocol() == quorum.Raft {
-		if p.Client || c.traitors() == 1 && c.Replicas >= quorum.Least(quorum.Raft, 1) {
-			return p.OneOf(quorum.Raft), true
+	model := c.underTest().Model
+	if model == quorum.Crash {
+		if p.Client || c.traitors() == 1 && c.Replicas >= model.Least(1) {
+			return p.OneOf(c.name()), true
 		}
 		return byzantine.MayFork, false
 	}
-	switch f := quorum.Byzantine.System(c.Replicas).Faults(); {
+	switch f := model.System(c.Replicas).Faults(); {
 	case p.Client || c.traitors() <= f:
 		return p.AtF, true
-	case c.traitors() == f+1 && f > 0 && c.Replicas == quorum.Least(quorum.PBFT, f):
+	case c.traitors() == f+1 && f > 0 && c.Replicas == model.Least(f):
 		return p.AtF1, true
 	}
 	return byzantine.MayFork, false
@@ -136,7 +140,7 @@ func (c *ProfileRuns) Want(p byzantine.Profile) (want byzantine.Outcome, promise
 func (c *ProfileRuns) Spec(seed uint64) Spec {
 	dice := rand.New(rand.NewPCG(seed, 0xb12))
 	s := Spec{
-		Name: c.Behaviour, Protocol: c.protocol(), Replicas: c.Replicas, Gang: c.Gang, Clients: standardClients + dice.IntN(2),
+		Name: c.Behaviour, Protocol: c.name(), Replicas: c.Replicas, Gang: c.Gang, Clients: standardClients + dice.IntN(2),
 		Invoked: standardInvoked, Seed: seed, Rough: true,
 	}
 	p := c.profile()
@@ -148,7 +152,7 @@ func (c *ProfileRuns) Spec(seed uint64) Spec {
 		// A flood that a small machine withstands is no match for the
 		// slowest disks that a seed may draw.
 		s.Rough = false
-	case c.protocol() == quorum.Raft:
+	case c.underTest().Elected:
 		c.stageRaft(&s, &p, dice)
 	default:
 		c.stagePBFT(&s, &p, dice)
@@ -247,7 +251,7 @@ func turn(dice *rand.Rand) consensus.Time {
 func (c *ProfileRuns) Real(seed uint64) Spec {
 	s := c.Spec(seed)
 	s.Rough, s.Faults, s.Invoked = false, nil, standardInvoked/2
-	if len(s.Traitors) > 0 && s.Protocol == quorum.Raft {
+	if len(s.Traitors) > 0 && c.underTest().Elected {
 		c.hasten(&s)
 	}
 	if len(s.Villains) > 0 {

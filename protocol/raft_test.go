@@ -1,4 +1,4 @@
-package course
+package protocol
 
 import (
 	"testing"
@@ -12,10 +12,15 @@ import (
 // TestReadsRaft: what members say is read for the place that it is about, and
 // what nobody says is none of the protocol.
 func TestReadsRaft(t *testing.T) {
+	p, err := Lookup(Raft)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := p.Codec(genesis(Raft, 3)).Summary
 	frame := raft.EncodeMessage(&pb.Message{
 		Type: pb.MsgApp, From: 1, To: 2, Term: 3, Index: 6, LogTerm: 3, Commit: 5, Entries: []pb.Entry{{Term: 3, Index: 7}, {Term: 3, Index: 8}},
 	})
-	s, ok := readRaft(frame)
+	s, ok := read(frame)
 	if !ok || s.Seq != 0 || s.Decided != 5 || s.View != 3 || s.Signer != 0 || s.Signed {
 		t.Errorf("got %+v", s)
 	}
@@ -29,13 +34,13 @@ func TestReadsRaft(t *testing.T) {
 		"stored":   {Type: pb.MsgAppResp, From: 2, To: 1, Term: 3, Index: 8},
 		"rejected": {Type: pb.MsgAppResp, From: 2, To: 1, Term: 3, Index: 8, Reject: true},
 	} {
-		s, ok := readRaft(raft.EncodeMessage(&m))
+		s, ok := read(raft.EncodeMessage(&m))
 		if !ok || (s.Stored == 8) != (name == "stored") || s.Signer != 1 {
 			t.Errorf("%s: %+v", name, s)
 		}
 	}
 	for _, bad := range [][]byte{nil, {raft.MessageKind}, {raft.MessageKind, 0xff}, {raft.GivenKind, 1}, {255}, raft.EncodeMessage(&pb.Message{Type: pb.MsgHup, From: 1})} {
-		if s, ok := readRaft(bad); ok {
+		if s, ok := read(bad); ok {
 			t.Errorf("%x is read as %+v", bad, s)
 		}
 	}
