@@ -15,7 +15,7 @@
 //	view.go       leaving and entering views (§6)
 //	catchup.go    STATUS and what answers it (§7); fetch.go: asking and giving
 //	restore.go    state transfer (§7)
-//	rejoin.go     the amnesiac rule (§8)
+//	rejoining.go  the amnesiac rule (§8), decided; rejoin.go: carried out
 //	recover.go    from the log back to the replica it was (§8)
 //	ignore.go     every reason to ignore an authentic message, in one place
 //	status.go     what people ask: where is it, what is it waiting for

@@ -160,7 +160,7 @@ func (r *replica) stable(c *message.Certificate) {
 	r.certify(c)
 	r.stabilize()
 	r.announce(c)
-	r.rejoined()
+	r.wake()
 	r.catchUp()
 	r.release()
 }

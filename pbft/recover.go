@@ -22,7 +22,7 @@ func (r *replica) recover(rec consensus.Recovered) error {
 	if err := r.recoverState(rec); err != nil {
 		return err
 	}
-	r.rejoin = rejoining{nonce: rec.Nonce, answers: make([]*message.RejoinAnswer, r.n())}
+	r.rejoin = newRejoining(r.rules, r.id, rec.Nonce)
 	if rec.Amnesiac {
 		if r.rules.System.Faults() == 0 {
 			return ErrAmnesiac

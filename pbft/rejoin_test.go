@@ -26,7 +26,7 @@ func sleeper(t *testing.T, low consensus.Seq) *lab {
 func TestSleeperRestartedTakesAnswers(t *testing.T) {
 	l := sleeper(t, 0)
 	l.ticks(100, l.all(), without(message.PrePrepareKind)) // nobody fills for it, so it sleeps on
-	if n := l.desks[3].engine.answered(); n != 3 {
+	if n := len(l.desks[3].engine.rejoin.given()); n != 3 {
 		t.Errorf("%d answers, want 3", n)
 	}
 }

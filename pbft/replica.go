@@ -203,7 +203,7 @@ func (r *replica) high() consensus.Seq { return r.checkpoints.High() }
 
 // mayCheckpoint is mayVote for a CHECKPOINT, which belongs to no view.
 func (r *replica) mayCheckpoint(n consensus.Seq) bool {
-	return n > r.exec.mute && !r.rejoin.asleep && n > r.rejoin.target
+	return n > r.exec.mute && r.rejoin.mayCheckpoint(n)
 }
 
 // mayVote reports whether this replica may sign a protocol message for slot n

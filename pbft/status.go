@@ -9,7 +9,7 @@ import (
 func (r *replica) Horizon() consensus.Horizon {
 	size := int(r.rules.Genesis.Window)
 	h := &message.Horizon{
-		View: r.view.number, Changing: r.view.changing, Asleep: r.rejoin.asleep || r.undecided(), Low: r.floor(), High: r.high(),
+		View: r.view.number, Changing: r.view.changing, Asleep: r.rejoin.asleep || r.rejoin.undecided(r.view.number), Low: r.floor(), High: r.high(),
 		Prepared: message.NewBits(2 * size), Committed: message.NewBits(2 * size),
 	}
 	for n, s := range r.log.slots {

@@ -141,7 +141,7 @@ func (r *replica) enter(nv *message.NewView, start viewchange.Start) {
 	r.waitDropped(start)
 	r.takeChosen(start)
 	r.release()
-	r.rejoined()
+	r.wake()
 }
 
 // takeChosen votes for what the NEW-VIEW chose. Executed slots are prepared

@@ -80,22 +80,22 @@ var restartBugs = []Bug{
 	},
 	{
 		Name: "rejoin-without-waiting", From: "§8", What: "a wiped replica votes before its target is stable",
-		Edits: edit("pbft/rejoin.go", "!j.known || r.low() < j.target || r.exec.handed < j.target ||", "!j.known ||"),
+		Edits: edit("pbft/rejoining.go", "!j.known || low < j.target || handed < j.target {", "!j.known {"),
 		Rule:  Rule{"pbft", "TestAmnesiacIsSilentThenVotes"}, Sim: true,
 	},
 	{
 		Name: "rejoin-in-this-view", From: "§8", What: "a wiped replica votes in views that it may have forgotten",
-		Edits: edit("pbft/rejoin.go", "	view := max(views[need-1], yours) + 2\n", "	view := max(views[need-1], yours)\n"),
+		Edits: edit("pbft/rejoining.go", "	view := max(views[need-1], yours) + 2\n", "	view := max(views[need-1], yours)\n"),
 		Rule:  Rule{"pbft", "TestAwakeVotesInLaterViewsOnly|TestRejoinCountsViewsThatOthersGoFor"}, Sim: true,
 	},
 	{
 		Name: "rejoin-believes-the-highest", From: "§8", What: "one liar's view of the far future keeps a wiped replica out",
-		Edits: edit("pbft/rejoin.go", "max(views[need-1], yours)", "max(views[len(views)-1], yours)"),
+		Edits: edit("pbft/rejoining.go", "max(views[need-1], yours)", "max(views[len(views)-1], yours)"),
 		Rule:  Rule{"pbft", "TestLowestAnswersCount"}, Sim: true,
 	},
 	{
 		Name: "rejoin-believes-one", From: "§8", What: "one answer is enough to know what was forgotten",
-		Edits: edit("pbft/rejoin.go", "	need := r.n() - r.rules.System.Faults()\n", "	need := 1\n"),
+		Edits: edit("pbft/rejoining.go", "	need := j.needed()\n", "	need := 1\n"),
 		Rule:  Rule{"pbft", "TestRejoinNeedsManyAnswers"}, Sim: true,
 	},
 	{
