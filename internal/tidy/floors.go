@@ -12,7 +12,7 @@ const Module = "quorate.dev/quorate"
 // on a lower floor; those on the same one do not know each other. An element
 // may be a pattern of path.Match.
 var floors = [][]string{
-	{"crypto"},
+	{"crypto", "experiment/report"},
 	{"consensus"},
 	{"consensus/quorum", "consensus/transfer", "app/state", "evidence", "check/linear"},
 	{"app"},
