@@ -5,64 +5,97 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"strconv"
 	"time"
+
+	"quorate.dev/quorate/experiment/report"
 )
 
 //go:embed page.html
 var pageText string
 
-var page = template.Must(template.New("page").Parse(pageText))
+var page = report.Page(pageText)
 
 // The page's data.
 type (
 	pageData struct {
 		*Report
-		Rows                        []pageRow
-		Marks                       []pageMark
-		Throughput, Latency, Strips template.HTML
-		Bars                        []pageBars
-		Judged                      []pageVerdict
-		Patience                    string
-		Classes                     []string
-	}
-	pageRow struct {
-		Name   string
-		Values []string
-	}
-	pageMark struct {
-		Number int
-		At     string
-		Texts  []string // by side; empty = nothing happened there
+		Patience        string
+		Results         []pageResult
+		Figures, Faults report.Table
+		Plots           []report.Figure
+		Classes         []report.Key
+		Bars            []pageBars
 	}
 	pageBars struct {
 		Title string
 		Plot  template.HTML
 	}
-	pageVerdict struct {
-		Title, Tone, Word, Protocol string
-		Lines                       []string
-		After                       []string // what happened once the load was over
+	pageResult struct {
+		Title, Color, Tone, Word string
+		Lines                    []string
+		After                    []string // what happened once the load was over
 	}
 )
 
 // WriteHTML writes the report as one page that needs nothing else.
 func WriteHTML(w io.Writer, r *Report) error {
-	// The plots escape all that comes from outside of them.
-	data := pageData{Report: r, Throughput: template.HTML(throughput(r)), Latency: template.HTML(latency(r)), Strips: template.HTML(strips(r)), Patience: patience(r)}
+	data := pageData{
+		Report: r, Patience: patience(r), Figures: r.figures(), Faults: r.faults(), Bars: r.costs(),
+		Plots: []report.Figure{throughput(r), latency(r), strips(r)},
+	}
+	for i := range r.Sides {
+		data.Results = append(data.Results, newPageResult(r, &r.Sides[i]))
+	}
+	if len(r.Sides) > 0 {
+		for i, t := range r.Sides[0].Total.Sent {
+			data.Classes = append(data.Classes, report.Key{Class: "block " + shades[i%len(shades)], Text: t.Class})
+		}
+	}
+	if err := page.Execute(w, data); err != nil {
+		return fmt.Errorf("write page: %w", err)
+	}
+	return nil
+}
+
+// table has a column for each side behind some others.
+func (r *Report) table(head func(*Side) string, before ...report.Head) report.Table {
+	t := report.Table{Heads: before}
+	for i := range r.Sides {
+		s := &r.Sides[i]
+		t.Heads = append(t.Heads, report.Head{Text: head(s), Class: s.color()})
+	}
+	return t
+}
+
+// figures is the table of what was measured.
+func (r *Report) figures() report.Table {
+	t := r.table(func(s *Side) string { return fmt.Sprintf("%s, n = %d", s.Protocol, s.Replicas) }, report.Head{})
 	for _, x := range rows() {
-		line := pageRow{Name: x.name}
+		line := []report.Cell{{Text: x.name}}
 		for i := range r.Sides {
-			line.Values = append(line.Values, x.of(&r.Sides[i]))
+			line = append(line, report.Cell{Text: x.of(&r.Sides[i])})
 		}
-		data.Rows = append(data.Rows, line)
+		t.Rows = append(t.Rows, line)
 	}
-	for _, m := range marks(r) {
-		line := pageMark{Number: m.Number, At: fmt.Sprintf("%.1f s", m.At)}
+	return t
+}
+
+// faults is the table of what happened to each side, numbered as in the plots.
+func (r *Report) faults() report.Table {
+	t := r.table(func(s *Side) string { return s.Protocol }, report.Head{}, report.Head{Text: "at"})
+	for k, m := range marks(r) {
+		line := []report.Cell{{Text: strconv.Itoa(k + 1)}, {Text: fmt.Sprintf("%.1f\u00a0s", m.At)}}
 		for i := range r.Sides {
-			line.Texts = append(line.Texts, m.Texts[r.Sides[i].Protocol])
+			line = append(line, report.Cell{Text: m.Texts[r.Sides[i].Protocol]})
 		}
-		data.Marks = append(data.Marks, line)
+		t.Rows = append(t.Rows, line)
 	}
+	return t
+}
+
+// costs are the bars of what a decision and an operation cost.
+func (r *Report) costs() (all []pageBars) {
 	decisions, operations := func(t *Total) uint64 { return t.Decisions }, func(t *Total) uint64 { return uint64(t.Done) }
 	for _, x := range []struct {
 		title string
@@ -72,25 +105,14 @@ func WriteHTML(w io.Writer, r *Report) error {
 		{"Messages per decision", messages, decisions}, {"Bytes per decision", bytesOf, decisions},
 		{"Messages per answered operation", messages, operations}, {"Bytes per answered operation", bytesOf, operations},
 	} {
-		data.Bars = append(data.Bars, pageBars{x.title, template.HTML(bars(r, x.title, x.what, x.by))})
+		all = append(all, pageBars{x.title, bars(r, x.title, x.what, x.by)})
 	}
-	for i := range r.Sides {
-		data.Judged = append(data.Judged, newPageVerdict(r, &r.Sides[i]))
-	}
-	if len(r.Sides) > 0 {
-		for _, t := range r.Sides[0].Total.Sent {
-			data.Classes = append(data.Classes, t.Class)
-		}
-	}
-	if err := page.Execute(w, data); err != nil {
-		return fmt.Errorf("write page: %w", err)
-	}
-	return nil
+	return all
 }
 
-// newPageVerdict is how one side ended.
-func newPageVerdict(r *Report, s *Side) pageVerdict {
-	v := pageVerdict{Title: s.title(), Tone: tone(s.Verdict), Word: s.Verdict.Word(), Protocol: s.Protocol}
+// newPageResult is how one side ended.
+func newPageResult(r *Report, s *Side) pageResult {
+	v := pageResult{Title: s.title(), Color: s.color(), Tone: tone(s.Verdict), Word: s.Verdict.Word()}
 	if s.Verdict != nil {
 		v.Lines = append([]string{s.Verdict.measure()}, s.Verdict.details()...)
 	}
