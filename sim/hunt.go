@@ -1,6 +1,9 @@
 package sim
 
-import "quorate.dev/quorate/consensus"
+import (
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
+)
 
 // hunt isolates whoever is primary, one view after the other, so that a view
 // is given up before it has achieved much. It ends after a few victims, or when
@@ -65,7 +68,7 @@ func (w *World) strikePrimary(v consensus.View) {
 
 // head is who leads in a view: by turns, or whom its members elected.
 func (w *World) head(v consensus.View) int {
-	if w.protocol.Elected {
+	if w.cfg.Protocol != quorum.PBFT {
 		for _, r := range w.replicas {
 			if !r.up() {
 				continue

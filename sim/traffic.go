@@ -85,7 +85,9 @@ func (w *World) describe(frame []byte) string {
 				return fmt.Sprintf("REFUSAL #%d %s", r.Sequence.Counter, r.Code)
 			}
 		default:
-			return w.codec.Describe(frame)
+			if w.words.Describe != nil {
+				return w.words.Describe(frame)
+			}
 		}
 	}
 	return fmt.Sprintf("frame of %d bytes", len(frame))

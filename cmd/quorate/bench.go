@@ -95,12 +95,10 @@ const maxCallers = 1 << 16
 
 // check refuses flags that make no measurement, before anything is started.
 func (t *measurement) check(c *cli.Context) (err error) {
-	p, err := protocolOf(c)
-	if err != nil {
+	if t.Protocol, err = protocolOf(c); err != nil {
 		return err
 	}
-	t.Protocol = p.Name
-	if t.Replicas, err = sizeOf(c, p); err != nil {
+	if t.Replicas, err = sizeOf(c, t.Protocol); err != nil {
 		return err
 	}
 	switch {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -42,10 +41,9 @@ func simCommand() *cli.Command {
 // runSim is either one seed in depth or many in width.
 func runSim(c *cli.Context, _ []string) error {
 	machine, err := asJSON(c)
-	if err != nil {
-		return err
+	if _, bad := protocolOf(c); err == nil {
+		err = bad
 	}
-	p, err := protocolOf(c)
 	switch {
 	case err != nil:
 		return err
@@ -56,22 +54,26 @@ func runSim(c *cli.Context, _ []string) error {
 	case c.IsSet("seed") && c.Bool("coverage"):
 		return usageError("--coverage goes with --seeds N")
 	case c.IsSet("seed") && c.Bool("shrink"):
-		return shrinkSeed(c, p, machine)
+		return shrinkSeed(c, machine)
 	case c.IsSet("seed"):
-		return replay(c, p, machine)
+		return replay(c, machine)
 	case c.Bool("trace"):
 		return usageError("--trace goes with --seed S")
 	case c.Bool("shrink"):
 		return usageError("--shrink goes with --seed S")
 	}
-	return sweep(c, p, machine)
+	return sweep(c, machine)
 }
 
 // runSeed runs one system of a protocol.
-func runSeed(p protocol.Protocol, seed uint64, trace io.Writer) (sim.Config, sim.Result, error) {
-	cfg := sim.FromSeedOf(p, seed)
+func runSeed(protocol string, seed uint64, trace io.Writer) (sim.Config, sim.Result, error) {
+	cfg := sim.FromSeedOf(protocol, seed)
 	cfg.Trace = trace
-	w, err := sim.New(cfg)
+	subject, err := sim.Of(protocol)
+	if err != nil {
+		return cfg, sim.Result{}, err
+	}
+	w, err := sim.New(cfg, subject)
 	if err != nil {
 		return cfg, sim.Result{}, err
 	}
@@ -80,24 +82,25 @@ func runSeed(p protocol.Protocol, seed uint64, trace io.Writer) (sim.Config, sim
 
 // replay runs one seed, and again without a trace: a run that cannot be
 // repeated is a violation too.
-func replay(c *cli.Context, p protocol.Protocol, machine bool) error {
+func replay(c *cli.Context, machine bool) error {
 	seed := c.Uint64("seed")
 	var trace io.Writer
 	if c.Bool("trace") {
 		trace = os.Stdout
 	}
-	cfg, first, err := runSeed(p, seed, trace)
+	protocol := c.String("protocol")
+	cfg, first, err := runSeed(protocol, seed, trace)
 	if err != nil {
 		return err
 	}
-	_, second, err := runSeed(p, seed, nil)
+	_, second, err := runSeed(protocol, seed, nil)
 	if err != nil {
 		return err
 	}
 	note("%s", cfg.String())
 	if machine {
 		if err := printSnake(map[string]any{
-			"protocol": p.Name, "seed": seed, "history": fmt.Sprintf("%016x", first.History), "outcome": first.Outcome(), "culprits": first.Verdict.Culprits,
+			"protocol": protocol, "seed": seed, "history": fmt.Sprintf("%016x", first.History), "outcome": first.Outcome(), "culprits": first.Verdict.Culprits,
 			"violations": texts(first), "stats": first.Stats,
 		}); err != nil {
 			return err
@@ -137,10 +140,14 @@ func named(r sim.Result) string {
 
 // shrinkSeed prints the least that it finds of a seed's configuration that
 // still goes wrong, and how.
-func shrinkSeed(c *cli.Context, p protocol.Protocol, machine bool) error {
+func shrinkSeed(c *cli.Context, machine bool) error {
 	seed := c.Uint64("seed")
-	cfg := sim.FromSeedOf(p, seed)
-	small, result := sim.Shrink(cfg, c.Int("tries"))
+	subject, err := sim.Of(c.String("protocol"))
+	if err != nil {
+		return err
+	}
+	cfg := sim.FromSeedOf(c.String("protocol"), seed)
+	small, result := sim.Shrink(cfg, subject, c.Int("tries"))
 	if len(result.Violations) == 0 {
 		return fmt.Errorf("seed %d breaks no promise: there is nothing to shrink", seed)
 	}

@@ -24,7 +24,7 @@ func TestChartOfAFork(t *testing.T) {
 	lost := 0
 	for _, r := range c.Rows {
 		if r.Fork {
-			marked = append(marked, c.Ends[r.From].Name+" "+r.Text)
+			marked = append(marked, c.Lifelines[r.From].Name+" "+r.Text)
 		}
 		lost += len(r.Lost)
 	}

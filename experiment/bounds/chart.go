@@ -4,31 +4,24 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/experiment/report"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
-// Chart is a message sequence chart: lifelines from left to right, time from
-// top to bottom, one row for each frame, execution, belief or fault.
+// Chart is the message sequence chart of a run's decisive steps, with how it
+// ended.
 type Chart struct {
-	Ends   []End
-	Rows   []Line
-	Values []Value  // what was voted for, in order of appearance
+	report.Chart
+	Values []Value  // what was voted for, in order of appearance; rows have its index
 	Slot   string   // which slot it shows
 	Ending []string // how it ended, in sentences
 	Tone   string   // of the ending: good, stopped or bad
 	Cut    int      // messages left out
-}
-
-// End is one lifeline.
-type End struct {
-	Name    string
-	Note    string // what a traitor does
-	Traitor bool
-	Client  bool
 }
 
 // Value is a batch or a result under a letter.
@@ -37,38 +30,12 @@ type Value struct {
 	Digest string
 }
 
-// LineKind says how a Line is drawn.
-type LineKind int
-
-// The kinds of lines.
-const (
-	Message LineKind = iota
-	Execution
-	Belief
-	Reign // an election was won
-	Trouble
-)
-
-// Line is one row of a chart.
-type Line struct {
-	Kind  LineKind
-	At    consensus.Time
-	From  int
-	To    []int // who received it
-	Lost  []int // to whom it was sent in vain
-	Text  string
-	Value int  // index in Values; -1 = none
-	Fork  bool // one of the executions that exclude each other
-	Down  bool // of trouble: the process has died
-	Back  bool // ... and runs again
-}
-
 // maxArrows bounds the messages of a chart: what does not fit on a page
 // explains nothing.
 const maxArrows = 60
 
 // together is how far apart the deliveries of one frame may lie to share a row.
-const together = 50 * sim.Millisecond
+const together = 50 * time.Millisecond
 
 // drawer turns steps into a chart.
 type drawer struct {
@@ -123,10 +90,10 @@ func (d *drawer) lifelines() {
 	}
 	slices.Sort(clients)
 	for _, name := range clients {
-		d.add(End{Name: name, Client: true})
+		d.add(report.Lifeline{Name: name, Client: true})
 	}
 	for i := range d.result.Spec.Replicas {
-		e := End{Name: fmt.Sprintf("R%d", i)}
+		e := report.Lifeline{Name: fmt.Sprintf("R%d", i)}
 		for _, t := range d.result.Spec.Traitors {
 			if int(t.Replica) == i {
 				e.Traitor, e.Note = true, doing(t)
@@ -136,9 +103,9 @@ func (d *drawer) lifelines() {
 	}
 }
 
-func (d *drawer) add(e End) {
-	d.ends[e.Name] = len(d.chart.Ends)
-	d.chart.Ends = append(d.chart.Ends, e)
+func (d *drawer) add(l report.Lifeline) {
+	d.ends[l.Name] = len(d.chart.Lifelines)
+	d.chart.Lifelines = append(d.chart.Lifelines, l)
 }
 
 // doing is what a traitor does, in a few words.
@@ -159,7 +126,7 @@ func (d *drawer) step(s sim.Step) {
 	from, known := d.ends[s.From]
 	if !known {
 		if s.Kind == sim.StepFault {
-			d.row(Line{Kind: Trouble, At: s.At, From: -1, Text: s.Text, Value: -1})
+			d.row(report.Row{Kind: report.Fault, At: time.Duration(s.At), From: -1, Text: s.Text, Value: -1})
 		}
 		return
 	}
@@ -171,13 +138,13 @@ func (d *drawer) step(s sim.Step) {
 	case sim.StepExecute:
 		d.execution(s, from)
 	case sim.StepBelieve:
-		d.belief(s, from)
+		d.accepted(s, from)
 	case sim.StepFault:
-		d.row(Line{Kind: Trouble, At: s.At, From: from, Text: s.From + ": " + s.Text, Value: -1, Down: s.Text == string(sim.FaultCrash)})
+		d.row(report.Row{Kind: report.Fault, At: time.Duration(s.At), From: from, Text: s.From + ": " + s.Text, Value: -1, Down: s.Text == string(sim.FaultCrash)})
 	}
 }
 
-func (d *drawer) row(l Line) int {
+func (d *drawer) row(l report.Row) int {
 	d.chart.Rows = append(d.chart.Rows, l)
 	return len(d.chart.Rows) - 1
 }
@@ -195,8 +162,8 @@ func (d *drawer) frame(s sim.Step, from int) {
 		key = s.From + d.words(said, s.From) // each receiver gets a frame of its own
 	}
 	i, open := d.open[key]
-	if !open || s.At-d.chart.Rows[i].At > together {
-		i = d.row(Line{Kind: Message, At: s.At, From: from, Text: d.words(said, s.From), Value: d.value(said)})
+	if !open || time.Duration(s.At)-d.chart.Rows[i].At > together {
+		i = d.row(report.Row{Kind: report.Message, At: time.Duration(s.At), From: from, Text: d.words(said, s.From), Value: d.value(said)})
 		d.open[key] = i
 	}
 	row := &d.chart.Rows[i]
@@ -238,7 +205,7 @@ func (d *drawer) returns(now consensus.Time) {
 		d.back = append(d.back, i)
 		for _, id := range f.Replicas {
 			name := fmt.Sprintf("R%d", id)
-			d.row(Line{Kind: Trouble, At: f.At + f.Lasts, From: d.ends[name], Text: name + " is back", Value: -1, Back: true})
+			d.row(report.Row{Kind: report.Fault, At: time.Duration(f.At + f.Lasts), From: d.ends[name], Text: name + " is back", Value: -1, Back: true})
 		}
 	}
 }
@@ -257,16 +224,16 @@ func (d *drawer) heardReply(at string, s protocol.Summary) {
 	}
 }
 
-// belief adds a box; with several results about, it says which one was believed:
+// accepted adds a box; with several results about, it says which one was accepted:
 // the first that f+1 have said.
-func (d *drawer) belief(s sim.Step, from int) {
-	l := Line{Kind: Belief, At: s.At, From: from, Text: fmt.Sprintf("%s believes the result of n=%d", s.From, s.Seq), Value: -1}
+func (d *drawer) accepted(s sim.Step, from int) {
+	l := report.Row{Kind: report.Accepted, At: time.Duration(s.At), From: from, Text: fmt.Sprintf("%s accepts the result of n=%d", s.From, s.Seq), Value: -1}
 	need := d.result.system().Replies()
 	for i, v := range d.chart.Values {
 		for digest, at := range d.values {
 			if at == i && d.replies[answer{s.From, s.Seq, digest}] >= need && l.Value < 0 {
 				l.Value = i
-				l.Text = fmt.Sprintf("%s believes %s of n=%d", s.From, v.Letter, s.Seq)
+				l.Text = fmt.Sprintf("%s accepts %s of n=%d", s.From, v.Letter, s.Seq)
 			}
 		}
 	}
@@ -343,15 +310,15 @@ func (d *drawer) fact(s sim.Step, from int) {
 	case s.Note.Kind == consensus.Committed:
 		d.commit(s, from)
 	case s.Note.Kind == consensus.EnteredView && d.elects():
-		d.row(Line{Kind: Reign, At: s.At, From: from, Value: -1, Text: fmt.Sprintf("%s leads term %d", s.From, s.Note.View)})
+		d.row(report.Row{Kind: report.Term, At: time.Duration(s.At), From: from, Value: -1, Text: fmt.Sprintf("%s leads term %d", s.From, s.Note.View)})
 	case s.Note.Kind == consensus.Ignored:
-		d.row(Line{Kind: Trouble, At: s.At, From: from, Value: -1, Text: s.From + " drops what would crash it"})
+		d.row(report.Row{Kind: report.Fault, At: time.Duration(s.At), From: from, Value: -1, Text: s.From + " drops what would crash it"})
 	}
 }
 
 // commit adds a box with the certificate that is complete there.
 func (d *drawer) commit(s sim.Step, from int) {
-	l := Line{Kind: Execution, At: s.At, From: from, Value: -1, Text: fmt.Sprintf("commits n=%d", s.Note.Seq)}
+	l := report.Row{Kind: report.Execution, At: time.Duration(s.At), From: from, Value: -1, Text: fmt.Sprintf("commits n=%d", s.Note.Seq)}
 	if i, known := d.values[s.Note.Digest]; known {
 		l.Value = i
 		l.Text += " " + d.chart.Values[i].Letter
@@ -377,7 +344,7 @@ func (d *drawer) execution(s sim.Step, from int) {
 		row.Text = strings.Replace(row.Text, "commits n=", "executes n=", 1)
 		return
 	}
-	d.row(Line{Kind: Execution, At: s.At, From: from, Value: -1, Text: fmt.Sprintf("executes n=%d", s.Seq)})
+	d.row(report.Row{Kind: report.Execution, At: time.Duration(s.At), From: from, Value: -1, Text: fmt.Sprintf("executes n=%d", s.Seq)})
 }
 
 // replicas lists names.

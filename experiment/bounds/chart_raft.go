@@ -3,8 +3,10 @@ package bounds
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/experiment/report"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
@@ -36,12 +38,12 @@ func (d *drawer) hearRaft(s sim.Step, said protocol.Summary) {
 // applied adds a box for an execution, with what it rests on: a majority that
 // acknowledged the entry to this leader, or a leader's word.
 func (d *drawer) applied(s sim.Step, from int) {
-	l := Line{Kind: Execution, At: s.At, From: from, Value: -1, Text: fmt.Sprintf("executes n=%d", s.Seq)}
+	l := report.Row{Kind: report.Execution, At: time.Duration(s.At), From: from, Value: -1, Text: fmt.Sprintf("executes n=%d", s.Seq)}
 	if i, known := d.values[s.Digest]; known {
 		l.Value = i
 		l.Text += " " + d.chart.Values[i].Letter
 	}
-	self := consensus.ReplicaID(from - len(d.chart.Ends) + d.result.Spec.Replicas)
+	self := consensus.ReplicaID(from - len(d.chart.Lifelines) + d.result.Spec.Replicas)
 	if have := d.votedBy[ballot{s.From, s.View}]; len(have) > 0 {
 		have = append(slices.Clone(have), self)
 		slices.Sort(have)

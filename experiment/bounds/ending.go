@@ -8,15 +8,16 @@ import (
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/experiment/report"
 	"quorate.dev/quorate/experiment/spec"
 )
 
 // fit leaves out what does not fit: replies first, then what comes last before
 // the end.
-func (d *drawer) fit(rows []Line) []Line {
+func (d *drawer) fit(rows []report.Row) []report.Row {
 	excess := -maxArrows
 	for _, r := range rows {
-		if r.Kind == Message {
+		if r.Kind == report.Message {
 			excess++
 		}
 	}
@@ -26,13 +27,13 @@ func (d *drawer) fit(rows []Line) []Line {
 	drop := map[int]bool{}
 	for pass := range 2 {
 		for i := len(rows) - 1; i >= 0 && len(drop) < excess; i-- {
-			if rows[i].Kind == Message && (pass == 1 || strings.HasPrefix(rows[i].Text, "REPLY")) {
+			if rows[i].Kind == report.Message && (pass == 1 || strings.HasPrefix(rows[i].Text, "REPLY")) {
 				drop[i] = true
 			}
 		}
 	}
 	d.chart.Cut = len(drop)
-	var left []Line
+	var left []report.Row
 	for i, r := range rows {
 		if !drop[i] {
 			left = append(left, r)
@@ -53,7 +54,7 @@ func (d *drawer) plainResults() {
 		r := &d.chart.Rows[i]
 		if r.Value == at {
 			r.Value = -1
-			r.Text = strings.Replace(strings.Replace(r.Text, " r1·", " ", 1), "believes r1 of", "believes the result of", 1)
+			r.Text = strings.Replace(strings.Replace(r.Text, " r1·", " ", 1), "accepts r1 of", "accepts the result of", 1)
 		} else if r.Value > at {
 			r.Value--
 		}
@@ -67,13 +68,13 @@ func (d *drawer) markFork() {
 	}
 	values := map[int]bool{}
 	for _, r := range d.chart.Rows {
-		if r.Kind == Execution && r.Value >= 0 && !d.chart.Ends[r.From].Traitor {
+		if r.Kind == report.Execution && r.Value >= 0 && !d.chart.Lifelines[r.From].Traitor {
 			values[r.Value] = true
 		}
 	}
 	for i := range d.chart.Rows {
 		r := &d.chart.Rows[i]
-		r.Fork = len(values) > 1 && r.Kind == Execution && !d.chart.Ends[r.From].Traitor
+		r.Fork = len(values) > 1 && r.Kind == report.Execution && !d.chart.Lifelines[r.From].Traitor
 	}
 }
 
@@ -128,14 +129,14 @@ func (d *drawer) forked() []string {
 	who := map[string][]string{}
 	var order []string
 	for _, r := range d.chart.Rows {
-		if r.Kind != Execution || r.Value < 0 || d.chart.Ends[r.From].Traitor {
+		if r.Kind != report.Execution || r.Value < 0 || d.chart.Lifelines[r.From].Traitor {
 			continue
 		}
 		letter := d.chart.Values[r.Value].Letter
 		if !slices.Contains(order, letter) {
 			order = append(order, letter)
 		}
-		who[letter] = append(who[letter], d.chart.Ends[r.From].Name)
+		who[letter] = append(who[letter], d.chart.Lifelines[r.From].Name)
 	}
 	text := fmt.Sprintf("Fork at n=%d", d.result.Outcome.Verdict.ForkAt)
 	for i, letter := range order {

@@ -10,6 +10,7 @@ import (
 
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/experiment/report"
 	"quorate.dev/quorate/experiment/spec"
 	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/sim"
@@ -130,7 +131,7 @@ func TestSplitTellsItsSides(t *testing.T) {
 				t.Errorf("%s: got %q, want %q", r.ID(), got, name)
 			}
 		}
-		if calls, _ := r.story(); len(calls) == 0 || !slices.ContainsFunc(calls, func(c pageCall) bool { return strings.Contains(c.Answer, "outcome unknown") }) {
+		if calls, _ := r.story(); len(calls.Rows) == 0 || !slices.ContainsFunc(calls.Rows, func(c []report.Cell) bool { return strings.Contains(c[4].Text, "outcome unknown") }) {
 			t.Errorf("%s: the story tells of no unknown outcome: %v", r.ID(), calls)
 		}
 	}
@@ -149,9 +150,9 @@ func TestPageOfBoth(t *testing.T) {
 	}
 	for _, row := range strings.Split(page, `<section class="scenario`)[1:] {
 		raft, pbft := strings.Contains(row, `<h4>Raft n=3`), strings.Contains(row, `<h4>PBFT n=4`)
-		if strings.HasPrefix(row, " two") && (strings.Count(row, "<article") != 2 || strings.Contains(row, "Raft n=3") != pbft) {
+		if strings.HasPrefix(row, " wide") && (strings.Count(row, "<article") != 2 || strings.Contains(row, "Raft n=3") != pbft) {
 			t.Errorf("%.200s", row)
-		} else if raft != strings.HasPrefix(row, " two") && raft {
+		} else if raft != strings.HasPrefix(row, " wide") && raft {
 			t.Errorf("Raft stands alone in %.200s", row)
 		}
 	}
@@ -215,7 +216,7 @@ func TestCellsAreWellFormed(t *testing.T) {
 	}
 }
 
-// TestOneThatReturns: its lifeline ends, and begins again.
+// TestOneThatReturns: its chart says that it is down, and that it is back.
 func TestOneThatReturns(t *testing.T) {
 	r := stopped(t)
 	r.Spec.Faults = []sim.Fault{{Lasts: sim.Millisecond / 2, Kind: sim.FaultCrash, Replicas: last(4, 1)}}
@@ -223,11 +224,7 @@ func TestOneThatReturns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &drawing{chart: c, gap: 100}
-	if got := d.alive(4, 999); len(got) != 2 || got[0].to >= got[1].from {
-		t.Errorf("R3 lives in %v", got)
-	}
-	if got := d.alive(3, 999); len(got) != 2 || got[1].from != 999 {
-		t.Errorf("R2 lives in %v", got)
+	if !slices.ContainsFunc(c.Rows, func(x report.Row) bool { return x.Back && c.Lifelines[x.From].Name == "R3" }) {
+		t.Errorf("R3 does not return in %+v", c.Rows)
 	}
 }

@@ -3,95 +3,74 @@ package bounds
 import (
 	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
 	"slices"
 	"strings"
 	"time"
 
+	"quorate.dev/quorate/experiment/report"
 	"quorate.dev/quorate/experiment/spec"
 )
 
 //go:embed page.html
 var pageText string
 
-var page = template.Must(template.New("page").Parse(pageText))
+var page = report.Page(pageText)
 
-// The page's data. A table has one line for each row of its section.
+// The page's data.
 type (
 	pageData struct {
 		Where           string
 		Count, Disagree int
 		Sections        []pageSection
 		Scenarios       []pageScenario
-		Tints           []struct{}
 	}
 	pageSection struct {
-		Name    string
-		Columns []string
-		Rows    []pageRow
-	}
-	pageRow struct {
 		Name   string
-		Cells  []*pageCell // by column; nil = no such run
-		Theory string
+		Matrix report.Table
 	}
 	// A scenario has a panel, with a pair for each f: what the same does to either
 	// protocol stands next to each other.
 	pageScenario struct {
-		Section, Name string
-		Pairs         []pagePair
+		Name  string
+		Pairs []pagePair
 	}
 	pagePair struct {
 		Faults int
 		Cells  []*pageCell
 	}
 	pageCell struct {
-		ID, Column, Row, Word, Tone, Named, Theory, Why, Source, Complaint string
-		Agrees                                                             bool
-		Answered, Asked                                                    int
-		Era                                                                string // what View counts
-		View                                                               uint64
-		Elapsed, Slot                                                      string
-		Cut                                                                int
-		Chart                                                              template.HTML
-		Values                                                             []pageValue
-		Ending                                                             []string
-		EndTone                                                            string
-		Calls                                                              []pageCall
-		CallsCut                                                           int
+		*Result
+		Named, Complaint, Elapsed string
+		Tone, Theory, Era         string
+		Calls                     report.Table
+		CallsCut                  int
+		Chart                     *Chart // nil = none
+		Figure                    report.Figure
 	}
-	pageValue struct {
-		Value
-		Tint int
-	}
-	pageCall struct{ Asked, Took, Client, Side, Operation, Answer, Tone string }
 )
-
-// tints is how many colours the stylesheet has for values.
-const tints = 6
 
 // WriteHTML writes the matrix with a chart for each cell as one page that needs
 // nothing else. Real says that the cells were run as processes, of which there
 // are no charts.
 func WriteHTML(w io.Writer, results []Result, real bool) error {
-	data := pageData{Where: "in the simulator", Count: len(results), Tints: make([]struct{}, tints)}
+	data := pageData{Where: "in the simulator", Count: len(results)}
 	if real {
 		data.Where = "as processes over libp2p"
 	}
-	cells := map[string]*pageCell{}
+	cells := map[*Result]*pageCell{}
 	for i := range results {
 		c, err := newPageCell(&results[i])
 		if err != nil {
 			return err
 		}
-		if !c.Agrees {
+		if !c.Agrees() {
 			data.Disagree++
 		}
-		cells[c.ID] = c
+		cells[c.Result] = c
 	}
 	for _, m := range Matrices(results) {
-		data.Sections = append(data.Sections, m.page(cells))
+		data.Sections = append(data.Sections, pageSection{m.Section, m.table()})
 		data.Scenarios = append(data.Scenarios, m.scenarios(cells)...)
 	}
 	if err := page.Execute(w, data); err != nil {
@@ -100,36 +79,42 @@ func WriteHTML(w io.Writer, results []Result, real bool) error {
 	return nil
 }
 
-// page turns a matrix into the page's form.
-func (m *Matrix) page(cells map[string]*pageCell) pageSection {
-	s := pageSection{Name: m.Section, Columns: m.Columns}
-	for _, row := range m.Rows {
-		r := pageRow{Name: row.Name, Theory: row.Theory, Cells: make([]*pageCell, len(m.Columns))}
-		for i, cell := range row.Cells {
-			if cell != nil {
-				r.Cells[i] = cells[cell.ID()]
-			}
-		}
-		s.Rows = append(s.Rows, r)
+// table is the matrix, each place with a link to its cell.
+func (m *Matrix) table() report.Table {
+	t := report.Table{Class: "stack", Heads: []report.Head{{Text: "scenario"}}}
+	for _, c := range m.Columns {
+		t.Heads = append(t.Heads, report.Head{Text: c})
 	}
-	return s
+	t.Heads = append(t.Heads, report.Head{Text: "theory"})
+	for _, row := range m.Rows {
+		line := []report.Cell{{Text: row.Name}}
+		for _, r := range row.Cells {
+			var c report.Cell
+			if r != nil {
+				c = report.Cell{Text: r.Word(), Note: r.named(), Tone: tone(r.Word()), Link: r.ID(), Alarm: !r.Agrees()}
+			}
+			line = append(line, c)
+		}
+		t.Rows = append(t.Rows, append(line, report.Cell{Text: row.Theory, Tone: "missing"}))
+	}
+	return t
 }
 
 // scenarios are the panels of a matrix: in each pair those who stand the same
 // number of faults.
-func (m *Matrix) scenarios(cells map[string]*pageCell) (all []pageScenario) {
+func (m *Matrix) scenarios(cells map[*Result]*pageCell) (all []pageScenario) {
 	for _, row := range m.Rows {
-		s := pageScenario{Section: m.Section, Name: row.Name}
-		for _, cell := range row.Cells {
-			if cell == nil {
+		s := pageScenario{Name: row.Name}
+		for _, r := range row.Cells {
+			if r == nil {
 				continue
 			}
-			f := cell.system().Faults()
-			at := slices.IndexFunc(s.Pairs, func(p pagePair) bool { return p.Faults == f && p.Cells[0].Column[:4] != cell.Column()[:4] })
+			f := r.system().Faults()
+			at := slices.IndexFunc(s.Pairs, func(p pagePair) bool { return p.Faults == f && p.Cells[0].Spec.Protocol != r.Spec.Protocol })
 			if at < 0 {
 				at, s.Pairs = len(s.Pairs), append(s.Pairs, pagePair{Faults: f})
 			}
-			s.Pairs[at].Cells = append(s.Pairs[at].Cells, cells[cell.ID()])
+			s.Pairs[at].Cells = append(s.Pairs[at].Cells, cells[r])
 		}
 		all = append(all, s)
 	}
@@ -138,29 +123,29 @@ func (m *Matrix) scenarios(cells map[string]*pageCell) (all []pageScenario) {
 
 // newPageCell draws one cell.
 func newPageCell(r *Result) (*pageCell, error) {
-	o := &r.Outcome
 	c := &pageCell{
-		ID: r.ID(), Column: r.Column(), Row: r.Row, Word: r.Word(), Tone: tone(r.Word()), Named: r.named(),
-		Theory: strings.Join(r.Theory, " or "), Why: r.Why, Source: r.Source, Complaint: r.Complaint, Agrees: r.Agrees(),
-		Answered: o.Answered, Asked: o.Asked, Era: r.era(), View: uint64(o.Views), Elapsed: elapsed(o),
+		Result: r, Named: r.named(), Complaint: r.Complaint, Elapsed: elapsed(&r.Outcome),
+		Tone: tone(r.Word()), Theory: strings.Join(r.Theory, " or "), Era: r.era(),
 	}
 	if r.Err != nil {
 		c.Complaint = r.Err.Error()
 	}
 	c.Calls, c.CallsCut = r.story()
-	if r.Err != nil || len(o.Steps) == 0 {
+	if r.Err != nil || len(r.Outcome.Steps) == 0 {
 		return c, nil
 	}
 	chart, err := NewChart(r)
 	if err != nil {
 		return nil, err
 	}
-	c.Slot, c.Cut, c.Ending, c.EndTone = chart.Slot, chart.Cut, chart.Ending, chart.Tone
-	for i, v := range chart.Values {
-		c.Values = append(c.Values, pageValue{v, i % tints})
+	c.Chart = chart
+	c.Figure = report.Figure{Note: chart.Slot + ".", Drawing: chart.SVG(r.Column() + ", " + r.Row + ": " + r.Word())}
+	if chart.Cut > 0 {
+		c.Figure.Note = fmt.Sprintf("%s; %d more messages left out.", chart.Slot, chart.Cut)
 	}
-	// The chart escapes all that comes from outside of it.
-	c.Chart = template.HTML(chart.SVG(c.Column + ", " + c.Row + ": " + c.Word))
+	for i, v := range chart.Values {
+		c.Figure.Legend = append(c.Figure.Legend, report.Key{Class: report.Color(i), Text: v.Letter, Code: v.Digest})
+	}
 	return c, nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/experiment/report"
 	"quorate.dev/quorate/experiment/spec"
 )
 
@@ -16,40 +17,47 @@ const maxCalls = 24
 
 // story is what each side of a split network answered, and how many calls were
 // left out. Of those that were answered at once the first few will do.
-func (r *Result) story() (calls []pageCall, cut int) {
+func (r *Result) story() (calls report.Table, cut int) {
 	if r.Split == nil {
-		return nil, 0
+		return calls, 0
+	}
+	calls = report.Table{
+		Class: "stack small", Caption: "What each side answered",
+		Heads: []report.Head{{Text: "asked"}, {Text: "by"}, {Text: "with"}, {Text: "call"}, {Text: "answer"}, {Text: "after"}},
 	}
 	for _, c := range r.during() {
-		if len(calls) == maxCalls {
+		if len(calls.Rows) == maxCalls {
 			cut++
 			continue
 		}
-		calls = append(calls, r.tale(&c))
+		calls.Rows = append(calls.Rows, r.tale(&c))
 	}
 	return calls, cut
 }
 
-// tale is one call.
-func (r *Result) tale(c *spec.Call) pageCall {
-	p := pageCall{Asked: clock(c.Asked), Client: fmt.Sprintf("C%d", c.Client), Side: r.side(c.Client), Operation: c.Operation, Took: "–"}
+// tale is one call, as a row.
+func (r *Result) tale(c *spec.Call) []report.Cell {
+	var took report.Cell
 	if c.Ended > 0 {
-		p.Took = brief(time.Duration(c.Ended-c.Asked).Round(time.Millisecond).String(), 10)
+		took.Text = time.Duration(c.Ended - c.Asked).Round(time.Millisecond).String()
 	}
+	answer := report.Cell{Tone: "stopped"}
 	switch {
 	case c.Error == "" && c.Ended == 0:
-		p.Tone, p.Answer = "stopped", "no answer"
+		answer.Text = "no answer"
 	case c.Error == "":
-		p.Tone, p.Answer = "good", fmt.Sprintf("done, at n=%d", c.Seq)
+		answer = report.Cell{Tone: "good", Text: fmt.Sprintf("done, at n=%d", c.Seq)}
 		if c.Ended > r.Split.To && c.Asked < r.Split.To {
-			p.Answer += ", when the network was whole"
+			answer.Text += ", when the network was whole"
 		}
 	case strings.Contains(c.Error, session.ErrUnknown.Error()):
-		p.Tone, p.Answer = "stopped", reasoned(c.Error, "outcome unknown")
+		answer.Text = reasoned(c.Error, "outcome unknown")
 	default:
-		p.Tone, p.Answer = "stopped", reasoned(c.Error, "not executed")
+		answer.Text = reasoned(c.Error, "not executed")
 	}
-	return p
+	return []report.Cell{
+		{Text: report.Clock(time.Duration(c.Asked))}, {Text: fmt.Sprintf("C%d", c.Client)}, {Text: r.side(c.Client)}, {Text: c.Operation}, answer, took,
+	}
 }
 
 // reasoned is what a caller was told, with the reason if there was one.
