@@ -23,33 +23,12 @@ func (r *replica) sendStatus() {
 		st.Target = r.rejoin.target
 	}
 	for n := r.exec.handed + 1; n <= r.high() && len(st.Slots) < message.MaxStatusSlots; n++ {
-		s := r.log.slots[n]
-		if s == nil {
-			st.Slots = append(st.Slots, 0)
-			continue
-		}
-		st.Slots = append(st.Slots, r.progressOf(s))
+		st.Slots = append(st.Slots, r.log.slots[n].progress(r.view.number))
 	}
 	for len(st.Slots) > 0 && st.Slots[len(st.Slots)-1] == 0 {
 		st.Slots = st.Slots[:len(st.Slots)-1]
 	}
 	r.out.SendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Votes, st.Encode())
-}
-
-func (r *replica) progressOf(s *slot) message.Progress {
-	var p message.Progress
-	if s.proposal != nil {
-		if _, here := s.body(s.proposal.Digest); here {
-			p |= message.HasBody
-		}
-	}
-	if s.preparedIn(r.view.number) {
-		p |= message.HasPrepared
-	}
-	if s.committed != nil {
-		p |= message.HasCommitted
-	}
-	return p
 }
 
 // onStatus gives a peer what it lacks (§7). A peer whose STATUS has moved on
@@ -112,7 +91,7 @@ func (r *replica) helpSlots(to consensus.Peer, st *message.Status) {
 		if n > r.exec.handed || n < st.Executed || !r.state.throttle.Ready(to) {
 			return
 		}
-		c, b, ok := r.decided(n)
+		c, b, ok := r.log.decided(n)
 		if !ok {
 			return
 		}

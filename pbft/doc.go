@@ -7,22 +7,26 @@
 //
 //	config.go     what an operator may choose, with limits
 //	protocol.go   Open and New
-//	replica.go    the state, and the one switch over events
+//	replica.go    the joining of the parts, and the one switch over events
 //	requests.go   from submission to pending (§3); what waits stands in package pending
 //	normal.go     PRE-PREPARE, PREPARE, COMMIT (§4)
-//	slot.go       what is known of one sequence number
 //	execute.go    committed slots to the host, checkpoints, the log's end (§5)
 //	view.go       leaving and entering views (§6)
 //	catchup.go    STATUS and what answers it (§7); fetch.go: asking and giving
-//	restore.go    state transfer (§7)
-//	rejoining.go  the amnesiac rule (§8), decided; rejoin.go: carried out
+//	restore.go    which state is fetched, and when (§7); how: package transfer
+//	rejoin.go     a wiped replica, and those who help it (§8)
 //	recover.go    from the log back to the replica it was (§8)
 //	ignore.go     every reason to ignore an authentic message, in one place
 //	status.go     what people ask: where is it, what is it waiting for
 //	invariants.go what must hold after each step
 //
-// Called by: the driver, through consensus.Protocol. It never does I/O, has no
-// clock, no goroutine and no randomness.
+// The parts keep their own rules and emit nothing: position.go (among the
+// views), slotlog.go and slot.go (what is known of each sequence number),
+// execution.go (what the host has done), peers.go (what is known of others, and
+// what they said too early), rejoining.go (what a wiped replica may sign), and
+// the packages checkpoint, viewchange and pending.
+//
+// It never does I/O, has no clock, no goroutine and no randomness.
 //
 // Source: Castro & Liskov, OSDI 1999; Castro's thesis, 2001.
 package pbft

@@ -8,41 +8,16 @@ import (
 	"quorate.dev/quorate/pbft/message"
 )
 
-// execution is what went to the host and what came back.
-type execution struct {
-	handed  consensus.Seq                   // last slot handed to the host, in order
-	applied consensus.Seq                   // last slot that the host has executed
-	kept    consensus.Seq                   // height of the state on disk
-	roots   map[consensus.Seq]crypto.Digest // own roots at checkpoints above kept, by height
-	last    struct {
-		seq  consensus.Seq
-		root crypto.Digest
-	}
-	certified []*message.Certificate // stable checkpoints that the disk is not yet told of, ascending
-	replayed  consensus.Seq          // up to here the log of the earlier life can be executed
-	mute      consensus.Seq          // signs only for slots above: the state was repaired up to here (§5)
-	forgotten consensus.Seq          // what Forget said last
-	progress  int                    // tick of the last execution, or of entering the view
-	announced int                    // tick of the last announcement to observers
-	halted    bool
-}
-
 // execute hands committed slots to the host, in order and exactly once, even
-// across view changes [B12, B22]. Not while a restore is open (§7), and at most
-// a window ahead of what the host has executed: a replica that executes too
-// slowly falls behind, and takes a state, instead of piling up work.
+// across view changes [B12, B22]. Not while a restore is open (§7).
 func (r *replica) execute() {
 	if r.state.Active() {
 		return
 	}
 	before := r.exec.handed
-	for r.exec.handed-r.exec.applied < r.rules.Genesis.Window {
-		s := r.log.slots[r.exec.handed+1]
-		if s == nil || s.committed == nil {
-			break
-		}
-		b, here := s.body(s.committed.Digest)
-		if !here {
+	for r.exec.room() {
+		s, b, ok := r.log.committed(r.exec.handed + 1)
+		if !ok {
 			break
 		}
 		r.exec.handed++
@@ -67,8 +42,7 @@ func (r *replica) onExecuted(e consensus.Executed) {
 	if e.Root.IsZero() {
 		return
 	}
-	r.exec.last.seq, r.exec.last.root = e.Seq, e.Root
-	r.exec.roots[e.Seq] = e.Root
+	r.exec.rooted(e.Seq, e.Root)
 	if e.Seq > r.low() && r.mayCheckpoint(e.Seq) {
 		r.sayCheckpoint(e.Seq, e.Root)
 	}
@@ -107,7 +81,7 @@ func (r *replica) sayCheckpoint(n consensus.Seq, root crypto.Digest) {
 // a whole window and beyond patience (§5).
 func (r *replica) tickCheckpoints() {
 	n := r.exec.applied - r.exec.applied%r.rules.Genesis.CheckpointInterval
-	if n < r.high() || r.tick-r.exec.progress <= r.patience() || r.tick%(40*r.cfg.StatusEvery) != 0 {
+	if n < r.high() || r.tick-r.exec.progress <= r.view.patience() || r.tick%(40*r.cfg.StatusEvery) != 0 {
 		return
 	}
 	_, missing, roots := r.checkpoints.Lack(n)
@@ -153,24 +127,13 @@ func (r *replica) adopt(c *message.Certificate) {
 func (r *replica) stable(c *message.Certificate) {
 	r.out.Note(consensus.Note{Kind: consensus.Stable, View: r.view.number, Seq: c.Seq, Digest: c.Digest})
 	r.out.RecordLazy(c.Seq, c.Encode())
-	if r.view.level > 0 && !r.view.changing {
-		r.view.level--
-	}
-	r.view.joined = false
-	r.certify(c)
+	r.view.progressed()
+	r.exec.certify(c)
 	r.stabilize()
 	r.announce(c)
 	r.wake()
 	r.catchUp()
 	r.release()
-}
-
-// certify remembers a stable checkpoint for the disk, bounded.
-func (r *replica) certify(c *message.Certificate) {
-	r.exec.certified = append(r.exec.certified, c)
-	if most := 2 * int(r.rules.Genesis.Window/r.rules.Genesis.CheckpointInterval); len(r.exec.certified) > most {
-		r.exec.certified = r.exec.certified[1:]
-	}
 }
 
 // stabilize tells the host to bring the disk to the highest stable checkpoint
@@ -179,21 +142,12 @@ func (r *replica) stabilize() {
 	if r.state.Active() {
 		return
 	}
-	var last *message.Certificate
-	for len(r.exec.certified) > 0 && r.exec.certified[0].Seq <= r.exec.applied {
-		c := r.exec.certified[0]
-		r.exec.certified = r.exec.certified[1:]
-		root, own := r.exec.roots[c.Seq]
-		if own && root != c.Digest {
-			r.diverged(c)
-			return
-		}
-		if own && c.Seq > r.exec.kept {
-			last = c
-		}
-	}
-	if last != nil {
-		r.out.Do(consensus.Stabilize{Seq: last.Seq, Root: last.Digest, Certificate: last.Encode()})
+	c, diverged := r.exec.due()
+	switch {
+	case diverged != nil:
+		r.diverged(diverged)
+	case c != nil:
+		r.out.Do(consensus.Stabilize{Seq: c.Seq, Root: c.Digest, Certificate: c.Encode()})
 	}
 }
 
@@ -203,7 +157,7 @@ const announceEvery = 100
 // announce tells observers of a stable checkpoint. The topic is lossy and only
 // accelerates; one replica speaks, seldom.
 func (r *replica) announce(c *message.Certificate) {
-	if !r.isPrimary() || r.tick-r.exec.announced < announceEvery {
+	if !r.view.leads() || r.tick-r.exec.announced < announceEvery {
 		return
 	}
 	r.exec.announced = r.tick
@@ -213,23 +167,8 @@ func (r *replica) announce(c *message.Certificate) {
 
 // onKept: the log may go up to min(h, what the disk holds).
 func (r *replica) onKept(n consensus.Seq) {
-	r.exec.kept = max(r.exec.kept, n)
-	for seq := range r.exec.roots {
-		if seq < r.exec.kept {
-			delete(r.exec.roots, seq)
-		}
-	}
+	r.exec.keeps(n)
 	r.forgetLog()
-}
-
-// keptWindows is how many windows the disk may lag behind the low mark.
-const keptWindows = 4
-
-// diskBehind: the state on disk is so far behind what is stable that the log,
-// which cannot be cut, would grow without end. Until the disk has caught up,
-// this replica takes no part: it is slow, and if all are, all slow down.
-func (r *replica) diskBehind() bool {
-	return r.low()-min(r.exec.kept, r.low()) > keptWindows*r.rules.Genesis.Window
 }
 
 // forgetLog lets the host cut the log, after what must outlive the cut was
@@ -246,69 +185,13 @@ func (r *replica) forgetLog() {
 	r.out.Forget = n
 }
 
-// Bounds of what is kept of executed slots below the low mark.
-const maxHistoryBytes = 16 << 20
-
 // forgetSlots drops what lies at or below the floor, at the end of each step in
-// which that has moved. Executed slots go to the history, which is cut to its
-// bounds: a replica a little behind is helped from there.
+// which that has moved.
 func (r *replica) forgetSlots() {
 	floor := r.floor()
-	if floor == r.log.floor && r.low() == r.log.low {
-		return
+	if r.log.forget(floor, r.low(), r.exec.handed, r.inReach) {
+		r.view.forget(floor)
 	}
-	r.log.floor, r.log.low = floor, r.low()
-	for _, n := range r.slotNumbers() {
-		if !r.inReach(n) {
-			r.forgetSlot(r.log.slots[n])
-		}
-	}
-	for len(r.log.history) > 0 && (len(r.log.history) > int(r.rules.Genesis.Window) || r.log.bytes > maxHistoryBytes) {
-		r.log.bytes -= settledSize(r.log.history[0].batch)
-		r.log.history[0] = settled{}
-		r.log.history = r.log.history[1:]
-	}
-	for k, n := range r.view.proposed {
-		if n <= floor {
-			delete(r.view.proposed, k)
-		}
-	}
-}
-
-func (r *replica) forgetSlot(s *slot) {
-	delete(r.log.slots, s.seq)
-	if s.seq > r.exec.handed || s.committed == nil {
-		return // never executed here: the state came, or will come, by transfer
-	}
-	if k := len(r.log.history); k > 0 && r.log.history[k-1].certificate.Seq+1 != s.seq {
-		r.log.history, r.log.bytes = nil, 0
-	}
-	b, _ := s.body(s.committed.Digest)
-	r.log.history = append(r.log.history, settled{s.committed, b})
-	r.log.bytes += settledSize(b)
-}
-
-func settledSize(b *consensus.Batch) int {
-	if b == nil {
-		return 256
-	}
-	return 256 + b.Size()
-}
-
-// decided returns the committed certificate and batch of an executed slot, if
-// they are still here.
-func (r *replica) decided(n consensus.Seq) (*message.Certificate, *consensus.Batch, bool) {
-	if s := r.log.slots[n]; s != nil && s.committed != nil {
-		b, here := s.body(s.committed.Digest)
-		return s.committed, b, here
-	}
-	if len(r.log.history) > 0 {
-		i := int64(n) - int64(r.log.history[0].certificate.Seq)
-		if i >= 0 && i < int64(len(r.log.history)) {
-			return r.log.history[i].certificate, r.log.history[i].batch, true
-		}
-	}
-	return nil, nil, false
 }
 
 // forked reports, and acts on, a certificate that contradicts another one: of
@@ -318,7 +201,7 @@ func (r *replica) forked(c *message.Certificate) bool {
 	if c.Kind == message.CheckpointCertificate {
 		other = r.checkpoints.At(c.Seq)
 	} else {
-		other, _, _ = r.decided(c.Seq)
+		other, _, _ = r.log.decided(c.Seq)
 	}
 	if other == nil || other.Digest == c.Digest {
 		return false

@@ -11,7 +11,7 @@ import (
 func (r *replica) askBodies() {
 	const most = 16 // slots asked for at a time
 	asked := 0
-	for _, n := range r.slotNumbers() {
+	for _, n := range r.log.numbers() {
 		s := r.log.slots[n]
 		d, lacks := s.needs()
 		if !lacks || asked == most {
@@ -62,12 +62,12 @@ func (r *replica) onFetch(from consensus.Peer, f *message.Fetch) {
 	}
 	switch f.What {
 	case message.WhatBatch:
-		if b := r.bodyOf(f.Seq, f.Digest); b != nil {
+		if b := r.log.body(f.Seq, f.Digest); b != nil {
 			g := message.Given{What: f.What, Seq: f.Seq, Digest: f.Digest, Batch: b}
 			r.help(from, consensus.Bodies, g.Encode())
 		}
 	case message.WhatCommitted:
-		if c, b, ok := r.decided(f.Seq); ok {
+		if c, b, ok := r.log.decided(f.Seq); ok {
 			g := message.Given{What: f.What, Seq: f.Seq, Digest: c.Digest, Batch: b, Certificate: c}
 			r.help(from, consensus.Bodies, g.Encode())
 		}
@@ -81,18 +81,6 @@ func (r *replica) onFetch(from consensus.Peer, f *message.Fetch) {
 			r.help(from, consensus.Bodies, nv.Frame)
 		}
 	}
-}
-
-// bodyOf finds a batch by slot and digest; nil if it is not here.
-func (r *replica) bodyOf(n consensus.Seq, d crypto.Digest) *consensus.Batch {
-	if s := r.log.slots[n]; s != nil {
-		b, _ := s.body(d)
-		return b
-	}
-	if c, b, ok := r.decided(n); ok && c.Digest == d {
-		return b
-	}
-	return nil
 }
 
 // onGiven takes an answer. It proved itself in Open; whether it is wanted is
@@ -154,7 +142,7 @@ func (r *replica) onCommitted(from consensus.Peer, g *message.Given) {
 		r.ignoredFrom(reasonUnasked, from.Replica)
 		return
 	}
-	s := r.slot(g.Seq)
+	s := r.log.slot(g.Seq)
 	if s.committed != nil {
 		if _, here := s.body(g.Digest); here {
 			r.ignoredFrom(reasonRepeated, from.Replica)

@@ -41,7 +41,7 @@ func TestForkNamesThoseWhoSignedBothSides(t *testing.T) {
 			// R2 hears nothing of R1's votes, and R1 nothing of R2's: only the
 			// two liars have signed both sides.
 			l.deliver(func(m letter) bool { return m.from != 1 || m.to != 2 || m.bytes[0] != byte(message.CommitKind) })
-			c, _, _ := l.desks[2].engine.decided(1)
+			c, _, _ := l.desks[2].engine.log.decided(1)
 			if c == nil {
 				t.Fatal("R2 has not decided slot 1")
 			}

@@ -114,7 +114,7 @@ func TestPatienceNeverOverflows(t *testing.T) {
 	e := newLab(t, 4).desks[0].engine
 	for level, last := 0, 0; level < 10_000; level++ {
 		e.view.level = level
-		if p := e.patience(); p < last || p <= 0 || p > e.cfg.PatienceCap {
+		if p := e.view.patience(); p < last || p <= 0 || p > e.cfg.PatienceCap {
 			t.Fatalf("patience %d after %d view changes, was %d, cap %d", p, level, last, e.cfg.PatienceCap)
 		} else {
 			last = p

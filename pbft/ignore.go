@@ -2,7 +2,6 @@ package pbft
 
 import (
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/pending"
 	"quorate.dev/quorate/pbft/message"
 )
 
@@ -57,14 +56,14 @@ func (r *replica) ignorePosition(e consensus.Receive, v *message.Vote) consensus
 		return reasonBelow
 	case v.Seq > r.high()+r.rules.Genesis.Window:
 		return reasonTooFar
-	case r.diskBehind():
+	case r.exec.diskBehind(r.low()):
 		return reasonDiskBehind
 	case v.View > r.view.number:
-		return r.hold(e, reasonFutureView)
+		return r.held.hold(e, reasonFutureView)
 	case r.view.changing:
-		return r.hold(e, reasonChanging)
+		return r.held.hold(e, reasonChanging)
 	case v.Seq > r.high():
-		return r.hold(e, reasonEarly)
+		return r.held.hold(e, reasonEarly)
 	}
 	return ""
 }
@@ -75,7 +74,7 @@ func (r *replica) ignorePrePrepare(e consensus.Receive, m *message.PrePrepare) c
 	if reason := r.ignorePosition(e, &m.Vote); reason != "" {
 		return reason
 	}
-	s := r.slot(m.Seq)
+	s := r.log.slot(m.Seq)
 	if s.proposal != nil {
 		if s.proposal.Digest != m.Digest {
 			r.contradiction(m.Replica, s.proposal.Encode(), m.Vote.Encode())
@@ -89,10 +88,8 @@ func (r *replica) ignorePrePrepare(e consensus.Receive, m *message.PrePrepare) c
 	if m.Seq < r.view.opened {
 		return reasonBelowNewView
 	}
-	for _, q := range m.Batch.Requests {
-		if n, twice := r.view.proposed[pending.KeyOf(q)]; twice && n != m.Seq {
-			return reasonTwice
-		}
+	if r.view.elsewhere(m.Batch, m.Seq) {
+		return reasonTwice
 	}
 	return r.ignoreStamp(e, m.Batch.Stamp)
 }
@@ -104,59 +101,24 @@ func (r *replica) ignoreStamp(e consensus.Receive, stamp consensus.Time) consens
 	skew := r.rules.Genesis.Skew
 	switch {
 	case stamp > r.now+skew:
-		if reason := r.hold(e, reasonStampAhead); reason != reasonStampAhead {
+		if reason := r.held.hold(e, reasonStampAhead); reason != reasonStampAhead {
 			return reason
 		}
-		r.view.dated++
+		r.held.dated++
 		return reasonStampAhead
-	case stamp < r.now-skew-consensus.Time(r.patience())*r.cfg.TickLength:
+	case stamp < r.now-skew-consensus.Time(r.view.patience())*r.cfg.TickLength:
 		return reasonStampBehind
 	}
 	return ""
 }
 
-// Bounds of what is held for each peer.
-const (
-	maxHeld      = 1024    // messages
-	maxHeldBytes = 8 << 20 // approximately
-)
-
-// hold keeps a message that came too early, bounded per channel; it answers
-// why the message is not acted on now.
-func (r *replica) hold(e consensus.Receive, why consensus.Reason) consensus.Reason {
-	if e.From.Kind != consensus.PeerReplica {
-		return reasonNotPeer
-	}
-	p := &r.peers[e.From.Replica]
-	size := message.VoteSize
-	if m, ok := e.Message.(*message.PrePrepare); ok {
-		size = len(m.Frame)
-	}
-	if len(p.held) >= maxHeld || p.heldSize+size > maxHeldBytes {
-		return reasonHeldFull
-	}
-	p.held = append(p.held, e)
-	p.heldSize += size
-	return why
-}
-
 // release hands held messages in again: the view or the window has moved, or
 // the clock has. What is still too early is held again.
 func (r *replica) release() {
-	r.view.dated = 0
+	r.held.dated = 0
 	for i := range r.peers {
-		p := &r.peers[i]
-		held := p.held
-		p.held, p.heldSize = nil, 0
-		for _, e := range held {
+		for _, e := range r.held.take(i) {
 			r.onReceive(e)
 		}
-	}
-}
-
-// releaseDated hands in again what waited for the clock.
-func (r *replica) releaseDated() {
-	if r.view.dated > 0 {
-		r.release()
 	}
 }

@@ -35,7 +35,7 @@ func (r *replica) checkInvariants() {
 		must(r.log.history[i].certificate.Seq == r.log.history[i-1].certificate.Seq+1, "gap in the history at %d", r.log.history[i].certificate.Seq)
 	}
 	for i := range r.peers {
-		must(len(r.peers[i].held) <= maxHeld, "%d messages of replica %d held", len(r.peers[i].held), i)
+		must(len(r.held.queues[i].events) <= maxHeld, "%d messages of replica %d held", len(r.held.queues[i].events), i)
 	}
 }
 

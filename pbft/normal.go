@@ -4,14 +4,13 @@ import (
 	"fmt"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/pending"
 	"quorate.dev/quorate/pbft/message"
 )
 
 // propose closes batches while the pipeline has room (§4): at the end of a
 // burst, so that a primary under load gathers. Light load pays no delay.
 func (r *replica) propose() {
-	if !r.isPrimary() || r.state.Active() {
+	if !r.view.leads() || r.state.Active() {
 		return
 	}
 	// After a restart from a cut log there may be nothing to tell of the slots
@@ -19,13 +18,13 @@ func (r *replica) propose() {
 	r.view.next = max(r.view.next, r.low()+1)
 	for r.roomToPropose() {
 		if !r.requests.Waiting() {
-			if !r.fills() {
+			if r.peers.fillUntil() < r.view.next {
 				return
 			}
 			r.proposeBatch(nil)
 			continue
 		}
-		requests := r.notYetProposed(r.requests.Take(&r.rules.Genesis.Limits))
+		requests := r.view.unmarked(r.requests.Take(&r.rules.Genesis.Limits))
 		if len(requests) > 0 {
 			r.proposeBatch(requests)
 		}
@@ -35,46 +34,23 @@ func (r *replica) propose() {
 // roomToPropose: inside the window, with a slot of the pipeline free.
 func (r *replica) roomToPropose() bool {
 	n := r.view.next
-	return n > r.low() && n <= r.high() && !r.diskBehind() && n <= r.exec.handed+consensus.Seq(r.cfg.Pipeline) && r.mayVote(r.view.number, n)
+	return n > r.low() && n <= r.high() && !r.exec.diskBehind(r.low()) && n <= r.exec.handed+consensus.Seq(r.cfg.Pipeline) && r.mayVote(r.view.number, n)
 }
 
-// notYetProposed drops what stands in a slot of this view already: backups
-// would refuse the whole batch for it.
-func (r *replica) notYetProposed(requests []*consensus.Request) []*consensus.Request {
-	kept := requests[:0]
-	for _, q := range requests {
-		if _, twice := r.view.proposed[pending.KeyOf(q)]; !twice {
-			kept = append(kept, q)
-		}
-	}
-	return kept
-}
-
-// proposeBatch assigns the next sequence number. The stamp is this replica's
-// clock, never going back.
+// proposeBatch proposes a batch for the next slot.
 func (r *replica) proposeBatch(requests []*consensus.Request) {
-	n := r.view.next
-	r.view.next++
-	r.view.stamp = max(r.now, r.view.stamp+1)
-	b := &consensus.Batch{Stamp: r.view.stamp, Requests: requests}
+	n, stamp := r.view.assign(r.now)
+	b := &consensus.Batch{Stamp: stamp, Requests: requests}
 	d := b.Digest()
 	pp := r.rules.NewPrePrepare(r.cfg.Signer, message.Vote{View: r.view.number, Seq: n, Digest: d, Replica: r.id}, b)
-	s := r.slot(n)
+	s := r.log.slot(n)
 	s.keep(d, b)
 	s.proposal, s.voted = &pp.Vote, true
-	r.markProposed(b, n)
+	r.view.mark(b, n)
 	r.out.Record(n, pp.Frame)
 	r.out.Broadcast(consensus.Bodies, pp.Frame)
 	r.out.Note(consensus.Note{Kind: consensus.Proposed, View: r.view.number, Seq: n, Digest: d, Text: fmt.Sprintf("%d requests", len(requests))})
 	r.advance(s)
-}
-
-// markProposed remembers the requests of a new proposal. What a NEW-VIEW chose
-// is not marked: it may rightly hold a request that another slot also holds.
-func (r *replica) markProposed(b *consensus.Batch, n consensus.Seq) {
-	for _, q := range b.Requests {
-		r.view.proposed[pending.KeyOf(q)] = n
-	}
 }
 
 // onPrePrepare: a backup accepts the proposal, keeps its body durably, and
@@ -84,12 +60,12 @@ func (r *replica) onPrePrepare(e consensus.Receive, m *message.PrePrepare) {
 		r.ignored(reason, &m.Vote)
 		return
 	}
-	s := r.slot(m.Seq)
+	s := r.log.slot(m.Seq)
 	fresh := s.proposal == nil
 	if fresh {
 		v := m.Vote
 		s.proposal = &v
-		r.markProposed(m.Batch, m.Seq)
+		r.view.mark(m.Batch, m.Seq)
 	}
 	s.keep(m.Digest, m.Batch)
 	r.accept(s, m.Frame)
@@ -112,7 +88,7 @@ func (r *replica) accept(s *slot, frame []byte) {
 		r.out.Record(s.seq, frame)
 	}
 	s.voted = true
-	if r.primary() != r.id {
+	if r.view.primary() != r.id {
 		v := r.rules.SignVote(r.cfg.Signer, message.Vote{Kind: message.PrepareKind, View: p.View, Seq: p.Seq, Digest: p.Digest, Replica: r.id})
 		s.prepares.add(&v)
 		b := v.Encode()
@@ -132,7 +108,7 @@ func (r *replica) onVote(e consensus.Receive, v *message.Vote) {
 		r.ignored(reason, v)
 		return
 	}
-	s := r.slot(v.Seq)
+	s := r.log.slot(v.Seq)
 	votes := &s.prepares
 	if v.Kind == message.CommitKind {
 		votes = &s.commits
@@ -163,12 +139,12 @@ func (r *replica) counts(b *ballot, v *message.Vote) bool {
 func (r *replica) advance(s *slot) {
 	v := r.view.number
 	if !r.view.changing && !s.preparedIn(v) {
-		if c := s.preparedCertificate(r.q()); c != nil {
+		if c := s.preparedCertificate(r.rules.System.Quorum()); c != nil {
 			r.prepared(s, c)
 		}
 	}
 	if s.committed == nil && !r.view.changing {
-		if c := s.committedCertificate(v, r.q()); c != nil {
+		if c := s.committedCertificate(v, r.rules.System.Quorum()); c != nil {
 			r.committed(s, c)
 		}
 	}

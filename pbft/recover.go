@@ -42,26 +42,11 @@ func (r *replica) recover(rec consensus.Recovered) error {
 			}
 		}
 	}
-	r.exec.replayed = r.executable()
+	r.exec.replayed = r.log.executable(r.exec.handed)
 	if len(rec.Records) > 0 {
 		r.resume()
 	}
 	return nil
-}
-
-// executable is the last slot that can be executed from what is here.
-func (r *replica) executable() consensus.Seq {
-	n := r.exec.handed
-	for {
-		s := r.log.slots[n+1]
-		if s == nil || s.committed == nil {
-			return n
-		}
-		if _, here := s.body(s.committed.Digest); !here {
-			return n
-		}
-		n++
-	}
 }
 
 // recoverState takes the position of the state on disk, which must be proven.
@@ -77,9 +62,7 @@ func (r *replica) recoverState(rec consensus.Recovered) error {
 		return fmt.Errorf("the state on disk is n=%d root %s, its certificate is for n=%d root %s", rec.Height, rec.Root.Short(), c.Seq, c.Digest.Short())
 	}
 	r.checkpoints.Adopt(c)
-	r.exec.handed, r.exec.applied, r.exec.kept = c.Seq, c.Seq, c.Seq
-	r.exec.last.seq, r.exec.last.root = c.Seq, c.Digest
-	r.exec.roots[c.Seq] = c.Digest
+	r.exec.settle(c.Seq, c.Digest)
 	return nil
 }
 
@@ -116,7 +99,7 @@ func (r *replica) replayPosition(b []byte) error {
 	switch m := m.(type) {
 	case *message.Vote:
 		if o := r.checkpoints.Add(*m); o.Stable != nil {
-			r.certify(o.Stable)
+			r.exec.certify(o.Stable)
 		}
 	case *message.ViewChange:
 		if m.View > r.view.number || m.View == r.view.number && r.view.changing {
@@ -148,7 +131,7 @@ func (r *replica) replaySlot(b []byte) error {
 		r.replayVote(m)
 	case *message.Given:
 		if m.Certificate != nil && r.inReach(m.Seq) {
-			s := r.slot(m.Seq)
+			s := r.log.slot(m.Seq)
 			s.committed = m.Certificate
 			if m.Batch != nil {
 				s.keep(m.Digest, m.Batch)
@@ -170,7 +153,7 @@ func (r *replica) replayCertificate(b []byte) error {
 	if !r.inReach(c.Seq) {
 		return nil
 	}
-	s := r.slot(c.Seq)
+	s := r.log.slot(c.Seq)
 	if c.Kind == message.CommittedCertificate {
 		s.committed = c
 	} else if s.prepared == nil || s.prepared.View < c.View {
@@ -183,7 +166,7 @@ func (r *replica) replayCertificate(b []byte) error {
 // of it before the crash: it is, once the state is executed again.
 func (r *replica) replayStable(c *message.Certificate) {
 	if r.checkpoints.Adopt(c) {
-		r.certify(c)
+		r.exec.certify(c)
 	}
 }
 
@@ -191,7 +174,7 @@ func (r *replica) replayPrePrepare(m *message.PrePrepare) {
 	if !r.inReach(m.Seq) {
 		return
 	}
-	s := r.slot(m.Seq)
+	s := r.log.slot(m.Seq)
 	s.keep(m.Digest, m.Batch)
 	if m.View != r.view.number || r.view.changing {
 		return
@@ -199,12 +182,11 @@ func (r *replica) replayPrePrepare(m *message.PrePrepare) {
 	v := m.Vote
 	s.proposal = &v
 	if !s.chosen {
-		r.markProposed(m.Batch, m.Seq)
+		r.view.mark(m.Batch, m.Seq)
 	}
 	if m.Replica == r.id {
 		s.voted = true
-		r.view.next = max(r.view.next, m.Seq+1)
-		r.view.stamp = max(r.view.stamp, m.Batch.Stamp)
+		r.view.assigned(m.Seq, m.Batch.Stamp)
 	}
 }
 
@@ -212,7 +194,7 @@ func (r *replica) replayVote(v *message.Vote) {
 	if !r.inReach(v.Seq) || v.View != r.view.number || r.view.changing {
 		return
 	}
-	s := r.slot(v.Seq)
+	s := r.log.slot(v.Seq)
 	if v.Kind == message.PrepareKind {
 		s.prepares.add(v)
 		s.voted = true
@@ -239,9 +221,9 @@ func (r *replica) replayNewView(nv *message.NewView) error {
 	r.replayStable(start.Checkpoint)
 	for i, c := range start.Chosen {
 		if r.inReach(c.Seq) && c.Seq > r.low() {
-			s := r.slot(c.Seq)
+			s := r.log.slot(c.Seq)
 			s.proposal, s.chosen = &start.Proposals[i], true
-			s.voted = r.primary() == r.id
+			s.voted = r.view.primary() == r.id
 		}
 	}
 	return nil
@@ -250,14 +232,10 @@ func (r *replica) replayNewView(nv *message.NewView) error {
 // begin sets the position to a view that opens, and forgets the votes of the
 // one before.
 func (r *replica) begin(nv *message.NewView, start viewchange.Start) {
-	r.view.number, r.view.changing, r.view.newView = start.View, false, nv
-	r.view.waitSince, r.exec.progress = -1, r.tick
-	r.view.opened, r.view.next = start.Max()+1, start.Max()+1
-	clear(r.view.proposed)
+	r.view.begin(nv, start)
+	r.exec.progress = r.tick
 	r.views.Entered(start.View)
-	for _, s := range r.log.slots {
-		s.reset()
-	}
+	r.log.reset()
 }
 
 // resume says again what may have been lost with the process, and goes on.
@@ -268,7 +246,7 @@ func (r *replica) resume() {
 	if vc := r.views.Mine(); vc != nil && r.view.changing {
 		r.out.Broadcast(consensus.Votes, vc.Frame)
 	}
-	for _, n := range r.slotNumbers() {
+	for _, n := range r.log.numbers() {
 		s := r.log.slots[n]
 		if s.committed == nil && !r.view.changing {
 			r.sayAgain(s)

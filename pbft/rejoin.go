@@ -25,7 +25,7 @@ func (r *replica) tickRejoin() {
 	r.wake()
 	r.leaveForRejoin()
 	r.joinRejoiner()
-	if r.fillUntil() > r.exec.handed && !r.view.changing && !r.isPrimary() && r.tick-r.exec.progress > r.patience() && !r.behind() {
+	if r.peers.fillUntil() > r.exec.handed && !r.view.changing && !r.view.leads() && r.tick-r.exec.progress > r.view.patience() && !r.behind() {
 		r.timedOut(r.view.number+1, "the primary does not fill for a replica that rejoins")
 	}
 }
@@ -43,8 +43,7 @@ func (r *replica) onRejoin(from consensus.Peer, m *message.Rejoin) {
 	case p.rejoin >= 0 && r.tick-p.rejoin < r.cfg.RejoinEvery:
 		r.ignoredFrom(reasonRejoinOften, from.Replica)
 	default:
-		p.nonce, p.rejoin, p.joinTo = m.Nonce, r.tick, 0
-		p.fillCap = r.low() + fillWindows*r.rules.Genesis.Window
+		p.rejoins(m.Nonce, r.tick, r.low()+fillWindows*r.rules.Genesis.Window)
 		r.exec.progress = r.tick
 	}
 	a := message.RejoinAnswer{
@@ -102,45 +101,15 @@ func (r *replica) leaveForRejoin() {
 // that did; the limits of the next amnesiac rest on that (rejoining.learn). Who
 // went for w at once, heard by nobody, and then lost its disk, would be told of
 // lower views and sign another VIEW-CHANGE for w.
-//
-// How far is settled by the VIEW-CHANGE that is seen first. A traitor that is
-// always some views ahead would else have the others change views for ever.
 func (r *replica) joinRejoiner() {
-	if r.view.changing {
+	next := r.view.number + 1
+	if r.view.changing || !r.rejoin.mayChange(next) {
 		return
 	}
 	for i := range r.peers {
-		p := &r.peers[i]
-		vc := r.views.Latest(consensus.ReplicaID(i))
-		next := r.view.number + 1
-		if p.rejoin < 0 || vc == nil || vc.View < next || !r.rejoin.mayChange(next) || r.tick-p.rejoin > 100*r.cfg.RejoinEvery {
-			continue
-		}
-		if p.joinTo == 0 && vc.View < next+farRejoin {
-			p.joinTo = vc.View
-		}
-		if p.joinTo < next {
-			continue
-		}
-		r.leave(next, "joined a replica that rejoins")
-		return
-	}
-}
-
-// fillWindows bounds, in windows, how far the cluster fills for one rejoin.
-const fillWindows = 4
-
-// fillUntil is the slot until which somebody who rejoins needs the cluster to
-// go on, although it may be idle.
-func (r *replica) fillUntil() consensus.Seq {
-	var n consensus.Seq
-	for i := range r.peers {
-		if p := &r.peers[i]; p.rejoin >= 0 {
-			n = max(n, min(p.fill, p.fillCap))
+		if r.peers[i].follow(r.views.Latest(consensus.ReplicaID(i)), next, r.tick-100*r.cfg.RejoinEvery) {
+			r.leave(next, "joined a replica that rejoins")
+			return
 		}
 	}
-	return n
 }
-
-// fills reports whether the primary proposes an empty batch now.
-func (r *replica) fills() bool { return r.fillUntil() >= r.view.next }

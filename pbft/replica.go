@@ -4,7 +4,6 @@ import (
 	"quorate.dev/quorate/checkpoint"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/pending"
-	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/evidence"
 	"quorate.dev/quorate/pbft/message"
 	"quorate.dev/quorate/viewchange"
@@ -25,7 +24,8 @@ type replica struct {
 	requests    *pending.Pool
 	checkpoints *checkpoint.Tracker
 	views       *viewchange.Changer
-	peers       []peer // by id
+	peers       peers
+	held        holdback
 	state       restore
 	rejoin      rejoining
 	evidence    evidence.Store
@@ -37,72 +37,21 @@ type clock struct {
 	tick int            // ticks since the start: for everything else
 }
 
-// position is where the replica stands among the views.
-type position struct {
-	number     consensus.View
-	changing   bool                          // between views, going for number
-	newView    *message.NewView              // what opened the current (or last entered) view; nil in view 0
-	level      int                           // patience is base << level
-	joined     bool                          // the last change was a join, which counts once in a chain
-	waitSince  int                           // tick since which q replicas go for number or later; -1 while they do not
-	next       consensus.Seq                 // primary: the next sequence number to propose
-	stamp      consensus.Time                // primary: of the last batch
-	dated      int                           // held proposals that wait for the clock
-	opened     consensus.Seq                 // first slot of new proposals in this view
-	courtesy   int                           // tick of the last view change for the sake of one replica
-	recordedAt consensus.Seq                 // log slot under which the view's records were last written
-	proposed   map[pending.Key]consensus.Seq // requests in this view's new proposals, by slot
-}
-
-// slotLog holds the slots above the low water mark, and a little below it for
-// those who are catching up.
-type slotLog struct {
-	slots   map[consensus.Seq]*slot // (executed or h, h+L]
-	history []settled               // executed slots at or below h, ascending
-	bytes   int                     // of the history
-	floor   consensus.Seq           // and the low mark, when slots were dropped last
-	low     consensus.Seq
-}
-
-// settled is an executed slot that a stable checkpoint covers, kept for a while
-// so that a replica a little behind need not take a whole state.
-type settled struct {
-	certificate *message.Certificate
-	batch       *consensus.Batch
-}
-
-// peer is what this replica remembers of another one.
-type peer struct {
-	heard    int                 // tick of its last STATUS; -1 never
-	executed consensus.Seq       // as of its last STATUS
-	held     []consensus.Receive // too early to act on, bounded
-	heldSize int
-	nonce    uint64         // its rejoin that we help
-	rejoin   int            // tick at which that began; -1 never
-	fill     consensus.Seq  // the checkpoint that it waits for; 0 none
-	fillCap  consensus.Seq  // until where it is helped at most
-	joinTo   consensus.View // until there we follow its VIEW-CHANGE in this rejoin; 0 it is not seen yet
-	alone    int            // ticks for which it has been asking for the next view
-}
-
 func newReplica(p *Protocol) *replica {
-	n := len(p.cfg.Genesis.Replicas)
+	g := &p.cfg.Genesis
+	n := len(g.Replicas)
 	r := &replica{
 		cfg: &p.cfg, rules: p.rules, id: p.cfg.Self,
+		view: newPosition(&p.cfg, p.rules.System),
+		log:  newSlotLog(g),
+		exec: newExecution(g),
 		requests: pending.New(pending.Config{
 			Replicas: n, Count: p.cfg.PendingCount, Bytes: p.cfg.PendingBytes, Retell: p.cfg.StatusEvery, Ask: 2 * p.cfg.Patience,
 		}),
 		checkpoints: checkpoint.New(p.rules, p.cfg.Self),
 		views:       viewchange.New(p.rules, p.cfg.Self, p.cfg.Signer),
-		peers:       make([]peer, n),
-		log:         slotLog{slots: map[consensus.Seq]*slot{}},
-	}
-	r.exec.roots = map[consensus.Seq]crypto.Digest{}
-	r.view.waitSince = -1
-	r.view.next = 1
-	r.view.proposed = map[pending.Key]consensus.Seq{}
-	for i := range r.peers {
-		r.peers[i] = peer{heard: -1, rejoin: -1}
+		peers:       newPeers(n),
+		held:        holdback{queues: make([]queue, n)},
 	}
 	r.state = newRestore(r)
 	return r
@@ -177,7 +126,9 @@ func (r *replica) onReceive(e consensus.Receive) {
 // onTick is where time passes: everything that happens without a message.
 func (r *replica) onTick() {
 	r.tick++
-	r.releaseDated()
+	if r.held.dated > 0 {
+		r.release()
+	}
 	r.tickRequests()
 	r.tickView()
 	r.tickCheckpoints()
@@ -190,12 +141,6 @@ func (r *replica) onTick() {
 }
 
 func (r *replica) n() int { return len(r.peers) }
-func (r *replica) q() int { return r.rules.System.Quorum() }
-
-// primary is the primary of the view that this replica is in or going for.
-func (r *replica) primary() consensus.ReplicaID { return r.rules.System.Primary(r.view.number) }
-
-func (r *replica) isPrimary() bool { return r.primary() == r.id && !r.view.changing }
 
 // low and high are the water marks h and h+L (§4.3).
 func (r *replica) low() consensus.Seq  { return r.checkpoints.Low() }
@@ -214,16 +159,6 @@ func (r *replica) mayVote(v consensus.View, n consensus.Seq) bool {
 	return n > r.low() && n > r.exec.mute && r.rejoin.allows(v, n)
 }
 
-// slot returns the slot n, which must lie where slots are kept.
-func (r *replica) slot(n consensus.Seq) *slot {
-	s := r.log.slots[n]
-	if s == nil {
-		s = newSlot(n, r.n())
-		r.log.slots[n] = s
-	}
-	return s
-}
-
 // floor is the slot up to which nothing is kept: what is both stable and
 // executed here, or will be once a state is in place. A replica more than L
 // behind takes a state and needs no slot below the low mark.
@@ -232,17 +167,10 @@ func (r *replica) floor() consensus.Seq {
 	if r.state.Active() {
 		base = r.state.Target().Seq
 	}
-	if r.farBehind(base) {
+	if r.exec.farBehind(r.low(), base) {
 		return r.low()
 	}
 	return min(r.low(), base)
-}
-
-// farBehind: more than a window behind the low mark, and not because the log of
-// an earlier life is still being executed.
-func (r *replica) farBehind(at consensus.Seq) bool {
-	low := r.low()
-	return low > at && low-at > r.rules.Genesis.Window && at >= r.exec.replayed
 }
 
 // inReach reports whether slot n is one that is kept. Between what the log of

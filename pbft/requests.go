@@ -9,8 +9,8 @@ import (
 // from the session if it was executed, refused with a reason if there is no
 // room, else pending until it is executed. Nothing invalid comes here.
 func (r *replica) onSubmit(e consensus.Submit) {
-	p, fate := r.requests.Submit(&r.out, e, r.tick, pending.Leader{View: r.view.number, Primary: r.primary()})
-	if fate == pending.Waits && e.Via.Kind == consensus.PeerClient && !r.isPrimary() {
+	p, fate := r.requests.Submit(&r.out, e, r.tick, pending.Leader{View: r.view.number, Primary: r.view.primary()})
+	if fate == pending.Waits && e.Via.Kind == consensus.PeerClient && !r.view.leads() {
 		r.forward(p)
 	}
 }
@@ -20,12 +20,12 @@ func (r *replica) onSubmit(e consensus.Submit) {
 func (r *replica) forward(p *pending.Entry) {
 	p.Told = r.tick
 	p.Times++
-	if !r.view.changing && r.primary() != r.id {
-		r.out.SendEarly(consensus.ReplicaPeer(r.primary()), consensus.Bodies, p.Request.Raw)
+	if !r.view.changing && r.view.primary() != r.id {
+		r.out.SendEarly(consensus.ReplicaPeer(r.view.primary()), consensus.Bodies, p.Request.Raw)
 	}
 	if p.Times == 2 && p.Lane == r.requests.ClientLane() {
 		r.out.SendEarly(consensus.Peer{Kind: consensus.Topic}, consensus.Bodies, p.Request.Raw)
-		r.out.Note(consensus.Note{Kind: consensus.Forwarded, View: r.view.number, Replica: r.primary(), Digest: p.Request.Digest})
+		r.out.Note(consensus.Note{Kind: consensus.Forwarded, View: r.view.number, Replica: r.view.primary(), Digest: p.Request.Digest})
 	}
 	if p.Times >= 2 && !r.state.Active() {
 		r.requests.AskSession(&r.out, p, r.tick)
@@ -35,17 +35,17 @@ func (r *replica) forward(p *pending.Entry) {
 // tickRequests tells the primary again of what it leaves waiting, and leaves
 // the view of a primary that keeps any request waiting beyond patience (§6).
 func (r *replica) tickRequests() {
-	if r.view.changing || r.isPrimary() && r.tick-r.exec.progress >= r.cfg.Patience/2 {
+	if r.view.changing || r.view.leads() && r.tick-r.exec.progress >= r.cfg.Patience/2 {
 		r.tellAll()
 	}
-	if r.view.changing || r.isPrimary() {
+	if r.view.changing || r.view.leads() {
 		return
 	}
 	for p := range r.requests.Due(r.tick, max(1, r.cfg.Patience/4), pending.MaxForwards) {
 		r.forward(p)
 	}
 	r.requests.DropStale(&r.out)
-	if p := r.requests.Oldest(); p != nil && r.tick-p.Since > r.patience() && !r.behind() {
+	if p := r.requests.Oldest(); p != nil && r.tick-p.Since > r.view.patience() && !r.behind() {
 		r.timedOut(r.view.number+1, "a request waited beyond patience")
 	}
 }
@@ -61,19 +61,6 @@ func (r *replica) tellAll() {
 		p.Told = r.tick
 		r.out.SendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Bodies, p.Request.Raw)
 	}
-}
-
-// patience is how many ticks a request, or a view change, may take now: the
-// base doubled with each view change in a row, capped (§6).
-func (r *replica) patience() int {
-	p := r.cfg.Patience
-	for range r.view.level {
-		if p >= r.cfg.PatienceCap/2 {
-			return r.cfg.PatienceCap
-		}
-		p *= 2
-	}
-	return min(p, r.cfg.PatienceCap)
 }
 
 // behind reports whether what this replica lacks was certified elsewhere, so

@@ -58,7 +58,7 @@ func (r *replica) catchUp() {
 	if r.exec.applied < r.exec.handed {
 		r.state.stuckSince = r.tick // the host is busy, not short of anything
 	}
-	if r.farBehind(r.exec.handed) || r.tick-r.state.stuckSince > 8*r.cfg.StatusEvery {
+	if r.exec.farBehind(r.low(), r.exec.handed) || r.tick-r.state.stuckSince > 8*r.cfg.StatusEvery {
 		r.restore(c)
 	}
 }
@@ -78,17 +78,9 @@ func (r *replica) giveUp(c *message.Certificate) {
 	r.fallBack()
 }
 
-// fallBack: the host is at the disk's state again, with nothing above it.
+// fallBack: the host is at the disk's state again.
 func (r *replica) fallBack() {
-	r.exec.handed, r.exec.applied = r.exec.kept, r.exec.kept
-	for n := range r.exec.roots {
-		if n > r.exec.kept {
-			delete(r.exec.roots, n)
-		}
-	}
-	if c := r.checkpoints.Stable(); c != nil && c.Seq > r.exec.kept {
-		r.exec.certified = append(r.exec.certified[:0], c)
-	}
+	r.exec.fallBack(r.checkpoints.Stable())
 	r.state.stuckSince = r.tick
 }
 
@@ -128,20 +120,10 @@ func (r *replica) tickRestore() {
 // are executed from there (§7).
 func (r *replica) onRestored(e consensus.Restored) {
 	if e.OK {
-		r.exec.handed, r.exec.applied, r.exec.kept = e.Seq, e.Seq, e.Seq
-		clear(r.exec.roots)
-		r.exec.roots[e.Seq] = e.Root
-		r.exec.last.seq, r.exec.last.root = e.Seq, e.Root
+		r.exec.settle(e.Seq, e.Root)
 		r.exec.progress = r.tick
-		r.log.history, r.log.bytes = nil, 0
-		for _, n := range r.slotNumbers() {
-			if n <= e.Seq {
-				delete(r.log.slots, n)
-			}
-		}
-		for i := range r.peers {
-			r.peers[i].fillCap = max(r.peers[i].fillCap, e.Seq+fillWindows*r.rules.Genesis.Window)
-		}
+		r.log.restored(e.Seq)
+		r.peers.restored(e.Seq + fillWindows*r.rules.Genesis.Window)
 		r.requests.Restored()
 		r.out.Note(consensus.Note{Kind: consensus.Fetched, View: r.view.number, Seq: e.Seq, Digest: e.Root})
 	}

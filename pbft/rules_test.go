@@ -124,7 +124,7 @@ func TestLostNewView(t *testing.T) {
 	}
 	early := 0
 	for i := range l.desks[3].engine.peers {
-		early += len(l.desks[3].engine.peers[i].held)
+		early += len(l.desks[3].engine.held.queues[i].events)
 	}
 	if early == 0 {
 		t.Error("nothing was held")

@@ -77,6 +77,25 @@ func (s *slot) needs() (crypto.Digest, bool) {
 // preparedIn reports whether the slot prepared here in view v.
 func (s *slot) preparedIn(v consensus.View) bool { return s.prepared != nil && s.prepared.View == v }
 
+// progress says how far the slot has come here in view v.
+func (s *slot) progress(v consensus.View) (p message.Progress) {
+	if s == nil {
+		return 0
+	}
+	if s.proposal != nil {
+		if _, here := s.body(s.proposal.Digest); here {
+			p |= message.HasBody
+		}
+	}
+	if s.preparedIn(v) {
+		p |= message.HasPrepared
+	}
+	if s.committed != nil {
+		p |= message.HasCommitted
+	}
+	return p
+}
+
 // ballot holds the votes of one kind for one slot in one view: the first of
 // each replica counts.
 type ballot struct {

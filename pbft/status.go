@@ -30,7 +30,7 @@ func (r *replica) Horizon() consensus.Horizon {
 // Status implements consensus.Engine.
 func (r *replica) Status() consensus.Status {
 	st := consensus.Status{
-		Protocol: "pbft", Replica: r.id, View: r.view.number, Primary: r.primary(), Changing: r.view.changing,
+		Protocol: "pbft", Replica: r.id, View: r.view.number, Primary: r.view.primary(), Changing: r.view.changing,
 		Executed: r.exec.handed, Applied: r.exec.applied, Stable: r.low(), High: r.high(), Kept: r.exec.kept,
 		Root: r.exec.last.root, RootSeq: r.exec.last.seq,
 		Pending: r.requests.Len(), Rejoining: r.rejoin.asleep,
@@ -45,18 +45,12 @@ func (r *replica) Status() consensus.Status {
 	}
 	for i := range r.peers {
 		id := consensus.ReplicaID(i)
-		if id == r.id || r.heardLately(id) {
+		if id == r.id || r.peers[i].heardSince(r.tick-4*r.cfg.StatusEvery) {
 			st.Heard = append(st.Heard, id)
 		}
 	}
 	st.Waiting = r.waiting()
 	return st
-}
-
-// heardLately: a STATUS came within the last four periods.
-func (r *replica) heardLately(id consensus.ReplicaID) bool {
-	at := r.peers[id].heard
-	return at >= 0 && r.tick-at <= 4*r.cfg.StatusEvery
 }
 
 // waiting answers "why is it not progressing": which certificate lacks whom.
@@ -75,10 +69,10 @@ func (r *replica) waiting() []consensus.Lack {
 		have := r.views.Senders(r.view.number)
 		what := "VIEW-CHANGEs"
 		missing := consensus.Others(r.n(), have...)
-		if len(have) >= r.q() {
-			what, missing = "NEW-VIEW", []consensus.ReplicaID{r.primary()}
+		if len(have) >= r.rules.System.Quorum() {
+			what, missing = "NEW-VIEW", []consensus.ReplicaID{r.view.primary()}
 		}
-		return append(out, consensus.Lack{What: what, View: r.view.number, Have: have, Need: r.q(), Missing: missing})
+		return append(out, consensus.Lack{What: what, View: r.view.number, Have: have, Need: r.rules.System.Quorum(), Missing: missing})
 	}
 	if l, ok := r.slotLack(); ok {
 		out = append(out, l)
@@ -86,7 +80,7 @@ func (r *replica) waiting() []consensus.Lack {
 	k := r.rules.Genesis.CheckpointInterval
 	if next := r.low() + k; r.exec.applied >= next {
 		have, missing, _ := r.checkpoints.Lack(next)
-		out = append(out, consensus.Lack{What: "checkpoint certificate", Seq: next, Have: have, Need: r.q(), Missing: missing})
+		out = append(out, consensus.Lack{What: "checkpoint certificate", Seq: next, Have: have, Need: r.rules.System.Quorum(), Missing: missing})
 	}
 	return out
 }
@@ -94,11 +88,11 @@ func (r *replica) waiting() []consensus.Lack {
 // slotLack says what the next slot to execute waits for.
 func (r *replica) slotLack() (consensus.Lack, bool) {
 	n := r.exec.handed + 1
-	l := consensus.Lack{View: r.view.number, Seq: n, Need: r.q()}
+	l := consensus.Lack{View: r.view.number, Seq: n, Need: r.rules.System.Quorum()}
 	s := r.log.slots[n]
 	switch {
 	case s == nil || s.proposal == nil && s.committed == nil:
-		l.What, l.Need, l.Missing = "PRE-PREPARE", 1, []consensus.ReplicaID{r.primary()}
+		l.What, l.Need, l.Missing = "PRE-PREPARE", 1, []consensus.ReplicaID{r.view.primary()}
 		return l, r.requests.Len() > 0 || len(r.log.slots) > 0
 	case s.committed != nil:
 		l.What, l.Need = "batch of a committed slot", 1

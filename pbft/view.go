@@ -1,8 +1,6 @@
 package pbft
 
 import (
-	"slices"
-
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/pbft/message"
@@ -15,8 +13,8 @@ func (r *replica) leave(v consensus.View, why consensus.Reason) {
 	if !r.rejoin.mayChange(v) || v > message.MaxView {
 		return
 	}
-	r.view.number, r.view.changing, r.view.waitSince = v, true, -1
-	vc := r.views.Leave(v, r.checkpoints.Stable(), r.preparedHere())
+	r.view.leave(v)
+	vc := r.views.Leave(v, r.checkpoints.Stable(), r.log.prepared(r.low()))
 	r.recordView()
 	r.out.Broadcast(consensus.Votes, vc.Frame)
 	r.out.Note(consensus.Note{Kind: consensus.LeftView, View: v, Seq: r.exec.handed, Reason: why})
@@ -28,31 +26,8 @@ func (r *replica) timedOut(v consensus.View, why consensus.Reason) {
 	if !r.rejoin.mayChange(v) {
 		return // it cannot leave, and must not lose patience over it
 	}
-	r.view.level++
-	r.view.joined = false
+	r.view.timedOut()
 	r.leave(v, why)
-}
-
-// preparedHere lists the prepared certificate of the highest view of each slot
-// above h.
-func (r *replica) preparedHere() []*message.Certificate {
-	var out []*message.Certificate
-	for _, n := range r.slotNumbers() {
-		if s := r.log.slots[n]; s.prepared != nil && n > r.low() {
-			out = append(out, s.prepared)
-		}
-	}
-	return out
-}
-
-// slotNumbers lists the slots of the log, ascending.
-func (r *replica) slotNumbers() []consensus.Seq {
-	out := make([]consensus.Seq, 0, len(r.log.slots))
-	for n := range r.log.slots {
-		out = append(out, n)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // recordView writes what this replica must still know of views after a
@@ -83,10 +58,7 @@ func (r *replica) onViewChange(vc *message.ViewChange) {
 	}
 	r.adopt(vc.Checkpoint)
 	if v, ok := r.views.Join(r.view.number); ok && r.rejoin.mayChange(v) {
-		if !r.view.joined {
-			r.view.joined = true // a chain of joins counts once
-			r.view.level++
-		}
+		r.view.joins()
 		r.leave(v, "joined others who left")
 		return
 	}
@@ -101,10 +73,10 @@ func (r *replica) collect() {
 	if !r.view.changing {
 		return
 	}
-	if r.view.waitSince < 0 && r.views.Reaching(v) >= r.q() {
+	if r.view.waitSince < 0 && r.views.Reaching(v) >= r.rules.System.Quorum() {
 		r.view.waitSince = r.tick
 	}
-	if r.primary() != r.id || !r.rejoin.mayChange(v) {
+	if r.view.primary() != r.id || !r.rejoin.mayChange(v) {
 		return
 	}
 	if nv, start, ok := r.views.Open(v); ok {
@@ -153,7 +125,7 @@ func (r *replica) takeChosen(start viewchange.Start) {
 		if !r.inReach(n) || n <= r.low() {
 			continue
 		}
-		s := r.slot(n)
+		s := r.log.slot(n)
 		s.proposal, s.chosen = &start.Proposals[i], true
 		if b, here := s.body(s.proposal.Digest); here {
 			r.requests.Stands(b)
@@ -171,7 +143,7 @@ func (r *replica) waitDropped(start viewchange.Start) {
 	for _, c := range start.Chosen {
 		chosen[c.Seq] = c.Digest
 	}
-	for _, n := range r.slotNumbers() {
+	for _, n := range r.log.numbers() {
 		s := r.log.slots[n]
 		for _, b := range s.bodies {
 			if s.committed == nil && b.digest != chosen[n] {
@@ -193,7 +165,7 @@ func (r *replica) tickView() {
 			r.out.Broadcast(consensus.Votes, vc.Frame)
 		}
 	}
-	if r.view.waitSince >= 0 && r.tick-r.view.waitSince > r.patience() {
+	if r.view.waitSince >= 0 && r.tick-r.view.waitSince > r.view.patience() {
 		r.timedOut(r.view.number+1, "no NEW-VIEW in time")
 	}
 }
@@ -211,7 +183,7 @@ func (r *replica) tickCourtesy() {
 	for i := range r.peers {
 		p := &r.peers[i]
 		vc := r.views.Latest(consensus.ReplicaID(i))
-		if vc == nil || vc.View != r.view.number+1 || !r.heardLately(consensus.ReplicaID(i)) {
+		if vc == nil || vc.View != r.view.number+1 || !p.heardSince(r.tick-4*r.cfg.StatusEvery) {
 			p.alone = 0
 			continue
 		}

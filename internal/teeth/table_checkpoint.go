@@ -29,7 +29,7 @@ var checkpointBugs = []Bug{
 	},
 	{
 		Name: "divergence-overlooked", From: "B31", What: "a replica does not compare its root with the certified one",
-		Edits: edit("pbft/execute.go", "		if own && root != c.Digest {\n			r.diverged(c)\n			return\n		}\n", "		_ = root\n"),
+		Edits: edit("pbft/execution.go", "		if own && root != next.Digest {\n			return nil, next\n		}\n", "		_ = root\n"),
 		Rule:  Rule{"pbft", "TestDivergedIsRepaired"},
 	},
 	{
@@ -49,7 +49,7 @@ var checkpointBugs = []Bug{
 	},
 	{
 		Name: "nobody-falls-far-behind", From: "§5", What: "a replica far behind waits for slots that nobody has",
-		Edits: edit("pbft/restore.go", "	if r.farBehind(r.exec.handed) || r.tick-r.state.stuckSince > 8*r.cfg.StatusEvery {", "	if r.tick < 0 {"),
+		Edits: edit("pbft/restore.go", "	if r.exec.farBehind(r.low(), r.exec.handed) || r.tick-r.state.stuckSince > 8*r.cfg.StatusEvery {", "	if r.tick < 0 {"),
 		Rule:  Rule{"sim", "TestGoldenPBFT"}, Sim: true,
 	},
 	{

@@ -9,27 +9,27 @@ var normalBugs = []Bug{
 	},
 	{
 		Name: "window-unchecked", From: "B30", What: "a backup accepts slots above the high mark",
-		Edits: edit("pbft/ignore.go", "	case v.Seq > r.high():\n		return r.hold(e, reasonEarly)\n", ""),
+		Edits: edit("pbft/ignore.go", "	case v.Seq > r.high():\n		return r.held.hold(e, reasonEarly)\n", ""),
 		Rule:  Rule{"pbft", "TestPrePrepareConditions"}, Sim: true,
 	},
 	{
 		Name: "window-unchecked-by-primary", From: "B30", What: "a primary proposes above the high mark",
-		Edits: edit("pbft/normal.go", "n > r.low() && n <= r.high() && !r.diskBehind()", "n > r.low() && !r.diskBehind()"),
+		Edits: edit("pbft/normal.go", "n > r.low() && n <= r.high() && !r.exec", "n > r.low() && !r.exec"),
 		Rule:  Rule{"pbft", "TestPrimaryStaysInTheWindow"}, Sim: true,
 	},
 	{
 		Name: "early-messages-dropped", From: "B29", What: "what is just above the window, or a view ahead, is dropped",
-		Edits: edit("pbft/ignore.go", "	p.held = append(p.held, e)\n	p.heldSize += size\n", ""),
+		Edits: edit("pbft/peers.go", "	q.events = append(q.events, e)\n	q.bytes += size\n", ""),
 		Rule:  Rule{"pbft", "TestLostNewView|TestStampAheadIsHeld"}, Sim: true,
 	},
 	{
 		Name: "request-in-two-slots", From: "B37", What: "a request may stand in two proposals of a view",
-		Edits: edit("pbft/ignore.go", "twice && n != m.Seq {\n", "twice && n == 0 {\n"),
+		Edits: edit("pbft/position.go", "twice && at != n {\n", "twice && at == 0 {\n"),
 		Rule:  Rule{"pbft", "TestRequestTwiceInView"}, Sim: true,
 	},
 	{
 		Name: "primary-repeats-a-request", From: "B37", What: "a primary proposes again what stands in a slot already",
-		Edits: edit("pbft/normal.go", "; !twice {\n", "; !twice || len(requests) > 0 {\n"),
+		Edits: edit("pbft/position.go", "; !twice {\n", "; !twice || len(requests) > 0 {\n"),
 		Rule:  Rule{"pbft", "TestPrimaryDoesNotRepeatARequest"}, Sim: true,
 	},
 	{
@@ -39,7 +39,7 @@ var normalBugs = []Bug{
 	},
 	{
 		Name: "acceptance-asks-the-state", From: "§4", What: "a proposal is refused if it holds a request that was executed here",
-		Edits: edit("pbft/ignore.go", "twice && n != m.Seq {\n", "twice && n != m.Seq || r.requests.Standing(q) != 0 {\n"),
+		Edits: edit("pbft/ignore.go", "	if r.view.elsewhere(m.Batch, m.Seq) {\n", "	for _, q := range m.Batch.Requests {\n		if r.requests.Standing(q) != 0 {\n			return reasonTwice\n		}\n	}\n	if r.view.elsewhere(m.Batch, m.Seq) {\n"),
 		Rule:  Rule{"pbft", "TestAcceptanceDoesNotLookAtWhatWasExecuted"}, Sim: true,
 	},
 	{
@@ -64,12 +64,12 @@ var normalBugs = []Bug{
 	},
 	{
 		Name: "slow-host-is-flooded", From: "§5", What: "slots are handed out without a bound",
-		Edits: edit("pbft/execute.go", "for r.exec.handed-r.exec.applied < r.rules.Genesis.Window {", "for {"),
+		Edits: edit("pbft/execution.go", "return x.handed-x.applied < x.genesis.Window }", "return true }"),
 		Rule:  Rule{"pbft", "TestSlowHostIsHandedAWindow"}, Sim: true,
 	},
 	{
 		Name: "request-not-forwarded", From: "B26", What: "a backup does not hand requests to the primary",
-		Edits: edit("pbft/requests.go", "	if !r.view.changing && r.primary() != r.id {\n", "	if r.n() == 0 {\n"),
+		Edits: edit("pbft/requests.go", "	if !r.view.changing && r.view.primary() != r.id {\n", "	if r.n() == 0 {\n"),
 		Rule:  Rule{"pbft", "TestRequestIsForwarded"}, Sim: true,
 	},
 	{
@@ -79,7 +79,7 @@ var normalBugs = []Bug{
 	},
 	{
 		Name: "primary-is-never-left", From: "§6", What: "no request makes a backup leave the view",
-		Edits: edit("pbft/requests.go", "r.tick-p.Since > r.patience() && !r.behind() {", "r.tick-p.Since > r.patience() && !r.behind() && r.n() == 0 {"),
+		Edits: edit("pbft/requests.go", "r.tick-p.Since > r.view.patience() && !r.behind() {", "r.tick-p.Since > r.view.patience() && !r.behind() && r.n() == 0 {"),
 		Rule:  Rule{"pbft", "TestEquivocatingPrimary|TestSkippedSequenceNumber"}, Sim: true,
 	},
 	{
@@ -102,7 +102,7 @@ var normalBugs = []Bug{
 	},
 	{
 		Name: "nobody-in-the-dark-is-helped", From: "§7", What: "proposals that the primary kept from a replica are not passed on",
-		Edits: edit("pbft/catchup.go", "has&message.HasBody == 0 && s.proposal != nil {", "has&message.HasBody == 0 && s.proposal != nil && r.isPrimary() {"),
+		Edits: edit("pbft/catchup.go", "has&message.HasBody == 0 && s.proposal != nil {", "has&message.HasBody == 0 && s.proposal != nil && r.view.leads() {"),
 		Rule:  Rule{"pbft", "TestOneInTheDark"}, Sim: true,
 	},
 }

@@ -105,7 +105,7 @@ var restartBugs = []Bug{
 	},
 	{
 		Name: "nobody-fills", From: "§8", What: "an idle cluster does not go on for one that rejoins",
-		Edits: edit("pbft/rejoin.go", "func (r *replica) fills() bool { return r.fillUntil() >= r.view.next }", "func (r *replica) fills() bool { return r.fillUntil() >= r.view.next && r.n() == 0 }"),
+		Edits: edit("pbft/normal.go", "if r.peers.fillUntil() < r.view.next {", "if r.tick >= 0 {"),
 		Rule:  Rule{"pbft", "TestAmnesiacIsSilentThenVotes"}, Sim: true,
 	},
 }

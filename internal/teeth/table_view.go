@@ -74,7 +74,7 @@ var viewBugs = []Bug{
 	},
 	{
 		Name: "patience-for-those-alone", From: "B15", What: "patience for a NEW-VIEW starts with one's own VIEW-CHANGE",
-		Edits: edit("pbft/view.go", "r.view.waitSince < 0 && r.views.Reaching(v) >= r.q()", "r.view.waitSince < 0"),
+		Edits: edit("pbft/view.go", "r.view.waitSince < 0 && r.views.Reaching(v) >= r.rules.System.Quorum()", "r.view.waitSince < 0"),
 		Rule:  Rule{"pbft", "TestPatienceDoublesToTheCap|TestLoneLeaverIsLetBackIn|TestPatienceCountsWhoWentFurther"}, Sim: true,
 	},
 	{
@@ -84,17 +84,17 @@ var viewBugs = []Bug{
 	},
 	{
 		Name: "patience-never-doubles", From: "B15", What: "every view gets the same time",
-		Edits: edit("pbft/view.go", "	r.view.level++\n	r.view.joined = false\n", "	r.view.joined = false\n"),
+		Edits: edit("pbft/position.go", "p.level, p.joined = p.level+1, false", "p.joined = false"),
 		Rule:  Rule{"pbft", "TestPatienceDoublesToTheCap"}, Sim: true,
 	},
 	{
 		Name: "patience-overflows", From: "B15", What: "doubling has no cap and wraps around",
-		Edits: edit("pbft/requests.go", "		if p >= r.cfg.PatienceCap/2 {\n			return r.cfg.PatienceCap\n		}\n", ""),
+		Edits: edit("pbft/position.go", "		if ticks >= p.cfg.PatienceCap/2 {\n			return p.cfg.PatienceCap\n		}\n", ""),
 		Rule:  Rule{"pbft", "TestPatienceDoublesToTheCap|TestPatienceNeverOverflows"},
 	},
 	{
 		Name: "patience-never-halves", From: "§6", What: "patience stays long for ever",
-		Edits: edit("pbft/execute.go", "		r.view.level--\n", ""),
+		Edits: edit("pbft/position.go", "		p.level--\n", ""),
 		Rule:  Rule{"pbft", "TestPatienceHalvesAtCheckpoints"},
 	},
 	{
@@ -104,7 +104,7 @@ var viewBugs = []Bug{
 	},
 	{
 		Name: "prepared-slots-unsaid", From: "B27", What: "a VIEW-CHANGE leaves out what was executed",
-		Edits: edit("pbft/view.go", "s.prepared != nil && n > r.low() {", "s.prepared != nil && n > r.low() && n > r.exec.handed {"),
+		Edits: edit("pbft/view.go", "r.log.prepared(r.low())", "r.log.prepared(max(r.low(), r.exec.handed))"),
 		Rule:  Rule{"pbft", "TestExecutedSlotsAreSaidInAViewChange"}, Sim: true,
 	},
 	{
@@ -129,7 +129,7 @@ var viewBugs = []Bug{
 	},
 	{
 		Name: "new-view-from-its-primary-only", From: "B17", What: "who missed the NEW-VIEW is not given it by others",
-		Edits: edit("pbft/catchup.go", "nv.View == st.View && st.Changing) {", "nv.View == st.View && st.Changing) && r.isPrimary() {"),
+		Edits: edit("pbft/catchup.go", "nv.View == st.View && st.Changing) {", "nv.View == st.View && st.Changing) && r.view.leads() {"),
 		Rule:  Rule{"pbft", "TestLostNewView"}, Sim: true,
 	},
 	{

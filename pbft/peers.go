@@ -1,0 +1,117 @@
+package pbft
+
+import (
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/pbft/message"
+)
+
+// peers are the replicas by id, this one included.
+type peers []peer
+
+// peer is what this replica remembers of another one.
+type peer struct {
+	heard    int            // tick of its last STATUS; -1 never
+	executed consensus.Seq  // as of its last STATUS
+	nonce    uint64         // its rejoin that we help
+	rejoin   int            // tick at which that began; -1 never
+	fill     consensus.Seq  // the checkpoint that it waits for; 0 none
+	fillCap  consensus.Seq  // until where it is helped at most
+	joinTo   consensus.View // until there we follow its VIEW-CHANGE in this rejoin; 0 it is not seen yet
+	alone    int            // ticks for which it has been asking for the next view
+}
+
+func newPeers(n int) peers {
+	list := make(peers, n)
+	for i := range list {
+		list[i] = peer{heard: -1, rejoin: -1}
+	}
+	return list
+}
+
+// heardSince reports whether a STATUS came at that tick or later.
+func (p *peer) heardSince(tick int) bool { return p.heard >= max(0, tick) }
+
+// rejoins begins to help a peer, up to a slot.
+func (p *peer) rejoins(nonce uint64, tick int, fillCap consensus.Seq) {
+	p.nonce, p.rejoin, p.joinTo, p.fillCap = nonce, tick, 0, fillCap
+}
+
+// follow reports whether the VIEW-CHANGE of a peer that has rejoined since a
+// tick is a reason to go for the next view. How far it is followed is settled by
+// the first one that is seen: a traitor that is always some views ahead would
+// else have the others change views for ever.
+func (p *peer) follow(vc *message.ViewChange, next consensus.View, since int) bool {
+	if p.rejoin < max(0, since) || vc == nil || vc.View < next {
+		return false
+	}
+	if p.joinTo == 0 && vc.View < next+farRejoin {
+		p.joinTo = vc.View
+	}
+	return p.joinTo >= next
+}
+
+// fillWindows bounds, in windows, how far the cluster fills for one rejoin.
+const fillWindows = 4
+
+// fillUntil is the slot until which somebody who rejoins needs the cluster to
+// go on, although it may be idle.
+func (ps peers) fillUntil() consensus.Seq {
+	var n consensus.Seq
+	for i := range ps {
+		if p := &ps[i]; p.rejoin >= 0 {
+			n = max(n, min(p.fill, p.fillCap))
+		}
+	}
+	return n
+}
+
+// restored: who is helped is so up to a slot at least, after a state was taken.
+func (ps peers) restored(fillCap consensus.Seq) {
+	for i := range ps {
+		ps[i].fillCap = max(ps[i].fillCap, fillCap)
+	}
+}
+
+// holdback keeps messages that came too early, by the channel that they came
+// from, bounded. Dropping what is just too early would cost a view change each
+// time [B29].
+type holdback struct {
+	queues []queue
+	dated  int // proposals among them that wait for the clock
+}
+
+type queue struct {
+	events []consensus.Receive
+	bytes  int // approximately
+}
+
+// Bounds of what is held for each peer.
+const (
+	maxHeld      = 1024 // messages
+	maxHeldBytes = 8 << 20
+)
+
+// hold keeps a message; it answers why it is not acted on now.
+func (h *holdback) hold(e consensus.Receive, why consensus.Reason) consensus.Reason {
+	if e.From.Kind != consensus.PeerReplica {
+		return reasonNotPeer
+	}
+	q := &h.queues[e.From.Replica]
+	size := message.VoteSize
+	if m, ok := e.Message.(*message.PrePrepare); ok {
+		size = len(m.Frame)
+	}
+	if len(q.events) >= maxHeld || q.bytes+size > maxHeldBytes {
+		return reasonHeldFull
+	}
+	q.events = append(q.events, e)
+	q.bytes += size
+	return why
+}
+
+// take empties the queue of one peer.
+func (h *holdback) take(i int) []consensus.Receive {
+	events := h.queues[i].events
+	h.queues[i] = queue{}
+	return events
+}
