@@ -16,10 +16,10 @@
 // Replay does it for the logs of a real run (log.go, entry.go), and executes the
 // batches again.
 //
-// Called by: sim, testnet (which writes the logs), live, cmd/quorate. It knows
-// of protocols only how a frame of PBFT names its signer and its slot, and
-// shares no code with what it judges, but for the application and the machine
-// under it, which it runs again.
+// It reads the frames of protocols that sign by itself: how a frame of PBFT
+// names its signer and its slot. What those of others promise it asks package
+// protocol. It shares no other code with what it judges, but for the application
+// and the machine under it, which it runs again.
 //
 // Invariants: it touches nothing that it judges; only the honest are judged,
 // and a traitor's word alone convicts nobody; what is undecided is said to be

@@ -20,13 +20,10 @@ func (j *Judge) Sent(at consensus.Time, by consensus.ReplicaID, frame []byte) {
 	if len(frame) == 0 || j.last.same(by, frame) {
 		return
 	}
-	if j.cfg.Promise != nil {
-		if p, ok := j.cfg.Promise(frame); ok {
-			j.promised(at, by, p)
-		}
-	}
-	if j.pbft {
+	if j.convicts {
 		j.heard(at, by, frame)
+	} else if p, ok := j.promise(frame); ok {
+		j.promised(at, by, p)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/protocol"
 )
 
 // The frames of PBFT that the judges read, as they stand on the wire. They are
@@ -48,7 +49,7 @@ func (j *Judge) heard(at consensus.Time, by consensus.ReplicaID, frame []byte) {
 			frame = bytes.Clone(frame[:voteSize]) // and not the batch
 		}
 		j.transcript.keep(j, exhibit{bytes: frame})
-		j.promised(at, by, Promise{Signer: v.signer, Kind: frame[0], View: v.view, Seq: v.seq, Content: v.digest})
+		j.promised(at, by, protocol.Promise{Signer: v.signer, Kind: frame[0], View: v.view, Seq: v.seq, Content: v.digest})
 		if v.kind == kindCommit || v.kind == kindCheckpoint {
 			j.cast(at, by, &v)
 		}
@@ -81,10 +82,10 @@ func readVote(frame []byte) (v vote, ok bool) {
 
 // readView finds the view and the signer of a VIEW-CHANGE, which stands at its
 // end, or of a NEW-VIEW, which is the view's primary.
-func (j *Judge) readView(frame []byte) (p Promise, ok bool) {
+func (j *Judge) readView(frame []byte) (p protocol.Promise, ok bool) {
 	end := len(frame) - crypto.SignatureSize
 	if end < 1+8+2 || len(j.cfg.Genesis.Replicas) == 0 {
-		return Promise{}, false
+		return protocol.Promise{}, false
 	}
 	p.Kind, p.View = frame[0], consensus.View(binary.BigEndian.Uint64(frame[1:]))
 	p.Signer = consensus.ReplicaID(uint64(p.View) % uint64(len(j.cfg.Genesis.Replicas)))
@@ -108,7 +109,7 @@ func certificateAt(b []byte) []byte {
 
 // certified casts the votes of a certificate of commits or checkpoints.
 func (j *Judge) certified(at consensus.Time, by consensus.ReplicaID, b []byte) {
-	if !j.pbft || len(b) < certificateHead || b[0] != committedProof && b[0] != checkpointProof {
+	if !j.convicts || len(b) < certificateHead || b[0] != committedProof && b[0] != checkpointProof {
 		return
 	}
 	v := vote{
@@ -132,7 +133,7 @@ func (j *Judge) certified(at consensus.Time, by consensus.ReplicaID, b []byte) {
 
 // proven hears of a certificate that stands alone.
 func (j *Judge) proven(at consensus.Time, by consensus.ReplicaID, certificate []byte) {
-	if j.pbft && len(certificate) > 0 {
+	if j.convicts && len(certificate) > 0 {
 		j.transcript.keep(j, exhibit{bytes: certificate, alone: true})
 		j.certified(at, by, certificate)
 	}

@@ -8,6 +8,7 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/protocol"
 )
 
 // Kind names what was violated.
@@ -43,16 +44,6 @@ func (v Violation) String() string {
 	return fmt.Sprintf("at %d.%06d: %s: %s", v.At/1e9, v.At%1e9/1000, v.Kind, v.Text)
 }
 
-// Promise is what a signed frame commits its signer to: an honest replica
-// never signs another Content for the same Kind, View and Seq, in all its lives.
-type Promise struct {
-	Signer  consensus.ReplicaID
-	Kind    uint8
-	View    consensus.View
-	Seq     consensus.Seq
-	Content crypto.Digest
-}
-
 // Config is what a judge knows before the run.
 type Config struct {
 	Genesis  consensus.Genesis
@@ -61,9 +52,6 @@ type Config struct {
 	// Clients are the honest clients, whose every request is told and who never
 	// ask twice for equal bytes; nil = everybody. Of others the signatures count.
 	Clients func(crypto.PublicKey) bool
-	// Promise reads the frames of a protocol other than PBFT, whose frames
-	// are read by package evidence; nil = none makes a promise.
-	Promise func(frame []byte) (Promise, bool)
 	Model   *linear.Model // what operations do; nil = linearizability is not asked
 	Budget  int           // steps of the search for one key; 0 = linear.DefaultBudget
 	// Investigate has the transcripts read for evidence in any case, not only
@@ -107,10 +95,11 @@ func (v *Verdict) Safe() bool {
 // Judge hears of everything and touches nothing. Not safe for concurrent use.
 type Judge struct {
 	cfg        Config
-	verifier   crypto.Verifier // as configured; may be nil
-	members    uint64          // the honest, one bit each
-	pbft       bool
-	roles      consensus.Roles // who may be a client
+	verifier   crypto.Verifier                             // as configured; may be nil
+	members    uint64                                      // the honest, one bit each
+	convicts   bool                                        // frames convict: they are read here and by package evidence
+	promise    func(frame []byte) (protocol.Promise, bool) // ... of those that do not
+	roles      consensus.Roles                             // who may be a client
 	last       telling
 	violations []Violation
 	count      map[Kind]int
@@ -133,8 +122,9 @@ const maxOfKind = 4
 
 // New makes the judge of one run.
 func New(c Config) *Judge {
+	p, _ := protocol.Of(c.Genesis) // of one that nobody knows, frames say nothing
 	j := &Judge{
-		cfg: c, verifier: c.Verifier, pbft: c.Genesis.Protocol == "pbft", count: map[Kind]int{},
+		cfg: c, verifier: c.Verifier, convicts: p.Signed, promise: p.Codec(c.Genesis).Promise, count: map[Kind]int{},
 		roles: c.Genesis.Roles(), agreement: newAgreement(), ledger: newLedger(), promises: newPromises(),
 		until: math.MaxInt64, ballots: newBallots(&c.Genesis), beliefs: newBeliefs(),
 	}

@@ -3,6 +3,7 @@ package check
 import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/protocol"
 )
 
 // promises judges that no honest replica ever contradicts a statement that it
@@ -25,7 +26,7 @@ func newPromises() promises { return promises{first: map[statement]crypto.Digest
 // promised enters a promise. Its signer counts, not who relays it; but of what
 // traitors pass on in the name of the honest nothing is believed, for what the
 // honest said they sent themselves.
-func (j *Judge) promised(at consensus.Time, by consensus.ReplicaID, p Promise) {
+func (j *Judge) promised(at consensus.Time, by consensus.ReplicaID, p protocol.Promise) {
 	if !j.honest(p.Signer) || !j.honest(by) {
 		return
 	}

@@ -26,8 +26,6 @@ type Case struct {
 	Suspects    []consensus.ReplicaID // who may have lied; all others are judged
 	Model       *linear.Model         // of the application; nil = linearizability is not asked
 	Budget      int                   // of the search, see linear.Check
-	// Promise reads the frames of a protocol other than PBFT, see Config.
-	Promise func(frame []byte) (Promise, bool)
 }
 
 // MaxFacts bounds the entries of all logs of one run.
@@ -45,7 +43,7 @@ func Replay(c Case, logs []Log) (Verdict, error) {
 		return Verdict{}, err
 	}
 	r := &replay{heard: map[consensus.ReplicaID]consensus.Time{}, judge: New(Config{
-		Genesis: c.Genesis, Model: c.Model, Budget: c.Budget, Investigate: true, Promise: c.Promise,
+		Genesis: c.Genesis, Model: c.Model, Budget: c.Budget, Investigate: true,
 		Honest:  func(id consensus.ReplicaID) bool { return !slices.Contains(c.Suspects, id) },
 		Clients: func(crypto.PublicKey) bool { return false },
 	})}

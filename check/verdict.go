@@ -102,7 +102,7 @@ func (j *Judge) accuse(at consensus.Time, r consensus.ReplicaID, n *consensus.No
 // there is a fork or a traitor, or if the caller wants to see that nobody is
 // named for nothing.
 func (j *Judge) investigated() bool {
-	return j.pbft && (j.forkAt != 0 || j.traitors() > 0 || j.cfg.Investigate)
+	return j.convicts && (j.forkAt != 0 || j.traitors() > 0 || j.cfg.Investigate)
 }
 
 // accountable names the culprits, and judges that they are enough after a fork

@@ -5,21 +5,21 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
 // watched prepares a run in which an investigator reads every frame that leaves
 // a replica. What an engine says and its host never sends, because the process
 // dies before the log is synced, was never said.
-func watched(cfg sim.Config) (sim.Config, sim.Subject, func() *evidence.Investigator) {
-	subject := sim.PBFT()
-	build := subject.Build
+func watched(cfg sim.Config) (sim.Config, func() *evidence.Investigator) {
+	build, _ := protocol.Lookup(protocol.PBFT)
 	var i *evidence.Investigator
-	subject.Build = func(s sim.Seat) (consensus.Protocol, error) {
+	cfg.Build = func(s protocol.Settings) (consensus.Protocol, error) {
 		if i == nil {
 			i = evidence.NewInvestigator(&s.Genesis, s.Verifier)
 		}
-		return build(s)
+		return build.New(s)
 	}
 	cfg.Traitors, cfg.Villains, cfg.Gang = nil, nil, false
 	cfg.Watch = func(step sim.Step) {
@@ -27,7 +27,7 @@ func watched(cfg sim.Config) (sim.Config, sim.Subject, func() *evidence.Investig
 			i.Frame(step.Frame)
 		}
 	}
-	return cfg, subject, func() *evidence.Investigator { return i }
+	return cfg, func() *evidence.Investigator { return i }
 }
 
 // PROTOCOL.md §9: crashes, power losses, wiped disks, state transfers and view
@@ -39,8 +39,8 @@ func TestHonestRunsConvictNobody(t *testing.T) {
 	}
 	views := 0
 	for seed := range seeds {
-		cfg, subject, found := watched(sim.FromSeed(seed))
-		world, err := sim.New(cfg, subject)
+		cfg, found := watched(sim.FromSeed(seed))
+		world, err := sim.New(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,9 +8,9 @@ import (
 )
 
 // Codec reads the frames of one cluster for people, judges and traitors. It
-// verifies nothing. In what Protocol.Codec returns no function is nil; a
-// protocol leaves out those that it has no use for. Frames are never empty, but
-// for Kind and Summary.
+// verifies nothing. In what Protocol.Codec returns no function is nil and all
+// take any frame. A protocol leaves out those that it has no use for; it is not
+// asked about empty frames, nor for kind and summary of those of clients.
 type Codec struct {
 	// Kind names the kind of a frame. A protocol's own answers "" for what it
 	// does not know, which is then named by its number.
@@ -108,28 +108,39 @@ func (p Protocol) Codec(g consensus.Genesis) Codec {
 	if p.NewCodec != nil {
 		own = p.NewCodec(g)
 	}
-	c := own
-	c.Kind = func(frame []byte) string { return kindOf(own.Kind, frame) }
-	c.Summary = func(frame []byte) (Summary, bool) { return summaryOf(own.Summary, frame) }
-	if c.Opened == nil {
+	c := Codec{
+		Kind:    func(frame []byte) string { return kindOf(own.Kind, frame) },
+		Summary: func(frame []byte) (Summary, bool) { return summaryOf(own.Summary, frame) },
+		Opened:  own.Opened,
+	}
+	if own.Opened == nil {
 		c.Opened = func(any) string { return "" }
 	}
-	if c.Counted == nil {
-		c.Counted = func([]byte) string { return "" }
-	}
-	if c.Describe == nil {
-		c.Describe = c.Kind
-	}
-	if c.Promise == nil {
-		c.Promise = func([]byte) (Promise, bool) { return Promise{}, false }
-	}
-	if c.Keep == nil {
-		c.Keep = func([]byte) []byte { return nil }
-	}
-	if c.Signature == nil {
-		c.Signature = signatureAtEnd
+	c.Counted = total(own.Counted, func([]byte) string { return "" })
+	c.Describe = total(own.Describe, c.Kind)
+	c.Keep = total(own.Keep, func([]byte) []byte { return nil })
+	c.Signature = total(own.Signature, signatureAtEnd)
+	c.Promise = func(frame []byte) (Promise, bool) {
+		if own.Promise == nil || len(frame) == 0 {
+			return Promise{}, false
+		}
+		return own.Promise(frame)
 	}
 	return c
+}
+
+// total is a protocol's own function where there is one, for frames that are not
+// empty, and otherwise another.
+func total[T any](own, other func([]byte) T) func([]byte) T {
+	if own == nil {
+		return other
+	}
+	return func(frame []byte) T {
+		if len(frame) == 0 {
+			return other(frame)
+		}
+		return own(frame)
+	}
 }
 
 func kindOf(own func([]byte) string, frame []byte) string {

@@ -94,6 +94,12 @@ func TestCodecsSurviveEverything(t *testing.T) {
 		if c.Kind(nil) != "EMPTY" || c.Kind([]byte{0xee}) != "0XEE" || c.Opened(7) != "" {
 			t.Errorf("%s: names %q, %q and %q", p.Name, c.Kind(nil), c.Kind([]byte{0xee}), c.Opened(7))
 		}
+		if c.Describe(nil) != "EMPTY" || c.Keep(nil) != nil || c.Signature(nil) >= 0 || c.Counted(nil) != "" {
+			t.Errorf("%s: an empty frame is more than that", p.Name)
+		}
+		if _, ok := c.Promise(nil); ok {
+			t.Errorf("%s: an empty frame promises something", p.Name)
+		}
 		if _, ok := c.Summary(nil); ok {
 			t.Errorf("%s: an empty frame says something", p.Name)
 		}

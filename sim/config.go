@@ -8,6 +8,7 @@ import (
 
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/protocol"
 )
 
 // Durations of virtual time, in nanoseconds.
@@ -47,6 +48,9 @@ type Config struct {
 	// Linger is how long a run that something was violated in goes on, so that
 	// a watcher sees what comes of it.
 	Linger consensus.Time
+	// Build makes what each life of a replica is built from; nil = as the
+	// registry has it. Tests bend it.
+	Build func(protocol.Settings) (consensus.Protocol, error)
 	// Application is what is replicated; nil = the simulator's own, for which
 	// operations are drawn. Ask then says what a client invokes next and not
 	// before when, given the result before (nil at first); not ok ends it. No
@@ -72,14 +76,10 @@ type Timing struct {
 	Storm       consensus.Time // length of the first phase
 	Calm        consensus.Time // bound of the second phase
 	StepDelay   consensus.Time // at most this long from an arrival to the step: what arrives meanwhile shares a burst
-	Elections   Elections      // of Raft
-}
-
-// Elections says what elections of Raft go without, to show what it is for. The
-// zero value is how a service runs.
-type Elections struct {
-	NoPreVote     bool
-	NoCheckQuorum bool
+	Elections   protocol.Elections
+	// LeaderPatience is how long an elected leader may be silent, in ticks; 0 =
+	// as long as a request may wait.
+	LeaderPatience int
 }
 
 // Workload says what the clients do.
@@ -160,7 +160,7 @@ func WithoutTraitors(seed uint64) Config {
 	n := pick(r, 4, 4, 4, 4, 5, 6, 7, 10)
 	k := 2 + consensus.Seq(r.upTo(8))
 	c := Config{
-		Seed: seed, Genre: GenreBenign, Protocol: "pbft", Replicas: n, Trust: Trust{Faults: (n - 1) / 3, Replies: (n-1)/3 + 1},
+		Seed: seed, Genre: GenreBenign, Protocol: protocol.PBFT, Replicas: n, Trust: Trust{Faults: (n - 1) / 3, Replies: (n-1)/3 + 1},
 		Interval: k, Window: k * consensus.Seq(2+r.upTo(2)),
 		Timing:   drawTiming(r),
 		Network:  drawWeather(r),

@@ -7,8 +7,7 @@ import (
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
-	"quorate.dev/quorate/pbft"
-	"quorate.dev/quorate/raft"
+	"quorate.dev/quorate/protocol"
 )
 
 // Phase is what honest replicas were doing while a traitor had a behaviour on.
@@ -98,7 +97,7 @@ type Cell struct {
 
 // Coverage is what a campaign of seeds has tried.
 type Coverage struct {
-	Protocol        string
+	Protocol        protocol.Protocol
 	Seeds           int
 	Genres          map[Genre]int
 	Replicas        map[int]int
@@ -113,25 +112,25 @@ type Coverage struct {
 	RealKeys        int
 	Fallen          int // seeds in which a traitor could not go on
 	TopView         consensus.View
-	Tried           map[string]int // of a crash-fault protocol: seeds in which each of trials happened
+	Tried           map[string]int // of a crash-fault protocol: seeds in which each of its goals was reached
 }
 
 // NewCoverage is that of no seed of a protocol.
-func NewCoverage(protocol string) *Coverage {
+func NewCoverage(p protocol.Protocol) *Coverage {
 	c := &Coverage{
-		Protocol: protocol, Tried: map[string]int{},
+		Protocol: p, Tried: map[string]int{},
 		Genres: map[Genre]int{}, Replicas: map[int]int{}, Cells: map[Cell]int{}, Forks: map[Genre]int{}, Changes: map[string]int{},
 		Reasons: map[consensus.Reason]int{}, Linearizable: map[check.Answer]int{},
 	}
-	reasons := pbft.Reasons()
-	if protocol != quorum.PBFT {
-		reasons = slices.DeleteFunc(raft.Reasons(), func(r consensus.Reason) bool { return r == raft.ReasonPanic })
-	}
-	for _, r := range reasons {
+	for _, r := range p.Reasons {
 		c.Reasons[r] = 0
 	}
 	return c
 }
+
+// lies reports whether seeds draw traitors: what is tried is then told by
+// behaviours and phases, and by goals where nobody lies.
+func (c *Coverage) lies() bool { return c.Protocol.Model == quorum.Byzantine }
 
 // buckets of view changes; the last one is open.
 var buckets = []struct {
@@ -142,7 +141,7 @@ var buckets = []struct {
 // Add enters one run.
 func (c *Coverage) Add(cfg *Config, r *Result) {
 	c.Seeds++
-	c.addTrials(cfg, r)
+	c.addGoals(cfg, r)
 	c.Genres[cfg.Genre]++
 	c.Replicas[cfg.Replicas]++
 	c.Linearizable[r.Verdict.Linearizable]++
@@ -167,7 +166,7 @@ func (c *Coverage) Add(cfg *Config, r *Result) {
 		}
 	}
 	for reason, n := range r.Stats.Reasons {
-		if _, known := c.Reasons[reason]; known || c.Protocol != quorum.PBFT {
+		if _, known := c.Reasons[reason]; known || !c.lies() {
 			c.Reasons[reason] += n
 		}
 	}

@@ -6,11 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"quorate.dev/quorate/checkpoint"
-	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
-	"quorate.dev/quorate/pbft/message"
 )
 
 // GateSeeds is how many seeds it takes before coverage is judged: with fewer,
@@ -30,22 +25,10 @@ var (
 	maxFallen          = 5  // percent of the seeds in which a traitor could not go on
 )
 
-// outOfReach are reasons that seeds do not hit, or hardly ever, and why: they are
-// for rule tests.
-var outOfReach = map[consensus.Reason]string{
-	message.ReasonNotAsked:              "there is no gossip topic in the simulator",
-	message.ReasonOversized:             "takes a frame of 8 MiB, which would cost more than all else",
-	"not from a replica":                "Open lets nobody else say what can be held",
-	"peer asks too much":                "the allowance is megabytes; the states here are small",
-	"too early, and no room to hold it": "takes a thousand messages of one peer between two steps forward",
-	"slot is settled by the NEW-VIEW":   "takes a primary that proposes below its own NEW-VIEW",
-	checkpoint.ReasonSuperseded:         "takes two votes of one replica, windows ahead, in the wrong order",
-}
-
 // Missing says what the seeds have not tried, nothing if all thresholds hold.
 func (c *Coverage) Missing() []string {
-	if c.Protocol != quorum.PBFT {
-		return c.missingTrials()
+	if !c.lies() {
+		return c.missingGoals()
 	}
 	var list []string
 	want := func(ok bool, format string, args ...any) {
@@ -72,7 +55,7 @@ func (c *Coverage) Missing() []string {
 		}
 	}
 	for _, r := range slices.Sorted(maps.Keys(c.Reasons)) {
-		if outOfReach[r] == "" {
+		if c.Protocol.OutOfReach[r] == "" {
 			want(c.Reasons[r] >= minReason, "reason %q was hit %d times, want %d", r, c.Reasons[r], minReason)
 		}
 	}
@@ -99,8 +82,8 @@ func (c *Coverage) behaviour(name string) (seeds, met int) {
 
 // Report prints the coverage for people.
 func (c *Coverage) Report(w io.Writer) error {
-	if c.Protocol != quorum.PBFT {
-		return c.reportTrials(w)
+	if !c.lies() {
+		return c.reportGoals(w)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d seeds: %s\n", c.Seeds, tally(c.Genres))
@@ -113,7 +96,7 @@ func (c *Coverage) Report(w io.Writer) error {
 	b.WriteString("\nreasons to ignore a message\n")
 	for _, r := range slices.Sorted(maps.Keys(c.Reasons)) {
 		note := ""
-		if why := outOfReach[r]; why != "" {
+		if why := c.Protocol.OutOfReach[r]; why != "" {
 			note = "  (" + why + ")"
 		}
 		fmt.Fprintf(&b, "%12d  %s%s\n", c.Reasons[r], r, note)

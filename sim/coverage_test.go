@@ -8,14 +8,15 @@ import (
 
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/protocol"
 )
 
 // A few seeds leave much untried, and the gate says what.
 func TestGateOfFewSeeds(t *testing.T) {
-	c := NewCoverage("pbft")
+	c := NewCoverage(registered(protocol.PBFT))
 	for seed := uint64(1); seed <= 6; seed++ {
 		cfg := FromSeed(seed)
-		r := run(t, cfg, PBFT())
+		r := run(t, cfg)
 		c.Add(&cfg, &r)
 	}
 	missing := c.Missing()
@@ -33,7 +34,7 @@ func TestGateOfFewSeeds(t *testing.T) {
 // Whoever has tried everything passes; each thing that is taken away fails.
 func TestGateOfEverything(t *testing.T) {
 	full := func() *Coverage {
-		c := NewCoverage("pbft")
+		c := NewCoverage(registered(protocol.PBFT))
 		c.Seeds, c.InARow, c.FetchedInChange, c.RealKeys = 1000, 300, 100, 10
 		c.Forks[GenreTreason] = 50
 		for n := 4; n <= 13; n++ {
@@ -84,7 +85,7 @@ func TestDraws(t *testing.T) {
 		c := FromSeed(seed)
 		genres[c.Genre]++
 		sizes[c.Replicas]++
-		if _, err := New(c, PBFT()); err != nil {
+		if _, err := New(c); err != nil {
 			t.Fatal(err)
 		}
 		liars := len(c.Traitors)
@@ -107,21 +108,21 @@ func TestDraws(t *testing.T) {
 
 // Shrinking drops traitors, villains and hazards that a violation does not need.
 func TestShrinkDropsLies(t *testing.T) {
-	bad := bending(PBFT(), func(seat Seat) func(*consensus.Output) {
+	c := calmConfig(3)
+	c.Traitors = []Traitor{{Replica: 2, Acts: []Act{{Behaviours: []string{"reorder", "unfair-order"}}, {From: Second, Behaviours: []string{"duplicate"}}}}}
+	c.Villains = []string{"outsider"}
+	c.Hazards = []Hazard{{Kind: Pause, Every: Second, Lasts: Second / 10}}
+	c = bend(c, func(s protocol.Settings) func(*consensus.Output) {
 		return func(o *consensus.Output) {
 			for i, j := range o.Jobs {
-				if c, ok := j.(consensus.Commit); ok && seat.Replica == 0 && c.Batch != nil {
+				if c, ok := j.(consensus.Commit); ok && s.Self == 0 && c.Batch != nil {
 					c.Batch, c.Digest = nil, consensus.NullDigest
 					o.Jobs[i] = c
 				}
 			}
 		}
 	})
-	c := calmConfig(3)
-	c.Traitors = []Traitor{{Replica: 2, Acts: []Act{{Behaviours: []string{"reorder", "unfair-order"}}, {From: Second, Behaviours: []string{"duplicate"}}}}}
-	c.Villains = []string{"outsider"}
-	c.Hazards = []Hazard{{Kind: Pause, Every: Second, Lasts: Second / 10}}
-	small, r := Shrink(c, bad, 200)
+	small, r := Shrink(c, 200)
 	if len(small.Traitors)+len(small.Villains)+len(small.Hazards) > 0 || small.Workload.Invoked > 3 || len(r.Violations) == 0 {
 		t.Errorf("shrunk to %s", small.String())
 	}

@@ -3,6 +3,7 @@ package sim
 import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 )
 
 // Genre is what a seed is for. Beyond what theory promises, everything is
@@ -34,6 +35,29 @@ func drawGenre(r *stream) Genre {
 	return GenreBenign
 }
 
+// FromSeedOf draws the system of a seed for a protocol: with traitors for one
+// that tolerates them, without for one that does not. Clients misbehave for
+// either: no protocol need trust them.
+func FromSeedOf(p protocol.Protocol, seed uint64) Config {
+	if p.Model == quorum.Byzantine {
+		c := FromSeed(seed)
+		c.Protocol = p.Name
+		return c
+	}
+	r := newStream(seed, "crash faults")
+	c := WithoutTraitors(seed)
+	c.Replicas = pick(r, crashSizes...)
+	c = c.CrashFaults(p.Name)
+	c.Hazards = append(c.Hazards, drawHazards(newStream(seed, "swizzle"), c.Timing.Storm, []HazardKind{Swizzle})...)
+	c.drawHunt(newStream(seed, "hunt"))
+	if r.chance(million / 3) {
+		c.Limits = tightLimits()
+		c.Limits.BatchRequests = pick(r, 1, 2, 4, 16, 64)
+		c.Villains = append(c.Villains, drawVillain(r))
+	}
+	return c
+}
+
 // FromSeed draws a whole system: sizes, weather, disks, hazards, and traitors
 // and villains among them. Sizes are small, because trouble lives at the edges
 // of intervals and windows; rates are log-uniform, because nobody knows the
@@ -41,7 +65,7 @@ func drawGenre(r *stream) Genre {
 // once hide each other.
 func FromSeed(seed uint64) Config {
 	r := newStream(seed, "system")
-	c := Config{Seed: seed, Genre: drawGenre(r), Protocol: quorum.PBFT}
+	c := Config{Seed: seed, Genre: drawGenre(r), Protocol: protocol.PBFT}
 	c.Replicas = pick(r, 4, 4, 4, 5, 6, 7)
 	if r.chance(million / 8) {
 		c.Replicas = 8 + r.upTo(5)

@@ -192,10 +192,8 @@ func (w *World) watchFrame(kind StepKind, p packet) {
 		return
 	}
 	s := Step{Kind: kind, From: w.name(p.from), To: w.name(p.to), Frame: p.bytes, Text: w.describe(p.bytes)}
-	if w.words.Promise != nil {
-		if m, ok := w.words.Promise(p.bytes); ok {
-			s.Seq, s.View = m.Seq, m.View
-		}
+	if m, ok := w.codec.Promise(p.bytes); ok {
+		s.Seq, s.View = m.Seq, m.View
 	}
 	w.watch(s)
 }

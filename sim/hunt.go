@@ -1,9 +1,6 @@
 package sim
 
-import (
-	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
-)
+import "quorate.dev/quorate/consensus"
 
 // hunt isolates whoever is primary, one view after the other, so that a view
 // is given up before it has achieved much. It ends after a few victims, or when
@@ -68,7 +65,7 @@ func (w *World) strikePrimary(v consensus.View) {
 
 // head is who leads in a view: by turns, or whom its members elected.
 func (w *World) head(v consensus.View) int {
-	if w.cfg.Protocol != quorum.PBFT {
+	if w.protocol.Elected {
 		for _, r := range w.replicas {
 			if !r.up() {
 				continue

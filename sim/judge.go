@@ -6,15 +6,11 @@ import (
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 )
 
 // Violation is something that must never happen and did.
 type Violation = check.Violation
-
-// Promise is what a signed frame commits its signer to.
-type Promise = check.Promise
 
 // checks tell the judge what happens. They hear of everything and touch nothing.
 type checks struct {
@@ -51,9 +47,6 @@ func newChecks(w *World) *checks {
 	}
 	config.Model, config.Budget = ledgerModel(), linearBudget
 	config.Investigate = w.cfg.Seed%8 == 0
-	if w.cfg.Protocol != quorum.PBFT {
-		config.Promise = w.words.Promise
-	}
 	c.judge = check.New(config)
 	return c
 }
@@ -144,7 +137,7 @@ func (c *checks) noted(r *replica, n *consensus.Note) {
 // or forgotten: in crash mode a lost disk is a lie.
 func (c *checks) suspected(r *replica, n *consensus.Note) {
 	cfg := &c.world.cfg
-	if lied := c.world.words.Lied; lied != nil && lied(n) && len(cfg.Traitors)+len(cfg.Twins) == 0 && !cfg.forgets() {
+	if lie := c.world.protocol.Lie; lie != "" && n.Reason == lie && len(cfg.Traitors)+len(cfg.Twins) == 0 && !cfg.forgets() {
 		c.world.violate("%v met with a lie, and nobody lies: %s", r, n)
 	}
 }

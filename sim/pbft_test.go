@@ -38,7 +38,7 @@ func TestPBFT(t *testing.T) {
 				if one {
 					c.Trace = os.Stderr
 				}
-				for _, v := range run(t, c, PBFT()).Violations {
+				for _, v := range run(t, c).Violations {
 					t.Errorf("%s: %s", c.String(), v)
 				}
 			}
@@ -59,8 +59,8 @@ func TestOneSeedIsOneHistory(t *testing.T) {
 	t.Parallel()
 	histories := map[uint64]uint64{}
 	for seed := uint64(1001); seed <= 1006; seed++ {
-		first := run(t, FromSeed(seed), PBFT())
-		again := run(t, FromSeed(seed), PBFT())
+		first := run(t, FromSeed(seed))
+		again := run(t, FromSeed(seed))
 		if first.History != again.History || first.Steps != again.Steps {
 			t.Errorf("seed %d has two histories: %x and %x", seed, first.History, again.History)
 		}
@@ -76,7 +76,7 @@ func TestSeedsAreWorthSomething(t *testing.T) {
 	t.Parallel()
 	var sum Stats
 	for seed := uint64(1); seed <= 20; seed++ {
-		sum.Add(run(t, FromSeed(seed), PBFT()).Stats)
+		sum.Add(run(t, FromSeed(seed)).Stats)
 	}
 	if sum.Results < 500 || sum.Hazards < 100 || sum.Lost < 1000 || sum.InARow == 0 {
 		t.Errorf("20 seeds: %d results, %d hazards, %d frames lost", sum.Results, sum.Hazards, sum.Lost)
@@ -99,7 +99,7 @@ func TestSeedsThatFoundSomething(t *testing.T) {
 	}
 	for _, seed := range []uint64{20184, 301004, 305398, 910045} {
 		c := FromSeed(seed)
-		for _, v := range run(t, c, PBFT()).Violations {
+		for _, v := range run(t, c).Violations {
 			t.Errorf("%s: %s", c.String(), v)
 		}
 	}

@@ -2,11 +2,11 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/protocol"
 )
 
 // mains are main parameters that are drawn beside a behaviour's default. What
@@ -50,7 +50,7 @@ var masked = []string{"PRE-PREPARE", "PREPARE", "COMMIT", "CHECKPOINT", "VIEW-CH
 func behavioursOf(clients bool) []string {
 	var names []string
 	for _, p := range byzantine.Catalogue() {
-		if p.Client == clients && (p.Protocols == nil || slices.Contains(p.Protocols, "pbft")) {
+		if p.Client == clients && p.For(protocol.PBFT) {
 			names = append(names, p.Name)
 		}
 	}

@@ -21,7 +21,7 @@ func TestPowerLossAtEveryPoint(t *testing.T) {
 		c.Disk = Disks{Sync: 4 * Millisecond, Execute: 2 * Millisecond, Segment: 2, Holes: i%2 == 0}
 		c.Workload = Workload{Clients: 2, Callers: 1, Invoked: 20, Operations: 1, Keys: 2, ValueBytes: 8, Think: Millisecond, Timeout: Second}
 		c.Hazards = nil
-		w, err := New(c, PBFT())
+		w, err := New(c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,11 +37,11 @@ func TestPowerLossAtEveryPoint(t *testing.T) {
 
 // A trace is one line per event, and tracing changes nothing.
 func TestTraceChangesNothing(t *testing.T) {
-	silent := run(t, WithoutTraitors(7), PBFT())
+	silent := run(t, WithoutTraitors(7))
 	var b bytes.Buffer
 	c := WithoutTraitors(7)
 	c.Trace = &b
-	if loud := run(t, c, PBFT()); loud.History != silent.History {
+	if loud := run(t, c); loud.History != silent.History {
 		t.Errorf("traced, the history is %x instead of %x", loud.History, silent.History)
 	}
 	for _, want := range []string{"PRE-PREPARE", "COMMIT", "believes the result of", "starts, life 1", "the storm is over"} {

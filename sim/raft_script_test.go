@@ -21,7 +21,7 @@ func TestForksOfRaftAreShort(t *testing.T) {
 	}
 	for _, path := range paths {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			lines, s := comments(t, path), NewScript(Raft())
+			lines, s := comments(t, path), NewScript()
 			last := ""
 			datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 				lines++
@@ -50,7 +50,7 @@ func comments(t *testing.T, path string) int {
 // What only lies, and what only crashes, forks nothing.
 func TestLiesAndCrashesOfRaftForkNothing(t *testing.T) {
 	for _, name := range []string{"lie_reply", "lie_crash_heartbeat", "lie_inflate_terms", "crash_control", "power_loss"} {
-		s, last := NewScript(Raft()), ""
+		s, last := NewScript(), ""
 		datadriven.RunTest(t, "testdata/raft/"+name+".txt", func(t *testing.T, d *datadriven.TestData) string {
 			last = perform(s, d)
 			return last
@@ -63,7 +63,7 @@ func TestLiesAndCrashesOfRaftForkNothing(t *testing.T) {
 
 // The honest do not lie, and a liar cannot make what only others can.
 func TestScriptRefusesForgeries(t *testing.T) {
-	s := NewScript(Raft())
+	s := NewScript()
 	for _, c := range []struct{ line, want string }{
 		{"cluster protocol=raft n=3 k=4 l=8 traitor=9", "no replica"},
 		{"cluster protocol=raft n=3 k=4 l=8 traitor=2", "3 replicas"},
@@ -102,7 +102,7 @@ func TestWhatElectionsGoWithout(t *testing.T) {
 		{"partial_leader", "leader=R1", [4]bool{true, false, true, true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := NewScript(Raft())
+			s := NewScript()
 			var last []string // status in each cluster
 			datadriven.RunTest(t, "testdata/raft/"+c.name+".txt", func(t *testing.T, d *datadriven.TestData) string {
 				out := perform(s, d)

@@ -8,15 +8,16 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/raft"
 )
 
 // raftConfig is a seed's configuration for a crash-fault protocol.
-func raftConfig(seed uint64) Config { return FromSeedOf("raft", seed) }
+func raftConfig(seed uint64) Config { return FromSeedOf(registered(protocol.Raft), seed) }
 
-func run(t *testing.T, c Config, subject Subject) Result {
+func run(t *testing.T, c Config) Result {
 	t.Helper()
-	w, err := New(c, subject)
+	w, err := New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,13 +30,13 @@ func TestRaft(t *testing.T) {
 	var total Stats
 	for seed := uint64(1); seed <= 20; seed++ {
 		c := raftConfig(seed)
-		r := run(t, c, Raft())
+		r := run(t, c)
 		for _, v := range r.Violations {
 			t.Errorf("%s: %s", c.String(), v)
 		}
 		total.Results += r.Stats.Results
 		total.Hazards += r.Stats.Hazards
-		if again := run(t, raftConfig(seed), Raft()); again.History != r.History {
+		if again := run(t, raftConfig(seed)); again.History != r.History {
 			t.Errorf("seed %d has two histories: %x and %x", seed, r.History, again.History)
 		}
 	}
@@ -48,7 +49,7 @@ func TestDrawsOfRaft(t *testing.T) {
 	sizes, villains := map[int]int{}, 0
 	for seed := range uint64(300) {
 		c := raftConfig(seed)
-		if _, err := New(c, Raft()); err != nil {
+		if _, err := New(c); err != nil {
 			t.Fatal(err)
 		}
 		sizes[c.Replicas]++
@@ -70,10 +71,10 @@ func TestDrawsOfRaft(t *testing.T) {
 // The library panics on what no member says that follows the protocol. Where
 // nobody is to lie, that is a violation.
 func TestPanicsOfTheLibraryAreViolations(t *testing.T) {
-	beat := func(seat Seat) func(*consensus.Output) {
+	beat := func(s protocol.Settings) func(*consensus.Output) {
 		said := 0
 		return func(o *consensus.Output) {
-			if seat.Replica != 0 || len(o.Sends) == 0 || said > 20 {
+			if s.Self != 0 || len(o.Sends) == 0 || said > 20 {
 				return
 			}
 			said++
@@ -85,11 +86,11 @@ func TestPanicsOfTheLibraryAreViolations(t *testing.T) {
 	}
 	c := raftConfig(4)
 	c.Replicas, c.Hazards, c.Villains = 3, nil, nil
-	r := run(t, c, bending(Raft(), beat))
+	r := run(t, bend(c, beat))
 	if !slices.ContainsFunc(r.Violations, func(v Violation) bool { return strings.Contains(v.Text, "nobody lies") }) {
 		t.Errorf("violations %v, want one that names the panic", r.Violations)
 	}
-	if r = run(t, c, Raft()); len(r.Violations) > 0 {
+	if r = run(t, c); len(r.Violations) > 0 {
 		t.Errorf("without the lie: %v", r.Violations)
 	}
 }
@@ -97,10 +98,10 @@ func TestPanicsOfTheLibraryAreViolations(t *testing.T) {
 // Few seeds of Raft leave much untried, and the gate says what; whoever has
 // tried everything passes.
 func TestGateOfRaft(t *testing.T) {
-	few := NewCoverage("raft")
+	few := NewCoverage(registered(protocol.Raft))
 	for seed := uint64(1); seed <= 3; seed++ {
 		cfg := raftConfig(seed)
-		r := run(t, cfg, Raft())
+		r := run(t, cfg)
 		few.Add(&cfg, &r)
 	}
 	if missing := few.Missing(); len(missing) < 5 {
@@ -110,18 +111,18 @@ func TestGateOfRaft(t *testing.T) {
 	if err := few.Report(&b); err != nil || !strings.HasPrefix(b.String(), "3 seeds of raft\n") || !strings.Contains(b.String(), "a leader died with entries in flight") {
 		t.Errorf("error %v, report:\n%s", err, b.String())
 	}
-	full := NewCoverage("raft")
+	full := NewCoverage(registered(protocol.Raft))
 	full.Seeds = GateSeeds
 	for _, n := range crashSizes {
 		full.Replicas[n] = 9
 	}
-	for _, trial := range trials {
-		full.Tried[trial.name] = trial.least
+	for _, g := range full.goals() {
+		full.Tried[g.name] = g.least
 	}
 	if missing := full.Missing(); len(missing) > 0 {
 		t.Errorf("missing: %v", missing)
 	}
-	full.Tried[trials[0].name]--
+	full.Tried[full.goals()[0].name]--
 	full.Replicas[7] = 0
 	full.Linearizable["unknown"] = 999
 	if missing := full.Missing(); len(missing) != 3 {

@@ -83,7 +83,7 @@ func (r *replica) start() {
 	home.Amnesiac = !r.health.born
 	home.Nonce = r.dice.rng.Uint64()
 	home.Records = r.disk.records()
-	r.protocol, err = w.subject.Build(w.seat(r))
+	r.protocol, err = w.cfg.Build(w.settings(r))
 	if err != nil {
 		w.violate("%v: no protocol: %v", r, err)
 		return

@@ -11,18 +11,18 @@ import (
 // what the engine says, frame by frame. Run with -rewrite after a change that
 // is meant, and read the difference.
 func TestGoldenPBFT(t *testing.T) {
-	golden(t, PBFT(), "testdata/pbft")
+	golden(t, "testdata/pbft")
 }
 
 // TestGoldenRaft does the same for the stories in testdata/raft.
 func TestGoldenRaft(t *testing.T) {
-	golden(t, Raft(), "testdata/raft")
+	golden(t, "testdata/raft")
 }
 
 // golden replays the scripts of a directory.
-func golden(t *testing.T, subject Subject, dir string) {
+func golden(t *testing.T, dir string) {
 	datadriven.Walk(t, dir, func(t *testing.T, path string) {
-		s := NewScript(subject)
+		s := NewScript()
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			out := perform(s, d)
 			if strings.Contains(out, "VIOLATION") {
@@ -48,7 +48,7 @@ func perform(s *Script, d *datadriven.TestData) string {
 
 // What is wrong with a line is said, and nothing happens.
 func TestScriptRefusesNonsense(t *testing.T) {
-	s := NewScript(Raft())
+	s := NewScript()
 	for _, c := range []struct{ line, want string }{
 		{"deliver", "no cluster"},
 		{"cluster n=4 k=4 l=5 protocol=raft", "window 5"},

@@ -14,7 +14,7 @@ import (
 // the smallest found with its result; c itself if nothing may be left out. A
 // smaller run is another history, so that the violation need not have the same
 // cause; for finding a cause that is good enough.
-func Shrink(c Config, subject Subject, tries int) (Config, Result) {
+func Shrink(c Config, tries int) (Config, Result) {
 	c.Trace, c.Watch = nil, nil
 	var best Result
 	var kind check.Kind
@@ -23,7 +23,7 @@ func Shrink(c Config, subject Subject, tries int) (Config, Result) {
 			return false
 		}
 		tries--
-		w, err := New(candidate, subject)
+		w, err := New(candidate)
 		if err != nil {
 			return false
 		}

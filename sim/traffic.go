@@ -85,9 +85,7 @@ func (w *World) describe(frame []byte) string {
 				return fmt.Sprintf("REFUSAL #%d %s", r.Sequence.Counter, r.Code)
 			}
 		default:
-			if w.words.Describe != nil {
-				return w.words.Describe(frame)
-			}
+			return w.codec.Describe(frame)
 		}
 	}
 	return fmt.Sprintf("frame of %d bytes", len(frame))

@@ -39,7 +39,7 @@ func TestEveryBehaviourOfOne(t *testing.T) {
 			c.Trust.Faults = 1
 			c.Traitors = []Traitor{{Replica: consensus.ReplicaID(i % 4), Acts: []Act{{Behaviours: []string{p.Name}}}}}
 		}
-		r := run(t, c, PBFT())
+		r := run(t, c)
 		for _, v := range r.Violations {
 			t.Errorf("%s: %s", p.Name, v)
 		}
@@ -58,7 +58,7 @@ func TestTwoColludersForkAndAreNamed(t *testing.T) {
 		for _, id := range []consensus.ReplicaID{0, 3} {
 			c.Traitors = append(c.Traitors, Traitor{Replica: id, Acts: []Act{{Behaviours: []string{"fork"}}}})
 		}
-		r := run(t, c, PBFT())
+		r := run(t, c)
 		for _, v := range r.Violations {
 			t.Errorf("seed %d: %s", seed, v)
 		}
@@ -91,7 +91,7 @@ func TestFaultsAndWatcher(t *testing.T) {
 			fromIsolated++
 		}
 	}
-	r := run(t, c, PBFT())
+	r := run(t, c)
 	if len(r.Verdict.Violations) > 0 || !r.Live || r.Verdict.Linearizable != check.Yes {
 		t.Errorf("verdict %+v, live %v", r.Verdict, r.Live)
 	}
@@ -113,7 +113,7 @@ func TestTwoAwayStop(t *testing.T) {
 	c := calmConfig(1)
 	c.Timing.Calm = 20 * Second
 	c.Faults = []Fault{{At: Second, Kind: FaultCrash, Replicas: []consensus.ReplicaID{1, 2}}}
-	r := run(t, c, PBFT())
+	r := run(t, c)
 	if len(r.Violations) > 0 || r.Live || r.Verdict.Forked {
 		t.Errorf("violations %v, live %v", r.Violations, r.Live)
 	}
@@ -131,7 +131,7 @@ func TestImpossibleConfigurations(t *testing.T) {
 	} {
 		c := calmConfig(1)
 		change(&c)
-		if _, err := New(c, PBFT()); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := New(c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}

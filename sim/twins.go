@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 )
 
 // Splits of the bodies of a cluster, one for each of the first views. What a
@@ -199,7 +199,7 @@ func (t *Twins) exchanged(split int, identity []consensus.ReplicaID, swap int) i
 // twinConfig is a small quick system: what is enumerated are splits.
 func twinConfig(twins []consensus.ReplicaID) Config {
 	c := Config{
-		Seed: 1, Genre: GenreTraitor, Protocol: quorum.PBFT, Replicas: twinReplicas, Trust: Trust{Faults: 1, Replies: 2},
+		Seed: 1, Genre: GenreTraitor, Protocol: protocol.PBFT, Replicas: twinReplicas, Trust: Trust{Faults: 1, Replies: 2},
 		Interval: 4, Window: 8, Limits: tightLimits(), Twins: twins,
 		Timing: Timing{
 			Tick: 10 * Millisecond, Patience: 10, PatienceCap: 40, Skew: 2 * Second, Storm: 1200 * Millisecond, Calm: 20 * Second,

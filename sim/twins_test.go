@@ -18,7 +18,7 @@ func sample(t *testing.T, twins, count int, judge func(Config, Result)) {
 			continue
 		}
 		done++
-		judge(c, run(t, c, PBFT()))
+		judge(c, run(t, c))
 	}
 }
 

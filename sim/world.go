@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -9,44 +10,15 @@ import (
 
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/protocol"
 )
-
-// Seat is what a protocol of one replica is built from.
-type Seat struct {
-	Replica  consensus.ReplicaID
-	Life     uint64 // counts the starts of this replica, from 1
-	Genesis  consensus.Genesis
-	Signer   crypto.Signer
-	Verifier crypto.Verifier
-	Timing   Timing
-	Seed     uint64 // for what the protocol draws; differs between lives
-}
-
-// Subject is the protocol under test.
-type Subject struct {
-	// Build makes the protocol of one life of one replica.
-	Build func(Seat) (consensus.Protocol, error)
-	// Words explains the protocol's frames in a cluster; nil explains nothing.
-	Words func(consensus.Genesis) Words
-}
-
-// Words is what the simulator must know about a protocol's frames and notes.
-// Each may be nil.
-type Words struct {
-	Describe func(frame []byte) string
-	Promise  func(frame []byte) (Promise, bool)
-	// Lied reports whether an honest replica's note shows that another one lied.
-	// Where nobody lies, such a note is a violation.
-	Lied func(*consensus.Note) bool
-}
 
 // World is a cluster with its clients, network, disks and time.
 type World struct {
 	cfg      Config
-	subject  Subject
-	words    Words
+	protocol protocol.Protocol
+	codec    protocol.Codec
 	genesis  consensus.Genesis
 	keys     keys
 	clock    clock
@@ -92,16 +64,13 @@ type Result struct {
 
 // New makes a world before its first moment. It fails only if cfg makes no
 // valid genesis.
-func New(cfg Config, subject Subject) (*World, error) {
-	w := &World{cfg: cfg, subject: subject, byKey: map[crypto.PublicKey]*client{}, trace: trace{out: cfg.Trace}, hunt: hunt{prey: -1}, played: map[string]Phase{}}
+func New(cfg Config) (*World, error) {
+	w := &World{cfg: cfg, byKey: map[crypto.PublicKey]*client{}, trace: trace{out: cfg.Trace}, hunt: hunt{prey: -1}, played: map[string]Phase{}}
 	w.clock.now = dawn
 	w.stats.Notes, w.stats.Reasons, w.stats.Struck = map[consensus.NoteKind]int{}, map[consensus.Reason]int{}, map[HazardKind]int{}
 	w.drawKeys()
 	if err := w.found(); err != nil {
 		return nil, fmt.Errorf("simulation %s: %w", cfg.String(), err)
-	}
-	if subject.Words != nil {
-		w.words = subject.Words(w.genesis)
 	}
 	w.checks = newChecks(w)
 	w.net = newNetwork(&w.clock, cfg.Seed, cfg.Network, cfg.Replicas+cfg.Workload.Clients+len(cfg.Villains)+len(cfg.Twins), w.arrive)
@@ -167,19 +136,30 @@ func (w *World) found() error {
 	if err := w.genesis.Validate(); err != nil {
 		return err
 	}
-	system, err := quorum.For(w.genesis)
+	var err error
+	if w.protocol, err = protocol.Of(w.genesis); err != nil {
+		return err
+	}
+	system, err := w.protocol.Model.For(&w.genesis)
 	if err != nil {
 		return err
 	}
-	w.theory = w.cfg.theory(system)
+	if w.cfg.Build == nil {
+		w.cfg.Build = w.protocol.New
+	}
+	w.codec, w.theory = w.protocol.Codec(w.genesis), w.cfg.theory(system)
 	return nil
 }
 
-// seat is what r's next life is built from.
-func (w *World) seat(r *replica) Seat {
-	return Seat{
-		Replica: r.id, Life: r.life, Genesis: w.genesis, Signer: w.keys.replicas[r.id],
-		Verifier: w.keys.verifier, Timing: w.cfg.Timing, Seed: r.dice.rng.Uint64(),
+// settings are what r's next life is built from. A number is drawn and not used:
+// the histories of seeds hang on how many are.
+func (w *World) settings(r *replica) protocol.Settings {
+	r.dice.rng.Uint64()
+	t := &w.cfg.Timing
+	return protocol.Settings{
+		Genesis: w.genesis, Self: r.id, Signer: w.keys.replicas[r.id], Verifier: w.keys.verifier,
+		TickLength: t.Tick, Patience: t.Patience, PatienceCap: t.PatienceCap, LeaderPatience: cmp.Or(t.LeaderPatience, t.Patience),
+		StatusEvery: max(1, t.Patience/8), RejoinEvery: 4 * t.Patience, CheckEachStep: true, Elections: t.Elections,
 	}
 }
 

@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 
 	"quorate.dev/quorate/check"
-	"quorate.dev/quorate/consensus/quorum"
-	"quorate.dev/quorate/raft"
 )
 
 // Files lists the transcripts and histories in a directory and those below it;
@@ -40,9 +38,6 @@ func Judge(c check.Case, files []string) (v check.Verdict, err error) {
 	if len(files) > maxFiles {
 		return v, fmt.Errorf("%w: %d files, at most %d are judged together", check.ErrLog, len(files), maxFiles)
 	}
-	if c.Genesis.Protocol == quorum.Raft {
-		c.Promise = votesOfRaft
-	}
 	model := c.Model
 	c.Model = nil
 	var open []check.Log
@@ -68,12 +63,6 @@ func Judge(c check.Case, files []string) (v check.Verdict, err error) {
 		return v, fmt.Errorf("%w: nothing was written down: do the replicas run with record.level = \"off\"?", check.ErrLog)
 	}
 	return check.Replay(c, open)
-}
-
-// votesOfRaft: a granted vote is all that a member of Raft promises.
-func votesOfRaft(frame []byte) (check.Promise, bool) {
-	voter, term, candidate, ok := raft.Granted(frame)
-	return check.Promise{Signer: voter, View: term, Content: candidate}, ok
 }
 
 // ofClient looks at the head of a log, and goes back to its beginning.

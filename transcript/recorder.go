@@ -1,15 +1,13 @@
 package transcript
 
 import (
-	"bytes"
 	"log/slog"
 	"time"
 
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/protocol"
 )
 
 // Config says what a replica writes down, and where.
@@ -31,7 +29,7 @@ type Config struct {
 // in which an honest replica contradicts what it signs after its restart.
 type Recorder struct {
 	consensus.Protocol
-	raft   bool // what it is a member of; else PBFT
+	keep   func(frame []byte) []byte // as much of a frame as the record keeps; nil is nothing
 	all    bool
 	buffer buffer
 	quit   chan struct{}
@@ -42,7 +40,11 @@ type Recorder struct {
 // that cannot be written to is an error: later, a disk that fails only loses the
 // record.
 func Record(p consensus.Protocol, c Config) (*Recorder, error) {
-	r := &Recorder{Protocol: p, raft: c.Genesis.Protocol == quorum.Raft, all: c.All, quit: make(chan struct{}), ended: make(chan struct{})}
+	of, err := protocol.Of(*c.Genesis)
+	if err != nil {
+		return nil, err
+	}
+	r := &Recorder{Protocol: p, keep: of.Codec(*c.Genesis).Keep, all: c.All, quit: make(chan struct{}), ended: make(chan struct{})}
 	w, err := newWriter(&c, &r.buffer)
 	if err != nil {
 		return nil, err
@@ -70,7 +72,7 @@ func (r *Recorder) Open(v crypto.Verifier, h consensus.Horizon, in []consensus.F
 		if out[i].Event == nil || f.From.Kind != consensus.PeerReplica {
 			continue
 		}
-		if b := r.worth(f.Bytes); b != nil {
+		if b := r.keep(f.Bytes); b != nil {
 			heard = append(heard, check.Entry{Kind: check.EntryReceived, At: at, Peer: f.From, Bytes: b})
 		}
 	}
@@ -78,41 +80,12 @@ func (r *Recorder) Open(v crypto.Verifier, h consensus.Horizon, in []consensus.F
 	return out
 }
 
-// maxGrant is more than any granted vote of Raft takes, in bytes: larger frames
-// are not even decoded.
-const maxGrant = 256
-
-// worth is as much of a frame as the record keeps: all that replicas sign, of a
-// proposal a copy of the vote, for the rest must not wait with it. Of Raft's
-// frames, which nobody signs, the votes that were granted: see votesOfRaft.
-// Batches come with commits. Nil is nothing.
-func (r *Recorder) worth(frame []byte) []byte {
-	if len(frame) == 0 {
-		return nil
-	}
-	if r.raft {
-		if len(frame) <= maxGrant {
-			if _, granted := votesOfRaft(frame); granted {
-				return frame
-			}
-		}
-		return nil
-	}
-	switch k := message.Kind(frame[0]); {
-	case k == message.PrePrepareKind:
-		return bytes.Clone(frame[:min(len(frame), message.VoteSize)])
-	case k > message.PrePrepareKind && k <= message.NewViewKind, k == message.RejoinAnswerKind:
-		return frame
-	}
-	return nil
-}
-
 // Sends implements node.Witness.
 func (r *Recorder) Sends(sends []consensus.Send) {
 	at := now()
 	for i := range sends {
 		s := &sends[i]
-		if b := r.worth(s.Bytes); b != nil {
+		if b := r.keep(s.Bytes); b != nil {
 			r.buffer.add(check.Entry{Kind: check.EntrySent, At: at, Peer: s.To, Bytes: b})
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/raft"
 )
 
@@ -26,10 +27,16 @@ func (opener) Open(_ crypto.Verifier, _ consensus.Horizon, in []consensus.Frame)
 	return out
 }
 
+// codecOf reads the frames of four replicas of a protocol.
+func codecOf(name string) protocol.Codec {
+	p, _ := protocol.Lookup(name)
+	return p.Codec(consensus.NewGenesis("test", name, []crypto.PublicKey{{1}, {2}, {3}, {4}}))
+}
+
 // TestRecordHearsWhatOpensWell: of replicas, and what they have signed; of a
 // proposal the vote, apart from its batch.
 func TestRecordHearsWhatOpensWell(t *testing.T) {
-	r := &Recorder{Protocol: opener{}}
+	r := &Recorder{Protocol: opener{}, keep: codecOf(protocol.PBFT).Keep}
 	frame := func(k message.Kind, valid byte, size int) []byte {
 		return append([]byte{byte(k), valid}, make([]byte, size-2)...)
 	}
@@ -62,7 +69,7 @@ func TestRecordHearsWhatOpensWell(t *testing.T) {
 	if c := entries[3]; c.Kind != check.EntryCommitted || c.Seq != 7 || c.Batch != nil {
 		t.Errorf("without batches, the commit is %+v", c)
 	}
-	all := &Recorder{Protocol: opener{}, all: true}
+	all := &Recorder{Protocol: opener{}, keep: codecOf(protocol.PBFT).Keep, all: true}
 	all.Executes([]consensus.Job{consensus.Commit{Seq: 7, Digest: batch.Digest(), Batch: batch}})
 	if entries, _ := all.buffer.take(nil); len(entries) != 1 || entries[0].Batch != batch {
 		t.Errorf("with batches, there is %+v", entries)
@@ -72,7 +79,8 @@ func TestRecordHearsWhatOpensWell(t *testing.T) {
 // TestRecordOfRaftKeepsVotesAlone: entries and parts of a state are not votes,
 // though their kinds have the numbers of PBFT's.
 func TestRecordOfRaftKeepsVotesAlone(t *testing.T) {
-	r := &Recorder{raft: true}
+	codec := codecOf(protocol.Raft)
+	r := &Recorder{keep: codec.Keep}
 	frame := func(m pb.Message) consensus.Send {
 		return consensus.Send{To: consensus.ReplicaPeer(1), Bytes: raft.EncodeMessage(&m)}
 	}
@@ -88,7 +96,7 @@ func TestRecordOfRaftKeepsVotesAlone(t *testing.T) {
 	if len(entries) != 1 {
 		t.Fatalf("%d entries, want the vote alone", len(entries))
 	}
-	p, ok := votesOfRaft(entries[0].Bytes)
+	p, ok := codec.Promise(entries[0].Bytes)
 	if !ok || p.Signer != 0 || p.View != 3 {
 		t.Errorf("the vote reads back as %+v, %t", p, ok)
 	}

@@ -95,10 +95,12 @@ const maxCallers = 1 << 16
 
 // check refuses flags that make no measurement, before anything is started.
 func (t *measurement) check(c *cli.Context) (err error) {
-	if t.Protocol, err = protocolOf(c); err != nil {
+	p, err := protocolOf(c)
+	if err != nil {
 		return err
 	}
-	if t.Replicas, err = sizeOf(c, t.Protocol); err != nil {
+	t.Protocol = p.Name
+	if t.Replicas, err = sizeOf(c, p); err != nil {
 		return err
 	}
 	switch {

@@ -275,11 +275,11 @@ func foresee(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	protocol, err := protocolOf(c)
+	of, err := protocolOf(c)
 	if err != nil {
 		return err
 	}
-	size, err := sizeOf(c, protocol)
+	size, err := sizeOf(c, of)
 	if err != nil {
 		return err
 	}
@@ -292,8 +292,8 @@ func foresee(c *cli.Context) error {
 			if err != nil {
 				return usageError("--byzantine %q: %w", text, err)
 			}
-			if p, _ := byzantine.Lookup(spec.Name); !p.For(protocol) {
-				return usageError("--byzantine: %q is no lie of %s: quorate byzantine list shows whose it is", spec.Name, protocol)
+			if p, _ := byzantine.Lookup(spec.Name); !p.For(of.Name) {
+				return usageError("--byzantine: %q is no lie of %s: quorate byzantine list shows whose it is", spec.Name, of.Name)
 			}
 		}
 	}

@@ -3,14 +3,13 @@ package main
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/experiment/costs"
+	"quorate.dev/quorate/protocol"
 )
 
 // costsCommand is quorate costs.
@@ -20,7 +19,7 @@ func costsCommand() *cli.Command {
 		Description: "Runs the replicas' own code in the simulator, on a quiet network: the same counts on\n" +
 			"every machine. For time on a machine see quorate bench.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "protocol", Usage: "only this one: " + strings.Join(quorum.Protocols(), " or "), DefaultText: "both"},
+			&cli.StringFlag{Name: "protocol", Usage: "only this one: " + strings.Join(protocol.Names(), " or "), DefaultText: "both"},
 			&cli.StringFlag{Name: "sizes", Usage: "numbers of replicas, as in `N,N,...`", DefaultText: "4,7,10,13 of pbft, 3,5,7 of raft"},
 			&cli.IntFlag{Name: "decisions", Value: costs.Decisions, Usage: "count so many in each run"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "table or json"},
@@ -55,12 +54,13 @@ func costOptions(c *cli.Context) ([]costs.Options, error) {
 	if n < 1 || n > costs.MaxDecisions {
 		return nil, usageError("--decisions %d: between 1 and %d are possible", n, costs.MaxDecisions)
 	}
-	protocols := quorum.Protocols()
-	if p := c.String("protocol"); p != "" {
-		if !slices.Contains(protocols, p) {
-			return nil, usageError("--protocol %q: choose %s", p, strings.Join(protocols, " or "))
+	protocols := protocol.All()
+	if c.IsSet("protocol") {
+		p, err := protocolOf(c)
+		if err != nil {
+			return nil, err
 		}
-		protocols = []string{p}
+		protocols = []protocol.Protocol{p}
 	}
 	var wanted []costs.Options
 	for _, p := range protocols {
@@ -69,16 +69,16 @@ func costOptions(c *cli.Context) ([]costs.Options, error) {
 			return nil, err
 		}
 		for _, size := range sizes {
-			wanted = append(wanted, costs.Options{Protocol: p, Replicas: size, Decisions: n})
+			wanted = append(wanted, costs.Options{Protocol: p.Name, Replicas: size, Decisions: n})
 		}
 	}
 	return wanted, nil
 }
 
 // sizesOf reads a list of numbers of replicas, or takes what is usual.
-func sizesOf(list, protocol string) ([]int, error) {
+func sizesOf(list string, p protocol.Protocol) ([]int, error) {
 	if list == "" {
-		return costs.Sizes(protocol), nil
+		return p.Costs.Sizes, nil
 	}
 	var sizes []int
 	for _, text := range strings.Split(list, ",") {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -41,9 +42,10 @@ func simCommand() *cli.Command {
 // runSim is either one seed in depth or many in width.
 func runSim(c *cli.Context, _ []string) error {
 	machine, err := asJSON(c)
-	if _, bad := protocolOf(c); err == nil {
-		err = bad
+	if err != nil {
+		return err
 	}
+	p, err := protocolOf(c)
 	switch {
 	case err != nil:
 		return err
@@ -54,26 +56,22 @@ func runSim(c *cli.Context, _ []string) error {
 	case c.IsSet("seed") && c.Bool("coverage"):
 		return usageError("--coverage goes with --seeds N")
 	case c.IsSet("seed") && c.Bool("shrink"):
-		return shrinkSeed(c, machine)
+		return shrinkSeed(c, p, machine)
 	case c.IsSet("seed"):
-		return replay(c, machine)
+		return replay(c, p, machine)
 	case c.Bool("trace"):
 		return usageError("--trace goes with --seed S")
 	case c.Bool("shrink"):
 		return usageError("--shrink goes with --seed S")
 	}
-	return sweep(c, machine)
+	return sweep(c, p, machine)
 }
 
 // runSeed runs one system of a protocol.
-func runSeed(protocol string, seed uint64, trace io.Writer) (sim.Config, sim.Result, error) {
-	cfg := sim.FromSeedOf(protocol, seed)
+func runSeed(p protocol.Protocol, seed uint64, trace io.Writer) (sim.Config, sim.Result, error) {
+	cfg := sim.FromSeedOf(p, seed)
 	cfg.Trace = trace
-	subject, err := sim.Of(protocol)
-	if err != nil {
-		return cfg, sim.Result{}, err
-	}
-	w, err := sim.New(cfg, subject)
+	w, err := sim.New(cfg)
 	if err != nil {
 		return cfg, sim.Result{}, err
 	}
@@ -82,25 +80,24 @@ func runSeed(protocol string, seed uint64, trace io.Writer) (sim.Config, sim.Res
 
 // replay runs one seed, and again without a trace: a run that cannot be
 // repeated is a violation too.
-func replay(c *cli.Context, machine bool) error {
+func replay(c *cli.Context, p protocol.Protocol, machine bool) error {
 	seed := c.Uint64("seed")
 	var trace io.Writer
 	if c.Bool("trace") {
 		trace = os.Stdout
 	}
-	protocol := c.String("protocol")
-	cfg, first, err := runSeed(protocol, seed, trace)
+	cfg, first, err := runSeed(p, seed, trace)
 	if err != nil {
 		return err
 	}
-	_, second, err := runSeed(protocol, seed, nil)
+	_, second, err := runSeed(p, seed, nil)
 	if err != nil {
 		return err
 	}
 	note("%s", cfg.String())
 	if machine {
 		if err := printSnake(map[string]any{
-			"protocol": protocol, "seed": seed, "history": fmt.Sprintf("%016x", first.History), "outcome": first.Outcome(), "culprits": first.Verdict.Culprits,
+			"protocol": p.Name, "seed": seed, "history": fmt.Sprintf("%016x", first.History), "outcome": first.Outcome(), "culprits": first.Verdict.Culprits,
 			"violations": texts(first), "stats": first.Stats,
 		}); err != nil {
 			return err
@@ -140,14 +137,10 @@ func named(r sim.Result) string {
 
 // shrinkSeed prints the least that it finds of a seed's configuration that
 // still goes wrong, and how.
-func shrinkSeed(c *cli.Context, machine bool) error {
+func shrinkSeed(c *cli.Context, p protocol.Protocol, machine bool) error {
 	seed := c.Uint64("seed")
-	subject, err := sim.Of(c.String("protocol"))
-	if err != nil {
-		return err
-	}
-	cfg := sim.FromSeedOf(c.String("protocol"), seed)
-	small, result := sim.Shrink(cfg, subject, c.Int("tries"))
+	cfg := sim.FromSeedOf(p, seed)
+	small, result := sim.Shrink(cfg, c.Int("tries"))
 	if len(result.Violations) == 0 {
 		return fmt.Errorf("seed %d breaks no promise: there is nothing to shrink", seed)
 	}

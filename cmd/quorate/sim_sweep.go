@@ -10,14 +10,14 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
 // sweepState is what the workers of a sweep share.
 type sweepState struct {
 	mu     sync.Mutex
-	of     string // the protocol
+	of     protocol.Protocol
 	next   uint64
 	end    uint64
 	done   uint64
@@ -31,8 +31,7 @@ type sweepState struct {
 
 // sweep runs the seeds on several workers. A run is one goroutine, and runs share
 // nothing, so that they are as deterministic side by side as alone.
-func sweep(c *cli.Context, machine bool) error {
-	of := c.String("protocol")
+func sweep(c *cli.Context, of protocol.Protocol, machine bool) error {
 	s := &sweepState{of: of, next: c.Uint64("from"), end: c.Uint64("from") + c.Uint64("seeds"), bad: map[uint64][]string{}, tried: sim.NewCoverage(of), begun: time.Now(), told: time.Now()}
 	quickly()
 	var workers sync.WaitGroup
@@ -84,20 +83,12 @@ func (s *sweepState) give(cfg sim.Config, r sim.Result, err error) {
 	s.tried.Add(&cfg, &r)
 	if len(r.Violations) > 0 {
 		s.bad[seed] = texts(r)
-		note("seed %d: %s\n  replay: quorate sim%s --seed %d --trace", seed, r.Violations[0], s.option(), seed)
+		note("seed %d: %s\n  replay: quorate sim --protocol %s --seed %d --trace", seed, r.Violations[0], s.of.Name, seed)
 	}
 	if time.Since(s.told) > 5*time.Second {
 		s.told = time.Now()
 		note("%d seeds done, %d bad, %.1f seeds/s", s.done, len(s.bad), s.rate())
 	}
-}
-
-// option names the protocol where it must be named.
-func (s *sweepState) option() string {
-	if s.of == quorum.PBFT {
-		return ""
-	}
-	return " --protocol " + s.of
 }
 
 // rate is seeds per second so far.
@@ -113,7 +104,7 @@ func (s *sweepState) report(machine, coverage bool) error {
 	}
 	sort.Slice(seeds, func(i, j int) bool { return seeds[i] < seeds[j] })
 	if machine {
-		all := map[string]any{"protocol": s.of, "seeds": s.done, "bad": s.bad, "seconds": time.Since(s.begun).Seconds(), "seeds_per_second": s.rate(), "stats": s.stats}
+		all := map[string]any{"protocol": s.of.Name, "seeds": s.done, "bad": s.bad, "seconds": time.Since(s.begun).Seconds(), "seeds_per_second": s.rate(), "stats": s.stats}
 		if coverage {
 			all["missing"] = s.tried.Missing()
 		}
@@ -130,7 +121,7 @@ func (s *sweepState) report(machine, coverage bool) error {
 		}
 	}
 	for _, seed := range seeds {
-		fmt.Fprintf(os.Stderr, "bad: quorate sim%s --seed %d --trace\n", s.option(), seed)
+		fmt.Fprintf(os.Stderr, "bad: quorate sim --protocol %s --seed %d --trace\n", s.of.Name, seed)
 	}
 	if len(seeds) > 0 {
 		return fmt.Errorf("%d of %d seeds break a promise", len(seeds), s.done)

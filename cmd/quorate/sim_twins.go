@@ -91,7 +91,7 @@ func (s *twinsState) take(c *cli.Context) (sim.Config, bool) {
 }
 
 func (s *twinsState) run(cfg sim.Config) {
-	w, err := sim.New(cfg, sim.PBFT())
+	w, err := sim.New(cfg)
 	var r sim.Result
 	if err == nil {
 		r = w.Run()

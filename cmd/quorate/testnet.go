@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -70,54 +68,20 @@ func initFlags() []cli.Flag {
 	}
 }
 
-// protocolFlag chooses a protocol.
-func protocolFlag(usage string) cli.Flag {
-	return &cli.StringFlag{Name: "protocol", Value: quorum.PBFT, Usage: usage + ": " + strings.Join(quorum.Protocols(), " or ")}
-}
-
-// protocolOf reads it.
-func protocolOf(c *cli.Context) (string, error) {
-	p := c.String("protocol")
-	if !slices.Contains(quorum.Protocols(), p) {
-		return "", usageError("--protocol %q: choose %s", p, strings.Join(quorum.Protocols(), " or "))
-	}
-	return p, nil
-}
-
-// sizeOf reads how many replicas there are to be. Of --faults and --replicas
-// one is enough; if both are there, they must fit.
-func sizeOf(c *cli.Context, protocol string) (int, error) {
-	n, f := c.Int("replicas"), c.Int("faults")
-	switch {
-	case f < 0 || f > consensus.MaxReplicas:
-		return 0, usageError("--faults %d: between 0 and %d", f, (consensus.MaxReplicas-1)/2)
-	case !c.IsSet("replicas"):
-		n = quorum.Least(protocol, f)
-	case c.IsSet("faults"):
-		if err := quorum.Fit(protocol, n, f); err != nil {
-			return 0, usageError("--faults %d --replicas %d: %w", f, n, err)
-		}
-	}
-	if _, err := quorum.Of(protocol, n); err != nil {
-		return 0, usageError("%w", err)
-	}
-	return n, nil
-}
-
 // optionsOf reads them. The window follows from the checkpoint interval, at the
 // ratio that the protocol recommends.
 func optionsOf(c *cli.Context) (testnet.Options, error) {
-	protocol, err := protocolOf(c)
+	p, err := protocolOf(c)
 	if err != nil {
 		return testnet.Options{}, err
 	}
-	n, err := sizeOf(c, protocol)
+	n, err := sizeOf(c, p)
 	if err != nil {
 		return testnet.Options{}, err
 	}
 	k := consensus.Seq(c.Uint64("checkpoint-interval"))
 	return testnet.Options{
-		Dir: c.Path("dir"), Protocol: protocol, Replicas: n, Seed: c.String("seed"), Name: c.String("name"),
+		Dir: c.Path("dir"), Protocol: p.Name, Replicas: n, Seed: c.String("seed"), Name: c.String("name"),
 		Adjust: func(g *consensus.Genesis) { g.CheckpointInterval, g.Window = k, 4*k },
 	}, nil
 }

@@ -8,13 +8,13 @@ import (
 	"sync"
 	"testing"
 
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 )
 
 // standard is what the document shows, measured once.
 var standard = sync.OnceValues(func() ([]Cost, error) {
 	var all []Options
-	for _, p := range quorum.Protocols() {
+	for _, p := range protocol.Names() {
 		for _, n := range Sizes(p) {
 			all = append(all, Options{Protocol: p, Replicas: n, Decisions: Decisions})
 		}
@@ -44,7 +44,7 @@ func equal(t *testing.T, c *Cost, what string, counted, expected any) {
 // perDecision are the agreement's frames by kind.
 func perDecision(t *Tally) map[string]float64 {
 	m := map[string]float64{}
-	for _, c := range t.of(Agreement) {
+	for _, c := range t.of(protocol.Agreement) {
 		m[c.Name] = t.each(c.Frames)
 	}
 	return m
@@ -55,19 +55,19 @@ func perDecision(t *Tally) map[string]float64 {
 func TestMessagesEqualTheFormulas(t *testing.T) {
 	for _, c := range measured(t) {
 		want := map[string]float64{}
-		for _, k := range c.Theory.Kinds {
-			want[k.Name] = float64(k.Frames)
+		for name, n := range c.Theory.ByKind {
+			want[name] = float64(n)
 		}
 		for what, tally := range map[string]*Tally{"alone": &c.Alone, "a hundred": &c.Hundred, "under load": &c.Load} {
 			equal(t, &c, "messages, "+what, perDecision(tally), want)
 		}
 		n := c.Replicas
-		formula := map[string]int{quorum.PBFT: 2 * n * (n - 1), quorum.Raft: 4 * (n - 1)}[c.Protocol]
+		formula := map[string]int{protocol.PBFT: 2 * n * (n - 1), protocol.Raft: 4 * (n - 1)}[c.Protocol]
 		equal(t, &c, "messages in all", c.Alone.Frames(), formula*c.Alone.Decisions)
 		for _, tally := range []*Tally{&c.Alone, &c.Hundred} {
 			// The library's encoding of numbers grows with them, a little.
 			want := float64(ExpectBytes(c.Protocol, n, tally.batch()))
-			if got := tally.each(tally.Bytes()); got != want && (c.Protocol == quorum.PBFT || got < want || got > 1.01*want) {
+			if got := tally.each(tally.Bytes()); got != want && (c.Protocol == protocol.PBFT || got < want || got > 1.01*want) {
 				t.Errorf("%s, n = %d: counted %v bytes, the formula says %v", c.Protocol, n, got, want)
 			}
 		}
@@ -101,33 +101,39 @@ func TestWaitingEqualsTheFormulas(t *testing.T) {
 
 func TestUpkeepEqualsTheFormulas(t *testing.T) {
 	for _, c := range measured(t) {
-		equal(t, &c, "upkeep", framesOf(c.Idle.of(Upkeep)), idleSeconds*UpkeepPerSecond(c.Protocol, c.Replicas))
-		equal(t, &c, "all of an idle cluster's", framesOf(c.Idle.Kinds), framesOf(c.Idle.of(Upkeep)))
+		equal(t, &c, "upkeep", framesOf(c.Idle.of(protocol.Upkeep)), idleSeconds*costsOf(c.Protocol).Upkeep(c.Replicas))
+		equal(t, &c, "all of an idle cluster's", framesOf(c.Idle.Kinds), framesOf(c.Idle.of(protocol.Upkeep)))
 	}
-	all := o(quorum.PBFT, 4).run()
+	all := runOf(protocol.PBFT, 4)
 	all.calls, all.span = 64, 80*gap
 	if err := all.do(); err != nil {
 		t.Fatal(err)
 	}
-	if c := all.meter.counts["CHECKPOINT"]; c == nil || c.Frames != CheckpointFrames(quorum.PBFT, 4) {
-		t.Errorf("a checkpoint's messages: counted %+v, the formula says %d", c, CheckpointFrames(quorum.PBFT, 4))
+	if c := all.meter.counts["CHECKPOINT"]; c == nil || c.Frames != costsOf(protocol.PBFT).Checkpoint(4) {
+		t.Errorf("a checkpoint's messages: counted %+v, the formula says %d", c, costsOf(protocol.PBFT).Checkpoint(4))
 	}
 }
 
-func o(protocol string, n int) Options { return Options{Protocol: protocol, Replicas: n, Decisions: 4} }
+func o(name string, n int) Options { return Options{Protocol: name, Replicas: n, Decisions: 4} }
+
+// runOf is a run of so many replicas of a protocol.
+func runOf(name string, n int) *run {
+	p, _ := protocol.Lookup(name)
+	return o(name, n).run(p)
+}
 
 // A run in which something else happened, or not all of it, is no measurement.
 func TestDisturbedRunsAreRefused(t *testing.T) {
-	slow := o(quorum.Raft, 3).run()
+	slow := runOf(protocol.Raft, 3)
 	slow.network.Delay = gap
 	if err := slow.do(); !errors.Is(err, ErrDisturbed) {
 		t.Errorf("decisions that run into each other: %v", err)
 	}
-	other := o(quorum.PBFT, 4).run()
+	other := runOf(protocol.PBFT, 4)
 	if err := other.do(); err != nil {
 		t.Fatal(err)
 	}
-	other.meter.counts["VIEW-CHANGE"] = &Count{Kind: Kind{Name: "VIEW-CHANGE", Part: Other}, Frames: 1}
+	other.meter.counts["VIEW-CHANGE"] = &Count{FrameKind: protocol.FrameKind{Name: "VIEW-CHANGE", Part: protocol.Other}, Frames: 1}
 	if err := other.check(); !errors.Is(err, ErrDisturbed) {
 		t.Errorf("a view change: %v", err)
 	}
@@ -135,7 +141,7 @@ func TestDisturbedRunsAreRefused(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	for _, o := range []Options{
-		{"paxos", 4, 1}, {quorum.PBFT, 1, 1}, {quorum.PBFT, MaxReplicas + 1, 1}, {quorum.Raft, 3, 0}, {quorum.Raft, 3, MaxDecisions + 1}, {quorum.Raft, -1, 1},
+		{"paxos", 4, 1}, {protocol.PBFT, 1, 1}, {protocol.PBFT, MaxReplicas + 1, 1}, {protocol.Raft, 3, 0}, {protocol.Raft, 3, MaxDecisions + 1}, {protocol.Raft, -1, 1},
 	} {
 		if _, err := Measure(o); !errors.Is(err, ErrOptions) {
 			t.Errorf("%+v: %v", o, err)
@@ -145,7 +151,7 @@ func TestOptionsAreChecked(t *testing.T) {
 
 // Other sizes follow the same arithmetic.
 func TestSizesBetween(t *testing.T) {
-	for _, o := range []Options{o(quorum.PBFT, 5), o(quorum.PBFT, 2), o(quorum.Raft, 2), o(quorum.Raft, 4)} {
+	for _, o := range []Options{o(protocol.PBFT, 5), o(protocol.PBFT, 2), o(protocol.Raft, 2), o(protocol.Raft, 4)} {
 		c, err := Measure(o)
 		if err != nil {
 			t.Error(err)

@@ -1,87 +1,41 @@
 package costs
 
 import (
+	"cmp"
 	"strings"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/pbft/message"
-	"quorate.dev/quorate/raft"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
-// Part says what a kind of frames is for.
-type Part string
-
-// The parts of the traffic.
-const (
-	Agreement Part = "agreement" // once per decision, between replicas
-	Upkeep    Part = "upkeep"    // as time passes, or once per checkpoint
-	Clients   Part = "clients"   // to and from clients
-	Other     Part = "other"     // nothing that a quiet run has a use for
-)
-
-// Kind is a kind of frames, in the protocol's own words.
-type Kind struct {
-	Name string `json:"kind"`
-	Part Part   `json:"part"`
-}
-
-// notice is a MsgApp without entries: it tells how far the leader has committed.
-const notice = "MsgApp, empty"
-
-// announced is a GIVEN with a checkpoint's certificate, which the primary tells
-// everyone who listens now and then.
-const announced = "GIVEN, checkpoint"
-
-// kinds are those that a quiet run may have, in the order of tables.
-var kinds = []Kind{
-	{"PRE-PREPARE", Agreement}, {"PREPARE", Agreement}, {"COMMIT", Agreement},
-	{"MsgApp", Agreement}, {notice, Agreement}, {"MsgAppResp", Agreement},
-	{"CHECKPOINT", Upkeep}, {announced, Upkeep}, {"STATUS", Upkeep}, {"MsgHeartbeat", Upkeep}, {"MsgHeartbeatResp", Upkeep},
-	{"REQUEST", Clients}, {"REPLY", Clients},
-}
+// clientKinds follow the protocol's own in tables.
+var clientKinds = []protocol.FrameKind{{Name: "REQUEST", Part: protocol.Clients}, {Name: "REPLY", Part: protocol.Clients}}
 
 // Count is how often something was sent, and how large it was.
 type Count struct {
-	Kind
+	protocol.FrameKind
 	Frames int `json:"frames"`
 	Bytes  int `json:"bytes"`
 }
 
 // kindOf reads a frame. A request that a replica passes on is Other: clients
 // that know the primary leave nothing to pass on.
-func kindOf(protocol string, frame []byte, fromClient bool) string {
-	switch {
-	case len(frame) == 0:
-		return "empty"
-	case frame[0] == consensus.KindRequest && fromClient:
-		return "REQUEST"
-	case frame[0] == consensus.KindRequest:
+func (m *meter) kindOf(frame []byte, fromClient bool) string {
+	if len(frame) == 0 {
+		return m.codec.Kind(frame)
+	}
+	if frame[0] == consensus.KindRequest && !fromClient {
 		return "REQUEST, passed on"
-	case frame[0] == consensus.KindReply:
-		return "REPLY"
-	case frame[0] == consensus.KindRefusal:
-		return "REFUSAL"
-	case protocol == quorum.PBFT && len(frame) > 1 && frame[0] == byte(message.GivenKind) && frame[1] == byte(message.WhatCheckpoint):
-		return announced
-	case protocol == quorum.PBFT:
-		return message.Kind(frame[0]).String()
 	}
-	m, err := raft.DecodeMessage(frame)
-	switch {
-	case err != nil:
-		return "snapshot"
-	case m.Type.String() == "MsgApp" && len(m.Entries) == 0:
-		return notice
-	}
-	return m.Type.String()
+	return cmp.Or(m.codec.Counted(frame), m.codec.Kind(frame))
 }
 
 // meter counts one run, from one moment to another.
 type meter struct {
-	protocol    string
+	protocol    protocol.Protocol
+	codec       protocol.Codec // known once the world is made
 	from, until consensus.Time
 	now         consensus.Time
 	counts      map[string]*Count
@@ -93,9 +47,9 @@ type meter struct {
 	recorded    int // bytes in logs
 }
 
-func newMeter(protocol string, from, until consensus.Time) *meter {
+func newMeter(p protocol.Protocol, from, until consensus.Time) *meter {
 	return &meter{
-		protocol: protocol, from: from, until: until, counts: map[string]*Count{}, decided: map[consensus.Seq]bool{},
+		protocol: p, from: from, until: until, counts: map[string]*Count{}, decided: map[consensus.Seq]bool{},
 		signed: map[string]int{}, verified: map[string]int{},
 	}
 }
@@ -111,10 +65,10 @@ func (m *meter) watch(s sim.Step) {
 	}
 	switch s.Kind {
 	case sim.StepSend:
-		name := kindOf(m.protocol, s.Frame, strings.HasPrefix(s.From, "C"))
+		name := m.kindOf(s.Frame, strings.HasPrefix(s.From, "C"))
 		c := m.counts[name]
 		if c == nil {
-			c = &Count{Kind: Kind{Name: name, Part: Other}}
+			c = &Count{FrameKind: protocol.FrameKind{Name: name, Part: protocol.Other}}
 			m.counts[name] = c
 		}
 		c.Frames, c.Bytes = c.Frames+1, c.Bytes+len(s.Frame)
@@ -123,20 +77,16 @@ func (m *meter) watch(s sim.Step) {
 	}
 }
 
-// subject is a protocol whose replicas are metered, each in all that it signs,
-// checks and writes down. In Raft replica 0 loses patience first, so that it
-// leads as it does in PBFT: that is where clients begin.
-func (m *meter) subject(s sim.Subject) sim.Subject {
-	build := s.Build
-	s.Build = func(seat sim.Seat) (consensus.Protocol, error) {
-		seat.Signer = signer{seat.Signer, m}
-		if m.protocol == quorum.Raft && seat.Replica != 0 {
-			seat.Timing.Patience, seat.Timing.PatienceCap = 2*seat.Timing.Patience, 2*seat.Timing.PatienceCap
-		}
-		p, err := build(seat)
-		return protocol{p, m, map[crypto.Digest]bool{}}, err
+// build makes replicas that are metered, each in all that it signs, checks and
+// writes down. Where leaders are elected, replica 0 loses patience first, so
+// that it leads as it does elsewhere: that is where clients begin.
+func (m *meter) build(s protocol.Settings) (consensus.Protocol, error) {
+	s.Signer = signer{s.Signer, m}
+	if m.protocol.Elected && s.Self != 0 {
+		s.LeaderPatience *= 2
 	}
-	return s
+	p, err := m.protocol.New(s)
+	return metered{p, m, map[crypto.Digest]bool{}}, err
 }
 
 // signer counts what one replica signs.
@@ -158,20 +108,20 @@ func signedKind(d crypto.Domain) string {
 	return strings.ToUpper(d.Tag[strings.LastIndexByte(d.Tag, '/')+1:])
 }
 
-// protocol counts what one replica checks.
-type protocol struct {
+// metered counts what one replica checks.
+type metered struct {
 	consensus.Protocol
 	meter *meter
 	known map[crypto.Digest]bool // claims that it has checked before
 }
 
 // Open implements consensus.Protocol.
-func (p protocol) Open(v crypto.Verifier, h consensus.Horizon, in []consensus.Frame) []consensus.Opened {
+func (p metered) Open(v crypto.Verifier, h consensus.Horizon, in []consensus.Frame) []consensus.Opened {
 	return p.Protocol.Open(verifier{v, p}, h, in)
 }
 
 // New implements consensus.Protocol.
-func (p protocol) New(r consensus.Recovered) (consensus.Engine, error) {
+func (p metered) New(r consensus.Recovered) (consensus.Engine, error) {
 	e, err := p.Protocol.New(r)
 	return engine{e, p.meter}, err
 }
@@ -180,7 +130,7 @@ func (p protocol) New(r consensus.Recovered) (consensus.Engine, error) {
 // remembers what it has proved, and so must the count.
 type verifier struct {
 	crypto.Verifier
-	protocol protocol
+	protocol metered
 }
 
 // Verify implements crypto.Verifier.

@@ -9,7 +9,7 @@ import (
 
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -47,16 +47,16 @@ const ValueBytes = 256
 
 // Cost is what one protocol with one number of replicas costs.
 type Cost struct {
-	Protocol string   `json:"protocol"`
-	Replicas int      `json:"replicas"`
-	Faults   int      `json:"faults"`
-	Alone    Tally    `json:"alone"`   // one request per decision, one decision at a time
-	Hundred  Tally    `json:"hundred"` // a hundred requests per decision
-	Load     Tally    `json:"load"`    // callers in a closed loop: several decisions under way
-	Idle     Tally    `json:"idle"`    // ten seconds of the standard timing in which nobody asks
-	Delays   float64  `json:"message_delays"`
-	Syncs    float64  `json:"serial_syncs"`
-	Theory   Expected `json:"theory"`
+	Protocol string            `json:"protocol"`
+	Replicas int               `json:"replicas"`
+	Faults   int               `json:"faults"`
+	Alone    Tally             `json:"alone"`   // one request per decision, one decision at a time
+	Hundred  Tally             `json:"hundred"` // a hundred requests per decision
+	Load     Tally             `json:"load"`    // callers in a closed loop: several decisions under way
+	Idle     Tally             `json:"idle"`    // ten seconds of the standard timing in which nobody asks
+	Delays   float64           `json:"message_delays"`
+	Syncs    float64           `json:"serial_syncs"`
+	Theory   protocol.Expected `json:"theory"`
 }
 
 // MeasureAll measures several systems, as many at once as there are processors.
@@ -79,22 +79,24 @@ func MeasureAll(options []Options) ([]Cost, error) {
 // Measure runs one protocol with one number of replicas. Errors wrap ErrOptions
 // or ErrDisturbed.
 func Measure(o Options) (Cost, error) {
-	system, err := quorum.Of(o.Protocol, o.Replicas)
+	p, err := protocol.Lookup(o.Protocol)
 	switch {
 	case err != nil:
 		return Cost{}, fmt.Errorf("%w: %w", ErrOptions, err)
+	case p.Costs.Decision == nil:
+		return Cost{}, fmt.Errorf("%w: protocol %q has no formulas", ErrOptions, o.Protocol)
 	case o.Replicas < 2 || o.Replicas > MaxReplicas:
 		return Cost{}, fmt.Errorf("%w: %d replicas: between 2, for one has nobody to agree with, and %d are possible", ErrOptions, o.Replicas, MaxReplicas)
 	case o.Decisions < 1 || o.Decisions > MaxDecisions:
 		return Cost{}, fmt.Errorf("%w: %d decisions: between 1 and %d are possible", ErrOptions, o.Decisions, MaxDecisions)
 	}
-	c := Cost{Protocol: o.Protocol, Replicas: o.Replicas, Faults: system.Faults(), Theory: Expect(o.Protocol, o.Replicas)}
-	alone, hundred, load, synced := o.run(), o.run(), o.run(), o.run()
+	c := Cost{Protocol: o.Protocol, Replicas: o.Replicas, Faults: p.Model.System(o.Replicas).Faults(), Theory: p.Costs.Decision(o.Replicas)}
+	alone, hundred, load, synced := o.run(p), o.run(p), o.run(p), o.run(p)
 	hundred.clients = Hundred
 	load.clients, load.loop = Callers, true
 	load.disk, load.stepDelay = sim.Disks{Sync: delay, Execute: delay / 10, Segment: 64}, delay/10
 	synced.network.Delay, synced.disk.Sync = 0, delay
-	idle := o.run()
+	idle := o.run(p)
 	idle.idle()
 	for _, r := range []*run{alone, hundred, load, synced, idle} {
 		if err := r.do(); err != nil {
@@ -126,6 +128,7 @@ const (
 // run is one simulation, and what was counted in it.
 type run struct {
 	Options
+	protocol  protocol.Protocol
 	clients   int
 	loop      bool // each client asks again at once, instead of all at fixed moments
 	calls     int  // measured requests of each client
@@ -134,6 +137,7 @@ type run struct {
 	stepDelay consensus.Time
 	tick      consensus.Time
 	patience  int
+	leaders   int            // patience with leaders; 0 = the same
 	span      consensus.Time // that is counted, from the end of the warm-up
 	meter     *meter
 	asked     []int // by each client
@@ -141,9 +145,9 @@ type run struct {
 	took      []consensus.Time
 }
 
-func (o Options) run() *run {
+func (o Options) run(p protocol.Protocol) *run {
 	return &run{
-		Options: o, clients: 1, calls: o.Decisions, network: sim.Weather{Delay: delay}, disk: sim.Disks{Steady: true, Segment: 64},
+		Options: o, protocol: p, clients: 1, calls: o.Decisions, network: sim.Weather{Delay: delay}, disk: sim.Disks{Steady: true, Segment: 64},
 		tick: slowTick, patience: patience, span: consensus.Time(o.Decisions) * gap,
 	}
 }
@@ -154,10 +158,7 @@ const idleSeconds = 10
 // idle turns r into the run in which nobody asks, with the standard timing of
 // a real replica, so that what passes is upkeep.
 func (r *run) idle() {
-	r.calls, r.tick, r.span = 0, 10*sim.Millisecond, idleSeconds*sim.Second
-	if r.Protocol == quorum.Raft {
-		r.patience = 100
-	}
+	r.calls, r.tick, r.span, r.leaders = 0, 10*sim.Millisecond, idleSeconds*sim.Second, patience/2
 }
 
 // dawn is when the clients begin.
@@ -168,20 +169,17 @@ func (r *run) begin() consensus.Time { return r.dawn() + warmup*gap }
 
 // do runs it.
 func (r *run) do() error {
-	subject, err := sim.Of(r.Protocol)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrOptions, err)
-	}
 	if r.loop {
 		r.calls = max(1, r.Decisions/2)
 		r.span = consensus.Time(r.calls+2) * gap
 	}
 	r.asked, r.due = make([]int, r.clients), make([]consensus.Time, r.clients)
-	r.meter = newMeter(r.Protocol, r.begin(), r.begin()+r.span)
-	w, err := sim.New(r.config(), r.meter.subject(subject))
+	r.meter = newMeter(r.protocol, r.begin(), r.begin()+r.span)
+	w, err := sim.New(r.config())
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrOptions, err)
 	}
+	r.meter.codec = r.protocol.Codec(w.Genesis())
 	result := w.Run()
 	if !result.Live || len(result.Verdict.Violations) > 0 {
 		return fmt.Errorf("%w: %v", ErrDisturbed, result.Verdict.Violations)
@@ -198,7 +196,7 @@ func (r *run) check() error {
 		return fmt.Errorf("%w: %d decisions instead of %d", ErrDisturbed, n, r.calls)
 	}
 	for _, c := range r.tally().Kinds {
-		if c.Part == Other {
+		if c.Part == protocol.Other {
 			return fmt.Errorf("%w: it sent %d frames of kind %s", ErrDisturbed, c.Frames, c.Name)
 		}
 	}
@@ -207,16 +205,15 @@ func (r *run) check() error {
 
 // config is the simulator's.
 func (r *run) config() sim.Config {
-	system, _ := quorum.Of(r.Protocol, r.Replicas) // Measure has asked
 	c := sim.Config{
-		Seed: 1, Protocol: r.Protocol, Replicas: r.Replicas, Trust: sim.Trust{Replies: system.Replies()},
+		Seed: 1, Protocol: r.Protocol, Replicas: r.Replicas, Trust: sim.Trust{Replies: r.protocol.Model.System(r.Replicas).Replies()},
 		Interval: 64, Window: 256, Limits: r.limits(), Network: r.network, Disk: r.disk,
 		Timing: sim.Timing{
-			Tick: r.tick, Patience: r.patience, PatienceCap: 8 * r.patience, Skew: 2 * sim.Second,
+			Tick: r.tick, Patience: r.patience, PatienceCap: 8 * r.patience, LeaderPatience: r.leaders, Skew: 2 * sim.Second,
 			Storm: 1, Calm: 2*r.dawn() + r.span, StepDelay: r.stepDelay,
 		},
 		Workload:    sim.Workload{Clients: r.clients, Callers: 1, Invoked: 1, Operations: 1, ValueBytes: ValueBytes, Keys: 1, Timeout: 30 * sim.Second},
-		Application: kv.Store{}, Ask: r.ask, Watch: r.meter.watch,
+		Application: kv.Store{}, Ask: r.ask, Watch: r.meter.watch, Build: r.meter.build,
 	}
 	return c
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 )
 
 // table is a heading and lines of cells, the first line the columns' names.
@@ -101,54 +101,46 @@ func idle(all []Cost) table {
 		{"protocol", "n", "per second", "formula", "ratio", "checkpoint's, of 64 decisions"}}}
 	for i := range all {
 		c := &all[i]
-		rate := float64(framesOf(c.Idle.of(Upkeep))) / idleSeconds
-		want := UpkeepPerSecond(c.Protocol, c.Replicas)
-		t.lines = append(t.lines, c.line(number(rate), c.upkeep()+whole(want), ratio(rate, want), whole(CheckpointFrames(c.Protocol, c.Replicas))))
+		rate := float64(framesOf(c.Idle.of(protocol.Upkeep))) / idleSeconds
+		own := costsOf(c.Protocol)
+		want := own.Upkeep(c.Replicas)
+		t.lines = append(t.lines, c.line(number(rate), formula(own.Text.Upkeep, want), ratio(rate, want), whole(own.Checkpoint(c.Replicas))))
 	}
 	return t
 }
 
 // line begins with who it is about.
 func (c *Cost) line(cells ...string) []string {
-	return append([]string{name(c.Protocol), strconv.Itoa(c.Replicas)}, cells...)
+	p, _ := protocol.Lookup(c.Protocol)
+	return append([]string{p.Title, strconv.Itoa(c.Replicas)}, cells...)
 }
 
-// name is a protocol's, as people write it.
-func name(protocol string) string {
-	if protocol == quorum.Raft {
-		return "Raft"
+// formula is an expected number, behind the formula that it comes from.
+func formula(text string, n int) string {
+	if text == "" {
+		return whole(n)
 	}
-	return "PBFT"
+	return text + " = " + whole(n)
 }
-
-// by chooses the formula of the protocol.
-func (c *Cost) by(pbft, raft string) string {
-	if c.Protocol == quorum.Raft {
-		return raft
-	}
-	return pbft
-}
-
-func (c *Cost) upkeep() string { return c.by("4n(n−1) = ", "20(n−1) = ") }
 
 func (c *Cost) messages() []string {
-	a, e := &c.Alone, &c.Theory
-	frames, bytes, weigh := a.each(a.Frames()), a.each(a.Bytes()), ExpectBytes(c.Protocol, c.Replicas, a.batch())
-	return c.line(strconv.Itoa(c.Faults), number(frames), c.by("2n(n−1) = ", "4(n−1) = ")+whole(e.Frames), ratio(frames, e.Frames),
-		number(bytes), c.by("(n−1)(b+230n) = ", "(n−1)(b+96) = ")+whole(weigh), ratio(bytes, weigh))
+	a, e, own := &c.Alone, &c.Theory, costsOf(c.Protocol)
+	frames, bytes, weigh := a.each(a.Frames()), a.each(a.Bytes()), own.Bytes(c.Replicas, a.batch())
+	return c.line(strconv.Itoa(c.Faults), number(frames), formula(own.Text.Frames, e.Frames), ratio(frames, e.Frames),
+		number(bytes), formula(own.Text.Bytes, weigh), ratio(bytes, weigh))
 }
 
 func (c *Cost) signatures() []string {
-	a, e := &c.Alone, &c.Theory
+	a, e, text := &c.Alone, &c.Theory, costsOf(c.Protocol).Text
 	made, checked := a.each(a.Signed), a.each(a.Verified)
-	return c.line(number(made), c.by("2n = ", "")+whole(e.Signed), ratio(made, e.Signed),
-		number(checked), c.by("2n(n−1) = ", "")+whole(e.Verified), ratio(checked, e.Verified),
-		number(a.each(a.Admitted)), "n = "+whole(e.Admitted))
+	return c.line(number(made), formula(text.Signed, e.Signed), ratio(made, e.Signed),
+		number(checked), formula(text.Verified, e.Verified), ratio(checked, e.Verified),
+		number(a.each(a.Admitted)), formula("n", e.Admitted))
 }
 
 func (c *Cost) waiting() []string {
 	a, e := &c.Alone, &c.Theory
-	return c.line(number(c.Delays), whole(e.Delays), number(c.Syncs), whole(e.Syncs), number(a.each(a.Forced)), c.by("2n = ", "n = ")+whole(e.Forced))
+	return c.line(number(c.Delays), whole(e.Delays), number(c.Syncs), whole(e.Syncs), number(a.each(a.Forced)), formula(costsOf(c.Protocol).Text.Forced, e.Forced))
 }
 
 // number prints a count, with as many digits as say something.

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 )
 
 // Tally is what was counted in one run, all replicas together.
@@ -24,13 +24,13 @@ func (r *run) tally() Tally {
 	m := r.meter
 	t := Tally{Decisions: len(m.decided), Requests: len(r.took), Forced: m.forced - m.cuts, Recorded: m.recorded, Admitted: m.verified["REQUEST"]}
 	known := map[string]bool{}
-	for _, k := range kinds {
+	for _, k := range slices.Concat(m.protocol.Costs.Kinds, clientKinds) {
 		known[k.Name] = true
 		if c := m.counts[k.Name]; c != nil {
 			c.Part = k.Part
 			t.Kinds = append(t.Kinds, *c)
 		}
-		if k.Part == Agreement {
+		if k.Part == protocol.Agreement {
 			t.Signed, t.Verified = t.Signed+m.signed[k.Name], t.Verified+m.verified[k.Name]
 		}
 	}
@@ -46,7 +46,7 @@ func (r *run) tally() Tally {
 }
 
 // of are the counts of one part.
-func (t *Tally) of(p Part) (counts []Count) {
+func (t *Tally) of(p protocol.Part) (counts []Count) {
 	for _, c := range t.Kinds {
 		if c.Part == p {
 			counts = append(counts, c)
@@ -56,11 +56,11 @@ func (t *Tally) of(p Part) (counts []Count) {
 }
 
 // Frames are those of the agreement.
-func (t *Tally) Frames() int { return framesOf(t.of(Agreement)) }
+func (t *Tally) Frames() int { return framesOf(t.of(protocol.Agreement)) }
 
 // Bytes are those of the agreement's frames.
 func (t *Tally) Bytes() (sum int) {
-	for _, c := range t.of(Agreement) {
+	for _, c := range t.of(protocol.Agreement) {
 		sum += c.Bytes
 	}
 	return sum
@@ -81,12 +81,3 @@ func (t *Tally) each(count int) float64 { return float64(count) / float64(max(1,
 
 // perRequest is a count per request.
 func (t *Tally) perRequest(count int) float64 { return float64(count) / float64(max(1, t.Requests)) }
-
-// Sizes are the numbers of replicas that are measured unless others are wished
-// for: those of one, two, three failures, and four for PBFT.
-func Sizes(protocol string) []int {
-	if protocol == quorum.Raft {
-		return []int{3, 5, 7}
-	}
-	return []int{4, 7, 10, 13}
-}

@@ -8,6 +8,7 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/course"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -34,12 +35,12 @@ func Run(s spec.Spec) (spec.Outcome, error) {
 
 // world makes what the spec's protocol is simulated in.
 func world(s *spec.Spec, c sim.Config) (*sim.World, error) {
-	subject, err := sim.Of(s.Protocol)
+	p, err := protocol.Lookup(s.Protocol)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", spec.ErrSpec, err)
 	}
-	subject.Build = forward(s, subject.Build)
-	w, err := sim.New(c, subject)
+	c.Build = forward(s, p)
+	w, err := sim.New(c)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", spec.ErrSpec, err)
 	}
@@ -48,15 +49,15 @@ func world(s *spec.Spec, c sim.Config) (*sim.World, error) {
 
 // forward lets those campaign first whom the spec names. Where views decide who
 // leads, nobody needs to.
-func forward(s *spec.Spec, build func(sim.Seat) (consensus.Protocol, error)) func(sim.Seat) (consensus.Protocol, error) {
+func forward(s *spec.Spec, p protocol.Protocol) func(protocol.Settings) (consensus.Protocol, error) {
 	if !s.Elected() {
-		return build
+		return p.New
 	}
-	return func(seat sim.Seat) (consensus.Protocol, error) {
-		if !slices.Contains(s.Forward, seat.Replica) {
-			seat.Timing.Patience *= spec.Backward
+	return func(settings protocol.Settings) (consensus.Protocol, error) {
+		if !slices.Contains(s.Forward, settings.Self) {
+			settings.LeaderPatience *= spec.Backward
 		}
-		return build(seat)
+		return p.New(settings)
 	}
 }
 

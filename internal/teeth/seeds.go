@@ -5,19 +5,20 @@ import (
 	"io"
 	"strings"
 
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
 // runSeeds is the simulator as a bug is built into it: it runs seeds one after
 // the other until one breaks a promise. It says how far it is, a line per seed,
 // because its time may be up at any moment.
-func runSeeds(w io.Writer, protocol string, from, count uint64) error {
-	subject, err := sim.Of(protocol)
+func runSeeds(w io.Writer, name string, from, count uint64) error {
+	p, err := protocol.Lookup(name)
 	if err != nil {
 		return err
 	}
 	for i := range count {
-		world, err := sim.New(sim.FromSeedOf(protocol, from+i), subject)
+		world, err := sim.New(sim.FromSeedOf(p, from+i))
 		if err != nil {
 			return fmt.Errorf("seed %d: %w", from+i, err)
 		}

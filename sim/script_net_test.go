@@ -140,7 +140,7 @@ func (s *Script) list(ps []packet) string {
 // alike reports whether two packets say the same. A message of Raft names its
 // receiver, so that there the description decides.
 func (s *Script) alike(p, q packet, text string) bool {
-	if s.raft() && p.bytes[0] == raft.MessageKind {
+	if s.elected() && p.bytes[0] == raft.MessageKind {
 		return p.to != q.to && s.world.describe(q.bytes) == text
 	}
 	return p.sum == q.sum

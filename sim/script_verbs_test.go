@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 )
 
 // Script drives a world by hand, for golden traces: nothing moves but what its
@@ -29,7 +29,7 @@ import (
 //	status     notes     waiting
 //	verdict                                 how the judge decides, once, at the end
 //
-// Members of Raft lie by the verbs of script_raft.go. Which of them are traitors
+// Members of Raft lie by the verbs of script_raft_test.go. Which of them are traitors
 // is said when the cluster is made (traitor=2): the judge judges the honest. What
 // theory foresees with such traitors is printed as JUDGE, all else as VIOLATION.
 //
@@ -37,17 +37,16 @@ import (
 // KIND is the beginning of a frame's description. Frames over a cut link are
 // lost. What engines ignore is not shown, unless the cluster says verbose=1.
 type Script struct {
-	subject Subject
-	world   *World
-	notes   []string
-	lost    []filter // standing losses
-	shown   int      // violations already printed
-	asked   map[string]*consensus.Request
-	fables  map[consensus.ReplicaID]*fable
+	world  *World
+	notes  []string
+	lost   []filter // standing losses
+	shown  int      // violations already printed
+	asked  map[string]*consensus.Request
+	fables map[consensus.ReplicaID]*fable
 }
 
-// NewScript makes a script for one protocol. The cluster verb comes first.
-func NewScript(subject Subject) *Script { return &Script{subject: subject} }
+// NewScript makes a script. The cluster verb comes first.
+func NewScript() *Script { return &Script{} }
 
 // Do performs one verb and returns what there is to see. What is wrong with
 // the line comes back as text as well: a script is written by a person.
@@ -129,7 +128,7 @@ func (a args) kinds() []string {
 func (s *Script) cluster(a args) string {
 	n := a.number("n", 4)
 	c := Config{
-		Seed: uint64(a.number("seed", 1)), Protocol: "pbft", Replicas: n, Trust: Trust{Faults: (n - 1) / 3, Replies: (n-1)/3 + 1},
+		Seed: uint64(a.number("seed", 1)), Protocol: protocol.PBFT, Replicas: n, Trust: Trust{Faults: (n - 1) / 3, Replies: (n-1)/3 + 1},
 		Interval: consensus.Seq(a.number("k", 4)), Window: consensus.Seq(a.number("l", 8)), Limits: consensus.DefaultLimits(),
 		Timing:   Timing{Tick: 10 * Millisecond, Patience: a.number("patience", 20), Skew: 2 * Second},
 		Workload: Workload{Clients: a.number("clients", 1), Callers: 1, Operations: 1, Keys: 1},
@@ -140,7 +139,7 @@ func (s *Script) cluster(a args) string {
 	if p, ok := a.value("protocol"); ok {
 		c.Protocol, c.Trust.Faults, c.Trust.Replies = p, (n-1)/2, 1
 	}
-	c.Timing.Elections = Elections{NoPreVote: first(a.value("prevote")) == "off", NoCheckQuorum: first(a.value("checkquorum")) == "off"}
+	c.Timing.Elections = protocol.Elections{NoPreVote: first(a.value("prevote")) == "off", NoCheckQuorum: first(a.value("checkquorum")) == "off"}
 	if list, ok := a.value("traitor"); ok {
 		for _, word := range strings.Split(list, ",") {
 			id, err := strconv.Atoi(word)
@@ -155,11 +154,11 @@ func (s *Script) cluster(a args) string {
 
 // found makes the world and starts its replicas.
 func (s *Script) found(c Config, verbose bool) string {
-	w, err := New(c, s.subject)
+	w, err := New(c)
 	if err != nil {
 		return err.Error() + "\n"
 	}
-	*s = Script{subject: s.subject, world: w, asked: map[string]*consensus.Request{}, fables: map[consensus.ReplicaID]*fable{}}
+	*s = Script{world: w, asked: map[string]*consensus.Request{}, fables: map[consensus.ReplicaID]*fable{}}
 	w.net.manual = true
 	w.tell = func(kind consensus.NoteKind, line string) {
 		if verbose || kind != consensus.Ignored {
@@ -298,7 +297,7 @@ func (s *Script) status(args) string {
 		for _, f := range []struct {
 			on   bool
 			text string
-		}{{st.Changing && !s.raft(), " changing"}, {st.Rejoining, " rejoining"}, {st.Fetching != 0, fmt.Sprintf(" fetching=%d", st.Fetching)}, {r.health.paused, " paused"}} {
+		}{{st.Changing && !s.elected(), " changing"}, {st.Rejoining, " rejoining"}, {st.Fetching != 0, fmt.Sprintf(" fetching=%d", st.Fetching)}, {r.health.paused, " paused"}} {
 			if f.on {
 				b.WriteString(f.text)
 			}
@@ -311,7 +310,7 @@ func (s *Script) status(args) string {
 // era is who leads and since when, in the words of the protocol.
 func (s *Script) era(st *consensus.Status) string {
 	switch {
-	case !s.raft():
+	case !s.elected():
 		return fmt.Sprintf("view=%d", st.View)
 	case st.Changing:
 		return fmt.Sprintf("term=%d leader=?", st.View)
@@ -319,8 +318,8 @@ func (s *Script) era(st *consensus.Status) string {
 	return fmt.Sprintf("term=%d leader=R%d", st.View, st.Primary)
 }
 
-// raft reports whether the cluster speaks Raft.
-func (s *Script) raft() bool { return s.world.cfg.Protocol == quorum.Raft }
+// elected reports whether the cluster elects its leaders.
+func (s *Script) elected() bool { return s.world.protocol.Elected }
 
 // takeNotes prints the notes since the last time.
 func (s *Script) takeNotes(args) string {
