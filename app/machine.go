@@ -158,14 +158,8 @@ func (m *Machine) initialise() (err error) {
 // Applied is the sequence number of the last batch executed.
 func (m *Machine) Applied() consensus.Seq { return m.at.seq }
 
-// Time is the executed time.
-func (m *Machine) Time() consensus.Time { return m.at.time }
-
 // Operations is how many operations were executed since the genesis.
 func (m *Machine) Operations() uint64 { return m.at.order }
-
-// Sessions is how many client sessions there are.
-func (m *Machine) Sessions() int { return int(m.table.sessions) }
 
 // Height is what the disk holds: the certified height, its root, and its
 // certificate. consensus.Recovered wants all three.
@@ -176,10 +170,6 @@ func (m *Machine) Height() (consensus.Seq, crypto.Digest, []byte) { return m.sta
 func (m *Machine) Snapshot(seq consensus.Seq, root crypto.Digest) (*state.Snapshot, bool) {
 	return m.state.Snapshot(seq, root)
 }
-
-// State is the state below, for metrics. Only the owner of the machine may
-// use it, and never to write.
-func (m *Machine) State() *state.State { return m.state }
 
 // Do performs one job. Jobs must come in the order in which the engine put
 // them out. An error means that the disk failed or that an invariant is

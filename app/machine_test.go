@@ -262,7 +262,7 @@ func TestTheStoreOnAMachine(t *testing.T) {
 	if e, found, err := kv.ParseGet(ask(kv.Get([]byte("b"))).Data); err != nil || !found || !bytes.Equal(e.Value, big) || e.Revision != 2 {
 		t.Errorf("get: %d bytes at %d, %v", len(e.Value), e.Revision, err)
 	}
-	page, err := kv.ParseRange(ask(kv.Prefix(nil, 0, false)).Data)
+	page, err := kv.ParseRange(ask(kv.Range(nil, nil, 0, false)).Data)
 	if err != nil || len(page.Entries) != 1 || !page.More {
 		t.Errorf("two values of 4 MiB in a page: %d entries, more %v, %v", len(page.Entries), page.More, err)
 	}

@@ -2,7 +2,7 @@ package app
 
 // Peek is what the application holds under a key, as of the last execution.
 // It is for looking on: it counts no steps and changes nothing. Errors are the
-// disk's. Caller: sim.
+// disk's.
 func (m *Machine) Peek(key []byte) (value []byte, found bool, err error) {
-	return m.State().Get(string(append([]byte{prefixApplication}, key...)))
+	return m.state.Get(string(append([]byte{prefixApplication}, key...)))
 }

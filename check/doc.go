@@ -24,7 +24,7 @@
 // Invariants: it touches nothing that it judges; only the honest are judged,
 // and a traitor's word alone convicts nobody; what is undecided is said to be
 // unknown, never counted as good; memory grows with the facts of a run, whose
-// number its caller bounds (MaxFacts).
+// number its caller bounds (maxFacts).
 //
 // Source: ADVERSARIES.md §4.
 package check

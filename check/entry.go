@@ -59,8 +59,8 @@ func (e *Entry) appendBody(b []byte) ([]byte, error) {
 	if e.At < 0 || e.Kind == 0 || e.Kind > lastEntry {
 		return b, fmt.Errorf("%w: no entry has kind %d and time %d", ErrLog, e.Kind, e.At)
 	}
-	if len(e.Bytes) > MaxEntry || len(e.Result.Data) > MaxEntry {
-		return b, fmt.Errorf("%w: an entry of %d bytes, at most %d are possible", ErrLog, max(len(e.Bytes), len(e.Result.Data)), MaxEntry)
+	if len(e.Bytes) > maxEntry || len(e.Result.Data) > maxEntry {
+		return b, fmt.Errorf("%w: an entry of %d bytes, at most %d are possible", ErrLog, max(len(e.Bytes), len(e.Result.Data)), maxEntry)
 	}
 	b = binary.BigEndian.AppendUint64(append(b, byte(e.Kind)), uint64(e.At))
 	switch e.Kind {

@@ -63,10 +63,6 @@ func (j *Judge) Executed(at consensus.Time, r consensus.ReplicaID, ctx app.Conte
 	}
 }
 
-// Issued hears that a client is about to ask for an operation. Of dishonest
-// clients nothing needs to be told: their signatures count.
-func (j *Judge) Issued(client crypto.PublicKey, op []byte) { j.ledger.of(client, op).issued = true }
-
 // Signed hears of every request that an honest client signed, as sent.
 func (j *Judge) Signed(r *consensus.Request) { j.ledger.requests[r.Digest] = r }
 
@@ -78,9 +74,10 @@ func (j *Judge) Replied(at consensus.Time, from consensus.ReplicaID, r *consensu
 	}
 }
 
-// Invoked hears that an honest client begins a call. It is an Issued too.
+// Invoked hears that an honest client begins a call. Of dishonest clients
+// nothing needs to be told: their signatures count.
 func (j *Judge) Invoked(at consensus.Time, id CallID, client crypto.PublicKey, op []byte) {
-	j.Issued(client, op)
+	j.ledger.of(client, op).issued = true
 	j.beliefs.invoked(at, id, client, op)
 }
 
@@ -122,9 +119,6 @@ func (j *Judge) Blamed(at consensus.Time, by, whom consensus.ReplicaID, text str
 		j.violate(at, Framed, "R%d blames the honest R%d: %s", by, whom, text)
 	}
 }
-
-// Relived hears that a replica starts again, from what its disk holds.
-func (j *Judge) Relived(r consensus.ReplicaID) { j.restoring(r) }
 
 // Present hears, when everything is healed and answered, how far an honest
 // replica of the core has executed: all that was believed must be there.

@@ -75,7 +75,7 @@ func (r *run) request(i int, ops ...[]byte) *consensus.Request {
 // asked is a request of the honest client, and the judge has heard of it.
 func (r *run) asked(ops ...[]byte) *consensus.Request {
 	for _, op := range ops {
-		r.Issued(r.clients[0].Public(), op)
+		r.ledger.of(r.clients[0].Public(), op).issued = true
 	}
 	q := r.request(0, ops...)
 	r.Signed(q)

@@ -181,10 +181,6 @@ func (j *Judge) fork(at consensus.Time, n consensus.Seq, format string, args ...
 // Failed reports whether anything was violated so far.
 func (j *Judge) Failed() bool { return len(j.violations) > 0 }
 
-// Violations are those so far, in the order of their discovery; at most a few
-// of each kind are kept.
-func (j *Judge) Violations() []Violation { return j.violations }
-
 // telling recognises a frame that is told again for another receiver.
 type telling struct {
 	by   consensus.ReplicaID

@@ -106,7 +106,7 @@ func TestJudges(t *testing.T) {
 			r.Queued(1, 0, consensus.RestoreBegin{Seq: 2, Root: digestA})
 			r.commit(3, nil, 0)
 		}, nil},
-		{"a restart from the disk", nil, func(r *run) { r.commit(1, nil, 0); r.commit(2, nil, 0); r.Relived(0); r.commit(1, nil, 0) }, nil},
+		{"a restart from the disk", nil, func(r *run) { r.commit(1, nil, 0); r.commit(2, nil, 0); r.restoring(0); r.commit(1, nil, 0) }, nil},
 		{"two replies", nil, func(r *run) { q := r.asked(get); r.reply(0, q, 1, "x"); r.reply(1, q, 1, "y") }, []Kind{Divergence}},
 		{"two replies of one height each", nil, func(r *run) { q := r.asked(get); r.reply(0, q, 1, "x"); r.reply(1, q, 2, "x") }, []Kind{Divergence}},
 		{"a traitor's reply", []consensus.ReplicaID{1}, func(r *run) { q := r.asked(get); r.reply(0, q, 1, "x"); r.reply(1, q, 1, "y") }, nil},
@@ -136,7 +136,7 @@ func TestJudges(t *testing.T) {
 		{"executed again after a restart", nil, func(r *run) {
 			r.asked(putA)
 			r.execute(0, 0, 1, 1, putA)
-			r.Relived(0)
+			r.restoring(0)
 			r.execute(0, 0, 1, 1, putA)
 		}, nil},
 		{"executed twice", nil, func(r *run) { r.asked(putA); r.execute(0, 0, 1, 1, putA); r.execute(0, 0, 2, 2, putA) }, []Kind{Twice}},
@@ -248,7 +248,7 @@ func TestJudges(t *testing.T) {
 		}, nil},
 		{"two promises, two lives", nil, func(r *run) {
 			r.votes(message.PrepareKind, 0, 1, digestA, 1)
-			r.Relived(1)
+			r.restoring(1)
 			r.votes(message.PrepareKind, 0, 1, digestB, 1)
 		}, []Kind{Contradiction, Framed}},
 		{"two promises in two views", nil, func(r *run) {
@@ -370,8 +370,8 @@ func TestViolationsAreReportedAndBounded(t *testing.T) {
 	for range 100 {
 		r.Broken(15e8, "a panic")
 	}
-	if heard != maxOfKind || len(r.Violations()) != maxOfKind || !r.Failed() {
-		t.Errorf("%d heard, %d kept", heard, len(r.Violations()))
+	if heard != maxOfKind || len(r.violations) != maxOfKind || !r.Failed() {
+		t.Errorf("%d heard, %d kept", heard, len(r.violations))
 	}
 }
 
@@ -413,7 +413,7 @@ func TestSentIsFrugalAndPatient(t *testing.T) {
 	}
 	r.Queued(1, 3, consensus.Stabilize{Seq: 2, Root: digestA, Certificate: []byte{committedProof, 1}})
 	if r.Failed() {
-		t.Errorf("%v", r.Violations())
+		t.Errorf("%v", r.violations)
 	}
 	if allocs := testing.AllocsPerRun(100, func() { r.Sent(1, 1, frame); r.last = telling{}; r.transcript.waiting = nil }); allocs > 1 {
 		t.Errorf("%v allocations for a vote that is known", allocs)

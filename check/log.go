@@ -14,18 +14,18 @@ import (
 // ErrLog is what reading a log wraps: the file is no log, or not whole.
 var ErrLog = errors.New("not a log of a run")
 
-// LogError says where a log cannot be read.
-type LogError struct {
+// logError says where a log cannot be read.
+type logError struct {
 	Name   string // of the file
 	Offset int64  // where the entry begins that cannot be read
 	Err    error
 }
 
 // Error names the file and the place.
-func (e *LogError) Error() string { return fmt.Sprintf("%s, offset %d: %v", e.Name, e.Offset, e.Err) }
+func (e *logError) Error() string { return fmt.Sprintf("%s, offset %d: %v", e.Name, e.Offset, e.Err) }
 
 // Unwrap is the reason, which wraps ErrLog or is the file's own error.
-func (e *LogError) Unwrap() error { return e.Err }
+func (e *logError) Unwrap() error { return e.Err }
 
 // Header begins a log. It is one process's, a replica's or a client's, in one
 // of its lives: a restarted process begins a new file, so that a torn entry is
@@ -47,9 +47,9 @@ const (
 	entryHead = 4 + 4
 	entryMin  = 1 + 8
 
-	// MaxEntry bounds the body of an entry, in bytes: the largest frame with
+	// maxEntry bounds the body of an entry, in bytes: the largest frame with
 	// a certificate of all replicas beside it.
-	MaxEntry = consensus.MaxFrame + 64<<10
+	maxEntry = consensus.MaxFrame + 64<<10
 )
 
 func (h *Header) encode() []byte {
@@ -116,8 +116,8 @@ func (w *Writer) Write(e *Entry) error {
 		return w.err
 	}
 	body, err := e.appendBody(append(w.buf[:0], make([]byte, entryHead)...))
-	if size := len(body) - entryHead; err == nil && size > MaxEntry {
-		err = fmt.Errorf("%w: an entry of %d bytes, at most %d are possible", ErrLog, size, MaxEntry)
+	if size := len(body) - entryHead; err == nil && size > maxEntry {
+		err = fmt.Errorf("%w: an entry of %d bytes, at most %d are possible", ErrLog, size, maxEntry)
 	}
 	if err == nil {
 		binary.BigEndian.PutUint32(body, uint32(len(body)-entryHead))
@@ -154,7 +154,7 @@ func NewReader(name string, r io.Reader) (*Reader, error) {
 		l.header, err = decodeHeader(head)
 	}
 	if err != nil {
-		return nil, &LogError{Name: name, Err: err}
+		return nil, &logError{Name: name, Err: err}
 	}
 	l.offset = int64(headerSize)
 	return l, nil
@@ -163,15 +163,15 @@ func NewReader(name string, r io.Reader) (*Reader, error) {
 // Header is how the log begins.
 func (l *Reader) Header() Header { return l.header }
 
-// Torn reports, after the end, whether the last entry is not whole.
-func (l *Reader) Torn() bool { return l.torn }
+// isTorn reports, after the end, whether the last entry is not whole.
+func (l *Reader) isTorn() bool { return l.torn }
 
-// Offset is where the entry begins that Next reads next.
-func (l *Reader) Offset() int64 { return l.offset }
+// position is where the entry begins that Next reads next.
+func (l *Reader) position() int64 { return l.offset }
 
 // Next reads the next entry; io.EOF is the end, also if the last entry is
 // torn: it was being written when its process died. Everything else that is
-// not an entry is a *LogError, and there is no way beyond it. Memory is taken
+// not an entry is a *logError, and there is no way beyond it. Memory is taken
 // as bytes come, not as lengths promise.
 func (l *Reader) Next() (Entry, error) {
 	if l.err != nil {
@@ -185,7 +185,7 @@ func (l *Reader) Next() (Entry, error) {
 	case errors.Is(err, io.EOF):
 		l.err = io.EOF
 	default:
-		l.err = &LogError{Name: l.name, Offset: l.offset, Err: err}
+		l.err = &logError{Name: l.name, Offset: l.offset, Err: err}
 	}
 	return Entry{}, l.err
 }
@@ -197,8 +197,8 @@ func (l *Reader) next() (e Entry, size int64, err error) {
 		return Entry{}, 0, err
 	}
 	length := binary.BigEndian.Uint32(head)
-	if length < entryMin || length > MaxEntry {
-		return Entry{}, 0, fmt.Errorf("%w: an entry of %d bytes, between %d and %d are possible", ErrLog, length, entryMin, MaxEntry)
+	if length < entryMin || length > maxEntry {
+		return Entry{}, 0, fmt.Errorf("%w: an entry of %d bytes, between %d and %d are possible", ErrLog, length, entryMin, maxEntry)
 	}
 	body, err := l.read(int(length))
 	if err != nil {

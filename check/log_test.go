@@ -66,10 +66,10 @@ func all(b []byte) (list []Entry, torn bool, err error) {
 	for {
 		e, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return list, r.Torn(), nil
+			return list, r.isTorn(), nil
 		}
 		if err != nil {
-			return list, r.Torn(), err
+			return list, r.isTorn(), err
 		}
 		list = append(list, e)
 	}
@@ -109,7 +109,7 @@ func TestTornLogsEndBefore(t *testing.T) {
 	for cut := range b {
 		got, torn, err := all(b[:cut])
 		if cut < headerSize {
-			var l *LogError
+			var l *logError
 			if !errors.As(err, &l) || l.Name != "file" || l.Offset != 0 {
 				t.Fatalf("cut at %d: %v", cut, err)
 			}
@@ -141,7 +141,7 @@ func TestDamagedLogsAreRefused(t *testing.T) {
 		if torn && err == nil && len(got) < len(list) {
 			continue // a length that now reaches beyond the end
 		}
-		var l *LogError
+		var l *logError
 		if !errors.As(err, &l) || !errors.Is(err, ErrLog) {
 			t.Fatalf("byte %d: %d entries, %v", at, len(got), err)
 		}
@@ -159,7 +159,7 @@ func TestLogsOfOtherFormatsAreRefused(t *testing.T) {
 		"an empty header":  logMagic + "\x01" + strings.Repeat("\x00", headerSize),
 		"a header cut off": string(logOf(t, header())[:headerSize-1]),
 	} {
-		var l *LogError
+		var l *logError
 		if _, err := NewReader("file", strings.NewReader(text)); !errors.As(err, &l) || !strings.HasPrefix(err.Error(), "file, offset 0: ") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -173,8 +173,8 @@ func TestWriterRefuses(t *testing.T) {
 		"unknown kind":  {Kind: lastEntry + 1},
 		"before 1970":   {Kind: EntryStarted, At: -1},
 		"nobody":        {Kind: EntrySent},
-		"too large":     {Kind: EntryInvoked, Bytes: make([]byte, MaxEntry-8)},
-		"far too large": {Kind: EntryReturned, Result: consensus.Result{Data: make([]byte, MaxEntry+1)}},
+		"too large":     {Kind: EntryInvoked, Bytes: make([]byte, maxEntry-8)},
+		"far too large": {Kind: EntryReturned, Result: consensus.Result{Data: make([]byte, maxEntry+1)}},
 	} {
 		var b bytes.Buffer
 		w, err := NewWriter(&b, header())
@@ -217,17 +217,17 @@ func FuzzReader(f *testing.F) {
 			return
 		}
 		for {
-			from := r.Offset()
+			from := r.position()
 			e, err := r.Next()
 			if err != nil {
-				var l *LogError
+				var l *logError
 				if !errors.Is(err, io.EOF) && !errors.As(err, &l) {
 					t.Fatalf("an error of another kind: %v", err)
 				}
 				return
 			}
 			again := logOf(t, r.Header(), e)[headerSize:]
-			if !bytes.Equal(again, b[from:r.Offset()]) {
+			if !bytes.Equal(again, b[from:r.position()]) {
 				t.Fatalf("entry at %d has two encodings", from)
 			}
 		}

@@ -28,8 +28,8 @@ type Case struct {
 	Budget      int                   // of the search, see linear.Check
 }
 
-// MaxFacts bounds the entries of all logs of one run.
-const MaxFacts = 1 << 24
+// maxFacts bounds the entries of all logs of one run.
+const maxFacts = 1 << 24
 
 // Replay judges a real run by the logs of its replicas and clients, some of
 // which may be missing: by time it merges them, so the clocks of the clients
@@ -115,9 +115,9 @@ func (r *replay) open(cluster crypto.Digest, logs []Log) error {
 		h := reader.Header()
 		switch {
 		case h.Cluster != cluster:
-			return &LogError{Name: l.Name, Err: fmt.Errorf("%w of this cluster: it is of %s, the genesis is that of %s: give its own genesis by --genesis, or move the file away", ErrLog, h.Cluster.Short(), cluster.Short())}
+			return &logError{Name: l.Name, Err: fmt.Errorf("%w of this cluster: it is of %s, the genesis is that of %s: give its own genesis by --genesis, or move the file away", ErrLog, h.Cluster.Short(), cluster.Short())}
 		case !h.Client && int(h.Replica) >= members:
-			return &LogError{Name: l.Name, Err: fmt.Errorf("%w of this cluster: it is of replica %d among %d", ErrLog, h.Replica, members)}
+			return &logError{Name: l.Name, Err: fmt.Errorf("%w of this cluster: it is of replica %d among %d", ErrLog, h.Replica, members)}
 		case !h.Client && r.judge.honest(h.Replica):
 			r.heard[h.Replica] = 0
 		}
@@ -151,8 +151,8 @@ func (r *replay) all() error {
 		if s == nil {
 			return nil
 		}
-		if count >= MaxFacts {
-			return &LogError{Name: s.name, Offset: s.Offset(), Err: fmt.Errorf("%w that can be judged: more than %d entries in all", ErrLog, MaxFacts)}
+		if count >= maxFacts {
+			return &logError{Name: s.name, Offset: s.position(), Err: fmt.Errorf("%w that can be judged: more than %d entries in all", ErrLog, maxFacts)}
 		}
 		r.now = s.at - r.base
 		if h := s.Header(); h.Client {
@@ -190,7 +190,7 @@ func (r *replay) replica(id consensus.ReplicaID, e *Entry) {
 	}
 	switch e.Kind {
 	case EntryStarted:
-		r.judge.Relived(id)
+		r.judge.restoring(id)
 	case EntrySent:
 		r.frame(id, e.Bytes)
 	case EntryReceived:
@@ -211,7 +211,7 @@ func (r *replay) replica(id consensus.ReplicaID, e *Entry) {
 			r.again.commit(r.now, c)
 		}
 	case EntryRestored:
-		r.judge.Relived(id)
+		r.judge.restoring(id)
 		r.judge.Root(r.now, id, e.Seq, e.Digest)
 	case EntryRoot:
 		r.judge.Root(r.now, id, e.Seq, e.Digest)

@@ -18,7 +18,7 @@ const statusAgain = time.Second
 // which no other vouches for. Without an answer it asks until ctx ends.
 func (c *Client) Status(ctx context.Context, replica consensus.ReplicaID) (consensus.Status, error) {
 	var s consensus.Status
-	text, err := c.StatusJSON(ctx, replica)
+	text, err := c.ask(ctx, replica)
 	if err != nil {
 		return s, err
 	}
@@ -28,8 +28,8 @@ func (c *Client) Status(ctx context.Context, replica consensus.ReplicaID) (conse
 	return s, nil
 }
 
-// StatusJSON is Status as the replica wrote it, with whatever else it tells.
-func (c *Client) StatusJSON(ctx context.Context, replica consensus.ReplicaID) ([]byte, error) {
+// ask returns the answer as the replica wrote it.
+func (c *Client) ask(ctx context.Context, replica consensus.ReplicaID) ([]byte, error) {
 	answer := make(chan []byte, 1)
 	done := c.status.wait(replica, answer)
 	defer done()

@@ -51,15 +51,6 @@ func ParsePublicKey(s string) (PublicKey, error) {
 	return k, nil
 }
 
-// ParseDigest reads the form that Digest.String writes.
-func ParseDigest(s string) (Digest, error) {
-	var d Digest
-	if err := parseHex(d[:], s); err != nil {
-		return Digest{}, fmt.Errorf("digest %q: %w", s, err)
-	}
-	return d, nil
-}
-
 func parseHex(dst []byte, s string) error {
 	if len(s) != hex.EncodedLen(len(dst)) {
 		return fmt.Errorf("want %d hexadecimal characters, got %d", hex.EncodedLen(len(dst)), len(s))

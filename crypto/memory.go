@@ -35,6 +35,6 @@ func (m *BoundedMemory) Remember(d Digest) {
 	m.young[d] = struct{}{}
 }
 
-// Len is the number of claims remembered; one that was remembered again in a
+// size is the number of claims remembered; one that was remembered again in a
 // later generation counts twice.
-func (m *BoundedMemory) Len() int { return len(m.young) + len(m.old) }
+func (m *BoundedMemory) size() int { return len(m.young) + len(m.old) }

@@ -34,16 +34,16 @@ func (s *signer) Sign(d Domain, body []byte) Signature {
 // size is the number of bytes that Append puts before the body.
 func (d Domain) size() int { return 1 + len(d.Tag) + DigestSize + 8 }
 
-// Ed25519Key returns the 64-byte private key of a seed (seed, then public
+// ed25519Key returns the 64-byte private key of a seed (seed, then public
 // key) in the standard library's type. Callers: p2p, which makes a host's
 // identity of it, so that a replica and its peer id are one key.
-func Ed25519Key(seed [PrivateKeySize]byte) stded25519.PrivateKey {
+func ed25519Key(seed [PrivateKeySize]byte) stded25519.PrivateKey {
 	return stded25519.NewKeyFromSeed(seed[:])
 }
 
 // PublicOf returns the public key of a seed.
 func PublicOf(seed [PrivateKeySize]byte) PublicKey {
-	return PublicKey(Ed25519Key(seed)[PrivateKeySize:])
+	return PublicKey(ed25519Key(seed)[PrivateKeySize:])
 }
 
 // Weak reports whether k proves nothing: it is no point of the curve, so that

@@ -18,15 +18,15 @@ type Memory interface {
 
 // Bounds of a verifier.
 const (
-	// CachedKeys is how many expanded public keys are kept beside the pinned
+	// cachedKeys is how many expanded public keys are kept beside the pinned
 	// ones, about 1.5 KiB each.
-	CachedKeys = 1024
+	cachedKeys = 1024
 
-	// RememberBytes is the largest body that is looked up in a Memory. A
+	// rememberBytes is the largest body that is looked up in a Memory. A
 	// lookup hashes the body. For a vote that is a fiftieth of a verification
 	// and certificates bring it back many times; for a large request it is
 	// half of one, and a large request hardly comes twice.
-	RememberBytes = 64 << 10
+	rememberBytes = 64 << 10
 
 	// maxBatch bounds the memory of one batch, about 1 KiB per claim. Beyond
 	// this size a batch hardly gets cheaper per claim, and a bad signature in
@@ -50,11 +50,11 @@ type verifier struct {
 // single author of bad signatures does not make everybody slow.
 //
 // The pinned keys, those of the replicas, stay expanded for ever; others share
-// CachedKeys places, least recently used out first. A nil memory remembers
+// cachedKeys places, least recently used out first. A nil memory remembers
 // nothing. The verifier is safe for concurrent use if its memory is.
 func NewVerifier(memory Memory, pinned ...PublicKey) Verifier {
 	keys := &keyCache{
-		Cache:  cache.NewLRUCache(CachedKeys),
+		Cache:  cache.NewLRUCache(cachedKeys),
 		pinned: make(map[curve.CompressedEdwardsY]*ed25519.ExpandedPublicKey, len(pinned)),
 	}
 	for _, k := range pinned {
@@ -125,7 +125,7 @@ func (w *work) sift() (fresh []int, same map[int]int, names []Digest) {
 	first := make(map[Digest]int, len(w.claims))
 	for i := range w.claims {
 		c := &w.claims[i]
-		if len(c.Body) > RememberBytes {
+		if len(c.Body) > rememberBytes {
 			fresh = append(fresh, i)
 			continue
 		}

@@ -208,8 +208,8 @@ func TestGroupsAreJudgedClaimByClaim(t *testing.T) {
 				t.Fatalf("round %d: got %v, want %v", round, got, want)
 			}
 		}
-		if memory.Len() > 64 {
-			t.Fatalf("the memory holds %d claims, at most 64 were allowed", memory.Len())
+		if memory.size() > 64 {
+			t.Fatalf("the memory holds %d claims, at most 64 were allowed", memory.size())
 		}
 	})
 }
@@ -235,15 +235,15 @@ func TestOnlyProvenClaimsAreRemembered(t *testing.T) {
 	memory := NewMemory(100)
 	s := NewSigner(seedOf(1))
 	good, bad := claimOf(s, testDomain(), []byte("good")), claimOf(s, testDomain(), []byte("bad"))
-	large := claimOf(s, testDomain(), make([]byte, RememberBytes+1))
+	large := claimOf(s, testDomain(), make([]byte, rememberBytes+1))
 	bad.Signature[0] ^= 1
 	v := NewVerifier(memory)
 	if got := v.Verify([]Claim{good, bad, large, good, large}); !slices.Equal(got, []bool{true, false, true, true, true}) {
 		t.Fatalf("got %v", got)
 	}
 	var w work
-	if memory.Len() != 1 || !memory.Proven(w.name(&good)) {
-		t.Errorf("%d claims are remembered, want the good small one alone", memory.Len())
+	if memory.size() != 1 || !memory.Proven(w.name(&good)) {
+		t.Errorf("%d claims are remembered, want the good small one alone", memory.size())
 	}
 	// What is remembered is not verified again: a memory that has a claim is believed.
 	memory.Remember(w.name(&bad))
@@ -279,8 +279,8 @@ func TestMemoryForgetsTheOldest(t *testing.T) {
 	m := NewMemory(10)
 	for i := range 100 {
 		m.Remember(Hash([]byte{byte(i)}))
-		if m.Len() > 10 {
-			t.Fatalf("%d claims after %d, at most 10 were allowed", m.Len(), i+1)
+		if m.size() > 10 {
+			t.Fatalf("%d claims after %d, at most 10 were allowed", m.size(), i+1)
 		}
 	}
 	for i := range 100 {

@@ -31,9 +31,9 @@ func (c Conflict) String() string {
 		c.First.Digest.Short(), c.First.Signers, c.First.View, c.Second.Digest.Short(), c.Second.Signers, c.Second.View)
 }
 
-// MaxConflicts bounds the conflicts that are listed. After a fork every later
+// maxConflicts bounds the conflicts that are listed. After a fork every later
 // slot may be one; the lowest are kept.
-const MaxConflicts = 256
+const maxConflicts = 256
 
 // maxCertified bounds the slots whose certificates are remembered.
 const maxCertified = 1 << 16
@@ -89,8 +89,8 @@ func (c *conflicts) report(x Conflict) {
 		return cmp.Or(cmp.Compare(a.Seq, b.Seq), -cmp.Compare(a.What, b.What), -1)
 	})
 	c.found = slices.Insert(c.found, at, x)
-	if len(c.found) > MaxConflicts {
-		c.found = c.found[:MaxConflicts]
+	if len(c.found) > maxConflicts {
+		c.found = c.found[:maxConflicts]
 	}
 }
 

@@ -36,7 +36,7 @@
 // the argument in §9 that an honest replica never convicts itself.
 //
 // Invariants: one proof has one encoding; what Verify accepts, its named signer
-// has signed, all of it; a Store holds at most MaxPerReplica entries of a
+// has signed, all of it; a Store holds at most maxPerReplica entries of a
 // signer, one per fault; memory is bounded, by the input for a judgement and by
 // constants for an Investigator.
 package evidence

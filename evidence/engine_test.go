@@ -21,8 +21,8 @@ func play(t *testing.T, s *evidence.Scene, id consensus.ReplicaID, frames [][]by
 	}
 	var own []consensus.Record // what an honest primary has proposed, in an earlier life
 	for _, frame := range frames {
-		if said, err := evidence.Read(&s.Rules.Genesis, frame); err == nil && said.Signer == id && said.Name == "PRE-PREPARE" {
-			own = append(own, consensus.Record{Slot: said.Seq, Bytes: frame})
+		if signer, slot, err := evidence.Proposes(&s.Rules.Genesis, frame); err == nil && signer == id && slot > 0 {
+			own = append(own, consensus.Record{Slot: slot, Bytes: frame})
 			transcript = append(transcript, frame)
 		}
 	}
@@ -31,14 +31,14 @@ func play(t *testing.T, s *evidence.Scene, id consensus.ReplicaID, frames [][]by
 		t.Fatal(err)
 	}
 	for _, frame := range frames {
-		said, err := evidence.Read(&s.Rules.Genesis, frame)
+		signer, _, err := evidence.Proposes(&s.Rules.Genesis, frame)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if said.Signer == id {
+		if signer == id {
 			continue // it will say so itself
 		}
-		o := protocol.Open(verifier, engine.Horizon(), []consensus.Frame{{From: consensus.ReplicaPeer(said.Signer), Bytes: frame}})[0]
+		o := protocol.Open(verifier, engine.Horizon(), []consensus.Frame{{From: consensus.ReplicaPeer(signer), Bytes: frame}})[0]
 		if o.Event == nil {
 			continue // settled already
 		}

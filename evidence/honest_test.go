@@ -53,8 +53,8 @@ func TestHonestRunsConvictNobody(t *testing.T) {
 		for _, c := range i.Conflicts() {
 			t.Errorf("seed %d: %s", seed, c)
 		}
-		if i.Ignored() > 0 || i.Statements() == 0 {
-			t.Errorf("seed %d: %d words of honest replicas do not verify, %d are kept", seed, i.Ignored(), i.Statements())
+		if ignored, votes := i.Kept(); ignored > 0 || votes == 0 {
+			t.Errorf("seed %d: %d words of honest replicas do not verify, %d are kept", seed, ignored, votes)
 		}
 	}
 	if views < int(seeds) {

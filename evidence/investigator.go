@@ -26,8 +26,8 @@ const (
 // to Verify before it says so. A vote inside a certificate is a vote. Not safe
 // for concurrent use.
 //
-// Bounds: MaxStatements votes, and of each replica MaxViewFrames VIEW-CHANGEs
-// and as many NEW-VIEWs within MaxViewBytes each; beyond them the older half of
+// Bounds: maxStatements votes, and of each replica maxViewFrames VIEW-CHANGEs
+// and as many NEW-VIEWs within maxViewBytes each; beyond them the older half of
 // the votes, and the oldest frames, are forgotten.
 type Investigator struct {
 	judge     *judge
@@ -118,14 +118,8 @@ func (i *Investigator) Proof(encoded []byte) {
 // keep the list.
 func (i *Investigator) Entries() []Entry { return i.store.All() }
 
-// Culprits lists, ascending, whom the proofs name.
-func (i *Investigator) Culprits() []consensus.ReplicaID { return i.store.Culprits() }
-
-// Ignored counts what did not verify: frames, certificates, votes in them.
-func (i *Investigator) Ignored() int { return i.ignored }
-
-// Statements counts the votes that are kept, each signer's word once.
-func (i *Investigator) Statements() int { return len(i.votes.all) }
+// culprits lists, ascending, whom the proofs name.
+func (i *Investigator) Culprits() []consensus.ReplicaID { return i.store.culprits() }
 
 // once reads a frame unless it was read before. They are re-sent word for word,
 // and some are megabytes of signatures.

@@ -192,8 +192,8 @@ func TestForksNameTheirCulprits(t *testing.T) {
 						len(got[0].First.Signers) != c.System.Quorum() || len(got[0].Second.Signers) != c.System.Quorum() {
 						t.Errorf("conflicts %v", got)
 					}
-					if i.Ignored() != 0 {
-						t.Errorf("%d ignored", i.Ignored())
+					if i.ignored != 0 {
+						t.Errorf("%d ignored", i.ignored)
 					}
 					for _, e := range i.Entries() {
 						if got, err := Verify(&c.Genesis, e.Encoded); err != nil || got != e.Fault {
@@ -228,8 +228,8 @@ func TestCertificatesAlone(t *testing.T) {
 		Frame: c.open([]*message.ViewChange{c.leave(1, 1, nil), c.leave(2, 1, nil), c.leave(3, 1, nil)}, 1),
 	}, Yours: c.leave(0, 1, nil, c.prepared(0, 1, a, 0, 1, 3))}
 	i.Frame(answer.Encode())
-	if got := i.Culprits(); !slices.Equal(got, ids{1, 3}) || i.Ignored() != 0 {
-		t.Errorf("culprits %v, ignored %d", got, i.Ignored())
+	if got := i.Culprits(); !slices.Equal(got, ids{1, 3}) || i.ignored != 0 {
+		t.Errorf("culprits %v, ignored %d", got, i.ignored)
 	}
 	both := append(c.stable(2, a, 0, 1, 2).Encode(), c.stable(2, b, 0, 1, 3).Encode()...)
 	i.Certificates(both)
@@ -252,7 +252,7 @@ func TestForgeriesAreIgnored(t *testing.T) {
 			if got := i.Culprits(); !slices.Equal(got, f.lied) {
 				t.Errorf("%s: culprits %v, want %v", f.name, got, f.lied)
 			}
-			if i.Ignored() == 0 {
+			if i.ignored == 0 {
 				t.Errorf("%s: forgeries are not counted", f.name)
 			}
 		}
@@ -260,8 +260,8 @@ func TestForgeriesAreIgnored(t *testing.T) {
 	c := newCluster(t)
 	i := c.investigate([][]byte{{kindCommit}, {kindViewChange}, {kindNewView}, {kindRejoinAnswer}, {certCommitted, 1}, make([]byte, consensus.MaxFrame+1)})
 	i.Proof([]byte{formatOmission})
-	if i.Ignored() != 7 || len(i.Culprits()) != 0 {
-		t.Errorf("ignored %d, culprits %v", i.Ignored(), i.Culprits())
+	if i.ignored != 7 || len(i.Culprits()) != 0 {
+		t.Errorf("ignored %d, culprits %v", i.ignored, i.Culprits())
 	}
 }
 
@@ -319,8 +319,8 @@ func TestVotesInsideOfFrames(t *testing.T) {
 		{"the VIEW-CHANGE of a REJOIN-ANSWER", checkpoint, yours.Encode()},
 	} {
 		i := c.investigate([][]byte{tc.alone, tc.frame})
-		if e := i.Entries(); len(e) != 1 || e[0].Fault.Replica != 2 || e[0].Fault.Kind != KindContradiction || i.Ignored() != 0 {
-			t.Errorf("%s: found %v, ignored %d", tc.name, e, i.Ignored())
+		if e := i.Entries(); len(e) != 1 || e[0].Fault.Replica != 2 || e[0].Fault.Kind != KindContradiction || i.ignored != 0 {
+			t.Errorf("%s: found %v, ignored %d", tc.name, e, i.ignored)
 		}
 	}
 }
@@ -368,14 +368,14 @@ func TestRecordIsBounded(t *testing.T) {
 
 func TestShelfIsBounded(t *testing.T) {
 	var s shelf
-	for n := range 2 * MaxViewFrames {
+	for n := range 2 * maxViewFrames {
 		s.add(kept{view: consensus.View(n), frame: make([]byte, 10)})
 	}
-	if len(s.kept) != MaxViewFrames || s.bytes != 10*MaxViewFrames || s.kept[0].view != MaxViewFrames {
+	if len(s.kept) != maxViewFrames || s.bytes != 10*maxViewFrames || s.kept[0].view != maxViewFrames {
 		t.Errorf("%d frames, %d bytes, from %d", len(s.kept), s.bytes, s.kept[0].view)
 	}
-	s.add(kept{view: 9, frame: make([]byte, MaxViewBytes+1)})
-	if len(s.kept) != 1 || s.bytes != MaxViewBytes+1 || s.kept[0].view != 9 {
+	s.add(kept{view: 9, frame: make([]byte, maxViewBytes+1)})
+	if len(s.kept) != 1 || s.bytes != maxViewBytes+1 || s.kept[0].view != 9 {
 		t.Errorf("%d frames, %d bytes", len(s.kept), s.bytes)
 	}
 }
@@ -384,12 +384,12 @@ func TestShelfIsBounded(t *testing.T) {
 func TestConflictsAreBounded(t *testing.T) {
 	var x conflicts
 	x.quorum = 1
-	for n := consensus.Seq(2 * MaxConflicts); n > 0; n-- {
+	for n := consensus.Seq(2 * maxConflicts); n > 0; n-- {
 		for _, d := range []crypto.Digest{a, b} {
 			x.count(&statement{place: place{kind: kindCommit, seq: n}, said: d}, 1)
 		}
 	}
-	if len(x.found) != MaxConflicts || x.found[0].Seq != 1 || x.found[MaxConflicts-1].Seq != MaxConflicts {
+	if len(x.found) != maxConflicts || x.found[0].Seq != 1 || x.found[maxConflicts-1].Seq != maxConflicts {
 		t.Errorf("%d conflicts from %d to %d", len(x.found), x.found[0].Seq, x.found[len(x.found)-1].Seq)
 	}
 	for n := consensus.Seq(1); n <= 2*maxCertified; n++ {

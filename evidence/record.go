@@ -10,9 +10,9 @@ import (
 
 // What an Investigator keeps at most. A vote takes some 400 bytes.
 const (
-	MaxStatements = 1 << 18
-	MaxViewFrames = 512
-	MaxViewBytes  = 4 << 20 // or one frame, should that be larger
+	maxStatements = 1 << 18
+	maxViewFrames = 512
+	maxViewBytes  = 4 << 20 // or one frame, should that be larger
 )
 
 // spoken is a vote that was verified.
@@ -46,7 +46,7 @@ type record struct {
 
 func (r *record) reset() {
 	if r.limit == 0 {
-		r.limit = MaxStatements
+		r.limit = maxStatements
 	}
 	r.firsts, r.signers, r.commits = map[place]int{}, map[matter]uint64{}, map[consensus.ReplicaID][]int{}
 }
@@ -143,7 +143,7 @@ type shelf struct {
 // add keeps k, and forgets the oldest beyond the bounds.
 func (s *shelf) add(k kept) *kept {
 	s.kept = append(s.kept, k)
-	for s.bytes += len(k.frame); len(s.kept) > 1 && (len(s.kept) > MaxViewFrames || s.bytes > MaxViewBytes); {
+	for s.bytes += len(k.frame); len(s.kept) > 1 && (len(s.kept) > maxViewFrames || s.bytes > maxViewBytes); {
 		s.bytes -= len(s.kept[0].frame)
 		s.kept = slices.Delete(s.kept, 0, 1)
 	}

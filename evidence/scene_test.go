@@ -34,3 +34,16 @@ func Scenes(t testing.TB) []Scene {
 	}
 	return all
 }
+
+// Proposes reports who signed a frame, and for which slot if it is a
+// PRE-PREPARE.
+func Proposes(g *consensus.Genesis, frame []byte) (signer consensus.ReplicaID, slot consensus.Seq, err error) {
+	s, err := read(g, essence(frame))
+	if s.kind == kindPrePrepare {
+		slot = s.seq
+	}
+	return s.signer, slot, err
+}
+
+// Kept counts what an Investigator could not verify, and the votes that it keeps.
+func (i *Investigator) Kept() (ignored, votes int) { return i.ignored, len(i.votes.all) }

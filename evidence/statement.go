@@ -75,28 +75,6 @@ func voteOf(p place, said crypto.Digest, sig crypto.Signature) statement {
 	return statement{place: p, said: said, body: binary.BigEndian.AppendUint16(b, uint16(p.signer)), sig: sig}
 }
 
-// Statement is what a signed frame says, as far as this package understands it.
-type Statement struct {
-	Signer consensus.ReplicaID
-	Kind   byte           // the first byte of the frame
-	Name   string         // of the kind, such as "PREPARE"
-	View   consensus.View // 0 for checkpoints
-	Seq    consensus.Seq  // 0 for VIEW-CHANGE and NEW-VIEW
-	Digest crypto.Digest  // what an honest replica does not say otherwise at this place
-}
-
-// Read says what a frame says that promises something: PRE-PREPARE (with its
-// batch or without), PREPARE, COMMIT, CHECKPOINT, VIEW-CHANGE or NEW-VIEW. The
-// signature is not judged. Everything else is an error that wraps
-// consensus.ErrMalformed. Caller: checkers, who know who has sent the frame.
-func Read(g *consensus.Genesis, frame []byte) (Statement, error) {
-	s, err := read(g, essence(frame))
-	if err != nil {
-		return Statement{}, fmt.Errorf("evidence: %w", err)
-	}
-	return Statement{Signer: s.signer, Kind: s.kind, Name: kinds[s.kind].name, View: s.view, Seq: s.seq, Digest: s.said}, nil
-}
-
 // read takes a frame apart. The signature is not judged yet.
 func read(g *consensus.Genesis, frame []byte) (statement, error) {
 	if len(frame) < minNewView || len(frame) > consensus.MaxFrame {

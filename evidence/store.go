@@ -7,9 +7,9 @@ import (
 	"quorate.dev/quorate/consensus"
 )
 
-// MaxPerReplica bounds what is kept about one signer. One contradiction is
+// maxPerReplica bounds what is kept about one signer. One contradiction is
 // enough to convict; more only show how it went on.
-const MaxPerReplica = 16
+const maxPerReplica = 16
 
 // Entry is a proven fault with its proof.
 type Entry struct {
@@ -20,7 +20,7 @@ type Entry struct {
 // Store keeps proven faults, in the order of the first proof of each. Not safe
 // for concurrent use. The zero Store is empty and ready.
 //
-// Bounds: MaxPerReplica entries of a signer, of which those after the first
+// Bounds: maxPerReplica entries of a signer, of which those after the first
 // take no more than MaxSize bytes together; so a traitor who contradicts itself
 // in NEW-VIEWs of megabytes fills two of them, not sixteen.
 type Store struct{ entries []Entry }
@@ -39,7 +39,7 @@ func (s *Store) Add(f Fault, encoded []byte) bool {
 			}
 		}
 	}
-	if count >= MaxPerReplica || len(encoded) > MaxSize || count > 0 && size+len(encoded) > MaxSize {
+	if count >= maxPerReplica || len(encoded) > MaxSize || count > 0 && size+len(encoded) > MaxSize {
 		return false
 	}
 	s.entries = append(s.entries, Entry{Fault: f, Encoded: slices.Clone(encoded)})
@@ -52,8 +52,8 @@ func (s *Store) All() []Entry {
 	return slices.SortedStableFunc(slices.Values(s.entries), func(a, b Entry) int { return cmp.Compare(a.Fault.Replica, b.Fault.Replica) })
 }
 
-// Culprits lists, ascending, the replicas that are proven faulty.
-func (s *Store) Culprits() []consensus.ReplicaID {
+// culprits lists, ascending, the replicas that are proven faulty.
+func (s *Store) culprits() []consensus.ReplicaID {
 	var ids []consensus.ReplicaID
 	for _, e := range s.All() {
 		ids = append(ids, e.Fault.Replica)

@@ -13,8 +13,8 @@ func TestStoreIsBoundedPerReplica(t *testing.T) {
 	fault := func(id consensus.ReplicaID, n int) Fault {
 		return Fault{Replica: id, What: "COMMIT", Seq: consensus.Seq(n)}
 	}
-	for n := 1; n <= 2*MaxPerReplica; n++ {
-		if added := s.Add(fault(1, n), []byte{byte(n)}); added != (n <= MaxPerReplica) {
+	for n := 1; n <= 2*maxPerReplica; n++ {
+		if added := s.Add(fault(1, n), []byte{byte(n)}); added != (n <= maxPerReplica) {
 			t.Errorf("entry %d: added %v", n, added)
 		}
 	}
@@ -24,11 +24,11 @@ func TestStoreIsBoundedPerReplica(t *testing.T) {
 	if s.Add(fault(0, 1), []byte{2}) {
 		t.Error("the same fault twice")
 	}
-	if got := s.Culprits(); !slices.Equal(got, []consensus.ReplicaID{0, 1}) {
+	if got := s.culprits(); !slices.Equal(got, []consensus.ReplicaID{0, 1}) {
 		t.Errorf("culprits %v", got)
 	}
 	all := s.All()
-	if len(all) != MaxPerReplica+1 || all[0].Fault != fault(0, 1) || all[1].Fault != fault(1, 1) || all[MaxPerReplica].Fault != fault(1, MaxPerReplica) {
+	if len(all) != maxPerReplica+1 || all[0].Fault != fault(0, 1) || all[1].Fault != fault(1, 1) || all[maxPerReplica].Fault != fault(1, maxPerReplica) {
 		t.Errorf("%d entries: %v", len(all), all)
 	}
 }

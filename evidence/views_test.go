@@ -183,27 +183,30 @@ func TestQuorumIsTheGenesis(t *testing.T) {
 	})
 }
 
-// Read understands what anybody signs, and nothing else.
+// read understands what anybody signs, and nothing else.
 func TestRead(t *testing.T) {
 	c := newCluster(t)
 	batch := &consensus.Batch{Stamp: 7}
 	d := batch.Digest()
 	vc := c.leave(2, 5, nil)
 	for name, tc := range map[string]struct {
-		frame []byte
-		want  Statement
+		frame  []byte
+		said   string
+		want   place
+		digest crypto.Digest
 	}{
-		"proposal":   {c.proposal(1, 5, 3, batch), Statement{Signer: 1, Kind: 0x10, Name: "PRE-PREPARE", View: 5, Seq: 3, Digest: d}},
-		"prepare":    {c.vote(message.PrepareKind, 2, 5, 3, a), Statement{Signer: 2, Kind: 0x11, Name: "PREPARE", View: 5, Seq: 3, Digest: a}},
-		"checkpoint": {c.vote(message.CheckpointKind, 3, 0, 4, b), Statement{Signer: 3, Kind: 0x13, Name: "CHECKPOINT", Seq: 4, Digest: b}},
-		"leave":      {vc.Frame, Statement{Signer: 2, Kind: 0x14, Name: "VIEW-CHANGE", View: 5, Digest: crypto.Hash(vc.Frame[:len(vc.Frame)-crypto.SignatureSize])}},
+		"proposal":   {c.proposal(1, 5, 3, batch), "PRE-PREPARE", place{kind: 0x10, view: 5, seq: 3, signer: 1}, d},
+		"prepare":    {c.vote(message.PrepareKind, 2, 5, 3, a), "PREPARE", place{kind: 0x11, view: 5, seq: 3, signer: 2}, a},
+		"checkpoint": {c.vote(message.CheckpointKind, 3, 0, 4, b), "CHECKPOINT", place{kind: 0x13, view: 0, seq: 4, signer: 3}, b},
+		"leave":      {vc.Frame, "VIEW-CHANGE", place{kind: 0x14, view: 5, seq: 0, signer: 2}, crypto.Hash(vc.Frame[:len(vc.Frame)-crypto.SignatureSize])},
 	} {
-		if got, err := Read(&c.Genesis, tc.frame); err != nil || got != tc.want {
+		got, err := read(&c.Genesis, essence(tc.frame))
+		if err != nil || got.place != tc.want || got.said != tc.digest || kinds[got.kind].name != tc.said {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
 	for _, frame := range [][]byte{nil, {1}, (&message.Rejoin{}).Encode(), binary.BigEndian.AppendUint64([]byte{kindGiven}, 7)} {
-		if got, err := Read(&c.Genesis, frame); !errors.Is(err, consensus.ErrMalformed) {
+		if got, err := read(&c.Genesis, essence(frame)); !errors.Is(err, consensus.ErrMalformed) {
 			t.Errorf("%x: %+v, %v", frame, got, err)
 		}
 	}

@@ -14,16 +14,16 @@ func parseAddr(s string) (ma.Multiaddr, error) {
 	if !strings.HasPrefix(s, "/") {
 		host, port, err := net.SplitHostPort(s)
 		if err != nil {
-			return nil, fmt.Errorf("%w: address %q: write host:port or a multiaddress: %w", ErrConfig, s, err)
+			return nil, fmt.Errorf("%w: address %q: write host:port or a multiaddress: %w", errConfig, s, err)
 		}
 		s = multiaddrText(host, port)
 	}
 	addr, err := ma.NewMultiaddr(s)
 	if err != nil {
-		return nil, fmt.Errorf("%w: address %q: %w", ErrConfig, s, err)
+		return nil, fmt.Errorf("%w: address %q: %w", errConfig, s, err)
 	}
 	if _, last := ma.SplitLast(addr); last == nil || last.Protocol().Code != ma.P_TCP {
-		return nil, fmt.Errorf("%w: address %q: only plain TCP addresses such as /ip4/127.0.0.1/tcp/7000 are used", ErrConfig, s)
+		return nil, fmt.Errorf("%w: address %q: only plain TCP addresses such as /ip4/127.0.0.1/tcp/7000 are used", errConfig, s)
 	}
 	return addr, nil
 }

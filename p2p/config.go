@@ -12,9 +12,9 @@ import (
 
 // The errors of Listen and Dial. They are wrapped with what to do about them.
 var (
-	ErrConfig       = errors.New("invalid network configuration")
+	errConfig       = errors.New("invalid network configuration")
 	ErrAddressInUse = errors.New("address already in use")
-	ErrListen       = errors.New("cannot listen")
+	errListen       = errors.New("cannot listen")
 )
 
 // Member is one replica of the genesis, with where to reach it.
@@ -84,8 +84,8 @@ type Limits struct {
 	WriteTimeout time.Duration
 }
 
-// DefaultLimits suit four to seven replicas in half a GiB of memory each.
-func DefaultLimits() Limits {
+// defaultLimits suit four to seven replicas in half a GiB of memory each.
+func defaultLimits() Limits {
 	return Limits{
 		Clients: 512, StreamsPerClient: 4, Guests: 32, GuestsPerSecond: 20,
 		RequestFrame: consensus.MaxFrame, ClientBytesIn: 64 << 20, ClientBytesOut: 64 << 20,
@@ -95,7 +95,7 @@ func DefaultLimits() Limits {
 
 // orDefaults fills in what was left zero.
 func (l Limits) orDefaults() Limits {
-	d := DefaultLimits()
+	d := defaultLimits()
 	for _, f := range []struct {
 		field    *int
 		standard int
@@ -124,13 +124,13 @@ func (l Limits) Validate() error {
 	switch {
 	case l.Clients < 0 || l.StreamsPerClient < 0 || l.Guests < 0 || l.GuestsPerSecond < 0 || l.Handshakes < 0 ||
 		l.ConnectionsPerIP < 0 || l.TopicBytesPerPeer < 0 || l.GuestTime < 0 || l.WriteTimeout < 0:
-		return fmt.Errorf("%w: limits are not negative", ErrConfig)
+		return fmt.Errorf("%w: limits are not negative", errConfig)
 	case l.RequestFrame < 0 || l.RequestFrame > consensus.MaxFrame:
-		return fmt.Errorf("%w: a request frame is at most %d bytes, not %d", ErrConfig, consensus.MaxFrame, l.RequestFrame)
+		return fmt.Errorf("%w: a request frame is at most %d bytes, not %d", errConfig, consensus.MaxFrame, l.RequestFrame)
 	case l.ClientBytesIn < l.RequestFrame || l.ClientBytesOut < l.RequestFrame:
 		// Otherwise a frame that is allowed could never pass.
 		return fmt.Errorf("%w: the limits on clients' bytes (%d in, %d out) must hold one request frame of %d",
-			ErrConfig, l.ClientBytesIn, l.ClientBytesOut, l.RequestFrame)
+			errConfig, l.ClientBytesIn, l.ClientBytesOut, l.RequestFrame)
 	}
 	return nil
 }
@@ -138,7 +138,7 @@ func (l Limits) Validate() error {
 // validate finds the members' peer ids, this replica's entry, and mistakes.
 func (c *Config) validate() (*roster, error) {
 	if c.Receiver == nil {
-		return nil, fmt.Errorf("%w: no receiver", ErrConfig)
+		return nil, fmt.Errorf("%w: no receiver", errConfig)
 	}
 	if err := c.Limits.Validate(); err != nil {
 		return nil, err
@@ -152,7 +152,7 @@ func (c *Config) validate() (*roster, error) {
 		return nil, err
 	}
 	if !r.isMember {
-		return nil, fmt.Errorf("%w: the key %s is no member's: use the key that the genesis names", ErrConfig, r.own.Short())
+		return nil, fmt.Errorf("%w: the key %s is no member's: use the key that the genesis names", errConfig, r.own.Short())
 	}
 	return r, nil
 }

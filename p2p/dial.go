@@ -52,14 +52,13 @@ var roadLimit = queueLimit{frames: 4096, bytes: 32 << 20, policy: dropOldest}
 // road is a client's way to one replica: a connection and one stream, made
 // again whenever they break.
 type road struct {
-	client   *Client
-	member   member
-	box      *outbox
-	received meter
+	client *Client
+	member member
+	box    *outbox
 }
 
 // Dial makes a client that connects in the background and goes on trying until
-// Close; ctx concerns this call only. Errors wrap ErrConfig.
+// Close; ctx concerns this call only. An error says what is wrong with the configuration.
 func Dial(ctx context.Context, config ClientConfig) (*Client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("dial: %w", err)
@@ -71,7 +70,7 @@ func Dial(ctx context.Context, config ClientConfig) (*Client, error) {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	limits := DefaultLimits()
+	limits := defaultLimits()
 	g := newGate(who, nil, limits)
 	h, err := newHost(who, g, limits)
 	if err != nil {
@@ -98,10 +97,10 @@ func Dial(ctx context.Context, config ClientConfig) (*Client, error) {
 
 func (c *ClientConfig) validate() (*roster, error) {
 	if c.Receive == nil {
-		return nil, fmt.Errorf("%w: nobody receives", ErrConfig)
+		return nil, fmt.Errorf("%w: nobody receives", errConfig)
 	}
 	if c.Topic != nil && c.Gossip == nil {
-		return nil, fmt.Errorf("%w: a topic needs Gossip: set it to gossip.Join", ErrConfig)
+		return nil, fmt.Errorf("%w: a topic needs Gossip: set it to gossip.Join", errConfig)
 	}
 	key, err := privateKey(c.Key)
 	if err != nil {
@@ -113,7 +112,7 @@ func (c *ClientConfig) validate() (*roster, error) {
 	}
 	for _, m := range who.members {
 		if m.addr == nil {
-			return nil, fmt.Errorf("%w: replica R%d has no address", ErrConfig, m.replica)
+			return nil, fmt.Errorf("%w: replica R%d has no address", errConfig, m.replica)
 		}
 	}
 	return who, nil
@@ -131,16 +130,6 @@ func (c *Client) Send(to consensus.ReplicaID, frame []byte) bool {
 func (c *Client) Connected(to consensus.ReplicaID) bool {
 	r := c.roads[to]
 	return r != nil && c.host.Network().Connectedness(r.member.id) == network.Connected
-}
-
-// Traffic is what went to and came from one replica.
-func (c *Client) Traffic(with consensus.ReplicaID) Traffic {
-	var t Traffic
-	if r := c.roads[with]; r != nil {
-		t.addSent(r.box)
-		t.addReceived(&r.received)
-	}
-	return t
 }
 
 // Close ends everything and waits for every goroutine of the package. Receive
@@ -193,7 +182,7 @@ func (r *road) travel(ctx context.Context) error {
 	var writer sync.WaitGroup
 	writer.Go(func() {
 		// Why it ended does not matter: the reader sees the stream end too.
-		_ = r.box.drain(ctx, &patientWriter{stream: s, patience: DefaultLimits().WriteTimeout})
+		_ = r.box.drain(ctx, &patientWriter{stream: s, patience: defaultLimits().WriteTimeout})
 		_ = s.Reset() // also ends the reader
 	})
 	err = r.read(ctx, s)
@@ -207,7 +196,6 @@ func (r *road) read(ctx context.Context, s network.Stream) error {
 	for {
 		frames, err := in.group(ctx)
 		if len(frames) > 0 {
-			r.received.count(frames)
 			r.client.config.Receive(r.member.replica, frames)
 		}
 		if err != nil {

@@ -64,7 +64,7 @@ func (g *gate) judge(id peer.ID) standing {
 	if _, ok := g.who.observers[id]; ok && !full {
 		return observer
 	}
-	key, err := PublicKey(id)
+	key, err := keyOfPeer(id)
 	if err != nil {
 		return stranger // not an Ed25519 key: nobody we could even name
 	}
@@ -166,7 +166,7 @@ func (g *gate) standingOf(c network.Conn) standing {
 // caller names the peer at the other end of a request stream, or says why its
 // requests are refused.
 func (g *gate) caller(c network.Conn) (consensus.Peer, consensus.RefusalCode) {
-	key, err := PublicKey(c.RemotePeer())
+	key, err := keyOfPeer(c.RemotePeer())
 	if err != nil {
 		return consensus.Peer{}, consensus.RefusedUnknownClient
 	}

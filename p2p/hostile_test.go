@@ -124,7 +124,7 @@ func TestThousandsOfStrangers(t *testing.T) {
 	for _, conn := range silent {
 		conn.Close()
 	}
-	got, may := nodes[0].Stats().Clients, DefaultLimits().Guests+int(time.Since(began)/time.Second)+1
+	got, may := nodes[0].Stats().Clients, defaultLimits().Guests+int(time.Since(began)/time.Second)+1
 	if int(entered.Load()) > may || got.TurnedAway == 0 || got.Connections != 1 {
 		t.Errorf("%d of %d strangers got in, %d may; %+v", entered.Load(), crowd, may, got)
 	}
@@ -266,7 +266,7 @@ func TestGreedyClientIsBounded(t *testing.T) {
 		_, _ = stream.Write([]byte{0, 0, 0, 1, 'x'})
 		_ = stream.Reset()
 	}
-	limit := DefaultLimits().StreamsPerClient
+	limit := defaultLimits().StreamsPerClient
 	if got := s.Stats().Clients.Streams; got > 2*limit {
 		t.Errorf("%d streams are served", got)
 	}

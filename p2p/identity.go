@@ -21,16 +21,16 @@ func PeerID(k crypto.PublicKey) (peer.ID, error) {
 	return peer.IDFromPublicKey(pub)
 }
 
-// PublicKey is the Ed25519 key inside a peer id. Peers with keys of any other
+// keyOfPeer is the Ed25519 key inside a peer id. Peers with keys of any other
 // kind have none: they are nobody here, and their large keys are never parsed.
-func PublicKey(id peer.ID) (crypto.PublicKey, error) {
+func keyOfPeer(id peer.ID) (crypto.PublicKey, error) {
 	pub, err := id.ExtractPublicKey()
 	if err != nil {
 		return crypto.PublicKey{}, fmt.Errorf("peer %s names no key: %w", id, err)
 	}
 	raw, err := pub.Raw()
 	if err != nil || pub.Type() != lcrypto.Ed25519 || len(raw) != crypto.PublicKeySize {
-		return crypto.PublicKey{}, fmt.Errorf("%w: peer %s has no Ed25519 key", ErrConfig, id)
+		return crypto.PublicKey{}, fmt.Errorf("%w: peer %s has no Ed25519 key", errConfig, id)
 	}
 	return crypto.PublicKey(raw), nil
 }
@@ -42,11 +42,11 @@ func privateKey(b []byte) (lcrypto.PrivKey, error) {
 		b = ed25519.NewKeyFromSeed(b)
 	case ed25519.PrivateKeySize:
 	default:
-		return nil, fmt.Errorf("%w: a private key has %d or %d bytes, not %d", ErrConfig, ed25519.SeedSize, ed25519.PrivateKeySize, len(b))
+		return nil, fmt.Errorf("%w: a private key has %d or %d bytes, not %d", errConfig, ed25519.SeedSize, ed25519.PrivateKeySize, len(b))
 	}
 	key, err := lcrypto.UnmarshalEd25519PrivateKey(b)
 	if err != nil {
-		return nil, fmt.Errorf("%w: private key: %w", ErrConfig, err)
+		return nil, fmt.Errorf("%w: private key: %w", errConfig, err)
 	}
 	return key, nil
 }
@@ -76,14 +76,14 @@ func newRoster(key lcrypto.PrivKey, members []Member, observers []crypto.PublicK
 	r := &roster{key: key, members: make(map[peer.ID]member), observers: make(map[peer.ID]crypto.PublicKey)}
 	id, err := peer.IDFromPrivateKey(key)
 	if err != nil {
-		return nil, fmt.Errorf("%w: private key: %w", ErrConfig, err)
+		return nil, fmt.Errorf("%w: private key: %w", errConfig, err)
 	}
-	if r.own, err = PublicKey(id); err != nil {
+	if r.own, err = keyOfPeer(id); err != nil {
 		return nil, err
 	}
 	r.id = id
 	if len(members) == 0 || len(members) > consensus.MaxReplicas {
-		return nil, fmt.Errorf("%w: %d members: between 1 and %d are possible", ErrConfig, len(members), consensus.MaxReplicas)
+		return nil, fmt.Errorf("%w: %d members: between 1 and %d are possible", errConfig, len(members), consensus.MaxReplicas)
 	}
 	for _, m := range members {
 		if err := r.add(m); err != nil {
@@ -103,11 +103,11 @@ func newRoster(key lcrypto.PrivKey, members []Member, observers []crypto.PublicK
 func (r *roster) add(m Member) error {
 	id, err := PeerID(m.Key)
 	if err != nil {
-		return fmt.Errorf("%w: member R%d: %w", ErrConfig, m.Replica, err)
+		return fmt.Errorf("%w: member R%d: %w", errConfig, m.Replica, err)
 	}
 	for _, other := range r.members {
 		if other.replica == m.Replica || other.id == id {
-			return fmt.Errorf("%w: members R%d and R%d have the same id or key", ErrConfig, other.replica, m.Replica)
+			return fmt.Errorf("%w: members R%d and R%d have the same id or key", errConfig, other.replica, m.Replica)
 		}
 	}
 	known := member{replica: m.Replica, key: m.Key, id: id}

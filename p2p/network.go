@@ -38,7 +38,8 @@ type Network struct {
 }
 
 // Listen starts to listen and to connect to the other members, in the
-// background. Errors wrap ErrConfig, ErrAddressInUse or ErrListen.
+// background. An error says what is wrong with the configuration, or
+// with the address; it wraps ErrAddressInUse if another process listens there.
 func Listen(config Config) (*Network, error) {
 	config.Limits = config.Limits.orDefaults()
 	who, err := config.validate()
@@ -113,14 +114,14 @@ func (n *Network) listen() error {
 	}
 	s, ok := n.host.Network().(*swarm.Swarm)
 	if !ok {
-		return fmt.Errorf("%w: unexpected network %T", ErrListen, n.host.Network())
+		return fmt.Errorf("%w: unexpected network %T", errListen, n.host.Network())
 	}
 	// Not host.Network().Listen, which turns the causes into text.
 	switch err := s.AddListenAddr(addr); {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%w: %s: stop the process that listens there, or choose another listen address", ErrAddressInUse, n.config.Listen)
 	case err != nil:
-		return fmt.Errorf("%w on %s: %w", ErrListen, n.config.Listen, err)
+		return fmt.Errorf("%w on %s: %w", errListen, n.config.Listen, err)
 	}
 	return nil
 }

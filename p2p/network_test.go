@@ -175,7 +175,7 @@ func TestAddresses(t *testing.T) {
 	} {
 		addr, err := parseAddr(in)
 		switch {
-		case want == "" && !errors.Is(err, ErrConfig):
+		case want == "" && !errors.Is(err, errConfig):
 			t.Errorf("%q: %v, %v", in, addr, err)
 		case want != "" && (err != nil || addr.String() != want):
 			t.Errorf("%q: %v, %v, want %s", in, addr, err, want)
@@ -229,7 +229,7 @@ func TestConfigMistakes(t *testing.T) {
 	} {
 		c := good()
 		spoil(&c)
-		if n, err := Listen(c); !errors.Is(err, ErrConfig) {
+		if n, err := Listen(c); !errors.Is(err, errConfig) {
 			t.Errorf("%s: %v, %v", name, n, err)
 		}
 	}
@@ -241,11 +241,11 @@ func TestPeerIDsAndKeysAreTheSame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if k, err := PublicKey(id); err != nil || k != keyOf(i) {
+		if k, err := keyOfPeer(id); err != nil || k != keyOf(i) {
 			t.Fatalf("key %d: %v, %v", i, k, err)
 		}
 	}
-	if _, err := PublicKey("QmSomethingElse"); err == nil {
+	if _, err := keyOfPeer("QmSomethingElse"); err == nil {
 		t.Fatal("a hash has no key")
 	}
 }

@@ -39,14 +39,14 @@ func LogDir(data string) string { return filepath.Join(data, logName) }
 // Callers: testnet init and up.
 func Init(data string, id Identity) error {
 	if _, err := os.Stat(birthPath(data)); err == nil {
-		return fmt.Errorf("%s: %w: start it, or remove the data directory so that the replica rejoins", birthPath(data), ErrBorn)
+		return fmt.Errorf("%s: %w: start it, or remove the data directory so that the replica rejoins", birthPath(data), errBorn)
 	}
 	origin, err := Birth(data, id)
 	if err != nil {
 		return err
 	}
 	if origin != Wiped {
-		return fmt.Errorf("%s: %w", birthPath(data), ErrBorn)
+		return fmt.Errorf("%s: %w", birthPath(data), errBorn)
 	}
 	return begin(data, id, 0)
 }
@@ -60,7 +60,7 @@ func Readmit(data string, id Identity) error {
 		return err
 	}
 	if origin != Wiped {
-		return fmt.Errorf("readmit a home that is %s, not wiped: %w", origin, ErrBorn)
+		return fmt.Errorf("readmit a home that is %s, not wiped: %w", origin, errBorn)
 	}
 	return begin(data, id, flagReborn)
 }
@@ -91,10 +91,10 @@ func begin(data string, id Identity, flags uint16) error {
 	return writeBlock(birthPath(data), &block{magic: birthMagic, id: id, flags: flags}, false)
 }
 
-// Birth reads what the home remembers. It changes nothing. ErrNoLog: there is
-// a birth record but no log, so votes are lost. ErrNoBirth: there are records
-// but nobody knows whether they are all. Also DamageError, ErrForeign and
-// ErrVersion.
+// Birth reads what the home remembers. It changes nothing. errNoLog: there is
+// a birth record but no log, so votes are lost. errNoBirth: there are records
+// but nobody knows whether they are all. Also damageError, ErrForeign and
+// errVersion.
 func Birth(data string, id Identity) (Origin, error) {
 	files, err := list(LogDir(data))
 	if err != nil {
@@ -111,7 +111,7 @@ func Birth(data string, id Identity) (Origin, error) {
 		return 0, err
 	case !logged:
 		return 0, fmt.Errorf("%s: %w though the birth record is there: put the log back, or remove the data directory, so that the replica rejoins as one that lost its disk",
-			LogDir(data), ErrNoLog)
+			LogDir(data), errNoLog)
 	case b.flags&flagReborn != 0:
 		return Reborn, nil
 	}
@@ -129,7 +129,7 @@ func unborn(data string, id Identity, files listing) (Origin, error) {
 		return Wiped, nil
 	}
 	return 0, fmt.Errorf("%s: %w though the log has %d records: put it back, or remove the data directory, so that the replica rejoins as one that lost its disk",
-		birthPath(data), ErrNoBirth, len(r.records))
+		birthPath(data), errNoBirth, len(r.records))
 }
 
 func birthPath(data string) string { return filepath.Join(data, birthName) }

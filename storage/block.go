@@ -72,7 +72,7 @@ func decodeBlock(file, magic string, id Identity, raw []byte) (*block, error) {
 		return nil, damaged(file, 0, "it is a file of another kind, or not one of ours")
 	}
 	if v := binary.BigEndian.Uint32(raw[8:]); v != formatVersion {
-		return nil, fmt.Errorf("%s: format version %d, this program knows %d: %w: start the program that wrote it", file, v, formatVersion, ErrVersion)
+		return nil, fmt.Errorf("%s: format version %d, this program knows %d: %w: start the program that wrote it", file, v, formatVersion, errVersion)
 	}
 	b := &block{magic: magic, flags: binary.BigEndian.Uint16(raw[14:])}
 	b.id = Identity{Replica: consensus.ReplicaID(binary.BigEndian.Uint16(raw[12:])), Cluster: crypto.Digest(raw[16:48])}

@@ -8,19 +8,19 @@ import (
 // The reasons why a home cannot be used. Each is wrapped by an error of one
 // line that names the file and says what to do.
 var (
-	ErrDamaged = errors.New("damaged")                         // a DamageError has file and offset
+	errDamaged = errors.New("damaged")                         // a damageError has file and offset
 	ErrForeign = errors.New("belongs to another replica")      // other cluster id or replica id
-	ErrVersion = errors.New("written by another version")      // format version unknown here
+	errVersion = errors.New("written by another version")      // format version unknown here
 	ErrInUse   = errors.New("home is in use")                  // another process holds the lock
-	ErrNoBirth = errors.New("birth record is missing")         // though the log has records
-	ErrNoLog   = errors.New("log is missing")                  // though there is a birth record
-	ErrBorn    = errors.New("home is initialised already")     // Init over a birth record
-	ErrTooBig  = errors.New("record is larger than the limit") // more than MaxRecordBytes
+	errNoBirth = errors.New("birth record is missing")         // though the log has records
+	errNoLog   = errors.New("log is missing")                  // though there is a birth record
+	errBorn    = errors.New("home is initialised already")     // Init over a birth record
+	errTooBig  = errors.New("record is larger than the limit") // more than maxRecordBytes
 	ErrClosed  = errors.New("log is closed")
 )
 
-// DamageError says where a file is not what was written. Nothing was changed.
-type DamageError struct {
+// damageError says where a file is not what was written. Nothing was changed.
+type damageError struct {
 	File   string
 	Offset int64 // bytes from the file's start
 	What   string
@@ -28,14 +28,14 @@ type DamageError struct {
 
 // Error is one line, with the advice that PROTOCOL.md §8 gives: a replica
 // whose log lost something must come back as one that lost everything.
-func (e *DamageError) Error() string {
+func (e *damageError) Error() string {
 	return fmt.Sprintf("%s is damaged at byte %d: %s; nothing was changed: check the disk, keep a copy of the data directory, then remove it, so that the replica rejoins as one that lost its disk",
 		e.File, e.Offset, e.What)
 }
 
-// Unwrap makes errors.Is(err, ErrDamaged) true.
-func (e *DamageError) Unwrap() error { return ErrDamaged }
+// Unwrap makes errors.Is(err, errDamaged) true.
+func (e *damageError) Unwrap() error { return errDamaged }
 
 func damaged(file string, offset int64, format string, args ...any) error {
-	return &DamageError{File: file, Offset: offset, What: fmt.Sprintf(format, args...)}
+	return &damageError{File: file, Offset: offset, What: fmt.Sprintf(format, args...)}
 }

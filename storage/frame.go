@@ -13,9 +13,9 @@ const (
 	frameAlign = 8
 )
 
-// MaxRecordBytes bounds one record: the largest frame of the network with
+// maxRecordBytes bounds one record: the largest frame of the network with
 // plenty of room around it.
-const MaxRecordBytes = 32 << 20
+const maxRecordBytes = 32 << 20
 
 // The kinds of frames. Zero is none of them, so that zeros are no frame.
 const (
@@ -82,7 +82,7 @@ func readFrame(head []byte, salt uint64) (frame, bool) {
 		kind:   head[32],
 		chain:  binary.BigEndian.Uint32(head[36:]),
 	}
-	return f, f.length <= MaxRecordBytes
+	return f, f.length <= maxRecordBytes
 }
 
 // headSum is the checksum of a head alone: it lets a head be recognised

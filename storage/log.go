@@ -11,7 +11,7 @@ import (
 // LogOptions configure OpenLog.
 type LogOptions struct {
 	Identity
-	SegmentBytes int64 // size of one segment; 0 = DefaultSegmentBytes, at least MinSegmentBytes
+	SegmentBytes int64 // size of one segment; 0 = defaultSegmentBytes, at least minSegmentBytes
 	Volatile     bool  // never sync: to measure what syncing costs, not to keep anything
 
 	wrap func(device) device // tests put a failing disk here
@@ -19,8 +19,8 @@ type LogOptions struct {
 
 // Sizes of segments, bytes. A record larger than a segment gets one of its own.
 const (
-	DefaultSegmentBytes = 32 << 20
-	MinSegmentBytes     = 256
+	defaultSegmentBytes = 32 << 20
+	minSegmentBytes     = 256
 )
 
 // writeBytes is how much is gathered before it is written, and the buffer that
@@ -28,7 +28,7 @@ const (
 const writeBytes = 1 << 20
 
 // Log is the log of records of one replica. Append and Sync belong to one
-// goroutine. After an error other than ErrTooBig it takes nothing more: the
+// goroutine. After an error other than errTooBig it takes nothing more: the
 // process must stop, and nothing that was synced is lost.
 type Log struct {
 	dir      string
@@ -61,14 +61,14 @@ func (d disk) Sync() error { return datasync(d.File) }
 // Append writes the records, in order, and promises nothing: Sync does. It
 // keeps no reference to the records' bytes. The writes may reach the disk in
 // any order until then. A full disk, a failed write and a record over
-// MaxRecordBytes are errors; after the first two the log is unusable.
+// maxRecordBytes are errors; after the first two the log is unusable.
 func (l *Log) Append(records []consensus.Record) error {
 	if l.err != nil {
 		return l.err
 	}
 	for i := range records {
-		if n := len(records[i].Bytes); n > MaxRecordBytes {
-			return fmt.Errorf("record %d of %d: %d bytes, limit %d: %w", i, len(records), n, MaxRecordBytes, ErrTooBig)
+		if n := len(records[i].Bytes); n > maxRecordBytes {
+			return fmt.Errorf("record %d of %d: %d bytes, limit %d: %w", i, len(records), n, maxRecordBytes, errTooBig)
 		}
 	}
 	for i := range records {

@@ -104,8 +104,8 @@ func TestLogTakesRecordsLargerThanASegment(t *testing.T) {
 	if len(records) != 3 || !bytes.Equal(records[1].Bytes, big.Bytes) {
 		t.Fatalf("the large record did not come back: %d records", len(records))
 	}
-	err := l.Append([]consensus.Record{record(4), {Bytes: make([]byte, MaxRecordBytes+1)}})
-	if !errors.Is(err, ErrTooBig) {
+	err := l.Append([]consensus.Record{record(4), {Bytes: make([]byte, maxRecordBytes+1)}})
+	if !errors.Is(err, errTooBig) {
 		t.Fatalf("a record over the limit: %v", err)
 	}
 	if err := l.Append([]consensus.Record{record(4)}); err != nil {

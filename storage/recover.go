@@ -16,13 +16,13 @@ import (
 // OpenLog opens the log in dir, or begins one there, and returns its records
 // in order. A torn tail is cut, durably, before it returns; Torn says what was
 // cut. Everything else that does not fit is refused with the files unchanged:
-// DamageError, ErrForeign or ErrVersion. The caller holds the home's lock.
+// damageError, ErrForeign or errVersion. The caller holds the home's lock.
 func OpenLog(dir string, o LogOptions) (*Log, []consensus.Record, error) {
 	if o.SegmentBytes == 0 {
-		o.SegmentBytes = DefaultSegmentBytes
+		o.SegmentBytes = defaultSegmentBytes
 	}
-	if o.SegmentBytes < MinSegmentBytes {
-		return nil, nil, fmt.Errorf("log segments of %d bytes: at least %d are needed", o.SegmentBytes, MinSegmentBytes)
+	if o.SegmentBytes < minSegmentBytes {
+		return nil, nil, fmt.Errorf("log segments of %d bytes: at least %d are needed", o.SegmentBytes, minSegmentBytes)
 	}
 	files, err := list(dir)
 	if err != nil {

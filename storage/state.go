@@ -30,8 +30,8 @@ type StateOptions struct {
 	BlockCache int
 }
 
-// Validate checks o.
-func (o StateOptions) Validate() error {
+// validate checks o.
+func (o StateOptions) validate() error {
 	if o.WriteBuffer != 0 && o.WriteBuffer < 64<<10 || o.BlockCache < 0 {
 		return errors.New("state store: the write buffer is at least 64 KiB, the block cache not negative")
 	}
@@ -70,10 +70,10 @@ type StateStore struct {
 }
 
 // OpenState opens or creates the store in dir, alone: ErrInUse if a process has
-// it open, ErrDamaged if its files are not what was written. A write that a
+// it open, errDamaged if its files are not what was written. A write that a
 // crash cut short is taken back.
 func OpenState(dir string, o StateOptions) (*StateStore, error) {
-	if err := o.Validate(); err != nil {
+	if err := o.validate(); err != nil {
 		return nil, err
 	}
 	files, err := openStateFiles(dir)
@@ -112,9 +112,9 @@ func stateError(dir string, err error) error {
 		return fmt.Errorf("%w: %w", state.ErrReleased, err)
 	case errors.Is(err, lstorage.ErrLocked), errors.Is(err, syscall.EWOULDBLOCK):
 		return fmt.Errorf("%w: another process holds %s: stop it first", ErrInUse, dir)
-	case errors.Is(err, ErrDamaged), lerrors.IsCorrupted(err):
-		if !errors.Is(err, ErrDamaged) {
-			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	case errors.Is(err, errDamaged), lerrors.IsCorrupted(err):
+		if !errors.Is(err, errDamaged) {
+			err = fmt.Errorf("%w: %w", errDamaged, err)
 		}
 		return fmt.Errorf("state in %s: %w: check the disk, move the directory away and start again: the replica fetches the state from the others", dir, err)
 	case errors.Is(err, fs.ErrPermission):

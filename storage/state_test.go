@@ -230,7 +230,7 @@ func TestDamagedStateIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, err := OpenState(dir, StateOptions{WriteBuffer: 64 << 10})
-		if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "move the directory away") {
+		if !errors.Is(err, errDamaged) || !strings.Contains(err.Error(), "move the directory away") {
 			if err == nil {
 				s.Close()
 			}
@@ -247,7 +247,7 @@ func TestDamagedManifestIsRefused(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "CURRENT"), []byte("../elsewhere\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenState(dir, StateOptions{}); !errors.Is(err, ErrDamaged) {
+	if _, err := OpenState(dir, StateOptions{}); !errors.Is(err, errDamaged) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -2,7 +2,7 @@
 // app.Application, and the operations and results that clients and tools
 // exchange with it.
 //
-// Get, Put, Delete, CompareAndSwap, Range, Prefix and Txn build operations;
+// Get, Put, Delete, CompareAndSwap, Range and Txn build operations;
 // ParseGet and its like read results; Decode reads an operation back, for
 // checkers and tools. One value has one encoding and every other is refused.
 //

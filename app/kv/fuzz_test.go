@@ -44,7 +44,7 @@ func encode(o *kv.Operation) []byte {
 func seeds() [][]byte {
 	k, v := []byte("key"), []byte("value")
 	inner := [][]byte{kv.Get(k), kv.Put(k, v), kv.Delete(k), kv.CompareAndSwap(k, kv.None, kv.Some(v)),
-		kv.CompareAndSwap(k, kv.Some(v), kv.None), kv.Range(nil, nil, 0, true), kv.Prefix(k, 3, false)}
+		kv.CompareAndSwap(k, kv.Some(v), kv.None), kv.Range(nil, nil, 0, true), kv.Range(k, kv.PrefixEnd(k), 3, false)}
 	compares := []kv.Compare{kv.Exists(k), kv.Missing(v), kv.CompareValue(k, kv.Less, v), kv.CompareRevision(k, kv.NotEqual, 7)}
 	return append(inner, kv.Txn(compares, inner, inner[:2]), kv.Txn(nil, nil, nil))
 }

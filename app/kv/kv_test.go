@@ -259,7 +259,7 @@ func TestPrefixEnd(t *testing.T) {
 		b.put(k, "")
 	}
 	for prefix, want := range map[string]int{"a": 3, "a\xff": 2, "\xff": 2, "": 6} {
-		p := must[kv.Page](t)(kv.ParseRange(b.ok(kv.Prefix([]byte(prefix), 0, true))))
+		p := must[kv.Page](t)(kv.ParseRange(b.ok(kv.Range([]byte(prefix), kv.PrefixEnd([]byte(prefix)), 0, true))))
 		if len(p.Entries) != want {
 			t.Errorf("prefix %q has %d keys, want %d", prefix, len(p.Entries), want)
 		}

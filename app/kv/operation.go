@@ -99,11 +99,6 @@ func Range(from, to []byte, limit uint32, keysOnly bool) []byte {
 	return append(b, flag(keysOnly))
 }
 
-// Prefix builds the Range of all keys that begin with prefix.
-func Prefix(prefix []byte, limit uint32, keysOnly bool) []byte {
-	return Range(prefix, PrefixEnd(prefix), limit, keysOnly)
-}
-
 // PrefixEnd returns the smallest key above all keys that begin with prefix;
 // nil if there is none, which as an end means no upper bound.
 func PrefixEnd(prefix []byte) []byte {

@@ -20,11 +20,11 @@
 // A Tx writes into the open layer. Mark closes the layer and computes the root
 // of the state below it; layers pile up until Keep merges all of them up to a
 // certified height into one atomic, synced batch. So the store is always at
-// exactly one certified height, the log re-executes the rest, and Drop returns
+// exactly one certified height, the log re-executes the rest, and drop returns
 // to the store's height at any time.
 //
 // The root is that of a trie over SHA-256(key) with 16 children to a node. A
-// subtree of at most LeafEntries entries is one leaf, a larger one an inner
+// subtree of at most leafEntries entries is one leaf, a larger one an inner
 // node: leaves split as they grow and merge as they shrink, and nobody who aims
 // keys at one of them can make it large.
 //

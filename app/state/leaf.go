@@ -82,7 +82,7 @@ func (n *node) has(e *entry) bool {
 // one encoding, and an entry cannot stand where nobody would look for it.
 func decodeLeaf(enc []byte, path string) (*node, error) {
 	count := int(enc[1])
-	if count < 1 || count > LeafEntries {
+	if count < 1 || count > leafEntries {
 		return nil, fmt.Errorf("%w: leaf of %d entries", errNode, count)
 	}
 	n := &node{hashes: make([]crypto.Digest, count)}

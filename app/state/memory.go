@@ -61,9 +61,9 @@ func (m *Memory) Crash() {
 	}
 }
 
-// Clone returns an independent copy, as it is now; what was not synced in m
+// clone returns an independent copy, as it is now; what was not synced in m
 // counts as synced in the copy.
-func (m *Memory) Clone() *Memory { return &Memory{seen: *m.seen.Copy()} }
+func (m *Memory) clone() *Memory { return &Memory{seen: *m.seen.Copy()} }
 
 // memorySnapshot needs no release: the garbage collector sees when nobody
 // holds it.

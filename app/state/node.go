@@ -11,7 +11,7 @@ import (
 
 // Limits of what the state holds.
 const (
-	LeafEntries   = 16                                         // a subtree with more entries is an inner node
+	leafEntries   = 16                                         // a subtree with more entries is an inner node
 	MaxKeyBytes   = consensus.MaxItemID - 1                    // so that a key fits an item's id
 	MaxValueBytes = consensus.MaxFrame - 2*consensus.MaxItemID // so that a value fits a frame
 )
@@ -140,7 +140,7 @@ func decodeInner(b []byte, path string) (*node, error) {
 			return nil, fmt.Errorf("%w: child with count %d", errNode, k.count)
 		}
 	}
-	if len(b) > 0 || total <= LeafEntries {
+	if len(b) > 0 || total <= leafEntries {
 		return nil, fmt.Errorf("%w: trailing bytes or too few entries", errNode)
 	}
 	return n, nil

@@ -32,7 +32,7 @@ const (
 
 // Bounds of a restore under way.
 const (
-	MaxListed      = 16 * consensus.MaxItemsPerFetch // items listed and not yet in place
+	maxListed      = 16 * consensus.MaxItemsPerFetch // items listed and not yet in place
 	maxListedBytes = 4 << 20                         // their ids
 )
 
@@ -51,11 +51,11 @@ type restore struct {
 // RestoreBegin opens the side space for the state at seq with root, continues
 // with what is staged there, or turns to a newer root, and drops what is
 // executed above the store's height. It lists items that are missing, at most
-// MaxListed; more says that there are others, which another RestoreBegin lists
+// maxListed; more says that there are others, which another RestoreBegin lists
 // once these are in place. Nothing missing: RestoreEnd is due.
 func (s *State) RestoreBegin(seq consensus.Seq, root crypto.Digest, certificate []byte) (missing []consensus.Item, more bool, err error) {
 	if r := s.restore; r == nil || r.target.seq != seq || r.target.root.hash != root {
-		s.Drop()
+		s.drop()
 		s.restore = &restore{target: height{seq: seq, root: ref{hash: root}, certificate: certificate}, cut: true, listed: map[string]crypto.Digest{}}
 		if err := s.markStage(seq); err != nil {
 			return nil, false, err
@@ -67,7 +67,7 @@ func (s *State) RestoreBegin(seq consensus.Seq, root crypto.Digest, certificate 
 	}
 	slices.SortFunc(missing, func(a, b consensus.Item) int { return strings.Compare(a.ID, b.ID) })
 	if r.cut {
-		w := survey{s: s, from: r.cursor, limit: MaxListed}
+		w := survey{s: s, from: r.cursor, limit: maxListed}
 		r.cut, r.cursor = false, ""
 		if err := w.visit("", r.target.root, s.localRoot()); err != nil {
 			return nil, false, err
@@ -117,7 +117,7 @@ func (s *State) RestorePut(items []consensus.Item, parts []consensus.Part) (done
 
 // below lists what is missing under items that have just been staged.
 func (s *State) below(items []consensus.Item) ([]consensus.Item, error) {
-	w := survey{s: s, limit: MaxListed}
+	w := survey{s: s, limit: maxListed}
 	for _, item := range items {
 		kind, path, _ := splitID(item.ID)
 		if kind == idValue {
@@ -139,7 +139,7 @@ func (s *State) below(items []consensus.Item) ([]consensus.Item, error) {
 // RestoreBegin, until the store passes its height.
 func (s *State) RestoreAbort() {
 	s.restore = nil
-	s.Drop()
+	s.drop()
 }
 
 // Restoring is the height that a restore is under way to, or 0.
@@ -217,7 +217,7 @@ func (s *State) stagedNode(path string, hash crypto.Digest) (*node, []byte, erro
 	}
 	n, err := decodeNode(enc, path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: staged node %q: %w", ErrDamaged, path, err)
+		return nil, nil, fmt.Errorf("%w: staged node %q: %w", errDamaged, path, err)
 	}
 	return n, enc, nil
 }

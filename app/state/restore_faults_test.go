@@ -18,7 +18,7 @@ import (
 func TestRestoreListsWithinItsBound(t *testing.T) {
 	mine, theirs := map[string]string{}, map[string]string{}
 	long := strings.Repeat("l", inlineBytes)
-	for i := range MaxListed + 1000 {
+	for i := range maxListed + 1000 {
 		mine[fmt.Sprint(i)] = "mine"
 		theirs[fmt.Sprint(i)] = fmt.Sprint(long, i)
 	}
@@ -35,8 +35,8 @@ func TestRestoreListsWithinItsBound(t *testing.T) {
 			}
 			rounds++
 			for len(missing) > 0 {
-				if len(missing) > MaxListed || len(missing) != len(s.restore.listed) {
-					t.Fatalf("%d items are listed, the state has %d, limit %d", len(missing), len(s.restore.listed), MaxListed)
+				if len(missing) > maxListed || len(missing) != len(s.restore.listed) {
+					t.Fatalf("%d items are listed, the state has %d, limit %d", len(missing), len(s.restore.listed), maxListed)
 				}
 				slices.SortFunc(missing, func(a, b consensus.Item) int {
 					if a.ID[0] != b.ID[0] {

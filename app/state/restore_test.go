@@ -235,7 +235,7 @@ func TestRestoreAsksOnlyForDifferences(t *testing.T) {
 		mine := drawContent(t, map[string]string{}, "mine")
 		theirs := drawContent(t, mine, "theirs")
 		memory, s, _ := kept(t, 64, mine)
-		before := memory.Clone()
+		before := memory.clone()
 		_, other, root := kept(t, 128, theirs)
 		source, _ := other.Snapshot(128, root)
 		asked := map[string]bool{}

@@ -26,8 +26,8 @@ type Config struct {
 	swapWrites int // closes a batch of a swap; 0: the constant. Tests take less
 }
 
-// Validate checks c; zero fields stand for their defaults.
-func (c Config) Validate() error {
+// validate checks c; zero fields stand for their defaults.
+func (c Config) validate() error {
 	if c.NodeCacheBytes < 0 || c.Snapshots < 0 {
 		return errors.New("state: node cache and number of snapshots are not negative")
 	}
@@ -97,7 +97,7 @@ var (
 // Open returns the state as the store has it. A restore that was being swapped
 // in when the process ended is finished first.
 func Open(store Store, config Config) (*State, error) {
-	if err := config.Validate(); err != nil {
+	if err := config.validate(); err != nil {
 		return nil, err
 	}
 	s := &State{store: store, config: config.withDefaults()}
@@ -123,12 +123,12 @@ func (s *State) reload() error {
 			return err
 		}
 	}
-	s.Drop()
+	s.drop()
 	return s.pin()
 }
 
-// Drop discards everything above the store's height.
-func (s *State) Drop() {
+// drop discards everything above the store's height.
+func (s *State) drop() {
 	if s.tx != nil {
 		s.tx.Rollback()
 	}
@@ -144,8 +144,8 @@ func (s *State) Height() (consensus.Seq, crypto.Digest, []byte) {
 // Entries is the number of keys as of the newest mark.
 func (s *State) Entries() uint64 { return s.tree.root.count }
 
-// OverlayBytes estimates the memory of what is executed but not kept.
-func (s *State) OverlayBytes() int {
+// overlayBytes estimates the memory of what is executed but not kept.
+func (s *State) overlayBytes() int {
 	bytes := s.open.bytes
 	for _, l := range s.layers {
 		bytes += l.bytes
@@ -307,7 +307,7 @@ func decodeHeight(enc []byte) (height, error) {
 	var version uint8
 	var seq uint64
 	if !in.ReadUint8(&version) || version != 1 || !in.ReadUint64(&seq) || !in.ReadUint64(&h.root.count) || !in.CopyBytes(h.root.hash[:]) {
-		return height{}, fmt.Errorf("%w: its height is unreadable", ErrDamaged)
+		return height{}, fmt.Errorf("%w: its height is unreadable", errDamaged)
 	}
 	h.seq = consensus.Seq(seq)
 	if len(in) > 0 {

@@ -128,7 +128,7 @@ func TestStateAgainstMap(t *testing.T) {
 					m.kept, m.keptMap = seq, m.marks[seq]
 				}
 			},
-			"drop": func(t *rapid.T) { s.Drop(); m.drop() },
+			"drop": func(t *rapid.T) { s.drop(); m.drop() },
 			"crash": func(t *rapid.T) {
 				store.Crash()
 				s, err = Open(store, config)
@@ -137,7 +137,7 @@ func TestStateAgainstMap(t *testing.T) {
 			},
 			"": func(t *rapid.T) { compare(t, s, m) },
 		})
-		s.Drop()
+		s.drop()
 		m.drop()
 		exact(t, store, s, m.keptMap)
 	})

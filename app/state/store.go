@@ -98,17 +98,17 @@ func (b *Batch) release() {
 	}
 }
 
-// ErrStore is what every failure of the Store wraps. The state can no longer
+// errStore is what every failure of the Store wraps. The state can no longer
 // be relied on; the process that owns it stops.
-var ErrStore = errors.New("state store failed")
+var errStore = errors.New("state store failed")
 
 // ErrReleased is what a StoreSnapshot's reads wrap after its release.
 var ErrReleased = errors.New("store snapshot was released")
 
-// ErrDamaged says that the store holds something that it cannot have been
+// errDamaged says that the store holds something that it cannot have been
 // given. The remedy is to wipe this replica's data and let it fetch the state.
-var ErrDamaged = errors.New("state store is damaged: wipe this replica's data directory and let it fetch the state from the others")
+var errDamaged = errors.New("state store is damaged: wipe this replica's data directory and let it fetch the state from the others")
 
 func storeError(doing string, err error) error {
-	return fmt.Errorf("%w: %s: %w", ErrStore, doing, err)
+	return fmt.Errorf("%w: %s: %w", errStore, doing, err)
 }

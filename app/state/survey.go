@@ -73,7 +73,7 @@ func (s *State) localChild(l local, path string, d int) (local, error) {
 // value is here and need not be fetched, though the leaf around it differs. The
 // own trie may be deeper than the target's, so it descends by the key's hash.
 func (s *State) localHas(l local, path string, e *entry) (bool, error) {
-	for l.ref != nil && l.ref.count > LeafEntries {
+	for l.ref != nil && l.ref.count > leafEntries {
 		d := nibble(&e.hash, len(path))
 		n, err := s.loadLocal(l.ref, path)
 		if err != nil {
@@ -155,7 +155,7 @@ func (w *survey) visit(path string, want ref, have local) error {
 // count is unknown, and taken for large.
 func nodeItem(path string, want ref, have local) consensus.Item {
 	kind := idNode
-	if have.empty() && (want.count == 0 || want.count > LeafEntries) {
+	if have.empty() && (want.count == 0 || want.count > leafEntries) {
 		kind = idTree
 	}
 	return consensus.Item{ID: string(kind) + path, Hash: want.hash}

@@ -61,7 +61,7 @@ func (t *tree) change(r *ref, path []byte, ch []change) (ref, error) {
 			return ref{}, err
 		}
 	}
-	if r.count > LeafEntries {
+	if r.count > leafEntries {
 		return t.changeInner(*r, n, path, ch)
 	}
 	t.merging.reset()
@@ -108,7 +108,7 @@ func (t *tree) changeInner(r ref, n *node, path []byte, ch []change) (ref, error
 	}
 	t.held -= n.size()
 	next := &node{kids: &kids}
-	if next.count() > LeafEntries {
+	if next.count() > leafEntries {
 		return t.seal(next), nil
 	}
 	if err := t.gather(&kids, path); err != nil {
@@ -143,7 +143,7 @@ func (t *tree) build(from, to, depth int) ref {
 	if from == to {
 		return ref{}
 	}
-	if to-from <= LeafEntries {
+	if to-from <= leafEntries {
 		return t.seal(t.merging.leaf(from, to))
 	}
 	hashes := t.merging.hashes
@@ -206,7 +206,7 @@ func (t *tree) load(r *ref, path []byte) (*node, error) {
 			return nil, err
 		}
 		if n == nil || n.count() != r.count {
-			return nil, fmt.Errorf("%w: node %q is missing", ErrDamaged, path)
+			return nil, fmt.Errorf("%w: node %q is missing", errDamaged, path)
 		}
 		n.stored = true
 		t.held += n.size()
@@ -227,11 +227,11 @@ func readNode(r Reader, path string, want crypto.Digest) (*node, error) {
 		return nil, nil
 	}
 	if h, _ := hashNode(nil, enc); h != want {
-		return nil, fmt.Errorf("%w: node %q has hash %s, want %s", ErrDamaged, path, h.Short(), want.Short())
+		return nil, fmt.Errorf("%w: node %q has hash %s, want %s", errDamaged, path, h.Short(), want.Short())
 	}
 	n, err := decodeNode(enc, path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: node %q: %w", ErrDamaged, path, err)
+		return nil, fmt.Errorf("%w: node %q: %w", errDamaged, path, err)
 	}
 	return n, nil
 }

@@ -57,7 +57,7 @@ func TestAimedKeysSplitTheirLeaf(t *testing.T) {
 			paths = append(paths, string(it.Key()[2:]))
 			n, err := decodeNode(it.Value(), string(it.Key()[2:]))
 			must(t, err)
-			if len(n.hashes) > LeafEntries {
+			if len(n.hashes) > leafEntries {
 				t.Errorf("a leaf of %d entries", len(n.hashes))
 			}
 		}
@@ -205,7 +205,7 @@ func TestDamagedNodesAreNoticed(t *testing.T) {
 	}
 	for _, at := range nodes {
 		for _, how := range []string{"flipped", "missing"} {
-			disk := memory.Clone()
+			disk := memory.clone()
 			b := &Batch{}
 			if value, _, _ := disk.Get(at); how == "flipped" {
 				value = bytes.Clone(value)
@@ -244,7 +244,7 @@ func FuzzNode(f *testing.F) {
 		if again := n.encode(); !bytes.Equal(again, enc) || len(again) != cap(again) {
 			t.Fatalf("%x decodes, but encodes to %x", enc, again)
 		}
-		if n.kids == nil == (n.count() > LeafEntries) {
+		if n.kids == nil == (n.count() > leafEntries) {
 			t.Fatalf("a node of %d entries of the wrong kind", n.count())
 		}
 	})

@@ -1,32 +1,21 @@
 package state
 
-import (
-	"errors"
-	"fmt"
-)
+import "fmt"
 
-// ErrLimit says that a Tx did more than its limit allows. It is the same at
-// every replica: what is counted depends on the state's content only.
-var ErrLimit = errors.New("operation exceeds its limit of steps or bytes")
-
-// ErrTooLarge says that a key or value is longer than the state can hold.
-var ErrTooLarge = fmt.Errorf("key longer than %d bytes or value longer than %d", MaxKeyBytes, MaxValueBytes)
+// errTooLarge says that a key or value is longer than the state can hold.
+var errTooLarge = fmt.Errorf("key longer than %d bytes or value longer than %d", MaxKeyBytes, MaxValueBytes)
 
 // Tx is one operation's reads and writes: all of it happens or nothing. There is
 // one open Tx at a time. It writes straight into the open layer and remembers
 // what it replaced, so that committing costs nothing.
 //
-// Its first failure (ErrLimit, ErrTooLarge or ErrStore) is kept: from then on
-// reads find nothing, writes do nothing and Commit rolls back and returns it.
-// So whoever runs foreign code in a Tx need not trust that code to look at Err,
-// but should call Exceeded in loops.
+// Its first failure (a key or value that is too large, or the store's) is kept:
+// from then on reads find nothing, writes do nothing and Commit rolls back and
+// returns it. So whoever runs foreign code in a Tx need not trust that code to
+// look at Err.
 type Tx struct {
 	s         *State
 	undo      []undo
-	steps     int // done so far
-	bytes     int // read and written so far
-	maxSteps  int
-	maxBytes  int
 	err       error
 	ranging   bool
 	committed bool
@@ -48,52 +37,29 @@ func (s *State) Begin() *Tx {
 	return s.tx
 }
 
-// Limit bounds the steps (each Get, Put, Delete, Range, and each entry that a
-// Range visits) and the bytes (keys and values read and written) from the
-// beginning of the Tx. Zero is no limit.
-func (t *Tx) Limit(steps, bytes int) { t.maxSteps, t.maxBytes = steps, bytes }
-
-// Steps counts what the Tx did so far.
-func (t *Tx) Steps() int { return t.steps }
-
-// Bytes counts what the Tx read and wrote so far.
-func (t *Tx) Bytes() int { return t.bytes }
-
 // Err is the first failure, or nil.
 func (t *Tx) Err() error { return t.err }
 
-// Exceeded reports whether the limit is exceeded.
-func (t *Tx) Exceeded() bool { return errors.Is(t.err, ErrLimit) }
-
-// spend counts one step and reports whether the Tx may go on.
-func (t *Tx) spend(bytes int) bool {
+// open reports whether the Tx may go on.
+func (t *Tx) open() bool {
 	if t.err != nil {
 		return false
 	}
 	if t.s.tx != t {
 		panic("state: transaction used after its end")
 	}
-	t.steps++
-	t.bytes += bytes
-	if t.maxSteps > 0 && t.steps > t.maxSteps || t.maxBytes > 0 && t.bytes > t.maxBytes {
-		t.err = ErrLimit
-	}
-	return t.err == nil
+	return true
 }
 
 // Get returns the value at key; an empty one is not an absent one. The caller
 // does not write to it.
 func (t *Tx) Get(key string) ([]byte, bool) {
-	if !t.spend(len(key)) {
+	if !t.open() {
 		return nil, false
 	}
 	value, ok, err := t.s.Get(key)
 	if err != nil {
 		t.err = err
-		return nil, false
-	}
-	if t.bytes += len(value); t.maxBytes > 0 && t.bytes > t.maxBytes {
-		t.err = ErrLimit
 		return nil, false
 	}
 	return value, ok
@@ -102,16 +68,16 @@ func (t *Tx) Get(key string) ([]byte, bool) {
 // Put writes a copy of value at key.
 func (t *Tx) Put(key string, value []byte) {
 	if len(key) > MaxKeyBytes || len(value) > MaxValueBytes {
-		t.fail(ErrTooLarge)
+		t.fail(errTooLarge)
 	}
-	if t.spend(len(key) + len(value)) {
+	if t.open() {
 		t.set(key, append(make([]byte, 0, len(value)), value...))
 	}
 }
 
 // Delete removes key, if it is there.
 func (t *Tx) Delete(key string) {
-	if len(key) <= MaxKeyBytes && t.spend(len(key)) {
+	if len(key) <= MaxKeyBytes && t.open() {
 		t.set(key, nil)
 	}
 }
@@ -135,7 +101,7 @@ func (t *Tx) set(key string, value []byte) {
 // empty to means up to the end, a limit of 0 or less none. visit may keep the
 // value but not write to it, and must not write to the Tx.
 func (t *Tx) Range(from, to string, limit int, visit func(key string, value []byte) bool) {
-	if !t.spend(len(from)+len(to)) || to != "" && from >= to {
+	if !t.open() || to != "" && from >= to {
 		return
 	}
 	t.ranging = true
@@ -154,7 +120,7 @@ func (t *Tx) Range(from, to string, limit int, visit func(key string, value []by
 		if value == nil {
 			continue
 		}
-		if !t.spend(len(key)+len(value)) || !visit(key, value) {
+		if !t.open() || !visit(key, value) {
 			return
 		}
 		visited++

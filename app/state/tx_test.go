@@ -42,60 +42,6 @@ func TestTxCopiesWhatItIsGiven(t *testing.T) {
 	}
 }
 
-// TestTxLimits exceeds each limit by one, and finds nothing written.
-func TestTxLimits(t *testing.T) {
-	steps := map[string]func(*Tx){
-		"get":    func(tx *Tx) { tx.Get("a") },
-		"put":    func(tx *Tx) { tx.Put("a", []byte("1")) },
-		"delete": func(tx *Tx) { tx.Delete("a") },
-		"range":  func(tx *Tx) { tx.Range("a", "b", 0, func(string, []byte) bool { return true }) },
-	}
-	for name, step := range steps {
-		s := open(t, NewMemory())
-		put(t, s, "b", "old")
-		before := s.OverlayBytes()
-		tx := s.Begin()
-		tx.Limit(3, 0)
-		tx.Put("b", []byte("new"))
-		for i := range 3 {
-			if tx.Err() != nil {
-				t.Errorf("%s: failed after %d steps", name, i+1)
-			}
-			step(tx)
-		}
-		if !tx.Exceeded() || !errors.Is(tx.Commit(), ErrLimit) {
-			t.Errorf("%s: the fourth of three steps is allowed", name)
-		}
-		if v, _, _ := s.Get("b"); string(v) != "old" || s.OverlayBytes() != before {
-			t.Errorf("%s: a failed transaction left %q behind", name, v)
-		}
-	}
-}
-
-func TestTxCountsBytesAndVisitedEntries(t *testing.T) {
-	s := open(t, NewMemory())
-	for i := range 10 {
-		put(t, s, fmt.Sprint("k", i), "0123456789")
-	}
-	tx := s.Begin()
-	tx.Range("k", "l", 4, func(string, []byte) bool { return true })
-	if tx.Steps() != 5 || tx.Bytes() != 2+4*12 {
-		t.Errorf("a range over 4 entries: %d steps, %d bytes", tx.Steps(), tx.Bytes())
-	}
-	tx.Limit(0, 70)
-	tx.Get("k0") // 62 bytes by now
-	visited := 0
-	tx.Range("k", "l", 0, func(string, []byte) bool { visited++; return true })
-	if visited != 0 || !tx.Exceeded() {
-		t.Errorf("%d entries visited beyond the limit", visited)
-	}
-	if _, ok := tx.Get("k0"); ok {
-		t.Error("a failed transaction still reads")
-	}
-	tx.Rollback()
-	tx.Rollback()
-}
-
 func TestTxRefusesWhatIsTooLarge(t *testing.T) {
 	s := open(t, NewMemory())
 	longest := strings.Repeat("k", MaxKeyBytes)
@@ -110,7 +56,7 @@ func TestTxRefusesWhatIsTooLarge(t *testing.T) {
 		tx := s.Begin()
 		tx.Put("other", nil)
 		bad(tx)
-		if !errors.Is(tx.Commit(), ErrTooLarge) {
+		if !errors.Is(tx.Commit(), errTooLarge) {
 			t.Error("accepted")
 		}
 		if _, ok, _ := s.Get("other"); ok {
@@ -193,18 +139,18 @@ func TestFailuresOfTheStoreAreReported(t *testing.T) {
 	s := open(t, disk)
 	disk.bad = true
 	tx := s.Begin()
-	if _, ok := tx.Get("k"); ok || !errors.Is(tx.Err(), ErrStore) || !errors.Is(tx.Commit(), errIO) {
+	if _, ok := tx.Get("k"); ok || !errors.Is(tx.Err(), errStore) || !errors.Is(tx.Commit(), errIO) {
 		t.Errorf("a read that failed: %v", tx.Err())
 	}
 	put(t, s, "k", "v")
 	root := mark(t, s, 1)
-	if err := s.Keep(1, root, nil); !errors.Is(err, ErrStore) {
+	if err := s.Keep(1, root, nil); !errors.Is(err, errStore) {
 		t.Errorf("a keep that failed: %v", err)
 	}
-	if _, _, err := s.RestoreBegin(2, root, nil); !errors.Is(err, ErrStore) {
+	if _, _, err := s.RestoreBegin(2, root, nil); !errors.Is(err, errStore) {
 		t.Errorf("a restore that failed: %v", err)
 	}
-	if _, err := Open(disk, Config{}); !errors.Is(err, ErrStore) {
+	if _, err := Open(disk, Config{}); !errors.Is(err, errStore) {
 		t.Errorf("an open that failed: %v", err)
 	}
 	if _, err := Open(NewMemory(), Config{Snapshots: -1}); err == nil {
@@ -223,7 +169,7 @@ func TestKeepCanBeRepeatedAfterAFailure(t *testing.T) {
 	}
 	root := mark(t, s, 1)
 	disk.bad = true
-	if err := s.Keep(1, root, nil); !errors.Is(err, ErrStore) {
+	if err := s.Keep(1, root, nil); !errors.Is(err, errStore) {
 		t.Fatal(err)
 	}
 	disk.bad = false
@@ -239,7 +185,7 @@ func TestMemoryCrashForgetsWhatWasNotSynced(t *testing.T) {
 		b.Put("last", []byte{byte(i)})
 		must(t, m.Apply(b, sync))
 	}
-	clone := m.Clone()
+	clone := m.clone()
 	m.Crash()
 	for key, want := range map[string]bool{"0": true, "1": false, "2": true} {
 		if _, ok, _ := m.Get(key); ok != want {

@@ -43,19 +43,19 @@ type Report struct {
 
 // Bounds of a search.
 const (
-	// DefaultBudget is how many steps of one key's search are taken, about
+	// defaultBudget is how many steps of one key's search are taken, about
 	// a second's worth.
-	DefaultBudget = 1_000_000
+	defaultBudget = 1_000_000
 
 	// maxMemory bounds, in bytes, what one key's search remembers.
 	maxMemory = 128 << 20
 )
 
 // Check decides a history, each key within budget steps of the search
-// (0 = DefaultBudget).
+// (0 = defaultBudget).
 func Check(m Model, calls []Call, budget int) Report {
 	if budget <= 0 {
-		budget = DefaultBudget
+		budget = defaultBudget
 	}
 	var report Report
 	histories, open := split(m, calls)

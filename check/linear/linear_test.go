@@ -94,7 +94,7 @@ func TestStepsFitMemory(t *testing.T) {
 	if got := steps(100, 10); got != 100 {
 		t.Errorf("a small budget: %d", got)
 	}
-	if got := steps(DefaultBudget, 1<<20) * (1 << 20 / 8); got > maxMemory {
+	if got := steps(defaultBudget, 1<<20) * (1 << 20 / 8); got > maxMemory {
 		t.Errorf("a million calls: %d bytes", got)
 	}
 }

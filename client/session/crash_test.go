@@ -106,8 +106,8 @@ func TestElectionIsWaitedFor(t *testing.T) {
 	if done := b.s.Flush().Done; len(done) != 1 || done[0].Err != nil {
 		t.Fatalf("done: %+v", done)
 	}
-	if b.s.Primary() != 2 {
-		t.Errorf("requests go to %d, replica 2 answered", b.s.Primary())
+	if b.s.link.primary != 2 {
+		t.Errorf("requests go to %d, replica 2 answered", b.s.link.primary)
 	}
 }
 
@@ -162,17 +162,17 @@ func TestLeaderIsLearntFromAnswers(t *testing.T) {
 	for range firstsAreLeaders - 1 {
 		round(2)
 	}
-	if b.s.Primary() != 0 {
-		t.Fatalf("goes by replica %d", b.s.Primary())
+	if b.s.link.primary != 0 {
+		t.Fatalf("goes by replica %d", b.s.link.primary)
 	}
 	round(2)
-	if b.s.Primary() != 2 {
-		t.Errorf("goes by replica %d, replica 2 has answered first %d times in a row", b.s.Primary(), firstsAreLeaders)
+	if b.s.link.primary != 2 {
+		t.Errorf("goes by replica %d, replica 2 has answered first %d times in a row", b.s.link.primary, firstsAreLeaders)
 	}
 	for range 3 * firstsAreLeaders {
 		round(2)
 	}
-	if b.s.Primary() != 2 {
-		t.Errorf("goes by replica %d", b.s.Primary())
+	if b.s.link.primary != 2 {
+		t.Errorf("goes by replica %d", b.s.link.primary)
 	}
 }

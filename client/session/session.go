@@ -199,15 +199,8 @@ func (s *Session) deadline() consensus.Time {
 // Stats copies the counters.
 func (s *Session) Stats() Stats { return s.stats }
 
-// Waiting is the number of operations that wait to be sent, and InFlight of
-// requests that wait for an answer.
-func (s *Session) Waiting() int { return s.queue.len() }
-
 // InFlight is the number of requests that are sent and not answered.
 func (s *Session) InFlight() int { return len(s.flight.requests) }
-
-// Primary is the replica that requests go to at present.
-func (s *Session) Primary() consensus.ReplicaID { return s.link.primary }
 
 // finish ends a ticket, unless its caller has left.
 func (s *Session) finish(o *operation, d Done) {

@@ -42,9 +42,9 @@ func runWorld(w *world) {
 	for id := range consensus.ReplicaID(w.n) {
 		w.s.Connected(id)
 	}
-	for steps := 0; w.s.InFlight() > 0 || w.s.Waiting() > 0; steps++ {
+	for steps := 0; w.s.InFlight() > 0 || w.s.queue.len() > 0; steps++ {
 		if steps > 20_000 {
-			w.t.Fatalf("%d in flight, %d wait", w.s.InFlight(), w.s.Waiting())
+			w.t.Fatalf("%d in flight, %d wait", w.s.InFlight(), w.s.queue.len())
 		}
 		w.flush()
 		w.step()
@@ -243,13 +243,13 @@ func TestPrimaryHint(t *testing.T) {
 	b := newBench(t, nil)
 	r := b.decode(b.invoke(1, 1)[0].Bytes)
 	b.reply(3, r, "lie", 1<<40+2)
-	if b.s.Primary() != 0 {
-		t.Fatalf("one replica made R%d primary", b.s.Primary())
+	if b.s.link.primary != 0 {
+		t.Fatalf("one replica made R%d primary", b.s.link.primary)
 	}
 	b.reply(1, r, "ok", 5)
 	b.reply(2, r, "ok", 5)
-	if b.s.Primary() != 1 {
-		t.Fatalf("primary R%d, want R1", b.s.Primary())
+	if b.s.link.primary != 1 {
+		t.Fatalf("primary R%d, want R1", b.s.link.primary)
 	}
 	b.s.Flush()
 	b.expect("to the new primary", b.invoke(2, 1), "R1 #2 x1")
