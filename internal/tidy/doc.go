@@ -11,8 +11,10 @@
 // What is a matter of degree it only reports: medians, long files, wide
 // structs, the share of comments (go test -v -run Report ./internal/tidy).
 //
-// Called by: make test. It reads syntax alone, no types, so it works on a tree
-// that does not build. It never writes.
+// All that reads syntax alone, no types, so it works on a tree that does not
+// build. One rule needs types, and the go command: outside of the packages that
+// the module offers to others (surface.go), no name is exported that no other
+// package uses.
 //
-// Source: ARCHITECTURE §1 and §7.
+// It never writes.
 package tidy

@@ -5,8 +5,8 @@ import (
 	"path"
 )
 
-// Module is the module's path, the beginning of its packages' imports.
-const Module = "quorate.dev/quorate"
+// modulePath is the module's path, the beginning of its packages' imports.
+const modulePath = "quorate.dev/quorate"
 
 // floors is the house, lowest floor first. A package imports only what stands
 // on a lower floor; those on the same one do not know each other. An element

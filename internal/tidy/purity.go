@@ -41,7 +41,7 @@ func impure(imported string) bool {
 
 // checkPurity finds what would let a package below the line see or do anything
 // that is not in its inputs and outputs.
-func (t *Tree) checkPurity(p *Package, f *File) []string {
+func (t *module) checkPurity(p *pkg, f *sourceFile) []string {
 	var found []string
 	complain := func(at token.Pos, what string) {
 		found = append(found, t.breach(f, at, "%s in %s, which stands below the line", what, p.Path))

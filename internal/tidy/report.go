@@ -9,8 +9,8 @@ import (
 
 // What is worth a line in the report, and fails nothing.
 const (
-	LongFile   = 400 // lines
-	WideStruct = 15  // fields
+	longFile   = 400 // lines
+	wideStruct = 15  // fields
 )
 
 // shape is what is measured of one package, tests left out but for their size.
@@ -32,10 +32,10 @@ func (s *shape) median() int {
 // commentShare is in percent of the lines that hold anything.
 func (s *shape) commentShare() int { return 100 * s.comments / max(s.filled, 1) }
 
-// Report describes the shape of the code for people: one line per package,
+// report describes the shape of the code for people: one line per package,
 // then what is longer or wider than it should be, and the imports of tests
 // that go upward or sideways, which are allowed but worth knowing.
-func (t *Tree) Report() string {
+func (t *module) report() string {
 	var b strings.Builder
 	var notable []string
 	total := &shape{}
@@ -70,7 +70,7 @@ func (s *shape) add(other *shape) {
 
 // measure adds one file to the shape of its package. A line with code and a
 // comment behind it counts as a comment too.
-func (t *Tree) measure(s *shape, f *File) {
+func (t *module) measure(s *shape, f *sourceFile) {
 	if f.Test {
 		s.tests += f.Lines
 		return
@@ -90,10 +90,10 @@ func (t *Tree) measure(s *shape, f *File) {
 }
 
 // notable lists what a reader of the report should look at in one file.
-func (t *Tree) notable(p *Package, f *File) []string {
+func (t *module) notable(p *pkg, f *sourceFile) []string {
 	var lines []string
-	if f.Lines > LongFile {
-		lines = append(lines, fmt.Sprintf("%s: %d lines, aim for %d", f.Path, f.Lines, LongFile))
+	if f.Lines > longFile {
+		lines = append(lines, fmt.Sprintf("%s: %d lines, aim for %d", f.Path, f.Lines, longFile))
 	}
 	if f.Test {
 		for _, found := range append(t.checkImports(p, f), t.checkFunctions(f)...) {
@@ -106,8 +106,8 @@ func (t *Tree) notable(p *Package, f *File) []string {
 		if !ok {
 			return true
 		}
-		if st, ok := spec.Type.(*ast.StructType); ok && fields(st) > WideStruct {
-			lines = append(lines, t.breach(f, spec.Pos(), "%s has %d fields, aim for %d", spec.Name.Name, fields(st), WideStruct))
+		if st, ok := spec.Type.(*ast.StructType); ok && fields(st) > wideStruct {
+			lines = append(lines, t.breach(f, spec.Pos(), "%s has %d fields, aim for %d", spec.Name.Name, fields(st), wideStruct))
 		}
 		return true
 	})

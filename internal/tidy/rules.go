@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// MaxFunction is the number of lines that no function outside of tests may
+// maxFunction is the number of lines that no function outside of tests may
 // exceed.
-const MaxFunction = 70
+const maxFunction = 70
 
-// Check lists every breach of a rule that fails the tests, each with its file
+// breaches lists every breach of a rule that fails the tests, each with its file
 // and line, in order.
-func (t *Tree) Check() []string {
+func (t *module) breaches() []string {
 	var found []string
 	for _, p := range t.Packages {
 		found = append(found, t.checkPackage(p)...)
@@ -36,19 +36,19 @@ func (t *Tree) Check() []string {
 	return found
 }
 
-func (t *Tree) breach(f *File, at token.Pos, format string, args ...any) string {
+func (t *module) breach(f *sourceFile, at token.Pos, format string, args ...any) string {
 	return fmt.Sprintf("%s:%d: %s", f.Path, t.line(at), fmt.Sprintf(format, args...))
 }
 
 // checkPackage asks for a floor and for a doc.go that says what the package is
 // for. Commands say it in their help, and tests alone need no doc.go.
-func (t *Tree) checkPackage(p *Package) []string {
+func (t *module) checkPackage(p *pkg) []string {
 	var found []string
 	if _, known := floorOf(p.Path); !known {
 		found = append(found, fmt.Sprintf("%s: stands on no floor: enter it in internal/tidy/floors.go", p.Path))
 	}
-	code := slices.ContainsFunc(p.Files, func(f *File) bool { return !f.Test && f.ast.Name.Name != "main" })
-	documented := slices.ContainsFunc(p.Files, func(f *File) bool { return path.Base(f.Path) == "doc.go" && f.ast.Doc != nil })
+	code := slices.ContainsFunc(p.Files, func(f *sourceFile) bool { return !f.Test && f.ast.Name.Name != "main" })
+	documented := slices.ContainsFunc(p.Files, func(f *sourceFile) bool { return path.Base(f.Path) == "doc.go" && f.ast.Doc != nil })
 	if code && !documented {
 		found = append(found, fmt.Sprintf("%s: has no doc.go with the package's duty and invariants", p.Path))
 	}
@@ -57,10 +57,10 @@ func (t *Tree) checkPackage(p *Package) []string {
 
 // checkImports holds the imports of the module's own packages against the
 // floors. Other modules are nobody's floor: go.mod lists them for review.
-func (t *Tree) checkImports(p *Package, f *File) []string {
+func (t *module) checkImports(p *pkg, f *sourceFile) []string {
 	var found []string
 	for _, spec := range f.ast.Imports {
-		to, own := strings.CutPrefix(importPath(spec), Module+"/")
+		to, own := strings.CutPrefix(importPath(spec), modulePath+"/")
 		if !own || to == p.Path {
 			continue
 		}
@@ -81,11 +81,11 @@ func importPath(spec *ast.ImportSpec) string {
 
 // checkFunctions finds those that outgrew the limit. Tests are exempt, because
 // a table of cases is no more complicated for being long.
-func (t *Tree) checkFunctions(f *File) []string {
+func (t *module) checkFunctions(f *sourceFile) []string {
 	var found []string
 	for _, fn := range t.functions(f) {
-		if fn.lines > MaxFunction {
-			found = append(found, t.breach(f, fn.at, "%s has %d lines, at most %d are allowed", fn.name, fn.lines, MaxFunction))
+		if fn.lines > maxFunction {
+			found = append(found, t.breach(f, fn.at, "%s has %d lines, at most %d are allowed", fn.name, fn.lines, maxFunction))
 		}
 	}
 	return found
@@ -95,7 +95,7 @@ func (t *Tree) checkFunctions(f *File) []string {
 // They are matched in comments only, as whole words.
 var marks = regexp.MustCompile(`\b(TODO|FIXME|XXX)\b`)
 
-func (t *Tree) checkMarks(f *File) []string {
+func (t *module) checkMarks(f *sourceFile) []string {
 	var found []string
 	for _, group := range f.ast.Comments {
 		for _, c := range group.List {

@@ -7,9 +7,9 @@ import (
 	"testing/fstest"
 )
 
-func loadModule(t *testing.T) *Tree {
+func loadModule(t *testing.T) *module {
 	t.Helper()
-	tree, err := Load(os.DirFS("../.."))
+	tree, err := load(os.DirFS("../.."))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,14 +21,14 @@ func loadModule(t *testing.T) *Tree {
 
 // TestModule is the referee at work.
 func TestModule(t *testing.T) {
-	for _, found := range loadModule(t).Check() {
+	for _, found := range loadModule(t).breaches() {
 		t.Error(found)
 	}
 }
 
 // TestReport prints the shape of the code; see it with -v.
 func TestReport(t *testing.T) {
-	report := loadModule(t).Report()
+	report := loadModule(t).report()
 	if !strings.Contains(report, "internal/tidy") {
 		t.Error("the report does not mention this package")
 	}
@@ -41,13 +41,13 @@ func doc(name string) string { return "// Package " + name + " is here.\npackage
 // long is a function of exactly n lines.
 func long(n int) string { return "func long() {\n" + strings.Repeat("\t_ = 1\n", n-2) + "}\n" }
 
-func loadSources(t *testing.T, sources map[string]string) *Tree {
+func loadSources(t *testing.T, sources map[string]string) *module {
 	t.Helper()
 	root := fstest.MapFS{}
 	for name, text := range sources {
 		root[name] = &fstest.MapFile{Data: []byte(text)}
 	}
-	tree, err := Load(root)
+	tree, err := load(root)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,8 +101,8 @@ func TestCatches(t *testing.T) {
 		{"formatting", "pbft", "import \"fmt\"\nvar s = fmt.Sprint()", ""},
 		{"println", "pbft", "func f() { println() }", "builtin println"},
 
-		{"longest function", "node", long(MaxFunction), ""},
-		{"too long a function", "node", long(MaxFunction + 1), "src.go:2: long has 71 lines, at most 70"},
+		{"longest function", "node", long(maxFunction), ""},
+		{"too long a function", "node", long(maxFunction + 1), "src.go:2: long has 71 lines, at most 70"},
 		{"too long a method", "node", strings.Replace(long(71), "long()", "(t) long()", 1), "long has 71 lines"},
 		{"too long a literal", "node", "var f = " + strings.Replace(long(71), "long", "", 1), "function literal has 71 lines"},
 		{"long comment, short function", "node", strings.Repeat("// why\n", 80) + long(3), ""},
@@ -114,7 +114,7 @@ func TestCatches(t *testing.T) {
 			c.dir + "/doc.go": doc(name),
 			c.dir + "/src.go": "package " + name + "\n" + c.src + "\n",
 		})
-		found := tree.Check()
+		found := tree.breaches()
 		switch {
 		case c.want == "" && len(found) > 0:
 			t.Errorf("%s: found %q, nothing is wrong", c.name, found)
@@ -136,7 +136,7 @@ func TestDocs(t *testing.T) {
 		{"a command", map[string]string{"cmd/quorate/main.go": "package main\n"}, true},
 		{"tests alone", map[string]string{"examples/tour/tour_test.go": "package tour\n"}, true},
 	} {
-		if found := loadSources(t, c.sources).Check(); (len(found) == 0) != c.fine {
+		if found := loadSources(t, c.sources).breaches(); (len(found) == 0) != c.fine {
 			t.Errorf("%s: found %q", c.name, found)
 		}
 	}
@@ -159,7 +159,7 @@ func TestLeavesAlone(t *testing.T) {
 		"docs/notes.txt":         "import sim",
 		"cmd/quorate/main.go":    "package main\n",
 		"cmd/quorate/x_linux.go": "package main\nimport \"os\"\n",
-	}).Check()
+	}).breaches()
 	if len(found) > 0 {
 		t.Errorf("found %q", found)
 	}
@@ -169,9 +169,9 @@ func TestReportMeasures(t *testing.T) {
 	wide := "type wide struct {\n\tembedded\n" + strings.Repeat("\ta, b int\n", 8) + "}\n"
 	report := loadSources(t, map[string]string{
 		"pbft/doc.go":       doc("pbft"),
-		"pbft/a.go":         "package pbft\n// why\nfunc a() {}\n" + wide + long(9) + long(5) + strings.Repeat("\n", LongFile),
+		"pbft/a.go":         "package pbft\n// why\nfunc a() {}\n" + wide + long(9) + long(5) + strings.Repeat("\n", longFile),
 		"pbft/pbft_test.go": "package pbft\nimport \"quorate.dev/quorate/sim\"\n" + long(80),
-	}).Report()
+	}).report()
 	for _, want := range []string{
 		// 2 + 428 lines, 82 of tests, 3 functions of 1, 5 and 9 lines, 2 comments in 31 filled lines.
 		"pbft                430     82      3       5        9        6%",
@@ -187,7 +187,7 @@ func TestReportMeasures(t *testing.T) {
 }
 
 func TestBrokenSourceIsNamed(t *testing.T) {
-	_, err := Load(fstest.MapFS{"pbft/a.go": &fstest.MapFile{Data: []byte("package pbft\nfunc {")}})
+	_, err := load(fstest.MapFS{"pbft/a.go": &fstest.MapFile{Data: []byte("package pbft\nfunc {")}})
 	if err == nil || !strings.Contains(err.Error(), "pbft/a.go:2") {
 		t.Errorf("error %v does not name the place", err)
 	}

@@ -12,20 +12,20 @@ import (
 	"strings"
 )
 
-// Tree is the parsed source of a module.
-type Tree struct {
-	Packages []*Package // by path
+// module is the parsed source of a module.
+type module struct {
+	Packages []*pkg // by path
 	fset     *token.FileSet
 }
 
-// Package is one directory with Go files in it.
-type Package struct {
+// pkg is one directory with Go files in it.
+type pkg struct {
 	Path  string // within the module: "pbft/message"
-	Files []*File
+	Files []*sourceFile
 }
 
-// File is one parsed source file. All build constraints are taken as met.
-type File struct {
+// sourceFile is one parsed source file. All build constraints are taken as met.
+type sourceFile struct {
 	Path  string // within the module
 	Lines int
 	Test  bool
@@ -33,12 +33,12 @@ type File struct {
 	ast   *ast.File
 }
 
-// Load parses every Go file below root but those that the go command ignores
+// load parses every Go file below root but those that the go command ignores
 // too: in testdata, vendor, hidden and underscored directories and in nested
 // modules.
-func Load(root fs.FS) (*Tree, error) {
-	t := &Tree{fset: token.NewFileSet()}
-	packages := map[string]*Package{}
+func load(root fs.FS) (*module, error) {
+	t := &module{fset: token.NewFileSet()}
+	packages := map[string]*pkg{}
 	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			// Tests of other packages come and go beside this one.
@@ -61,7 +61,7 @@ func Load(root fs.FS) (*Tree, error) {
 		}
 		dir := path.Dir(name)
 		if packages[dir] == nil {
-			packages[dir] = &Package{Path: dir}
+			packages[dir] = &pkg{Path: dir}
 			t.Packages = append(t.Packages, packages[dir])
 		}
 		packages[dir].Files = append(packages[dir].Files, f)
@@ -70,7 +70,7 @@ func Load(root fs.FS) (*Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the source tree: %w", err)
 	}
-	slices.SortFunc(t.Packages, func(a, b *Package) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(t.Packages, func(a, b *pkg) int { return strings.Compare(a.Path, b.Path) })
 	return t, nil
 }
 
@@ -89,7 +89,7 @@ func enter(root fs.FS, name string) error {
 	return nil
 }
 
-func (t *Tree) parse(root fs.FS, name string) (*File, error) {
+func (t *module) parse(root fs.FS, name string) (*sourceFile, error) {
 	b, err := fs.ReadFile(root, name)
 	if err != nil {
 		return nil, err
@@ -98,14 +98,14 @@ func (t *Tree) parse(root fs.FS, name string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &File{
+	return &sourceFile{
 		Path: name, Lines: strings.Count(string(b), "\n"), Test: strings.HasSuffix(name, "_test.go"),
 		text: string(b), ast: parsed,
 	}, nil
 }
 
 // line is where a node stands in its file.
-func (t *Tree) line(p token.Pos) int { return t.fset.Position(p).Line }
+func (t *module) line(p token.Pos) int { return t.fset.Position(p).Line }
 
 // function is a declared function, or a literal that a package variable holds.
 type function struct {
@@ -114,7 +114,7 @@ type function struct {
 	lines int // from func to the closing brace
 }
 
-func (t *Tree) functions(f *File) []function {
+func (t *module) functions(f *sourceFile) []function {
 	var list []function
 	// Literals within a declared function count as its lines, not on their own:
 	// moving code into a closure makes no function shorter.

@@ -1,0 +1,239 @@
+package tidy
+
+import (
+	"fmt"
+	"go/token"
+	"go/types"
+	"path"
+	"slices"
+	"strings"
+)
+
+// An exported name is one of a package (a constant, a variable, a type, a
+// function) or a method of an exported type that is no interface. It is used
+// if another package mentions it, tests included, or cannot do without it:
+//
+//   - it is a type that occurs in what is used: whoever calls a function should
+//     find the type of its result in the documentation;
+//   - it is a constant of a type, and another constant of that type is used:
+//     nobody wants half an enumeration;
+//   - it is a method by which its type satisfies an interface that somebody
+//     mentions.
+//
+// A package's own tests do not count. Fields are left out: JSON, TOML and
+// templates use them by reflection, where no compiler sees it.
+type exported struct {
+	names      map[token.Pos]types.Object // of package or method, by where they are declared
+	owners     map[token.Pos]types.Type   // of methods
+	used       map[token.Pos]bool
+	interfaces map[string][]*types.Interface // by the name of each method
+}
+
+// exportedNames finds the exported names of the module in dir, and their uses.
+func (t *module) exportedNames(dir string) (*exported, error) {
+	e := &exported{
+		names: map[token.Pos]types.Object{}, owners: map[token.Pos]types.Type{},
+		used: map[token.Pos]bool{}, interfaces: map[string][]*types.Interface{},
+	}
+	own, foreign, err := t.typecheck(dir, e.see)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range foreign {
+		for _, name := range p.Scope().Names() {
+			e.know(p.Scope().Lookup(name).Type())
+		}
+	}
+	for _, p := range own {
+		if p.Name() != "main" {
+			e.declare(p.Scope())
+		}
+	}
+	e.spread()
+	return e, nil
+}
+
+// see takes note of what the package home, or its test, mentions.
+func (e *exported) see(home string, info *types.Info) {
+	for _, o := range info.Uses {
+		switch generic := o.(type) {
+		case *types.Var:
+			o = generic.Origin()
+		case *types.Func:
+			o = generic.Origin()
+		}
+		if o.Pkg() != nil && o.Pkg().Path() != home {
+			e.used[o.Pos()] = true
+		}
+	}
+	for _, tv := range info.Types {
+		e.know(tv.Type)
+	}
+}
+
+// know remembers t if it is an interface.
+func (e *exported) know(t types.Type) {
+	i, ok := t.Underlying().(*types.Interface)
+	if !ok {
+		return
+	}
+	for m := range i.Methods() {
+		if !slices.Contains(e.interfaces[m.Name()], i) {
+			e.interfaces[m.Name()] = append(e.interfaces[m.Name()], i)
+		}
+	}
+}
+
+// declare enters the exported names of a package.
+func (e *exported) declare(scope *types.Scope) {
+	for _, name := range scope.Names() {
+		o := scope.Lookup(name)
+		if !o.Exported() {
+			continue
+		}
+		e.names[o.Pos()] = o
+		t, ok := o.Type().(*types.Named)
+		if _, isType := o.(*types.TypeName); !ok || !isType || types.IsInterface(t) {
+			continue
+		}
+		for m := range t.Methods() {
+			if m.Exported() {
+				e.names[m.Pos()], e.owners[m.Pos()] = m, t
+			}
+		}
+	}
+}
+
+// spread marks what those names that are used cannot do without.
+func (e *exported) spread() {
+	var queue []types.Object
+	mark := func(o types.Object) {
+		if e.names[o.Pos()] != nil && !e.used[o.Pos()] {
+			e.used[o.Pos()] = true
+			queue = append(queue, o)
+		}
+	}
+	for at, o := range e.names {
+		if e.used[at] || e.satisfies(o) {
+			e.used[at] = true
+			queue = append(queue, o)
+		}
+	}
+	for len(queue) > 0 {
+		o := queue[0]
+		queue = queue[1:]
+		switch o := o.(type) {
+		case *types.Const:
+			for _, other := range e.names {
+				c, ok := other.(*types.Const)
+				if _, enumeration := o.Type().(*types.Named); ok && enumeration && types.Identical(c.Type(), o.Type()) {
+					mark(c)
+				}
+			}
+			mention(o.Type(), mark)
+		case *types.TypeName:
+			mention(o.Type().Underlying(), mark)
+		default:
+			mention(o.Type(), mark)
+		}
+	}
+}
+
+// satisfies reports whether o is a method by which its type satisfies an
+// interface. pkg errors finds its methods by interfaces without a name.
+func (e *exported) satisfies(o types.Object) bool {
+	t, isMethod := e.owners[o.Pos()]
+	if !isMethod {
+		return false
+	}
+	return o.Name() == "Unwrap" || o.Name() == "Is" || slices.ContainsFunc(e.interfaces[o.Name()], func(i *types.Interface) bool {
+		return types.Implements(t, i) || types.Implements(types.NewPointer(t), i)
+	})
+}
+
+// mention marks the names of the types in t.
+func mention(t types.Type, mark func(types.Object)) {
+	switch t := t.(type) {
+	case *types.Named:
+		mark(t.Origin().Obj())
+		for a := range t.TypeArgs().Types() {
+			mention(a, mark)
+		}
+	case *types.Alias:
+		mark(t.Obj())
+		mention(t.Rhs(), mark)
+	case interface{ Elem() types.Type }: // pointers, slices, arrays, channels and maps
+		mention(t.Elem(), mark)
+		if m, ok := t.(*types.Map); ok {
+			mention(m.Key(), mark)
+		}
+	case *types.Signature:
+		for v := range t.Params().Variables() {
+			mention(v.Type(), mark)
+		}
+		for v := range t.Results().Variables() {
+			mention(v.Type(), mark)
+		}
+	case *types.Struct:
+		for f := range t.Fields() {
+			if f.Exported() {
+				mention(f.Type(), mark)
+			}
+		}
+	case *types.Interface:
+		for m := range t.Methods() {
+			mention(m.Type(), mark)
+		}
+	}
+}
+
+// unused lists the names that are not used, by package, as in "Store.Close".
+func (e *exported) unused() map[string][]string {
+	list := map[string][]string{}
+	for at, o := range e.names {
+		if e.used[at] {
+			continue
+		}
+		name, pkg := o.Name(), inModule(o.Pkg().Path())
+		if t, ok := e.owners[at].(*types.Named); ok {
+			name = t.Obj().Name() + "." + name
+		}
+		list[pkg] = append(list[pkg], name)
+	}
+	for _, names := range list {
+		slices.Sort(names)
+	}
+	return list
+}
+
+// breachesOfNames lists what is exported for nobody, in the module in dir. Outside
+// of the surface that is every name without a use; in the surface, those that
+// are not listed as offered. What is listed in vain is a breach as well.
+func (t *module) breachesOfNames(dir string) ([]string, error) {
+	e, err := t.exportedNames(dir)
+	if err != nil {
+		return nil, err
+	}
+	return judgeNames(e.unused(), surface, unsettled), nil
+}
+
+func judgeNames(unused, offered map[string][]string, later []string) []string {
+	var found []string
+	for pkg, names := range unused {
+		spared := slices.ContainsFunc(later, func(pattern string) bool { match, _ := path.Match(pattern, pkg); return match })
+		for _, name := range names {
+			if !spared && !slices.Contains(offered[pkg], name) {
+				found = append(found, fmt.Sprintf("%s: no other package uses %s: unexport it, delete it, or offer it in internal/tidy/surface.go", pkg, name))
+			}
+		}
+	}
+	for pkg, names := range offered {
+		for _, name := range names {
+			if !slices.Contains(unused[pkg], name) {
+				found = append(found, fmt.Sprintf("%s: %s is listed in internal/tidy/surface.go, but it is used or gone: take it off", pkg, name))
+			}
+		}
+	}
+	slices.SortFunc(found, strings.Compare)
+	return found
+}
