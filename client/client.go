@@ -12,6 +12,7 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/p2p"
+	"quorate.dev/quorate/protocol"
 )
 
 // ErrConfig is what Dial wraps when the configuration cannot work.
@@ -44,8 +45,8 @@ type Config struct {
 	// empty one is never dialled; f+1 must be reachable to believe anything.
 	Addresses []string
 
-	// Session tunes gathering and retrying; its Genesis, Signer and Epoch are
-	// filled in here. The zero value is right for most.
+	// Session tunes gathering and retrying; its Genesis, System, Elected,
+	// Signer and Epoch are filled in here. The zero value is right for most.
 	Session session.Config
 	// Connect replaces p2p, for tests and networks of another kind.
 	Connect func(ctx context.Context, d Delivery) (Network, error)
@@ -88,9 +89,16 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
+	p, err := protocol.Of(*cfg.Genesis)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	sc := cfg.Session
+	if sc.System, err = p.Model.For(cfg.Genesis); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	start := time.Now()
-	sc.Genesis, sc.Signer, sc.Epoch = cfg.Genesis, crypto.NewSigner(cfg.Key), uint64(start.UnixNano())
+	sc.Elected, sc.Genesis, sc.Signer, sc.Epoch = p.Elected, cfg.Genesis, crypto.NewSigner(cfg.Key), uint64(start.UnixNano())
 	s, err := session.New(sc)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)

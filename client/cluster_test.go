@@ -16,6 +16,7 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/protocol"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -56,7 +57,7 @@ func newCluster(t testing.TB) *cluster {
 	for i := range replicas {
 		keys = append(keys, crypto.PublicOf(seedOf(i)))
 	}
-	c := &cluster{t: t, genesis: consensus.NewGenesis("client", quorum.PBFT, keys), verifier: crypto.NewVerifier(crypto.NewMemory(1024))}
+	c := &cluster{t: t, genesis: consensus.NewGenesis("client", protocol.PBFT, keys), verifier: crypto.NewVerifier(crypto.NewMemory(1024))}
 	c.genesis.Clients = []consensus.ClientEntry{{Key: crypto.PublicOf(seedOf(clientKey)), Role: consensus.RoleWriter}}
 	m, err := app.Open(state.NewMemory(), kv.Store{}, c.genesis, app.Options{})
 	if err != nil {

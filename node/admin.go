@@ -14,8 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/protocol"
 )
 
 // picture is the replica as it was at the last tick.
@@ -29,7 +29,7 @@ type picture struct {
 // publish makes the picture that everybody but the loop reads.
 func (n *Node) publish() {
 	s := n.driver.Status()
-	p := &picture{at: time.Now(), status: s, unready: unready(&s, n.system.Quorum())}
+	p := &picture{at: time.Now(), status: s, unready: unready(n.protocol, &s, n.system.Quorum())}
 	p.answer = sync.OnceValue(func() []byte {
 		text, err := json.Marshal(n.report(p))
 		if err != nil {
@@ -42,15 +42,15 @@ func (n *Node) publish() {
 
 // unready says why a replica is not ready: ready means in a view, within the
 // window, and reaching a quorum, or the leader that reaches one.
-func unready(s *consensus.Status, need int) []string {
+func unready(p protocol.Protocol, s *consensus.Status, need int) []string {
 	var why []string
 	if s.Rejoining {
 		why = append(why, "it lost its disk and rejoins")
 	}
-	if s.Changing && s.Protocol == quorum.Raft {
-		why = append(why, fmt.Sprintf("it knows no leader, term %d was the last", s.View))
+	if s.Changing && p.Elected {
+		why = append(why, fmt.Sprintf("it knows no %s, %s %d was the last", p.Words.Lead, p.Words.View, s.View))
 	} else if s.Changing {
-		why = append(why, fmt.Sprintf("it is between views, going for view %d", s.View))
+		why = append(why, fmt.Sprintf("it is between %[1]ss, going for %[1]s %[2]d", p.Words.View, s.View))
 	}
 	if s.Fetching > 0 {
 		why = append(why, fmt.Sprintf("it fetches the state at %d", s.Fetching))
@@ -58,7 +58,7 @@ func unready(s *consensus.Status, need int) []string {
 	if s.Executed < s.Stable || s.High > s.Stable && s.Executed > s.High {
 		why = append(why, fmt.Sprintf("it executed up to %d, outside the window (%d, %d]", s.Executed, s.Stable, s.High))
 	}
-	if follows(s) {
+	if p.Elected && !s.Changing && s.Primary != s.Replica {
 		need = min(need, itselfAndLeader)
 	}
 	if len(s.Heard) < need {
@@ -67,15 +67,10 @@ func unready(s *consensus.Status, need int) []string {
 	return why
 }
 
-// itselfAndLeader is whom a follower of Raft hears: followers say nothing to
-// each other. That the leader reaches a majority is the leader's to know, and it
-// resigns if it does not.
+// itselfAndLeader is whom the follower of an elected leader hears: followers say
+// nothing to each other. That the leader reaches a majority is the leader's to
+// know, and it resigns if it does not.
 const itselfAndLeader = 2
-
-// follows reports whether a replica follows a leader of Raft.
-func follows(s *consensus.Status) bool {
-	return s.Protocol == quorum.Raft && !s.Changing && s.Primary != s.Replica
-}
 
 // stuckAfter is how old the picture may be before the process counts as dead.
 const stuckAfter = 10 * time.Second

@@ -19,6 +19,7 @@ import (
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/p2p"
 	"quorate.dev/quorate/p2p/gossip"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/storage"
 )
 
@@ -26,6 +27,7 @@ import (
 type Node struct {
 	config    Config
 	identity  storage.Identity
+	protocol  protocol.Protocol
 	system    quorum.System
 	begun     time.Time
 	parts                                 // what it is made of
@@ -78,12 +80,16 @@ func Start(config Config) (*Node, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	system, err := quorum.For(config.Genesis)
+	p, err := protocol.Of(config.Genesis)
+	if err != nil {
+		return nil, err
+	}
+	system, err := p.Model.For(&config.Genesis)
 	if err != nil {
 		return nil, err
 	}
 	n := &Node{
-		config: config, system: system, begun: time.Now(), open: make(chan struct{}), ended: make(chan struct{}),
+		config: config, protocol: p, system: system, begun: time.Now(), open: make(chan struct{}), ended: make(chan struct{}),
 		proofs:   make(map[consensus.ReplicaID]int),
 		identity: storage.Identity{Cluster: config.Genesis.ID(), Replica: config.Self},
 	}
@@ -99,7 +105,7 @@ func Start(config Config) (*Node, error) {
 // keep that clears up, also when listening fails.
 func (n *Node) start() error {
 	n.metrics = newMetrics()
-	n.reporter = newReporter(n.config.Log, n.metrics, n.config.Genesis.Protocol)
+	n.reporter = newReporter(n.config.Log, n.metrics, n.protocol)
 	engine, err := n.recover()
 	if err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/driver"
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/storage"
 )
 
@@ -71,7 +71,7 @@ func TestJournalSharesSyncsAndStopsWhenTheLogFails(t *testing.T) {
 
 func TestReporterKeepsTheLogShort(t *testing.T) {
 	var text bytes.Buffer
-	r := newReporter(slog.New(slog.NewTextHandler(&text, nil)), newMetrics(), quorum.PBFT)
+	r := newReporter(slog.New(slog.NewTextHandler(&text, nil)), newMetrics(), of(t, protocol.PBFT))
 	now := time.Unix(1000, 0)
 	r.now = func() time.Time { return now }
 	r.report([]consensus.Note{{Kind: consensus.LeftView, View: 4, Reason: "impatient"}, {Kind: consensus.EnteredView, View: 4}})
@@ -93,7 +93,7 @@ func TestReporterKeepsTheLogShort(t *testing.T) {
 
 func TestReadyMeansInAViewWithinTheWindowReachingAQuorum(t *testing.T) {
 	good := consensus.Status{View: 3, Executed: 70, Stable: 64, High: 320, Heard: []consensus.ReplicaID{0, 1, 2}}
-	if why := unready(&good, 3); len(why) != 0 {
+	if why := unready(of(t, protocol.PBFT), &good, 3); len(why) != 0 {
 		t.Fatalf("not ready: %v", why)
 	}
 	for name, spoil := range map[string]func(*consensus.Status){
@@ -105,7 +105,7 @@ func TestReadyMeansInAViewWithinTheWindowReachingAQuorum(t *testing.T) {
 	} {
 		s := good
 		spoil(&s)
-		if why := unready(&s, 3); len(why) != 1 {
+		if why := unready(of(t, protocol.PBFT), &s, 3); len(why) != 1 {
 			t.Errorf("%s: %v", name, why)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/storage"
 )
 
@@ -75,7 +75,7 @@ func (n *Node) recover() (consensus.Engine, error) {
 func (n *Node) openLog(origin storage.Origin) ([]consensus.Record, error) {
 	data := n.config.Disk.Data
 	if origin == storage.Wiped {
-		n.config.Log.Warn("this home was wiped or never initialised: "+amnesia(n.config.Genesis.Protocol), "data", data)
+		n.config.Log.Warn("this home was wiped or never initialised: "+amnesia(n.protocol), "data", data)
 		if err := storage.Readmit(data, n.identity); err != nil {
 			return nil, err
 		}
@@ -94,11 +94,11 @@ func (n *Node) openLog(origin storage.Origin) ([]consensus.Record, error) {
 }
 
 // amnesia says what a replica does that has forgotten what it said.
-func amnesia(protocol string) string {
-	if protocol == quorum.Raft {
-		return "it takes part at once, and what it had acknowledged may be lost to the cluster"
+func amnesia(p protocol.Protocol) string {
+	if p.Rejoins {
+		return "the replica rejoins and signs nothing until it has"
 	}
-	return "the replica rejoins and signs nothing until it has"
+	return "it takes part at once, and what it had acknowledged may be lost to the cluster"
 }
 
 // engine makes the protocol's engine from what was found.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 )
 
 // reporter turns an engine's notes into log lines and counts: one INFO line for
@@ -19,7 +19,7 @@ type reporter struct {
 	metrics *metrics
 	now     func() time.Time
 	view    string // what the protocol calls it
-	lead    string // ... and who leads it
+	lead    string // ... and who leads it, if that is not known by its number
 
 	mu         sync.Mutex
 	checkpoint time.Time // when one was last logged
@@ -39,10 +39,10 @@ type warning struct {
 const reportEvery = time.Second
 
 // newReporter makes a reporter that has reported nothing yet.
-func newReporter(log *slog.Logger, m *metrics, protocol string) *reporter {
-	r := &reporter{log: log, metrics: m, now: time.Now, view: "view", warned: make(map[consensus.NoteKind]*warning)}
-	if protocol == quorum.Raft {
-		r.view, r.lead = "term", "leader"
+func newReporter(log *slog.Logger, m *metrics, p protocol.Protocol) *reporter {
+	r := &reporter{log: log, metrics: m, now: time.Now, view: p.Words.View, warned: make(map[consensus.NoteKind]*warning)}
+	if p.Elected {
+		r.lead = p.Words.Lead
 	}
 	return r
 }
@@ -84,7 +84,7 @@ func (r *reporter) line(n *consensus.Note) {
 // entered are the fields of a view entered, without those that say nothing.
 func (r *reporter) entered(n *consensus.Note) []any {
 	a := []any{r.view, n.View}
-	if r.lead != "" { // elected, and not known by the number of the view
+	if r.lead != "" {
 		a = append(a, r.lead, n.Replica)
 	} else {
 		a = append(a, "seq", n.Seq)

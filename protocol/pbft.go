@@ -16,7 +16,7 @@ import (
 // pbftProtocol is the protocol that this project is about: package pbft.
 func pbftProtocol() Protocol {
 	return Protocol{
-		Name: PBFT, Title: "PBFT", Model: quorum.Byzantine, Signed: true,
+		Name: PBFT, Title: "PBFT", Model: quorum.Byzantine, Signed: true, Rejoins: true,
 		Words: Words{View: "view", Lead: "primary", Follow: "backup", Between: "changing view", Place: "sequence"},
 		Kinds: pbftKinds(),
 		Decisive: []byte{

@@ -28,6 +28,9 @@ type Protocol struct {
 	// Elected: a view has the leader that its members elect, if any. Otherwise
 	// replica v mod n leads view v.
 	Elected bool
+	// Rejoins: a replica that lost its disk votes for nothing until what it may
+	// have forgotten cannot matter. Otherwise it takes part at once.
+	Rejoins bool
 	Words   Words
 	Kinds   []string // names of its frames' kinds; nil = they are known by numbers
 	// Decisive are first bytes of the frames that decide something. All else

@@ -55,7 +55,7 @@ func (c *client) start(quota int) {
 func (c *client) connect() {
 	w := c.world
 	s, err := session.New(session.Config{
-		Genesis: &w.genesis, Signer: c.signer, Epoch: uint64(w.clock.now) + 1, GatherOps: w.cfg.Workload.Operations,
+		Genesis: &w.genesis, System: w.system, Elected: w.protocol.Elected, Signer: c.signer, Epoch: uint64(w.clock.now) + 1, GatherOps: w.cfg.Workload.Operations,
 		Patience: w.cfg.Workload.Timeout, MaxPatience: 16 * w.cfg.Workload.Timeout, NoLeader: w.cfg.Workload.noLeader(),
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/protocol"
 )
@@ -18,6 +19,7 @@ import (
 type World struct {
 	cfg      Config
 	protocol protocol.Protocol
+	system   quorum.System
 	codec    protocol.Codec
 	genesis  consensus.Genesis
 	keys     keys
@@ -140,14 +142,13 @@ func (w *World) found() error {
 	if w.protocol, err = protocol.Of(w.genesis); err != nil {
 		return err
 	}
-	system, err := w.protocol.Model.For(&w.genesis)
-	if err != nil {
+	if w.system, err = w.protocol.Model.For(&w.genesis); err != nil {
 		return err
 	}
 	if w.cfg.Build == nil {
 		w.cfg.Build = w.protocol.New
 	}
-	w.codec, w.theory = w.protocol.Codec(w.genesis), w.cfg.theory(system)
+	w.codec, w.theory = w.protocol.Codec(w.genesis), w.cfg.theory(w.system)
 	return nil
 }
 

@@ -138,7 +138,7 @@ func (s *Session) requeue(list []*operation, mark func(*operation)) {
 
 func (s *Session) onRefusal(from consensus.ReplicaID, refusal *consensus.Refusal) bool {
 	s.stats.Refusals++
-	if s.link.crash && s.system.Has(refusal.Primary) {
+	if s.link.elected && s.system.Has(refusal.Primary) {
 		s.link.follow(refusal.Primary)
 	}
 	r := s.find(refusal.Sequence, refusal.Request)
@@ -147,7 +147,7 @@ func (s *Session) onRefusal(from consensus.ReplicaID, refusal *consensus.Refusal
 	}
 	r.refusals[from] = refusal.Code
 	switch {
-	case leaderless(refusal.Code) && s.link.crash:
+	case leaderless(refusal.Code) && s.link.elected:
 		s.adrift(r, from)
 		return true
 	case !refusal.Code.Final():

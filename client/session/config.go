@@ -12,10 +12,12 @@ import (
 // ErrConfig is what New wraps.
 var ErrConfig = errors.New("invalid session configuration")
 
-// Config describes a session. Genesis, Signer and Epoch are needed; other zero
-// fields take the default that stands beside them.
+// Config describes a session. Genesis, System, Signer and Epoch are needed; other
+// zero fields take the default that stands beside them.
 type Config struct {
-	Genesis *consensus.Genesis // limits, protocol, and the cluster that signatures are for
+	Genesis *consensus.Genesis // limits, and the cluster that signatures are for
+	System  quorum.System      // how many equal replies are believed
+	Elected bool               // leaders are elected, and known by nobody's arithmetic; one member's word that there is none is believed
 	Signer  crypto.Signer      // the client's key
 	Epoch   uint64             // start time, nanoseconds since 1970: higher than that of any earlier session of this key
 
@@ -30,7 +32,7 @@ type Config struct {
 	Patience    consensus.Time // without an answer for so long, a request goes to all (0.5 s); doubles each time
 	MaxPatience consensus.Time // up to this (8 s)
 	BusyPause   consensus.Time // before a request goes again to a primary that was busy (20 ms); doubles each time
-	NoLeader    consensus.Time // crash mode: replicas that know no leader are asked again for so long (3 s)
+	NoLeader    consensus.Time // with Elected: replicas that know no leader are asked again for so long (3 s)
 	GiveUp      consensus.Time // a request that nobody waits for any more is retried for so long (30 s)
 }
 
@@ -41,8 +43,8 @@ const (
 
 // withDefaults fills in what is zero and refuses what makes no sense.
 func (c Config) withDefaults() (Config, error) {
-	if c.Genesis == nil || c.Signer == nil || c.Epoch == 0 {
-		return c, fmt.Errorf("%w: a genesis, a signer and an epoch are needed", ErrConfig)
+	if c.Genesis == nil || c.Signer == nil || c.Epoch == 0 || c.System.Size() != len(c.Genesis.Replicas) {
+		return c, fmt.Errorf("%w: a genesis, its system, a signer and an epoch are needed", ErrConfig)
 	}
 	if err := c.Genesis.Validate(); err != nil {
 		return c, fmt.Errorf("%w: %w", ErrConfig, err)
@@ -92,11 +94,3 @@ func (c Config) withDefaults() (Config, error) {
 
 // requestHead is a little more than what a request's frame adds to its operations.
 const requestHead = 256
-
-func systemOf(g *consensus.Genesis) (quorum.System, error) {
-	s, err := quorum.For(*g)
-	if err != nil {
-		return s, fmt.Errorf("%w: %w", ErrConfig, err)
-	}
-	return s, nil
-}

@@ -12,9 +12,9 @@ import (
 
 // newCrashBench is a session of three replicas of a crash-fault protocol.
 func newCrashBench(t *testing.T) *bench {
-	b := &bench{t: t, genesis: consensus.NewGenesis("bench", quorum.Raft, []crypto.PublicKey{{1}, {2}, {3}})}
+	b := &bench{t: t, genesis: consensus.NewGenesis("bench", "any", []crypto.PublicKey{{1}, {2}, {3}})}
 	var err error
-	b.s, err = New(Config{Genesis: &b.genesis, Signer: crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1}), Epoch: 1e18})
+	b.s, err = New(Config{Genesis: &b.genesis, System: quorum.Crash.System(3), Elected: true, Signer: crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1}), Epoch: 1e18})
 	if err != nil {
 		t.Fatal(err)
 	}

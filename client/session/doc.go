@@ -7,13 +7,13 @@
 // tickets that are done, and when to call again. Operations that were invoked
 // between two Flush calls are gathered.
 //
-// Called by: package client, which owns one session in one goroutine; the
-// simulator, which owns many. It has no goroutine, no clock and no randomness:
-// the same calls in the same order give the same outputs.
+// It has no goroutine, no clock and no randomness: the same calls in the same
+// order give the same outputs. It knows no protocol by name: how many replies
+// are believed and whether leaders are elected are settings.
 //
 // Invariants:
 //   - a result is believed from f+1 replicas that agree on the request, the
-//     sequence number and all results (from one in crash-fault mode); what a
+//     sequence number and all results (from one where nobody lies); what a
 //     single replica says is a hint at most;
 //   - a sequence is never used for two requests, and the counters in flight
 //     span at most consensus.SessionWindow, so that none falls out of the

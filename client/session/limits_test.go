@@ -41,9 +41,9 @@ func TestBounds(t *testing.T) {
 // and nothing is lost on the way.
 func TestRequestsWithinLimits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		g := consensus.NewGenesis("limits", quorum.PBFT, []crypto.PublicKey{{1}})
+		g := consensus.NewGenesis("limits", "any", []crypto.PublicKey{{1}})
 		g.Limits.RequestOperations = rapid.IntRange(1, 50).Draw(t, "operations")
-		s, err := New(Config{Genesis: &g, Signer: crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1}), Epoch: 1, GatherBytes: 1000})
+		s, err := New(Config{Genesis: &g, System: quorum.Byzantine.System(1), Signer: crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1}), Epoch: 1, GatherBytes: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,11 +82,11 @@ func TestRequestsWithinLimits(t *testing.T) {
 
 // The same calls give the same outputs, byte for byte: the simulator repeats them.
 func TestSessionIsDeterministic(t *testing.T) {
-	g := consensus.NewGenesis("again", quorum.PBFT, []crypto.PublicKey{{1}, {2}, {3}, {4}})
+	g := consensus.NewGenesis("again", "any", []crypto.PublicKey{{1}, {2}, {3}, {4}})
 	rapid.Check(t, func(t *rapid.T) {
 		script := rapid.SliceOfN(rapid.IntRange(0, 99), 1, 80).Draw(t, "script")
 		run := func() (log []Output) {
-			s, err := New(Config{Genesis: &g, Signer: crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1}), Epoch: 1, Patience: 5})
+			s, err := New(Config{Genesis: &g, System: quorum.Byzantine.System(4), Signer: crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1}), Epoch: 1, Patience: 5})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -125,15 +125,16 @@ func TestSessionIsDeterministic(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	g := consensus.NewGenesis("g", quorum.PBFT, []crypto.PublicKey{{1}})
-	signer := crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1})
+	g := consensus.NewGenesis("g", "any", []crypto.PublicKey{{1}})
+	signer, one := crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1}), quorum.Byzantine.System(1)
 	for name, c := range map[string]Config{
 		"nothing":       {},
-		"no epoch":      {Genesis: &g, Signer: signer},
+		"no epoch":      {Genesis: &g, System: one, Signer: signer},
 		"bad genesis":   {Genesis: &consensus.Genesis{}, Signer: signer, Epoch: 1},
-		"in flight":     {Genesis: &g, Signer: signer, Epoch: 1, InFlight: 257},
-		"negative":      {Genesis: &g, Signer: signer, Epoch: 1, Queue: -1},
-		"negative time": {Genesis: &g, Signer: signer, Epoch: 1, Patience: -1},
+		"no system":     {Genesis: &g, Signer: signer, Epoch: 1},
+		"in flight":     {Genesis: &g, System: one, Signer: signer, Epoch: 1, InFlight: 257},
+		"negative":      {Genesis: &g, System: one, Signer: signer, Epoch: 1, Queue: -1},
+		"negative time": {Genesis: &g, System: one, Signer: signer, Epoch: 1, Patience: -1},
 	} {
 		if _, err := New(c); !errors.Is(err, ErrConfig) {
 			t.Errorf("%s: %v", name, err)
@@ -143,13 +144,13 @@ func TestConfig(t *testing.T) {
 
 // Frames from replicas are hostile until proven otherwise.
 func FuzzReceive(f *testing.F) {
-	g := consensus.NewGenesis("fuzz", quorum.PBFT, []crypto.PublicKey{{1}, {2}, {3}, {4}})
+	g := consensus.NewGenesis("fuzz", "any", []crypto.PublicKey{{1}, {2}, {3}, {4}})
 	signer := crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1})
 	f.Add(uint16(0), (&consensus.Reply{Results: []consensus.Result{{Data: []byte("x")}}}).Encode())
 	f.Add(uint16(9), (&consensus.Refusal{Code: consensus.RefusedStale, Sequence: consensus.Sequence{Epoch: 1, Counter: 1}}).Encode())
 	f.Add(uint16(1), []byte{})
 	f.Fuzz(func(t *testing.T, from uint16, frame []byte) {
-		s, err := New(Config{Genesis: &g, Signer: signer, Epoch: 1})
+		s, err := New(Config{Genesis: &g, System: quorum.Byzantine.System(4), Signer: signer, Epoch: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,27 +11,27 @@ import (
 // further than that a wrong one costs a delay.
 type link struct {
 	system    quorum.System
-	crash     bool
+	elected   bool
 	up        []bool
 	connected int
 	views     []consensus.View // by replica: the highest view it has named
 	primary   consensus.ReplicaID
-	first     consensus.ReplicaID // crash mode: who has answered first of late, though not the primary
+	first     consensus.ReplicaID // if elected: who has answered first of late, though not the primary
 	firsts    int                 // ... how often in a row
 	suspect   bool                // a request is overdue and nothing was answered since
 	trip      consensus.Time      // how long an answer takes, smoothed
 }
 
-func newLink(system quorum.System, protocol string) link {
+func newLink(system quorum.System, elected bool) link {
 	n := system.Size()
-	return link{system: system, crash: protocol == quorum.Raft, up: make([]bool, n), views: make([]consensus.View, n)}
+	return link{system: system, elected: elected, up: make([]bool, n), views: make([]consensus.View, n)}
 }
 
 // hear notes the view that a replica is in. The view to go by is one that f+1
 // replicas have reached, so that f liars cannot send the client after a
 // primary that nobody else follows.
 func (l *link) hear(from consensus.ReplicaID, v consensus.View) {
-	if l.crash || v <= l.views[from] {
+	if l.elected || v <= l.views[from] {
 		return
 	}
 	l.views[from] = v
@@ -40,10 +40,10 @@ func (l *link) hear(from consensus.ReplicaID, v consensus.View) {
 	l.primary = l.system.Primary(sorted[len(sorted)-l.system.Replies()])
 }
 
-// follow takes a replica for the leader in crash mode, where a term does not
-// name its leader.
+// follow takes a replica for the leader where leaders are elected, so that a view
+// does not name its own.
 func (l *link) follow(id consensus.ReplicaID) {
-	if l.crash {
+	if l.elected {
 		l.primary = id
 	}
 }
@@ -53,12 +53,12 @@ func (l *link) follow(id consensus.ReplicaID) {
 // those who follow it, but now and then it is late.
 const firstsAreLeaders = 8
 
-// answered notes who answered a request first. In crash mode an answer does not
-// say who leads; a client that goes by a follower would have each request
+// answered notes who answered a request first. Where leaders are elected, an
+// answer does not say who leads; a client that goes by a follower would have each request
 // passed on for ever.
 func (l *link) answered(first consensus.ReplicaID) {
 	switch {
-	case !l.crash || first == l.primary:
+	case !l.elected || first == l.primary:
 		l.firsts = 0
 		return
 	case first == l.first:

@@ -72,13 +72,9 @@ func New(cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	system, err := systemOf(cfg.Genesis)
-	if err != nil {
-		return nil, err
-	}
 	s := &Session{
-		cfg: cfg, system: system, cluster: cfg.Genesis.ID(), now: consensus.Time(cfg.Epoch),
-		tickets: map[Ticket]*operation{}, link: newLink(system, cfg.Genesis.Protocol),
+		cfg: cfg, system: cfg.System, cluster: cfg.Genesis.ID(), now: consensus.Time(cfg.Epoch),
+		tickets: map[Ticket]*operation{}, link: newLink(cfg.System, cfg.Elected),
 	}
 	s.flight.open(cfg.Epoch)
 	return s, nil
@@ -137,7 +133,7 @@ func (s *Session) Cancel(t Ticket) {
 	}
 	s.abandon(o)
 	err := ErrUnknown
-	if s.link.crash && s.allAdrift(o.request) {
+	if s.link.elected && s.allAdrift(o.request) {
 		err = fmt.Errorf("%w: %w", ErrNoLeader, ErrUnknown)
 	}
 	s.finish(o, Done{Err: err})

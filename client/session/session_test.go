@@ -15,9 +15,9 @@ import (
 // Whatever the network and f liars do, an operation that completes has the
 // true result and took effect once; after healing everything completes.
 func TestSessionAgainstOracle(t *testing.T) {
-	for _, protocol := range []string{quorum.PBFT, quorum.Raft} {
-		t.Run(protocol, func(t *testing.T) {
-			rapid.Check(t, func(t *rapid.T) { runWorld(newWorld(t, protocol)) })
+	for name, model := range map[string]quorum.Model{"byzantine": quorum.Byzantine, "crash": quorum.Crash} {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) { runWorld(newWorld(t, model)) })
 		})
 	}
 }
@@ -72,8 +72,8 @@ type bench struct {
 }
 
 func newBench(t *testing.T, change func(*Config)) *bench {
-	b := &bench{t: t, genesis: consensus.NewGenesis("bench", quorum.PBFT, []crypto.PublicKey{{1}, {2}, {3}, {4}})}
-	cfg := Config{Genesis: &b.genesis, Signer: crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1}), Epoch: 1e18}
+	b := &bench{t: t, genesis: consensus.NewGenesis("bench", "any", []crypto.PublicKey{{1}, {2}, {3}, {4}})}
+	cfg := Config{Genesis: &b.genesis, System: quorum.Byzantine.System(4), Signer: crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1}), Epoch: 1e18}
 	if change != nil {
 		change(&cfg)
 	}

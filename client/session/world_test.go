@@ -39,26 +39,26 @@ type world struct {
 	gone map[Ticket]bool // cancelled
 }
 
-func newWorld(t *rapid.T, protocol string) *world {
+func newWorld(t *rapid.T, model quorum.Model) *world {
 	n := rapid.SampledFrom([]int{1, 4, 5, 7}).Draw(t, "n")
 	keys := make([]crypto.PublicKey, n)
 	for i := range keys {
 		keys[i][0] = byte(i + 1)
 	}
 	w := &world{
-		t: t, genesis: consensus.NewGenesis("world", protocol, keys), n: n, now: 1e18,
+		t: t, genesis: consensus.NewGenesis("world", "any", keys), n: n, now: 1e18,
 		executed: map[consensus.Sequence]*consensus.Reply{}, effects: map[string]int{}, results: map[string]consensus.Result{},
 		ops: map[Ticket]string{}, done: map[Ticket]Done{}, gone: map[Ticket]bool{},
 	}
 	w.genesis.Limits.RequestOperations = rapid.IntRange(1, 20).Draw(t, "request operations")
-	if protocol == quorum.PBFT {
-		w.f = quorum.Byzantine.System(n).Faults()
+	if model == quorum.Byzantine {
+		w.f = model.System(n).Faults()
 	}
 	for w.liars.Len() < w.f {
 		w.liars.Add(consensus.ReplicaID(rapid.IntRange(0, n-1).Draw(t, "liar")))
 	}
 	s, err := New(Config{
-		Genesis: &w.genesis, Signer: crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1}), Epoch: uint64(w.now),
+		Genesis: &w.genesis, System: model.System(n), Elected: model == quorum.Crash, Signer: crypto.NewSimSigner(crypto.NewKeyring(), [32]byte{1}), Epoch: uint64(w.now),
 		InFlight: rapid.IntRange(1, 8).Draw(t, "in flight"), OneEach: rapid.Bool().Draw(t, "one each"),
 		GiveUp: 2 * second,
 	})
