@@ -12,10 +12,10 @@
 //	normal.go     PRE-PREPARE, PREPARE, COMMIT (§4)
 //	execute.go    committed slots to the host, checkpoints, the log's end (§5)
 //	view.go       leaving and entering views (§6)
-//	catchup.go    STATUS and what answers it (§7); fetch.go: asking and giving
+//	catchup.go    STATUS (§7); helping.go: what answers it; fetch.go: asking and giving
 //	restore.go    which state is fetched, and when (§7); how: package transfer
 //	rejoin.go     a wiped replica, and those who help it (§8)
-//	recover.go    from the log back to the replica it was (§8)
+//	recover.go    back to the replica it was (§8); replay.go: what its disk says
 //	ignore.go     every reason to ignore an authentic message, in one place
 //	status.go     what people ask: where is it, what is it waiting for
 //	invariants.go what must hold after each step

@@ -92,14 +92,6 @@ func (r *replica) tickCheckpoints() {
 	r.alarm(text)
 }
 
-func (r *replica) onCheckpoint(v *message.Vote) {
-	if v.Replica == r.id {
-		r.ignored(reasonOwn, v)
-		return
-	}
-	r.countCheckpoint(*v)
-}
-
 func (r *replica) countCheckpoint(v message.Vote) {
 	o := r.checkpoints.Add(v)
 	if o.Contradiction != nil {
@@ -165,13 +157,7 @@ func (r *replica) announce(c *message.Certificate) {
 	r.out.SendEarly(consensus.Peer{Kind: consensus.Topic}, consensus.Votes, g.Encode())
 }
 
-// onKept: the log may go up to min(h, what the disk holds).
-func (r *replica) onKept(n consensus.Seq) {
-	r.exec.keeps(n)
-	r.forgetLog()
-}
-
-// forgetLog lets the host cut the log, after what must outlive the cut was
+// forgetLog lets the host cut the log, up to min(h, what the disk holds), after what must outlive the cut was
 // written again (§5: the current view's NEW-VIEW, my VIEW-CHANGE).
 func (r *replica) forgetLog() {
 	n := min(r.low(), r.exec.kept)
@@ -210,30 +196,17 @@ func (r *replica) forked(c *message.Certificate) bool {
 	r.out.Halt = fmt.Sprintf("fork at n=%d: certificates for %s and %s; more than f replicas are faulty. "+
 		"Everything is kept; nothing is repaired", c.Seq, other.Digest, c.Digest)
 	r.alarm("conflicting certificates")
-	r.accuse(other, c)
-	return true
-}
-
-// accuse reports those who signed both of two certificates that name different
-// digests. Of one view they are f+1 at least; of different views, nobody: there
-// only the transcripts show who hid the first from the second (§9).
-func (r *replica) accuse(a, b *message.Certificate) {
-	for _, first := range a.Signed {
-		for _, second := range b.Signed {
+	// Who signed both has contradicted itself. Of one view they are f+1 at least;
+	// of different views, nobody: there only the transcripts show who hid the
+	// first from the second (§9).
+	for _, first := range other.Signed {
+		for _, second := range c.Signed {
 			if first.Replica == second.Replica {
-				r.contradiction(first.Replica, voteOf(a, first), voteOf(b, second))
+				r.contradiction(first.Replica, r.rules.VoteOf(other, first), r.rules.VoteOf(c, second))
 			}
 		}
 	}
-}
-
-// voteOf is the frame of one vote in a certificate of COMMITs or CHECKPOINTs.
-func voteOf(c *message.Certificate, s message.Signed) []byte {
-	v := message.Vote{Kind: message.CommitKind, View: c.View, Seq: c.Seq, Digest: c.Digest, Replica: s.Replica, Sig: s.Sig}
-	if c.Kind == message.CheckpointCertificate {
-		v.Kind = message.CheckpointKind
-	}
-	return v.Encode()
+	return true
 }
 
 // diverged: my own root differs from the certified one. Say so loudly, stop

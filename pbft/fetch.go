@@ -19,15 +19,10 @@ func (r *replica) askBodies() {
 		}
 		s.asked++
 		if s.asked > 1 {
-			r.askBody(s, d, r.other(s.asked))
+			r.askBody(s, d, r.peers.other(r.id, s.asked))
 			asked++
 		}
 	}
-}
-
-// other picks another replica, a different one at each attempt.
-func (r *replica) other(attempt int) consensus.ReplicaID {
-	return consensus.ReplicaID((int(r.id) + 1 + attempt%max(1, r.n()-1)) % r.n())
 }
 
 func (r *replica) askBody(s *slot, d crypto.Digest, whom consensus.ReplicaID) {
@@ -56,7 +51,8 @@ func (r *replica) onFetch(from consensus.Peer, f *message.Fetch) {
 		r.state.OnFetch(from, f.Seq, f.Digest, f.Items)
 		return
 	}
-	if !r.state.throttle.Ready(from) {
+	h := helping{r, from}
+	if !h.ready() {
 		r.ignoredFrom(reasonBudget, from.Replica)
 		return
 	}
@@ -64,21 +60,21 @@ func (r *replica) onFetch(from consensus.Peer, f *message.Fetch) {
 	case message.WhatBatch:
 		if b := r.log.body(f.Seq, f.Digest); b != nil {
 			g := message.Given{What: f.What, Seq: f.Seq, Digest: f.Digest, Batch: b}
-			r.help(from, consensus.Bodies, g.Encode())
+			h.give(consensus.Bodies, g.Encode())
 		}
 	case message.WhatCommitted:
 		if c, b, ok := r.log.decided(f.Seq); ok {
 			g := message.Given{What: f.What, Seq: f.Seq, Digest: c.Digest, Batch: b, Certificate: c}
-			r.help(from, consensus.Bodies, g.Encode())
+			h.give(consensus.Bodies, g.Encode())
 		}
 	case message.WhatCheckpoint:
 		if c := r.checkpoints.Known(f.Seq); c != nil {
 			g := message.Given{What: f.What, Seq: c.Seq, Digest: c.Digest, Certificate: c}
-			r.help(from, consensus.Votes, g.Encode())
+			h.give(consensus.Votes, g.Encode())
 		}
 	case message.WhatView:
 		if nv := r.view.newView; nv != nil && uint64(nv.View) >= uint64(f.Seq) {
-			r.help(from, consensus.Bodies, nv.Frame)
+			h.give(consensus.Bodies, nv.Frame)
 		}
 	}
 }

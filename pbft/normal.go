@@ -98,10 +98,15 @@ func (r *replica) accept(s *slot, frame []byte) {
 	r.advance(s)
 }
 
-// onVote counts a PREPARE or a COMMIT, which may come before everything else.
+// onVote counts a PREPARE or a COMMIT, which may come before everything else,
+// or a CHECKPOINT.
 func (r *replica) onVote(e consensus.Receive, v *message.Vote) {
+	if v.Replica == r.id {
+		r.ignored(reasonOwn, v)
+		return
+	}
 	if v.Kind == message.CheckpointKind {
-		r.onCheckpoint(v)
+		r.countCheckpoint(*v)
 		return
 	}
 	if reason := r.ignorePosition(e, v); reason != "" {

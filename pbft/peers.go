@@ -28,6 +28,12 @@ func newPeers(n int) peers {
 	return list
 }
 
+// other picks a replica that is not self, a different one at each attempt.
+func (ps peers) other(self consensus.ReplicaID, attempt int) consensus.ReplicaID {
+	n := len(ps)
+	return consensus.ReplicaID((int(self) + 1 + attempt%max(1, n-1)) % n)
+}
+
 // heardSince reports whether a STATUS came at that tick or later.
 func (p *peer) heardSince(tick int) bool { return p.heard >= max(0, tick) }
 

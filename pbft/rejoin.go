@@ -33,7 +33,8 @@ func (r *replica) tickRejoin() {
 // onRejoin answers an amnesiac, and begins to help it, at most once in a while:
 // claiming amnesia is cheap.
 func (r *replica) onRejoin(from consensus.Peer, m *message.Rejoin) {
-	if !r.state.throttle.Ready(from) {
+	h := helping{r, from}
+	if !h.ready() {
 		r.ignoredFrom(reasonBudget, from.Replica)
 		return
 	}
@@ -50,7 +51,7 @@ func (r *replica) onRejoin(from consensus.Peer, m *message.Rejoin) {
 		Nonce: m.Nonce, Amnesiac: r.rejoin.asleep, View: r.view.number,
 		Checkpoint: r.checkpoints.Stable(), NewView: r.view.newView, Yours: r.views.Latest(from.Replica),
 	}
-	r.help(from, consensus.Bodies, a.Encode())
+	h.give(consensus.Bodies, a.Encode())
 }
 
 // onRejoinAnswer collects n-f answers of replicas that remember. The highest

@@ -87,7 +87,8 @@ func (r *replica) on(e consensus.Event) {
 	case consensus.Executed:
 		r.onExecuted(e)
 	case consensus.Kept:
-		r.onKept(e.Seq)
+		r.exec.keeps(e.Seq)
+		r.forgetLog()
 	case consensus.Settled:
 		r.requests.Remove(pending.KeyOf(e.Request))
 	case consensus.Chunk:
@@ -132,15 +133,14 @@ func (r *replica) onTick() {
 	r.tickRequests()
 	r.tickView()
 	r.tickCheckpoints()
-	r.tickRestore()
+	r.moved(r.state.Tick())
+	r.catchUp()
 	r.tickRejoin()
 	if r.tick%r.cfg.StatusEvery == 0 {
 		r.sendStatus()
 		r.askBodies()
 	}
 }
-
-func (r *replica) n() int { return len(r.peers) }
 
 // low and high are the water marks h and h+L (§4.3).
 func (r *replica) low() consensus.Seq  { return r.checkpoints.Low() }

@@ -18,7 +18,7 @@ type restore struct {
 
 func newRestore(r *replica) restore {
 	return restore{
-		Mover:    transfer.NewMover(r.id, r.n(), transfer.Words{Fetch: fetchParts, Reply: parts}, &r.out),
+		Mover:    transfer.NewMover(r.id, len(r.peers), transfer.Words{Fetch: fetchParts, Reply: parts}, &r.out),
 		throttle: transfer.NewThrottle(helpPerTick, helpBurst),
 	}
 }
@@ -33,6 +33,24 @@ func fetchParts(a transfer.Ask) []byte {
 func parts(c consensus.Chunk) []byte {
 	g := message.Given{What: message.WhatParts, Seq: c.Read.Seq, Digest: c.Read.Root, Parts: c.Parts, Gone: c.Gone}
 	return g.Encode()
+}
+
+// Tick lets one tick go by.
+func (s *restore) Tick() transfer.Decision {
+	s.throttle.Tick()
+	return s.Mover.Tick()
+}
+
+// lags reports whether slots that are certified elsewhere have been missing here
+// for so many ticks.
+func (s *restore) lags(x *execution, tick, most int) bool {
+	if s.stuckAt != x.handed {
+		s.stuckAt, s.stuckSince = x.handed, tick
+	}
+	if x.applied < x.handed {
+		s.stuckSince = tick // the host is busy, not short of anything
+	}
+	return tick-s.stuckSince > most
 }
 
 // catchUp decides between the log and the state (§7): only a replica more than
@@ -52,13 +70,8 @@ func (r *replica) catchUp() {
 		r.giveUp(c)
 		return
 	}
-	if r.state.stuckAt != r.exec.handed {
-		r.state.stuckAt, r.state.stuckSince = r.exec.handed, r.tick
-	}
-	if r.exec.applied < r.exec.handed {
-		r.state.stuckSince = r.tick // the host is busy, not short of anything
-	}
-	if r.exec.farBehind(r.low(), r.exec.handed) || r.tick-r.state.stuckSince > 8*r.cfg.StatusEvery {
+	lags := r.state.lags(&r.exec, r.tick, 8*r.cfg.StatusEvery)
+	if lags || r.exec.farBehind(r.low(), r.exec.handed) {
 		r.restore(c)
 	}
 }
@@ -108,12 +121,6 @@ func (r *replica) moved(d transfer.Decision) {
 		r.state.needTarget = true
 		r.catchUp()
 	}
-}
-
-func (r *replica) tickRestore() {
-	r.state.throttle.Tick()
-	r.moved(r.state.Tick())
-	r.catchUp()
 }
 
 // onRestored: the state is the certified one now. Slots above it survive and

@@ -6,6 +6,7 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/viewchange"
 )
 
 // slotLog holds the slots above the low water mark, and a little below it for
@@ -116,6 +117,24 @@ func (l *slotLog) prepared(low consensus.Seq) []*message.Certificate {
 	for _, n := range l.numbers() {
 		if s := l.slots[n]; s.prepared != nil && n > low {
 			out = append(out, s.prepared)
+		}
+	}
+	return out
+}
+
+// dropped lists the batches of slots under way that a NEW-VIEW did not choose.
+func (l *slotLog) dropped(chosen []viewchange.Chosen) []*consensus.Batch {
+	digests := map[consensus.Seq]crypto.Digest{}
+	for _, c := range chosen {
+		digests[c.Seq] = c.Digest
+	}
+	var out []*consensus.Batch
+	for _, n := range l.numbers() {
+		s := l.slots[n]
+		for _, b := range s.bodies {
+			if s.committed == nil && b.digest != digests[n] {
+				out = append(out, b.batch)
+			}
 		}
 	}
 	return out

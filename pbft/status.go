@@ -68,7 +68,7 @@ func (r *replica) waiting() []consensus.Lack {
 	if r.view.changing {
 		have := r.views.Senders(r.view.number)
 		what := "VIEW-CHANGEs"
-		missing := consensus.Others(r.n(), have...)
+		missing := consensus.Others(len(r.peers), have...)
 		if len(have) >= r.rules.System.Quorum() {
 			what, missing = "NEW-VIEW", []consensus.ReplicaID{r.view.primary()}
 		}
@@ -99,11 +99,11 @@ func (r *replica) slotLack() (consensus.Lack, bool) {
 	case !s.preparedIn(r.view.number):
 		l.What = "prepared certificate"
 		l.Have = append(s.prepares.voters(s.proposal.Digest), s.proposal.Replica)
-		l.Missing = consensus.Others(r.n(), l.Have...)
+		l.Missing = consensus.Others(len(r.peers), l.Have...)
 	default:
 		l.What = "committed certificate"
 		l.Have = s.commits.voters(s.proposal.Digest)
-		l.Missing = consensus.Others(r.n(), l.Have...)
+		l.Missing = consensus.Others(len(r.peers), l.Have...)
 	}
 	return l, true
 }

@@ -2,7 +2,6 @@ package pbft
 
 import (
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/pbft/message"
 	"quorate.dev/quorate/viewchange"
 )
@@ -110,7 +109,9 @@ func (r *replica) enter(nv *message.NewView, start viewchange.Start) {
 	r.out.Note(consensus.Note{Kind: consensus.EnteredView, View: start.View, Seq: r.exec.handed})
 	r.requests.Restart(r.tick)
 	r.adopt(start.Checkpoint)
-	r.waitDropped(start)
+	for _, b := range r.log.dropped(start.Chosen) {
+		r.requests.Readmit(b, r.tick)
+	}
 	r.takeChosen(start)
 	r.release()
 	r.wake()
@@ -132,23 +133,6 @@ func (r *replica) takeChosen(start viewchange.Start) {
 			r.accept(s, nil)
 		} else if prepared := start.Chosen[i].Prepared; prepared != nil {
 			r.askFrom(s, prepared)
-		}
-	}
-}
-
-// waitDropped makes the requests pending again that stood in proposals which
-// the NEW-VIEW did not choose (§6).
-func (r *replica) waitDropped(start viewchange.Start) {
-	chosen := map[consensus.Seq]crypto.Digest{}
-	for _, c := range start.Chosen {
-		chosen[c.Seq] = c.Digest
-	}
-	for _, n := range r.log.numbers() {
-		s := r.log.slots[n]
-		for _, b := range s.bodies {
-			if s.committed == nil && b.digest != chosen[n] {
-				r.requests.Readmit(b.batch, r.tick)
-			}
 		}
 	}
 }

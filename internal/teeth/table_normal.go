@@ -69,7 +69,7 @@ var normalBugs = []Bug{
 	},
 	{
 		Name: "request-not-forwarded", From: "B26", What: "a backup does not hand requests to the primary",
-		Edits: edit("pbft/requests.go", "	if !r.view.changing && r.view.primary() != r.id {\n", "	if r.n() == 0 {\n"),
+		Edits: edit("pbft/requests.go", "	if !r.view.changing && r.view.primary() != r.id {\n", "	if r.tick < 0 {\n"),
 		Rule:  Rule{"pbft", "TestRequestIsForwarded"}, Sim: true,
 	},
 	{
@@ -79,7 +79,7 @@ var normalBugs = []Bug{
 	},
 	{
 		Name: "primary-is-never-left", From: "§6", What: "no request makes a backup leave the view",
-		Edits: edit("pbft/requests.go", "r.tick-p.Since > r.view.patience() && !r.behind() {", "r.tick-p.Since > r.view.patience() && !r.behind() && r.n() == 0 {"),
+		Edits: edit("pbft/requests.go", "r.tick-p.Since > r.view.patience() && !r.behind() {", "r.tick-p.Since > r.view.patience() && !r.behind() && r.tick < 0 {"),
 		Rule:  Rule{"pbft", "TestEquivocatingPrimary|TestSkippedSequenceNumber"}, Sim: true,
 	},
 	{
@@ -95,14 +95,14 @@ var normalBugs = []Bug{
 	{
 		Name: "help-without-measure", From: "B50", What: "who claims to be behind is served without a limit",
 		Edits: []Edit{
-			{"pbft/catchup.go", "n > r.exec.handed || n < st.Executed || !r.state.throttle.Ready(to) {", "n > r.exec.handed || n < st.Executed {"},
-			{"pbft/catchup.go", "	if !r.state.throttle.Ready(from) {\n", "	if r.tick < 0 {\n"},
+			{"pbft/helping.go", "n > r.exec.handed || n < st.Executed || !r.ready() {", "n > r.exec.handed || n < st.Executed {"},
+			{"pbft/catchup.go", "	if !h.ready() {\n", "	if r.tick < 0 {\n"},
 		},
 		Rule: Rule{"pbft", "TestClaimingToBeBehindIsBounded"},
 	},
 	{
 		Name: "nobody-in-the-dark-is-helped", From: "§7", What: "proposals that the primary kept from a replica are not passed on",
-		Edits: edit("pbft/catchup.go", "has&message.HasBody == 0 && s.proposal != nil {", "has&message.HasBody == 0 && s.proposal != nil && r.view.leads() {"),
+		Edits: edit("pbft/helping.go", "has&message.HasBody == 0 && s.proposal != nil {", "has&message.HasBody == 0 && s.proposal != nil && r.view.leads() {"),
 		Rule:  Rule{"pbft", "TestOneInTheDark"}, Sim: true,
 	},
 }

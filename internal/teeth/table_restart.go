@@ -60,7 +60,7 @@ var restartBugs = []Bug{
 	},
 	{
 		Name: "votes-replayed-first", From: "§4", What: "the log is replayed in the order in which it was written",
-		Edits: edit("pbft/recover.go", "	for _, replay := range []func([]byte) error{r.replayPosition, r.replaySlot} {", "	for _, replay := range []func([]byte) error{func(b []byte) error { return errors.Join(r.replayPosition(b), r.replaySlot(b)) }} {"),
+		Edits: edit("pbft/recover.go", "	for _, take := range []func([]byte) error{past.position, past.slot} {", "	for _, take := range []func([]byte) error{func(b []byte) error { return errors.Join(past.position(b), past.slot(b)) }} {"),
 		Rule:  Rule{"pbft", "TestVotesBeforeARewrittenNewView"}, Sim: true,
 	},
 	{

@@ -68,7 +68,7 @@ var viewBugs = []Bug{
 		Name: "view-change-not-repeated", From: "B14", What: "a VIEW-CHANGE is sent once",
 		Edits: []Edit{
 			{"pbft/view.go", "	if r.tick%(2*r.cfg.StatusEvery) == 0 {\n", "	if r.tick < 0 {\n"},
-			{"pbft/catchup.go", "vc != nil && r.view.changing && st.View <= vc.View {", "vc != nil && r.tick < 0 {"},
+			{"pbft/helping.go", "vc != nil && r.view.changing && st.View <= vc.View {", "vc != nil && r.tick < 0 {"},
 		},
 		Rule: Rule{"pbft", "TestViewChangeIsRepeated"}, Sim: true,
 	},
@@ -119,7 +119,7 @@ var viewBugs = []Bug{
 	},
 	{
 		Name: "dropped-requests-forgotten", From: "B26", What: "requests of slots that a NEW-VIEW dropped wait no longer",
-		Edits: edit("pbft/view.go", "	r.waitDropped(start)\n", ""),
+		Edits: edit("pbft/view.go", "		r.requests.Readmit(b, r.tick)\n", "		_ = b\n"),
 		Rule:  Rule{"pbft", "TestNullBatchAndPendingAgain"}, Sim: true,
 	},
 	{
@@ -129,7 +129,7 @@ var viewBugs = []Bug{
 	},
 	{
 		Name: "new-view-from-its-primary-only", From: "B17", What: "who missed the NEW-VIEW is not given it by others",
-		Edits: edit("pbft/catchup.go", "nv.View == st.View && st.Changing) {", "nv.View == st.View && st.Changing) && r.view.leads() {"),
+		Edits: edit("pbft/helping.go", "nv.View == st.View && st.Changing) {", "nv.View == st.View && st.Changing) && r.view.leads() {"),
 		Rule:  Rule{"pbft", "TestLostNewView"}, Sim: true,
 	},
 	{

@@ -114,6 +114,13 @@ func (r *Rules) voteKind(c *Certificate, id consensus.ReplicaID) Kind {
 	return PrepareKind
 }
 
+// VoteOf is the frame of one signer's vote in c. Of a PRE-PREPARE it is the vote
+// alone, without the batch.
+func (r *Rules) VoteOf(c *Certificate, s Signed) []byte {
+	v := Vote{Kind: r.voteKind(c, s.Replica), View: c.View, Seq: c.Seq, Digest: c.Digest, Replica: s.Replica, Sig: s.Sig}
+	return v.Encode()
+}
+
 // claims appends what has to be verified before c proves anything.
 // The bodies that were signed share one allocation: certificates come by the
 // dozen, inside of VIEW-CHANGEs.
