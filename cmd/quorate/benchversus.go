@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 )
 
 // maxRounds bounds --rounds.
@@ -42,13 +42,17 @@ func versus(c *cli.Context, t measurement) error {
 	for i, kind := range kinds {
 		outcomes[i] = map[string][]measured{}
 		for range c.Int("rounds") {
-			for _, protocol := range []string{quorum.Raft, quorum.PBFT} {
-				kind.Protocol, kind.Replicas = protocol, quorum.Least(protocol, c.Int("faults"))
+			for _, name := range []string{protocol.Raft, protocol.PBFT} {
+				p, err := protocol.Lookup(name)
+				if err != nil {
+					return err
+				}
+				kind.Protocol, kind.Replicas = name, p.Model.Least(c.Int("faults"))
 				o, err := temporary(c, kind)
 				if err != nil {
-					return fmt.Errorf("%s, %s: %w", kind.Name, protocol, err)
+					return fmt.Errorf("%s, %s: %w", kind.Name, name, err)
 				}
-				outcomes[i][protocol] = append(outcomes[i][protocol], o)
+				outcomes[i][name] = append(outcomes[i][name], o)
 			}
 		}
 	}
@@ -61,7 +65,7 @@ func versus(c *cli.Context, t measurement) error {
 
 // ratioOf compares the rounds of one kind of measurement.
 func ratioOf(name string, faults int, outcomes map[string][]measured) ratio {
-	r := ratio{Name: name, Rounds: len(outcomes[quorum.Raft]), Faults: faults, Raft: pairOf(outcomes[quorum.Raft]), PBFT: pairOf(outcomes[quorum.PBFT])}
+	r := ratio{Name: name, Rounds: len(outcomes[protocol.Raft]), Faults: faults, Raft: pairOf(outcomes[protocol.Raft]), PBFT: pairOf(outcomes[protocol.PBFT])}
 	r.Throughput = r.Raft.PerSecond / max(r.PBFT.PerSecond, 1e-9)
 	r.Median = r.Raft.P50 / max(r.PBFT.P50, 1e-9)
 	return r

@@ -10,7 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/testnet"
 )
 
@@ -98,15 +98,15 @@ func testnetInit(c *cli.Context, _ []string) error {
 		return err
 	}
 	note("made a cluster of %s in %s: start it with `quorate testnet up --dir %s`", several(cluster.Size(), "replica"), cluster.Dir, cluster.Dir)
-	if faults(cluster) == 0 {
-		note("that tolerates no fault at all: at least %d replicas of %s tolerate one", quorum.Least(o.Protocol, 1), o.Protocol)
+	if p, _ := protocol.Lookup(o.Protocol); faults(cluster) == 0 {
+		note("that tolerates no fault at all: at least %d replicas of %s tolerate one", p.Model.Least(1), p.Name)
 	}
 	return nil
 }
 
 // faults is how many faulty replicas the cluster tolerates.
 func faults(cluster *testnet.Cluster) int {
-	system, err := quorum.For(cluster.Genesis)
+	system, err := protocol.System(cluster.Genesis)
 	if err != nil {
 		return 0
 	}
@@ -241,8 +241,8 @@ func testnetDown(c *cli.Context, _ []string) error {
 // wipe says what it may have cost where nobody can make up for it.
 func wipe(cluster *testnet.Cluster, n int) error {
 	err := cluster.Wipe(n)
-	if err == nil && cluster.Genesis.Protocol == quorum.Raft {
-		note("replica %d has forgotten what it had acknowledged, and votes at once: in Raft a lost disk can lose answered writes (docs/PROTOCOL.md, section 10)", n)
+	if p, _ := protocol.Of(cluster.Genesis); err == nil && !p.Rejoins {
+		note("replica %d has forgotten what it had acknowledged, and votes at once: in %s a lost disk can lose answered writes (docs/PROTOCOL.md, section 10)", n, p.Title)
 	}
 	return err
 }
