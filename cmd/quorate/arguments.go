@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -126,4 +127,9 @@ func commandPath(c *cli.Context) string {
 		return c.App.Name
 	}
 	return c.Command.HelpName
+}
+
+// coresFlag says how much of what the processor alone limits is done at once.
+func coresFlag(usage string) cli.Flag {
+	return &cli.IntFlag{Name: "parallel", Value: runtime.GOMAXPROCS(0), DefaultText: "one per core", Usage: usage}
 }

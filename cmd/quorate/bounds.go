@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -29,7 +28,7 @@ func boundsCommand() *cli.Command {
 			&cli.StringFlag{Name: "protocol", Value: bounds.Both, Usage: "whose columns: pbft, raft or both"},
 			&cli.StringFlag{Name: "only", Usage: "only cells whose id contains `TEXT`, such as raft-n-3-one"},
 			&cli.BoolFlag{Name: "real", Usage: "run the cells that can as processes over libp2p, one after the other"},
-			&cli.IntFlag{Name: "parallel", Value: runtime.GOMAXPROCS(0), Usage: "how many cells at once, in the simulator"},
+			coresFlag("how many cells at once, in the simulator"),
 		},
 		Action: does(0, 0, runBounds),
 	}

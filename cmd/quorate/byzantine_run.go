@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,7 +39,7 @@ func byzantineRun() *cli.Command {
 			&cli.Uint64Flag{Name: "seeds", Value: 20, Usage: "how many seeds"},
 			&cli.Uint64Flag{Name: "from", Value: 1, Usage: "the first seed"},
 			&cli.BoolFlag{Name: "real", Usage: "once, with processes over libp2p"},
-			&cli.IntFlag{Name: "parallel", Value: runtime.GOMAXPROCS(0), Usage: "how many simulations at once"},
+			coresFlag("how many simulations at once"),
 			outputFlag(),
 		},
 		Action: does(0, 1, runProfiles),

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -31,7 +30,7 @@ func simCommand() *cli.Command {
 			&cli.BoolFlag{Name: "shrink", Usage: "with --seed: look for the least that still goes wrong"},
 			&cli.IntFlag{Name: "tries", Value: 400, Usage: "with --shrink: runs at most"},
 			&cli.BoolFlag{Name: "coverage", Usage: "with --seeds: report what was tried"},
-			&cli.IntFlag{Name: "parallel", Value: runtime.GOMAXPROCS(0), Usage: "how many systems at once"},
+			coresFlag("how many systems at once"),
 			outputFlag(),
 		},
 		Subcommands: []*cli.Command{twinsCommand()},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 	"sync"
 	"time"
 
@@ -21,7 +20,7 @@ func twinsCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "twins", Value: 1, Usage: "how many replicas have two bodies: 1 or 2"},
 			&cli.IntFlag{Name: "limit", Usage: "run at most `N` scenarios, spread over all; 0 = all"},
-			&cli.IntFlag{Name: "parallel", Value: runtime.GOMAXPROCS(0), Usage: "how many systems at once"},
+			coresFlag("how many systems at once"),
 			outputFlag(),
 		},
 		Action: does(0, 0, enumerateTwins),
