@@ -9,7 +9,7 @@ import (
 
 // clock lies to the engine about the time, and about ticks.
 type clock struct {
-	says
+	passOut
 	by    consensus.Time
 	how   string
 	speed int // ticks for each
@@ -17,24 +17,24 @@ type clock struct {
 	dice  *rand.Rand
 }
 
-func newClock(e *Env, s Spec) (mask, error) {
-	c := &clock{dice: e.dice("time " + s.String())}
+func newClock(e *Env, s Spec) (Interceptor, error) {
+	c := &clock{dice: e.Rand("time " + s.String())}
 	text, back := strings.CutPrefix(s.Main, "-")
 	by, err := parseSpan(text)
 	if err != nil {
-		return nil, s.wrong("", err.Error()+", or one back such as -3s")
+		return nil, s.Wrong("", err.Error()+", or one back such as -3s")
 	}
 	if c.by = by; back {
 		c.by = -by
 	}
-	if c.how, err = s.word("how", "ahead", "jumps", "stands"); err != nil {
+	if c.how, err = s.Word("how", "ahead", "jumps", "stands"); err != nil {
 		return nil, err
 	}
-	c.speed, err = s.number("ticks", 0, 16)
+	c.speed, err = s.Number("ticks", 0, 16)
 	return c, err
 }
 
-func (c *clock) hear(b *consensus.Burst, _ int) {
+func (c *clock) Incoming(b *consensus.Burst, _ int) {
 	now := b.Now + c.by
 	switch {
 	case c.how == "jumps" && c.dice.IntN(2) == 0:
@@ -47,4 +47,4 @@ func (c *clock) hear(b *consensus.Burst, _ int) {
 }
 
 // beat multiplies the ticks, within the bound of a burst.
-func (c *clock) beat(ticks int) int { return min(ticks*c.speed, consensus.MaxBurst/4) }
+func (c *clock) Ticks(ticks int) int { return min(ticks*c.speed, consensus.MaxBurst/4) }

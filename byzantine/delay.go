@@ -8,8 +8,8 @@ import (
 )
 
 // over reports whether a wait has ended that began so long ago.
-func (s span) over(ticks int, age consensus.Time) bool {
-	return ticks >= s.ticks && age >= s.time
+func (s Wait) Over(ticks int, age consensus.Time) bool {
+	return ticks >= s.Ticks && age >= s.Time
 }
 
 // ticksIn counts the ticks of a burst.
@@ -23,128 +23,128 @@ func ticksIn(b *consensus.Burst) (n int) {
 }
 
 // kept is a letter that waits.
-type kept struct {
-	Letter
+type waiting struct {
+	Outbound
 	tick int
 	at   consensus.Time
 }
 
 // shelf holds letters, oldest first, within the bounds of what a mask may hold.
-type shelf struct {
-	letters []kept
-	bytes   int
-	tick    int // ticks so far
+type holdback struct {
+	messages []waiting
+	bytes    int
+	tick     int // ticks so far
 }
 
 // put adds letters, and answers those that must go for want of room.
-func (s *shelf) put(ls []Letter, now consensus.Time) (pushed []Letter) {
+func (s *holdback) put(ls []Outbound, now consensus.Time) (pushed []Outbound) {
 	for _, l := range ls {
-		s.letters = append(s.letters, kept{l, s.tick, now})
+		s.messages = append(s.messages, waiting{l, s.tick, now})
 		s.bytes += len(l.Bytes)
 	}
 	n, bytes := 0, s.bytes
-	for len(s.letters)-n > maxHeld || bytes > maxHeldBytes {
-		bytes -= len(s.letters[n].Bytes)
+	for len(s.messages)-n > maxHeld || bytes > maxHeldBytes {
+		bytes -= len(s.messages[n].Bytes)
 		n++
 	}
 	return s.take(n)
 }
 
 // take hands over the n oldest.
-func (s *shelf) take(n int) []Letter {
-	var ls []Letter
-	for _, k := range s.letters[:n] {
+func (s *holdback) take(n int) []Outbound {
+	var ls []Outbound
+	for _, k := range s.messages[:n] {
 		s.bytes -= len(k.Bytes)
-		ls = append(ls, k.Letter)
+		ls = append(ls, k.Outbound)
 	}
-	s.letters = slices.Delete(s.letters, 0, n)
+	s.messages = slices.Delete(s.messages, 0, n)
 	return ls
 }
 
 // letGo hands over everything.
-func (s *shelf) letGo() []Letter { return s.take(len(s.letters)) }
+func (s *holdback) Release() []Outbound { return s.take(len(s.messages)) }
 
 // delay holds each letter for a while.
 type delay struct {
-	listens
-	shelf
-	wait span
+	passIn
+	holdback
+	wait Wait
 }
 
-func newDelay(e *Env, s Spec) (mask, error) {
-	w, err := s.span(e, "")
+func newDelay(e *Env, s Spec) (Interceptor, error) {
+	w, err := s.Wait(e, "")
 	return &delay{wait: w}, err
 }
 
-func (d *delay) speak(b *consensus.Burst, m *Mail) {
+func (d *delay) Outgoing(b *consensus.Burst, m *Outbox) {
 	d.tick += ticksIn(b)
-	out := d.put(m.Letters, b.Now)
+	out := d.put(m.Messages, b.Now)
 	n := 0
-	for n < len(d.letters) && d.wait.over(d.tick-d.letters[n].tick, b.Now-d.letters[n].at) {
+	for n < len(d.messages) && d.wait.Over(d.tick-d.messages[n].tick, b.Now-d.messages[n].at) {
 		n++
 	}
-	m.Letters = append(out, d.take(n)...)
+	m.Messages = append(out, d.take(n)...)
 }
 
 // reorder gathers letters for some ticks and says them in another order.
 type reorder struct {
-	listens
-	shelf
+	passIn
+	holdback
 	every int
 	dice  *rand.Rand
 }
 
-func newReorder(e *Env, s Spec) (mask, error) {
-	n, err := s.number("", 1, 10_000)
-	return &reorder{every: n, dice: e.dice("reorder " + s.String())}, err
+func newReorder(e *Env, s Spec) (Interceptor, error) {
+	n, err := s.Number("", 1, 10_000)
+	return &reorder{every: n, dice: e.Rand("reorder " + s.String())}, err
 }
 
-func (r *reorder) speak(b *consensus.Burst, m *Mail) {
+func (r *reorder) Outgoing(b *consensus.Burst, m *Outbox) {
 	r.tick += ticksIn(b)
-	out := r.put(m.Letters, b.Now)
-	if len(r.letters) > 0 && r.tick-r.letters[0].tick >= r.every {
-		r.dice.Shuffle(len(r.letters), func(i, j int) {
-			r.letters[i].Letter, r.letters[j].Letter = r.letters[j].Letter, r.letters[i].Letter
+	out := r.put(m.Messages, b.Now)
+	if len(r.messages) > 0 && r.tick-r.messages[0].tick >= r.every {
+		r.dice.Shuffle(len(r.messages), func(i, j int) {
+			r.messages[i].Outbound, r.messages[j].Outbound = r.messages[j].Outbound, r.messages[i].Outbound
 		})
-		out = append(out, r.letGo()...)
+		out = append(out, r.Release()...)
 	}
-	m.Letters = out
+	m.Messages = out
 }
 
 // duplicate says everything so many times.
 type duplicate struct {
-	listens
+	passIn
 	times int
 }
 
-func newDuplicate(_ *Env, s Spec) (mask, error) {
-	n, err := s.number("", 2, 16)
+func newDuplicate(_ *Env, s Spec) (Interceptor, error) {
+	n, err := s.Number("", 2, 16)
 	return &duplicate{times: n}, err
 }
 
-func (d *duplicate) speak(_ *consensus.Burst, m *Mail) {
-	said := m.Letters
+func (d *duplicate) Outgoing(_ *consensus.Burst, m *Outbox) {
+	said := m.Messages
 	for range d.times - 1 {
-		m.Letters = append(m.Letters, said...)
+		m.Messages = append(m.Messages, said...)
 	}
 }
 
-func duplicateVoice(_ *Env, s Spec) (voice, error) {
-	n, err := s.number("", 2, 16)
+func duplicateReplies(_ *Env, s Spec) (replyFunc, error) {
+	n, err := s.Number("", 2, 16)
 	return func(rs []consensus.Reply) []consensus.Reply { return slices.Repeat(rs, n) }, err
 }
 
 // replay says old frames again: its own, and those that others said to it.
 type replay struct {
-	listens
-	own, others pile
+	passIn
+	own, others recent
 	from        string // whose: own, others, all
 	share       int
 	dice        *rand.Rand
 }
 
 // pile remembers frames, replacing the oldest.
-type pile struct {
+type recent struct {
 	frames [][]byte
 	next   int
 	bytes  int
@@ -156,7 +156,7 @@ const (
 	maxPileBytes = 8 << 20
 )
 
-func (p *pile) add(frame []byte) {
+func (p *recent) add(frame []byte) {
 	if len(frame) == 0 || len(frame) > maxPileBytes {
 		return
 	}
@@ -176,24 +176,24 @@ func (p *pile) add(frame []byte) {
 }
 
 // pick draws one; nil if there is none.
-func (p *pile) pick(dice *rand.Rand) []byte {
+func (p *recent) pick(dice *rand.Rand) []byte {
 	if len(p.frames) == 0 {
 		return nil
 	}
 	return p.frames[dice.IntN(len(p.frames))]
 }
 
-func newReplay(e *Env, s Spec) (mask, error) {
-	share, err := s.share("")
+func newReplay(e *Env, s Spec) (Interceptor, error) {
+	share, err := s.Share("")
 	if err != nil {
 		return nil, err
 	}
-	from, err := s.word("from", "own", "others", "all")
-	return &replay{share: share, from: from, dice: e.dice("replay " + s.String())}, err
+	from, err := s.Word("from", "own", "others", "all")
+	return &replay{share: share, from: from, dice: e.Rand("replay " + s.String())}, err
 }
 
-func (r *replay) speak(b *consensus.Burst, m *Mail) {
-	for _, l := range m.Letters {
+func (r *replay) Outgoing(b *consensus.Burst, m *Outbox) {
+	for _, l := range m.Messages {
 		r.own.add(l.Bytes)
 	}
 	for _, f := range m.Heard {
@@ -214,7 +214,7 @@ func (r *replay) speak(b *consensus.Burst, m *Mail) {
 			continue
 		}
 		if frame := r.draw(); frame != nil {
-			m.Post(to, consensus.Class(r.dice.IntN(int(consensus.Classes))), frame)
+			m.Add(to, consensus.Class(r.dice.IntN(int(consensus.Classes))), frame)
 		}
 	}
 }

@@ -10,11 +10,11 @@ import (
 // engine is an honest engine behind its masks.
 type engine struct {
 	consensus.Engine
-	traitor *Traitor
-	plan    *Plan // whose masks are on
-	masks   []*filter
-	freed   []Letter // what masks held that were taken off
-	wrapped bool     // New was tampered with, which the first step owns up to
+	traitor   *Traitor
+	plan      *Plan // whose masks are on
+	selectors []*selector
+	released  []Outbound // what masks held that were taken off
+	tampered  bool       // New was tampered with, which the first step owns up to
 }
 
 // New implements consensus.Protocol.
@@ -37,40 +37,40 @@ func (t *Traitor) New(rec consensus.Recovered) (consensus.Engine, error) {
 	}
 	// Who forgets has lied only if there was something to forget.
 	_, twin := inner.(*twins)
-	return &engine{Engine: inner, traitor: t, wrapped: tampered && (twin || len(rec.Records) > 0)}, nil
+	return &engine{Engine: inner, traitor: t, tampered: tampered && (twin || len(rec.Records) > 0)}, nil
 }
 
 // Step lets the masks change what the engine hears and says: the last one
 // hears first and speaks last.
 func (e *engine) Step(b consensus.Burst) consensus.Output {
-	e.dress(b.Now)
+	e.apply(b.Now)
 	_, twin := e.Engine.(*twins)
 	frames := unwrap(&b, twin)
-	if len(e.masks) == 0 && len(e.freed) == 0 {
+	if len(e.selectors) == 0 && len(e.released) == 0 {
 		out := e.Engine.Step(b)
-		e.ownUp(&out)
+		e.report(&out)
 		return out
 	}
-	for _, m := range slices.Backward(e.masks) {
-		m.hear(&b)
+	for _, m := range slices.Backward(e.selectors) {
+		m.Incoming(&b)
 	}
 	out := e.Engine.Step(b)
 	mail := unpack(&e.traitor.env, &out)
 	mail.Heard = frames
-	for _, m := range e.masks {
-		m.speak(&b, mail)
+	for _, m := range e.selectors {
+		m.Outgoing(&b, mail)
 	}
-	mail.Letters = append(mail.Letters, e.freed...)
-	e.freed = nil
+	mail.Messages = append(mail.Messages, e.released...)
+	e.released = nil
 	mail.pack()
-	e.ownUp(&out)
+	e.report(&out)
 	return out
 }
 
 // ownUp notes, once, that this life began with a lie.
-func (e *engine) ownUp(out *consensus.Output) {
-	if e.wrapped {
-		e.wrapped = false
+func (e *engine) report(out *consensus.Output) {
+	if e.tampered {
+		e.tampered = false
 		out.Notes = append(out.Notes, consensus.Note{Kind: Lied, Reason: "twin, amnesia or rollback", Text: "the engine is not what its log says"})
 	}
 }
@@ -99,32 +99,32 @@ func unwrap(b *consensus.Burst, twin bool) (frames []consensus.Frame) {
 }
 
 // dress puts on the masks of a plan that is new, and takes off those before.
-func (e *engine) dress(now consensus.Time) {
+func (e *engine) apply(now consensus.Time) {
 	p := e.traitor.current()
 	if p == e.plan {
 		return
 	}
-	for _, m := range e.masks {
-		if h, holds := m.mask.(holder); holds {
-			e.freed = append(e.freed, h.letGo()...)
+	for _, m := range e.selectors {
+		if h, holds := m.inner.(Holder); holds {
+			e.released = append(e.released, h.Release()...)
 		}
 	}
-	e.plan, e.masks = p, nil
+	e.plan, e.selectors = p, nil
 	e.pair(now)
 	if p == nil {
 		return
 	}
 	// Plan has made these masks once already, so that they can be made.
-	e.masks, _ = e.traitor.env.masks(p.specs)
+	e.selectors, _ = e.traitor.env.interceptors(p.specs)
 	since := e.traitor.sinceOf(p, now)
-	for _, m := range e.masks {
+	for _, m := range e.selectors {
 		m.since = since
 	}
 }
 
 // masks makes what the specs ask for, each behind its filter.
-func (e *Env) masks(specs []Spec) ([]*filter, error) {
-	var ms []*filter
+func (e *Env) interceptors(specs []Spec) ([]*selector, error) {
+	var ms []*selector
 	for i, s := range specs {
 		entry, s, err := complete(s, false, e.Genesis.Protocol)
 		if err != nil {
@@ -133,15 +133,15 @@ func (e *Env) masks(specs []Spec) ([]*filter, error) {
 		if err := e.check(&s); err != nil {
 			return nil, err
 		}
-		if entry.mask == nil {
+		if entry.Intercept == nil {
 			continue
 		}
 		purpose := fmt.Sprintf("%d %s", i, s)
-		m, err := entry.mask(e, s)
+		m, err := entry.Intercept(e, s)
 		if err != nil {
 			return nil, err
 		}
-		ms = append(ms, newFilter(e, m, s, purpose))
+		ms = append(ms, newSelector(e, m, s, purpose))
 	}
 	return ms, nil
 }

@@ -34,6 +34,6 @@ func newAmnesia(*Env, Spec) (Behaviour, error) {
 }
 
 func newRollback(_ *Env, s Spec) (Behaviour, error) {
-	keep, err := s.share("")
+	keep, err := s.Share("")
 	return func(p consensus.Protocol) consensus.Protocol { return forgetful{p, keep} }, err
 }

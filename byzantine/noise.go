@@ -14,37 +14,37 @@ import (
 
 // garbage says frames that are broken in one way or in any.
 type garbage struct {
-	listens
+	passIn
 	share int
 	how   string
 	dice  *rand.Rand
 }
 
 // breakages are the ways in which a frame may be broken; "any" draws one.
-var breakages = []string{"any", "flip", "truncate", "extend", "kind", "random", "huge"}
+var Breakages = []string{"any", "flip", "truncate", "extend", "kind", "random", "huge"}
 
-func newGarbage(e *Env, s Spec) (mask, error) {
-	share, err := s.share("")
+func newGarbage(e *Env, s Spec) (Interceptor, error) {
+	share, err := s.Share("")
 	if err != nil {
 		return nil, err
 	}
-	how, err := s.word("how", breakages...)
-	return &garbage{share: share, how: how, dice: e.dice("garbage " + s.String())}, err
+	how, err := s.Word("how", Breakages...)
+	return &garbage{share: share, how: how, dice: e.Rand("garbage " + s.String())}, err
 }
 
-func (g *garbage) speak(_ *consensus.Burst, m *Mail) {
-	for i := range m.Letters {
+func (g *garbage) Outgoing(_ *consensus.Burst, m *Outbox) {
+	for i := range m.Messages {
 		if g.dice.IntN(million) < g.share {
-			m.Letters[i].Bytes = spoil(g.dice, g.how, m.Letters[i].Bytes)
+			m.Messages[i].Bytes = Spoil(g.dice, g.how, m.Messages[i].Bytes)
 		}
 	}
 }
 
 // spoil returns a broken copy of a frame.
-func spoil(dice *rand.Rand, how string, frame []byte) []byte {
+func Spoil(dice *rand.Rand, how string, frame []byte) []byte {
 	if how == "any" {
 		// Huge frames are left to those who ask for them.
-		how = breakages[1+dice.IntN(len(breakages)-2)]
+		how = Breakages[1+dice.IntN(len(Breakages)-2)]
 	}
 	b := slices.Clone(frame)
 	if len(b) == 0 {
@@ -56,25 +56,25 @@ func spoil(dice *rand.Rand, how string, frame []byte) []byte {
 	case "truncate":
 		b = b[:dice.IntN(len(b))]
 	case "extend":
-		b = append(b, randomBytes(dice, 1+dice.IntN(64))...)
+		b = append(b, RandomBytes(dice, 1+dice.IntN(64))...)
 	case "kind":
 		b[0] = byte(dice.IntN(0x20))
 	case "random":
-		b = randomBytes(dice, 1+dice.IntN(max(64, min(len(frame), 4096))))
+		b = RandomBytes(dice, 1+dice.IntN(max(64, min(len(frame), 4096))))
 	case "huge":
-		b = huge(b)
+		b = Huge(b)
 	}
 	return b
 }
 
 // huge is a copy of a frame, as long as frames may be.
-func huge(frame []byte) []byte {
+func Huge(frame []byte) []byte {
 	b := make([]byte, consensus.MaxFrame)
 	copy(b, frame)
 	return b
 }
 
-func randomBytes(dice *rand.Rand, n int) []byte {
+func RandomBytes(dice *rand.Rand, n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
 		b[i] = byte(dice.Uint32())
@@ -84,11 +84,11 @@ func randomBytes(dice *rand.Rand, n int) []byte {
 
 // sign spoils the signatures of what it says.
 type sign struct {
-	listens
+	passIn
 	where func(frame []byte) int
 }
 
-func newSign(e *Env, _ Spec) (mask, error) {
+func newSign(e *Env, _ Spec) (Interceptor, error) {
 	where := signatureAtEnd
 	switch e.Genesis.Protocol {
 	case quorum.PBFT:
@@ -136,22 +136,22 @@ func signatureOfRaft(frame []byte) int {
 
 func signatureAtEnd(frame []byte) int { return len(frame) - crypto.SignatureSize }
 
-func (s *sign) speak(_ *consensus.Burst, m *Mail) {
-	for i := range m.Letters {
-		if at := s.where(m.Letters[i].Bytes); at >= 0 {
-			b := slices.Clone(m.Letters[i].Bytes)
+func (s *sign) Outgoing(_ *consensus.Burst, m *Outbox) {
+	for i := range m.Messages {
+		if at := s.where(m.Messages[i].Bytes); at >= 0 {
+			b := slices.Clone(m.Messages[i].Bytes)
 			b[at] ^= 0xff
-			m.Letters[i].Bytes = b
+			m.Messages[i].Bytes = b
 		}
 	}
 }
 
 // flood says much more than anybody asked for, at each tick.
 type flood struct {
-	listens
+	passIn
 	rate int
 	of   string
-	seen pile
+	seen recent
 	dice *rand.Rand
 	huge []byte // made once: it is shared
 }
@@ -161,17 +161,17 @@ const maxFlood = 4096
 
 var floods = []string{"all", "valid", "garbage", "future", "huge"}
 
-func newFlood(e *Env, s Spec) (mask, error) {
-	rate, err := s.number("", 1, 1000)
+func newFlood(e *Env, s Spec) (Interceptor, error) {
+	rate, err := s.Number("", 1, 1000)
 	if err != nil {
 		return nil, err
 	}
-	of, err := s.word("of", floods...)
-	return &flood{rate: rate, of: of, dice: e.dice("flood " + s.String())}, err
+	of, err := s.Word("of", floods...)
+	return &flood{rate: rate, of: of, dice: e.Rand("flood " + s.String())}, err
 }
 
-func (f *flood) speak(b *consensus.Burst, m *Mail) {
-	for _, l := range m.Letters {
+func (f *flood) Outgoing(b *consensus.Burst, m *Outbox) {
+	for _, l := range m.Messages {
 		f.seen.add(l.Bytes)
 	}
 	ticks := ticksIn(b)
@@ -184,7 +184,7 @@ func (f *flood) speak(b *consensus.Burst, m *Mail) {
 			if sent++; sent > maxFlood {
 				return
 			}
-			m.Post(to, consensus.Class(f.dice.IntN(int(consensus.Classes))), f.draw(sent))
+			m.Add(to, consensus.Class(f.dice.IntN(int(consensus.Classes))), f.draw(sent))
 		}
 	}
 }
@@ -198,18 +198,18 @@ func (f *flood) draw(n int) []byte {
 	frame := f.seen.pick(f.dice)
 	switch {
 	case frame == nil:
-		return randomBytes(f.dice, 1+f.dice.IntN(512))
+		return RandomBytes(f.dice, 1+f.dice.IntN(512))
 	case of == "valid":
 		return frame
 	case of == "future":
 		return future(f.dice, frame)
 	case of == "huge" && n == 1:
 		if f.huge == nil {
-			f.huge = huge(frame)
+			f.huge = Huge(frame)
 		}
 		return f.huge
 	}
-	return spoil(f.dice, "any", frame)
+	return Spoil(f.dice, "any", frame)
 }
 
 // future is a copy with a number near its front raised: where protocols keep

@@ -12,7 +12,7 @@ import (
 // rival is another batch for the slot of b, valid and made of nothing but b,
 // so that all of a gang make the same. What cannot be done with b is done to
 // its stamp.
-func rival(b *consensus.Batch, how string) *consensus.Batch {
+func RivalBatch(b *consensus.Batch, how string) *consensus.Batch {
 	r := &consensus.Batch{Stamp: b.Stamp, Requests: slices.Clone(b.Requests)}
 	switch {
 	case how == "order" && len(b.Requests) > 1:
@@ -33,7 +33,7 @@ var badBatches = []string{"signature", "altered", "malformed", "duplicate", "dig
 
 // badProposal is the proposal p with something wrong in it; nil if that cannot
 // be done with what is known.
-func (s *scene) badProposal(p *message.PrePrepare, how string) []byte {
+func (s *seen) badProposal(p *message.PrePrepare, how string) []byte {
 	b := &consensus.Batch{Stamp: p.Batch.Stamp, Requests: slices.Clone(p.Batch.Requests)}
 	if len(b.Requests) == 0 {
 		return nil
@@ -49,7 +49,7 @@ func (s *scene) badProposal(p *message.PrePrepare, how string) []byte {
 	case "duplicate":
 		b.Requests = append(b.Requests, b.Requests[0])
 	case "digest":
-		return message.Reframe(p.Vote, rival(p.Batch, "stamp")).Frame
+		return message.Reframe(p.Vote, RivalBatch(p.Batch, "stamp")).Frame
 	case "twice":
 		before := s.proposals[p.Seq-1]
 		if before == nil || before.View != p.View || len(before.batch.Requests) == 0 {

@@ -13,7 +13,7 @@ import (
 var flaws = []string{"twice", "few", "outsider", "unsorted", "forged", "alone", "view", "slot", "digest", "kind"}
 
 // flawed is c with one flaw. A digest is changed to d.
-func (s *scene) flawed(c *message.Certificate, flaw string, d crypto.Digest) *message.Certificate {
+func (s *seen) flawed(c *message.Certificate, flaw string, d crypto.Digest) *message.Certificate {
 	w := *c
 	w.Signed = slices.Clone(c.Signed)
 	last := len(w.Signed) - 1
@@ -50,7 +50,7 @@ func (s *scene) flawed(c *message.Certificate, flaw string, d crypto.Digest) *me
 }
 
 // invented is a certificate under which one traitor has signed for everybody.
-func (s *scene) invented(k message.CertificateKind, v consensus.View, n consensus.Seq, d crypto.Digest, ids []consensus.ReplicaID) *message.Certificate {
+func (s *seen) invented(k message.CertificateKind, v consensus.View, n consensus.Seq, d crypto.Digest, ids []consensus.ReplicaID) *message.Certificate {
 	c := s.Certificate(k, v, n, d, ids...)
 	for i := range c.Signed {
 		if c.Signed[i].Replica != s.self && s.Holds(c.Signed[i].Replica) {
@@ -62,14 +62,14 @@ func (s *scene) invented(k message.CertificateKind, v consensus.View, n consensu
 
 // badCertificate hands out certificates that prove nothing, wherever one can
 // travel: with a decided slot, as a checkpoint, and in a VIEW-CHANGE.
-func badCertificate(l *liar, s *Spec) error {
-	how, err := s.word("", append([]string{"any"}, flaws...)...)
+func badCertificate(l *lie, s *Spec) error {
+	how, err := s.Word("", append([]string{"any"}, flaws...)...)
 	turn := uint64(0)
-	l.tell = func(t *telling) {
+	l.act = func(t *step) {
 		if !t.Act || !t.every(t.env.Patience/8, t.burst) {
 			return
 		}
-		flaw := anyOf(how, flaws, turn)
+		flaw := InTurn(how, flaws, turn)
 		turn++
 		for _, frame := range t.badCertificates(flaw) {
 			t.sayAll(frame)
@@ -78,10 +78,10 @@ func badCertificate(l *liar, s *Spec) error {
 	return err
 }
 
-func (s *scene) badCertificates(flaw string) (frames [][]byte) {
+func (s *seen) badCertificates(flaw string) (frames [][]byte) {
 	if k := len(s.decided); k > 0 && s.decided[k-1].certificate != nil && s.decided[k-1].batch != nil {
 		d := s.decided[k-1]
-		other := rival(d.batch, "stamp")
+		other := RivalBatch(d.batch, "stamp")
 		g := message.Given{What: message.WhatCommitted, Batch: d.batch, Certificate: s.flawed(d.certificate, flaw, other.Digest())}
 		if flaw == "digest" {
 			g.Batch = other

@@ -11,7 +11,7 @@ import (
 var checkpointLies = []string{"root", "equivocate", "future", "interval"}
 
 // lyingCheckpoint says CHECKPOINT for states that are not.
-func lyingCheckpoint(t *telling, how string) {
+func lyingCheckpoint(t *step, how string) {
 	k := t.Rules.Genesis.CheckpointInterval
 	t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 		v := t.ownVote(frame)
@@ -22,11 +22,11 @@ func lyingCheckpoint(t *telling, how string) {
 		root.Digest = crypto.Hash(v.Digest[:])
 		far.Seq += 100 * k
 		odd.Seq++
-		switch anyOf(how, checkpointLies, uint64(v.Seq/k)) {
+		switch InTurn(how, checkpointLies, uint64(v.Seq/k)) {
 		case "root":
 			return t.votes(&root), true
 		case "equivocate":
-			if t.upper(to) {
+			if t.misled(to) {
 				return t.votes(&root, v), true
 			}
 			return t.votes(v, &root), true
@@ -54,7 +54,7 @@ func poisonRoot(n consensus.Seq) crypto.Digest {
 // poisonCheckpoint is the gang's plan to have a replica that is behind take a
 // state of theirs: all sign checkpoints of it, and offer certificates of their
 // own signatures alone, and with invented ones beside them, and then parts.
-func poisonCheckpoint(t *telling) {
+func poisonCheckpoint(t *step) {
 	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 		v := t.ownVote(frame)
 		if v == nil {
@@ -83,7 +83,7 @@ func poisonCheckpoint(t *telling) {
 	}
 	k := t.Rules.Genesis.CheckpointInterval
 	for _, n := range []consensus.Seq{t.low + k, t.low + 2*t.Rules.Genesis.Window} {
-		for _, ids := range [][]consensus.ReplicaID{t.Gang(), t.quorumIDs()} {
+		for _, ids := range [][]consensus.ReplicaID{t.Coalition(), t.quorumIDs()} {
 			c := t.poisonCertificate(n, ids)
 			g := message.Given{What: message.WhatCheckpoint, Seq: n, Digest: c.Digest, Certificate: c}
 			t.sayAll(g.Encode())
@@ -91,12 +91,12 @@ func poisonCheckpoint(t *telling) {
 	}
 }
 
-func (s *scene) poisonCertificate(n consensus.Seq, ids []consensus.ReplicaID) *message.Certificate {
+func (s *seen) poisonCertificate(n consensus.Seq, ids []consensus.ReplicaID) *message.Certificate {
 	return s.Certificate(message.CheckpointCertificate, 0, n, poisonRoot(n), ids...)
 }
 
 // quorumIDs are q replicas, ascending, those of the gang among them.
-func (s *scene) quorumIDs() []consensus.ReplicaID {
+func (s *seen) quorumIDs() []consensus.ReplicaID {
 	need := s.Rules.System.Quorum() - len(s.keys)
 	var ids []consensus.ReplicaID
 	for i := range s.Rules.Genesis.Replicas {

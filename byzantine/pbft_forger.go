@@ -32,7 +32,7 @@ func NewForger(e *Env) (*Forger, error) {
 		return nil, err
 	}
 	f := &Forger{Rules: rules, self: e.Self}
-	for _, m := range append([]Member{{Replica: e.Self, Signer: e.Signer}}, e.Gang...) {
+	for _, m := range append([]Member{{Replica: e.Self, Signer: e.Signer}}, e.Coalition...) {
 		if int(m.Replica) >= len(e.Genesis.Replicas) || m.Signer == nil || m.Signer.Public() != e.Genesis.Replicas[m.Replica] {
 			return nil, fmt.Errorf("replica %d: %w", m.Replica, ErrKey)
 		}
@@ -50,7 +50,7 @@ func (f *Forger) Holds(id consensus.ReplicaID) bool {
 }
 
 // Gang lists whose keys are at hand, ascending.
-func (f *Forger) Gang() []consensus.ReplicaID {
+func (f *Forger) Coalition() []consensus.ReplicaID {
 	ids := make([]consensus.ReplicaID, len(f.keys))
 	for i, m := range f.keys {
 		ids[i] = m.Replica

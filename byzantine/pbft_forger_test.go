@@ -13,7 +13,7 @@ import (
 // forgers makes the forger of replica 1, alone and with a gang.
 func forgers(t *testing.T, l *lab, gang ...Member) *Forger {
 	t.Helper()
-	f, err := NewForger(&Env{Genesis: l.genesis, Self: 1, Signer: l.keys[1], Gang: gang})
+	f, err := NewForger(&Env{Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: gang})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestForgedCertificates(t *testing.T) {
 		for f, want := range map[*Forger]bool{alone: false, gang: true} {
 			c := f.Certificate(k, 0, 2, d, 0, 1, 2)
 			if _, err := l.rules.OpenCertificate(l.verify, c.Encode(), k); (err == nil) != want {
-				t.Errorf("kind %d, gang of %d: %v", k, len(f.Gang()), err)
+				t.Errorf("kind %d, gang of %d: %v", k, len(f.Coalition()), err)
 			}
 		}
 	}
@@ -84,8 +84,8 @@ func TestForgerRefusesOtherKeys(t *testing.T) {
 	for name, e := range map[string]Env{
 		"another's": {Genesis: l.genesis, Self: 1, Signer: l.keys[2]},
 		"none":      {Genesis: l.genesis, Self: 1},
-		"a mate's":  {Genesis: l.genesis, Self: 1, Signer: l.keys[1], Gang: []Member{{2, l.keys[3]}}},
-		"nobody's":  {Genesis: l.genesis, Self: 1, Signer: l.keys[1], Gang: []Member{{4, l.keys[3]}}},
+		"a mate's":  {Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: []Member{{2, l.keys[3]}}},
+		"nobody's":  {Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: []Member{{4, l.keys[3]}}},
 	} {
 		if _, err := NewForger(&e); !errors.Is(err, ErrKey) {
 			t.Errorf("%s: %v", name, err)
@@ -106,12 +106,12 @@ func TestHalves(t *testing.T) {
 			members = append(members, Member{consensus.ReplicaID(i), l.keys[i]})
 		}
 		for _, m := range members {
-			e := Env{Genesis: l.genesis, Self: m.Replica, Signer: m.Signer, Gang: members}
+			e := Env{Genesis: l.genesis, Self: m.Replica, Signer: m.Signer, Coalition: members}
 			f, err := NewForger(&e)
 			if err != nil {
 				t.Fatal(err)
 			}
-			other := newScene(&e, f, "test").otherHalf()
+			other := newSeen(&e, f, "test").otherHalf()
 			q := l.rules.System.Quorum()
 			if len(members)+len(other) != q || len(f.Honest())-len(other)+len(members) != q {
 				t.Errorf("%v: honest %v, other half %v, quorum %d", g, f.Honest(), other, q)

@@ -13,39 +13,39 @@ import (
 // halves; f+1 liars and either half are a quorum.
 
 // otherHalf is the half of the honest that is told the other story.
-func (s *scene) otherHalf() []consensus.ReplicaID {
+func (s *seen) otherHalf() []consensus.ReplicaID {
 	honest := s.Honest()
 	return honest[len(honest)/2:]
 }
 
 // nextOurs is the first view above v whose primary belongs to the gang.
-func (s *scene) nextOurs(v consensus.View) consensus.View {
+func (s *seen) nextOurs(v consensus.View) consensus.View {
 	for v++; !s.Holds(s.Rules.System.Primary(v)); v++ {
 	}
 	return v
 }
 
 // backups are the members of the gang that are not the primary of v.
-func (s *scene) backups(v consensus.View) []consensus.ReplicaID {
-	return slices.DeleteFunc(s.Gang(), func(id consensus.ReplicaID) bool { return id == s.Rules.System.Primary(v) })
+func (s *seen) backups(v consensus.View) []consensus.ReplicaID {
+	return slices.DeleteFunc(s.Coalition(), func(id consensus.ReplicaID) bool { return id == s.Rules.System.Primary(v) })
 }
 
 // bundle is all that a replica needs of a gang to decide b in slot n, if its
 // own half agrees: proposal, PREPAREs and COMMITs of all members.
-func (s *scene) bundle(v consensus.View, n consensus.Seq, b *consensus.Batch) [][]byte {
+func (s *seen) bundle(v consensus.View, n consensus.Seq, b *consensus.Batch) [][]byte {
 	d := b.Digest()
 	frames := [][]byte{s.Proposal(v, n, b).Frame}
 	frames = append(frames, s.votesOf(message.PrepareKind, v, n, d, s.backups(v))...)
-	return append(frames, s.votesOf(message.CommitKind, v, n, d, s.Gang())...)
+	return append(frames, s.votesOf(message.CommitKind, v, n, d, s.Coalition())...)
 }
 
 // forkView is the gang's plan for one view: its primary proposes one batch to
 // one half and the rival to the other, and all vote for both. If the primary is
 // none of theirs, they ask for a view in which it is. The rival is empty, so that
 // one half lacks what the other has acknowledged.
-func forkView(l *liar, _ *Spec) error {
+func forkView(l *lie, _ *Spec) error {
 	split := consensus.Seq(0) // the first slot in which the other half was told another story
-	l.tell = func(t *telling) {
+	l.act = func(t *step) {
 		other := t.otherHalf()
 		ours := func(v consensus.View) bool { return t.Holds(t.Rules.System.Primary(v)) }
 		for _, d := range t.fresh {
@@ -68,7 +68,7 @@ func forkView(l *liar, _ *Spec) error {
 			if p == nil || !slices.Contains(other, to) {
 				return nil, false
 			}
-			return t.bundle(p.View, p.Seq, rival(p.Batch, "empty")), true
+			return t.bundle(p.View, p.Seq, RivalBatch(p.Batch, "empty")), true
 		}, message.PrePrepareKind)
 		if t.Act && !t.changing && !ours(t.view) && (t.began || t.every(t.env.Patience, t.burst)) {
 			t.sayAll(t.leave(t.nextOurs(t.view), t.self, t.stable).Frame)
@@ -82,23 +82,23 @@ func forkView(l *liar, _ *Spec) error {
 // for a view of its own, hides what prepared, opens that view on the word of
 // the other half, and decides something else with it.
 type forkViews struct {
-	wait span
+	wait Wait
 	aim  decision              // decided with the first half
 	base *message.Certificate  // stable then
 	goal consensus.View        // of the VIEW-CHANGEs that hide it; 0 = not yet decided
-	due  span                  // tick and time from which on they are said
+	due  Wait                  // tick and time from which on they are said
 	said []*message.ViewChange // of all members
 	done bool
 }
 
-func forkAcross(l *liar, s *Spec) error {
-	wait, err := s.span(l.env, "")
+func forkAcross(l *lie, s *Spec) error {
+	wait, err := s.Wait(l.env, "")
 	p := &forkViews{wait: wait}
-	l.tell = p.tell
+	l.act = p.tell
 	return err
 }
 
-func (p *forkViews) tell(t *telling) {
+func (p *forkViews) tell(t *step) {
 	other := t.otherHalf()
 	t.drop(func(to consensus.ReplicaID, frame []byte) bool {
 		v := t.ownVote(frame)
@@ -117,8 +117,8 @@ func (p *forkViews) tell(t *telling) {
 		return
 	}
 	switch {
-	case p.said == nil && t.tick >= p.due.ticks && t.now >= p.due.time:
-		for _, id := range t.Gang() {
+	case p.said == nil && t.tick >= p.due.Ticks && t.now >= p.due.Time:
+		for _, id := range t.Coalition() {
 			vc := t.leave(p.goal, id, p.base)
 			p.said = append(p.said, vc)
 			t.sayAll(vc.Frame)
@@ -130,20 +130,20 @@ func (p *forkViews) tell(t *telling) {
 
 // plan sets the goal when something is decided, and a new one when the old one
 // is behind.
-func (p *forkViews) plan(t *telling) {
+func (p *forkViews) plan(t *step) {
 	if p.goal != 0 && t.view > p.goal {
 		*p = forkViews{wait: p.wait}
 	}
 	for _, d := range t.fresh {
 		if p.goal == 0 && !t.changing && d.view == t.view && d.batch != nil {
 			p.aim, p.base, p.goal = d, t.stable, t.nextOurs(t.view)
-			p.due = span{t.tick + p.wait.ticks, t.now + p.wait.time}
+			p.due = Wait{t.tick + p.wait.Ticks, t.now + p.wait.Time}
 		}
 	}
 }
 
 // open begins the view of the gang once the whole other half has left for it.
-func (p *forkViews) open(t *telling, other []consensus.ReplicaID) {
+func (p *forkViews) open(t *step, other []consensus.ReplicaID) {
 	q := t.Rules.System.Quorum()
 	theirs := t.leaving(p.goal, other)
 	if len(theirs) < len(other) || len(theirs)+len(p.said) < q {
@@ -165,10 +165,10 @@ func (p *forkViews) open(t *telling, other []consensus.ReplicaID) {
 }
 
 // rivalAt is another batch than the one decided in slot n.
-func (p *forkViews) rivalAt(t *telling, n consensus.Seq) *consensus.Batch {
+func (p *forkViews) rivalAt(t *step, n consensus.Seq) *consensus.Batch {
 	for _, d := range t.decided {
 		if d.seq == n && d.batch != nil {
-			return rival(d.batch, "empty")
+			return RivalBatch(d.batch, "empty")
 		}
 	}
 	return &consensus.Batch{Stamp: t.now}

@@ -115,7 +115,7 @@ func (l *lab) start(i int, behaviour string, amnesiac bool) {
 		l.t.Fatal(err)
 	}
 	if d.traitor = behaviour != ""; d.traitor {
-		env := Env{Genesis: l.genesis, Self: consensus.ReplicaID(i), Signer: l.keys[i], Gang: l.gang, Patience: labPatience, Seed: 7}
+		env := Env{Genesis: l.genesis, Self: consensus.ReplicaID(i), Signer: l.keys[i], Coalition: l.gang, Patience: labPatience, Seed: 7}
 		s, err := Parse(behaviour)
 		if err != nil {
 			l.t.Fatal(err)

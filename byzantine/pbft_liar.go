@@ -13,62 +13,62 @@ import (
 const Lied consensus.NoteKind = "lied"
 
 // liar is the mask of one lie: it watches, and then tells.
-type liar struct {
-	*scene
-	name string
-	tell func(*telling)
-	ears func(b *consensus.Burst, ticks int) int // changes what the engine hears, answers how many events; may be nil
-	keep func() []Letter                         // hands over what it holds back; may be nil
-	deaf int                                     // events changed in this step
+type lie struct {
+	*seen
+	name     string
+	act      func(*step)
+	incoming func(b *consensus.Burst, ticks int) int // changes what the engine hears, answers how many events; may be nil
+	release  func() []Outbound                       // hands over what it holds back; may be nil
+	changed  int                                     // events changed in this step
 }
 
-func (l *liar) hear(b *consensus.Burst, ticks int) {
-	if l.ears != nil {
-		l.deaf += l.ears(b, ticks)
+func (l *lie) Incoming(b *consensus.Burst, ticks int) {
+	if l.incoming != nil {
+		l.changed += l.incoming(b, ticks)
 	}
 }
 
 // letGo hands over what is held back when the mask comes off.
-func (l *liar) letGo() []Letter {
-	if l.keep == nil {
+func (l *lie) Release() []Outbound {
+	if l.release == nil {
 		return nil
 	}
-	return l.keep()
+	return l.release()
 }
 
-func (*liar) confesses() {}
+func (*lie) ReportsItself() {}
 
-func (l *liar) speak(b *consensus.Burst, m *Mail) {
+func (l *lie) Outgoing(b *consensus.Burst, m *Outbox) {
 	l.watch(b, m)
-	t := telling{scene: l.scene, Mail: m, burst: b, told: l.deaf}
-	l.deaf = 0
-	if l.tell != nil {
-		l.tell(&t)
+	t := step{seen: l.seen, Outbox: m, burst: b, lies: l.changed}
+	l.changed = 0
+	if l.act != nil {
+		l.act(&t)
 	}
-	if t.told > 0 {
+	if t.lies > 0 {
 		m.Out.Notes = append(m.Out.Notes, consensus.Note{
-			Kind: Lied, View: l.view, Seq: l.executed, Replica: l.self, Reason: consensus.Reason(l.name), Text: fmt.Sprintf("%d letters", t.told),
+			Kind: Lied, View: l.view, Seq: l.executed, Replica: l.self, Reason: consensus.Reason(l.name), Text: fmt.Sprintf("%d letters", t.lies),
 		})
 	}
 }
 
 // telling is one step of a liar.
-type telling struct {
-	*scene
-	*Mail
+type step struct {
+	*seen
+	*Outbox
 	burst *consensus.Burst
-	told  int // letters that are lies, or that are missing
+	lies  int // letters that are lies, or that are missing
 }
 
 // lying makes the mask of a lie. build reads the parameters and answers what
 // is to be done in each step.
-func lying(build func(*liar, *Spec) error) func(*Env, Spec) (mask, error) {
-	return func(e *Env, s Spec) (mask, error) {
+func stateful(build func(*lie, *Spec) error) func(*Env, Spec) (Interceptor, error) {
+	return func(e *Env, s Spec) (Interceptor, error) {
 		f, err := NewForger(e)
 		if err != nil {
 			return nil, err
 		}
-		l := &liar{scene: newScene(e, f, s.Name), name: s.Name}
+		l := &lie{seen: newSeen(e, f, s.Name), name: s.Name}
 		if err := build(l, &s); err != nil {
 			return nil, err
 		}
@@ -77,24 +77,24 @@ func lying(build func(*liar, *Spec) error) func(*Env, Spec) (mask, error) {
 }
 
 // lyingHow makes the mask of a lie whose main parameter is one of words.
-func lyingHow(words []string, tell func(*telling, string)) func(*Env, Spec) (mask, error) {
-	return lying(func(l *liar, s *Spec) error {
-		how, err := s.word("", words...)
-		l.tell = func(t *telling) { tell(t, how) }
+func eachStepHow(words []string, tell func(*step, string)) func(*Env, Spec) (Interceptor, error) {
+	return stateful(func(l *lie, s *Spec) error {
+		how, err := s.Word("", words...)
+		l.act = func(t *step) { tell(t, how) }
 		return err
 	})
 }
 
 // lyingSo makes the mask of a lie without parameters.
-func lyingSo(tell func(*telling)) func(*Env, Spec) (mask, error) {
-	return lying(func(l *liar, _ *Spec) error {
-		l.tell = tell
+func eachStep(tell func(*step)) func(*Env, Spec) (Interceptor, error) {
+	return stateful(func(l *lie, _ *Spec) error {
+		l.act = tell
 		return nil
 	})
 }
 
 // anyOf goes through words, turn after turn.
-func anyOf(how string, words []string, turn uint64) string {
+func InTurn(how string, words []string, turn uint64) string {
 	if how == "any" {
 		return words[turn%uint64(len(words))]
 	}
@@ -103,9 +103,9 @@ func anyOf(how string, words []string, turn uint64) string {
 
 // alter goes through the chosen letters of these kinds to replicas. f answers
 // what goes out in the place of one, and whether that is a lie.
-func (t *telling) alter(f func(to consensus.ReplicaID, frame []byte) (out [][]byte, lie bool), kinds ...message.Kind) {
-	var all []Letter
-	for _, l := range t.Letters {
+func (t *step) alter(f func(to consensus.ReplicaID, frame []byte) (out [][]byte, lie bool), kinds ...message.Kind) {
+	var all []Outbound
+	for _, l := range t.Messages {
 		if l.To.Kind != consensus.PeerReplica || !isKind(l.Bytes, kinds) {
 			all = append(all, l)
 			continue
@@ -115,12 +115,12 @@ func (t *telling) alter(f func(to consensus.ReplicaID, frame []byte) (out [][]by
 			all = append(all, l)
 			continue
 		}
-		t.told++
+		t.lies++
 		for _, frame := range out {
-			all = append(all, Letter{To: l.To, Class: l.Class, Bytes: frame, Early: l.Early})
+			all = append(all, Outbound{To: l.To, Class: l.Class, Bytes: frame, Early: l.Early})
 		}
 	}
-	t.Letters = all
+	t.Messages = all
 }
 
 func isKind(frame []byte, kinds []message.Kind) bool {
@@ -133,20 +133,20 @@ func isKind(frame []byte, kinds []message.Kind) bool {
 }
 
 // drop loses the chosen letters of these kinds that f names.
-func (t *telling) drop(f func(to consensus.ReplicaID, frame []byte) bool, kinds ...message.Kind) {
+func (t *step) drop(f func(to consensus.ReplicaID, frame []byte) bool, kinds ...message.Kind) {
 	t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) { return nil, f(to, frame) }, kinds...)
 }
 
 // say adds a frame to one victim.
-func (t *telling) say(to consensus.ReplicaID, frames ...[]byte) {
+func (t *step) say(to consensus.ReplicaID, frames ...[]byte) {
 	for _, b := range frames {
-		t.Post(to, classOf(b), b)
-		t.told++
+		t.Add(to, classOf(b), b)
+		t.lies++
 	}
 }
 
 // sayAll adds frames to every victim.
-func (t *telling) sayAll(frames ...[]byte) {
+func (t *step) sayAll(frames ...[]byte) {
 	for _, to := range t.Victims {
 		t.say(to, frames...)
 	}
@@ -162,7 +162,7 @@ func classOf(frame []byte) consensus.Class {
 
 // upper reports whether a victim belongs to the second half of the victims,
 // which is told the other story.
-func (t *telling) upper(to consensus.ReplicaID) bool {
+func (t *step) misled(to consensus.ReplicaID) bool {
 	for i, v := range t.Victims {
 		if v == to {
 			return i >= len(t.Victims)/2
@@ -173,7 +173,7 @@ func (t *telling) upper(to consensus.ReplicaID) bool {
 
 // ownProposal reads a PRE-PREPARE that this replica makes as the primary of
 // its view; nil for one that it only passes on.
-func (t *telling) ownProposal(frame []byte) *message.PrePrepare {
+func (t *step) ownProposal(frame []byte) *message.PrePrepare {
 	m, _ := t.decode(frame).(*message.PrePrepare)
 	if m == nil || m.Replica != t.self || m.Batch == nil {
 		return nil
@@ -182,7 +182,7 @@ func (t *telling) ownProposal(frame []byte) *message.PrePrepare {
 }
 
 // ownVote reads a vote of this replica's; nil for one that it only passes on.
-func (t *telling) ownVote(frame []byte) *message.Vote {
+func (t *step) ownVote(frame []byte) *message.Vote {
 	v, _ := t.decode(frame).(*message.Vote)
 	if v == nil || v.Replica != t.self {
 		return nil

@@ -11,7 +11,7 @@ import (
 
 // ownNewView reads a NEW-VIEW of this replica's; nil for one that it only
 // passes on.
-func (t *telling) ownNewView(frame []byte) *message.NewView {
+func (t *step) ownNewView(frame []byte) *message.NewView {
 	nv, _ := t.decode(frame).(*message.NewView)
 	if nv == nil || nv.Replica != t.self {
 		return nil
@@ -23,17 +23,17 @@ var newViewLies = []string{"digest", "missing", "extra", "null", "low", "few", "
 
 // badNewView opens its views on terms that do not follow from the VIEW-CHANGEs,
 // or on VIEW-CHANGEs that are no quorum. With "any" each victim gets another.
-func badNewView(t *telling, how string) {
+func badNewView(t *step, how string) {
 	t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 		nv := t.ownNewView(frame)
 		if nv == nil {
 			return nil, false
 		}
-		return [][]byte{t.badTerms(nv, anyOf(how, newViewLies, uint64(nv.View)+uint64(to))).Frame}, true
+		return [][]byte{t.badTerms(nv, InTurn(how, newViewLies, uint64(nv.View)+uint64(to))).Frame}, true
 	}, message.NewViewKind)
 }
 
-func (s *scene) badTerms(nv *message.NewView, how string) *message.NewView {
+func (s *seen) badTerms(nv *message.NewView, how string) *message.NewView {
 	start := viewchange.Select(s.Rules, nv.ViewChanges)
 	vcs, first, digests := slices.Clone(nv.ViewChanges), start.Min+1, chosenOf(&start)
 	wrong := crypto.Hash([]byte("never prepared"))
@@ -76,12 +76,12 @@ func chosenOf(s *viewchange.Start) (digests []crypto.Digest) {
 // equivocateNewView opens its views on other VIEW-CHANGEs for half of the
 // victims, or for all that are named: its own in there hides what prepared.
 // Both NEW-VIEWs are valid.
-func equivocateNewView(l *liar, s *Spec) error {
+func equivocateNewView(l *lie, s *Spec) error {
 	named := s.To != nil
-	l.tell = func(t *telling) {
+	l.act = func(t *step) {
 		t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 			nv := t.ownNewView(frame)
-			if nv == nil || !named && !t.upper(to) {
+			if nv == nil || !named && !t.misled(to) {
 				return nil, false
 			}
 			vcs := slices.Clone(nv.ViewChanges)
@@ -99,6 +99,6 @@ func equivocateNewView(l *liar, s *Spec) error {
 }
 
 // silentNewView never opens the views whose primary it is.
-func silentNewView(t *telling) {
+func silentNewView(t *step) {
 	t.drop(func(_ consensus.ReplicaID, frame []byte) bool { return t.ownNewView(frame) != nil }, message.NewViewKind)
 }

@@ -13,29 +13,29 @@ var rivals = []string{"stamp", "order", "subset", "empty", "body"}
 // equivocate proposes to half of the victims, or to all that are named, another
 // batch for the same slot. With "body" both get the same signature, over a
 // digest that only the first batch has.
-func equivocate(l *liar, s *Spec) error {
-	how, err := s.word("", append([]string{"any"}, rivals...)...)
+func equivocate(l *lie, s *Spec) error {
+	how, err := s.Word("", append([]string{"any"}, rivals...)...)
 	named := s.To != nil
-	l.tell = func(t *telling) {
+	l.act = func(t *step) {
 		t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 			p := t.ownProposal(frame)
-			if p == nil || !named && !t.upper(to) {
+			if p == nil || !named && !t.misled(to) {
 				return nil, false
 			}
-			if how := anyOf(how, rivals, uint64(p.Seq)); how != "body" {
-				return [][]byte{t.Proposal(p.View, p.Seq, rival(p.Batch, how)).Frame}, true
+			if how := InTurn(how, rivals, uint64(p.Seq)); how != "body" {
+				return [][]byte{t.Proposal(p.View, p.Seq, RivalBatch(p.Batch, how)).Frame}, true
 			}
-			return [][]byte{message.Reframe(p.Vote, rival(p.Batch, "stamp")).Frame}, true
+			return [][]byte{message.Reframe(p.Vote, RivalBatch(p.Batch, "stamp")).Frame}, true
 		}, message.PrePrepareKind)
 	}
 	return err
 }
 
 // selectSome proposes to a subset: the others learn of it from their peers.
-func selectSome(l *liar, s *Spec) error {
-	out, err := s.number("", 1, consensus.MaxReplicas)
+func selectSome(l *lie, s *Spec) error {
+	out, err := s.Number("", 1, consensus.MaxReplicas)
 	named := s.To != nil
-	l.tell = func(t *telling) {
+	l.act = func(t *step) {
 		t.drop(func(to consensus.ReplicaID, frame []byte) bool {
 			left := named || slices.Index(t.Victims, to) >= len(t.Victims)-out
 			return left && t.ownProposal(frame) != nil
@@ -45,8 +45,8 @@ func selectSome(l *liar, s *Spec) error {
 }
 
 // late is a letter that a slow primary holds back.
-type late struct {
-	Letter
+type heldProposal struct {
+	Outbound
 	tick int
 	time consensus.Time
 }
@@ -54,28 +54,28 @@ type late struct {
 const maxLate = 1024 // letters
 
 // slowPrimary holds each proposal back for a while.
-func slowPrimary(l *liar, s *Spec) error {
-	wait, err := s.span(l.env, "")
-	var held []late
-	l.tell = func(t *telling) {
-		var out []Letter
-		for _, m := range t.Letters {
+func slowPrimary(l *lie, s *Spec) error {
+	wait, err := s.Wait(l.env, "")
+	var held []heldProposal
+	l.act = func(t *step) {
+		var out []Outbound
+		for _, m := range t.Messages {
 			if isKind(m.Bytes, []message.Kind{message.PrePrepareKind}) && t.ownProposal(m.Bytes) != nil && len(held) < maxLate {
-				held = append(held, late{m, t.tick + wait.ticks, t.now + wait.time})
-				t.told++
+				held = append(held, heldProposal{m, t.tick + wait.Ticks, t.now + wait.Time})
+				t.lies++
 				continue
 			}
 			out = append(out, m)
 		}
 		for len(held) > 0 && held[0].tick <= t.tick && held[0].time <= t.now {
-			out = append(out, held[0].Letter)
+			out = append(out, held[0].Outbound)
 			held = held[1:]
 		}
-		t.Letters = out
+		t.Messages = out
 	}
-	l.keep = func() (out []Letter) {
+	l.release = func() (out []Outbound) {
 		for _, h := range held {
-			out = append(out, h.Letter)
+			out = append(out, h.Outbound)
 		}
 		held = nil
 		return out
@@ -85,13 +85,13 @@ func slowPrimary(l *liar, s *Spec) error {
 
 // starve never hears the requests of some clients, so that it proposes none of
 // them, and keeps its votes from batches that hold one.
-func starve(l *liar, s *Spec) error {
+func starve(l *lie, s *Spec) error {
 	whom, err := censored(l, s)
 	if err != nil {
 		return err
 	}
-	votes, err := s.word("votes", "yes", "no")
-	l.ears = func(b *consensus.Burst, _ int) int {
+	votes, err := s.Word("votes", "yes", "no")
+	l.incoming = func(b *consensus.Burst, _ int) int {
 		before := len(b.Events)
 		b.Events = slices.DeleteFunc(slices.Clone(b.Events), func(e consensus.Event) bool {
 			q, submits := e.(consensus.Submit)
@@ -99,7 +99,7 @@ func starve(l *liar, s *Spec) error {
 		})
 		return before - len(b.Events)
 	}
-	l.tell = func(t *telling) {
+	l.act = func(t *step) {
 		if votes == "yes" {
 			return
 		}
@@ -116,9 +116,9 @@ func starve(l *liar, s *Spec) error {
 }
 
 // censored says which clients are meant: "first" is the one who is heard first.
-func censored(l *liar, s *Spec) (func(crypto.PublicKey) bool, error) {
+func censored(l *lie, s *Spec) (func(crypto.PublicKey) bool, error) {
 	if s.Main != "first" {
-		return s.clients(l.env, "")
+		return s.Clients(l.env, "")
 	}
 	var first *crypto.PublicKey
 	return func(k crypto.PublicKey) bool {
@@ -130,13 +130,13 @@ func censored(l *liar, s *Spec) (func(crypto.PublicKey) bool, error) {
 }
 
 // badBatch proposes what no honest replica may accept.
-func badBatch(t *telling, how string) {
+func badBatch(t *step, how string) {
 	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 		p := t.ownProposal(frame)
 		if p == nil {
 			return nil, false
 		}
-		bad := t.badProposal(p, anyOf(how, badBatches, uint64(p.Seq)))
+		bad := t.badProposal(p, InTurn(how, badBatches, uint64(p.Seq)))
 		return [][]byte{bad}, bad != nil
 	}, message.PrePrepareKind)
 }
@@ -144,13 +144,13 @@ func badBatch(t *telling, how string) {
 var jumps = []string{"gap", "far", "huge", "reuse"}
 
 // seqJump gives its batches sequence numbers that are not their turn.
-func seqJump(t *telling, how string) {
+func seqJump(t *step, how string) {
 	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 		p := t.ownProposal(frame)
 		if p == nil {
 			return nil, false
 		}
-		switch anyOf(how, jumps, uint64(p.View)) {
+		switch InTurn(how, jumps, uint64(p.View)) {
 		case "gap":
 			return [][]byte{t.Proposal(p.View, p.Seq+1, p.Batch).Frame}, true
 		case "far":
@@ -167,7 +167,7 @@ func seqJump(t *telling, how string) {
 
 // oldView proposes in views that are over, or not its own, a few times in the
 // patience of the honest.
-func oldView(t *telling) {
+func oldView(t *step) {
 	if !t.Act || !t.every(t.env.Patience/4, t.burst) || len(t.requests) == 0 {
 		return
 	}
@@ -188,17 +188,17 @@ func oldView(t *telling) {
 }
 
 // falseStamp gives its batches a time that is not the time.
-func falseStamp(l *liar, s *Spec) error {
-	how, err := s.word("", "ahead", "behind", "still")
+func falseStamp(l *lie, s *Spec) error {
+	how, err := s.Word("", "ahead", "behind", "still")
 	if err != nil {
 		return err
 	}
-	by, err := parseSpan(s.value("by"))
+	by, err := parseSpan(s.Value("by"))
 	if err != nil {
-		return s.wrong("by", err.Error())
+		return s.Wrong("by", err.Error())
 	}
 	first := map[consensus.View]consensus.Time{}
-	l.tell = func(t *telling) {
+	l.act = func(t *step) {
 		t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 			p := t.ownProposal(frame)
 			if p == nil {
@@ -227,9 +227,9 @@ const maxUnfair = 512 // requests
 
 // unfairOrder hears the latest request first: it keeps what comes until the
 // next tick and turns it round.
-func unfairOrder(l *liar, _ *Spec) error {
+func unfairOrder(l *lie, _ *Spec) error {
 	var held []consensus.Event
-	l.ears = func(b *consensus.Burst, ticks int) int {
+	l.incoming = func(b *consensus.Burst, ticks int) int {
 		var rest []consensus.Event
 		for _, e := range b.Events {
 			if _, submits := e.(consensus.Submit); submits && len(held) < maxUnfair {

@@ -10,14 +10,14 @@ import (
 
 // Bounds of what a liar remembers, each in pieces.
 const (
-	maxKnown    = 64 // requests, proposals, certificates of each kind
-	maxSceneBox = 16 // decided slots
+	maxKnown   = 64 // requests, proposals, certificates of each kind
+	maxDecided = 16 // decided slots
 )
 
 // scene is what a liar knows of PBFT's position: from what its replica hears,
 // records and says. It is not told what the engine keeps inside. A lie that is
 // put on later knows less at first; the next STATUS says in which view it is.
-type scene struct {
+type seen struct {
 	*Forger
 	env  *Env
 	dice *rand.Rand
@@ -38,9 +38,9 @@ type scene struct {
 	decided   []decision                               // executed here, oldest first
 	stable    *message.Certificate                     // the highest stable checkpoint
 	older     *message.Certificate                     // the one before
-	leavers   map[leaver]*message.ViewChange           // VIEW-CHANGEs for views above the current one; looked up only
+	leavers   map[leaving]*message.ViewChange          // VIEW-CHANGEs for views above the current one; looked up only
 	opening   *message.NewView                         // of the highest view
-	goals     []leaver                                 // keys of leavers, oldest first
+	goals     []leaving                                // keys of leavers, oldest first
 	fresh     []decision                               // of this step
 	asked     map[consensus.ReplicaID][]consensus.Item // parts that each replica asked for last; looked up only
 	decoded   map[*byte]any                            // own frames of this step
@@ -61,21 +61,21 @@ type decision struct {
 	certificate *message.Certificate
 }
 
-type leaver struct {
+type leaving struct {
 	view    consensus.View
 	replica consensus.ReplicaID
 }
 
-func newScene(e *Env, f *Forger, purpose string) *scene {
-	return &scene{
-		Forger: f, env: e, dice: e.dice("lie " + purpose),
-		proposals: map[consensus.Seq]*proposal{}, leavers: map[leaver]*message.ViewChange{},
+func newSeen(e *Env, f *Forger, purpose string) *seen {
+	return &seen{
+		Forger: f, env: e, dice: e.Rand("lie " + purpose),
+		proposals: map[consensus.Seq]*proposal{}, leavers: map[leaving]*message.ViewChange{},
 		asked: map[consensus.ReplicaID][]consensus.Item{},
 	}
 }
 
 // watch learns from one step.
-func (s *scene) watch(b *consensus.Burst, m *Mail) {
+func (s *seen) watch(b *consensus.Burst, m *Outbox) {
 	s.now, s.began, s.fresh = b.Now, !s.started, nil
 	s.decoded = map[*byte]any{}
 	s.started = true
@@ -101,7 +101,7 @@ func (s *scene) watch(b *consensus.Burst, m *Mail) {
 	for _, j := range m.Out.Jobs {
 		s.learnJob(j)
 	}
-	for _, l := range [][]Letter{m.Rest, m.Letters} {
+	for _, l := range [][]Outbound{m.Rest, m.Messages} {
 		for i := range l {
 			if st, own := s.decode(l[i].Bytes).(*message.Status); own {
 				s.learnOwn(st)
@@ -113,7 +113,7 @@ func (s *scene) watch(b *consensus.Burst, m *Mail) {
 }
 
 // decode decodes one of the engine's own frames, once in a step.
-func (s *scene) decode(frame []byte) any {
+func (s *seen) decode(frame []byte) any {
 	if len(frame) == 0 || frame[0] < consensus.FirstProtocolKind {
 		return nil
 	}
@@ -125,7 +125,7 @@ func (s *scene) decode(frame []byte) any {
 	return m
 }
 
-func (s *scene) learnRequest(q *consensus.Request) {
+func (s *seen) learnRequest(q *consensus.Request) {
 	for _, known := range s.requests {
 		if known.Digest == q.Digest {
 			return
@@ -143,7 +143,7 @@ func push[T any](list []T, x T, most int) []T {
 }
 
 // learnMessage takes what was heard, and what the engine says.
-func (s *scene) learnMessage(m any) {
+func (s *seen) learnMessage(m any) {
 	switch m := m.(type) {
 	case *message.PrePrepare:
 		s.learnProposal(m)
@@ -159,7 +159,7 @@ func (s *scene) learnMessage(m any) {
 	}
 }
 
-func (s *scene) learnProposal(m *message.PrePrepare) {
+func (s *seen) learnProposal(m *message.PrePrepare) {
 	if m.Batch == nil {
 		return
 	}
@@ -179,8 +179,8 @@ func (s *scene) learnProposal(m *message.PrePrepare) {
 	s.proposals[m.Seq] = &proposal{Vote: m.Vote, batch: m.Batch}
 }
 
-func (s *scene) learnLeaver(vc *message.ViewChange) {
-	k := leaver{vc.View, vc.Replica}
+func (s *seen) learnLeaver(vc *message.ViewChange) {
+	k := leaving{vc.View, vc.Replica}
 	if s.leavers[k] != nil || vc.View < s.view {
 		return
 	}
@@ -192,10 +192,10 @@ func (s *scene) learnLeaver(vc *message.ViewChange) {
 }
 
 // leaving lists the VIEW-CHANGEs for v of ids, in their order.
-func (s *scene) leaving(v consensus.View, ids []consensus.ReplicaID) []*message.ViewChange {
+func (s *seen) leaving(v consensus.View, ids []consensus.ReplicaID) []*message.ViewChange {
 	var vcs []*message.ViewChange
 	for _, id := range ids {
-		if vc := s.leavers[leaver{v, id}]; vc != nil {
+		if vc := s.leavers[leaving{v, id}]; vc != nil {
 			vcs = append(vcs, vc)
 		}
 	}
@@ -203,7 +203,7 @@ func (s *scene) leaving(v consensus.View, ids []consensus.ReplicaID) []*message.
 }
 
 // chosen reports whether slot n was proposed again by the NEW-VIEW of v.
-func (s *scene) chosen(v consensus.View, n consensus.Seq) bool {
+func (s *seen) chosen(v consensus.View, n consensus.Seq) bool {
 	if s.opening == nil || s.opening.View != v || len(s.opening.Proposals) == 0 {
 		return false
 	}
@@ -211,7 +211,7 @@ func (s *scene) chosen(v consensus.View, n consensus.Seq) bool {
 	return n >= ps[0].Seq && n <= ps[len(ps)-1].Seq
 }
 
-func (s *scene) learnNote(n consensus.Note) {
+func (s *seen) learnNote(n consensus.Note) {
 	switch n.Kind {
 	case consensus.EnteredView, consensus.Restarted:
 		s.began = s.began || n.View != s.view || s.changing
@@ -222,7 +222,7 @@ func (s *scene) learnNote(n consensus.Note) {
 }
 
 // learnRecord takes the certificates that the engine writes into its log.
-func (s *scene) learnRecord(b []byte) {
+func (s *seen) learnRecord(b []byte) {
 	if len(b) == 0 || b[0] > byte(message.CheckpointCertificate) {
 		return
 	}
@@ -236,7 +236,7 @@ func (s *scene) learnRecord(b []byte) {
 	}
 }
 
-func (s *scene) learnJob(j consensus.Job) {
+func (s *seen) learnJob(j consensus.Job) {
 	c, commits := j.(consensus.Commit)
 	if !commits {
 		return
@@ -244,23 +244,23 @@ func (s *scene) learnJob(j consensus.Job) {
 	d := decision{seq: c.Seq, view: c.View, digest: c.Digest, batch: c.Batch}
 	d.certificate, _ = s.Rules.DecodeCertificate(c.Certificate, message.CommittedCertificate)
 	s.executed = max(s.executed, c.Seq)
-	s.decided = push(s.decided, d, maxSceneBox)
+	s.decided = push(s.decided, d, maxDecided)
 	s.fresh = append(s.fresh, d)
 }
 
 // learnOwn takes what a STATUS of the engine says of its position: the only
 // source for a lie that was put on in the middle of a view.
-func (s *scene) learnOwn(st *message.Status) {
+func (s *seen) learnOwn(st *message.Status) {
 	s.view, s.changing = st.View, st.Changing
 	s.executed = max(s.executed, st.Executed)
 	s.low = max(s.low, st.Low)
 }
 
 // leads reports whether the traitor is the primary of the active view.
-func (s *scene) leads() bool { return !s.changing && s.Rules.System.Primary(s.view) == s.self }
+func (s *seen) leads() bool { return !s.changing && s.Rules.System.Primary(s.view) == s.self }
 
 // next is a slot that nothing is known of.
-func (s *scene) next() consensus.Seq {
+func (s *seen) next() consensus.Seq {
 	n := max(s.executed, s.low) + 1
 	for s.proposals[n] != nil {
 		n++
@@ -270,7 +270,7 @@ func (s *scene) next() consensus.Seq {
 
 // every reports whether the traitor's clock stands at a multiple of so many
 // ticks, in a step that has brought one.
-func (s *scene) every(ticks int, b *consensus.Burst) bool {
+func (s *seen) every(ticks int, b *consensus.Burst) bool {
 	for _, e := range b.Events {
 		if _, tick := e.(consensus.Tick); tick {
 			return s.tick%max(1, ticks) == 0

@@ -9,7 +9,7 @@ import (
 
 // alterParts changes the parts of a state that the engine gives. f gets what
 // was to go out, and what the asker asked for last.
-func (t *telling) alterParts(f func(parts []consensus.Part, asked []consensus.Item) []consensus.Part) {
+func (t *step) alterParts(f func(parts []consensus.Part, asked []consensus.Item) []consensus.Part) {
 	t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 		g, _ := t.decode(frame).(*message.Given)
 		if g == nil || g.What != message.WhatParts {
@@ -23,7 +23,7 @@ func (t *telling) alterParts(f func(parts []consensus.Part, asked []consensus.It
 }
 
 // learnFetch remembers what parts each replica has asked for last.
-func (s *scene) learnFetch(from consensus.Peer, f *message.Fetch) {
+func (s *seen) learnFetch(from consensus.Peer, f *message.Fetch) {
 	if f.What == message.WhatParts && from.Kind == consensus.PeerReplica {
 		s.asked[from.Replica] = f.Items
 	}
@@ -42,17 +42,17 @@ var transferLies = []string{"bytes", "items", "claims", "crumbs", "silence", "he
 // poisonTransfer serves states badly: other bytes, other parts than asked for,
 // parts of states that it lacks, a crumb at a time, nothing at all; and says
 // that it is further than anybody can be.
-func poisonTransfer(l *liar, s *Spec) error {
-	how, err := s.word("", append([]string{"any"}, transferLies...)...)
+func poisonTransfer(l *lie, s *Spec) error {
+	how, err := s.Word("", append([]string{"any"}, transferLies...)...)
 	turn := uint64(0)
-	l.tell = func(t *telling) {
+	l.act = func(t *step) {
 		t.alterParts(func(parts []consensus.Part, asked []consensus.Item) []consensus.Part {
 			turn++
-			switch anyOf(how, transferLies, turn) {
+			switch InTurn(how, transferLies, turn) {
 			case "items":
 				return []consensus.Part{{ID: "never asked for", Bytes: []byte("poison")}}
 			case "claims":
-				return invent(asked)
+				return inventParts(asked)
 			case "crumbs":
 				return parts[:min(1, len(parts))]
 			case "silence":
@@ -61,7 +61,7 @@ func poisonTransfer(l *liar, s *Spec) error {
 				return parts
 			}
 			if len(parts) == 0 {
-				return invent(asked)
+				return inventParts(asked)
 			}
 			return spoilParts(parts)
 		})
@@ -75,7 +75,7 @@ func poisonTransfer(l *liar, s *Spec) error {
 }
 
 // invent makes a part for each item that was asked for.
-func invent(asked []consensus.Item) []consensus.Part {
+func inventParts(asked []consensus.Item) []consensus.Part {
 	var parts []consensus.Part
 	for _, it := range asked {
 		parts = append(parts, consensus.Part{ID: it.ID, Bytes: []byte("poison")})
@@ -84,7 +84,7 @@ func invent(asked []consensus.Item) []consensus.Part {
 }
 
 // alterStatus changes one of the engine's own STATUS frames.
-func (s *scene) alterStatus(frame []byte, f func(*message.Status)) ([][]byte, bool) {
+func (s *seen) alterStatus(frame []byte, f func(*message.Status)) ([][]byte, bool) {
 	st, _ := s.decode(frame).(*message.Status)
 	if st == nil {
 		return nil, false
@@ -96,9 +96,9 @@ func (s *scene) alterStatus(frame []byte, f func(*message.Status)) ([][]byte, bo
 
 // fetchFlood asks for everything that can be asked for, over and over, and says
 // that it lacks it.
-func fetchFlood(l *liar, s *Spec) error {
-	most, err := s.number("", 1, 1024)
-	l.tell = func(t *telling) {
+func fetchFlood(l *lie, s *Spec) error {
+	most, err := s.Number("", 1, 1024)
+	l.act = func(t *step) {
 		t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 			return t.alterStatus(frame, func(st *message.Status) { st.Low, st.Executed, st.Slots = 0, 0, nil })
 		}, message.StatusKind)
@@ -114,7 +114,7 @@ func fetchFlood(l *liar, s *Spec) error {
 }
 
 // asks are FETCHes for what others are sure to have.
-func (s *scene) asks() [][]byte {
+func (s *seen) asks() [][]byte {
 	var frames [][]byte
 	add := func(f message.Fetch) { frames = append(frames, f.Encode()) }
 	for _, d := range s.decided {
@@ -132,7 +132,7 @@ func (s *scene) asks() [][]byte {
 }
 
 // alterAnswers changes the answers to those who rejoin.
-func (t *telling) alterAnswers(f func(*message.RejoinAnswer)) {
+func (t *step) alterAnswers(f func(*message.RejoinAnswer)) {
 	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 		a, _ := t.decode(frame).(*message.RejoinAnswer)
 		if a == nil {
@@ -147,7 +147,7 @@ func (t *telling) alterAnswers(f func(*message.RejoinAnswer)) {
 // rejoinLies says that it has lost its disk, again and again, has others fill
 // slots and leave views for it, and tells those who did lose theirs of views of
 // the far future and of no checkpoint.
-func rejoinLies(t *telling) {
+func rejoinLies(t *step) {
 	t.alterAnswers(func(a *message.RejoinAnswer) {
 		a.Amnesiac, a.View, a.Checkpoint, a.NewView, a.Yours = false, message.MaxView, nil, nil, nil
 	})

@@ -11,7 +11,7 @@ import (
 
 // ownViewChange reads a VIEW-CHANGE of this replica's; nil for one that it only
 // passes on.
-func (t *telling) ownViewChange(frame []byte) *message.ViewChange {
+func (t *step) ownViewChange(frame []byte) *message.ViewChange {
 	vc, _ := t.decode(frame).(*message.ViewChange)
 	if vc == nil || vc.Replica != t.self {
 		return nil
@@ -29,7 +29,7 @@ func (f *Forger) leave(v consensus.View, as consensus.ReplicaID, stable *message
 }
 
 // spamViews asks to leave each view as soon as it is active, and then again.
-func spamViews(t *telling) {
+func spamViews(t *step) {
 	if t.Act && !t.changing && (t.began || t.every(t.env.Patience, t.burst)) {
 		t.sayAll(t.leave(t.view+1, t.self, t.stable).Frame)
 	}
@@ -37,7 +37,7 @@ func spamViews(t *telling) {
 
 // hugeView asks for views that nobody gets to, votes in them, and says that it
 // is in one.
-func hugeView(t *telling) {
+func hugeView(t *step) {
 	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 		st, _ := t.decode(frame).(*message.Status)
 		if st == nil {
@@ -58,7 +58,7 @@ func hugeView(t *telling) {
 
 // hidePrepared leaves out of its VIEW-CHANGEs what prepared here, and how far
 // the cluster is.
-func hidePrepared(t *telling, how string) {
+func hidePrepared(t *step, how string) {
 	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 		vc := t.ownViewChange(frame)
 		if vc == nil {
@@ -79,7 +79,7 @@ var fakes = []string{"invented", "duplicate", "mixed", "later", "window"}
 
 // fakePrepared says before each of its true VIEW-CHANGEs others with prepared
 // certificates that are none, or in its place one with the oldest it has.
-func fakePrepared(t *telling, how string) {
+func fakePrepared(t *step, how string) {
 	t.alter(func(_ consensus.ReplicaID, frame []byte) (out [][]byte, lie bool) {
 		vc := t.ownViewChange(frame)
 		if vc == nil {
@@ -101,7 +101,7 @@ func fakePrepared(t *telling, how string) {
 }
 
 // fake is a prepared certificate for the first slot above h that proves nothing.
-func (s *scene) fake(vc *message.ViewChange, how string) *message.Certificate {
+func (s *seen) fake(vc *message.ViewChange, how string) *message.Certificate {
 	n, d := vc.Low+1, crypto.Hash([]byte("never proposed"))
 	v := vc.View - 1
 	ids := s.Certifiers(v)
@@ -138,7 +138,7 @@ func (f *Forger) Certifiers(v consensus.View) []consensus.ReplicaID {
 
 // stale shows, for each slot that prepared here, the first certificate that it
 // got, not the one of the highest view.
-func (s *scene) stale(vc *message.ViewChange) ([][]byte, bool) {
+func (s *seen) stale(vc *message.ViewChange) ([][]byte, bool) {
 	w := *vc
 	w.Prepared = nil
 	lie := false
@@ -157,10 +157,10 @@ func (s *scene) stale(vc *message.ViewChange) ([][]byte, bool) {
 }
 
 // selectViewChange tells only a few that it leaves.
-func selectViewChange(l *liar, s *Spec) error {
-	told, err := s.number("", 0, consensus.MaxReplicas)
+func selectViewChange(l *lie, s *Spec) error {
+	told, err := s.Number("", 0, consensus.MaxReplicas)
 	named := s.To != nil
-	l.tell = func(t *telling) {
+	l.act = func(t *step) {
 		t.drop(func(to consensus.ReplicaID, frame []byte) bool {
 			return t.ownViewChange(frame) != nil && (named || slices.Index(t.Victims, to) >= told)
 		}, message.ViewChangeKind)

@@ -11,16 +11,16 @@ import (
 
 // other is a digest that contradicts v: of the rival of the batch that v is
 // for, as an equivocating primary of the gang would make it, or of nothing.
-func (s *scene) other(v *message.Vote) crypto.Digest {
+func (s *seen) other(v *message.Vote) crypto.Digest {
 	if p := s.proposals[v.Seq]; p != nil && p.Digest == v.Digest {
-		return rival(p.batch, "stamp").Digest()
+		return RivalBatch(p.batch, "stamp").Digest()
 	}
 	return crypto.Hash(v.Digest[:])
 }
 
 // doubleVote says PREPARE and COMMIT for two digests: to the first half of the
 // victims the true one first, to the second half the other one first.
-func doubleVote(t *telling) {
+func doubleVote(t *step) {
 	t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 		v := t.ownVote(frame)
 		if v == nil {
@@ -29,7 +29,7 @@ func doubleVote(t *telling) {
 		w := *v
 		w.Digest = t.other(v)
 		w = t.Vote(w)
-		if t.upper(to) {
+		if t.misled(to) {
 			return [][]byte{w.Encode(), frame}, true
 		}
 		return [][]byte{frame, w.Encode()}, true
@@ -38,7 +38,7 @@ func doubleVote(t *telling) {
 
 // unknownDigest votes in the next slot for what nobody has proposed, before it
 // votes in this one.
-func unknownDigest(t *telling) {
+func unknownDigest(t *step) {
 	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 		v := t.ownVote(frame)
 		if v == nil {
@@ -53,21 +53,21 @@ func unknownDigest(t *telling) {
 }
 
 // withhold keeps its PREPAREs or COMMITs from the victims, but for one replica.
-func withhold(l *liar, s *Spec) error {
-	how, err := s.word("", "both", "prepares", "commits")
+func withhold(l *lie, s *Spec) error {
+	how, err := s.Word("", "both", "prepares", "commits")
 	if err != nil {
 		return err
 	}
 	but := -1
-	if s.value("but") != "none" {
-		if but, err = s.number("but", 0, len(l.env.Genesis.Replicas)-1); err != nil {
+	if s.Value("but") != "none" {
+		if but, err = s.Number("but", 0, len(l.env.Genesis.Replicas)-1); err != nil {
 			return err
 		}
 	}
 	kinds := map[string][]message.Kind{
 		"prepares": {message.PrepareKind}, "commits": {message.CommitKind}, "both": {message.PrepareKind, message.CommitKind},
 	}[how]
-	l.tell = func(t *telling) {
+	l.act = func(t *step) {
 		t.drop(func(to consensus.ReplicaID, frame []byte) bool { return int(to) != but && t.ownVote(frame) != nil }, kinds...)
 	}
 	return nil
@@ -77,10 +77,10 @@ const maxReplayed = 32 // frames
 
 // replayVotes says its votes again where they do not belong: later, in another
 // view, at another slot, for another cluster, with its old signature on it.
-func replayVotes(l *liar, _ *Spec) error {
+func replayVotes(l *lie, _ *Spec) error {
 	var old [][]byte
-	l.tell = func(t *telling) {
-		for _, m := range t.Letters {
+	l.act = func(t *step) {
+		for _, m := range t.Messages {
 			if v := t.ownVote(m.Bytes); v != nil && !slices.ContainsFunc(old, func(b []byte) bool { return bytes.Equal(b, m.Bytes) }) {
 				old = push(old, m.Bytes, maxReplayed)
 			}
@@ -110,9 +110,9 @@ func replayVotes(l *liar, _ *Spec) error {
 
 // impersonate speaks in the names of others: with its own key, with no key,
 // and in the name of nobody.
-func impersonate(t *telling) {
+func impersonate(t *step) {
 	n := len(t.Rules.Genesis.Replicas)
-	for _, m := range slices.Clone(t.Letters) {
+	for _, m := range slices.Clone(t.Messages) {
 		v := t.ownVote(m.Bytes)
 		if v == nil || m.To.Kind != consensus.PeerReplica {
 			continue

@@ -8,15 +8,15 @@ import (
 )
 
 // always makes a plot that needs no parameters.
-func always(p plot) func(*Villain, Spec) (plot, error) {
-	return func(*Villain, Spec) (plot, error) { return p, nil }
+func always(p strategy) func(*Villain, Spec) (strategy, error) {
+	return func(*Villain, Spec) (strategy, error) { return p, nil }
 }
 
 // chosen makes a plot in one of several ways, the first of which may be "any":
 // then each turn draws one.
-func chosen(ways []string, p func(v *Villain, how string, now consensus.Time)) func(*Villain, Spec) (plot, error) {
-	return func(_ *Villain, s Spec) (plot, error) {
-		how, err := s.word("", ways...)
+func chosen(ways []string, p func(v *Villain, how string, now consensus.Time)) func(*Villain, Spec) (strategy, error) {
+	return func(_ *Villain, s Spec) (strategy, error) {
+		how, err := s.Word("", ways...)
 		return func(v *Villain, now consensus.Time) {
 			if how == "any" {
 				p(v, ways[1+v.dice.IntN(len(ways)-1)], now)
@@ -28,9 +28,9 @@ func chosen(ways []string, p func(v *Villain, how string, now consensus.Time)) f
 }
 
 // rated makes a plot with a number of requests in each turn.
-func rated(p func(v *Villain, n int)) func(*Villain, Spec) (plot, error) {
-	return func(_ *Villain, s Spec) (plot, error) {
-		n, err := s.number("", 1, 1000)
+func rated(p func(v *Villain, n int)) func(*Villain, Spec) (strategy, error) {
+	return func(_ *Villain, s Spec) (strategy, error) {
+		n, err := s.Number("", 1, 1000)
 		return func(v *Villain, _ consensus.Time) { p(v, n) }, err
 	}
 }
@@ -134,7 +134,7 @@ func oversize(v *Villain, how string, _ consensus.Time) {
 		}
 		v.tell(v.signed(v.next(), ops...).Raw)
 	case "frame":
-		v.tell(huge(v.request().Raw))
+		v.tell(Huge(v.request().Raw))
 	}
 }
 
@@ -145,7 +145,7 @@ func poison(v *Villain, how string, _ consensus.Time) {
 	case "empty":
 		op = nil
 	case "random":
-		op = randomBytes(v.dice, 1+v.dice.IntN(256))
+		op = RandomBytes(v.dice, 1+v.dice.IntN(256))
 	case "cut":
 		op = op[:v.dice.IntN(len(op)+1)]
 	case "flip":
@@ -185,7 +185,7 @@ func epochJump(v *Villain, how string, now consensus.Time) {
 }
 
 // newOutsider takes a key that nobody has admitted.
-func newOutsider(v *Villain, _ Spec) (plot, error) {
+func newOutsider(v *Villain, _ Spec) (strategy, error) {
 	key := v.signer.Public()
 	v.signer = crypto.NewSigner(crypto.Hash(append([]byte("quorate/byzantine/outsider"), key[:]...)))
 	return func(v *Villain, _ consensus.Time) { v.tell(v.request().Raw) }, nil
@@ -194,12 +194,12 @@ func newOutsider(v *Villain, _ Spec) (plot, error) {
 // garbageClient sends what is no request, and what only replicas may say.
 func garbageClient(v *Villain, how string, _ consensus.Time) {
 	for _, to := range v.victims() {
-		v.post(to, spoil(v.dice, how, v.request().Raw))
+		v.post(to, Spoil(v.dice, how, v.request().Raw))
 	}
 }
 
 // newSilentReader asks and never reads the answers.
-func newSilentReader(v *Villain, s Spec) (plot, error) {
+func newSilentReader(v *Villain, s Spec) (strategy, error) {
 	v.deaf = true
 	return rated(requestFlood)(v, s)
 }

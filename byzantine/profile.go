@@ -64,10 +64,10 @@ func (p *Profile) OneOf(protocol string) Outcome {
 // mask, voice and wrap, or it is a villain's.
 type entry struct {
 	Profile
-	mask    func(*Env, Spec) (mask, error)      // between the engine and the network
-	voice   func(*Env, Spec) (voice, error)     // between execution and clients
-	wrap    func(*Env, Spec) (Behaviour, error) // around New
-	villain func(*Villain, Spec) (plot, error)  // of a client
+	Intercept func(*Env, Spec) (Interceptor, error)  // between the engine and the network
+	replies   func(*Env, Spec) (replyFunc, error)    // between execution and clients
+	wrap      func(*Env, Spec) (Behaviour, error)    // around New
+	villain   func(*Villain, Spec) (strategy, error) // of a client
 }
 
 // table lists every behaviour, in the order of the catalogue.

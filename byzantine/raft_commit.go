@@ -18,7 +18,7 @@ type falseCommit struct {
 	betrayed bool                  // something was said to be committed
 }
 
-func (f *falseCommit) tell(t *raftTelling) {
+func (f *falseCommit) tell(t *raftStep) {
 	if t.leads() && t.term != f.term {
 		*f = falseCommit{term: t.term, told: t.Victims[:min(len(t.Victims), max(1, t.faults()-1))]}
 	}
@@ -46,15 +46,15 @@ func (f *falseCommit) hides(m *pb.Message) bool {
 }
 
 // faults is how many crashes the members tolerate.
-func (s *raftScene) faults() int { return (s.members - 1) / 2 }
+func (s *raftSeen) faults() int { return (s.members - 1) / 2 }
 
-func falselyCommitting(l *raftLiar, s *Spec) error {
+func falselyCommitting(l *raftLie, s *Spec) error {
 	f := &falseCommit{}
 	err := l.leading(s, "")
-	usurps := l.usurps
-	l.tell = func(t *raftTelling) {
+	usurps := l.seeksLead
+	l.act = func(t *raftStep) {
 		f.tell(t)
-		l.usurps = usurps && !f.betrayed // whoever is elected then is to stay
+		l.seeksLead = usurps && !f.betrayed // whoever is elected then is to stay
 	}
 	return err
 }
@@ -62,7 +62,7 @@ func falselyCommitting(l *raftLiar, s *Spec) error {
 // obey grants every vote that is asked for, whatever was promised and whatever
 // the log of who asks, and acknowledges all appends. What the engine says of
 // either goes out as it is if it says that itself, and to those in but.
-func (t *raftTelling) obey(but []consensus.ReplicaID) {
+func (t *raftStep) obey(but []consensus.ReplicaID) {
 	for _, m := range t.heard {
 		from := consensus.ReplicaID(m.From - 1)
 		if slices.Contains(but, from) || !t.Act {
@@ -87,9 +87,9 @@ func (t *raftTelling) obey(but []consensus.ReplicaID) {
 
 // agrees reports whether the engine itself answers yes to a member in this
 // step; any other answer of that kind is taken back.
-func (t *raftTelling) agrees(with consensus.ReplicaID, yes *pb.Message) bool {
+func (t *raftStep) agrees(with consensus.ReplicaID, yes *pb.Message) bool {
 	same := false
-	t.Letters = slices.DeleteFunc(t.Letters, func(l Letter) bool {
+	t.Messages = slices.DeleteFunc(t.Messages, func(l Outbound) bool {
 		m := message1(l.Bytes)
 		if m == nil || l.To != consensus.ReplicaPeer(with) || m.Type != yes.Type {
 			return false
@@ -106,7 +106,7 @@ var crashes = []string{"heartbeat", "answer"}
 // crashHeartbeat says, in the running term, what the library panics on: a commit
 // index beyond any log, as who leads would, or an acknowledgement of an entry
 // that nobody has.
-func crashHeartbeat(t *raftTelling, how string) {
+func crashHeartbeat(t *raftStep, how string) {
 	const beyond = 1 << 40
 	if !t.Act || t.term == 0 || !t.every(t.env.Patience/4) {
 		return

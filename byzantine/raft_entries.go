@@ -9,22 +9,22 @@ import (
 )
 
 // leading reads whether a leader's lie goes to meet its occasion.
-func (l *raftLiar) leading(s *Spec, param string) error {
-	lead, err := s.word(param, "yes", "no")
-	l.usurps = lead == "yes"
+func (l *raftLie) leading(s *Spec, param string) error {
+	lead, err := s.Word(param, "yes", "no")
+	l.seeksLead = lead == "yes"
 	return err
 }
 
 // forkEntries sends, as leader, to half of the victims other entries for the
 // same places. Terms and indexes agree, which is all that followers compare: so
 // both halves acknowledge, and both are told that it is committed.
-func forkEntries(l *raftLiar, s *Spec) error {
-	how, err := s.word("", append([]string{"any"}, entryRivals...)...)
+func forkEntries(l *raftLie, s *Spec) error {
+	how, err := s.Word("", append([]string{"any"}, entryRivals...)...)
 	if err != nil {
 		return err
 	}
 	named := s.To != nil
-	l.tell = func(t *raftTelling) {
+	l.act = func(t *raftStep) {
 		misled := t.misled(named)
 		t.alter(func(to consensus.ReplicaID, m *pb.Message) (*pb.Message, bool) {
 			lie := false
@@ -45,12 +45,12 @@ func forkEntries(l *raftLiar, s *Spec) error {
 // that it is committed, and tells others, as if it were elected to the next
 // term, that another entry stands there and is committed. It must come there
 // before the leader's word of its commit does.
-func forgeAppend(l *raftLiar, s *Spec) error {
-	how, err := s.word("", append([]string{"any"}, entryRivals...)...)
+func forgeAppend(l *raftLie, s *Spec) error {
+	how, err := s.Word("", append([]string{"any"}, entryRivals...)...)
 	named := s.To != nil
 	var forged uint64 // the highest term that it has invented
-	l.ears = func(_ consensus.ReplicaID, m any) any { return l.unlessEcho(m, forged) }
-	l.tell = func(t *raftTelling) {
+	l.incoming = func(_ consensus.ReplicaID, m any) any { return l.unlessEcho(m, forged) }
+	l.act = func(t *raftStep) {
 		for _, m := range t.appended {
 			e, prev, ok := t.target(m, how)
 			if !ok || !t.Act || m.Term < forged {
@@ -69,7 +69,7 @@ func forgeAppend(l *raftLiar, s *Spec) error {
 
 // target picks the first entry of an append that has a rival: the rival, and
 // the place that it stands behind.
-func (s *raftScene) target(m *pb.Message, how string) (e pb.Entry, prev place, ok bool) {
+func (s *raftSeen) target(m *pb.Message, how string) (e pb.Entry, prev place, ok bool) {
 	prev = place{m.Index, m.LogTerm}
 	for i := range m.Entries {
 		if e, ok = rivalEntry(m.Entries[i], how); ok {
@@ -82,7 +82,7 @@ func (s *raftScene) target(m *pb.Message, how string) (e pb.Entry, prev place, o
 
 // unlessEcho keeps from the engine what its own forgeries bring about: answers
 // of a term that nobody was elected to.
-func (s *raftScene) unlessEcho(message any, forged uint64) any {
+func (s *raftSeen) unlessEcho(message any, forged uint64) any {
 	m, ok := message.(*pb.Message)
 	if ok && (m.Type == pb.MsgAppResp || m.Type == pb.MsgHeartbeatResp) && m.Term > s.term && m.Term <= forged {
 		return nil
@@ -91,7 +91,7 @@ func (s *raftScene) unlessEcho(message any, forged uint64) any {
 }
 
 // acknowledge tells a leader that its append is stored here.
-func (t *raftTelling) acknowledge(leader consensus.ReplicaID, m *pb.Message) {
+func (t *raftStep) acknowledge(leader consensus.ReplicaID, m *pb.Message) {
 	if leader != t.self {
 		t.say(leader, pb.Message{Type: pb.MsgAppResp, Term: m.Term, Index: m.Index + uint64(len(m.Entries))})
 	}

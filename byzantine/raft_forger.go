@@ -63,11 +63,11 @@ func rivalEntry(e pb.Entry, how string) (pb.Entry, bool) {
 	if err != nil || b == nil {
 		return e, false
 	}
-	if how = anyOf(how, entryRivals, e.Index); how == "null" {
+	if how = InTurn(how, entryRivals, e.Index); how == "null" {
 		e.Data = nil
 		return e, true
 	}
-	r := rival(b, how)
+	r := RivalBatch(b, how)
 	e.Data = r.Append(make([]byte, 0, r.Size()))
 	return e, true
 }

@@ -10,33 +10,33 @@ import (
 )
 
 // raftLiar is the mask of one lie about Raft: it listens, and then tells.
-type raftLiar struct {
-	*raftScene
-	name    string
-	tell    func(*raftTelling)
-	ears    func(from consensus.ReplicaID, message any) any // what the engine hears in the place of a member's message, nil = nothing; may be nil
-	usurps  bool                                            // sees to it that it leads
-	retold  int                                             // messages that the engine hears otherwise, in this step
-	patient int                                             // tick before which it does not topple a leader again
+type raftLie struct {
+	*raftSeen
+	name      string
+	act       func(*raftStep)
+	incoming  func(from consensus.ReplicaID, message any) any // what the engine hears in the place of a member's message, nil = nothing; may be nil
+	seeksLead bool                                            // sees to it that it leads
+	changed   int                                             // messages that the engine hears otherwise, in this step
+	patient   int                                             // tick before which it does not topple a leader again
 }
 
-func (*raftLiar) confesses() {}
+func (*raftLie) ReportsItself() {}
 
 // haste is how much faster than the others' the clock of a usurper runs, until
 // it leads: so it is the first to ask for votes when there is no leader.
 const haste = 4
 
 // beat implements ticker.
-func (l *raftLiar) beat(ticks int) int {
-	if l.usurps && !l.leads() {
+func (l *raftLie) Ticks(ticks int) int {
+	if l.seeksLead && !l.leads() {
 		return ticks * haste
 	}
 	return ticks
 }
 
-func (l *raftLiar) hear(b *consensus.Burst, ticks int) {
+func (l *raftLie) Incoming(b *consensus.Burst, ticks int) {
 	l.listen(b, ticks)
-	if l.ears == nil {
+	if l.incoming == nil {
 		return
 	}
 	var events []consensus.Event
@@ -46,9 +46,9 @@ func (l *raftLiar) hear(b *consensus.Burst, ticks int) {
 			events = append(events, e)
 			continue
 		}
-		heard := l.ears(r.From.Replica, r.Message)
+		heard := l.incoming(r.From.Replica, r.Message)
 		if heard != r.Message {
-			l.retold++
+			l.changed++
 		}
 		if heard != nil {
 			events = append(events, consensus.Receive{From: r.From, Message: heard})
@@ -57,43 +57,43 @@ func (l *raftLiar) hear(b *consensus.Burst, ticks int) {
 	b.Events = events
 }
 
-func (l *raftLiar) speak(_ *consensus.Burst, m *Mail) {
+func (l *raftLie) Outgoing(_ *consensus.Burst, m *Outbox) {
 	l.watch(m)
-	t := raftTelling{raftScene: l.raftScene, Mail: m, told: l.retold}
-	l.retold = 0
-	l.tell(&t)
-	if l.usurps {
-		l.topple(m)
+	t := raftStep{raftSeen: l.raftSeen, Outbox: m, lies: l.changed}
+	l.changed = 0
+	l.act(&t)
+	if l.seeksLead {
+		l.depose(m)
 	}
-	if t.told > 0 {
+	if t.lies > 0 {
 		m.Out.Notes = append(m.Out.Notes, consensus.Note{
-			Kind: Lied, View: consensus.View(l.term), Seq: consensus.Seq(l.commit), Replica: l.self, Reason: consensus.Reason(l.name), Text: fmt.Sprintf("%d letters", t.told),
+			Kind: Lied, View: consensus.View(l.term), Seq: consensus.Seq(l.commit), Replica: l.self, Reason: consensus.Reason(l.name), Text: fmt.Sprintf("%d letters", t.lies),
 		})
 	}
 }
 
 // topple tells whoever leads that its term is over, which it believes of any
 // answer. The way to a lie is not counted as the lie.
-func (l *raftLiar) topple(m *Mail) {
+func (l *raftLie) depose(m *Outbox) {
 	if !m.Act || !l.known || l.leader == l.self || l.tick < l.patient {
 		return
 	}
 	l.patient = l.tick + 3*l.env.Patience
-	m.Post(l.leader, consensus.Votes, l.Say(l.leader, pb.Message{Type: pb.MsgAppResp, Term: l.term + 1, Reject: true}))
+	m.Add(l.leader, consensus.Votes, l.Say(l.leader, pb.Message{Type: pb.MsgAppResp, Term: l.term + 1, Reject: true}))
 }
 
 // raftTelling is one step of a liar about Raft.
-type raftTelling struct {
-	*raftScene
-	*Mail
-	told int // letters that are lies, or that are missing
+type raftStep struct {
+	*raftSeen
+	*Outbox
+	lies int // letters that are lies, or that are missing
 }
 
 // raftLying makes the mask of a lie about Raft. build reads the parameters and
 // answers what is to be done in each step.
-func raftLying(build func(*raftLiar, *Spec) error) func(*Env, Spec) (mask, error) {
-	return func(e *Env, s Spec) (mask, error) {
-		l := &raftLiar{raftScene: newRaftScene(e), name: s.Name}
+func raftStateful(build func(*raftLie, *Spec) error) func(*Env, Spec) (Interceptor, error) {
+	return func(e *Env, s Spec) (Interceptor, error) {
+		l := &raftLie{raftSeen: newRaftSeen(e), name: s.Name}
 		if err := build(l, &s); err != nil {
 			return nil, err
 		}
@@ -102,18 +102,18 @@ func raftLying(build func(*raftLiar, *Spec) error) func(*Env, Spec) (mask, error
 }
 
 // raftLyingHow makes the mask of a lie whose main parameter is one of words.
-func raftLyingHow(words []string, tell func(*raftTelling, string)) func(*Env, Spec) (mask, error) {
-	return raftLying(func(l *raftLiar, s *Spec) error {
-		how, err := s.word("", words...)
-		l.tell = func(t *raftTelling) { tell(t, how) }
+func raftEachStepHow(words []string, tell func(*raftStep, string)) func(*Env, Spec) (Interceptor, error) {
+	return raftStateful(func(l *raftLie, s *Spec) error {
+		how, err := s.Word("", words...)
+		l.act = func(t *raftStep) { tell(t, how) }
 		return err
 	})
 }
 
 // raftLyingSo makes the mask of a lie without parameters.
-func raftLyingSo(tell func(*raftTelling)) func(*Env, Spec) (mask, error) {
-	return raftLying(func(l *raftLiar, _ *Spec) error {
-		l.tell = tell
+func raftEachStep(tell func(*raftStep)) func(*Env, Spec) (Interceptor, error) {
+	return raftStateful(func(l *raftLie, _ *Spec) error {
+		l.act = tell
 		return nil
 	})
 }
@@ -121,9 +121,9 @@ func raftLyingSo(tell func(*raftTelling)) func(*Env, Spec) (mask, error) {
 // alter goes through the chosen messages of these types to members. f gets a
 // copy of its own, and answers what goes out in its place, nil for nothing, and
 // whether that is a lie.
-func (t *raftTelling) alter(f func(to consensus.ReplicaID, m *pb.Message) (out *pb.Message, lie bool), types ...pb.MessageType) {
-	var all []Letter
-	for _, l := range t.Letters {
+func (t *raftStep) alter(f func(to consensus.ReplicaID, m *pb.Message) (out *pb.Message, lie bool), types ...pb.MessageType) {
+	var all []Outbound
+	for _, l := range t.Messages {
 		m := message1(l.Bytes)
 		if m == nil || l.To.Kind != consensus.PeerReplica || !slices.Contains(types, m.Type) {
 			all = append(all, l)
@@ -134,28 +134,28 @@ func (t *raftTelling) alter(f func(to consensus.ReplicaID, m *pb.Message) (out *
 			all = append(all, l)
 			continue
 		}
-		t.told++
+		t.lies++
 		if out != nil {
 			l.Bytes = t.Say(l.To.Replica, *out)
 			all = append(all, l)
 		}
 	}
-	t.Letters = all
+	t.Messages = all
 }
 
 // say adds a message to one member. A liar waits for no disk.
-func (t *raftTelling) say(to consensus.ReplicaID, m pb.Message) {
+func (t *raftStep) say(to consensus.ReplicaID, m pb.Message) {
 	class := consensus.Votes
 	if len(m.Entries) > 0 {
 		class = consensus.Bodies
 	}
-	t.Letters = append(t.Letters, Letter{To: consensus.ReplicaPeer(to), Class: class, Bytes: t.Say(to, m), Early: true})
-	t.told++
+	t.Messages = append(t.Messages, Outbound{To: consensus.ReplicaPeer(to), Class: class, Bytes: t.Say(to, m), Early: true})
+	t.lies++
 }
 
 // misled are the second half of the victims, without the one who leads: who
 // is told the other story. Victims who are named are told it all.
-func (t *raftTelling) misled(named bool) []consensus.ReplicaID {
+func (t *raftStep) misled(named bool) []consensus.ReplicaID {
 	victims := slices.DeleteFunc(slices.Clone(t.Victims), func(id consensus.ReplicaID) bool { return t.known && id == t.leader })
 	if named {
 		return victims

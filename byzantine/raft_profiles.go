@@ -4,46 +4,46 @@ package byzantine
 // outcome with f of 3f+1: that is another protocol's arithmetic.
 func raftProfiles() []entry {
 	lead := Param{Name: "lead", Default: "yes", Help: "yes: topples whoever leads, and is elected; no: waits until it is elected"}
-	otherwise := ways("empty, stamp, order, subset, null, any", "empty", "how the other entry differs")
+	otherwise := How("empty, stamp, order, subset, null, any", "empty", "how the other entry differs")
 	all := []entry{
 		{Profile: Profile{
 			Name: "fork-entries", Group: "R1", AtCrash: Forks,
 			Sentence: "sends, as leader, other entries for the same places to the second half of the others, or to all in to=",
 			Params:   append(otherwise, lead),
-		}, mask: raftLying(forkEntries)},
+		}, Intercept: raftStateful(forkEntries)},
 		{Profile: Profile{
 			Name: "forge-append", Group: "R2", AtCrash: Forks,
 			Sentence: "acknowledges an entry, and tells half of the others, or to=, of another one under a term that it was never elected to",
 			Params:   otherwise,
-		}, mask: raftLying(forgeAppend)},
+		}, Intercept: raftStateful(forgeAppend)},
 		{Profile: Profile{
 			Name: "forge-snapshot", Group: "R3", AtCrash: Breaks,
 			Sentence: "acknowledges the entry of a checkpoint, and names to half of the others, or to=, another state as of it",
-			Params:   ways("blank (as if nobody had ever asked for anything), hollow (not even what hosts keep in it)", "blank", "which state"),
-		}, mask: raftLying(forgeSnapshot)},
+			Params:   How("blank (as if nobody had ever asked for anything), hollow (not even what hosts keep in it)", "blank", "which state"),
+		}, Intercept: raftStateful(forgeSnapshot)},
 		{Profile: Profile{
 			Name: "false-commit", Group: "R-COMMIT", AtCrash: Forks,
 			Sentence: "tells a few, as leader, that entries are committed which nobody else has, and helps the others to forget them",
 			Params:   []Param{lead},
-		}, mask: raftLying(falselyCommitting)},
+		}, Intercept: raftStateful(falselyCommitting)},
 		{Profile: Profile{
 			Name: "crash-heartbeat", Group: "R4", AtCrash: SafeLive,
 			Sentence: "says commit indexes, or acknowledges entries, far beyond any log, on which the library panics",
-			Params:   ways("heartbeat, answer (to the leader), both", "heartbeat", "which"),
-		}, mask: raftLyingHow(append([]string{"both"}, crashes...), crashHeartbeat)},
+			Params:   How("heartbeat, answer (to the leader), both", "heartbeat", "which"),
+		}, Intercept: raftEachStepHow(append([]string{"both"}, crashes...), crashHeartbeat)},
 		{Profile: Profile{
 			Name: "two-votes", Group: "R6", AtCrash: MayFork,
 			Sentence: "votes for everybody who asks, twice in a term, and whatever they lack, and acknowledges whatever they say",
-		}, mask: raftLyingSo(twoVotes)},
+		}, Intercept: raftEachStep(twoVotes)},
 		{Profile: Profile{
 			Name: "false-ack", Group: "R7", AtCrash: MayFork,
 			Sentence: "acknowledges entries and does not store them",
-		}, mask: raftLying(falseAck)},
+		}, Intercept: raftStateful(falseAck)},
 		{Profile: Profile{
 			Name: "inflate-terms", Group: "R9", AtCrash: SafeStopped,
 			Sentence: "tells everybody of higher terms, as soon as somebody leads or asks for votes, so that nobody leads for long",
-			Params:   ways("next, far (2^20 above), last (2^64-1)", "next", "how high"),
-		}, mask: raftLying(inflateTerms)},
+			Params:   How("next, far (2^20 above), last (2^64-1)", "next", "how high"),
+		}, Intercept: raftStateful(inflateTerms)},
 	}
 	for i := range all {
 		all[i].Protocols = []string{"raft"}

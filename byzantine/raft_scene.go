@@ -13,7 +13,7 @@ const maxLog = 256
 // raftScene is what a liar knows of Raft's position: from what its replica
 // hears, says and executes. It is not told what the engine keeps inside. A lie
 // that is put on later learns all of it from the leader's next word.
-type raftScene struct {
+type raftSeen struct {
 	*RaftForger
 	env *Env
 
@@ -33,8 +33,8 @@ type raftScene struct {
 	appended []*pb.Message // appends of entries, heard or said in this step, that are new
 }
 
-func newRaftScene(e *Env) *raftScene {
-	return &raftScene{RaftForger: NewRaftForger(e), env: e, log: map[uint64]pb.Entry{}}
+func newRaftSeen(e *Env) *raftSeen {
+	return &raftSeen{RaftForger: NewRaftForger(e), env: e, log: map[uint64]pb.Entry{}}
 }
 
 // asking is a member's wish for parts of a state.
@@ -44,10 +44,10 @@ type asking struct {
 }
 
 // leads reports whether the traitor leads.
-func (s *raftScene) leads() bool { return s.known && s.leader == s.self }
+func (s *raftSeen) leads() bool { return s.known && s.leader == s.self }
 
 // listen learns from what reaches the replica in this step.
-func (s *raftScene) listen(b *consensus.Burst, ticks int) {
+func (s *raftSeen) listen(b *consensus.Burst, ticks int) {
 	s.tick, s.beats, s.now = s.tick+ticks, ticks, b.Now
 	s.heard, s.fetches, s.appended = nil, nil, nil
 	for _, e := range b.Events {
@@ -66,7 +66,7 @@ func (s *raftScene) listen(b *consensus.Burst, ticks int) {
 }
 
 // watch learns from what the engine says in this step.
-func (s *raftScene) watch(m *Mail) {
+func (s *raftSeen) watch(m *Outbox) {
 	for _, n := range m.Out.Notes {
 		s.learnNote(n)
 	}
@@ -75,7 +75,7 @@ func (s *raftScene) watch(m *Mail) {
 			s.commit = max(s.commit, uint64(c.Seq))
 		}
 	}
-	for _, l := range [][]Letter{m.Rest, m.Letters} {
+	for _, l := range [][]Outbound{m.Rest, m.Messages} {
 		for i := range l {
 			if own := message1(l[i].Bytes); own != nil {
 				s.learn(s.self, own)
@@ -97,7 +97,7 @@ func message1(frame []byte) *pb.Message {
 }
 
 // learn takes a leader's word.
-func (s *raftScene) learn(from consensus.ReplicaID, m *pb.Message) {
+func (s *raftSeen) learn(from consensus.ReplicaID, m *pb.Message) {
 	if m.Term < s.term || m.Type != pb.MsgApp && m.Type != pb.MsgHeartbeat && m.Type != pb.MsgSnap {
 		return
 	}
@@ -119,7 +119,7 @@ func (s *raftScene) learn(from consensus.ReplicaID, m *pb.Message) {
 }
 
 // learnNote takes what the engine says of terms and leaders.
-func (s *raftScene) learnNote(n consensus.Note) {
+func (s *raftSeen) learnNote(n consensus.Note) {
 	switch n.Kind {
 	case consensus.EnteredView:
 		s.term, s.leader, s.known = uint64(n.View), n.Replica, true
@@ -132,4 +132,4 @@ func (s *raftScene) learnNote(n consensus.Note) {
 
 // every reports whether the host's clock stands at a multiple of so many ticks,
 // in a step that has brought one.
-func (s *raftScene) every(ticks int) bool { return s.beats > 0 && s.tick%max(1, ticks) == 0 }
+func (s *raftSeen) every(ticks int) bool { return s.beats > 0 && s.tick%max(1, ticks) == 0 }

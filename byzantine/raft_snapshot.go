@@ -91,31 +91,31 @@ type forgedSnapshot struct {
 	until   int // tick at which it stops playing the leader
 }
 
-func forgeSnapshot(l *raftLiar, s *Spec) error {
-	how, err := s.word("", "blank", "hollow")
+func forgeSnapshot(l *raftLie, s *Spec) error {
+	how, err := s.Word("", "blank", "hollow")
 	if err != nil {
 		return err
 	}
 	b, err := newBlank(l.env)
 	f := &forgedSnapshot{how: how, named: s.To != nil, blank: b}
-	l.ears = func(_ consensus.ReplicaID, m any) any {
+	l.incoming = func(_ consensus.ReplicaID, m any) any {
 		if q, asks := m.(*raft.Fetch); asks && b.answer(q) != nil {
 			return nil // the engine would say that it has no such state
 		}
 		return l.unlessEcho(m, f.term)
 	}
-	l.tell = f.tell
+	l.act = f.tell
 	return err
 }
 
-func (f *forgedSnapshot) tell(t *raftTelling) {
+func (f *forgedSnapshot) tell(t *raftStep) {
 	for _, m := range t.appended {
 		f.name(t, m)
 	}
 	for _, a := range t.fetches {
 		if frame := f.blank.answer(a.fetch); frame != nil {
-			t.Post(a.from, consensus.Bulk, frame)
-			t.told++
+			t.Add(a.from, consensus.Bulk, frame)
+			t.lies++
 		}
 	}
 	if t.tick >= f.until {
@@ -125,7 +125,7 @@ func (f *forgedSnapshot) tell(t *raftTelling) {
 }
 
 // name waits for the entry of a checkpoint, and names the state.
-func (f *forgedSnapshot) name(t *raftTelling, m *pb.Message) {
+func (f *forgedSnapshot) name(t *raftStep, m *pb.Message) {
 	root := state.EmptyRoot
 	n := t.checkpointIn(m)
 	if ready := f.blank.reach(max(n, f.blank.seq)); n == 0 || !t.Act || m.Term < f.term || f.how == "blank" && !ready {
@@ -144,7 +144,7 @@ func (f *forgedSnapshot) name(t *raftTelling, m *pb.Message) {
 
 // lead keeps its victims from asking for votes, and once one of them has the
 // state, tells it that another entry follows.
-func (f *forgedSnapshot) lead(t *raftTelling) {
+func (f *forgedSnapshot) lead(t *raftStep) {
 	for _, m := range t.heard {
 		from := consensus.ReplicaID(m.From - 1)
 		if m.Type == pb.MsgAppResp && m.Term == f.term && !m.Reject && m.Index == f.at.index && slices.Contains(f.victims, from) {
@@ -163,7 +163,7 @@ func (f *forgedSnapshot) lead(t *raftTelling) {
 
 // checkpointIn is the place of the first entry of an append that a checkpoint
 // falls on; 0 if there is none.
-func (s *raftScene) checkpointIn(m *pb.Message) consensus.Seq {
+func (s *raftSeen) checkpointIn(m *pb.Message) consensus.Seq {
 	for i := range m.Entries {
 		if n := consensus.Seq(m.Entries[i].Index); n%s.env.Genesis.CheckpointInterval == 0 {
 			return n

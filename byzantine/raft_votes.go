@@ -10,8 +10,8 @@ import (
 )
 
 // abstain keeps the traitor from being elected: its lie is a follower's.
-func (t *raftTelling) abstain() {
-	t.Letters = slices.DeleteFunc(t.Letters, func(l Letter) bool {
+func (t *raftStep) abstain() {
+	t.Messages = slices.DeleteFunc(t.Messages, func(l Outbound) bool {
 		m := message1(l.Bytes)
 		return m != nil && (m.Type == pb.MsgVote || m.Type == pb.MsgPreVote)
 	})
@@ -19,16 +19,16 @@ func (t *raftTelling) abstain() {
 
 // twoVotes gives its vote to everybody who asks, twice in a term if two ask, and
 // to whoever lacks what was committed with its help.
-func twoVotes(t *raftTelling) {
+func twoVotes(t *raftStep) {
 	t.abstain()
 	t.obey(nil)
 }
 
 // falseAck acknowledges every entry and stores none: its engine hears of no
 // append, and of no commit index that it has no entry for.
-func falseAck(l *raftLiar, _ *Spec) error {
+func falseAck(l *raftLie, _ *Spec) error {
 	var acked []*pb.Message
-	l.ears = func(_ consensus.ReplicaID, message any) any {
+	l.incoming = func(_ consensus.ReplicaID, message any) any {
 		m, ok := message.(*pb.Message)
 		switch {
 		case !ok:
@@ -42,7 +42,7 @@ func falseAck(l *raftLiar, _ *Spec) error {
 		}
 		return message
 	}
-	l.tell = func(t *raftTelling) {
+	l.act = func(t *raftStep) {
 		t.abstain()
 		for _, m := range acked {
 			t.acknowledge(consensus.ReplicaID(m.From-1), m)
@@ -56,10 +56,10 @@ var inflations = []string{"next", "far", "last"}
 
 // inflateTerms tells everybody of a term above that of whoever leads, or asks
 // for votes: all believe that, so that nobody is elected, or for long.
-func inflateTerms(l *raftLiar, s *Spec) error {
-	how, err := s.word("", inflations...)
+func inflateTerms(l *raftLie, s *Spec) error {
+	how, err := s.Word("", inflations...)
 	var said uint64
-	l.tell = func(t *raftTelling) {
+	l.act = func(t *raftStep) {
 		t.abstain()
 		asked := false
 		for _, m := range t.heard {

@@ -9,27 +9,27 @@ import (
 
 // silent says nothing any more, after so many letters.
 type silent struct {
-	listens
+	passIn
 	left int
 	all  bool // clients hear nothing either
 }
 
-func newSilent(_ *Env, s Spec) (mask, error) {
-	n, err := s.number("", 0, 1<<30)
+func newSilent(_ *Env, s Spec) (Interceptor, error) {
+	n, err := s.Number("", 0, 1<<30)
 	return &silent{left: n, all: s.To == nil && s.Kinds == nil}, err
 }
 
-func (q *silent) speak(_ *consensus.Burst, m *Mail) {
-	n := min(q.left, len(m.Letters))
-	m.Letters = m.Letters[:n]
+func (q *silent) Outgoing(_ *consensus.Burst, m *Outbox) {
+	n := min(q.left, len(m.Messages))
+	m.Messages = m.Messages[:n]
 	q.left -= n
 	if q.left == 0 && q.all && m.Act {
 		m.Out.Refusals = nil
 	}
 }
 
-func silentVoice(_ *Env, s Spec) (voice, error) {
-	left, err := s.number("", 0, 1<<30)
+func silentReplies(_ *Env, s Spec) (replyFunc, error) {
+	left, err := s.Number("", 0, 1<<30)
 	return func(rs []consensus.Reply) []consensus.Reply {
 		n := min(left, len(rs))
 		left -= n
@@ -39,23 +39,23 @@ func silentVoice(_ *Env, s Spec) (voice, error) {
 
 // drop loses a share of the letters.
 type drop struct {
-	listens
+	passIn
 	share int
 	dice  *rand.Rand
 }
 
-func newDrop(e *Env, s Spec) (mask, error) {
-	share, err := s.share("")
-	return &drop{share: share, dice: e.dice("drop " + s.String())}, err
+func newDrop(e *Env, s Spec) (Interceptor, error) {
+	share, err := s.Share("")
+	return &drop{share: share, dice: e.Rand("drop " + s.String())}, err
 }
 
-func (d *drop) speak(_ *consensus.Burst, m *Mail) {
-	m.Letters = slices.DeleteFunc(m.Letters, func(Letter) bool { return d.dice.IntN(million) < d.share })
+func (d *drop) Outgoing(_ *consensus.Burst, m *Outbox) {
+	m.Messages = slices.DeleteFunc(m.Messages, func(Outbound) bool { return d.dice.IntN(million) < d.share })
 }
 
-func dropVoice(e *Env, s Spec) (voice, error) {
-	share, err := s.share("")
-	dice := e.dice("drop replies " + s.String())
+func dropReplies(e *Env, s Spec) (replyFunc, error) {
+	share, err := s.Share("")
+	dice := e.Rand("drop replies " + s.String())
 	return func(rs []consensus.Reply) []consensus.Reply {
 		return slices.DeleteFunc(rs, func(consensus.Reply) bool { return dice.IntN(million) < share })
 	}, err
@@ -63,37 +63,37 @@ func dropVoice(e *Env, s Spec) (voice, error) {
 
 // dark tells some nothing: those of to=, or as many as the cluster tolerates.
 type dark struct {
-	listens
+	passIn
 	victims []consensus.ReplicaID
 }
 
-func newDark(e *Env, s Spec) (mask, error) {
+func newDark(e *Env, s Spec) (Interceptor, error) {
 	victims := s.To
 	if victims == nil {
-		others := e.strangers()
+		others := e.nonMembers()
 		f := max(1, (len(e.Genesis.Replicas)-1)/3)
 		victims = others[max(0, len(others)-f):]
 	}
 	return &dark{victims: victims}, nil
 }
 
-func (d *dark) speak(_ *consensus.Burst, m *Mail) {
-	m.Letters = slices.DeleteFunc(m.Letters, func(l Letter) bool {
+func (d *dark) Outgoing(_ *consensus.Burst, m *Outbox) {
+	m.Messages = slices.DeleteFunc(m.Messages, func(l Outbound) bool {
 		return l.To.Kind == consensus.PeerReplica && slices.Contains(d.victims, l.To.Replica)
 	})
 }
 
 // deaf hears nothing of what peers say.
-type deaf struct{ says }
+type deaf struct{ passOut }
 
-func newDeaf(*Env, Spec) (mask, error) { return deaf{}, nil }
+func newDeaf(*Env, Spec) (Interceptor, error) { return deaf{}, nil }
 
-func (deaf) hear(b *consensus.Burst, _ int) { b.Events = nil }
+func (deaf) Incoming(b *consensus.Burst, _ int) { b.Events = nil }
 
 // slow reads only so many events in a tick; what waits beyond its bound is
 // lost, the oldest first.
 type slow struct {
-	says
+	passOut
 	rate  int
 	queue []consensus.Event
 }
@@ -101,12 +101,12 @@ type slow struct {
 // maxUnread bounds the events that a slow reader has not read.
 const maxUnread = 1024
 
-func newSlow(_ *Env, s Spec) (mask, error) {
-	n, err := s.number("", 0, consensus.MaxBurst)
+func newSlow(_ *Env, s Spec) (Interceptor, error) {
+	n, err := s.Number("", 0, consensus.MaxBurst)
 	return &slow{rate: n}, err
 }
 
-func (s *slow) hear(b *consensus.Burst, ticks int) {
+func (s *slow) Incoming(b *consensus.Burst, ticks int) {
 	s.queue = append(s.queue, b.Events...)
 	s.queue = s.queue[max(0, len(s.queue)-maxUnread):]
 	n := min(len(s.queue), ticks*s.rate)
@@ -116,26 +116,26 @@ func (s *slow) hear(b *consensus.Burst, ticks int) {
 
 // flicker is cut off and back again, in turns of the same length.
 type flicker struct {
-	period span
+	period Wait
 	ticks  int
 	began  consensus.Time
 	asleep bool
 }
 
-func newFlicker(e *Env, s Spec) (mask, error) {
-	p, err := s.span(e, "")
-	if err == nil && p == (span{}) {
-		err = s.wrong("", "turns need a length")
+func newFlicker(e *Env, s Spec) (Interceptor, error) {
+	p, err := s.Wait(e, "")
+	if err == nil && p == (Wait{}) {
+		err = s.Wrong("", "turns need a length")
 	}
 	return &flicker{period: p}, err
 }
 
-func (f *flicker) hear(b *consensus.Burst, ticks int) {
+func (f *flicker) Incoming(b *consensus.Burst, ticks int) {
 	if f.began == 0 {
 		f.began = b.Now
 	}
 	f.ticks += ticks
-	if f.period.over(f.ticks, b.Now-f.began) {
+	if f.period.Over(f.ticks, b.Now-f.began) {
 		f.ticks, f.began, f.asleep = 0, b.Now, !f.asleep
 	}
 	if f.asleep {
@@ -143,8 +143,8 @@ func (f *flicker) hear(b *consensus.Burst, ticks int) {
 	}
 }
 
-func (f *flicker) speak(_ *consensus.Burst, m *Mail) {
+func (f *flicker) Outgoing(_ *consensus.Burst, m *Outbox) {
 	if f.asleep {
-		m.Letters = nil
+		m.Messages = nil
 	}
 }

@@ -23,12 +23,12 @@ type Member struct {
 // Env is everything that a traitor has: what all members know, its key, and
 // its dice.
 type Env struct {
-	Genesis  consensus.Genesis
-	Self     consensus.ReplicaID
-	Signer   crypto.Signer
-	Gang     []Member // those who share their keys and a plan with this one; itself may stand in it
-	Patience int      // ticks that the honest wait before they leave a view
-	Seed     uint64   // of all that is drawn; a gang shares it
+	Genesis   consensus.Genesis
+	Self      consensus.ReplicaID
+	Signer    crypto.Signer
+	Coalition []Member // those who share their keys and a plan with this one; itself may stand in it
+	Patience  int      // ticks that the honest wait before they leave a view
+	Seed      uint64   // of all that is drawn; a gang shares it
 }
 
 // Plan is what a traitor is to do: immutable, checked, and nil for the honest.
@@ -37,8 +37,8 @@ type Plan struct{ specs []Spec }
 // Plan checks specs. It fails if one asks for what there is not, or for what
 // the genesis' protocol cannot do.
 func (e *Env) Plan(specs ...Spec) (*Plan, error) {
-	_, masks := e.masks(specs)
-	_, voices := e.voices(specs)
+	_, masks := e.interceptors(specs)
+	_, voices := e.replyFuncs(specs)
 	_, wraps := e.wraps(specs)
 	if err := cmp.Or(masks, voices, wraps); err != nil {
 		return nil, fmt.Errorf("replica %d cannot be turned: %w", e.Self, err)
@@ -89,34 +89,34 @@ type heard struct {
 
 // mask is one behaviour at work in one life of one replica. It is asked at each
 // step while its plan is on, in the order of hear and speak.
-type mask interface {
+type Interceptor interface {
 	// hear changes what is about to reach the engine: of the events only those
 	// of peers, and of them those that the Spec selects; and the clock. The
 	// number of ticks in the burst is for those who wait.
-	hear(b *consensus.Burst, ticks int)
+	Incoming(b *consensus.Burst, ticks int)
 	// speak changes what is about to leave. The burst is all that the engine
 	// heard, the host's own events included.
-	speak(b *consensus.Burst, m *Mail)
+	Outgoing(b *consensus.Burst, m *Outbox)
 }
 
 // holder is a mask that holds letters back: they are let go when it is taken off.
-type holder interface{ letGo() []Letter }
+type Holder interface{ Release() []Outbound }
 
 // ticker is a mask that changes how many ticks the engine hears in a step.
-type ticker interface{ beat(ticks int) int }
+type Ticker interface{ Ticks(ticks int) int }
 
 // confessor is a mask that owns up to its lies itself.
-type confessor interface{ confesses() }
+type Reporter interface{ ReportsItself() }
 
 // listens is embedded by masks that do not change what is heard.
-type listens struct{}
+type passIn struct{}
 
-func (listens) hear(*consensus.Burst, int) {}
+func (passIn) Incoming(*consensus.Burst, int) {}
 
 // says is embedded by masks that do not change what is said.
-type says struct{}
+type passOut struct{}
 
-func (says) speak(*consensus.Burst, *Mail) {}
+func (passOut) Outgoing(*consensus.Burst, *Outbox) {}
 
 // maxHeld bounds the letters, and the events, that one mask holds; maxHeldBytes
 // bounds the letters' bytes.
@@ -134,13 +134,13 @@ func (t *Traitor) sinceOf(p *Plan, now consensus.Time) consensus.Time {
 }
 
 // dice makes the stream of one purpose, of this traitor alone.
-func (e *Env) dice(purpose string) *rand.Rand {
-	return e.shared(fmt.Sprintf("R%d/%s", e.Self, purpose))
+func (e *Env) Rand(purpose string) *rand.Rand {
+	return e.sharedRand(fmt.Sprintf("R%d/%s", e.Self, purpose))
 }
 
 // shared makes the stream that every member of a gang draws the same from for
 // one purpose, such as a view and a sequence number: a plan without a talk.
-func (e *Env) shared(purpose string) *rand.Rand {
+func (e *Env) sharedRand(purpose string) *rand.Rand {
 	d := crypto.Hash(fmt.Appendf(nil, "quorate/byzantine/%d/%s", e.Seed, purpose))
 	return rand.New(rand.NewPCG(word(d[:8]), word(d[8:16])))
 }

@@ -215,11 +215,11 @@ func TestBounds(t *testing.T) {
 				t.Fatalf("%s: a burst of %d events", text, len(b.Events))
 			}
 		}
-		switch m := e.masks[0].mask.(type) {
+		switch m := e.selectors[0].inner.(type) {
 		case *delay:
-			checkShelf(t, text, &m.shelf, said)
+			checkShelf(t, text, &m.holdback, said)
 		case *reorder:
-			checkShelf(t, text, &m.shelf, said)
+			checkShelf(t, text, &m.holdback, said)
 		case *replay:
 			checkPile(t, text, &m.own)
 			checkPile(t, text, &m.others)
@@ -233,18 +233,18 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-func checkShelf(t *testing.T, text string, s *shelf, said int) {
+func checkShelf(t *testing.T, text string, s *holdback, said int) {
 	t.Helper()
 	bytes := 0
-	for _, k := range s.letters {
+	for _, k := range s.messages {
 		bytes += len(k.Bytes)
 	}
-	if len(s.letters) > maxHeld || bytes > maxHeldBytes || bytes != s.bytes || said == 0 {
-		t.Errorf("%s: holds %d letters of %d bytes and counts %d; %d were pushed out", text, len(s.letters), bytes, s.bytes, said)
+	if len(s.messages) > maxHeld || bytes > maxHeldBytes || bytes != s.bytes || said == 0 {
+		t.Errorf("%s: holds %d letters of %d bytes and counts %d; %d were pushed out", text, len(s.messages), bytes, s.bytes, said)
 	}
 }
 
-func checkPile(t *testing.T, text string, p *pile) {
+func checkPile(t *testing.T, text string, p *recent) {
 	t.Helper()
 	bytes := 0
 	for _, f := range p.frames {
@@ -258,7 +258,7 @@ func checkPile(t *testing.T, text string, p *pile) {
 // Frames that come in are opened as they are, with or without a plan.
 func TestOpen(t *testing.T) {
 	env := fakeEnv(t, 4, "pbft")
-	env.Gang = []Member{{Replica: 0}, {Replica: 2}}
+	env.Coalition = []Member{{Replica: 0}, {Replica: 2}}
 	var plan *Plan
 	traitor := New(&fake{}, env, func() *Plan { return plan })
 	in := []consensus.Frame{{From: consensus.ReplicaPeer(1), Bytes: []byte("a")}, {From: consensus.ReplicaPeer(2), Bytes: marked(second, []byte("b"))}, {From: consensus.ReplicaPeer(1), Bytes: marked(first, []byte("c"))}}
@@ -287,10 +287,10 @@ func TestOpen(t *testing.T) {
 func TestDice(t *testing.T) {
 	a, b := fakeEnv(t, 4, "pbft"), fakeEnv(t, 4, "pbft")
 	b.Self = 1
-	if a.dice("x").Uint64() == b.dice("x").Uint64() || a.dice("x").Uint64() == a.dice("y").Uint64() {
+	if a.Rand("x").Uint64() == b.Rand("x").Uint64() || a.Rand("x").Uint64() == a.Rand("y").Uint64() {
 		t.Error("two purposes or two traitors draw the same")
 	}
-	if a.shared("x").Uint64() != b.shared("x").Uint64() {
+	if a.sharedRand("x").Uint64() != b.sharedRand("x").Uint64() {
 		t.Error("a gang draws differently")
 	}
 }

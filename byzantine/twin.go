@@ -36,7 +36,7 @@ func marked(s side, frame []byte) []byte { return append([]byte{mark, byte(s)}, 
 func unmark(e *Env, in []consensus.Frame) ([]consensus.Frame, []side) {
 	plain, sides := in, make([]side, len(in))
 	for i, f := range in {
-		if len(f.Bytes) < 2 || f.Bytes[0] != mark || f.Bytes[1] > byte(second) || !e.mate(f.From) {
+		if len(f.Bytes) < 2 || f.Bytes[0] != mark || f.Bytes[1] > byte(second) || !e.colludes(f.From) {
 			continue
 		}
 		if &plain[0] == &in[0] {
@@ -48,9 +48,9 @@ func unmark(e *Env, in []consensus.Frame) ([]consensus.Frame, []side) {
 }
 
 // mate reports whether p is another member of the gang.
-func (e *Env) mate(p consensus.Peer) bool {
+func (e *Env) colludes(p consensus.Peer) bool {
 	return p.Kind == consensus.PeerReplica && p.Replica != e.Self &&
-		slices.ContainsFunc(e.Gang, func(m Member) bool { return m.Replica == p.Replica })
+		slices.ContainsFunc(e.Coalition, func(m Member) bool { return m.Replica == p.Replica })
 }
 
 // untwinned drops what a second engine left in the log: a replica that is
@@ -145,7 +145,7 @@ func (e *engine) pair(now consensus.Time) {
 			return // this protocol cannot begin anew; there is no twin
 		}
 		s := e.Engine.Status()
-		e.wrapped = true
+		e.tampered = true
 		e.Engine = &twins{env: &t.env, one: e.Engine, two: two, seconds: hearers(&t.env, &e.plan.specs[at]), applied: s.Applied, kept: s.Kept}
 	}
 }
@@ -153,16 +153,16 @@ func (e *engine) pair(now consensus.Time) {
 // upperHalf is the half of those who are not of the gang that the second
 // engine speaks to: the same for every member.
 func upperHalf(e *Env) []consensus.ReplicaID {
-	others := e.strangers()
+	others := e.nonMembers()
 	return others[(len(others)+1)/2:]
 }
 
 // strangers lists those whose keys are not at hand, ascending.
-func (e *Env) strangers() []consensus.ReplicaID {
+func (e *Env) nonMembers() []consensus.ReplicaID {
 	var ids []consensus.ReplicaID
 	for i := range e.Genesis.Replicas {
 		id := consensus.ReplicaID(i)
-		if id != e.Self && !e.mate(consensus.ReplicaPeer(id)) {
+		if id != e.Self && !e.colludes(consensus.ReplicaPeer(id)) {
 			ids = append(ids, id)
 		}
 	}
@@ -290,7 +290,7 @@ func (t *twins) sides(p consensus.Peer, s side) (one, two bool) {
 		return true, true
 	case s != anySide:
 		return s == first, s == second
-	case t.env.mate(p):
+	case t.env.colludes(p):
 		return true, true
 	}
 	two = t.seconds(p.Replica)
@@ -301,14 +301,14 @@ func (t *twins) sides(p consensus.Peer, s side) (one, two bool) {
 // the gang.
 func (t *twins) address(out *consensus.Output, s side) {
 	m := unpack(t.env, out)
-	m.Letters = slices.DeleteFunc(m.Letters, func(l Letter) bool {
+	m.Messages = slices.DeleteFunc(m.Messages, func(l Outbound) bool {
 		if l.To.Kind != consensus.PeerReplica {
 			return s == second // the topic and clients hear the first
 		}
-		return !t.env.mate(l.To) && t.seconds(l.To.Replica) != (s == second)
+		return !t.env.colludes(l.To) && t.seconds(l.To.Replica) != (s == second)
 	})
-	for i := range m.Letters {
-		if l := &m.Letters[i]; t.env.mate(l.To) {
+	for i := range m.Messages {
+		if l := &m.Messages[i]; t.env.colludes(l.To) {
 			l.Bytes = marked(s, l.Bytes)
 		}
 	}

@@ -14,15 +14,15 @@ import (
 // Values are read by constructors, from specs whose defaults are filled in.
 // The name "" is the main parameter.
 
-func (s *Spec) value(name string) string {
+func (s *Spec) Value(name string) string {
 	if name == "" {
 		return s.Main
 	}
 	return s.Options[name]
 }
 
-func (s *Spec) wrong(name, why string) error {
-	word := s.value(name)
+func (s *Spec) Wrong(name, why string) error {
+	word := s.Value(name)
 	if name != "" {
 		word = name + "=" + word
 	}
@@ -30,58 +30,58 @@ func (s *Spec) wrong(name, why string) error {
 }
 
 // number reads a whole number between low and high.
-func (s *Spec) number(name string, low, high int) (int, error) {
-	n, err := strconv.Atoi(s.value(name))
+func (s *Spec) Number(name string, low, high int) (int, error) {
+	n, err := strconv.Atoi(s.Value(name))
 	if err != nil || n < low || n > high {
-		return 0, s.wrong(name, fmt.Sprintf("want a number between %d and %d", low, high))
+		return 0, s.Wrong(name, fmt.Sprintf("want a number between %d and %d", low, high))
 	}
 	return n, nil
 }
 
 // share reads a percentage, in parts per million.
-func (s *Spec) share(name string) (ppm int, err error) {
-	if ppm, err = parsePercent(s.value(name)); err != nil {
-		return 0, s.wrong(name, err.Error())
+func (s *Spec) Share(name string) (ppm int, err error) {
+	if ppm, err = parsePercent(s.Value(name)); err != nil {
+		return 0, s.Wrong(name, err.Error())
 	}
 	return ppm, nil
 }
 
 // word reads one of the words allowed.
-func (s *Spec) word(name string, allowed ...string) (string, error) {
-	if w := s.value(name); slices.Contains(allowed, w) {
+func (s *Spec) Word(name string, allowed ...string) (string, error) {
+	if w := s.Value(name); slices.Contains(allowed, w) {
 		return w, nil
 	}
-	return "", s.wrong(name, "want one of: "+strings.Join(allowed, ", "))
+	return "", s.Wrong(name, "want one of: "+strings.Join(allowed, ", "))
 }
 
 // span is a time to wait: ticks, or nanoseconds of the host's clock.
-type span struct {
-	ticks int
-	time  consensus.Time
+type Wait struct {
+	Ticks int
+	Time  consensus.Time
 }
 
 // span reads a duration, or a percentage of the patience of the honest, which
 // is in ticks and may exceed 100.
-func (s *Spec) span(e *Env, name string) (span, error) {
-	text := s.value(name)
+func (s *Spec) Wait(e *Env, name string) (Wait, error) {
+	text := s.Value(name)
 	if number, ok := strings.CutSuffix(text, "%"); ok {
 		n, err := strconv.ParseUint(number, 10, 16)
 		if err != nil || n > 10_000 {
-			return span{}, s.wrong(name, "want a whole percentage of the patience of honest replicas, at most 10000%")
+			return Wait{}, s.Wrong(name, "want a whole percentage of the patience of honest replicas, at most 10000%")
 		}
-		return span{ticks: int(n) * e.Patience / 100}, nil
+		return Wait{Ticks: int(n) * e.Patience / 100}, nil
 	}
 	d, err := parseSpan(text)
 	if err != nil {
-		return span{}, s.wrong(name, err.Error()+", or a percentage of the patience of honest replicas, such as 80%")
+		return Wait{}, s.Wrong(name, err.Error()+", or a percentage of the patience of honest replicas, such as 80%")
 	}
-	return span{time: d}, nil
+	return Wait{Time: d}, nil
 }
 
 // clients reads a list of clients: their numbers in the genesis, or the first
 // 8 or more digits of their keys; "all" is everybody.
-func (s *Spec) clients(e *Env, name string) (func(crypto.PublicKey) bool, error) {
-	text := s.value(name)
+func (s *Spec) Clients(e *Env, name string) (func(crypto.PublicKey) bool, error) {
+	text := s.Value(name)
 	if text == "all" {
 		return func(crypto.PublicKey) bool { return true }, nil
 	}
@@ -93,7 +93,7 @@ func (s *Spec) clients(e *Env, name string) (func(crypto.PublicKey) bool, error)
 		} else if isPrefix(part) {
 			prefixes = append(prefixes, strings.ToLower(part))
 		} else {
-			return nil, s.wrong(name, fmt.Sprintf("want all, numbers of the genesis' %d clients, or at least 8 digits of their keys", len(e.Genesis.Clients)))
+			return nil, s.Wrong(name, fmt.Sprintf("want all, numbers of the genesis' %d clients, or at least 8 digits of their keys", len(e.Genesis.Clients)))
 		}
 	}
 	return func(k crypto.PublicKey) bool {

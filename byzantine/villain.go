@@ -13,20 +13,20 @@ import (
 // so often, sends what comes out, and reads what replicas answer, or does not:
 // a villain believes nobody. Not safe for concurrent use.
 type Villain struct {
-	genesis consensus.Genesis
-	cluster crypto.Digest
-	signer  crypto.Signer
-	draw    func() []byte // an operation of the application
-	dice    *rand.Rand
-	epoch   uint64 // its first moment
-	counter uint64 // of its last request
-	deaf    bool
-	plot    plot
-	past    []*consensus.Request // its own, oldest first, at most maxPast
-	out     []Parcel
-	spec    Spec
-	since   consensus.Time
-	started bool
+	genesis  consensus.Genesis
+	cluster  crypto.Digest
+	signer   crypto.Signer
+	draw     func() []byte // an operation of the application
+	dice     *rand.Rand
+	epoch    uint64 // its first moment
+	counter  uint64 // of its last request
+	deaf     bool
+	strategy strategy
+	past     []*consensus.Request // its own, oldest first, at most maxPast
+	out      []Parcel
+	spec     Spec
+	since    consensus.Time
+	started  bool
 }
 
 // Parcel is a frame of a client for one replica.
@@ -37,7 +37,7 @@ type Parcel struct {
 }
 
 // plot is what a villain does when its turn comes.
-type plot func(v *Villain, now consensus.Time)
+type strategy func(v *Villain, now consensus.Time)
 
 // Bounds of a villain: requests that it remembers, and frames and bytes that it
 // sends in one turn.
@@ -59,11 +59,11 @@ func NewVillain(g consensus.Genesis, s crypto.Signer, spec Spec, seed uint64, dr
 	}
 	e, full, err := complete(spec, true, g.Protocol)
 	if err == nil {
-		err = cmp.Or((&Env{Genesis: g}).check(&full), villainKinds(&full))
+		err = cmp.Or((&Env{Genesis: g}).check(&full), refuseKinds(&full))
 	}
 	if err == nil {
 		v.spec = full
-		v.plot, err = e.villain(v, full)
+		v.strategy, err = e.villain(v, full)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("no such villain: %w", err)
@@ -72,7 +72,7 @@ func NewVillain(g consensus.Genesis, s crypto.Signer, spec Spec, seed uint64, dr
 }
 
 // villainKinds refuses kinds: a client sends requests, and what only looks like them.
-func villainKinds(s *Spec) error {
+func refuseKinds(s *Spec) error {
 	if s.Kinds == nil {
 		return nil
 	}
@@ -86,8 +86,8 @@ func (v *Villain) Next(now consensus.Time) []Parcel {
 		v.started, v.since, v.epoch = true, now, uint64(max(1, now))
 	}
 	v.out = nil
-	if v.spec.open(now-v.since) && (v.spec.Chance == 0 || v.dice.IntN(million) < v.spec.Chance) {
-		v.plot(v, now)
+	if v.spec.Active(now-v.since) && (v.spec.Chance == 0 || v.dice.IntN(million) < v.spec.Chance) {
+		v.strategy(v, now)
 	}
 	bytes := 0
 	for i, p := range v.out {

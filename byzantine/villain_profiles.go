@@ -13,13 +13,13 @@ var (
 // villainProfiles are what clients do. Any number of clients may: the outcome
 // does not depend on how many, so that both columns are the same.
 func villainProfiles() []entry {
-	client := func(name, group, sentence string, make func(*Villain, Spec) (plot, error), params ...Param) entry {
+	client := func(name, group, sentence string, make func(*Villain, Spec) (strategy, error), params ...Param) entry {
 		return entry{
 			Profile: Profile{Name: name, Group: group, Sentence: sentence, Client: true, Params: params, AtF: SafeLive, AtF1: SafeLive},
 			villain: make,
 		}
 	}
-	how := func(ways []string) Param { return Param{"how", "any", oneOf(ways)} }
+	how := func(ways []string) Param { return Param{"how", "any", OneOf(ways)} }
 	rate := func(n string) Param { return Param{"rate", n, "requests in each turn, up to 1000"} }
 	all := []entry{
 		client("conflict", "C-SAME-TS", "signs different operations for one sequence number and tells different replicas different ones",
@@ -37,7 +37,7 @@ func villainProfiles() []entry {
 		client("epoch-jump", "C-OLD/NEWTS", "claims to have been started at other times", chosen(epochWays, epochJump), how(epochWays)),
 		client("outsider", "V-FORGE", "signs with a key that the genesis does not admit", newOutsider),
 		client("garbage-client", "V-GARBAGE", "sends frames that are broken, or that only replicas may send",
-			chosen(breakages, garbageClient), how(breakages)),
+			chosen(Breakages, garbageClient), how(Breakages)),
 		client("silent-reader", "LINK", "asks much and never reads the answers", newSilentReader, rate("8")),
 		client("vanish", "C-DROP", "tells one replica about a request and never speaks of it again", always(vanish)),
 	}

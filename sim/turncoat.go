@@ -19,7 +19,7 @@ type turncoat struct {
 	plan  *byzantine.Plan // what it does now; nil while it does as the honest
 	doing []string        // the plan's behaviours, for coverage and traces
 	met   Phase           // what the honest were doing meanwhile
-	mouth *byzantine.Mouth
+	mouth *byzantine.ReplyFilter
 }
 
 // act is an Act whose plan has been checked.
@@ -48,7 +48,7 @@ func (w *World) corrupt() error {
 			return fmt.Errorf("replica %d stands twice among the traitors", t.Replica)
 		}
 		r.turncoat = &turncoat{env: byzantine.Env{
-			Genesis: w.genesis, Self: t.Replica, Signer: w.keys.replicas[t.Replica], Gang: gang,
+			Genesis: w.genesis, Self: t.Replica, Signer: w.keys.replicas[t.Replica], Coalition: gang,
 			Patience: w.cfg.Timing.Patience, Seed: newStream(w.cfg.Seed, "traitors").rng.Uint64(),
 		}}
 		if err := r.turncoat.learn(t.Acts); err != nil {
@@ -60,7 +60,7 @@ func (w *World) corrupt() error {
 
 // learn checks what a traitor is to do.
 func (t *turncoat) learn(acts []Act) error {
-	t.mouth = byzantine.NewMouth(t.env, t.current)
+	t.mouth = byzantine.NewReplyFilter(t.env, t.current)
 	for _, a := range acts {
 		plan, err := planOf(&t.env, a.Behaviours)
 		if err != nil {
@@ -127,7 +127,7 @@ func (r *replica) say(replies []consensus.Reply) []consensus.Reply {
 	if r.turncoat == nil || r.turncoat.plan == nil {
 		return replies
 	}
-	said := r.turncoat.mouth.Say(replies)
+	said := r.turncoat.mouth.Apply(replies)
 	if !slices.EqualFunc(replies, said, sameReply) {
 		r.world.stats.Notes[byzantine.Lied]++
 	}

@@ -29,7 +29,7 @@ func RunTraitor(ctx context.Context, h *home.Home, a app.Application) error {
 	follow, leave := context.WithCancel(ctx)
 	defer leave()
 	go k.follow(follow)
-	return h.RunWrapped(ctx, a, home.Wrapper{Protocol: k.wrap, Replies: byzantine.NewMouth(k.env, k.current).Say})
+	return h.RunWrapped(ctx, a, home.Wrapper{Protocol: k.wrap, Replies: byzantine.NewReplyFilter(k.env, k.current).Apply})
 }
 
 // controller keeps the behaviours of a replica at what its home asks for.

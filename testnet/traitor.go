@@ -108,7 +108,7 @@ func envOf(h *home.Home, t *traitorFile) (byzantine.Env, error) {
 		if crypto.PublicOf(seed) != h.Genesis.Replicas[a.Replica] {
 			return e, fmt.Errorf("%w: gang: key file %s is not replica %d's", files.ErrInvalid, path, a.Replica)
 		}
-		e.Gang = append(e.Gang, byzantine.Member{Replica: consensus.ReplicaID(a.Replica), Signer: crypto.NewSigner(seed)})
+		e.Coalition = append(e.Coalition, byzantine.Member{Replica: consensus.ReplicaID(a.Replica), Signer: crypto.NewSigner(seed)})
 	}
 	return e, nil
 }

@@ -97,7 +97,7 @@ func TestGangSharesItsKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		e, err := envOf(h, k)
-		return e.Gang, err
+		return e.Coalition, err
 	}
 	g, err := gang(0)
 	if err != nil || len(g) != 2 || g[1].Replica != 3 || g[1].Signer.Public() != c.Genesis.Replicas[3] {

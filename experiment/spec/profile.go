@@ -85,7 +85,7 @@ func (c *ProfileRuns) rehearse(spec byzantine.Spec, client bool) error {
 	for _, m := range gang {
 		env := byzantine.Env{Genesis: g, Self: m.Replica, Signer: m.Signer, Patience: 1}
 		if c.Gang {
-			env.Gang = gang
+			env.Coalition = gang
 		}
 		if _, err := env.Plan(spec); err != nil {
 			return err

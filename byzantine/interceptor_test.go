@@ -229,7 +229,7 @@ func TestReplay(t *testing.T) {
 
 // No breakage touches the engine's own bytes, which the log shares.
 func TestGarbage(t *testing.T) {
-	for _, how := range breakages {
+	for _, how := range Breakages {
 		frame := append([]byte{0x11}, bytes.Repeat([]byte("x"), 200)...)
 		kept := slices.Clone(frame)
 		p := play(t, fakeEnv(t, 4, "pbft"), func(consensus.Burst) consensus.Output {
@@ -317,7 +317,7 @@ func TestFlood(t *testing.T) {
 		t.Errorf("%d letters in one step", n)
 	}
 	b := append([]byte{0x11}, make([]byte, 60)...)
-	if f := future(p.env.dice("x"), b); len(f) != len(b) || bytes.Equal(f, b) || !bytes.Equal(f[17:], b[17:]) || b[1] != 0 {
+	if f := future(p.env.Rand("x"), b); len(f) != len(b) || bytes.Equal(f, b) || !bytes.Equal(f[17:], b[17:]) || b[1] != 0 {
 		t.Errorf("%x becomes %x", b, f)
 	}
 }

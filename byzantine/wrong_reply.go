@@ -9,7 +9,7 @@ import (
 
 // lies are the ways to answer a client wrongly. Each is a function of the true
 // reply alone, so that those who lie the same way lie the same.
-var lies = map[string]func(consensus.Reply) consensus.Reply{
+var wrongReplies = map[string]func(consensus.Reply) consensus.Reply{
 	"result":   wrongResults,
 	"seq":      func(r consensus.Reply) consensus.Reply { r.Seq++; return r },
 	"view":     func(r consensus.Reply) consensus.Reply { r.View += 7; return r },
@@ -35,14 +35,14 @@ func wrongResults(r consensus.Reply) consensus.Reply {
 }
 
 // lieWays lists the ways, in order, and what is no change but silence.
-var lieWays = []string{"result", "seq", "view", "replica", "sequence", "request", "withheld"}
+var wrongReplyWays = []string{"result", "seq", "view", "replica", "sequence", "request", "withheld"}
 
-func newLie(e *Env, s Spec) (voice, error) {
-	how, err := s.word("", lieWays...)
+func newWrongReply(e *Env, s Spec) (replyFunc, error) {
+	how, err := s.Word("", wrongReplyWays...)
 	if err != nil {
 		return nil, err
 	}
-	meant, err := s.clients(e, "client")
+	meant, err := s.Clients(e, "client")
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func newLie(e *Env, s Spec) (voice, error) {
 			case !meant(r.Client):
 				said = append(said, r)
 			case how != "withheld":
-				said = append(said, lies[how](r))
+				said = append(said, wrongReplies[how](r))
 			}
 		}
 		return said
@@ -65,12 +65,12 @@ type censor struct {
 	meant func(crypto.PublicKey) bool
 }
 
-func newCensor(e *Env, s Spec) (mask, error) {
-	meant, err := s.clients(e, "")
+func newCensor(e *Env, s Spec) (Interceptor, error) {
+	meant, err := s.Clients(e, "")
 	return &censor{meant: meant}, err
 }
 
-func (c *censor) hear(b *consensus.Burst, _ int) {
+func (c *censor) Incoming(b *consensus.Burst, _ int) {
 	b.Events = slices.DeleteFunc(b.Events, func(e consensus.Event) bool {
 		s, ok := e.(consensus.Submit)
 		return ok && c.meant(s.Request.Client)
@@ -78,8 +78,8 @@ func (c *censor) hear(b *consensus.Burst, _ int) {
 }
 
 // speak keeps it from passing on what it proposed before it was turned.
-func (c *censor) speak(_ *consensus.Burst, m *Mail) {
-	m.Letters = slices.DeleteFunc(m.Letters, func(l Letter) bool {
+func (c *censor) Outgoing(_ *consensus.Burst, m *Outbox) {
+	m.Messages = slices.DeleteFunc(m.Messages, func(l Outbound) bool {
 		if len(l.Bytes) == 0 || l.Bytes[0] != consensus.KindRequest {
 			return false
 		}
