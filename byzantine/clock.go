@@ -7,6 +7,21 @@ import (
 	"quorate.dev/quorate/consensus"
 )
 
+// clocks are wrong about the time.
+func clocks() []Profile {
+	return []Profile{
+		{
+			Name: "time", Aliases: []string{"clock"}, Group: "P-TIME", AtF: SafeLive, AtF1: MayStop, AtCrash: MayStop,
+			Sentence: "has a wrong clock, which a primary stamps batches with, or other ticks than everybody",
+			Params: []Param{
+				{"by", "1h", "a duration; one back begins with -"}, {"how", "ahead", OneOf([]string{"ahead", "jumps", "stands"})},
+				{"ticks", "1", "that it counts for one, 0 to 16"},
+			},
+			Needs: Primary, Drawn: []string{"", "3s", "1h how=jumps", "1h how=stands", "1s ticks=0", "1s ticks=4"}, Intercept: newClock,
+		},
+	}
+}
+
 // clock lies to the engine about the time, and about ticks.
 type clock struct {
 	passOut

@@ -7,9 +7,31 @@ import (
 	"quorate.dev/quorate/consensus"
 )
 
-// over reports whether a wait has ended that began so long ago.
-func (s Wait) Over(ticks int, age consensus.Time) bool {
-	return ticks >= s.Ticks && age >= s.Time
+// delays send what they should, at other times or more often.
+func delays() []Profile {
+	return []Profile{
+		{
+			Name: "delay", Aliases: []string{"slow", "timing"}, Group: "P-SLOW", AtF: SafeSlow, AtF1: MayStop, AtCrash: MayStop,
+			Sentence: "says everything late: by a share of the patience of the honest, just below their timeout", Params: []Param{wait},
+			Needs: Primary, Drawn: []string{"", "40%", "99%", "150%"}, Intercept: newDelay,
+		},
+		{
+			Name: "reorder", Group: "P-REORDER", AtF: SafeLive, AtF1: SafeSlow,
+			Sentence: "gathers letters and says them in another order", Params: []Param{{"ticks", "3", "for which it gathers"}},
+			Needs: Primary, Drawn: []string{"", "12"}, Intercept: newReorder,
+		},
+		{
+			Name: "duplicate", Group: "V-REPLAY", AtF: SafeLive, AtF1: SafeLive,
+			Sentence: "says everything several times", Params: []Param{{"times", "2", "2 to 16"}},
+			Drawn: []string{"", "3"}, Intercept: newDuplicate, replies: duplicateReplies,
+		},
+		{
+			Name: "replay", Group: "V-REPLAY", AtF: SafeLive, AtF1: SafeLive,
+			Sentence: "repeats old frames, its own and those of others",
+			Params:   []Param{{"share", "10%", "of its ticks, for each victim"}, {"from", "all", OneOf([]string{"own", "others", "all"})}},
+			Drawn:    []string{"", "3%"}, Intercept: newReplay,
+		},
+	}
 }
 
 // ticksIn counts the ticks of a burst.

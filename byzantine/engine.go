@@ -7,14 +7,14 @@ import (
 	"quorate.dev/quorate/consensus"
 )
 
-// engine is an honest engine behind its masks.
+// engine is an honest engine behind interceptors.
 type engine struct {
 	consensus.Engine
 	traitor   *Traitor
-	plan      *Plan // whose masks are on
+	plan      *Plan // whose interceptors are on
 	selectors []*selector
-	released  []Outbound // what masks held that were taken off
-	tampered  bool       // New was tampered with, which the first step owns up to
+	released  []Outbound // held by interceptors that were taken off
+	tampered  bool       // New was tampered with, which the first step reports
 }
 
 // New implements consensus.Protocol.
@@ -35,13 +35,13 @@ func (t *Traitor) New(rec consensus.Recovered) (consensus.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Who forgets has lied only if there was something to forget.
+	// Amnesia is a lie only if there was something to forget.
 	_, twin := inner.(*twins)
 	return &engine{Engine: inner, traitor: t, tampered: tampered && (twin || len(rec.Records) > 0)}, nil
 }
 
-// Step lets the masks change what the engine hears and says: the last one
-// hears first and speaks last.
+// Step lets the interceptors change what comes in and what goes out: the last
+// one has what comes in first, and what goes out last.
 func (e *engine) Step(b consensus.Burst) consensus.Output {
 	e.apply(b.Now)
 	_, twin := e.Engine.(*twins)
@@ -51,23 +51,23 @@ func (e *engine) Step(b consensus.Burst) consensus.Output {
 		e.report(&out)
 		return out
 	}
-	for _, m := range slices.Backward(e.selectors) {
-		m.Incoming(&b)
+	for _, s := range slices.Backward(e.selectors) {
+		s.incoming(&b)
 	}
 	out := e.Engine.Step(b)
-	mail := unpack(&e.traitor.env, &out)
-	mail.Heard = frames
-	for _, m := range e.selectors {
-		m.Outgoing(&b, mail)
+	box := unpack(&e.traitor.env, &out)
+	box.Heard = frames
+	for _, s := range e.selectors {
+		s.outgoing(&b, box)
 	}
-	mail.Messages = append(mail.Messages, e.released...)
+	box.Messages = append(box.Messages, e.released...)
 	e.released = nil
-	mail.pack()
+	box.pack()
 	e.report(&out)
 	return out
 }
 
-// ownUp notes, once, that this life began with a lie.
+// report notes, once, that this life began with a lie.
 func (e *engine) report(out *consensus.Output) {
 	if e.tampered {
 		e.tampered = false
@@ -76,7 +76,7 @@ func (e *engine) report(out *consensus.Output) {
 }
 
 // unwrap takes messages out of what Open put them into, and lists the frames.
-// Twins learn for which of them a message is.
+// A twin is told which of its engines a message is for.
 func unwrap(b *consensus.Burst, twin bool) (frames []consensus.Frame) {
 	copied := false
 	for i, e := range b.Events {
@@ -98,14 +98,14 @@ func unwrap(b *consensus.Burst, twin bool) (frames []consensus.Frame) {
 	return frames
 }
 
-// dress puts on the masks of a plan that is new, and takes off those before.
+// apply puts the interceptors of a new plan on, and takes off those before.
 func (e *engine) apply(now consensus.Time) {
 	p := e.traitor.current()
 	if p == e.plan {
 		return
 	}
-	for _, m := range e.selectors {
-		if h, holds := m.inner.(Holder); holds {
+	for _, s := range e.selectors {
+		if h, holds := s.inner.(Holder); holds {
 			e.released = append(e.released, h.Release()...)
 		}
 	}
@@ -114,65 +114,42 @@ func (e *engine) apply(now consensus.Time) {
 	if p == nil {
 		return
 	}
-	// Plan has made these masks once already, so that they can be made.
+	// Plan has made these once already, so that they can be made.
 	e.selectors, _ = e.traitor.env.interceptors(p.specs)
 	since := e.traitor.sinceOf(p, now)
-	for _, m := range e.selectors {
-		m.since = since
+	for _, s := range e.selectors {
+		s.since = since
 	}
 }
 
-// masks makes what the specs ask for, each behind its filter.
+// interceptors makes what complete specs ask for, each behind its selector.
 func (e *Env) interceptors(specs []Spec) ([]*selector, error) {
-	var ms []*selector
+	var all []*selector
 	for i, s := range specs {
-		entry, s, err := complete(s, false, e.Genesis.Protocol)
-		if err != nil {
-			return nil, err
-		}
-		if err := e.check(&s); err != nil {
-			return nil, err
-		}
-		if entry.Intercept == nil {
+		if s.Profile.Intercept == nil {
 			continue
 		}
-		purpose := fmt.Sprintf("%d %s", i, s)
-		m, err := entry.Intercept(e, s)
+		inner, err := s.Profile.Intercept(e, s)
 		if err != nil {
 			return nil, err
 		}
-		ms = append(ms, newSelector(e, m, s, purpose))
+		all = append(all, newSelector(e, inner, s, fmt.Sprintf("%d %s", i, s)))
 	}
-	return ms, nil
-}
-
-// check judges what all behaviours have in common against the cluster.
-func (e *Env) check(s *Spec) error {
-	for _, id := range s.To {
-		if int(id) >= len(e.Genesis.Replicas) {
-			return &ParamError{Behaviour: s.Name, Word: "to=" + list(s.To), Why: fmt.Sprintf("the cluster has %d replicas, numbered from 0", len(e.Genesis.Replicas))}
-		}
-	}
-	names := namers[e.Genesis.Protocol]
-	return names.check(s)
+	return all, nil
 }
 
 // wraps makes what surrounds New.
 func (e *Env) wraps(specs []Spec) ([]Behaviour, error) {
-	var ws []Behaviour
+	var all []Behaviour
 	for _, s := range specs {
-		entry, s, err := complete(s, false, e.Genesis.Protocol)
-		if err != nil {
-			return nil, err
-		}
-		if entry.wrap == nil {
+		if s.Profile.wrap == nil {
 			continue
 		}
-		w, err := entry.wrap(e, s)
+		w, err := s.Profile.wrap(e, s)
 		if err != nil {
 			return nil, err
 		}
-		ws = append(ws, w)
+		all = append(all, w)
 	}
-	return ws, nil
+	return all, nil
 }

@@ -101,11 +101,7 @@ func planned(t *testing.T, e *Env, texts ...string) *Plan {
 	}
 	var specs []Spec
 	for _, text := range texts {
-		s, err := Parse(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		specs = append(specs, s)
+		specs = append(specs, parse(t, text))
 	}
 	plan, err := e.Plan(specs...)
 	if err != nil {
@@ -151,4 +147,20 @@ func chatter() func(consensus.Burst) consensus.Output {
 // from is an event of a message of another replica.
 func from(id consensus.ReplicaID, text string) consensus.Event {
 	return consensus.Receive{From: consensus.ReplicaPeer(id), Message: text}
+}
+
+// known are the behaviours that the tests of this package parse: those of no
+// protocol, and one of PBFT's.
+func known() Catalogue {
+	return append(Neutral(), Profile{Name: "equivocate", Aliases: []string{"equivocation"}, Protocols: []string{"pbft"}, Params: How("stamp, order", "stamp", "what differs")},
+		Profile{Name: "request-flood", Client: true, Params: []Param{{"rate", "32", "requests"}}})
+}
+
+func parse(t *testing.T, text string) Spec {
+	t.Helper()
+	s, err := known().Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

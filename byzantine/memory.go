@@ -6,6 +6,22 @@ import (
 	"quorate.dev/quorate/consensus"
 )
 
+// amnesias lose a part of the log.
+func amnesias() []Profile {
+	return []Profile{
+		{
+			Name: "amnesia", Aliases: []string{"forget"}, Group: "§2.4 amnesia", AtF: SafeLive, AtF1: MayFork, AtCrash: MayFork,
+			Sentence: "forgets its log at each start and votes as if nothing had been",
+			Needs:    Restart, wrap: newAmnesia,
+		},
+		{
+			Name: "rollback", Group: "§2.4 rollback", AtF: SafeLive, AtF1: MayFork, AtCrash: MayFork,
+			Sentence: "starts with an old part of its log", Params: []Param{{"keep", "50%", "of the log"}},
+			Needs: Restart, Drawn: []string{"", "0%", "90%"}, wrap: newRollback,
+		},
+	}
+}
+
 // forgetful is a protocol that loses a part of its log at each start, and does
 // not know it: the state on disk stays, and so does the birth record.
 type forgetful struct {

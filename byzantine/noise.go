@@ -1,16 +1,36 @@
 package byzantine
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
 	"slices"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
-	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/protocol"
 )
+
+// noises send what means nothing.
+func noises() []Profile {
+	return []Profile{
+		{
+			Name: "garbage", Aliases: []string{"corrupt"}, Group: "V-GARBAGE", AtF: SafeLive, AtF1: MayStop, AtCrash: MayFork,
+			Sentence: "breaks the frames that it says: bits, lengths, kinds",
+			Params:   []Param{share("100%"), {"how", "any", OneOf(Breakages)}},
+			Drawn:    []string{"", "20%"}, Intercept: newGarbage,
+		},
+		{
+			Name: "sign", Aliases: []string{"signature", "bad-sign"}, Group: "V-FORGE", AtF: SafeLive, AtF1: SafeStopped, AtCrash: MayStop,
+			Sentence:  "spoils the signature of whatever it signs",
+			Intercept: newSign,
+		},
+		{
+			Name: "flood", Group: "FLOOD", AtF: SafeSlow, AtF1: MayStop, AtCrash: MayFork,
+			Sentence: "says far more than anybody asked for",
+			Params:   []Param{{"rate", "50", "frames in a tick, for each victim, up to 1000"}, {"of", "all", OneOf(floods)}},
+			Drawn:    []string{"2", "2", "30 of=future"}, Intercept: newFlood,
+		},
+	}
+}
 
 // garbage says frames that are broken in one way or in any.
 type garbage struct {
@@ -82,66 +102,27 @@ func RandomBytes(dice *rand.Rand, n int) []byte {
 	return b
 }
 
-// sign spoils the signatures of what it says.
+// sign spoils the signatures of what it sends.
 type sign struct {
 	passIn
 	where func(frame []byte) int
 }
 
 func newSign(e *Env, _ Spec) (Interceptor, error) {
-	where := signatureAtEnd
-	switch e.Genesis.Protocol {
-	case quorum.PBFT:
-		where = signatureOfPBFT
-	case quorum.Raft:
-		where = signatureOfRaft
-	}
-	return &sign{where: where}, nil
+	p, _ := protocol.Of(e.Genesis)
+	return &sign{where: p.Codec(e.Genesis).Signature}, nil
 }
 
-// signatureOfPBFT finds where a frame's own signature begins; -1 = it has none.
-func signatureOfPBFT(frame []byte) int {
-	if len(frame) == 0 {
-		return -1
-	}
-	switch message.Kind(frame[0]) {
-	case message.PrePrepareKind:
-		if len(frame) < message.VoteSize {
-			return -1
+func (s *sign) Outgoing(_ *consensus.Burst, o *Outbox) {
+	for i := range o.Messages {
+		frame := o.Messages[i].Bytes
+		if len(frame) == 0 {
+			continue
 		}
-		return message.VoteSize - crypto.SignatureSize
-	case message.PrepareKind, message.CommitKind, message.CheckpointKind, message.ViewChangeKind, message.NewViewKind,
-		message.Kind(consensus.KindRequest):
-		return signatureAtEnd(frame)
-	}
-	return -1
-}
-
-// signatureOfRaft finds a client's signature: that of a request, or the last one
-// in an append. Members sign nothing.
-func signatureOfRaft(frame []byte) int {
-	if len(frame) > 0 && frame[0] == consensus.KindRequest {
-		return signatureAtEnd(frame)
-	}
-	m := message1(frame)
-	if m == nil || len(m.Entries) == 0 {
-		return -1
-	}
-	data := m.Entries[len(m.Entries)-1].Data
-	if len(data) <= crypto.SignatureSize {
-		return -1 // a batch without a request, or none
-	}
-	return bytes.LastIndex(frame, data) + len(data) - crypto.SignatureSize
-}
-
-func signatureAtEnd(frame []byte) int { return len(frame) - crypto.SignatureSize }
-
-func (s *sign) Outgoing(_ *consensus.Burst, m *Outbox) {
-	for i := range m.Messages {
-		if at := s.where(m.Messages[i].Bytes); at >= 0 {
-			b := slices.Clone(m.Messages[i].Bytes)
+		if at := s.where(frame); at >= 0 {
+			b := slices.Clone(frame)
 			b[at] ^= 0xff
-			m.Messages[i].Bytes = b
+			o.Messages[i].Bytes = b
 		}
 	}
 }

@@ -58,27 +58,27 @@ func (e *ParamError) Unwrap() error { return ErrSpec }
 // take to= (replicas), kind= (kinds of frames), chance= (30%), after= and
 // until= (2s); what else one takes stands in its profile. The values of those
 // others are judged by Env.Plan, which knows the cluster.
-func Parse(text string) (Spec, error) {
+func (c Catalogue) Parse(text string) (Spec, error) {
 	if len(text) > MaxText {
 		return Spec{}, &ParamError{Word: text[:32] + "...", Why: fmt.Sprintf("the text has %d bytes, at most %d are read", len(text), MaxText)}
 	}
 	words := strings.Fields(text)
 	if len(words) == 0 {
-		return Spec{}, unknown("")
+		return Spec{}, c.unknown("")
 	}
 	if len(words) > MaxWords {
 		return Spec{}, &ParamError{Behaviour: words[0], Word: words[MaxWords], Why: fmt.Sprintf("at most %d words are read", MaxWords)}
 	}
-	p, known := Lookup(words[0])
-	if !known {
-		return Spec{}, unknown(words[0])
+	p := c.Lookup(words[0])
+	if p == nil {
+		return Spec{}, c.unknown(words[0])
 	}
-	s := Spec{Name: p.Name}
+	s := Spec{Profile: p}
 	for i, w := range words[1:] {
 		if slices.ContainsFunc(words[1:1+i], func(v string) bool { return key(v) == key(w) }) {
 			return Spec{}, &ParamError{Behaviour: p.Name, Word: w, Why: "it stands twice"}
 		}
-		if why := s.take(&p, w); why != "" {
+		if why := s.take(p, w); why != "" {
 			return Spec{}, &ParamError{Behaviour: p.Name, Word: w, Why: why}
 		}
 	}
@@ -212,13 +212,17 @@ func parseSpan(text string) (consensus.Time, error) {
 	return consensus.Time(d), nil
 }
 
-func unknown(name string) error {
-	e := &UnknownError{Name: name, Known: known()}
+func (c Catalogue) unknown(name string) error {
+	e := &UnknownError{Name: name, Known: c.names()}
 	if len(e.Name) > 64 {
 		e.Name = e.Name[:64] + "..."
 	}
 	best := max(2, len(e.Name)/3) + 1
-	for _, k := range spellings() {
+	spellings := e.Known
+	for _, p := range c {
+		spellings = append(spellings, p.Aliases...)
+	}
+	for _, k := range spellings {
 		if d := distance(strings.ToLower(e.Name), k); d < best {
 			best, e.Nearest = d, k
 		}

@@ -1,8 +1,6 @@
 package byzantine
 
 import (
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -25,28 +23,59 @@ const (
 	Breaks      Outcome = "not safe" // forks, or the honest have different states, or an answer is lost
 )
 
+// Need is what must happen in a run so that a behaviour shows. Runs of a profile
+// see to it.
+type Need string
+
+// The needs. A protocol whose leaders are elected has other ways to meet them
+// than one whose primaries follow from the view.
+const (
+	Primary    Need = "primary"     // the traitor is the first primary in half of the runs
+	ViewChange Need = "view change" // the first primary is away for a while, and the traitors come next
+	Fetch      Need = "fetch"       // an honest replica falls so far behind that it fetches a state
+	Restart    Need = "restart"     // the traitor is restarted
+	Turnover   Need = "turnover"    // who helped to commit is away when who was away comes back
+	Election   Need = "election"    // the traitor is elected
+)
+
 // Param is a parameter of a profile. The first one of a profile is its main
 // parameter, whose name may be left out.
 type Param struct{ Name, Default, Help string }
 
-// Profile describes a behaviour that can be named.
+// Profile is a behaviour that can be named, with what makes it work. A
+// replica's behaviour has an Intercept, or works on replies or around New.
 type Profile struct {
 	Name      string
-	Aliases   []string // a course's names, such as "dark"
+	Aliases   []string // names that courses use, such as "dark"
 	Sentence  string
-	Group     string   // its row in ADVERSARIES §2, such as P-EQUIV
+	Group     string   // its row in the catalogue of attacks, such as P-EQUIV
 	Client    bool     // a client's, not a replica's
 	Protocols []string // nil = any
 	Params    []Param
-	AtF       Outcome // with f such replicas of 3f+1; "" = no behaviour for a protocol that tolerates any
+	AtF       Outcome // with f such replicas of 3f+1; "" = none of a protocol that tolerates any
 	AtF1      Outcome // with f+1 that collude
 	AtCrash   Outcome // with one such replica of 2f+1 in crash mode, which tolerates none; "" = as with AtF
+
+	Needs Need     `json:"-"`
+	Drawn []string `json:"-"` // main parameters that simulated seeds draw, each as often as it stands here; nil = the default
+
+	Intercept func(*Env, Spec) (Interceptor, error) `json:"-"` // between the engine and the network
+	replies   func(*Env, Spec) (replyFunc, error)   // between execution and clients
+	wrap      func(*Env, Spec) (Behaviour, error)   // around New
 }
 
 // For reports whether a behaviour is one for a protocol.
 func (p *Profile) For(protocol string) bool {
 	return p.Protocols == nil || slices.Contains(p.Protocols, protocol)
 }
+
+// AtStart reports whether a behaviour changes how the engine starts, so that it
+// begins and ends with a restart of its replica.
+func (p *Profile) AtStart() bool { return p.wrap != nil }
+
+// OnReplies reports whether a behaviour works on replies alone: its victims are
+// clients, and to= and kind= mean nothing.
+func (p *Profile) OnReplies() bool { return p.replies != nil && p.Intercept == nil }
 
 // OneOf is the outcome with the fewest of them that are worth a run: f of 3f+1
 // in PBFT, one of 2f+1 in Raft; "" if the behaviour is none for the protocol.
@@ -60,119 +89,40 @@ func (p *Profile) OneOf(protocol string) Outcome {
 	return p.AtF
 }
 
-// entry is a profile with what makes it work. A behaviour has at least one of
-// mask, voice and wrap, or it is a villain's.
-type entry struct {
-	Profile
-	Intercept func(*Env, Spec) (Interceptor, error)  // between the engine and the network
-	replies   func(*Env, Spec) (replyFunc, error)    // between execution and clients
-	wrap      func(*Env, Spec) (Behaviour, error)    // around New
-	villain   func(*Villain, Spec) (strategy, error) // of a client
+// Catalogue lists behaviours, in the order in which they are shown and drawn.
+type Catalogue []Profile
+
+// Lies are what a protocol's package has for the catalogue.
+type Lies struct {
+	Protocol   string
+	Profiles   Catalogue
+	Coalitions [][]string // what f+1 traitors of a simulated seed do together, each as often as it stands here
+	Kinds      []string   // kinds of frames to which a simulated seed limits behaviours of no protocol
 }
 
-// table lists every behaviour, in the order of the catalogue.
-func table() []entry {
-	return slices.Concat(neutralProfiles(), pbftProfiles(), villainProfiles(), raftProfiles())
-}
-
-// Catalogue lists every behaviour that can be named.
-func Catalogue() []Profile {
-	var all []Profile
-	for _, e := range table() {
-		all = append(all, e.Profile)
+// Lookup finds a behaviour by its name or one of its aliases; nil if there is none.
+func (c Catalogue) Lookup(name string) *Profile {
+	i := slices.IndexFunc(c, func(p Profile) bool { return p.Name == name || slices.Contains(p.Aliases, name) })
+	if i < 0 {
+		return nil
 	}
-	return all
+	return &c[i]
 }
 
-// Lookup finds a behaviour by its name or one of its aliases.
-func Lookup(name string) (Profile, bool) {
-	e, err := find(name)
-	if err != nil {
-		return Profile{}, false
-	}
-	return e.Profile, true
-}
-
-func find(name string) (*entry, error) {
-	for _, e := range table() {
-		if e.Name == name || slices.Contains(e.Aliases, name) {
-			return &e, nil
-		}
-	}
-	return nil, unknown(name)
-}
-
-// known lists the names in order.
-func known() []string {
+// names lists the names in order.
+func (c Catalogue) names() []string {
 	var all []string
-	for _, p := range Catalogue() {
+	for _, p := range c {
 		all = append(all, p.Name)
 	}
 	slices.Sort(all)
 	return all
 }
 
-// spellings lists names and aliases.
-func spellings() []string {
-	all := known()
-	for _, p := range Catalogue() {
-		all = append(all, p.Aliases...)
-	}
-	return all
+// How is the list of parameters of a behaviour that has several ways.
+func How(words, first, help string) []Param {
+	return []Param{{Name: "how", Default: first, Help: help + ": " + words}}
 }
 
-// foreign says that a behaviour is a lie of another protocol, and which there
-// are for this one.
-func foreign(p *Profile, protocol string) string {
-	why := fmt.Sprintf("is a lie of %s, and this cluster runs %q", strings.Join(p.Protocols, " or "), protocol)
-	var own []string
-	for _, q := range Catalogue() {
-		if q.Protocols != nil && q.For(protocol) {
-			own = append(own, q.Name)
-		}
-	}
-	if own == nil {
-		return why + ": for that there are those of no protocol, such as silent"
-	}
-	return fmt.Sprintf("%s: for %s see %s", why, protocol, strings.Join(own, ", "))
-}
-
-// complete finds the entry of s, checks what the profile knows, and fills in
-// the defaults.
-func complete(s Spec, client bool, protocol string) (*entry, Spec, error) {
-	e, err := find(s.Name)
-	if err != nil {
-		return nil, s, err
-	}
-	wrong := func(word, why string) (*entry, Spec, error) {
-		return nil, s, &ParamError{Behaviour: s.Name, Word: word, Why: why}
-	}
-	switch {
-	case e.Client && !client:
-		return wrong(s.Name, "a client does this, not a replica")
-	case !e.Client && client:
-		return wrong(s.Name, "a replica does this, not a client")
-	case !e.For(protocol):
-		return wrong(s.Name, foreign(&e.Profile, protocol))
-	case s.Main != "" && len(e.Params) == 0:
-		return wrong(s.Main, "it takes no main parameter")
-	}
-	s.Name, s.Options = e.Name, maps.Clone(s.Options)
-	for name := range s.Options {
-		if len(e.Params) == 0 || !slices.ContainsFunc(e.Params[1:], func(p Param) bool { return p.Name == name }) {
-			return wrong(name, "it takes no such parameter")
-		}
-	}
-	for i, p := range e.Params {
-		switch {
-		case i == 0 && s.Main == "":
-			s.Main = p.Default
-		case i > 0 && s.Options[p.Name] == "":
-			if s.Options == nil {
-				s.Options = map[string]string{}
-			}
-			s.Options[p.Name] = p.Default
-		}
-	}
-	return e, s, nil
-}
+// OneOf is the help of a parameter that takes one of some words.
+func OneOf(words []string) string { return "one of: " + strings.Join(words, ", ") }

@@ -6,12 +6,12 @@ import (
 	"quorate.dev/quorate/consensus"
 )
 
-// Mouth is what a traitor's host sends its replies through on their way to
-// clients: the honest have none. It shares nothing with the engine, for hosts
-// execute beside it. Not safe for concurrent use.
+// ReplyFilter is what a traitor's host sends its replies through on their way to
+// clients; an honest host has none. It shares nothing with the engine, beside
+// which hosts execute. Not safe for concurrent use.
 //
-// A mouth has no clock: behaviours with after= or until= leave replies alone,
-// and so do those for which to= names replicas, or kind= leaves REPLY out.
+// It has no clock: behaviours with after= or until= leave replies alone, and so
+// do those for which to= names replicas, or kind= leaves REPLY out.
 type ReplyFilter struct {
 	env     Env
 	current func() *Plan
@@ -19,21 +19,21 @@ type ReplyFilter struct {
 	filters []replyFunc
 }
 
-// voice is one behaviour at work on replies. It changes copies: the host's own
-// sessions remember what it is handed.
+// replyFunc is one behaviour at work on replies. It changes copies, because the
+// host's own sessions remember what it is handed.
 type replyFunc func([]consensus.Reply) []consensus.Reply
 
-// NewMouth makes the mouth of the same traitor.
+// NewReplyFilter makes the reply filter of the same traitor.
 func NewReplyFilter(env Env, current func() *Plan) *ReplyFilter {
 	return &ReplyFilter{env: env, current: current}
 }
 
-// Say returns what is said in the place of rs.
+// Apply returns what is sent in the place of rs.
 func (m *ReplyFilter) Apply(rs []consensus.Reply) []consensus.Reply {
 	if p := m.current(); p != m.plan {
 		m.plan, m.filters = p, nil
 		if p != nil {
-			// Plan has made these voices once already, so that they can be made.
+			// Plan has made these once already, so that they can be made.
 			m.filters, _ = m.env.replyFuncs(p.specs)
 		}
 	}
@@ -46,36 +46,33 @@ func (m *ReplyFilter) Apply(rs []consensus.Reply) []consensus.Reply {
 	return rs
 }
 
-// voices makes what the specs ask for.
+// replyFuncs makes what complete specs ask for.
 func (e *Env) replyFuncs(specs []Spec) ([]replyFunc, error) {
-	var vs []replyFunc
+	var all []replyFunc
 	for _, s := range specs {
-		entry, s, err := complete(s, false, e.Genesis.Protocol)
-		if err != nil {
-			return nil, err
-		}
+		p := s.Profile
 		switch {
-		case entry.replies == nil:
+		case p.replies == nil:
 			continue
-		case !s.forReplies() && entry.Intercept == nil:
-			return nil, &ParamError{Behaviour: s.Name, Word: "to, kind, after, until", Why: "replies go to clients and know no clock: choose by client=, and change plans over time"}
+		case !s.forReplies() && p.OnReplies():
+			return nil, &ParamError{Behaviour: p.Name, Word: "to, kind, after, until", Why: "replies go to clients and know no clock: choose by client=, and change plans over time"}
 		case !s.forReplies():
 			continue
 		}
-		v, err := entry.replies(e, s)
+		f, err := p.replies(e, s)
 		if err != nil {
 			return nil, err
 		}
-		vs = append(vs, e.sometimes(s.Chance, v))
+		all = append(all, e.sometimes(s.Chance, f))
 	}
-	return vs, nil
+	return all, nil
 }
 
-// sometimes hands a voice only a share of the replies. Which ones follows from
-// the request, so that a gang chooses the same.
-func (e *Env) sometimes(chance int, v replyFunc) replyFunc {
+// sometimes hands f only a share of the replies. Which ones follows from the
+// request, so that all of a coalition choose the same.
+func (e *Env) sometimes(chance int, f replyFunc) replyFunc {
 	if chance == 0 {
-		return v
+		return f
 	}
 	return func(rs []consensus.Reply) []consensus.Reply {
 		var plain, chosen []consensus.Reply
@@ -86,7 +83,7 @@ func (e *Env) sometimes(chance int, v replyFunc) replyFunc {
 				plain = append(plain, r)
 			}
 		}
-		return append(plain, v(chosen)...)
+		return append(plain, f(chosen)...)
 	}
 }
 

@@ -7,6 +7,44 @@ import (
 	"quorate.dev/quorate/consensus"
 )
 
+// silences keep something back.
+func silences() []Profile {
+	return []Profile{
+		{
+			Name: "silent", Aliases: []string{"crash", "crashed", "mute"}, Group: "P-SILENT", AtF: SafeLive, AtF1: SafeStopped,
+			Sentence: "says nothing any more, after so many letters", Params: []Param{{"after-letters", "0", "letters that it still says"}},
+			Needs: Primary, Drawn: []string{"", "30", "200"}, Intercept: newSilent, replies: silentReplies,
+		},
+		{
+			Name: "drop", Aliases: []string{"lossy"}, Group: "V-WITHHOLD", AtF: SafeLive, AtF1: MayStop,
+			Sentence: "loses a share of what it should say", Params: []Param{share("100%")},
+			Drawn: []string{"", "20%", "50%"}, Intercept: newDrop, replies: dropReplies,
+		},
+		{
+			Name: "dark", Aliases: []string{"in-dark"}, Group: "P-SELECT", AtF: SafeLive, AtF1: MayStop, AtCrash: MayStop,
+			Sentence: "tells some replicas nothing: those of to=, or the last f that are no traitors",
+			Needs:    Primary, Intercept: newDark,
+		},
+		{
+			Name: "deaf", Group: "V-WITHHOLD", AtF: SafeLive, AtF1: SafeStopped,
+			Sentence:  "hears nothing of what others say",
+			Intercept: newDeaf,
+		},
+		{
+			Name: "slow-reader", Group: "LINK", AtF: SafeLive, AtF1: MayStop, AtCrash: MayStop,
+			Sentence: "reads only a trickle of what it is told, and loses what waits too long",
+			Params:   []Param{{"rate", "1", "messages that it reads in one tick"}},
+			Drawn:    []string{"", "4"}, Intercept: newSlow,
+		},
+		{
+			Name: "flicker", Aliases: []string{"crash-loop"}, Group: "P-SILENT", AtF: SafeLive, AtF1: MayStop,
+			Sentence: "is cut off from everybody and back again, in turns",
+			Params:   []Param{{"turn", "100%", wait.Help}},
+			Needs:    Primary, Drawn: []string{"", "30%", "250%"}, Intercept: newFlicker,
+		},
+	}
+}
+
 // silent says nothing any more, after so many letters.
 type silent struct {
 	passIn

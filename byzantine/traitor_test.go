@@ -72,7 +72,7 @@ func TestEmptyPlanIsTheInnerEngine(t *testing.T) {
 // records, jobs, notes, what may be forgotten; but that it owns up to its lies.
 func TestMasksLeaveTheHostAlone(t *testing.T) {
 	env := fakeEnv(t, 4, "pbft")
-	for _, p := range neutralProfiles() {
+	for _, p := range Neutral() {
 		if p.wrap != nil {
 			continue
 		}
@@ -124,7 +124,7 @@ func transcript(t *testing.T, seed uint64, texts ...string) []byte {
 func TestDeterminism(t *testing.T) {
 	drawn := []string{"drop 50%", "reorder", "replay", "garbage", "flood", "time how=jumps", "silent chance=50%"}
 	texts := slices.Clone(drawn)
-	for _, e := range neutralProfiles() {
+	for _, e := range Neutral() {
 		texts = append(texts, e.Name)
 	}
 	for _, text := range texts {

@@ -8,6 +8,17 @@ import (
 	"quorate.dev/quorate/crypto"
 )
 
+// doubles are two under one identity.
+func doubles() []Profile {
+	return []Profile{
+		{
+			Name: "twin", Aliases: []string{"twins"}, Group: "V-DOUBLE", AtF: SafeLive, AtF1: MayFork, AtCrash: MayFork,
+			Sentence: "runs two honest engines under one identity, each heard by a part of the others (to= hears the second)",
+			wrap:     newTwin,
+		},
+	}
+}
+
 // side is one of the two engines of a twin.
 type side byte
 
@@ -128,10 +139,7 @@ func (e *engine) pair(now consensus.Time) {
 	t := e.traitor
 	at := -1
 	if e.plan != nil {
-		at = slices.IndexFunc(e.plan.specs, func(s Spec) bool {
-			p, _ := Lookup(s.Name)
-			return p.Name == "twin"
-		})
+		at = slices.IndexFunc(e.plan.specs, func(s Spec) bool { return s.Profile.Name == "twin" })
 	}
 	both, paired := e.Engine.(*twins)
 	switch {

@@ -11,9 +11,9 @@ import (
 	"quorate.dev/quorate/crypto"
 )
 
-// Values are read by constructors, from specs whose defaults are filled in.
-// The name "" is the main parameter.
+// Values are read from complete specs. The name "" is the main parameter.
 
+// Value is the text of a parameter.
 func (s *Spec) Value(name string) string {
 	if name == "" {
 		return s.Main
@@ -21,15 +21,16 @@ func (s *Spec) Value(name string) string {
 	return s.Options[name]
 }
 
+// Wrong says what is wrong with the value of a parameter.
 func (s *Spec) Wrong(name, why string) error {
 	word := s.Value(name)
 	if name != "" {
 		word = name + "=" + word
 	}
-	return &ParamError{Behaviour: s.Name, Word: word, Why: why}
+	return s.refuse(word, why)
 }
 
-// number reads a whole number between low and high.
+// Number reads a whole number between low and high.
 func (s *Spec) Number(name string, low, high int) (int, error) {
 	n, err := strconv.Atoi(s.Value(name))
 	if err != nil || n < low || n > high {
@@ -38,7 +39,7 @@ func (s *Spec) Number(name string, low, high int) (int, error) {
 	return n, nil
 }
 
-// share reads a percentage, in parts per million.
+// Share reads a percentage, in parts per million.
 func (s *Spec) Share(name string) (ppm int, err error) {
 	if ppm, err = parsePercent(s.Value(name)); err != nil {
 		return 0, s.Wrong(name, err.Error())
@@ -46,7 +47,7 @@ func (s *Spec) Share(name string) (ppm int, err error) {
 	return ppm, nil
 }
 
-// word reads one of the words allowed.
+// Word reads one of the words allowed.
 func (s *Spec) Word(name string, allowed ...string) (string, error) {
 	if w := s.Value(name); slices.Contains(allowed, w) {
 		return w, nil
@@ -54,13 +55,27 @@ func (s *Spec) Word(name string, allowed ...string) (string, error) {
 	return "", s.Wrong(name, "want one of: "+strings.Join(allowed, ", "))
 }
 
-// span is a time to wait: ticks, or nanoseconds of the host's clock.
+// Wait is a time to wait: ticks, or nanoseconds of the host's clock.
 type Wait struct {
 	Ticks int
 	Time  consensus.Time
 }
 
-// span reads a duration, or a percentage of the patience of the honest, which
+// Over reports whether a wait has ended that began so long ago.
+func (w Wait) Over(ticks int, age consensus.Time) bool {
+	return ticks >= w.Ticks && age >= w.Time
+}
+
+// Duration reads a duration.
+func (s *Spec) Duration(name string) (consensus.Time, error) {
+	d, err := parseSpan(s.Value(name))
+	if err != nil {
+		return 0, s.Wrong(name, err.Error())
+	}
+	return d, nil
+}
+
+// Wait reads a duration, or a percentage of the patience of the honest, which
 // is in ticks and may exceed 100.
 func (s *Spec) Wait(e *Env, name string) (Wait, error) {
 	text := s.Value(name)
@@ -78,7 +93,7 @@ func (s *Spec) Wait(e *Env, name string) (Wait, error) {
 	return Wait{Time: d}, nil
 }
 
-// clients reads a list of clients: their numbers in the genesis, or the first
+// Clients reads a list of clients: their numbers in the genesis, or the first
 // 8 or more digits of their keys; "all" is everybody.
 func (s *Spec) Clients(e *Env, name string) (func(crypto.PublicKey) bool, error) {
 	text := s.Value(name)
@@ -108,4 +123,30 @@ func isPrefix(text string) bool {
 	}
 	_, err := hex.DecodeString(text[:len(text)&^1])
 	return err == nil
+}
+
+// InTurn goes through words, turn after turn, if how is "any".
+func InTurn(how string, words []string, turn uint64) string {
+	if how == "any" {
+		return words[turn%uint64(len(words))]
+	}
+	return how
+}
+
+// RivalBatch is another batch for the slot of b, valid and made of nothing but
+// b, so that all of a coalition make the same. What cannot be done with b is done
+// to its stamp.
+func RivalBatch(b *consensus.Batch, how string) *consensus.Batch {
+	r := &consensus.Batch{Stamp: b.Stamp, Requests: slices.Clone(b.Requests)}
+	switch {
+	case how == "order" && len(b.Requests) > 1:
+		slices.Reverse(r.Requests)
+	case how == "subset" && len(b.Requests) > 1:
+		r.Requests = r.Requests[:len(r.Requests)-1]
+	case how == "empty" && len(b.Requests) > 0:
+		r.Requests = nil
+	default:
+		r.Stamp++
+	}
+	return r
 }

@@ -7,6 +7,23 @@ import (
 	"quorate.dev/quorate/crypto"
 )
 
+// unfairness is toward clients.
+func unfairness() []Profile {
+	return []Profile{
+		{
+			Name: "censor", Group: "P-CENSOR", AtF: SafeLive, AtF1: MayStop, AtCrash: MayStop,
+			Sentence: "knows nothing of the requests of some clients", Params: []Param{client},
+			Needs: Primary, Intercept: newCensor,
+		},
+		{
+			Name: "lie", Aliases: []string{"wrong-reply"}, Group: "R-LIE", AtF: SafeLive, AtF1: Deceives, AtCrash: MayDeceive,
+			Sentence: "answers clients wrongly, and every traitor in the same way",
+			Params:   []Param{{"how", "result", OneOf(wrongReplyWays)}, client},
+			Needs:    Election, Drawn: []string{"", "seq", "view", "replica", "sequence", "request", "withheld"}, replies: newWrongReply,
+		},
+	}
+}
+
 // lies are the ways to answer a client wrongly. Each is a function of the true
 // reply alone, so that those who lie the same way lie the same.
 var wrongReplies = map[string]func(consensus.Reply) consensus.Reply{

@@ -47,11 +47,11 @@ func (c *Coverage) Missing() []string {
 	for n := 4; n <= 13; n++ {
 		want(c.Replicas[n] > 0, "no seed with %d replicas", n)
 	}
-	for _, name := range slices.Concat(replicaBehaviours, clientBehaviours) {
-		seeds, met := c.behaviour(name)
-		want(seeds >= minSeeds*scale, "behaviour %s in %d seeds, want %d", name, seeds, minSeeds*scale)
-		if slices.Contains(replicaBehaviours, name) {
-			want(met >= minPhases, "behaviour %s met %d phases, want %d", name, met, minPhases)
+	for _, p := range slices.Concat(replicaBehaviours, clientBehaviours) {
+		seeds, met := c.behaviour(p.Name)
+		want(seeds >= minSeeds*scale, "behaviour %s in %d seeds, want %d", p.Name, seeds, minSeeds*scale)
+		if !p.Client {
+			want(met >= minPhases, "behaviour %s met %d phases, want %d", p.Name, met, minPhases)
 		}
 	}
 	for _, r := range slices.Sorted(maps.Keys(c.Reasons)) {
@@ -103,9 +103,9 @@ func (c *Coverage) Report(w io.Writer) error {
 	}
 	outcomes := []string{"safe and live", "stopped", "deceived", "forked", "violation"}
 	fmt.Fprintf(&b, "\nseeds by behaviour, phase and outcome\n%-22s%-16s%s\n", "behaviour", "phase", strings.Join(outcomes, "  "))
-	for _, name := range slices.Concat(replicaBehaviours, clientBehaviours) {
+	for _, p := range slices.Concat(replicaBehaviours, clientBehaviours) {
 		for _, phase := range phaseNames {
-			c.row(&b, name, phase, outcomes)
+			c.row(&b, p.Name, phase, outcomes)
 		}
 	}
 	_, err := io.WriteString(w, b.String())

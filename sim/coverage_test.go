@@ -43,9 +43,9 @@ func TestGateOfEverything(t *testing.T) {
 		for r := range c.Reasons {
 			c.Reasons[r] = 5
 		}
-		for _, name := range slices.Concat(replicaBehaviours, clientBehaviours) {
+		for _, p := range slices.Concat(replicaBehaviours, clientBehaviours) {
 			for _, phase := range phaseNames {
-				c.Cells[Cell{Behaviour: name, Phase: phase, Outcome: "safe and live"}] = 5
+				c.Cells[Cell{Behaviour: p.Name, Phase: phase, Outcome: "safe and live"}] = 5
 			}
 		}
 		return c

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/byzantine/catalogue"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
@@ -27,7 +27,7 @@ func calmConfig(seed uint64) Config {
 // says: safe and live.
 func TestEveryBehaviourOfOne(t *testing.T) {
 	t.Parallel()
-	for i, p := range byzantine.Catalogue() {
+	for i, p := range catalogue.All() {
 		if !p.For("pbft") {
 			continue
 		}

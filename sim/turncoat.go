@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/byzantine/catalogue"
 	"quorate.dev/quorate/consensus"
 )
 
@@ -78,7 +79,7 @@ func planOf(env *byzantine.Env, behaviours []string) (*byzantine.Plan, error) {
 	}
 	var specs []byzantine.Spec
 	for _, text := range behaviours {
-		s, err := byzantine.Parse(text)
+		s, err := catalogue.Parse(text)
 		if err != nil {
 			return nil, fmt.Errorf("behaviour %q: %w", text, err)
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/byzantine/catalogue"
+	byzclient "quorate.dev/quorate/byzantine/client"
 	"quorate.dev/quorate/consensus"
 )
 
@@ -13,13 +15,13 @@ type villain struct {
 	world  *World
 	end    endpoint
 	dice   *stream
-	source *byzantine.Villain
+	source *byzclient.Client
 }
 
 // enrol makes the villains. It fails if a spec is not a client's.
 func (w *World) enrol() error {
 	for i, text := range w.cfg.Villains {
-		spec, err := byzantine.Parse(text)
+		spec, err := catalogue.Parse(text)
 		if err != nil {
 			return fmt.Errorf("villain %q: %w", text, err)
 		}
@@ -30,7 +32,7 @@ func (w *World) enrol() error {
 			return drawOperation(dice, w.cfg.Workload, t)
 		}
 		v := &villain{world: w, end: endpoint(w.cfg.Replicas + w.cfg.Workload.Clients + i), dice: dice}
-		v.source, err = byzantine.NewVillain(w.genesis, w.keys.villains[i], spec, dice.rng.Uint64(), draw)
+		v.source, err = byzclient.New(w.genesis, w.keys.villains[i], spec, dice.rng.Uint64(), draw)
 		if err != nil {
 			return fmt.Errorf("villain %q: %w", text, err)
 		}
@@ -52,9 +54,9 @@ func (v *villain) wait() {
 			return
 		}
 		for _, p := range v.source.Next(w.clock.now) {
-			if int(p.To) < len(w.replicas) {
+			if int(p.To.Replica) < len(w.replicas) {
 				w.stats.Notes[byzantine.Lied]++
-				w.launch(packet{from: v.end, to: endpoint(p.To), class: min(p.Class, consensus.Bulk), bytes: p.Bytes})
+				w.launch(packet{from: v.end, to: endpoint(p.To.Replica), class: min(p.Class, consensus.Bulk), bytes: p.Bytes})
 			}
 		}
 		v.wait()

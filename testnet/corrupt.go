@@ -15,15 +15,11 @@ import (
 	"quorate.dev/quorate/internal/files"
 )
 
-// atStart are the behaviours that are put on when a replica starts, and only
-// then: they concern how an engine is made.
-var atStart = []string{"twin", "amnesia", "rollback"}
-
 // ErrTraitor: what was asked for is no behaviour that this replica can have.
 var ErrTraitor = errors.New("no traitor can be made")
 
 // Corrupt makes a traitor of replica i, or gives it other behaviours (see
-// byzantine.Parse); no behaviour at all is an error, Heal takes them away. It
+// catalogue.Parse); no behaviour at all is an error, Heal takes them away. It
 // writes the manifest and the home, and returns when the running process obeys.
 // Behaviours that concern how an engine is made restart the process. A replica
 // that does not run is a traitor from its next start on.
@@ -182,7 +178,7 @@ func (t *traitorFile) restarts(to *traitorFile) bool {
 func (t *traitorFile) born() bool {
 	specs, _ := parseAll(t.Behaviours)
 	for _, s := range specs {
-		if slices.Contains(atStart, s.Name) {
+		if s.Profile.AtStart() {
 			return true
 		}
 	}

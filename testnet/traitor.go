@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/byzantine/catalogue"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/home"
@@ -47,7 +48,7 @@ const traitorHeading = `# THIS REPLICA IS A TRAITOR. It lies to the cluster, for
 func parseAll(texts []string) ([]byzantine.Spec, error) {
 	var all []byzantine.Spec
 	for _, text := range texts {
-		s, err := byzantine.Parse(text)
+		s, err := catalogue.Parse(text)
 		if err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/byzantine/catalogue"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/testnet"
 )
@@ -40,7 +41,7 @@ func byzantineCommands() *cli.Command {
 // behaviourNames are those that completion offers.
 func behaviourNames(wanted func(byzantine.Profile) bool) []string {
 	var all []string
-	for _, p := range byzantine.Catalogue() {
+	for _, p := range catalogue.All() {
 		if wanted(p) {
 			all = append(all, p.Name)
 		}
@@ -78,13 +79,13 @@ func byzantineList(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	all := byzantine.Catalogue()
+	all := catalogue.All()
 	if len(args) == 1 {
-		p, known := byzantine.Lookup(args[0])
-		if !known {
+		p := all.Lookup(args[0])
+		if p == nil {
 			return unknownBehaviour(args[0])
 		}
-		all = []byzantine.Profile{p}
+		all = byzantine.Catalogue{*p}
 	}
 	switch {
 	case machine:
@@ -100,7 +101,7 @@ func byzantineList(c *cli.Context, args []string) error {
 
 // unknownBehaviour is the error of package byzantine, which has the nearest name.
 func unknownBehaviour(name string) error {
-	_, err := byzantine.Parse(name)
+	_, err := catalogue.Parse(name)
 	if err == nil {
 		err = fmt.Errorf("%w: %q", byzantine.ErrSpec, name)
 	}
@@ -208,7 +209,7 @@ func traitorsOf(c *cli.Context) (map[int][]string, error) {
 		if !ok || err != nil {
 			return nil, usageError("--byzantine %q: write N=BEHAVIOUR, such as 0=equivocate or \"3=delay 80%%\"", text)
 		}
-		if _, err := byzantine.Parse(behaviour); err != nil {
+		if _, err := catalogue.Parse(behaviour); err != nil {
 			return nil, usageError("--byzantine %q: %w", text, err)
 		}
 		all[n] = append(all[n], strings.TrimSpace(behaviour))
@@ -288,12 +289,12 @@ func foresee(c *cli.Context) error {
 			return usageError("--byzantine: no replica %d: the cluster is to have 0 to %d", n, size-1)
 		}
 		for _, text := range behaviours {
-			spec, err := byzantine.Parse(text)
+			spec, err := catalogue.Parse(text)
 			if err != nil {
 				return usageError("--byzantine %q: %w", text, err)
 			}
-			if p, _ := byzantine.Lookup(spec.Name); !p.For(of.Name) {
-				return usageError("--byzantine: %q is no lie of %s: quorate byzantine list shows whose it is", spec.Name, of.Name)
+			if !spec.Profile.For(of.Name) {
+				return usageError("--byzantine: %q is no lie of %s: quorate byzantine list shows whose it is", spec.Profile.Name, of.Name)
 			}
 		}
 	}

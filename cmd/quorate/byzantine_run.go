@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/byzantine/catalogue"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/live"
 	"quorate.dev/quorate/experiment/simulate"
@@ -129,7 +130,7 @@ func campaignsOf(c *cli.Context, args []string) ([]spec.ProfileRuns, error) {
 func everyCampaign(protocol string, sizes []int, gang bool) []spec.ProfileRuns {
 	var all []spec.ProfileRuns
 	for _, n := range sizes {
-		for _, p := range byzantine.Catalogue() {
+		for _, p := range catalogue.All() {
 			if p.For(protocol) {
 				all = append(all, spec.ProfileRuns{Protocol: protocol, Behaviour: p.Name, Replicas: n, Gang: gang})
 			}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
-	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/byzantine/catalogue"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/protocol"
 )
@@ -311,11 +311,11 @@ func (x *faultFile) behave(f *Fault) (why string) {
 
 // canLie says what keeps a replica of the protocol from a behaviour.
 func canLie(name, text string) string {
-	spec, err := byzantine.Parse(text)
+	spec, err := catalogue.Parse(text)
 	if err != nil {
 		return err.Error()
 	}
-	p, _ := byzantine.Lookup(spec.Name)
+	p := *spec.Profile
 	switch {
 	case p.Client:
 		return fmt.Sprintf("%q is a client's behaviour: `quorate byzantine list` names those of replicas", text)

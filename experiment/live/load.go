@@ -14,7 +14,8 @@ import (
 	"time"
 
 	"quorate.dev/quorate/app/kv"
-	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/byzantine/catalogue"
+	byzclient "quorate.dev/quorate/byzantine/client"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/client/session"
@@ -288,7 +289,7 @@ const villainEvery = 20 * time.Millisecond
 // villain connects a misbehaving client; it has a key that the genesis admits,
 // from the other end of the pool.
 func (r *real) villain(ctx context.Context, i int, text string) (func(), error) {
-	b, err := byzantine.Parse(text)
+	b, err := catalogue.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", spec.ErrSpec, err)
 	}
@@ -302,7 +303,7 @@ func (r *real) villain(ctx context.Context, i int, text string) (func(), error) 
 	}
 	g := r.cluster.Genesis
 	n := 0
-	v, err := byzantine.NewVillain(g, crypto.NewSigner(seed), b, r.spec.Seed, func() []byte {
+	v, err := byzclient.New(g, crypto.NewSigner(seed), b, r.spec.Seed, func() []byte {
 		n++
 		return kv.Put([]byte("villain"), fmt.Appendf(nil, "%d", n))
 	})
@@ -333,7 +334,7 @@ func (r *real) villain(ctx context.Context, i int, text string) (func(), error) 
 			case <-turns.C:
 			}
 			for _, p := range v.Next(wall()) {
-				network.Send(p.To, p.Bytes)
+				network.Send(p.To.Replica, p.Bytes)
 			}
 		}
 	}, nil

@@ -3,7 +3,7 @@ package simulate
 import (
 	"testing"
 
-	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/byzantine/catalogue"
 	"quorate.dev/quorate/experiment/spec"
 )
 
@@ -11,7 +11,7 @@ import (
 // the lies are told, and nobody is convicted, because members of Raft sign
 // nothing.
 func TestRaftProfiles(t *testing.T) {
-	for _, p := range byzantine.Catalogue() {
+	for _, p := range catalogue.All() {
 		if !p.For("raft") {
 			continue
 		}

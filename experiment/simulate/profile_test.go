@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/byzantine/catalogue"
 	"quorate.dev/quorate/experiment/spec"
 )
 
@@ -15,7 +16,7 @@ var heavy = []string{"flood", "oversize", "poison", "fetch-flood", "garbage-clie
 // and sees to it that the lies are told;
 // make profiles SEEDS=1000 runs more.
 func TestProfiles(t *testing.T) {
-	for _, p := range byzantine.Catalogue() {
+	for _, p := range catalogue.All() {
 		if !p.For("pbft") {
 			continue
 		}

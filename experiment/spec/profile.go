@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 
 	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/byzantine/catalogue"
+	byzclient "quorate.dev/quorate/byzantine/client"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
@@ -28,11 +29,11 @@ type ProfileRuns struct {
 // Check finds the campaign's profile and refuses what cannot be. Errors wrap
 // ErrSpec.
 func (c *ProfileRuns) Check() (byzantine.Profile, error) {
-	spec, err := byzantine.Parse(c.Behaviour)
+	spec, err := catalogue.Parse(c.Behaviour)
 	if err != nil {
 		return byzantine.Profile{}, fmt.Errorf("%w: %w", ErrSpec, err)
 	}
-	profile, _ := byzantine.Lookup(spec.Name)
+	profile := *spec.Profile
 	if _, err := protocol.Lookup(c.name()); err != nil {
 		return profile, fmt.Errorf("%w: %w", ErrSpec, err)
 	}
@@ -75,7 +76,7 @@ func (c *ProfileRuns) rehearse(spec byzantine.Spec, client bool) error {
 	}
 	g := consensus.NewGenesis("rehearsal", c.name(), keys)
 	if client {
-		_, err := byzantine.NewVillain(g, crypto.NewSigner([32]byte{2: 2}), spec, 0, func() []byte { return nil })
+		_, err := byzclient.New(g, crypto.NewSigner([32]byte{2: 2}), spec, 0, func() []byte { return nil })
 		return err
 	}
 	var gang []byzantine.Member
@@ -162,11 +163,11 @@ func (c *ProfileRuns) Spec(seed uint64) Spec {
 
 // profile is the campaign's; the zero one if its behaviour does not exist.
 func (c *ProfileRuns) profile() byzantine.Profile {
-	spec, err := byzantine.Parse(c.Behaviour)
+	spec, err := catalogue.Parse(c.Behaviour)
 	if err != nil {
 		return byzantine.Profile{}
 	}
-	p, _ := byzantine.Lookup(spec.Name)
+	p := *spec.Profile
 	return p
 }
 
@@ -191,7 +192,7 @@ func (c *ProfileRuns) stagePBFT(s *Spec, p *byzantine.Profile, dice *rand.Rand) 
 	}
 	if seats == nil {
 		seats = c.draw(dice)
-		if strings.HasPrefix(p.Group, "P-") && s.Seed%2 == 1 {
+		if p.Needs == byzantine.Primary && s.Seed%2 == 1 {
 			seats[0] = 0 // a primary's lie wants a primary, in half of the seeds at least
 		}
 	}
@@ -224,12 +225,12 @@ type occasion struct {
 
 // occasion finds what a behaviour waits for in PBFT; nil if it lies without.
 func (c *ProfileRuns) occasion(p *byzantine.Profile) *occasion {
-	switch {
-	case p.Name == "amnesia" || p.Name == "rollback":
+	switch p.Needs {
+	case byzantine.Restart:
 		return &occasion{kind: sim.FaultCrash, of: func(seats []consensus.ReplicaID) []consensus.ReplicaID { return seats }}
-	case strings.HasPrefix(p.Group, "VC-") || strings.HasPrefix(p.Group, "NV-"):
+	case byzantine.ViewChange:
 		return &occasion{kind: sim.FaultIsolate, of: func([]consensus.ReplicaID) []consensus.ReplicaID { return []consensus.ReplicaID{0} }}
-	case strings.HasPrefix(p.Group, "ST-"):
+	case byzantine.Fetch:
 		// Somebody must be so far behind that a state is fetched.
 		return &occasion{kind: sim.FaultIsolate, of: func(seats []consensus.ReplicaID) []consensus.ReplicaID {
 			return []consensus.ReplicaID{consensus.ReplicaID((int(seats[len(seats)-1]) + 1) % c.Replicas)}

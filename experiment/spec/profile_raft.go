@@ -13,10 +13,6 @@ import (
 // need no more, and who deposes every leader fills the logs with terms.
 const raftSettle = 20 * sim.Second
 
-// needsTurn are the lies of a follower that come to light when the members that
-// it helped to commit something are away, and those that were away are back.
-var needsTurn = []string{"amnesia", "rollback", "two-votes", "false-ack"}
-
 // stageRaft seats one traitor, or several, and sees to it that they have an
 // occasion to lie: elections are won by whoever is first, so nobody can be made
 // the leader by a number.
@@ -31,9 +27,11 @@ func (c *ProfileRuns) stageRaft(s *Spec, p *byzantine.Profile, dice *rand.Rand) 
 		first = turn(dice)
 	}
 	switch {
-	case slices.Contains(needsTurn, p.Name):
+	case p.Needs == byzantine.Turnover || p.Needs == byzantine.Restart:
+		// A follower's lie comes to light when the members that it helped to
+		// commit something are away, and those that were away are back.
 		first, s.Faults = 0, c.turns(seats, p, dice)
-	case p.Name == "lie" || p.Protocols == nil && s.Seed%2 == 1:
+	case p.Needs == byzantine.Election || p.Protocols == nil && s.Seed%2 == 1:
 		// A leader's lie wants a leader: the others are late, and find somebody
 		// who asks for their votes.
 		first, s.Faults = 0, []sim.Fault{{Lasts: sim.Second, Kind: sim.FaultPause, Replicas: c.others(seats)}}
@@ -69,7 +67,7 @@ func (c *ProfileRuns) turns(seats []consensus.ReplicaID, p *byzantine.Profile, d
 		{At: 0, Lasts: length, Kind: sim.FaultPartition, Replicas: others[:half]},
 		{At: length - sim.Millisecond, Lasts: 2 * length, Kind: sim.FaultPartition, Replicas: others[half:]},
 	}
-	if p.Name == "amnesia" || p.Name == "rollback" {
+	if p.Needs == byzantine.Restart {
 		faults = append(faults, sim.Fault{At: length - 2*sim.Millisecond, Lasts: 10 * sim.Millisecond, Kind: sim.FaultCrash, Replicas: seats})
 	}
 	return faults

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/byzantine/catalogue"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
 )
@@ -66,7 +67,7 @@ func TestCampaignsAreChecked(t *testing.T) {
 // TestPromisesOfTheCatalogue: it speaks of systems that tolerate a fault, and of
 // one traitor too many only where there are no more replicas than that takes.
 func TestPromisesOfTheCatalogue(t *testing.T) {
-	silent, _ := byzantine.Lookup("silent")
+	silent := *catalogue.Lookup("silent")
 	for _, x := range []struct {
 		protocol           string
 		replicas, traitors int

@@ -13,7 +13,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
-	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/byzantine/catalogue"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/sim"
 )
@@ -211,7 +211,7 @@ func (s *Scenario) check() error {
 		}
 		for _, id := range x.Traitors() {
 			for _, text := range x.Byzantine[id] {
-				if _, err := byzantine.Parse(text); err != nil {
+				if _, err := catalogue.Parse(text); err != nil {
 					return bad("set %d: replica %d: %v", i+1, id, err)
 				}
 			}

@@ -22,6 +22,8 @@ var floors = [][]string{
 	{"pbft", "raft"},
 	{"protocol"},
 	{"consensus/driver", "consensus/host", "client/session", "byzantine", "check"},
+	{"byzantine/pbft", "byzantine/raft", "byzantine/client"},
+	{"byzantine/catalogue"},
 	{lastBelowTheLine},
 	{"storage", "p2p", "internal/files"},
 	{"p2p/gossip"},

@@ -1,0 +1,122 @@
+package pbft
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/pbft/message"
+)
+
+// forgers makes the forger of replica 1, alone and with a gang.
+func forgers(t *testing.T, l *lab, gang ...byzantine.Member) *Forger {
+	t.Helper()
+	f, err := NewForger(&byzantine.Env{Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: gang})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// What a forger signs verifies as its own and its gang's, and as nobody else's.
+func TestForgerHasNoOtherKey(t *testing.T) {
+	l := newLab(t, 4, nil)
+	for _, gang := range [][]byzantine.Member{nil, {{Replica: 3, Signer: l.keys[3]}}, {{Replica: 1, Signer: l.keys[1]}, {Replica: 2, Signer: l.keys[2]}}} {
+		f := forgers(t, l, gang...)
+		for id := range consensus.ReplicaID(4) {
+			want := id == 1 || slices.ContainsFunc(gang, func(m byzantine.Member) bool { return m.Replica == id })
+			if f.Holds(id) != want {
+				t.Errorf("gang %v: holds the key of %d: %v", gang, id, f.Holds(id))
+			}
+			for name, frame := range wordsOf(f, id) {
+				o := l.rules.Open(l.verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(1), Bytes: frame}})[0]
+				if opened := o.Event != nil; opened != want {
+					t.Errorf("%s in the name of %d: opened %v (%s)", name, id, opened, o.Reason)
+				}
+				if !want && o.Reason != message.ReasonSignature {
+					t.Errorf("%s in the name of %d: %q", name, id, o.Reason)
+				}
+			}
+		}
+	}
+}
+
+// wordsOf is one frame of each kind that is signed, in the name of id.
+func wordsOf(f *Forger, id consensus.ReplicaID) map[string][]byte {
+	b := &consensus.Batch{Stamp: 1}
+	view := consensus.View(id)
+	words := map[string][]byte{"PRE-PREPARE": f.Proposal(view, 1, b).Frame, "VIEW-CHANGE": f.leave(9, id, nil).Frame}
+	for _, k := range []message.Kind{message.PrepareKind, message.CommitKind, message.CheckpointKind} {
+		v := message.Vote{Kind: k, View: view + 1, Seq: 2, Digest: b.Digest(), Replica: id}
+		if k == message.CheckpointKind {
+			v.View = 0
+		}
+		w := f.Vote(v)
+		words[k.String()] = w.Encode()
+	}
+	return words
+}
+
+// A NEW-VIEW and certificates count as much as the keys under them.
+func TestForgedCertificates(t *testing.T) {
+	l := newLab(t, 4, nil)
+	alone, gang := forgers(t, l), forgers(t, l, byzantine.Member{Replica: 0, Signer: l.keys[0]}, byzantine.Member{Replica: 2, Signer: l.keys[2]})
+	d := crypto.Hash([]byte("batch"))
+	for _, k := range []message.CertificateKind{message.PreparedCertificate, message.CommittedCertificate, message.CheckpointCertificate} {
+		for f, want := range map[*Forger]bool{alone: false, gang: true} {
+			c := f.Certificate(k, 0, 2, d, 0, 1, 2)
+			if _, err := l.rules.OpenCertificate(l.verify, c.Encode(), k); (err == nil) != want {
+				t.Errorf("kind %d, gang of %d: %v", k, len(f.Coalition()), err)
+			}
+		}
+	}
+	vcs := []*message.ViewChange{gang.leave(1, 0, nil), gang.leave(1, 1, nil), gang.leave(1, 2, nil)}
+	frame := gang.NewView(1, vcs, 1, nil).Frame
+	if o := l.rules.Open(l.verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(1), Bytes: frame}})[0]; o.Event == nil {
+		t.Error(o.Reason)
+	}
+}
+
+func TestForgerRefusesOtherKeys(t *testing.T) {
+	l := newLab(t, 4, nil)
+	for name, e := range map[string]byzantine.Env{
+		"another's": {Genesis: l.genesis, Self: 1, Signer: l.keys[2]},
+		"none":      {Genesis: l.genesis, Self: 1},
+		"a mate's":  {Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: []byzantine.Member{{Replica: 2, Signer: l.keys[3]}}},
+		"nobody's":  {Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: []byzantine.Member{{Replica: 4, Signer: l.keys[3]}}},
+	} {
+		if _, err := NewForger(&e); !errors.Is(err, ErrKey) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := e.Plan(byzantine.Spec{Profile: all.Lookup("equivocate")}); !errors.Is(err, ErrKey) {
+			t.Errorf("%s: plan: %v", name, err)
+		}
+	}
+}
+
+// The halves of the honest are what all of a gang reckon alike, and either one
+// with f+1 liars is a quorum.
+func TestHalves(t *testing.T) {
+	for _, g := range gangs {
+		l := newLab(t, g.n, nil)
+		var members []byzantine.Member
+		for _, i := range g.members {
+			members = append(members, byzantine.Member{Replica: consensus.ReplicaID(i), Signer: l.keys[i]})
+		}
+		for _, m := range members {
+			e := byzantine.Env{Genesis: l.genesis, Self: m.Replica, Signer: m.Signer, Coalition: members}
+			f, err := NewForger(&e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			other := newSeen(&e, f, "test").otherHalf()
+			q := l.rules.System.Quorum()
+			if len(members)+len(other) != q || len(f.Honest())-len(other)+len(members) != q {
+				t.Errorf("%v: honest %v, other half %v, quorum %d", g, f.Honest(), other, q)
+			}
+		}
+	}
+}
