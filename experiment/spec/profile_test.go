@@ -88,7 +88,7 @@ func TestCampaignsOfRaftAreChecked(t *testing.T) {
 	for want, c := range map[string]ProfileRuns{
 		"choose pbft or raft":       {Behaviour: "silent", Replicas: 3, Protocol: "paxos"},
 		"a lie of pbft":             {Behaviour: "equivocate", Replicas: 3, Protocol: "raft"},
-		"for raft see fork-entries": {Behaviour: "vc-spam", Replicas: 3, Protocol: "raft"},
+		"is a lie of pbft": {Behaviour: "vc-spam", Replicas: 3, Protocol: "raft"},
 		"a lie of raft":             {Behaviour: "fork-entries", Replicas: 4},
 		"known kinds":               {Behaviour: "drop kind=PREPARE", Replicas: 3, Protocol: "raft"},
 		"one of: yes, no":           {Behaviour: "false-commit perhaps", Replicas: 3, Protocol: "raft"},
