@@ -13,7 +13,7 @@ import (
 // verbs move. A frame that was sent waits until it is delivered or dropped;
 // time passes by ticks; syncs and executions take no time.
 //
-//	cluster n=4 k=4 l=8 batch=1 clients=1 patience=20 seed=1 [traitor=0,2]
+//	cluster n=4 k=4 l=8 batch=1 clients=1 patience=20 seed=1 [traitor=0,2 [lie=equivocate]]
 //	cluster protocol=raft n=3 ... [prevote=off] [checkquorum=off]
 //	submit [client=0] [to=0|to=all] [op=add] [key=0]    a client sends a request
 //	tick N [1,2]                            N ticks pass, for all or some replicas
@@ -146,7 +146,11 @@ func (s *Script) cluster(a args) string {
 			if err != nil || id < 0 || id >= n {
 				return fmt.Sprintf("there is no replica %q to be a traitor\n", word)
 			}
-			c.Traitors = append(c.Traitors, Traitor{Replica: consensus.ReplicaID(id)})
+			t := Traitor{Replica: consensus.ReplicaID(id)}
+			if lie, ok := a.value("lie"); ok {
+				t.Acts = []Act{{Behaviours: []string{lie}}}
+			}
+			c.Traitors = append(c.Traitors, t)
 		}
 	}
 	return s.found(c, a.number("verbose", 0) != 0)
@@ -165,6 +169,7 @@ func (s *Script) found(c Config, verbose bool) string {
 			s.notes = append(s.notes, line)
 		}
 	}
+	w.stage()
 	for _, r := range w.replicas {
 		r.offset = 0
 		r.start()
@@ -201,7 +206,8 @@ func (s *Script) violations() string {
 // failed reports whether something happened that theory does not allow.
 func (s *Script) failed() bool { return len(s.world.theory.forbidden(s.world.checks.all)) > 0 }
 
-// verdict ends a script: whether there was a fork, and whom evidence names.
+// verdict ends a script: whether there was a fork, and whom evidence names, with
+// what it proves.
 func (s *Script) verdict(args) string {
 	w := s.world
 	v := w.checks.judge.Verdict(w.at())
@@ -213,7 +219,11 @@ func (s *Script) verdict(args) string {
 	if len(v.Culprits) > 0 {
 		culprits = fmt.Sprint(v.Culprits)
 	}
-	return fmt.Sprintf("%s; traitors: %d of %d; evidence names %s\n", out, len(w.cfg.Traitors), w.cfg.Replicas, culprits)
+	out = fmt.Sprintf("%s; traitors: %d of %d; evidence names %s\n", out, len(w.cfg.Traitors), w.cfg.Replicas, culprits)
+	for _, e := range v.Evidence {
+		out += fmt.Sprintf("PROOF %s\n", e.Fault)
+	}
+	return out
 }
 
 // submit lets a client send one request, to one replica or to all.
