@@ -44,6 +44,30 @@ type Engine struct {
 	PendingBytes int            `toml:"pending_bytes"`
 }
 
+// check says what is wrong with the settings of every protocol.
+func (e *Engine) check() error {
+	if e.Tick < files.Duration(time.Millisecond) {
+		return fmt.Errorf("%w: engine.tick is %v: at least 1ms", files.ErrInvalid, time.Duration(e.Tick))
+	}
+	for _, k := range []struct {
+		key          string
+		value, least files.Duration
+	}{{"patience", e.Patience, e.Tick}, {"status_every", e.StatusEvery, e.Tick}} {
+		if k.value < k.least {
+			return fmt.Errorf("%w: engine.%s is %v: at least %v", files.ErrInvalid, k.key, time.Duration(k.value), time.Duration(k.least))
+		}
+	}
+	for _, k := range []struct {
+		key   string
+		value int
+	}{{"pipeline", e.Pipeline}, {"pending_count", e.PendingCount}, {"pending_bytes", e.PendingBytes}} {
+		if k.value < 1 {
+			return fmt.Errorf("%w: engine.%s is %d: at least 1", files.ErrInvalid, k.key, k.value)
+		}
+	}
+	return nil
+}
+
 // Disk says what the replica keeps, and how.
 type Disk struct {
 	SegmentBytes   int64 `toml:"segment_bytes" comment:"of the log; 0 = the default"`

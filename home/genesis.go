@@ -6,9 +6,9 @@ import (
 	"io/fs"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/internal/files"
+	"quorate.dev/quorate/protocol"
 )
 
 // GenesisFile is what a genesis file says: the genesis, and beside it what helps
@@ -74,7 +74,7 @@ var roleNames = map[consensus.Role]string{
 // LoadGenesis reads and checks a genesis file. Keys that are left out have
 // their defaults, which a written file always states.
 func LoadGenesis(path string) (*GenesisFile, error) {
-	f := fileOf(consensus.NewGenesis("", quorum.PBFT, nil), nil)
+	f := fileOf(consensus.NewGenesis("", protocol.PBFT, nil), nil)
 	f.Contact = contact{}
 	if err := files.ReadTOML(path, &f); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -118,7 +118,7 @@ func (f *genesisTOML) checked() (*GenesisFile, error) {
 	if err := g.Validate(); err != nil {
 		return nil, err
 	}
-	if _, err := quorum.For(g); err != nil {
+	if _, err := protocol.System(g); err != nil {
 		return nil, err
 	}
 	return &GenesisFile{Genesis: g, Addresses: f.Contact.Addresses}, f.Contact.check(&g)

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
@@ -126,8 +125,9 @@ func (h *Home) check() error {
 		return fmt.Errorf("%w: addresses has %d entries for %d replicas", files.ErrInvalid, len(h.Addresses), n)
 	case c.Listen == "":
 		return fmt.Errorf("%w: listen is empty: write host:port", files.ErrInvalid)
-	case c.Engine.Tick < files.Duration(time.Millisecond):
-		return fmt.Errorf("%w: engine.tick is %v: at least 1ms", files.ErrInvalid, time.Duration(c.Engine.Tick))
+	}
+	if err := c.Engine.check(); err != nil {
+		return err
 	}
 	if _, err := c.Log.level(); err != nil {
 		return err

@@ -5,18 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/internal/files"
 	"quorate.dev/quorate/node"
-	"quorate.dev/quorate/pbft"
-	"quorate.dev/quorate/raft"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/storage"
 	"quorate.dev/quorate/transcript"
 )
@@ -112,13 +109,13 @@ func warnWhenAlone(quit <-chan struct{}, ticks <-chan time.Time, alone func() bo
 
 // nodeConfig joins the home's settings with the protocol and the application.
 func (h *Home) nodeConfig(a app.Application, log *slog.Logger) (node.Config, error) {
-	protocol, err := h.protocol()
+	engine, err := h.protocol()
 	if err != nil {
 		return node.Config{}, err
 	}
 	c := &h.Config
 	return node.Config{
-		Protocol: protocol, Genesis: h.Genesis, Self: consensus.ReplicaID(c.Replica), Seed: h.Seed,
+		Protocol: engine, Genesis: h.Genesis, Self: consensus.ReplicaID(c.Replica), Seed: h.Seed,
 		Application: a,
 		Disk: node.Disk{
 			Data: h.DataDir(), SegmentBytes: c.Disk.SegmentBytes, Volatile: c.Disk.Volatile,
@@ -129,45 +126,29 @@ func (h *Home) nodeConfig(a app.Application, log *slog.Logger) (node.Config, err
 	}, nil
 }
 
+// electionShare is the part of the patience after which a silent leader is given
+// up: with the default of two seconds, one second. Heartbeats come on their own,
+// while requests wait for others; less would be quicker, but a loaded machine or
+// a slow disk must not cost a leader its office.
+const electionShare = 2
+
 // protocol makes the engine's side of the home. Durations become ticks, which is
 // all the time that an engine knows.
 func (h *Home) protocol() (consensus.Protocol, error) {
-	switch h.Genesis.Protocol {
-	case quorum.PBFT:
-		return h.pbft()
-	case quorum.Raft:
-		return h.raft()
+	p, err := protocol.Of(h.Genesis)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("%w: the genesis is for protocol %q: this program runs %s", files.ErrInvalid, h.Genesis.Protocol, strings.Join(quorum.Protocols(), " and "))
-}
-
-func (h *Home) pbft() (consensus.Protocol, error) {
 	e := &h.Config.Engine
 	ticks := func(d files.Duration) int { return int(d / e.Tick) }
-	c := pbft.DefaultConfig(h.Genesis, consensus.ReplicaID(h.Config.Replica), crypto.NewSigner(h.Seed),
-		crypto.NewVerifier(nil, h.Genesis.Replicas...))
-	c.TickLength, c.Patience, c.PatienceCap = consensus.Time(e.Tick), ticks(e.Patience), ticks(e.PatienceCap)
-	c.StatusEvery, c.Pipeline = ticks(e.StatusEvery), e.Pipeline
-	c.PendingCount, c.PendingBytes = e.PendingCount, e.PendingBytes
-	return pbft.New(c)
+	return p.New(protocol.Settings{
+		Genesis: h.Genesis, Self: consensus.ReplicaID(h.Config.Replica),
+		Signer: crypto.NewSigner(h.Seed), Verifier: crypto.NewVerifier(nil, h.Genesis.Replicas...),
+		TickLength: consensus.Time(e.Tick), Patience: ticks(e.Patience), PatienceCap: ticks(e.PatienceCap),
+		LeaderPatience: max(2, ticks(e.Patience)/electionShare), StatusEvery: ticks(e.StatusEvery),
+		Pipeline: e.Pipeline, PendingCount: e.PendingCount, PendingBytes: e.PendingBytes,
+	})
 }
-
-// raft: how long a request may wait is how long a leader may be silent. A
-// patience for leaders is shorter than one for requests: heartbeats come on
-// their own, while requests wait for others.
-func (h *Home) raft() (consensus.Protocol, error) {
-	e := &h.Config.Engine
-	c := raft.DefaultConfig(h.Genesis, consensus.ReplicaID(h.Config.Replica))
-	c.Election = max(2, int(e.Patience/e.Tick)/electionShare)
-	c.Heartbeat = max(1, c.Election/10)
-	c.Pipeline, c.PendingCount, c.PendingBytes = e.Pipeline, e.PendingCount, e.PendingBytes
-	return raft.New(c)
-}
-
-// electionShare is the part of the patience after which a silent leader is given
-// up: with the default of two seconds, one second. Less would be quicker, but a
-// loaded machine or a slow disk must not cost a leader its office.
-const electionShare = 2
 
 // Check goes as far as can be gone without starting: settings, genesis, key,
 // and whether the data belong to this replica of this cluster. It changes

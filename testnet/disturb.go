@@ -9,8 +9,8 @@ import (
 	"syscall"
 	"time"
 
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/protocol"
 )
 
 // interrupt asks replica i to end and answers its process; nil if none runs.
@@ -105,7 +105,7 @@ func (c *Cluster) Restart(i int) error { return c.again(i, func() error { return
 // starts it: it comes back as one that lost its disk (PROTOCOL.md §8).
 // Where no replica may fail none may forget either, so nothing is removed.
 func (c *Cluster) Wipe(i int) error {
-	system, err := quorum.For(c.Genesis)
+	system, err := protocol.System(c.Genesis)
 	if err == nil && system.Faults() == 0 {
 		err = fmt.Errorf("with %d replicas none may lose its disk, it could not come back: nothing was removed", c.Size())
 	}

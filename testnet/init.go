@@ -10,9 +10,9 @@ import (
 	"strconv"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/protocol"
 )
 
 // Options say what Init makes.
@@ -36,12 +36,16 @@ var ErrExists = errors.New("there is a cluster already")
 // that holds one. After a failure, remove the directory.
 func Init(o Options) (*Cluster, error) {
 	if o.Protocol == "" {
-		o.Protocol = quorum.PBFT
+		o.Protocol = protocol.PBFT
+	}
+	p, err := protocol.Lookup(o.Protocol)
+	if err != nil {
+		return nil, err
 	}
 	if o.Replicas == 0 {
-		o.Replicas = quorum.Least(o.Protocol, 1)
+		o.Replicas = p.Model.Least(1)
 	}
-	if _, err := quorum.Of(o.Protocol, o.Replicas); err != nil {
+	if _, err := p.Model.Of(o.Replicas); err != nil {
 		return nil, err
 	}
 	if err := vacant(o.Dir); err != nil {

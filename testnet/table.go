@@ -9,6 +9,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"quorate.dev/quorate/protocol"
 )
 
 // narrow is the width, in columns, below which peer ids are shortened: whole ones
@@ -30,9 +32,9 @@ func WriteTable(w io.Writer, all []ReplicaStatus, columns int) error {
 	}
 	traitors := slices.ContainsFunc(all, isTraitor)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	words := Terms{}
+	words := protocol.Words{}
 	if len(all) > 0 {
-		words = TermsOf(all[0].Protocol)
+		words = wordsOf(all[0])
 	}
 	heading := []string{"REPLICA", "PEER ID", "ADDRESS", strings.ToUpper(words.View), strings.ToUpper(words.Place), "STATE ROOT", "HEALTH"}
 	if traitors {
@@ -47,6 +49,16 @@ func WriteTable(w io.Writer, all []ReplicaStatus, columns int) error {
 		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
 	return t.Flush()
+}
+
+// wordsOf are those of the protocol that a replica runs. A cluster whose genesis
+// names none is never asked for its status.
+func wordsOf(s ReplicaStatus) protocol.Words {
+	p, err := protocol.Lookup(s.Protocol)
+	if err != nil {
+		return protocol.Words{View: "view", Place: "sequence"}
+	}
+	return p.Words
 }
 
 // mark is how a traitor shows in the table.
@@ -69,7 +81,7 @@ func row(s ReplicaStatus) []string {
 			root = fmt.Sprintf("%s @ %d", r.Root.Short(), r.RootSeq)
 		}
 		if r.Primary == r.Replica && !r.Changing {
-			name += " " + TermsOf(s.Protocol).Lead
+			name += " " + wordsOf(s).Lead
 		}
 	}
 	return []string{name, s.PeerID, s.Address, view, seq, root, s.Health}
@@ -120,7 +132,7 @@ func plain(s ReplicaStatus) string {
 	if s.Report == nil {
 		return fmt.Sprintf("replica %d %s: %s", s.Replica, s.Address, s.Health)
 	}
-	words := TermsOf(s.Protocol)
+	words := wordsOf(s)
 	lead := fmt.Sprintf("%s %d", words.Lead, s.Report.Primary)
 	if s.Report.Changing {
 		lead = words.Between

@@ -12,8 +12,8 @@ import (
 	"syscall"
 	"time"
 
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/storage"
 )
 
@@ -206,7 +206,7 @@ const graceForSome = 10 * time.Second
 // that takes, until a quorum is and all others run. It answers one line for
 // each that is not ready yet.
 func (c *Cluster) AwaitUsable(ctx context.Context) (late []string, err error) {
-	system, err := quorum.For(c.Genesis)
+	system, err := protocol.System(c.Genesis)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/testnet"
 	"quorate.dev/quorate/transcript"
 )
@@ -147,10 +147,11 @@ func judge(g *consensus.Genesis, logs []string, suspects []consensus.ReplicaID) 
 
 // printVerdict says first what matters most.
 func printVerdict(v *check.Verdict, x *exhibits) error {
-	place, signless := "sequence number", x.genesis.Protocol == quorum.Raft
-	if signless {
-		place = "index"
+	p, err := protocol.Of(*x.genesis)
+	if err != nil {
+		return err
 	}
+	place := p.Words.Place
 	word := "safe: nothing happened that must never happen"
 	switch {
 	case v.Forked:
@@ -164,8 +165,8 @@ func printVerdict(v *check.Verdict, x *exhibits) error {
 	}
 	fmt.Printf("judged: %d logs; not expected to be honest: %s\n", len(x.logs), nobody(x.suspects))
 	culprits := nobody(v.Culprits)
-	if signless {
-		culprits = "nobody can be, for members of Raft sign nothing"
+	if !p.Signed {
+		culprits = fmt.Sprintf("nobody can be, for members of %s sign nothing", p.Title)
 	}
 	fmt.Printf("culprits, by evidence: %s\n", culprits)
 	for _, e := range v.Evidence {

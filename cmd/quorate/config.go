@@ -8,8 +8,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/testnet"
 )
 
@@ -57,7 +57,7 @@ func checkHome(c *cli.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	system, err := quorum.For(h.Genesis)
+	system, err := protocol.System(h.Genesis)
 	if err != nil {
 		return err
 	}

@@ -6,9 +6,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/evidence"
 	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/testnet"
 )
 
@@ -139,10 +139,11 @@ func evidenceList(c *cli.Context, _ []string) error {
 
 // unsigned says that there can be no proof, if so.
 func unsigned(cluster *testnet.Cluster) bool {
-	if cluster.Genesis.Protocol != quorum.Raft {
+	p, err := protocol.Of(cluster.Genesis)
+	if err != nil || p.Signed {
 		return false
 	}
-	note("the members of %s speak Raft, whose messages nobody signs: nobody can be convicted. `quorate check` tells what happened", cluster.Dir)
+	note("the members of %s speak %s, whose messages nobody signs: nobody can be convicted. `quorate check` tells what happened", cluster.Dir, p.Title)
 	return true
 }
 

@@ -16,8 +16,7 @@ import (
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
-	"quorate.dev/quorate/testnet"
+	"quorate.dev/quorate/protocol"
 )
 
 // statusCommand is quorate status.
@@ -56,16 +55,19 @@ func status(c *cli.Context, _ []string) error {
 	}
 	defer func() { _ = cl.Close() }()
 	answers := askAll(c, a, cl)
-	system, err := quorum.For(a.genesis)
+	p, err := protocol.Of(a.genesis)
 	if err != nil {
 		return err
 	}
-	protocol := a.genesis.Protocol
-	why := explain(answers, system, protocol)
+	system, err := p.Model.For(&a.genesis)
+	if err != nil {
+		return err
+	}
+	why := explain(answers, system, p)
 	if machine {
 		err = printSnake(map[string]any{"replicas": answers, "progress": why})
 	} else {
-		err = printStatus(answers, why, testnet.TermsOf(protocol))
+		err = printStatus(answers, why, p)
 	}
 	for _, r := range answers {
 		if r.Status != nil {
@@ -98,9 +100,9 @@ func askAll(c *cli.Context, a *access, cl *client.Client) []answer {
 }
 
 // printStatus is the table, and below it what it means.
-func printStatus(answers []answer, why []string, words testnet.Terms) error {
+func printStatus(answers []answer, why []string, p protocol.Protocol) error {
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "REPLICA\tADDRESS\tROLE\t%s\tEXECUTED\tSTABLE\tPENDING\tSTATE ROOT\tHEARS\n", strings.ToUpper(words.View))
+	fmt.Fprintf(t, "REPLICA\tADDRESS\tROLE\t%s\tEXECUTED\tSTABLE\tPENDING\tSTATE ROOT\tHEARS\n", strings.ToUpper(p.Words.View))
 	for _, a := range answers {
 		s := a.Status
 		if s == nil {
@@ -111,7 +113,7 @@ func printStatus(answers []answer, why []string, words testnet.Terms) error {
 		if s.RootSeq > 0 {
 			root = fmt.Sprintf("%s @ %d", s.Root.Short(), s.RootSeq)
 		}
-		fmt.Fprintf(t, "%d\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", a.Replica, a.Address, role(s, words), s.View, s.Applied, s.Stable, s.Pending, root, ids(s.Heard))
+		fmt.Fprintf(t, "%d\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", a.Replica, a.Address, role(s, p), s.View, s.Applied, s.Stable, s.Pending, root, ids(s.Heard))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -125,9 +127,9 @@ func printStatus(answers []answer, why []string, words testnet.Terms) error {
 
 // role is the one thing about a replica that matters most at the moment. That
 // the primary is one that cannot lead is worth both words.
-func role(s *consensus.Status, words testnet.Terms) string {
-	lead := ""
-	if s.Primary == s.Replica && !(s.Changing && words.Lead == "leader") {
+func role(s *consensus.Status, p protocol.Protocol) string {
+	lead, words := "", p.Words
+	if s.Primary == s.Replica && !(s.Changing && p.Elected) {
 		lead = words.Lead + ", "
 	}
 	switch {

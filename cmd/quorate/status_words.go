@@ -7,19 +7,19 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/testnet"
+	"quorate.dev/quorate/protocol"
 )
 
 // explain says in plain English who leads, and what is missing for progress, in
 // the words of the protocol.
-func explain(answers []answer, system quorum.System, protocol string) []string {
-	words, lead := testnet.TermsOf(protocol), primary
-	if protocol == quorum.Raft {
+func explain(answers []answer, system quorum.System, p protocol.Protocol) []string {
+	lead := primary
+	if p.Elected {
 		lead = elected
 	}
-	lines := append([]string{lead(answers, system)}, parted(answers, words)...)
+	lines := append([]string{lead(answers, system, p.Words)}, parted(answers, p.Words)...)
 	calm := len(lines) == 1
-	if why := tooFew(answers, system, words); why != "" {
+	if why := tooFew(answers, system, p); why != "" {
 		lines, calm = append(lines, why), false
 	}
 	for _, a := range answers {
@@ -27,18 +27,18 @@ func explain(answers []answer, system quorum.System, protocol string) []string {
 			continue
 		}
 		for _, l := range a.Status.Waiting {
-			lines, calm = append(lines, fmt.Sprintf("Replica %d waits for %s.", a.Replica, lack(l, protocol))), false
+			lines, calm = append(lines, fmt.Sprintf("Replica %d waits for %s.", a.Replica, lack(l, p))), false
 		}
 	}
 	if calm {
-		lines = append(lines, "Nothing is waited for.")
+		lines = append(lines, "Idle: nothing is pending.")
 	}
 	return lines
 }
 
-// primary names the view of PBFT that a weak quorum is in, so that no single
+// primary names the view that a weak quorum is in, so that no single
 // liar's word is passed on as the cluster's.
-func primary(answers []answer, system quorum.System) string {
+func primary(answers []answer, system quorum.System, words protocol.Words) string {
 	in := map[consensus.View]int{}
 	for _, a := range answers {
 		if a.Status != nil && !a.Status.Changing {
@@ -52,10 +52,10 @@ func primary(answers []answer, system quorum.System) string {
 		}
 	}
 	if !found {
-		return "No view is known to be active."
+		return fmt.Sprintf("No %s is known to be active.", words.View)
 	}
 	id := system.Primary(best)
-	return fmt.Sprintf("View %d, primary is replica %d%s.", best, id, unfit(answers, id))
+	return fmt.Sprintf("%s %d, %s is replica %d%s.", capital(words.View), best, words.Lead, id, unfit(answers, id))
 }
 
 // unfit says why the primary of a view cannot lead it, if so.
@@ -72,10 +72,10 @@ func unfit(answers []answer, primary consensus.ReplicaID) string {
 	return ""
 }
 
-// elected names the leader of Raft's highest term that anybody follows one in.
-// Members are believed there; that two of them name two leaders for one term is
+// elected names the leader of the highest view that anybody follows one in.
+// Members are believed there; that two of them name two leaders for one view is
 // what no honest members do.
-func elected(answers []answer, _ quorum.System) string {
+func elected(answers []answer, _ quorum.System, words protocol.Words) string {
 	var top, best consensus.View
 	var leaders quorum.Set
 	for _, a := range answers {
@@ -93,12 +93,12 @@ func elected(answers []answer, _ quorum.System) string {
 	}
 	switch leaders.Len() {
 	case 0:
-		return fmt.Sprintf("No leader is known: the highest term is %d.", top)
+		return fmt.Sprintf("No %s is known: the highest %s is %d.", words.Lead, words.View, top)
 	case 1:
 		id := leaders.Replicas()[0]
-		return fmt.Sprintf("Term %d, leader is replica %d%s.", best, id, deposed(answers, id, best))
+		return fmt.Sprintf("%s %d, %s is replica %d%s.", capital(words.View), best, words.Lead, id, deposed(answers, id, best))
 	}
-	return fmt.Sprintf("Term %d has more than one leader, replicas %s: a member gave its vote twice, because it lies or has lost its disk.", best, ids(leaders.Replicas()))
+	return fmt.Sprintf("%s %d has more than one %s, replicas %s: a member voted twice, because it lies or has lost its disk.", capital(words.View), best, words.Lead, ids(leaders.Replicas()))
 }
 
 // deposed says what speaks against a leader that others name, if anything does.
@@ -117,7 +117,7 @@ func deposed(answers []answer, leader consensus.ReplicaID, term consensus.View) 
 
 // parted compares the states at equal heights: two roots at one are a fork, or
 // the word of a liar.
-func parted(answers []answer, words testnet.Terms) []string {
+func parted(answers []answer, words protocol.Words) []string {
 	type place struct {
 		seq  consensus.Seq
 		root crypto.Digest
@@ -150,7 +150,7 @@ func parted(answers []answer, words testnet.Terms) []string {
 // tooFew names those whose votes are missing, and why, if the rest are no
 // quorum. A rejoining replica does not vote, however alive it is; one between
 // views votes for the next view and for nothing else.
-func tooFew(answers []answer, system quorum.System, words testnet.Terms) string {
+func tooFew(answers []answer, system quorum.System, p protocol.Protocol) string {
 	var silent, rejoining, between []string
 	for _, a := range answers {
 		switch id := fmt.Sprint(a.Replica); {
@@ -163,9 +163,9 @@ func tooFew(answers []answer, system quorum.System, words testnet.Terms) string 
 		}
 	}
 	line, able := "No progress is possible", system.Size()-len(silent)-len(rejoining)
-	until, without := "No progress until the next view begins", "between views"
-	if words.Lead == "leader" {
-		until, without = "No progress until a leader is elected", "without a leader"
+	until, without := fmt.Sprintf("No progress until the next %s begins", p.Words.View), fmt.Sprintf("between %ss", p.Words.View)
+	if p.Elected {
+		until, without = fmt.Sprintf("No progress until a %s is elected", p.Words.Lead), "without a "+p.Words.Lead
 	}
 	switch {
 	case able-len(between) >= system.Quorum():
@@ -187,19 +187,19 @@ func tooFew(answers []answer, system quorum.System, words testnet.Terms) string 
 	return line + "."
 }
 
-// lack says what lacks whom: in PBFT a certificate, in Raft votes for a leader
-// or acknowledgements.
-func lack(l consensus.Lack, protocol string) string {
-	words, article, seq := testnet.TermsOf(protocol), "the ", " of sequence %d"
-	if protocol == quorum.Raft {
-		article, seq = "", " at index %d"
+// lack says what lacks whom: a certificate, or votes for a leader or
+// acknowledgements.
+func lack(l consensus.Lack, p protocol.Protocol) string {
+	article, at := "the ", "of"
+	if p.Elected {
+		article, at = "", "at"
 	}
 	var b strings.Builder
 	b.WriteString(article + l.What)
 	if l.Seq > 0 {
-		fmt.Fprintf(&b, seq, l.Seq)
+		fmt.Fprintf(&b, " %s %s %d", at, p.Words.Place, l.Seq)
 	}
-	fmt.Fprintf(&b, " in %s %d", words.View, l.View)
+	fmt.Fprintf(&b, " in %s %d", p.Words.View, l.View)
 	if l.Need > 0 {
 		fmt.Fprintf(&b, ": it has %d of %d", len(l.Have), l.Need)
 		if len(l.Have) > 0 {
@@ -211,3 +211,6 @@ func lack(l consensus.Lack, protocol string) string {
 	}
 	return b.String()
 }
+
+// capital begins a sentence with a word.
+func capital(word string) string { return strings.ToUpper(word[:1]) + word[1:] }

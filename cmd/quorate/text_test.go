@@ -13,7 +13,7 @@ import (
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
-	"quorate.dev/quorate/testnet"
+	"quorate.dev/quorate/protocol"
 )
 
 // TestTransactionText: what the lines mean.
@@ -78,7 +78,7 @@ func FuzzPlainText(f *testing.F) {
 
 // TestWhatIsMissing: the reasons for standing still, in plain English.
 func TestWhatIsMissing(t *testing.T) {
-	lackOf := func(l consensus.Lack) string { return lack(l, quorum.PBFT) }
+	lackOf := func(l consensus.Lack) string { return lack(l, speaks(t, protocol.PBFT)) }
 	got := lackOf(consensus.Lack{What: "prepared certificate", View: 2, Seq: 9, Have: []consensus.ReplicaID{0, 1}, Need: 3, Missing: []consensus.ReplicaID{2, 3}})
 	if want := "the prepared certificate of sequence 9 in view 2: it has 2 of 3 (from 0,1); replica 2 or 3 could supply it"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -92,8 +92,8 @@ func TestWhatIsMissing(t *testing.T) {
 		answers []answer
 		want    []string
 	}{
-		"well":        {[]answer{at(0, 1, false), at(1, 1, false), at(2, 1, false), at(3, 1, false)}, []string{"View 1, primary is replica 1.", "Nothing is waited for."}},
-		"a lone liar": {[]answer{at(0, 99, false), at(1, 1, false), at(2, 1, false), at(3, 1, false)}, []string{"View 1, primary is replica 1.", "Nothing is waited for."}},
+		"well":        {[]answer{at(0, 1, false), at(1, 1, false), at(2, 1, false), at(3, 1, false)}, []string{"View 1, primary is replica 1.", "Idle: nothing is pending."}},
+		"a lone liar": {[]answer{at(0, 99, false), at(1, 1, false), at(2, 1, false), at(3, 1, false)}, []string{"View 1, primary is replica 1.", "Idle: nothing is pending."}},
 		"changing": {[]answer{at(0, 1, true), at(1, 1, true), at(2, 1, true, consensus.Lack{What: "NEW-VIEW", View: 1, Need: 3}), at(3, 1, true)},
 			[]string{"No view is known to be active.", "No progress until the next view begins: 0 of 4 replicas take part, 3 are needed; between views: 0, 1, 2, 3.", "Replica 2 waits for the NEW-VIEW in view 1: it has 0 of 3."}},
 		"too few": {[]answer{{Replica: 0}, {Replica: 1}, at(2, 0, false), at(3, 0, false)},
@@ -101,10 +101,20 @@ func TestWhatIsMissing(t *testing.T) {
 		"one dead, one rejoining": {[]answer{rejoining(at(0, 0, false)), at(1, 0, false), at(2, 0, false), {Replica: 3}},
 			[]string{"View 0, primary is replica 0, which is rejoining and does not lead.", "No progress is possible: 2 of 4 replicas take part, 3 are needed; silent: 3; rejoining: 0."}},
 	} {
-		if got := explain(test.answers, system, quorum.PBFT); !slices.Equal(got, test.want) {
+		if got := explain(test.answers, system, speaks(t, protocol.PBFT)); !slices.Equal(got, test.want) {
 			t.Errorf("%s: got %q, want %q", name, got, test.want)
 		}
 	}
+}
+
+// speaks is a protocol by its name.
+func speaks(t *testing.T, name string) protocol.Protocol {
+	t.Helper()
+	p, err := protocol.Lookup(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // TestRoles: a primary that cannot lead is called both.
@@ -113,7 +123,7 @@ func TestRoles(t *testing.T) {
 		"primary": {}, "backup": {Primary: 1}, "primary, rejoining": {Rejoining: true}, "rejoining": {Rejoining: true, Primary: 1},
 		"changing view": {Changing: true}, "fetching state": {Fetching: 9, Primary: 1},
 	} {
-		if got := role(&s, testnet.TermsOf(quorum.PBFT)); got != want {
+		if got := role(&s, speaks(t, protocol.PBFT)); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
@@ -123,7 +133,7 @@ func TestRoles(t *testing.T) {
 // members say in the highest term, not what a number gives.
 func TestRaftInItsOwnWords(t *testing.T) {
 	at := func(id int, term consensus.View, leader int, waiting ...consensus.Lack) answer {
-		s := &consensus.Status{Protocol: quorum.Raft, Replica: consensus.ReplicaID(id), View: term, Primary: consensus.ReplicaID(max(leader, 0)), Changing: leader < 0, Waiting: waiting}
+		s := &consensus.Status{Protocol: protocol.Raft, Replica: consensus.ReplicaID(id), View: term, Primary: consensus.ReplicaID(max(leader, 0)), Changing: leader < 0, Waiting: waiting}
 		return answer{Replica: id, Status: s}
 	}
 	rooted := func(a answer, root byte) answer { a.Status.RootSeq, a.Status.Root[0] = 64, root; return a }
@@ -132,26 +142,26 @@ func TestRaftInItsOwnWords(t *testing.T) {
 		answers []answer
 		want    []string
 	}{
-		"well":                   {[]answer{at(0, 3, 1), at(1, 3, 1), at(2, 3, 1)}, []string{"Term 3, leader is replica 1.", "Nothing is waited for."}},
-		"just dead":              {[]answer{at(0, 3, 1), {Replica: 1}, at(2, 3, 1)}, []string{"Term 3, leader is replica 1, which does not answer.", "Nothing is waited for."}},
-		"an old leader, cut off": {[]answer{at(0, 2, 0), at(1, 3, 1), at(2, 3, 1)}, []string{"Term 3, leader is replica 1.", "Nothing is waited for."}},
+		"well":                   {[]answer{at(0, 3, 1), at(1, 3, 1), at(2, 3, 1)}, []string{"Term 3, leader is replica 1.", "Idle: nothing is pending."}},
+		"just dead":              {[]answer{at(0, 3, 1), {Replica: 1}, at(2, 3, 1)}, []string{"Term 3, leader is replica 1, which does not answer.", "Idle: nothing is pending."}},
+		"an old leader, cut off": {[]answer{at(0, 2, 0), at(1, 3, 1), at(2, 3, 1)}, []string{"Term 3, leader is replica 1.", "Idle: nothing is pending."}},
 		"alone": {[]answer{at(0, 4, -1, votes), {Replica: 1}, {Replica: 2}},
 			[]string{"No leader is known: the highest term is 4.", "No progress is possible: 1 of 3 replicas take part, 2 are needed; silent: 1, 2.",
 				"Replica 0 waits for votes for a leader in term 4: it has 1 of 2 (from 0); replica 1 or 2 could supply it."}},
 		"election": {[]answer{at(0, 4, -1), {Replica: 1}, at(2, 4, -1)},
 			[]string{"No leader is known: the highest term is 4.", "No progress until a leader is elected: 0 of 3 replicas take part, 2 are needed; silent: 1; without a leader: 0, 2."}},
 		"a vote given twice": {[]answer{at(0, 4, 0), at(1, 4, 1), at(2, 4, 0)},
-			[]string{"Term 4 has more than one leader, replicas 0,1: a member gave its vote twice, because it lies or has lost its disk.", "Nothing is waited for."}},
+			[]string{"Term 4 has more than one leader, replicas 0,1: a member voted twice, because it lies or has lost its disk.", "Idle: nothing is pending."}},
 		"forked": {[]answer{rooted(at(0, 4, 0), 1), rooted(at(1, 4, 0), 2), rooted(at(2, 4, 0), 1)},
 			[]string{"Term 4, leader is replica 0.", "THE STATES ARE NOT THE SAME: the root at index 64 is 01000000 at replica 0,2, and 02000000 at replica 1; `quorate check` tells more."}},
 	} {
-		if got := explain(test.answers, quorum.Crash.System(3), quorum.Raft); !slices.Equal(got, test.want) {
+		if got := explain(test.answers, quorum.Crash.System(3), speaks(t, protocol.Raft)); !slices.Equal(got, test.want) {
 			t.Errorf("%s: got %q, want %q", name, got, test.want)
 		}
 	}
-	words := testnet.TermsOf(quorum.Raft)
+	p := speaks(t, protocol.Raft)
 	for want, s := range map[string]consensus.Status{"leader": {}, "follower": {Primary: 1}, "no leader": {Changing: true}, "fetching state": {Fetching: 9, Primary: 1}} {
-		if got := role(&s, words); got != want {
+		if got := role(&s, p); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
