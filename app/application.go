@@ -1,12 +1,15 @@
 package app
 
 import (
+	"errors"
+	"fmt"
+
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
 )
 
 // Application is the state machine that the cluster replicates. A user who
-// wants something other than the key-value store implements this one method;
+// wants something other than the key-value store implements these two methods;
 // examples/bank does it in under a hundred lines.
 //
 // What the Machine promises to Execute:
@@ -52,7 +55,31 @@ import (
 //   - It uses ResultOK, ResultFailed, and ResultTooLarge without data; other
 //     codes are the Machine's, and returning one counts as a panic.
 type Application interface {
+	// Name is what a genesis calls the application; "" is the key-value store's.
+	// Replicas of different applications never meet: their genesis differs, and
+	// so does their cluster id. See Suits.
+	Name() string
 	Execute(ctx Context, tx Tx, op []byte) consensus.Result
+}
+
+// ErrApplication: a genesis names another application than the one at hand.
+var ErrApplication = errors.New("another application")
+
+// Suits fails, wrapping ErrApplication, unless a is the application of the genesis.
+func Suits(a Application, g *consensus.Genesis) error {
+	if a.Name() == g.Application {
+		return nil
+	}
+	return fmt.Errorf("%w: the genesis is for %s, this program runs %s: run the program that was written for this cluster",
+		ErrApplication, Title(g.Application), Title(a.Name()))
+}
+
+// Title is how people are told of an application.
+func Title(name string) string {
+	if name == "" {
+		return "the key-value store"
+	}
+	return fmt.Sprintf("the application %q", name)
 }
 
 // Initialiser is an Application that has a state before the first batch.

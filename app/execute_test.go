@@ -49,6 +49,8 @@ func TestAnOperationThatDoesNotSucceedLeavesNothing(t *testing.T) {
 // inspector runs whatever a test wants to do with a transaction.
 type inspector func(ctx app.Context, tx app.Tx) consensus.Result
 
+func (inspector) Name() string { return "" }
+
 func (i inspector) Execute(ctx app.Context, tx app.Tx, _ []byte) consensus.Result { return i(ctx, tx) }
 
 // What a call costs is part of the protocol: the same everywhere, for ever.

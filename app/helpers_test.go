@@ -156,6 +156,8 @@ func (c *cluster) checkpoint() (consensus.Seq, crypto.Digest) {
 // does what applications must not do, too.
 type script struct{}
 
+func (script) Name() string { return "" }
+
 func (script) Execute(ctx app.Context, tx app.Tx, op []byte) consensus.Result {
 	verb, arg := op[0], op[1:]
 	switch verb {

@@ -61,10 +61,13 @@ var ErrJob = errors.New("impossible job")
 // Open opens the machine on store, at the height that its disk holds; on an
 // empty store that is height 0, with what an Initialiser writes. The log's
 // commits above the height are executed again by Do. It fails if the store
-// belongs to another cluster or is damaged, and if the genesis has limits
-// that the state cannot hold.
+// belongs to another cluster or is damaged, and if the genesis names another
+// application or has limits that the state cannot hold.
 func Open(store state.Store, application Application, genesis consensus.Genesis, options Options) (*Machine, error) {
 	if err := genesis.Validate(); err != nil {
+		return nil, err
+	}
+	if err := Suits(application, &genesis); err != nil {
 		return nil, err
 	}
 	if err := checkLimits(&genesis.Limits); err != nil {

@@ -271,6 +271,9 @@ type beginning struct {
 	app.Initialiser
 }
 
+// Name implements app.Application.
+func (a *again) Name() string { return a.inner.Name() }
+
 // Execute implements app.Application.
 func (a *again) Execute(ctx app.Context, tx app.Tx, op []byte) consensus.Result {
 	a.judge.executed(a.now, executor, &ctx, op)

@@ -74,7 +74,9 @@ const MaxReplicas = 64
 // Its hash is the cluster id.
 type Genesis struct {
 	Name               string
-	Protocol           string // "pbft" or "raft"
+	Protocol           string // as package protocol names it
+	Application        string // the name of the state machine; "" = the key-value store
+	Testnet            bool   // replicas may be told to lie: see package testnet
 	Epoch              uint64 // configuration epoch; 0 until membership changes exist
 	Replicas           []crypto.PublicKey
 	OpenClients        bool // anyone may be a client, as a writer
@@ -105,8 +107,8 @@ func (g *Genesis) Validate() error {
 		return fmt.Errorf("%w: %s", ErrGenesis, fmt.Sprintf(format, args...))
 	}
 	switch l := &g.Limits; {
-	case len(g.Name) > 255 || len(g.Protocol) > 255:
-		return bad("name and protocol are at most 255 bytes long")
+	case len(g.Name) > 255 || len(g.Protocol) > 255 || len(g.Application) > 255:
+		return bad("name, protocol and application are at most 255 bytes long")
 	case len(g.Replicas) == 0 || len(g.Replicas) > MaxReplicas:
 		return bad("%d replicas: between 1 and %d are possible", len(g.Replicas), MaxReplicas)
 	case g.CheckpointInterval == 0 || g.Window < 2*g.CheckpointInterval || g.Window%g.CheckpointInterval != 0 || g.Window > 1<<16:
@@ -193,6 +195,12 @@ func (g *Genesis) ID() crypto.Digest {
 	u64(uint64(g.Quorum))
 	if g.UnsafeDemo {
 		u64(uint64(g.Faults))
+	}
+	// Last, and only if they say something: clusters that were made before these
+	// fields existed keep their ids.
+	if g.Application != "" || g.Testnet {
+		b = AppendBytes(b, []byte(g.Application))
+		flag(g.Testnet)
 	}
 	return crypto.Hash(b)
 }

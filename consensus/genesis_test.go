@@ -47,6 +47,10 @@ func TestGenesisIDCoversEveryField(t *testing.T) {
 		"skew":           func(g *Genesis) { g.Skew++ },
 		"unsafe":         func(g *Genesis) { g.UnsafeDemo = true },
 		"quorum":         func(g *Genesis) { g.Quorum = 2 },
+		"application":    func(g *Genesis) { g.Application = "bank" },
+		"testnet":        func(g *Genesis) { g.Testnet = true },
+		"both":           func(g *Genesis) { g.Application, g.Testnet = "bank", true },
+		"faults":         func(g *Genesis) { g.UnsafeDemo, g.Faults = true, 1 },
 	} {
 		g := testGenesis()
 		change(&g)
@@ -58,13 +62,22 @@ func TestGenesisIDCoversEveryField(t *testing.T) {
 	}
 }
 
+// TestGenesisIDStays: a genesis that says nothing of later fields is the cluster
+// that it was before they existed.
+func TestGenesisIDStays(t *testing.T) {
+	g := testGenesis()
+	if got, want := g.ID().String(), "b2212ead36d13c51326db233105ea5b77c8a494f49de221879ebd8ebf77df844"; got != want {
+		t.Errorf("the cluster id is %s, was %s", got, want)
+	}
+}
+
 func TestGenesisValidate(t *testing.T) {
 	good := testGenesis()
 	if err := good.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*Genesis){
-		"255 bytes":          func(g *Genesis) { g.Name = strings.Repeat("x", 256) },
+		"255 bytes":          func(g *Genesis) { g.Application = strings.Repeat("x", 256) },
 		"between 1 and 64":   func(g *Genesis) { g.Replicas = nil },
 		"at least twice it":  func(g *Genesis) { g.Window = g.CheckpointInterval },
 		"multiple":           func(g *Genesis) { g.Window++ },

@@ -23,6 +23,8 @@ type GenesisFile struct {
 type genesisTOML struct {
 	Name               string         `toml:"name"`
 	Protocol           string         `toml:"protocol" comment:"\"pbft\", or \"raft\", which trusts its members"`
+	Application        string         `toml:"application,omitempty" comment:"the name of the state machine; none = the key-value store"`
+	Testnet            bool           `toml:"testnet,omitempty" comment:"replicas may be told to lie, by quorate testnet corrupt: tests and demonstrations only"`
 	Epoch              uint64         `toml:"epoch" comment:"configuration epoch"`
 	CheckpointInterval uint64         `toml:"checkpoint_interval" comment:"K: sequence numbers between two checkpoints"`
 	Window             uint64         `toml:"window" comment:"L: a multiple of K, at least 2K"`
@@ -93,7 +95,7 @@ func LoadGenesis(path string) (*GenesisFile, error) {
 // used without a further look.
 func (f *genesisTOML) checked() (*GenesisFile, error) {
 	g := consensus.Genesis{
-		Name: f.Name, Protocol: f.Protocol, Epoch: f.Epoch, OpenClients: f.OpenClients,
+		Name: f.Name, Protocol: f.Protocol, Application: f.Application, Testnet: f.Testnet, Epoch: f.Epoch, OpenClients: f.OpenClients,
 		CheckpointInterval: consensus.Seq(f.CheckpointInterval), Window: consensus.Seq(f.Window),
 		Skew: consensus.Time(f.Skew), UnsafeDemo: f.UnsafeDemo, Quorum: f.Quorum, Faults: f.Faults, Limits: f.Limits.genesis(),
 	}
@@ -170,7 +172,7 @@ func (l *limits) genesis() consensus.Limits {
 func fileOf(g consensus.Genesis, addresses []string) genesisTOML {
 	l := g.Limits
 	f := genesisTOML{
-		Name: g.Name, Protocol: g.Protocol, Epoch: g.Epoch, OpenClients: g.OpenClients,
+		Name: g.Name, Protocol: g.Protocol, Application: g.Application, Testnet: g.Testnet, Epoch: g.Epoch, OpenClients: g.OpenClients,
 		CheckpointInterval: uint64(g.CheckpointInterval), Window: uint64(g.Window), Skew: files.Duration(g.Skew),
 		UnsafeDemo: g.UnsafeDemo, Quorum: g.Quorum, Faults: g.Faults,
 		Limits: limits{

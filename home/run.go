@@ -37,6 +37,9 @@ func (h *Home) RunWrapped(ctx context.Context, a app.Application, w Wrapper) err
 	if _, err := h.Check(); err != nil {
 		return err
 	}
+	if err := app.Suits(a, &h.Genesis); err != nil {
+		return fmt.Errorf("%s: %w", h.GenesisFile(), err)
+	}
 	log := h.Logger()
 	c, err := h.nodeConfig(a, log)
 	if err != nil {

@@ -65,6 +65,9 @@ type ledger struct{ replica *replica }
 
 var _ app.Application = ledger{}
 
+// Name implements app.Application.
+func (ledger) Name() string { return "" }
+
 // Execute performs one operation.
 func (l ledger) Execute(ctx app.Context, tx app.Tx, op []byte) consensus.Result {
 	l.replica.world.checks.executed(l.replica, ctx, op)

@@ -128,6 +128,9 @@ func (w *World) found() error {
 		replicas = append(replicas, s.Public())
 	}
 	w.genesis = consensus.NewGenesis("simulation", w.cfg.Protocol, replicas)
+	if w.cfg.Application != nil {
+		w.genesis.Application = w.cfg.Application.Name()
+	}
 	for _, s := range slices.Concat(w.keys.clients, w.keys.villains) {
 		w.genesis.Clients = append(w.genesis.Clients, consensus.ClientEntry{Key: s.Public(), Role: consensus.RoleWriter})
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -20,8 +21,13 @@ import (
 )
 
 // RunTraitor runs a home's replica as home.Run does, and lets it lie as long and
-// as far as byzantine.toml in its home says: without that file it is honest.
+// as far as byzantine.toml in its home says: without that file it is honest. It
+// refuses, with ErrTraitor, a home whose genesis is not a testnet's.
 func RunTraitor(ctx context.Context, h *home.Home, a app.Application) error {
+	if !h.Genesis.Testnet {
+		return fmt.Errorf("%w of %s: its genesis does not say testnet = true, and cluster %s cannot change that: run the replica without --traitor",
+			ErrTraitor, h.Dir, h.Genesis.ID().Short())
+	}
 	k, err := newController(h)
 	if err != nil {
 		return err

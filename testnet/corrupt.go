@@ -106,6 +106,9 @@ func (c *Cluster) possible(i int, behaviours []string) error {
 	if err != nil {
 		return fmt.Errorf("%w of replica %d: %w", ErrTraitor, i, err)
 	}
+	if len(behaviours) > 0 && !c.Genesis.Testnet {
+		return fmt.Errorf("%w of replica %d: the genesis in %s does not say testnet = true: make a testnet with `quorate testnet up` in another --dir", ErrTraitor, i, c.Dir)
+	}
 	h, err := c.LoadHome(i)
 	if err != nil {
 		return err
@@ -243,6 +246,9 @@ func (c *Cluster) awaitObeyed(i int, p *process) error {
 // Behaviours are what the home of replica i asks for at the moment; none for an
 // honest one.
 func (c *Cluster) Behaviours(i int) []string {
+	if !c.Genesis.Testnet {
+		return nil
+	}
 	all, err := Behaviours(c.Home(i))
 	if err != nil {
 		return []string{"? " + brief(err)}

@@ -18,14 +18,18 @@ import (
 // Options say what Init makes.
 type Options struct {
 	Dir      string
-	Protocol string                      // as package quorum names it; "" = PBFT
-	Replicas int                         // 0 = as many as one fault takes: 4 of PBFT, 3 of Raft
-	Seed     string                      // keys derive from it; "" draws them. Never for real use: who knows it has all keys
-	Name     string                      // of the cluster; "" = "testnet"
-	Volatile bool                        // replicas never sync: measurements only
-	Hosts    []string                    // addresses of the replicas' hosts; nil = all on loopback
-	Adjust   func(*consensus.Genesis)    // changes the genesis before it is written; nil = leave it
-	Settings func(i int, c *home.Config) // changes a home's settings before they are written; nil = leave them
+	Protocol string // as package protocol names it; "" = PBFT
+	// Application names the state machine that the replicas run; "" = the
+	// key-value store. Processes run another only if they call Serve with it.
+	Application string
+	Production  bool                        // without the mark of a testnet: no replica can be made a traitor
+	Replicas    int                         // 0 = as many as one fault takes: 4 of PBFT, 3 of Raft
+	Seed        string                      // keys derive from it; "" draws them. Never for real use: who knows it has all keys
+	Name        string                      // of the cluster; "" = "testnet"
+	Volatile    bool                        // replicas never sync: measurements only
+	Hosts       []string                    // addresses of the replicas' hosts; nil = all on loopback
+	Adjust      func(*consensus.Genesis)    // changes the genesis before it is written; nil = leave it
+	Settings    func(i int, c *home.Config) // changes a home's settings before they are written; nil = leave them
 }
 
 // ErrExists: there is a cluster already.
@@ -135,6 +139,7 @@ func (c *Cluster) found(o *Options, keys keyring) error {
 		name = "testnet"
 	}
 	g := consensus.NewGenesis(name, o.Protocol, replicas)
+	g.Application, g.Testnet = o.Application, !o.Production
 	g.Clients = []consensus.ClientEntry{
 		{Key: crypto.PublicOf(keys.client), Role: consensus.RoleAdmin},
 		{Key: crypto.PublicOf(keys.bench), Role: consensus.RoleWriter},

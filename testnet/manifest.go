@@ -109,6 +109,9 @@ func (c *Cluster) check(path string) error {
 		if _, err := parseAll(p.Byzantine); err != nil {
 			return fmt.Errorf("%w: %s: replica %d: %w", files.ErrInvalid, path, i, err)
 		}
+		if len(p.Byzantine) > 0 && !c.Genesis.Testnet {
+			return fmt.Errorf("%w: %s: replica %d: byzantine needs a genesis with testnet = true: remove it, or make a new cluster", files.ErrInvalid, path, i)
+		}
 	}
 	if err := c.checkGang(c.Manifest.Gang); err != nil {
 		return fmt.Errorf("%w: %s: gang: %w", files.ErrInvalid, path, err)

@@ -185,7 +185,7 @@ func TestTableAndScreen(t *testing.T) {
 	report.View, report.Applied, report.RootSeq, report.Primary = 3, 70, 64, 0
 	report.Root[0] = 0xab
 	all := []ReplicaStatus{
-		{Replica: 0, Address: "127.0.0.1:1", Condition: Running, Ready: true, Health: "ready", Report: report},
+		{Replica: 0, Protocol: "pbft", Address: "127.0.0.1:1", Condition: Running, Ready: true, Health: "ready", Report: report},
 		{Replica: 1, Address: "127.0.0.1:2", Condition: Stopped, Health: "stopped"},
 	}
 	var plainTable, drawn bytes.Buffer
@@ -235,7 +235,7 @@ func TestTableAndScreen(t *testing.T) {
 func TestTableFitsANarrowTerminal(t *testing.T) {
 	report := &node.Report{Ready: true}
 	report.View, report.Applied, report.RootSeq = 12, 70000, 64000
-	all := []ReplicaStatus{{PeerID: "12D3KooWabcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNTAILTAIL", Address: "127.0.0.1:12345", Ready: true, Health: "ready", Report: report}}
+	all := []ReplicaStatus{{Protocol: "pbft", PeerID: "12D3KooWabcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNTAILTAIL", Address: "127.0.0.1:12345", Ready: true, Health: "ready", Report: report}}
 	var table bytes.Buffer
 	if err := WriteTable(&table, all, 80); err != nil {
 		t.Fatal(err)

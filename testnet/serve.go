@@ -13,30 +13,33 @@ import (
 )
 
 // Arguments are those with which Up starts a program as the replica of the home
-// in dir. The program is quorate, or one that calls Serve.
+// in dir, which may lie. The program is quorate, or one that calls Serve.
 func Arguments(dir string) []string { return []string{"node", "--traitor", "--home", dir} }
 
-// Serve runs a replica of a, and does not return, in a process that Up has
-// started: one whose arguments are node --traitor --home DIR. In any other it
-// returns at once. A program that starts a cluster of its own application calls
-// it first.
-func Serve(a app.Application) {
-	if len(os.Args) == 5 && slices.Equal(os.Args[1:], Arguments(os.Args[4])) {
-		os.Exit(serve(os.Args[4], a))
-	}
-}
+// honestArguments are those of a replica that cannot lie.
+func honestArguments(dir string) []string { return []string{"node", "--home", dir} }
 
-// serve runs the home in dir until SIGTERM, and answers the exit code.
-func serve(dir string, a app.Application) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	h, err := home.Load(dir, home.Overrides{Lookup: os.LookupEnv}, nil)
-	if err == nil {
-		err = RunTraitor(ctx, h, a)
+// Serve runs a replica of a, and does not return, in a process that Up has
+// started. In any other it returns at once. A program that makes a cluster of its
+// own application calls it first.
+func Serve(a app.Application) {
+	dir, run := os.Args[len(os.Args)-1], (*home.Home).Run
+	switch args := os.Args[1:]; {
+	case slices.Equal(args, honestArguments(dir)):
+	case slices.Equal(args, Arguments(dir)):
+		run = func(h *home.Home, ctx context.Context, a app.Application) error { return RunTraitor(ctx, h, a) }
+	default:
+		return
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	h, err := home.Load(dir, home.Overrides{Lookup: os.LookupEnv}, envPassphrase)
+	if err == nil {
+		err = run(h, ctx, a)
+	}
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return 1
+		os.Exit(1)
 	}
-	return 0
+	os.Exit(0)
 }

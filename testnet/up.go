@@ -112,6 +112,9 @@ func (c *Cluster) command(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !c.Genesis.Testnet {
+		return append([]string{program}, honestArguments(dir)...), nil
+	}
 	return append([]string{program}, Arguments(dir)...), nil
 }
 

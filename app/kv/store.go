@@ -25,6 +25,9 @@ type Store struct{}
 
 var _ app.Application = Store{}
 
+// Name implements app.Application: that of clusters which name none.
+func (Store) Name() string { return "" }
+
 // Execute executes one operation of this package.
 func (Store) Execute(ctx app.Context, tx app.Tx, op []byte) consensus.Result {
 	o, err := Decode(op)

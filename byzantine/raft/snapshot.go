@@ -38,13 +38,16 @@ type blank struct {
 const maxBlank = 1 << 12
 
 // nobodys is an application that is never asked.
-type nobodys struct{}
+type nobodys struct{ name string }
+
+// Name implements app.Application.
+func (n nobodys) Name() string { return n.name }
 
 // Execute implements app.Application.
 func (nobodys) Execute(app.Context, app.Tx, []byte) consensus.Result { return consensus.Result{} }
 
 func newBlank(e *byzantine.Env) (*blank, error) {
-	m, err := app.Open(state.NewMemory(), nobodys{}, e.Genesis, app.Options{})
+	m, err := app.Open(state.NewMemory(), nobodys{e.Genesis.Application}, e.Genesis, app.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("a state of its own: %w", err)
 	}

@@ -61,14 +61,22 @@ func checkHome(c *cli.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	behaviours, err := testnet.Behaviours(dir)
+	traitor, err := traitorOf(h)
 	if err != nil {
 		return err
 	}
-	traitor := ""
-	if len(behaviours) > 0 {
-		traitor = ", A TRAITOR: " + strings.Join(behaviours, ", ")
-	}
 	fmt.Printf("%s: ok: replica %d of cluster %s, %s, home is %s%s\n", dir, h.Config.Replica, h.Genesis.ID().Short(), system, origin, traitor)
 	return nil
+}
+
+// traitorOf says how the replica of a testnet's home lies, if it does.
+func traitorOf(h *home.Home) (string, error) {
+	if !h.Genesis.Testnet {
+		return "", nil
+	}
+	behaviours, err := testnet.Behaviours(h.Dir)
+	if err != nil || len(behaviours) == 0 {
+		return "", err
+	}
+	return ", A TRAITOR: " + strings.Join(behaviours, ", "), nil
 }

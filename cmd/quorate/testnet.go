@@ -27,7 +27,7 @@ func testnetCommands() *cli.Command {
 				Flags:  append(append(initFlags(), &cli.BoolFlag{Name: "detach", Usage: "return when all replicas are ready"}), traitorFlags()...),
 				Action: does(0, 0, testnetUp),
 			},
-			{Name: "init", Usage: "make keys, genesis and configuration, and start nothing", Flags: initFlags(), Action: does(0, 0, testnetInit)},
+			{Name: "init", Usage: "make keys, genesis and configuration, and start nothing", Flags: append(initFlags(), productionFlag()), Action: does(0, 0, testnetInit)},
 			{
 				Name: "status", Usage: "print one line per replica",
 				Flags: []cli.Flag{dirFlag(), outputFlag(),
@@ -68,6 +68,11 @@ func initFlags() []cli.Flag {
 	}
 }
 
+// productionFlag is for homes that are to be moved to where they count.
+func productionFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "production", Usage: "a genesis without the mark of a testnet: no replica of it can be told to lie"}
+}
+
 // optionsOf reads them. The window follows from the checkpoint interval, at the
 // ratio that the protocol recommends.
 func optionsOf(c *cli.Context) (testnet.Options, error) {
@@ -81,7 +86,7 @@ func optionsOf(c *cli.Context) (testnet.Options, error) {
 	}
 	k := consensus.Seq(c.Uint64("checkpoint-interval"))
 	return testnet.Options{
-		Dir: c.Path("dir"), Protocol: p.Name, Replicas: n, Seed: c.String("seed"), Name: c.String("name"),
+		Dir: c.Path("dir"), Protocol: p.Name, Replicas: n, Seed: c.String("seed"), Name: c.String("name"), Production: c.Bool("production"),
 		Adjust: func(g *consensus.Genesis) { g.CheckpointInterval, g.Window = k, 4*k },
 	}, nil
 }

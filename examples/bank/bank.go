@@ -34,6 +34,9 @@ type account struct {
 	balance uint64
 }
 
+// Name is what the genesis of a bank calls it.
+func (Bank) Name() string { return "bank" }
+
 // Initialise writes the state before the first batch, the same everywhere.
 func (Bank) Initialise(tx app.Tx) error {
 	save(tx, Treasury, account{balance: Supply})

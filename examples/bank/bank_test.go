@@ -22,7 +22,7 @@ type branch struct {
 
 func open(t *testing.T) *branch {
 	g := consensus.NewGenesis("bank", "pbft", []crypto.PublicKey{{9}})
-	g.OpenClients = true
+	g.OpenClients, g.Application = true, "bank"
 	m, err := app.Open(state.NewMemory(), bank.Bank{}, g, app.Options{})
 	if err != nil {
 		t.Fatal(err)
