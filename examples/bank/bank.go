@@ -1,7 +1,6 @@
-package bank
+package main
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"strconv"
@@ -12,12 +11,7 @@ import (
 	"quorate.dev/quorate/crypto"
 )
 
-// Supply is all the money there is. It begins in the account Treasury, which
-// belongs to nobody: anyone may draw from it.
-const (
-	Supply   = 1_000_000
-	Treasury = "treasury"
-)
+const Supply, Treasury = 1_000_000, "treasury" // all the money, and the account where anyone may draw it
 
 // Bank is the application. Its operations are lines of text:
 //
@@ -28,7 +22,6 @@ const (
 // The result is the balance of the account named first, in decimal.
 type Bank struct{}
 
-// account is what the state holds under an account's name.
 type account struct {
 	owner   crypto.PublicKey // zero: everybody
 	balance uint64
@@ -45,38 +38,33 @@ func (Bank) Initialise(tx app.Tx) error {
 
 // Execute executes one operation. A failure undoes what it wrote.
 func (Bank) Execute(ctx app.Context, tx app.Tx, op []byte) consensus.Result {
-	a, err := execute(ctx, tx, strings.Fields(string(op)))
+	a, words := account{}, strings.Fields(string(op))
+	err := fmt.Errorf("want: open NAME, balance NAME, or transfer FROM TO SUM")
+	switch {
+	case len(words) == 2 && words[0] == "open":
+		a, err = account{owner: ctx.Client}, nil
+		if _, missing := load(tx, words[1]); missing == nil {
+			err = fmt.Errorf("account %s exists", words[1])
+		}
+		save(tx, words[1], a)
+	case len(words) == 2 && words[0] == "balance":
+		a, err = load(tx, words[1])
+	case len(words) == 4 && words[0] == "transfer":
+		a, err = transfer(ctx, tx, words[1], words[2], words[3])
+	}
 	if err != nil {
 		return app.Failed(err.Error())
 	}
 	return app.OK(strconv.AppendUint(nil, a.balance, 10))
 }
 
-func execute(ctx app.Context, tx app.Tx, words []string) (account, error) {
-	switch {
-	case len(words) == 2 && words[0] == "open":
-		a := account{owner: ctx.Client}
-		if _, err := load(tx, words[1]); err == nil {
-			return a, fmt.Errorf("account %s exists", words[1])
-		}
-		save(tx, words[1], a)
-		return a, nil
-	case len(words) == 2 && words[0] == "balance":
-		return load(tx, words[1])
-	case len(words) == 4 && words[0] == "transfer":
-		return transfer(ctx, tx, words[1], words[2], words[3])
-	}
-	return account{}, fmt.Errorf("want: open NAME, balance NAME, or transfer FROM TO SUM")
-}
-
 func transfer(ctx app.Context, tx app.Tx, from, to, text string) (account, error) {
 	payer, err := load(tx, from)
-	if err != nil {
-		return payer, err
-	}
-	sum, err := strconv.ParseUint(text, 10, 64)
+	sum, wrong := strconv.ParseUint(text, 10, 64)
 	switch {
 	case err != nil:
+		return payer, err
+	case wrong != nil:
 		return payer, fmt.Errorf("%q is no sum", text)
 	case payer.owner != ctx.Client && payer.owner != crypto.PublicKey{}:
 		return payer, fmt.Errorf("account %s is not yours", from)
@@ -86,24 +74,21 @@ func transfer(ctx app.Context, tx app.Tx, from, to, text string) (account, error
 	payer.balance -= sum
 	save(tx, from, payer)
 	payee, err := load(tx, to) // after saving: a transfer to oneself reads what was written
-	if err != nil {
-		return payer, err
-	}
 	payee.balance += sum
-	save(tx, to, payee)
-	return load(tx, from)
+	save(tx, to, payee) // which is undone if there is no such account
+	payer, _ = load(tx, from)
+	return payer, err
 }
 
 func load(tx app.Tx, name string) (a account, err error) {
-	b, found := tx.Get([]byte(name))
-	if !found {
-		return a, fmt.Errorf("no account %s", name)
+	if b, found := tx.Get([]byte(name)); found {
+		copy(a.owner[:], b)
+		a.balance = binary.BigEndian.Uint64(b[len(a.owner):])
+		return a, nil
 	}
-	copy(a.owner[:], b)
-	a.balance = binary.BigEndian.Uint64(b[len(a.owner):])
-	return a, nil
+	return a, fmt.Errorf("no account %s", name)
 }
 
 func save(tx app.Tx, name string, a account) {
-	tx.Put([]byte(name), binary.BigEndian.AppendUint64(bytes.Clone(a.owner[:]), a.balance))
+	tx.Put([]byte(name), binary.BigEndian.AppendUint64(a.owner[:], a.balance))
 }

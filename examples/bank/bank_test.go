@@ -1,15 +1,66 @@
-package bank_test
+package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/app/state"
+	"quorate.dev/quorate/check/linear"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
-	"quorate.dev/quorate/examples/bank"
+	"quorate.dev/quorate/testnet"
 )
+
+// TestMain lets this program be the replicas of the test's cluster.
+func TestMain(m *testing.M) {
+	testnet.Serve(Bank{})
+	os.Exit(m.Run())
+}
+
+// TestCluster runs what `go run` runs, and reads what it prints.
+func TestCluster(t *testing.T) {
+	stdout := os.Stdout
+	defer func() { os.Stdout = stdout }()
+	printed, err := os.Create(filepath.Join(t.TempDir(), "printed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Stdout = printed
+	if err := errors.Join(run(t.Context(), filepath.Join(t.TempDir(), "net")), printed.Close()); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(printed.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"open alice                   0\n", "\nsafe: true; linearizable: yes; "} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("no %q in what was printed:\n%s", want, b)
+		}
+	}
+}
+
+// TestModel: the bank's second half finds money that comes from nowhere.
+func TestModel(t *testing.T) {
+	calls := func(last string) []linear.Call {
+		var all []linear.Call
+		for i, step := range [][2]string{{"open alice", "0"}, {"transfer treasury alice 100", "999900"}, {"balance alice", last}} {
+			at := consensus.Time(2 * i)
+			all = append(all, linear.Call{Op: []byte(step[0]), Began: at, Ended: at + 1, Result: &consensus.Result{Data: []byte(step[1])}})
+		}
+		return all
+	}
+	for last, bad := range map[string]int{"100": 0, "101": 1} {
+		if r := linear.Check(model, calls(last), 0); len(r.Bad) != bad || len(r.Good) != 1-bad {
+			t.Errorf("alice has %s: %+v", last, r)
+		}
+	}
+}
 
 var alice, bob = crypto.PublicKey{1}, crypto.PublicKey{2}
 
@@ -23,7 +74,7 @@ type branch struct {
 func open(t *testing.T) *branch {
 	g := consensus.NewGenesis("bank", "pbft", []crypto.PublicKey{{9}})
 	g.OpenClients, g.Application = true, "bank"
-	m, err := app.Open(state.NewMemory(), bank.Bank{}, g, app.Options{})
+	m, err := app.Open(state.NewMemory(), Bank{}, g, app.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
