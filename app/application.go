@@ -71,11 +71,11 @@ func Suits(a Application, g *consensus.Genesis) error {
 		return nil
 	}
 	return fmt.Errorf("%w: the genesis is for %s, this program runs %s: run the program that was written for this cluster",
-		ErrApplication, Title(g.Application), Title(a.Name()))
+		ErrApplication, title(g.Application), title(a.Name()))
 }
 
-// Title is how people are told of an application.
-func Title(name string) string {
+// title is how people are told of an application.
+func title(name string) string {
 	if name == "" {
 		return "the key-value store"
 	}
