@@ -26,25 +26,23 @@ type NoteKind string
 
 // The kinds of notes.
 const (
-	Ignored      NoteKind = "ignored"       // a message was ignored; Reason says why
-	Prepared     NoteKind = "prepared"      // a prepared certificate is complete here
-	Committed    NoteKind = "committed"     // a committed certificate is complete here
-	LeftView     NoteKind = "left view"     // View is the one it goes for; Reason says why
-	EnteredView  NoteKind = "entered view"  // View is the one it is in now
-	Stable       NoteKind = "stable"        // a checkpoint at Seq became stable
-	Fetching     NoteKind = "fetching"      // state transfer to Seq has begun
-	Fetched      NoteKind = "fetched"       // ... and ended well
-	BadPart      NoteKind = "bad part"      // Replica served a part that does not match
-	Rejoining    NoteKind = "rejoining"     // amnesiac: signs nothing until Seq is stable
-	Rejoined     NoteKind = "rejoined"      // votes again, above Seq, from View on
-	Diverged     NoteKind = "diverged"      // my own root differs from a certified one
-	Alarm        NoteKind = "alarm"         // an operator should look; Text says why
-	EvidenceNote NoteKind = "evidence"      // Replica contradicted itself; Bytes prove it
-	Restarted    NoteKind = "restarted"     // recovered from its log, in View, executed Seq
-	Proposed     NoteKind = "proposed"      // the primary closed a batch; Text has its size
-	Refused      NoteKind = "refused"       // a client was refused; Reason says why
-	Forwarded    NoteKind = "forwarded"     // a backup forwarded a request to the primary
-	Answered     NoteKind = "answered peer" // a peer that lacked something was helped
+	Ignored      NoteKind = "ignored"      // a message was ignored; Reason says why
+	Prepared     NoteKind = "prepared"     // a prepared certificate is complete here
+	Committed    NoteKind = "committed"    // a committed certificate is complete here
+	LeftView     NoteKind = "left view"    // View is the one it goes for; Reason says why
+	EnteredView  NoteKind = "entered view" // View is the one it is in now
+	Stable       NoteKind = "stable"       // a checkpoint at Seq became stable
+	Fetching     NoteKind = "fetching"     // state transfer to Seq has begun
+	Fetched      NoteKind = "fetched"      // ... and ended well
+	BadPart      NoteKind = "bad part"     // Replica served a part that does not match
+	Rejoining    NoteKind = "rejoining"    // amnesiac: signs nothing until Seq is stable
+	Rejoined     NoteKind = "rejoined"     // votes again, above Seq, from View on
+	Diverged     NoteKind = "diverged"     // my own root differs from a certified one
+	Alarm        NoteKind = "alarm"        // an operator should look; Text says why
+	EvidenceNote NoteKind = "evidence"     // Replica contradicted itself; Bytes prove it
+	Restarted    NoteKind = "restarted"    // recovered from its log, in View, executed Seq
+	Proposed     NoteKind = "proposed"     // the primary closed a batch; Text has its size
+	Forwarded    NoteKind = "forwarded"    // a backup forwarded a request to the primary
 )
 
 // String prints the note on one line, for logs and golden traces.
@@ -52,7 +50,7 @@ func (n Note) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s v=%d n=%d", n.Kind, n.View, n.Seq)
 	switch n.Kind {
-	case Ignored, BadPart, EvidenceNote, Forwarded, Answered:
+	case Ignored, BadPart, EvidenceNote, Forwarded:
 		fmt.Fprintf(&b, " R%d", n.Replica)
 	}
 	if !n.Digest.IsZero() {

@@ -1,19 +1,13 @@
 // Package quorum is the one place for the arithmetic of agreement: how many
 // replicas may fail, how many must agree, how many equal replies a client
-// needs, who is primary, and who has voted for what.
+// needs, and who is primary.
 //
-// System is the arithmetic for one cluster, Set a set of replicas, Tally the
-// votes at one place (one kind of message, one view, one sequence number).
-//
-// Called by: pbft and its parts, raft, client/session, transfer's users, sim's
-// checkers, and whoever starts a cluster and must say what it can stand.
-//
-// It knows no messages, verifies nothing and sends nothing: what is counted
-// here was authenticated by Open.
+// System is the arithmetic for one cluster, Set a set of replicas. It knows no
+// messages, verifies nothing and sends nothing.
 //
 // Invariants, for every n: any two quorums share at least f+1 replicas in
 // Byzantine mode and at least one in crash mode; the n-f replicas that do not
-// fail are a quorum; a voter counts once, for the first value it named.
+// fail are a quorum.
 //
 // Source: Castro & Liskov (OSDI 1999) §3 and §4; PROTOCOL.md §1. Hard-coding
 // 2f+1, the quorum of n = 3f+1, forks n = 5 and n = 6 with one liar.
