@@ -140,7 +140,11 @@ func (d *drawer) step(s sim.Step) {
 	case sim.StepBelieve:
 		d.accepted(s, from)
 	case sim.StepFault:
-		d.row(report.Row{Kind: report.Fault, At: time.Duration(s.At), From: from, Text: s.From + ": " + s.Text, Value: -1, Down: s.Text == string(sim.FaultCrash)})
+		kind := report.Fault
+		if s.Text == string(sim.FaultCrash) {
+			kind = report.Crash
+		}
+		d.row(report.Row{Kind: kind, At: time.Duration(s.At), From: from, Text: s.From + ": " + s.Text, Value: -1})
 	}
 }
 
@@ -205,7 +209,7 @@ func (d *drawer) returns(now consensus.Time) {
 		d.back = append(d.back, i)
 		for _, id := range f.Replicas {
 			name := fmt.Sprintf("R%d", id)
-			d.row(report.Row{Kind: report.Fault, At: time.Duration(f.At + f.Lasts), From: d.ends[name], Text: name + " is back", Value: -1, Back: true})
+			d.row(report.Row{Kind: report.Return, At: time.Duration(f.At + f.Lasts), From: d.ends[name], Text: name + " is back", Value: -1})
 		}
 	}
 }

@@ -224,7 +224,7 @@ func TestOneThatReturns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(c.Rows, func(x report.Row) bool { return x.Back && c.Lifelines[x.From].Name == "R3" }) {
+	if !slices.ContainsFunc(c.Rows, func(x report.Row) bool { return x.Kind == report.Return && c.Lifelines[x.From].Name == "R3" }) {
 		t.Errorf("R3 does not return in %+v", c.Rows)
 	}
 }

@@ -22,22 +22,15 @@ type (
 	pageData struct {
 		Where           string
 		Count, Disagree int
-		Sections        []pageSection
-		Scenarios       []pageScenario
+		Sections        []report.Table
+		Pairs           []pagePair
 	}
-	pageSection struct {
-		Name   string
-		Matrix report.Table
-	}
-	// A scenario has a panel, with a pair for each f: what the same does to either
-	// protocol stands next to each other.
-	pageScenario struct {
-		Name  string
-		Pairs []pagePair
-	}
+	// What the same scenario does to either protocol, with as many faults to stand,
+	// is next to each other.
 	pagePair struct {
-		Faults int
-		Cells  []*pageCell
+		Scenario string
+		Faults   int
+		Cells    []*pageCell
 	}
 	pageCell struct {
 		*Result
@@ -70,8 +63,8 @@ func WriteHTML(w io.Writer, results []Result, real bool) error {
 		cells[c.Result] = c
 	}
 	for _, m := range Matrices(results) {
-		data.Sections = append(data.Sections, pageSection{m.Section, m.table()})
-		data.Scenarios = append(data.Scenarios, m.scenarios(cells)...)
+		data.Sections = append(data.Sections, m.table())
+		data.Pairs = append(data.Pairs, m.pairs(cells)...)
 	}
 	if err := page.Execute(w, data); err != nil {
 		return fmt.Errorf("write page: %w", err)
@@ -81,11 +74,11 @@ func WriteHTML(w io.Writer, results []Result, real bool) error {
 
 // table is the matrix, each place with a link to its cell.
 func (m *Matrix) table() report.Table {
-	t := report.Table{Class: "stack", Heads: []report.Head{{Text: "scenario"}}}
+	t := report.Table{Title: m.Section, Class: "stack", Heads: []report.Cell{{Text: "scenario"}}}
 	for _, c := range m.Columns {
-		t.Heads = append(t.Heads, report.Head{Text: c})
+		t.Heads = append(t.Heads, report.Cell{Text: c})
 	}
-	t.Heads = append(t.Heads, report.Head{Text: "theory"})
+	t.Heads = append(t.Heads, report.Cell{Text: "theory"})
 	for _, row := range m.Rows {
 		line := []report.Cell{{Text: row.Name}}
 		for _, r := range row.Cells {
@@ -100,23 +93,21 @@ func (m *Matrix) table() report.Table {
 	return t
 }
 
-// scenarios are the panels of a matrix: in each pair those who stand the same
-// number of faults.
-func (m *Matrix) scenarios(cells map[*Result]*pageCell) (all []pageScenario) {
+// pairs are the panels of a matrix.
+func (m *Matrix) pairs(cells map[*Result]*pageCell) (all []pagePair) {
 	for _, row := range m.Rows {
-		s := pageScenario{Name: row.Name}
+		first := len(all)
 		for _, r := range row.Cells {
 			if r == nil {
 				continue
 			}
 			f := r.system().Faults()
-			at := slices.IndexFunc(s.Pairs, func(p pagePair) bool { return p.Faults == f && p.Cells[0].Spec.Protocol != r.Spec.Protocol })
+			at := slices.IndexFunc(all[first:], func(p pagePair) bool { return p.Faults == f && p.Cells[0].Spec.Protocol != r.Spec.Protocol })
 			if at < 0 {
-				at, s.Pairs = len(s.Pairs), append(s.Pairs, pagePair{Faults: f})
+				at, all = len(all)-first, append(all, pagePair{Scenario: row.Name, Faults: f})
 			}
-			s.Pairs[at].Cells = append(s.Pairs[at].Cells, cells[r])
+			all[first+at].Cells = append(all[first+at].Cells, cells[r])
 		}
-		all = append(all, s)
 	}
 	return all
 }

@@ -22,8 +22,8 @@ func (r *Result) story() (calls report.Table, cut int) {
 		return calls, 0
 	}
 	calls = report.Table{
-		Class: "stack small", Caption: "What each side answered",
-		Heads: []report.Head{{Text: "asked"}, {Text: "by"}, {Text: "with"}, {Text: "call"}, {Text: "answer"}, {Text: "after"}},
+		Class: "small", Title: "What each side answered",
+		Heads: []report.Cell{{Text: "asked"}, {Text: "by"}, {Text: "with"}, {Text: "call"}, {Text: "answer"}, {Text: "after"}},
 	}
 	for _, c := range r.during() {
 		if len(calls.Rows) == maxCalls {

@@ -3,7 +3,6 @@ package compare
 import (
 	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
 	"strconv"
 	"time"
@@ -25,11 +24,7 @@ type (
 		Figures, Faults report.Table
 		Plots           []report.Figure
 		Classes         []report.Key
-		Bars            []pageBars
-	}
-	pageBars struct {
-		Title string
-		Plot  template.HTML
+		Bars            []report.Figure
 	}
 	pageResult struct {
 		Title, Color, Tone, Word string
@@ -59,18 +54,18 @@ func WriteHTML(w io.Writer, r *Report) error {
 }
 
 // table has a column for each side behind some others.
-func (r *Report) table(head func(*Side) string, before ...report.Head) report.Table {
+func (r *Report) table(head func(*Side) string, before ...report.Cell) report.Table {
 	t := report.Table{Heads: before}
 	for i := range r.Sides {
 		s := &r.Sides[i]
-		t.Heads = append(t.Heads, report.Head{Text: head(s), Class: s.color()})
+		t.Heads = append(t.Heads, report.Cell{Text: head(s), Tone: s.color()})
 	}
 	return t
 }
 
 // figures is the table of what was measured.
 func (r *Report) figures() report.Table {
-	t := r.table(func(s *Side) string { return fmt.Sprintf("%s, n = %d", s.Protocol, s.Replicas) }, report.Head{})
+	t := r.table(func(s *Side) string { return fmt.Sprintf("%s, n = %d", s.Protocol, s.Replicas) }, report.Cell{})
 	for _, x := range rows() {
 		line := []report.Cell{{Text: x.name}}
 		for i := range r.Sides {
@@ -83,7 +78,7 @@ func (r *Report) figures() report.Table {
 
 // faults is the table of what happened to each side, numbered as in the plots.
 func (r *Report) faults() report.Table {
-	t := r.table(func(s *Side) string { return s.Protocol }, report.Head{}, report.Head{Text: "at"})
+	t := r.table(func(s *Side) string { return s.Protocol }, report.Cell{}, report.Cell{Text: "at"})
 	for k, m := range marks(r) {
 		line := []report.Cell{{Text: strconv.Itoa(k + 1)}, {Text: fmt.Sprintf("%.1f\u00a0s", m.At)}}
 		for i := range r.Sides {
@@ -95,7 +90,7 @@ func (r *Report) faults() report.Table {
 }
 
 // costs are the bars of what a decision and an operation cost.
-func (r *Report) costs() (all []pageBars) {
+func (r *Report) costs() (all []report.Figure) {
 	decisions, operations := func(t *Total) uint64 { return t.Decisions }, func(t *Total) uint64 { return uint64(t.Done) }
 	for _, x := range []struct {
 		title string
@@ -105,7 +100,7 @@ func (r *Report) costs() (all []pageBars) {
 		{"Messages per decision", messages, decisions}, {"Bytes per decision", bytesOf, decisions},
 		{"Messages per answered operation", messages, operations}, {"Bytes per answered operation", bytesOf, operations},
 	} {
-		all = append(all, pageBars{x.title, bars(r, x.title, x.what, x.by)})
+		all = append(all, bars(r, x.title, x.what, x.by))
 	}
 	return all
 }

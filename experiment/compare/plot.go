@@ -3,7 +3,6 @@ package compare
 import (
 	"cmp"
 	"fmt"
-	"html/template"
 	"math"
 	"slices"
 	"strings"
@@ -62,14 +61,19 @@ func timed(r *Report, title string, height float64, y report.Axis) *report.Plot 
 	return p
 }
 
-// curve draws a value of each second at its middle; NaN is a gap.
-func (s *Side) curve(p *report.Plot, class string, whole float64, value func(Second) float64) {
-	var points []report.Point
-	for _, x := range s.Seconds {
-		middle := min(float64(x.At)+0.5, (float64(x.At)+whole)/2)
-		points = append(points, report.Point{X: middle, Y: value(x)})
+// curves draw a value of each second of each side at its middle; NaN is a gap.
+func (r *Report) curves(p *report.Plot, class, name string, value func(Second) float64) (legend []report.Key) {
+	for i := range r.Sides {
+		s := &r.Sides[i]
+		var points []report.Point
+		for _, x := range s.Seconds {
+			points = append(points, report.Point{X: min(float64(x.At)+0.5, (float64(x.At)+r.Seconds)/2), Y: value(x)})
+		}
+		key := report.Key{Class: s.color() + " " + class, Text: s.Protocol + name}
+		p.Curve(key.Class, "", points)
+		legend = append(legend, key)
 	}
-	p.Curve(s.color()+" "+class, points)
+	return legend
 }
 
 // throughput plots the answers of each second.
@@ -77,19 +81,13 @@ func throughput(r *Report) report.Figure {
 	y := report.UpTo("answers/s", scaleOf(r).done, 4)
 	y.Label = grouped
 	p := timed(r, "Answered operations per second over time", plotHeight, y)
-	var legend []report.Key
-	for i := range r.Sides {
-		s := &r.Sides[i]
-		s.curve(p, "", r.Seconds, func(x Second) float64 { return float64(x.Done) })
-		legend = append(legend, report.Key{Class: s.color(), Text: s.Protocol})
-	}
-	legend = append(legend, report.Key{Text: "red: a fault, numbered as below"})
-	return report.Figure{Title: "Answers per second", Legend: legend, Drawing: p.End()}
+	legend := r.curves(p, "", "", func(x Second) float64 { return float64(x.Done) })
+	return report.Figure{Title: "Answers per second", Legend: append(legend, report.Key{Text: "red: a fault, numbered as below"}), Drawing: p.End()}
 }
 
 // latency plots the median and the 99th percentile of each second.
 func latency(r *Report) report.Figure {
-	low := math.Inf(1)
+	low := scaleOf(r).wait
 	for i := range r.Sides {
 		for _, x := range r.Sides[i].Seconds {
 			if x.Available {
@@ -97,19 +95,10 @@ func latency(r *Report) report.Figure {
 			}
 		}
 	}
-	if math.IsInf(low, 1) {
-		low = 1
-	}
 	p := timed(r, "Latency over time: median and 99th percentile", plotHeight, report.Logarithmic("ms", low, scaleOf(r).wait))
-	var legend []report.Key
-	for i := range r.Sides {
-		s := &r.Sides[i]
-		s.curve(p, "", r.Seconds, func(x Second) float64 { return x.answered(x.P50) })
-		s.curve(p, "dashed", r.Seconds, func(x Second) float64 { return x.answered(x.P99) })
-		legend = append(legend, report.Key{Class: s.color(), Text: s.Protocol + ", median"}, report.Key{Class: s.color() + " dashed", Text: "99 of 100 below"})
-	}
-	legend = append(legend, report.Key{Text: "logarithmic; a gap: no answer"})
-	return report.Figure{Title: "Latency", Legend: legend, Drawing: p.End()}
+	legend := append(r.curves(p, "", ", median", func(x Second) float64 { return x.answered(x.P50) }),
+		r.curves(p, "dashed", ", 99 of 100 below", func(x Second) float64 { return x.answered(x.P99) })...)
+	return report.Figure{Title: "Latency", Legend: append(legend, report.Key{Text: "logarithmic; a gap: no answer"}), Drawing: p.End()}
 }
 
 // answered is a value of a second that has one only if anything was answered.
@@ -125,8 +114,7 @@ func strips(r *Report) report.Figure {
 	const top, height, step = 42, 22, 30.0
 	p := timed(r, "Which seconds had an answer", top+step*float64(len(r.Sides))+24, report.Axis{})
 	for i := range r.Sides {
-		s := &r.Sides[i]
-		y := top + step*float64(i)
+		s, y := &r.Sides[i], top+step*float64(i)
 		p.Text("soft right", 0, -8, y+15, strings.ToUpper(s.Protocol))
 		for _, x := range s.Seconds {
 			class := "bar " + s.color()
@@ -142,18 +130,23 @@ func strips(r *Report) report.Figure {
 // shades are the looks of the classes of frames, in the order of the counters.
 var shades = []string{"", "pale", "faint"}
 
-// bars draws what one decision, or operation, cost each side, by class of
-// frames.
-func bars(r *Report, title string, what func(Traffic) uint64, by func(*Total) uint64) template.HTML {
-	var all []report.Bar
+// bars plot what one decision, or operation, cost each side, by class of frames.
+func bars(r *Report, title string, what func(Traffic) uint64, by func(*Total) uint64) report.Figure {
+	const height, step = 24, 34.0
+	top := 0.0
 	for i := range r.Sides {
-		s := &r.Sides[i]
-		bar := report.Bar{Name: strings.ToUpper(s.Protocol), Class: s.color(), Value: brief(s.Total.per(what, by(&s.Total)))}
+		top = max(top, r.Sides[i].Total.per(what, by(&r.Sides[i].Total)))
+	}
+	p := report.NewPlot(title, step*float64(len(r.Sides)), report.Axis{High: max(1.25*top, 1e-9)}, report.Axis{})
+	for i := range r.Sides {
+		s, y, sum := &r.Sides[i], 4+step*float64(i), 0.0
+		p.Text("soft right", 0, -8, y+16, strings.ToUpper(s.Protocol))
 		for k, t := range s.Total.Sent {
 			v := ratio(what(t), by(&s.Total))
-			bar.Parts = append(bar.Parts, report.Part{Class: shades[k%len(shades)], Length: v, Tip: t.Class + ": " + brief(v)})
+			p.Band("bar "+s.color()+" "+shades[k%len(shades)], sum, sum+v, y, height, t.Class+": "+brief(v))
+			sum += v
 		}
-		all = append(all, bar)
+		p.Text("strong", sum, 7, y+16, brief(sum))
 	}
-	return report.Bars(title, all)
+	return report.Figure{Title: title, Drawing: p.End()}
 }

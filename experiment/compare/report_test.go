@@ -70,7 +70,7 @@ func TestPageSays(t *testing.T) {
 	}
 	for _, want := range []string{
 		"&lt;kill&gt; &amp;", "forked at n=12", "nobody can be convicted", "fork: &lt;a&gt; &amp; b", "not judged", "kill leader: replica 0", "kill primary: replica 0",
-		"after the load, replica 0 is started again: it &lt;failed&gt;", `>1<tspan class="wide"> kill<`, `>2<tspan class="wide"> pause<`, `class="gap"`, "3 of 4", "both at once on the same machine of 2 cores",
+		"after the load, replica 0 is started again: it &lt;failed&gt;", ">1 kill<", ">2 pause<", `class="gap"`, "3 of 4", "both at once on the same machine of 2 cores",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the page lacks %q", want)

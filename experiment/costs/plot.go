@@ -9,125 +9,81 @@ import (
 	protocols "quorate.dev/quorate/protocol"
 )
 
-const plotHeight = 404
-
-// diagram is what both plots show: formulas over n, and what was counted.
-type diagram struct {
-	series []series
-	most   int           // where the horizontal axis ends
-	sizes  []float64     // ... and its numbers
-	plot   *report.Plot  // nil until the axes are known
-	names  []report.Name // of its curves
-}
-
-// series is what was counted of one protocol.
-type series struct {
-	protocols.Protocol
-	color   int
-	counted []Cost
+// curve is a formula over n, with what was counted.
+type curve struct {
+	class, name string
+	formula     func(n int) float64
+	counted     func(*Cost) float64
 }
 
 // SVG draws what was counted on the curves of the formulas: messages per
 // decision, and bytes per request alone and among a hundred. It stands alone.
 func SVG(all []Cost) string {
+	// What a square does to a line is best seen on a plain scale; bytes are about factors.
+	linear := func(_, high float64) report.Axis { return report.UpTo("", high, 8) }
+	logarithmic := func(low, high float64) report.Axis { return report.Logarithmic("", low, high) }
 	return report.Picture("Messages per decision and bytes per request over the number of replicas, by protocol",
-		report.Panel{Heading: "Messages per decision", Note: "marks: counted; lines: the formulas", Plot: plotMessages(all)},
-		report.Panel{Heading: "Bytes between replicas, per request of 256 bytes", Note: "solid: one request per decision; dashed: a hundred", Plot: plotBytes(all)})
+		[]string{"marks: counted; lines: the formulas", "solid: one request per decision; dashed: a hundred"},
+		diagram(all, "Messages per decision", linear, messageCurves),
+		diagram(all, "Bytes between replicas, per request of 256 bytes", logarithmic, byteCurves))
 }
 
-func newDiagram(all []Cost) *diagram {
-	d := &diagram{sizes: []float64{1}}
+func messageCurves(p protocols.Protocol, _ *Cost) []curve {
+	return []curve{{
+		name:    p.Title + ": " + p.Costs.Text.Frames,
+		formula: func(n int) float64 { return float64(p.Costs.Decision(n).Frames) },
+		counted: func(c *Cost) float64 { return c.Alone.each(c.Alone.Frames()) },
+	}}
+}
+
+func byteCurves(p protocols.Protocol, c *Cost) []curve {
+	return []curve{{
+		name:    p.Title + ", alone",
+		formula: func(n int) float64 { return float64(p.Costs.Bytes(n, c.Alone.batch())) },
+		counted: func(c *Cost) float64 { return c.Alone.perRequest(c.Alone.Bytes()) },
+	}, {
+		class: "dashed", name: p.Title + ", 100",
+		formula: func(n int) float64 { return float64(p.Costs.Bytes(n, c.Hundred.batch())) / Hundred },
+		counted: func(c *Cost) float64 { return c.Hundred.perRequest(c.Hundred.Bytes()) },
+	}}
+}
+
+// diagram draws the curves of every protocol that was counted.
+func diagram(all []Cost, title string, axis func(low, high float64) report.Axis, curves func(protocols.Protocol, *Cost) []curve) *report.Plot {
+	sizes, low, high := []float64{1}, math.Inf(1), 0.0
+	for _, c := range all {
+		sizes = append(sizes, float64(c.Replicas))
+	}
+	slices.Sort(sizes)
+	sizes = slices.Compact(sizes)
+	most := int(sizes[len(sizes)-1]) + 1
+	drawn := map[string][]curve{}
+	for _, p := range protocols.All() {
+		if i := slices.IndexFunc(all, func(c Cost) bool { return c.Protocol == p.Name }); i >= 0 {
+			drawn[p.Name] = curves(p, &all[i])
+		}
+		for _, x := range drawn[p.Name] {
+			low, high = min(low, x.formula(2)), max(high, x.formula(most))
+		}
+	}
+	y := axis(low, high)
+	y.Label = thousands
+	plot := report.NewPlot(title, 404, report.Axis{Name: "n, the number of replicas", High: float64(most), Ticks: sizes}, y)
 	for i, p := range protocols.All() {
-		x := series{Protocol: p, color: i}
-		for _, c := range all {
-			if c.Protocol == p.Name {
-				x.counted = append(x.counted, c)
-				d.sizes = append(d.sizes, float64(c.Replicas))
-				d.most = max(d.most, c.Replicas+1)
+		for _, x := range drawn[p.Name] {
+			var points []report.Point
+			for n := 2; n <= most; n++ {
+				points = append(points, report.Point{X: float64(n), Y: x.formula(n)})
+			}
+			plot.Curve(report.Color(i)+" "+x.class, x.name, points)
+			for k := range all {
+				if c := &all[k]; c.Protocol == p.Name {
+					plot.Mark(i, float64(c.Replicas), x.counted(c), fmt.Sprintf("n = %d: %s", c.Replicas, number(x.counted(c))))
+				}
 			}
 		}
-		if len(x.counted) > 0 {
-			d.series = append(d.series, x)
-		}
 	}
-	slices.Sort(d.sizes)
-	d.sizes = slices.Compact(d.sizes)
-	return d
-}
-
-// draw begins the plot.
-func (d *diagram) draw(title string, y report.Axis) {
-	y.Label = thousands
-	d.plot = report.NewPlot(title, plotHeight, report.Axis{Name: "n, the number of replicas", High: float64(d.most), Ticks: d.sizes}, y)
-}
-
-// end completes it, the names of its curves beside it.
-func (d *diagram) end() *report.Plot {
-	d.plot.Names(d.names...)
-	return d.plot
-}
-
-// plotMessages is linear: what a square does to a line is best seen on a plain
-// scale.
-func plotMessages(all []Cost) *report.Plot {
-	d, top := newDiagram(all), 1.0
-	for _, x := range d.series {
-		top = max(top, x.frames(d.most))
-	}
-	d.draw("Messages per decision", report.UpTo("", top, 8))
-	for _, x := range d.series {
-		d.curve(&x, "", x.Title+": "+x.Costs.Text.Frames, x.frames)
-		for _, c := range x.counted {
-			d.mark(&x, c.Replicas, c.Alone.each(c.Alone.Frames()))
-		}
-	}
-	return d.end()
-}
-
-// plotBytes is logarithmic: it is about factors.
-func plotBytes(all []Cost) *report.Plot {
-	d, low, top := newDiagram(all), math.Inf(1), 1.0
-	for _, x := range d.series {
-		low, top = min(low, x.hundred(2)), max(top, x.alone(d.most))
-	}
-	d.draw("Bytes per request", report.Logarithmic("", min(low, top), top))
-	for _, x := range d.series {
-		d.curve(&x, "", x.Title+", alone", x.alone)
-		d.curve(&x, "dashed", x.Title+", 100", x.hundred)
-		for _, c := range x.counted {
-			d.mark(&x, c.Replicas, c.Alone.perRequest(c.Alone.Bytes()))
-			d.mark(&x, c.Replicas, c.Hundred.perRequest(c.Hundred.Bytes()))
-		}
-	}
-	return d.end()
-}
-
-// frames, alone and hundred are the formulas: messages per decision, and bytes
-// per request, one or a hundred in a decision.
-func (x *series) frames(n int) float64 { return float64(x.Costs.Decision(n).Frames) }
-
-func (x *series) alone(n int) float64 {
-	return float64(x.Costs.Bytes(n, x.counted[0].Alone.batch()))
-}
-
-func (x *series) hundred(n int) float64 {
-	return float64(x.Costs.Bytes(n, x.counted[0].Hundred.batch())) / Hundred
-}
-
-// curve draws a formula from n = 2 to the end of the plot.
-func (d *diagram) curve(x *series, class, name string, f func(n int) float64) {
-	var points []report.Point
-	for n := 2; n <= d.most; n++ {
-		points = append(points, report.Point{X: float64(n), Y: f(n)})
-	}
-	class = report.Color(x.color) + " " + class
-	d.plot.Curve(class, points)
-	d.names = append(d.names, report.Name{Class: class, Y: f(d.most), Text: name})
-}
-
-// mark draws one measurement.
-func (d *diagram) mark(x *series, n int, v float64) {
-	d.plot.Mark(x.color, float64(n), v, fmt.Sprintf("n = %d: %s", n, number(v)))
+	return plot
 }
 
 // thousands is a number on an axis.

@@ -2,9 +2,8 @@ package report
 
 import (
 	"fmt"
-	"html"
 	"html/template"
-	"slices"
+	"math"
 	"time"
 )
 
@@ -23,17 +22,29 @@ type Lifeline struct {
 	Client  bool
 }
 
-// Kind says how a row is drawn.
-type Kind int
+// Kind says how a row is drawn: it is the class of its mark.
+type Kind string
 
 // The kinds of rows.
 const (
-	Message   Kind = iota
-	Execution      // a replica executed a request
-	Accepted       // a client accepted a result
-	Term           // an election was won
-	Fault
+	Message   Kind = "message"
+	Execution Kind = "execution" // a replica executed a request
+	Accepted  Kind = "accepted"  // a client accepted a result
+	Term      Kind = "term"      // an election was won
+	Fault     Kind = "fault"
+	Crash     Kind = "crash"
+	Return    Kind = "return" // of what crashed
 )
+
+// marksOf are the marks beside which it stands what somebody did.
+var marksOf = map[Kind]string{
+	Execution: "m-6.5 -8.5h13v13h-13Z",
+	Accepted:  "m-8 -2a8 8 0 1 0 16 0a8 8 0 1 0 -16 0Z",
+	Term:      "m0 -11l7 9l-7 9l-7 -9Z",
+	Fault:     "m-6 -8l12 12m0 -12l-12 12",
+	Crash:     "m-6 -8l12 12m0 -12l-12 12",
+	Return:    "m-6 -2a6 6 0 1 0 12 0a6 6 0 1 0 -12 0Z",
+}
 
 // Row is one line of a chart.
 type Row struct {
@@ -45,8 +56,6 @@ type Row struct {
 	Text  string
 	Value int  // whose color it has; -1 = none
 	Fork  bool // one of the executions that exclude each other
-	Down  bool // of a fault: the process has died
-	Back  bool // ... and runs again
 }
 
 // Distances in a chart, in pixels.
@@ -56,7 +65,6 @@ const (
 	head      = 58 // above the first row
 	foot      = 28
 	rowHeight = 30
-	headWidth = 56 // of a lifeline's name
 	beside    = 14 // from a lifeline to what is written beside it
 )
 
@@ -85,18 +93,19 @@ func (c *Chart) SVG(title string) template.HTML {
 	// It shrinks a little to fit beside another one; beyond that its box scrolls.
 	s.open("class", "chart", "viewBox", "0 0 "+px(s.width)+" "+px(s.height), "width", px(s.width), "style", "min-width:"+px(s.width*4/5)+"px",
 		"role", "img", "aria-label", title)
-	s.lifelines()
+	for i, l := range s.Lifelines {
+		s.lifeline(i, l)
+	}
 	last := time.Duration(-1)
 	for i, r := range c.Rows {
-		y := rowY(i)
-		if r.At/time.Millisecond != last/time.Millisecond || last < 0 {
-			s.Text("time right", gutter-10, 0, y+4, Clock(r.At))
+		if y := rowY(i); r.At/time.Millisecond != last/time.Millisecond || last < 0 {
+			s.text("time right", gutter-10, y+4, Clock(r.At))
 		}
 		last = r.At
-		s.row(r, y)
+		s.row(r, rowY(i), " "+Color(r.Value))
 	}
 	s.close()
-	return s.HTML()
+	return template.HTML(s.String())
 }
 
 // Clock prints a moment of a run.
@@ -113,67 +122,68 @@ func (s *sequence) x(lifeline int) float64 { return gutter + s.gap/2 + s.gap*flo
 // rowY is where a row stands.
 func rowY(i int) float64 { return float64(head + rowHeight*(i+1)) }
 
-// lifelines draws heads, lines and feet.
-func (s *sequence) lifelines() {
-	for i, l := range s.Lifelines {
-		class := ""
-		switch {
-		case l.Traitor:
-			class = " traitor"
-		case l.Client:
-			class = " client"
-		}
-		x := s.x(i)
-		for _, part := range s.alive(i, s.height-foot) {
-			s.Line("life"+class, x, part.from, x, part.to)
-		}
-		for _, y := range []float64{8, s.height - foot} {
-			s.Rect("head"+class, x-headWidth/2, y, headWidth, 22, "")
-			s.Text("name middle"+class, x, 0, y+15, l.Name)
-		}
-		if l.Note != "" {
-			s.text("note middle", x, 0, 43, html.EscapeString(cut(l.Note, int(s.gap/6)))+"<title>"+html.EscapeString(l.Note)+"</title>")
-		}
+func (s *sequence) text(class string, x, y float64, text string) { s.write(class, px(x), 0, y, text) }
+
+// lifeline draws its head, line and foot.
+func (s *sequence) lifeline(i int, l Lifeline) {
+	class := ""
+	if l.Traitor {
+		class = " traitor"
+	} else if l.Client {
+		class = " client"
 	}
+	x := s.x(i)
+	for _, part := range s.alive(i, s.height-foot) {
+		s.path("life"+class, "", "M%s %sV%s", x, part[0], part[1])
+	}
+	for _, y := range []float64{8, s.height - foot} {
+		s.path("head"+class, l.Note, "M%s %sh46q5 0 5 5v12q0 5 -5 5h-46q-5 0 -5 -5v-12q0 -5 5 -5Z", x-23, y)
+		s.text("name middle"+class, x, y+15, l.Name)
+	}
+	note := []rune(l.Note)
+	if most := int(s.gap / 6); len(note) > most {
+		note = append(note[:most-1], '…')
+	}
+	s.text("note middle", x, 43, string(note))
 }
 
-// stretch is a part of a lifeline, from top to bottom.
-type stretch struct{ from, to float64 }
-
-// alive are the stretches in which a process runs.
-func (c *Chart) alive(lifeline int, bottom float64) (all []stretch) {
+// alive are the stretches, from top to bottom, in which a process runs.
+func (c *Chart) alive(lifeline int, bottom float64) (all [][2]float64) {
 	from := float64(head - 14)
 	for i, r := range c.Rows {
-		switch {
-		case r.Kind != Fault || r.From != lifeline:
-		case r.Down:
-			all, from = append(all, stretch{from, rowY(i)}), bottom
-		default:
-			from = min(from, rowY(i))
+		if r.From == lifeline && r.Kind == Crash {
+			all, from = append(all, [2]float64{from, rowY(i)}), bottom
+		} else if r.From == lifeline && r.Kind == Return {
+			from = rowY(i)
 		}
 	}
-	return append(all, stretch{from, bottom})
+	return append(all, [2]float64{from, bottom})
 }
 
-// cut shortens a text to so many letters.
-func cut(s string, most int) string {
-	if r := []rune(s); len(r) > most {
-		return string(r[:most-1]) + "…"
-	}
-	return s
-}
-
-// row draws one row.
-func (s *sequence) row(r Row, y float64) {
-	color := " " + Color(r.Value)
+// row draws what somebody did, or what happened to him, and says it beside: to
+// the right, or to the left where there is no room.
+func (s *sequence) row(r Row, y float64, color string) {
 	switch {
 	case r.Kind == Message:
 		s.message(r, y, color)
+		return
 	case r.From < 0:
-		s.Line("cut", gutter, y, s.width-margin, y)
-		s.Text("fault middle", (gutter+s.width-margin)/2, 0, y-6, r.Text)
-	default:
-		s.did(r, s.x(r.From), y, color)
+		s.path("cut", "", "M%s %sH%s", gutter, y, s.width-margin)
+		s.text("fault middle", (gutter+s.width-margin)/2, y-6, r.Text)
+		return
+	}
+	class, mark, x := string(r.Kind)+color, "✓", s.x(r.From)
+	if r.Fork {
+		class, mark = class+" fork", "✗"
+	}
+	s.path(class, "", "M%s %s"+marksOf[r.Kind], x, y)
+	if r.Kind == Execution || r.Kind == Accepted {
+		s.text("mark middle", x, y+3, mark)
+	}
+	if x+beside+breadth(r.Text) > s.width {
+		s.text("did right "+class, x-beside, y+3, r.Text)
+	} else {
+		s.text("did "+class, x+beside, y+3, r.Text)
 	}
 }
 
@@ -181,82 +191,23 @@ func (s *sequence) row(r Row, y float64) {
 // cross before each whom it did not reach.
 func (s *sequence) message(r Row, y float64, color string) {
 	from := s.x(r.From)
-	left, right := s.reach(from, r.To)
-	if left < right {
-		s.Line("arrow"+color, left, y, right, y)
-	}
-	for _, to := range r.Lost {
-		x := s.x(to)
-		end := x - toward(from, x, 16)
-		s.Line("lost"+color, from, y, end, y)
-		s.path("cross", at(end-3, y-3)+"l7 7m0 -7l-7 7", "")
-	}
+	left, right := from, from
 	for _, to := range r.To {
 		x := s.x(to)
-		s.path("tip"+color, at(x, y)+"l"+px(-toward(from, x, 7))+" -4v8Z", "")
+		left, right = min(left, x), max(right, x)
+		s.path("tip"+color, "", "M%s %sl%s -4v8Z", x, y, math.Copysign(7, from-x))
 	}
-	s.Circle("tip"+color, from, y, 3.5, "")
-	left, right = s.reach(from, slices.Concat(r.To, r.Lost))
+	s.path("arrow"+color, "", "M%s %sH%s", left, y, right)
+	for _, to := range r.Lost {
+		x := s.x(to)
+		end := x + math.Copysign(16, from-x)
+		left, right = min(left, x), max(right, x)
+		s.path("lost"+color, "", "M%s %sH%s", from, y, end)
+		s.path("cross", "", "M%s %sl7 7m0 -7l-7 7", end-3, y-3)
+	}
+	s.path("dot"+color, "", "M%s %sh0", from, y)
 	half := breadth(r.Text) / 2
-	s.Text("label middle"+color, max(min((left+right)/2, s.width-half), half), 0, y-6, r.Text)
-}
-
-// reach is how far to the left and right some lifelines stand, and the sender.
-func (s *sequence) reach(from float64, lifelines []int) (left, right float64) {
-	left, right = from, from
-	for _, l := range lifelines {
-		left, right = min(left, s.x(l)), max(right, s.x(l))
-	}
-	return left, right
-}
-
-// toward is a distance with the sign of the way from one place to another.
-func toward(from, to, distance float64) float64 {
-	if to < from {
-		return -distance
-	}
-	return distance
-}
-
-// at begins a path.
-func at(x, y float64) string { return "M" + px(x) + " " + px(y) }
-
-// did draws what somebody did, or what happened to him, and says it: to the
-// right, or to the left where there is no room.
-func (s *sequence) did(r Row, x, y float64, color string) {
-	class := "did label"
-	switch {
-	case r.Kind == Term:
-		s.path("term", at(x, y-11)+"l7 9l-7 9l-7 -9Z", "")
-		class = "term"
-	case r.Kind == Fault && r.Back:
-		s.Circle("back", x, y-2, 6, "")
-		class = "fault"
-	case r.Kind == Fault:
-		s.path("cross", at(x-6, y-8)+"l12 12m0 -12l-12 12", "")
-		class = "fault"
-	default:
-		s.step(r, x, y, color)
-		class += color
-	}
-	if x+beside+breadth(r.Text) > s.width {
-		s.Text(class+" right", x-beside, 0, y+3, r.Text)
-		return
-	}
-	s.Text(class, x+beside, 0, y+3, r.Text)
-}
-
-// step draws the box of an execution or an accepted result.
-func (s *sequence) step(r Row, x, y float64, color string) {
-	class, mark := "step"+color, "✓"
-	if r.Kind == Accepted {
-		class += " accepted"
-	}
-	if r.Fork {
-		class, mark = class+" fork", "✗"
-	}
-	s.Rect(class, x-8, y-10, 16, 16, "")
-	s.Text("mark middle", x, 0, y+3, mark)
+	s.text("label middle"+color, max(min((left+right)/2, s.width-half), half), y-6, r.Text)
 }
 
 // breadth is how wide a text becomes, about.

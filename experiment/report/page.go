@@ -24,20 +24,17 @@ func Page(text string) *template.Template {
 // Table is a table with the names of its columns. The first column names the
 // rows.
 type Table struct {
-	Class   string // stack: its rows become cards on a narrow screen; small
-	Caption string
-	Heads   []Head
-	Rows    [][]Cell
+	Title string // which the page shows where it wishes
+	Class string // stack: its rows become cards on a narrow screen; small
+	Heads []Cell
+	Rows  [][]Cell
 }
-
-// Head names a column.
-type Head struct{ Text, Class string }
 
 // Cell is one place of a table. Without a text it is empty.
 type Cell struct {
 	Text  string
 	Note  string // below the text
-	Tone  string // good, stopped, bad or missing; "" = none
+	Tone  string // good, stopped, bad or missing, or a Color; "" = none
 	Link  string // the id of what it leads to
 	Alarm bool   // it is not as it must be
 }
@@ -52,3 +49,6 @@ type Figure struct {
 
 // Key explains the look of something drawn; without a class it is a remark.
 type Key struct{ Class, Text, Code string }
+
+// style is all of a page's.
+func style() template.CSS { return template.CSS(theme + plotStyle + chartStyle + pageStyle) }

@@ -3,11 +3,10 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"html"
 	"html/template"
 	"math"
 	"slices"
-	"strings"
+	"strconv"
 )
 
 // Axis is a range of values, with the ticks that are numbered.
@@ -68,6 +67,13 @@ func nice(v float64) float64 {
 	return 10 * base
 }
 
+func (a *Axis) label(v float64) string {
+	if a.Label == nil {
+		return fmt.Sprintf("%g", v)
+	}
+	return a.Label(v)
+}
+
 // part is where a value lies, from 0 to 1. What the axis does not reach lies at
 // its end.
 func (a *Axis) part(v float64) float64 {
@@ -78,13 +84,6 @@ func (a *Axis) part(v float64) float64 {
 	return min(max(part, 0), 1)
 }
 
-func (a *Axis) label(v float64) string {
-	if a.Label == nil {
-		return fmt.Sprintf("%g", v)
-	}
-	return a.Label(v)
-}
-
 // Room around a plot's area, in pixels.
 const (
 	above = 40 // for the names of the vertical axis and of events
@@ -93,74 +92,83 @@ const (
 )
 
 // Plot is a diagram: one value to the right, another upwards. It is as wide as
-// there is room, and as high as it is told: horizontal lengths are parts of its
-// width, so that the area stretches and text does not.
+// there is room, and as high as it is told: the area stretches, and what is
+// written over it does not.
 type Plot struct {
-	Drawing
+	title              string
 	x, y               Axis
 	top, floor, height float64 // in pixels
+	area, over         Drawing
+	names              []label
 }
 
-// NewPlot begins a plot. An axis without ticks is a line, or nothing.
+// label is the name of a curve.
+type label struct {
+	class, text string
+	y           float64
+}
+
+// NewPlot begins a plot. If nothing is numbered on the horizontal axis, there is
+// none, nor room for it.
 func NewPlot(title string, height float64, x, y Axis) *Plot {
-	p := &Plot{Drawing: Drawing{unit: "%"}, x: x, y: y, top: above, floor: height - below, height: height}
+	p := &Plot{title: title, x: x, y: y, floor: height, height: height}
+	if len(x.Ticks) == 0 {
+		return p
+	}
+	p.top, p.floor = above, height-below
 	if x.Name != "" {
 		p.floor -= named
 	}
-	p.open("class", "plot", "height", px(height), "role", "img", "aria-label", title)
 	for _, v := range y.Ticks {
-		p.Line("grid", 0, p.Y(v), 100, p.Y(v))
-		p.Text("soft right", 0, -8, p.Y(v)+4, y.label(v))
+		p.area.path("grid", "", "M0 %sH1000", p.up(v))
+		p.Text("soft right", 0, -8, p.up(v)+4, y.label(v))
 	}
-	p.Line("axis", 0, p.floor, 100, p.floor)
+	p.area.path("axis", "", "M0 %sH1000", p.floor)
 	for _, v := range x.Ticks {
-		p.Line("axis", p.X(v), p.floor, p.X(v), p.floor+4)
-		p.Text("soft middle", p.X(v), 0, p.floor+18, x.label(v))
+		p.area.path("axis", "", "M%s %sv4", p.along(v), p.floor)
+		p.Text("soft middle", v, 0, p.floor+18, x.label(v))
 	}
 	p.Text("soft", 0, -48, p.top-14, y.Name)
-	p.Text("soft middle", 50, 0, p.floor+42, x.Name)
+	p.Text("soft middle", x.High/2, 0, p.floor+42, x.Name)
 	return p
 }
 
-// X is where a value stands, in parts of a hundred of the width.
-func (p *Plot) X(v float64) float64 { return 100 * p.x.part(v) }
+// along is where a value stands, in thousandths of the width.
+func (p *Plot) along(v float64) float64 { return 1000 * p.x.part(v) }
 
-// Y is where a value lies, in pixels.
-func (p *Plot) Y(v float64) float64 { return p.floor - (p.floor-p.top)*p.y.part(v) }
+// up is where a value lies, in pixels.
+func (p *Plot) up(v float64) float64 { return p.floor - (p.floor-p.top)*p.y.part(v) }
 
-// End completes the plot.
-func (p *Plot) End() template.HTML {
-	p.close()
-	return p.HTML()
+// Text writes beside a value of the horizontal axis, so many pixels to the right
+// of it and below the upper edge.
+func (p *Plot) Text(class string, x, shift, y float64, text string) {
+	p.over.write(class, px(p.along(x)/10)+"%", shift, y, text)
 }
 
 // Point is a pair of values; a Y that is not a number is a gap.
 type Point struct{ X, Y float64 }
 
-// Curve joins points. One that stands alone between gaps is a dot.
-func (p *Plot) Curve(class string, points []Point) {
-	var data strings.Builder
-	run := 0
+// Curve joins points. One that stands alone between gaps is a dot. A name is
+// written behind the last point.
+func (p *Plot) Curve(class, name string, points []Point) {
+	data, command := "", "M"
 	for i, at := range points {
-		if math.IsNaN(at.Y) {
-			run = 0
-			continue
-		}
-		if run++; run > 1 {
-			fmt.Fprintf(&data, "L%s %s", px(10*p.X(at.X)), px(p.Y(at.Y)))
-		} else if i+1 == len(points) || math.IsNaN(points[i+1].Y) {
-			p.Circle("dot "+class, p.X(at.X), p.Y(at.Y), 2.5, "")
-		} else {
-			fmt.Fprintf(&data, "M%s %s", px(10*p.X(at.X)), px(p.Y(at.Y)))
+		switch x, y := p.along(at.X), p.up(at.Y); {
+		case math.IsNaN(at.Y):
+			command = "M"
+		case command == "M" && (i+1 == len(points) || math.IsNaN(points[i+1].Y)):
+			p.area.path("dot "+class, "", "M%s %sh0", x, y)
+		default:
+			data += command + px(x) + " " + px(y)
+			command = "L"
 		}
 	}
-	if data.Len() == 0 {
-		return
+	if data != "" {
+		p.area.path("curve "+class, "", data)
 	}
-	// Only a picture of its own can stretch in one direction; its strokes do not.
-	p.open("viewBox", "0 0 1000 "+px(p.height), "width", "100%", "height", px(p.height), "preserveAspectRatio", "none", "overflow", "visible")
-	p.path("curve "+class, data.String(), "")
-	p.close()
+	if name != "" && len(points) > 0 {
+		p.names = append(p.names, label{class, name, p.up(points[len(points)-1].Y)})
+	}
 }
 
 // marks are the shapes of measurements: rings, squares, diamonds, so that the
@@ -169,43 +177,15 @@ var marks = []string{"M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0Z", "M-4 -4h8v
 
 // Mark draws one measurement of a series.
 func (p *Plot) Mark(series int, x, y float64, tip string) {
-	p.open("x", p.across(p.X(x)), "y", px(p.Y(y)), "overflow", "visible")
-	p.path("mark "+Color(series), marks[series%len(marks)], tip)
-	p.close()
+	p.over.open("x", px(p.along(x)/10)+"%", "y", px(p.up(y)), "overflow", "visible")
+	p.over.path("mark "+Color(series), tip, marks[series%len(marks)])
+	p.over.close()
 }
 
-// Name is written at the right end of a curve.
-type Name struct {
-	Class string
-	Y     float64 // where the curve ends
-	Text  string
-}
-
-// Names writes beside the plot, each as near to its curve as the others allow.
-func (p *Plot) Names(all ...Name) {
-	const line = 15
-	all = slices.Clone(all)
-	slices.SortStableFunc(all, func(a, b Name) int { return cmp.Compare(b.Y, a.Y) })
-	places := make([]float64, len(all))
-	for i, n := range all {
-		places[i] = p.Y(n.Y) + 4
-	}
-	// From the middle outwards nobody moves far.
-	middle := len(all) / 2
-	for i := middle - 1; i >= 0; i-- {
-		places[i] = min(places[i], places[i+1]-line)
-	}
-	for i := middle + 1; i < len(all); i++ {
-		places[i] = max(places[i], places[i-1]+line)
-	}
-	for i, n := range all {
-		p.Text("label "+n.Class, 100, 7, places[i], n.Text)
-	}
-}
-
-// Band draws a stretch of the horizontal axis.
+// Band draws a stretch of the horizontal axis, so many pixels below the upper
+// edge.
 func (p *Plot) Band(class string, from, to, y, height float64, tip string) {
-	p.Rect(class, p.X(from)+0.05, y, max(p.X(to)-p.X(from)-0.1, 0.05), height, tip)
+	p.area.path(class, tip, "M%s %sH%sv%sH%sZ", p.along(from), y, p.along(to), height, p.along(from))
 }
 
 // Event is something that happened while it was measured.
@@ -217,65 +197,35 @@ type Event struct {
 // Events draws each as a line with its number. Names stand in two rows where
 // they are close, and are left out where the screen is narrow.
 func (p *Plot) Events(all []Event) {
-	last, row := -100.0, 0
+	last, row := -1000.0, 0.0
 	for i, e := range all {
-		x := p.X(e.At)
-		row = (row + 1) % 2
-		if x-last > 9 {
+		x, side := p.along(e.At), ""
+		if row = 1 - row; x-last > 90 {
 			row = 0
 		}
-		last = x
-		y := p.top - 8 - 14*float64(row)
-		p.Line("fault", x, y+3, x, p.floor)
-		class := "fault"
-		if x > 92 {
-			class += " right"
+		if last = x; x > 920 {
+			side = " right"
 		}
-		p.text(class, x, 0, y, fmt.Sprintf(`%d<tspan class="wide"> %s</tspan>`, i+1, html.EscapeString(e.Name)))
+		p.area.path("fault", "", "M%s %sV%s", x, p.top-5-14*row, p.floor)
+		p.Text("fault narrow"+side, e.At, 0, p.top-8-14*row, strconv.Itoa(i+1))
+		p.Text("fault wide"+side, e.At, 0, p.top-8-14*row, fmt.Sprintf("%d %s", i+1, e.Name))
 	}
 }
 
-// Bar is a row of parts, laid end to end.
-type Bar struct {
-	Name, Value string
-	Class       string
-	Parts       []Part
-}
-
-// Part is a piece of a bar.
-type Part struct {
-	Class  string
-	Length float64
-	Tip    string
-}
-
-const barStep = 34
-
-// Bars draws them to one scale, the longest as long as there is room.
-func Bars(title string, all []Bar) template.HTML {
-	d := &Drawing{unit: "%"}
-	d.open("class", "plot", "height", px(float64(barStep*len(all))), "role", "img", "aria-label", title)
-	longest := 0.0
-	for _, bar := range all {
-		longest = max(longest, bar.length())
+// End completes the plot. Names stand at their curves, or below the one before.
+func (p *Plot) End() template.HTML {
+	slices.SortStableFunc(p.names, func(a, b label) int { return cmp.Compare(a.y, b.y) })
+	y := 0.0
+	for _, n := range p.names {
+		y = max(y+15, n.y+1)
+		p.Text("label "+n.class, p.x.High, 7, y, n.text)
 	}
-	for i, bar := range all {
-		x, y := 0.0, float64(4+barStep*i)
-		d.Text("soft right", 0, -8, y+16, bar.Name)
-		for _, part := range bar.Parts {
-			width := 80 * part.Length / max(longest, 1e-9)
-			d.Rect("bar "+bar.Class+" "+part.Class, x, y, width, 24, part.Tip)
-			x += width
-		}
-		d.Text("strong", x, 7, y+16, bar.Value)
-	}
+	var d Drawing
+	d.open("class", "plot", "height", px(p.height), "role", "img", "aria-label", p.title)
+	d.open("viewBox", "0 0 1000 "+px(p.height), "width", "100%", "height", px(p.height), "preserveAspectRatio", "none", "overflow", "visible")
+	d.WriteString(p.area.String())
 	d.close()
-	return d.HTML()
-}
-
-func (b *Bar) length() (sum float64) {
-	for _, part := range b.Parts {
-		sum += part.Length
-	}
-	return sum
+	d.WriteString(p.over.String())
+	d.close()
+	return template.HTML(d.String())
 }
