@@ -12,7 +12,7 @@ func clocks() []Profile {
 	return []Profile{
 		{
 			Name: "time", Aliases: []string{"clock"}, Group: "P-TIME", AtF: SafeLive, AtF1: MayStop, AtCrash: MayStop,
-			Sentence: "has a wrong clock, which a primary stamps batches with, or other ticks than everybody",
+			Sentence: "has a wrong clock, which its batches show when it is primary, or ticks at another rate",
 			Params: []Param{
 				{"by", "1h", "a duration; one back begins with -"}, {"how", "ahead", OneOf([]string{"ahead", "jumps", "stands"})},
 				{"ticks", "1", "that it counts for one, 0 to 16"},
@@ -61,5 +61,5 @@ func (c *clock) Incoming(b *consensus.Burst, _ int) {
 	b.Now = c.last
 }
 
-// beat multiplies the ticks, within the bound of a burst.
+// Ticks multiplies the ticks, within the bound of a burst.
 func (c *clock) Ticks(ticks int) int { return min(ticks*c.speed, consensus.MaxBurst/4) }

@@ -12,22 +12,22 @@ func delays() []Profile {
 	return []Profile{
 		{
 			Name: "delay", Aliases: []string{"slow", "timing"}, Group: "P-SLOW", AtF: SafeSlow, AtF1: MayStop, AtCrash: MayStop,
-			Sentence: "says everything late: by a share of the patience of the honest, just below their timeout", Params: []Param{wait},
+			Sentence: "sends everything late, just below the timeout of the honest replicas", Params: []Param{wait},
 			Needs: Primary, Drawn: []string{"", "40%", "99%", "150%"}, Intercept: newDelay,
 		},
 		{
 			Name: "reorder", Group: "P-REORDER", AtF: SafeLive, AtF1: SafeSlow,
-			Sentence: "gathers letters and says them in another order", Params: []Param{{"ticks", "3", "for which it gathers"}},
+			Sentence: "collects messages and sends them in another order", Params: []Param{{"ticks", "3", "for which it collects"}},
 			Needs: Primary, Drawn: []string{"", "12"}, Intercept: newReorder,
 		},
 		{
 			Name: "duplicate", Group: "V-REPLAY", AtF: SafeLive, AtF1: SafeLive,
-			Sentence: "says everything several times", Params: []Param{{"times", "2", "2 to 16"}},
+			Sentence: "sends everything several times", Params: []Param{{"times", "2", "2 to 16"}},
 			Drawn: []string{"", "3"}, Intercept: newDuplicate, replies: duplicateReplies,
 		},
 		{
 			Name: "replay", Group: "V-REPLAY", AtF: SafeLive, AtF1: SafeLive,
-			Sentence: "repeats old frames, its own and those of others",
+			Sentence: "repeats old frames, its own and others'",
 			Params:   []Param{{"share", "10%", "of its ticks, for each victim"}, {"from", "all", OneOf([]string{"own", "others", "all"})}},
 			Drawn:    []string{"", "3%"}, Intercept: newReplay,
 		},
@@ -44,21 +44,22 @@ func ticksIn(b *consensus.Burst) (n int) {
 	return n
 }
 
-// kept is a letter that waits.
+// waiting is a message that waits.
 type waiting struct {
 	Outbound
 	tick int
 	at   consensus.Time
 }
 
-// shelf holds letters, oldest first, within the bounds of what a mask may hold.
+// holdback queues messages, oldest first, within the bounds of what an
+// interceptor may hold.
 type holdback struct {
 	messages []waiting
 	bytes    int
 	tick     int // ticks so far
 }
 
-// put adds letters, and answers those that must go for want of room.
+// put adds messages, and returns those that must go for want of room.
 func (s *holdback) put(ls []Outbound, now consensus.Time) (pushed []Outbound) {
 	for _, l := range ls {
 		s.messages = append(s.messages, waiting{l, s.tick, now})
@@ -83,10 +84,10 @@ func (s *holdback) take(n int) []Outbound {
 	return ls
 }
 
-// letGo hands over everything.
+// Release hands over everything.
 func (s *holdback) Release() []Outbound { return s.take(len(s.messages)) }
 
-// delay holds each letter for a while.
+// delay holds each message for a while.
 type delay struct {
 	passIn
 	holdback
@@ -108,7 +109,7 @@ func (d *delay) Outgoing(b *consensus.Burst, m *Outbox) {
 	m.Messages = append(out, d.take(n)...)
 }
 
-// reorder gathers letters for some ticks and says them in another order.
+// reorder collects messages for some ticks and sends them in another order.
 type reorder struct {
 	passIn
 	holdback
@@ -133,7 +134,7 @@ func (r *reorder) Outgoing(b *consensus.Burst, m *Outbox) {
 	m.Messages = out
 }
 
-// duplicate says everything so many times.
+// duplicate sends everything so many times.
 type duplicate struct {
 	passIn
 	times int
@@ -156,7 +157,7 @@ func duplicateReplies(_ *Env, s Spec) (replyFunc, error) {
 	return func(rs []consensus.Reply) []consensus.Reply { return slices.Repeat(rs, n) }, err
 }
 
-// replay says old frames again: its own, and those that others said to it.
+// replay repeats old frames: its own, and those that others sent to it.
 type replay struct {
 	passIn
 	own, others recent
@@ -165,32 +166,32 @@ type replay struct {
 	dice        *rand.Rand
 }
 
-// pile remembers frames, replacing the oldest.
+// recent remembers frames, replacing the oldest.
 type recent struct {
 	frames [][]byte
 	next   int
 	bytes  int
 }
 
-// Bounds of a pile.
+// Bounds of recent.
 const (
-	maxPile      = 512
-	maxPileBytes = 8 << 20
+	maxRecent      = 512
+	maxRecentBytes = 8 << 20
 )
 
 func (p *recent) add(frame []byte) {
-	if len(frame) == 0 || len(frame) > maxPileBytes {
+	if len(frame) == 0 || len(frame) > maxRecentBytes {
 		return
 	}
-	if len(p.frames) < maxPile {
+	if len(p.frames) < maxRecent {
 		p.frames = append(p.frames, frame)
 	} else {
 		p.bytes -= len(p.frames[p.next])
 		p.frames[p.next] = frame
-		p.next = (p.next + 1) % maxPile
+		p.next = (p.next + 1) % maxRecent
 	}
 	p.bytes += len(frame)
-	for p.bytes > maxPileBytes {
+	for p.bytes > maxRecentBytes {
 		p.bytes -= len(p.frames[p.next])
 		p.frames = slices.Delete(p.frames, p.next, p.next+1)
 		p.next %= max(1, len(p.frames))
@@ -226,8 +227,8 @@ func (r *replay) Outgoing(b *consensus.Burst, m *Outbox) {
 			r.others.add(s.Request.Raw)
 		}
 	}
-	// By ticks, and not by steps: else two of them, or one and whoever answers
-	// it, would keep each other going for ever.
+	// By ticks, and not by steps: otherwise two of them, or one and whoever
+	// answers it, would keep each other busy for ever.
 	if !m.Act || ticksIn(b) == 0 {
 		return
 	}

@@ -1,29 +1,30 @@
 // Package byzantine makes traitors.
 //
-// A Behaviour wraps a protocol, like middleware: the honest engine inside runs
-// unchanged, and what it hears and says passes through masks that drop, delay,
-// alter and invent. A filter before each mask hands it what its text selects,
-// by victim, kind, moment and chance. Masks that need to know no protocol work
-// on events and frames; lies are signed by a Forger, which holds the traitor's
-// own key, and those of the gang if several traitors collude, and no other.
-// Voices do to replies what masks do to frames, and wraps change how an engine
-// is made: with a twin, or without its memory. Profiles are named behaviours
-// with their parameters, their place in the catalogue of attacks, and the
-// outcome that each must have; docs/ADVERSARIES.md lists them.
+// A Behaviour wraps a protocol, like middleware. The honest engine inside runs
+// unchanged; what it receives and sends passes through an Interceptor, which
+// drops, delays, alters or adds messages. A selector before each interceptor
+// hands it what its Spec selects: by victim, kind of frame, moment and chance. A
+// ReplyFilter does the same to replies on their way to clients. A few behaviours
+// change instead how an engine starts: with a twin, or without its log.
 //
-// Byzantine clients stand here too: a Villain is a source of frames.
+// A Profile is a behaviour that can be named: its parameters, its row in the
+// catalogue of attacks, the outcome that it must have, what a run of it needs,
+// and how simulated seeds draw it. This package has those that need to know no
+// protocol (Neutral). byzantine/pbft and byzantine/raft have the lies about one
+// protocol, byzantine/client the clients; byzantine/catalogue puts them together.
 //
-// Called by: sim, testnet, live, cmd/quorate. No honest package imports it,
-// none has a branch for it: a node is handed a protocol and does not know.
+// No honest package imports this one, or has a branch for it: a node is handed a
+// protocol.
 //
-// It keeps the rules of the floors below the line: no goroutines, no clock, no
-// I/O, and all that is drawn at random comes from the seed in Env, so that a
-// traitor in the simulator does the same every time.
+// It keeps the rules below the line: no goroutines, no clock, no I/O. All that
+// is drawn at random comes from the seed in Env, so that a traitor in the
+// simulator does the same every time.
 //
-// Invariants: a traitor never signs with a key that it was not given; a mask
-// that is turned off leaves nothing behind but the frames that it holds, which
-// are let go or dropped; memory is bounded (maxHeld, maxPile, maxTwin).
+// Invariants: an interceptor that is taken off leaves nothing behind but the
+// messages that it holds, which are sent or dropped; a step in which a traitor
+// lied has a note of the kind Lied; memory is bounded (maxHeld, maxRecent,
+// maxTwin).
 //
-// Source: ADVERSARIES.md §2 for the behaviours; Twins (Bano et al., 2020) for
+// Source: docs/ADVERSARIES.md for the behaviours; Twins (Bano et al., 2020) for
 // one identity with two engines.
 package byzantine

@@ -12,7 +12,7 @@ import (
 )
 
 // What comes out in each step for one frame to all, numbered, and a tick.
-func TestMasks(t *testing.T) {
+func TestInterceptors(t *testing.T) {
 	all := func(n int) []string {
 		return []string{fmt.Sprintf("R1:\x10%03d", n), fmt.Sprintf("R2:\x10%03d", n), fmt.Sprintf("R3:\x10%03d", n)}
 	}
@@ -51,9 +51,9 @@ func TestMasks(t *testing.T) {
 	}
 }
 
-// Early letters stay early, and what goes to a client or to the topic is one
-// letter that no list of victims selects.
-func TestLettersKeepTheirManner(t *testing.T) {
+// Early messages stay early, and what goes to a client or to the topic is one
+// message that no list of victims selects.
+func TestMessagesKeepTheirManner(t *testing.T) {
 	client := consensus.ClientPeer(crypto.PublicOf([32]byte{100}))
 	say := func(consensus.Burst) consensus.Output {
 		return consensus.Output{
@@ -77,7 +77,7 @@ func TestLettersKeepTheirManner(t *testing.T) {
 	}
 	p := play(t, fakeEnv(t, 4, "pbft"), say, "delay 0%")
 	if out := p.step(); out.Early[0].Class != consensus.Bulk {
-		t.Errorf("a letter has changed its class: %+v", out.Early[0])
+		t.Errorf("a message has changed its class: %+v", out.Early[0])
 	}
 }
 
@@ -180,7 +180,7 @@ func TestChances(t *testing.T) {
 			n += len(p.step().Sends)
 		}
 		if n < want[0] || n > want[1] {
-			t.Errorf("%s: %d of 3000 letters, want between %d and %d", text, n, want[0], want[1])
+			t.Errorf("%s: %d of 3000 messages, want between %d and %d", text, n, want[0], want[1])
 		}
 	}
 }
@@ -290,11 +290,11 @@ func TestFlood(t *testing.T) {
 	for _, of := range floods {
 		p := play(t, fakeEnv(t, 4, "pbft"), chatter(), "flood 20 of="+of+" to=1,2")
 		if n := len(p.step().Sends); n != 3 {
-			t.Errorf("%s: %d letters without a tick", of, n)
+			t.Errorf("%s: %d messages without a tick", of, n)
 		}
 		out := p.step(consensus.Tick{})
 		if len(out.Sends) != 3+40 {
-			t.Errorf("%s: %d letters", of, len(out.Sends))
+			t.Errorf("%s: %d messages", of, len(out.Sends))
 		}
 		same, large := 0, 0
 		for _, s := range out.Sends[3:] {
@@ -314,7 +314,7 @@ func TestFlood(t *testing.T) {
 	}
 	p := play(t, fakeEnv(t, 4, "pbft"), chatter(), "flood 1000")
 	if n := len(p.step(slices.Repeat([]consensus.Event{consensus.Tick{}}, 500)...).Sends); n != 3+maxFlood {
-		t.Errorf("%d letters in one step", n)
+		t.Errorf("%d messages in one step", n)
 	}
 	b := append([]byte{0x11}, make([]byte, 60)...)
 	if f := future(p.env.Rand("x"), b); len(f) != len(b) || bytes.Equal(f, b) || !bytes.Equal(f[17:], b[17:]) || b[1] != 0 {

@@ -11,7 +11,7 @@ func amnesias() []Profile {
 	return []Profile{
 		{
 			Name: "amnesia", Aliases: []string{"forget"}, Group: "§2.4 amnesia", AtF: SafeLive, AtF1: MayFork, AtCrash: MayFork,
-			Sentence: "forgets its log at each start and votes as if nothing had been",
+			Sentence: "loses its log at each start, and votes as if it were new",
 			Needs:    Restart, wrap: newAmnesia,
 		},
 		{

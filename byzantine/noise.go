@@ -14,25 +14,25 @@ func noises() []Profile {
 	return []Profile{
 		{
 			Name: "garbage", Aliases: []string{"corrupt"}, Group: "V-GARBAGE", AtF: SafeLive, AtF1: MayStop, AtCrash: MayFork,
-			Sentence: "breaks the frames that it says: bits, lengths, kinds",
+			Sentence: "corrupts the frames that it sends: bits, lengths, kinds",
 			Params:   []Param{share("100%"), {"how", "any", OneOf(Breakages)}},
 			Drawn:    []string{"", "20%"}, Intercept: newGarbage,
 		},
 		{
 			Name: "sign", Aliases: []string{"signature", "bad-sign"}, Group: "V-FORGE", AtF: SafeLive, AtF1: SafeStopped, AtCrash: MayStop,
-			Sentence:  "spoils the signature of whatever it signs",
+			Sentence:  "corrupts the signature of everything that it signs",
 			Intercept: newSign,
 		},
 		{
 			Name: "flood", Group: "FLOOD", AtF: SafeSlow, AtF1: MayStop, AtCrash: MayFork,
-			Sentence: "says far more than anybody asked for",
+			Sentence: "sends far more than anybody asked for",
 			Params:   []Param{{"rate", "50", "frames in a tick, for each victim, up to 1000"}, {"of", "all", OneOf(floods)}},
 			Drawn:    []string{"2", "2", "30 of=future"}, Intercept: newFlood,
 		},
 	}
 }
 
-// garbage says frames that are broken in one way or in any.
+// garbage sends frames that are corrupt in one way or in any.
 type garbage struct {
 	passIn
 	share int
@@ -40,7 +40,7 @@ type garbage struct {
 	dice  *rand.Rand
 }
 
-// breakages are the ways in which a frame may be broken; "any" draws one.
+// Breakages are the ways in which a frame may be corrupt; "any" draws one.
 var Breakages = []string{"any", "flip", "truncate", "extend", "kind", "random", "huge"}
 
 func newGarbage(e *Env, s Spec) (Interceptor, error) {
@@ -60,7 +60,7 @@ func (g *garbage) Outgoing(_ *consensus.Burst, m *Outbox) {
 	}
 }
 
-// spoil returns a broken copy of a frame.
+// Spoil returns a corrupt copy of a frame.
 func Spoil(dice *rand.Rand, how string, frame []byte) []byte {
 	if how == "any" {
 		// Huge frames are left to those who ask for them.
@@ -87,13 +87,14 @@ func Spoil(dice *rand.Rand, how string, frame []byte) []byte {
 	return b
 }
 
-// huge is a copy of a frame, as long as frames may be.
+// Huge is a copy of a frame, as long as frames may be.
 func Huge(frame []byte) []byte {
 	b := make([]byte, consensus.MaxFrame)
 	copy(b, frame)
 	return b
 }
 
+// RandomBytes draws n bytes.
 func RandomBytes(dice *rand.Rand, n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -127,7 +128,7 @@ func (s *sign) Outgoing(_ *consensus.Burst, o *Outbox) {
 	}
 }
 
-// flood says much more than anybody asked for, at each tick.
+// flood sends much more than anybody asked for, at each tick.
 type flood struct {
 	passIn
 	rate int

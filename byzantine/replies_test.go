@@ -22,7 +22,7 @@ func replies(env *Env, n int) []consensus.Reply {
 	return rs
 }
 
-func mouth(t *testing.T, env Env, texts ...string) *ReplyFilter {
+func filtered(t *testing.T, env Env, texts ...string) *ReplyFilter {
 	t.Helper()
 	plan := planned(t, &env, texts...)
 	return NewReplyFilter(env, func() *Plan { return plan })
@@ -43,7 +43,7 @@ func TestLies(t *testing.T) {
 	} {
 		truth, want := replies(&env, 3), replies(&env, 3)
 		change(&want[1])
-		got := mouth(t, env, "lie "+how+" client=1").Apply(truth)
+		got := filtered(t, env, "lie "+how+" client=1").Apply(truth)
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, want %+v", how, got, want)
 		}
@@ -51,7 +51,7 @@ func TestLies(t *testing.T) {
 			t.Errorf("%s: what the host remembers has changed", how)
 		}
 	}
-	got := mouth(t, env, "lie withheld client=0,2").Apply(replies(&env, 3))
+	got := filtered(t, env, "lie withheld client=0,2").Apply(replies(&env, 3))
 	if want := replies(&env, 3)[1:2]; !reflect.DeepEqual(got, want) {
 		t.Errorf("withheld: %+v", got)
 	}
@@ -59,7 +59,7 @@ func TestLies(t *testing.T) {
 
 // Those who lie in the same way lie the same, by chance too: what f+1 of them
 // say, a client believes.
-func TestLiarsAgree(t *testing.T) {
+func TestTraitorsAgree(t *testing.T) {
 	for _, text := range []string{"lie", "lie seq", "lie chance=40%"} {
 		var said [][]byte
 		for id := range 2 {
@@ -68,7 +68,7 @@ func TestLiarsAgree(t *testing.T) {
 			rs := replies(&env, 200)
 			slices.Reverse(rs[:100*id]) // hosts group replies as they like
 			var lies []byte
-			out := mouth(t, env, text).Apply(rs)
+			out := filtered(t, env, text).Apply(rs)
 			slices.SortFunc(out, func(a, b consensus.Reply) int { return bytes.Compare(a.Request[:], b.Request[:]) })
 			for _, r := range out {
 				lies = append(lies, r.Encode()...)
@@ -76,18 +76,18 @@ func TestLiarsAgree(t *testing.T) {
 			said = append(said, lies)
 		}
 		if !bytes.Equal(said[0], said[1]) {
-			t.Errorf("%s: two liars, two lies", text)
+			t.Errorf("%s: two traitors, two lies", text)
 		}
 	}
 }
 
-func TestMouth(t *testing.T) {
+func TestReplyFilter(t *testing.T) {
 	env := fakeEnv(t, 4, "pbft")
 	for text, want := range map[string][2]int{
 		"silent": {0, 0}, "silent 40": {40, 40}, "drop": {0, 0}, "drop 30%": {110, 170}, "duplicate 3": {600, 600}, "silent to=1": {200, 200},
 		"silent after=1s": {200, 200}, "silent kind=COMMIT": {200, 200}, "silent kind=REPLY": {0, 0}, "drop chance=30%": {110, 170}, "garbage": {200, 200},
 	} {
-		if n := len(mouth(t, env, text).Apply(replies(&env, 200))); n < want[0] || n > want[1] {
+		if n := len(filtered(t, env, text).Apply(replies(&env, 200))); n < want[0] || n > want[1] {
 			t.Errorf("%s: %d of 200 replies, want between %d and %d", text, n, want[0], want[1])
 		}
 	}
@@ -95,7 +95,7 @@ func TestMouth(t *testing.T) {
 	m := NewReplyFilter(env, func() *Plan { return plan })
 	rs := replies(&env, 2)
 	if got := m.Apply(rs); &got[0] != &rs[0] {
-		t.Error("an honest mouth copies")
+		t.Error("an honest host copies")
 	}
 	plan = planned(t, &env, "silent 1")
 	if got := len(m.Apply(rs)) + len(m.Apply(rs)); got != 1 {

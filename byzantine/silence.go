@@ -12,40 +12,40 @@ func silences() []Profile {
 	return []Profile{
 		{
 			Name: "silent", Aliases: []string{"crash", "crashed", "mute"}, Group: "P-SILENT", AtF: SafeLive, AtF1: SafeStopped,
-			Sentence: "says nothing any more, after so many letters", Params: []Param{{"after-letters", "0", "letters that it still says"}},
+			Sentence: "sends nothing any more, after so many messages", Params: []Param{{"after-letters", "0", "messages that it still sends"}},
 			Needs: Primary, Drawn: []string{"", "30", "200"}, Intercept: newSilent, replies: silentReplies,
 		},
 		{
 			Name: "drop", Aliases: []string{"lossy"}, Group: "V-WITHHOLD", AtF: SafeLive, AtF1: MayStop,
-			Sentence: "loses a share of what it should say", Params: []Param{share("100%")},
+			Sentence: "loses a share of its messages", Params: []Param{share("100%")},
 			Drawn: []string{"", "20%", "50%"}, Intercept: newDrop, replies: dropReplies,
 		},
 		{
 			Name: "dark", Aliases: []string{"in-dark"}, Group: "P-SELECT", AtF: SafeLive, AtF1: MayStop, AtCrash: MayStop,
-			Sentence: "tells some replicas nothing: those of to=, or the last f that are no traitors",
+			Sentence: "sends nothing to some replicas: those in to=, or the last f that are no traitors",
 			Needs:    Primary, Intercept: newDark,
 		},
 		{
 			Name: "deaf", Group: "V-WITHHOLD", AtF: SafeLive, AtF1: SafeStopped,
-			Sentence:  "hears nothing of what others say",
+			Sentence:  "receives nothing from others",
 			Intercept: newDeaf,
 		},
 		{
 			Name: "slow-reader", Group: "LINK", AtF: SafeLive, AtF1: MayStop, AtCrash: MayStop,
-			Sentence: "reads only a trickle of what it is told, and loses what waits too long",
+			Sentence: "reads only a few messages in each tick, and loses what waits too long",
 			Params:   []Param{{"rate", "1", "messages that it reads in one tick"}},
 			Drawn:    []string{"", "4"}, Intercept: newSlow,
 		},
 		{
 			Name: "flicker", Aliases: []string{"crash-loop"}, Group: "P-SILENT", AtF: SafeLive, AtF1: MayStop,
-			Sentence: "is cut off from everybody and back again, in turns",
+			Sentence: "is cut off from everybody and connected again, in turns",
 			Params:   []Param{{"turn", "100%", wait.Help}},
 			Needs:    Primary, Drawn: []string{"", "30%", "250%"}, Intercept: newFlicker,
 		},
 	}
 }
 
-// silent says nothing any more, after so many letters.
+// silent sends nothing any more, after so many messages.
 type silent struct {
 	passIn
 	left int
@@ -75,7 +75,7 @@ func silentReplies(_ *Env, s Spec) (replyFunc, error) {
 	}, err
 }
 
-// drop loses a share of the letters.
+// drop loses a share of the messages.
 type drop struct {
 	passIn
 	share int
@@ -99,7 +99,7 @@ func dropReplies(e *Env, s Spec) (replyFunc, error) {
 	}, err
 }
 
-// dark tells some nothing: those of to=, or as many as the cluster tolerates.
+// dark sends nothing to some: those of to=, or as many as the cluster tolerates.
 type dark struct {
 	passIn
 	victims []consensus.ReplicaID
@@ -121,7 +121,7 @@ func (d *dark) Outgoing(_ *consensus.Burst, m *Outbox) {
 	})
 }
 
-// deaf hears nothing of what peers say.
+// deaf receives nothing.
 type deaf struct{ passOut }
 
 func newDeaf(*Env, Spec) (Interceptor, error) { return deaf{}, nil }

@@ -68,9 +68,9 @@ func TestEmptyPlanIsTheInnerEngine(t *testing.T) {
 	})
 }
 
-// Whatever masks are on, what a replica promises to itself is not touched:
-// records, jobs, notes, what may be forgotten; but that it owns up to its lies.
-func TestMasksLeaveTheHostAlone(t *testing.T) {
+// Whatever interceptors are on, what a replica promises to itself is not touched:
+// records, jobs, notes, what may be forgotten; but that it reports its lies.
+func TestInterceptorsLeaveTheHostAlone(t *testing.T) {
 	env := fakeEnv(t, 4, "pbft")
 	for _, p := range Neutral() {
 		if p.wrap != nil {
@@ -155,7 +155,7 @@ func TestTakenOff(t *testing.T) {
 		p := play(t, fakeEnv(t, 4, "pbft"), chatter(), text)
 		for range 5 {
 			if n := len(p.step(consensus.Tick{}).Sends); n != 0 {
-				t.Fatalf("%s: %d letters", text, n)
+				t.Fatalf("%s: %d messages", text, n)
 			}
 		}
 		p.turn()
@@ -240,7 +240,7 @@ func checkShelf(t *testing.T, text string, s *holdback, said int) {
 		bytes += len(k.Bytes)
 	}
 	if len(s.messages) > maxHeld || bytes > maxHeldBytes || bytes != s.bytes || said == 0 {
-		t.Errorf("%s: holds %d letters of %d bytes and counts %d; %d were pushed out", text, len(s.messages), bytes, s.bytes, said)
+		t.Errorf("%s: holds %d messages of %d bytes and counts %d; %d were pushed out", text, len(s.messages), bytes, s.bytes, said)
 	}
 }
 
@@ -250,7 +250,7 @@ func checkPile(t *testing.T, text string, p *recent) {
 	for _, f := range p.frames {
 		bytes += len(f)
 	}
-	if len(p.frames) > maxPile || bytes > maxPileBytes || bytes != p.bytes {
+	if len(p.frames) > maxRecent || bytes > maxRecentBytes || bytes != p.bytes {
 		t.Errorf("%s: remembers %d frames of %d bytes and counts %d", text, len(p.frames), bytes, p.bytes)
 	}
 }
@@ -283,7 +283,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// The dice of two traitors differ; what a gang shares does not.
+// The dice of two traitors differ; what a coalition shares does not.
 func TestDice(t *testing.T) {
 	a, b := fakeEnv(t, 4, "pbft"), fakeEnv(t, 4, "pbft")
 	b.Self = 1
@@ -291,6 +291,6 @@ func TestDice(t *testing.T) {
 		t.Error("two purposes or two traitors draw the same")
 	}
 	if a.sharedRand("x").Uint64() != b.sharedRand("x").Uint64() {
-		t.Error("a gang draws differently")
+		t.Error("a coalition draws differently")
 	}
 }

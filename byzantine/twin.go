@@ -13,7 +13,7 @@ func doubles() []Profile {
 	return []Profile{
 		{
 			Name: "twin", Aliases: []string{"twins"}, Group: "V-DOUBLE", AtF: SafeLive, AtF1: MayFork, AtCrash: MayFork,
-			Sentence: "runs two honest engines under one identity, each heard by a part of the others (to= hears the second)",
+			Sentence: "runs two honest engines under one identity, each connected to some of the others (to= names the second's)",
 			wrap:     newTwin,
 		},
 	}
@@ -22,8 +22,8 @@ func doubles() []Profile {
 // side is one of the two engines of a twin.
 type side byte
 
-// The sides. What an honest peer says is for the engine that the peer hears;
-// a twin of the same gang says for which of ours its words are.
+// The sides. What an honest peer sends is for the engine that the peer hears; a
+// twin of the same coalition says for which of ours its frames are.
 const (
 	anySide side = iota
 	first
@@ -36,14 +36,14 @@ type sided struct {
 	side    side
 }
 
-// mark is what twins of one gang put before the frames between them, and what
+// mark is what twins of one coalition put before the frames between them, and what
 // the second engine's records begin with. No protocol's frame or record does.
 const mark byte = 0xfe
 
-// marked returns a frame for a twin of the same gang.
+// marked returns a frame for a twin of the same coalition.
 func marked(s side, frame []byte) []byte { return append([]byte{mark, byte(s)}, frame...) }
 
-// unmark takes the marks off what members of the gang say.
+// unmark takes the marks off what members of the coalition send.
 func unmark(e *Env, in []consensus.Frame) ([]consensus.Frame, []side) {
 	plain, sides := in, make([]side, len(in))
 	for i, f := range in {
@@ -58,7 +58,7 @@ func unmark(e *Env, in []consensus.Frame) ([]consensus.Frame, []side) {
 	return plain, sides
 }
 
-// mate reports whether p is another member of the gang.
+// colludes reports whether p is another member of the coalition.
 func (e *Env) colludes(p consensus.Peer) bool {
 	return p.Kind == consensus.PeerReplica && p.Replica != e.Self &&
 		slices.ContainsFunc(e.Coalition, func(m Member) bool { return m.Replica == p.Replica })
@@ -158,14 +158,14 @@ func (e *engine) pair(now consensus.Time) {
 	}
 }
 
-// upperHalf is the half of those who are not of the gang that the second
+// upperHalf is the half of those outside the coalition that the second
 // engine speaks to: the same for every member.
 func upperHalf(e *Env) []consensus.ReplicaID {
 	others := e.nonMembers()
 	return others[(len(others)+1)/2:]
 }
 
-// strangers lists those whose keys are not at hand, ascending.
+// nonMembers lists those whose keys are not at hand, ascending.
 func (e *Env) nonMembers() []consensus.ReplicaID {
 	var ids []consensus.ReplicaID
 	for i := range e.Genesis.Replicas {
@@ -306,7 +306,7 @@ func (t *twins) sides(p consensus.Peer, s side) (one, two bool) {
 }
 
 // address leaves only the sends to those who hear side s, and marks those to
-// the gang.
+// the coalition.
 func (t *twins) address(out *consensus.Output, s side) {
 	m := unpack(t.env, out)
 	m.Messages = slices.DeleteFunc(m.Messages, func(l Outbound) bool {

@@ -12,12 +12,12 @@ func unfairness() []Profile {
 	return []Profile{
 		{
 			Name: "censor", Group: "P-CENSOR", AtF: SafeLive, AtF1: MayStop, AtCrash: MayStop,
-			Sentence: "knows nothing of the requests of some clients", Params: []Param{client},
+			Sentence: "ignores the requests of some clients", Params: []Param{client},
 			Needs: Primary, Intercept: newCensor,
 		},
 		{
 			Name: "lie", Aliases: []string{"wrong-reply"}, Group: "R-LIE", AtF: SafeLive, AtF1: Deceives, AtCrash: MayDeceive,
-			Sentence: "answers clients wrongly, and every traitor in the same way",
+			Sentence: "sends clients wrong replies, the same as every other traitor",
 			Params:   []Param{{"how", "result", OneOf(wrongReplyWays)}, client},
 			Needs:    Election, Drawn: []string{"", "seq", "view", "replica", "sequence", "request", "withheld"}, replies: newWrongReply,
 		},

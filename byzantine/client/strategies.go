@@ -55,33 +55,33 @@ func behaviours() []behaviour {
 		return byzantine.Param{Name: "rate", Default: n, Help: "requests in each turn, up to 1000"}
 	}
 	return []behaviour{
-		one("conflict", "C-SAME-TS", "signs different operations for one sequence number and tells different replicas different ones",
+		one("conflict", "C-SAME-TS", "signs different operations for one sequence number, and sends different ones to different replicas",
 			chosen(conflictWays, conflict), how(conflictWays)),
-		one("multi", "C-MULTI", "sends each replica a valid request that no other one gets", always(multi)),
-		one("bad-signature", "C-BADSIG", "sends requests whose signature proves nothing",
+		one("multi", "C-MULTI", "sends each replica a valid request that no other replica gets", always(multi)),
+		one("bad-signature", "C-BADSIG", "sends requests with an invalid signature",
 			chosen(forgeries, badSignature), how(forgeries)),
-		one("partial", "C-PARTIAL", "sends some replicas a valid request, and others (to=) the same with a bad signature", always(partial)),
-		one("replay-requests", "C-REPLAY", "sends its old requests again and again", rated(replayRequests), rate("4")),
+		one("partial", "C-PARTIAL", "sends some replicas a valid request, and others (to=) the same request with an invalid signature", always(partial)),
+		one("replay-requests", "C-REPLAY", "repeats its old requests", rated(replayRequests), rate("4")),
 		drawn(one("request-flood", "FLOOD", "sends many valid requests at once", rated(requestFlood), rate("32")), "4"),
-		one("oversize", "C-HUGE", "sends what is over a limit of the genesis", chosen(excesses, oversize), how(excesses)),
-		one("poison", "C-POISON", "sends valid requests with operations that no application understands, or that cost much",
+		one("oversize", "C-HUGE", "exceeds a limit of the genesis", chosen(excesses, oversize), how(excesses)),
+		one("poison", "C-POISON", "sends valid requests with operations that no application understands, or that are expensive",
 			chosen(poisons, poison), how(poisons)),
-		one("counters", "C-OLD/NEWTS", "uses counters that no honest client comes to", chosen(counterWays, counters), how(counterWays)),
-		one("epoch-jump", "C-OLD/NEWTS", "claims to have been started at other times", chosen(epochWays, epochJump), how(epochWays)),
+		one("counters", "C-OLD/NEWTS", "uses counters that no honest client reaches", chosen(counterWays, counters), how(counterWays)),
+		one("epoch-jump", "C-OLD/NEWTS", "claims to have started at another time", chosen(epochWays, epochJump), how(epochWays)),
 		one("outsider", "V-FORGE", "signs with a key that the genesis does not admit", newOutsider),
-		one("garbage-client", "V-GARBAGE", "sends frames that are broken, or that only replicas may send",
+		one("garbage-client", "V-GARBAGE", "sends corrupt frames, and kinds that only replicas may send",
 			chosen(byzantine.Breakages, garbageClient), how(byzantine.Breakages)),
-		drawn(one("silent-reader", "LINK", "asks much and never reads the answers", newSilentReader, rate("8")), "2"),
-		one("vanish", "C-DROP", "tells one replica about a request and never speaks of it again", always(vanish)),
+		drawn(one("silent-reader", "LINK", "sends many requests and never reads the replies", newSilentReader, rate("8")), "2"),
+		one("vanish", "C-DROP", "sends a request to one replica, and never repeats it", always(vanish)),
 	}
 }
 
-// always makes a plot that needs no parameters.
+// always makes a strategy that needs no parameters.
 func always(p strategy) func(*Client, byzantine.Spec) (strategy, error) {
 	return func(*Client, byzantine.Spec) (strategy, error) { return p, nil }
 }
 
-// chosen makes a plot in one of several ways, the first of which may be "any":
+// chosen makes a strategy in one of several ways, the first of which may be "any":
 // then each turn draws one.
 func chosen(ways []string, p func(c *Client, how string, now consensus.Time)) func(*Client, byzantine.Spec) (strategy, error) {
 	return func(_ *Client, s byzantine.Spec) (strategy, error) {
@@ -96,7 +96,7 @@ func chosen(ways []string, p func(c *Client, how string, now consensus.Time)) fu
 	}
 }
 
-// rated makes a plot with a number of requests in each turn.
+// rated makes a strategy with a number of requests in each turn.
 func rated(p func(c *Client, n int)) func(*Client, byzantine.Spec) (strategy, error) {
 	return func(_ *Client, s byzantine.Spec) (strategy, error) {
 		n, err := s.Number("", 1, 1000)

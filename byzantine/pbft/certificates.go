@@ -14,7 +14,7 @@ func certificateProfiles() []byzantine.Profile {
 	return []byzantine.Profile{
 		{
 			Name: "bad-certificate", Group: "V-FORGE", AtF: byzantine.SafeLive, AtF1: byzantine.SafeLive,
-			Sentence:  "hands out certificates that prove nothing, with slots, as checkpoints and in VIEW-CHANGEs",
+			Sentence:  "sends invalid certificates: with slots, as checkpoints, and in VIEW-CHANGE",
 			Params:    byzantine.How("twice, few, outsider, unsorted, forged, alone, view, slot, digest, kind, any", "any", "the flaw"),
 			Intercept: stateful(badCertificate),
 		},

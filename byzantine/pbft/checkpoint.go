@@ -12,7 +12,7 @@ func checkpointProfiles() []byzantine.Profile {
 	return []byzantine.Profile{
 		{
 			Name: "lying-checkpoint", Group: "V-CKPT", AtF: byzantine.SafeLive, AtF1: byzantine.MayStop,
-			Sentence:  "says CHECKPOINT for states that are not",
+			Sentence:  "sends CHECKPOINT for states that do not exist",
 			Params:    byzantine.How("root, equivocate (two roots, to half of the others the false one first), future, interval (off it), any", "any", "which"),
 			Intercept: eachStepHow(append([]string{"any"}, checkpointLies...), lyingCheckpoint),
 		},

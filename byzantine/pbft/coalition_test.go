@@ -8,8 +8,8 @@ import (
 	"quorate.dev/quorate/pbft/message"
 )
 
-// gangs are f+1 of 3f+1 that share a plan.
-var gangs = []struct {
+// groups are f+1 of 3f+1 that share a plan.
+var groups = []struct {
 	n       int
 	members []int
 }{
@@ -25,11 +25,11 @@ func each(members []int, behaviour string) map[int]string {
 	return m
 }
 
-// f+1 liars with a plan fork the honest, whoever is the primary at first, in
+// f+1 traitors with a plan fork the honest, whoever is the primary at first, in
 // one view and across views, and no honest replica is to blame.
-func TestGangForks(t *testing.T) {
+func TestCoalitionForks(t *testing.T) {
 	for _, behaviour := range []string{"fork", "fork-views", "fork-views 30ms"} {
-		for _, g := range gangs {
+		for _, g := range groups {
 			t.Run(fmt.Sprint(behaviour, g), func(t *testing.T) {
 				t.Parallel()
 				l := newLab(t, g.n, each(g.members, behaviour))
@@ -48,8 +48,8 @@ func TestGangForks(t *testing.T) {
 	}
 }
 
-// One liar fewer, the same plan, and nothing comes of it.
-func TestGangTooSmall(t *testing.T) {
+// One traitor fewer, the same plan, and nothing comes of it.
+func TestCoalitionTooSmall(t *testing.T) {
 	for _, behaviour := range []string{"fork", "fork-views", "poison-checkpoint"} {
 		for _, members := range [][]int{{0, 1}, {0, 6}, {1, 2}, {3, 5}} {
 			t.Run(fmt.Sprint(behaviour, members), func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestGangTooSmall(t *testing.T) {
 	}
 }
 
-// f+1 signatures are no certificate: a gang that signs checkpoints of a state of
+// f+1 signatures are no certificate: a coalition that signs checkpoints of a state of
 // its own stops the honest, and poisons nobody.
 func TestPoisonedCheckpointStops(t *testing.T) {
 	l := newLab(t, 4, each([]int{1, 3}, "poison-checkpoint"))

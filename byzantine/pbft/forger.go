@@ -15,7 +15,7 @@ import (
 // ErrKey refuses a traitor whose key is not the one that the genesis names.
 var ErrKey = errors.New("not the key that the genesis names")
 
-// Forger signs PBFT's words with the keys of one traitor and its gang, and no
+// Forger signs PBFT's messages with the keys of one traitor and its coalition, no
 // other. What it is asked to say in the name of somebody whose key it does not
 // hold it signs with the traitor's own: an impersonation, which no verifier
 // takes for true.
@@ -50,7 +50,7 @@ func (f *Forger) Holds(id consensus.ReplicaID) bool {
 	return slices.ContainsFunc(f.keys, func(m byzantine.Member) bool { return m.Replica == id })
 }
 
-// Gang lists whose keys are at hand, ascending.
+// Coalition lists whose keys are at hand, ascending.
 func (f *Forger) Coalition() []consensus.ReplicaID {
 	ids := make([]consensus.ReplicaID, len(f.keys))
 	for i, m := range f.keys {

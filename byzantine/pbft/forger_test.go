@@ -11,25 +11,25 @@ import (
 	"quorate.dev/quorate/pbft/message"
 )
 
-// forgers makes the forger of replica 1, alone and with a gang.
-func forgers(t *testing.T, l *lab, gang ...byzantine.Member) *Forger {
+// forgers makes the forger of replica 1, alone and with a coalition.
+func forgers(t *testing.T, l *lab, coalition ...byzantine.Member) *Forger {
 	t.Helper()
-	f, err := NewForger(&byzantine.Env{Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: gang})
+	f, err := NewForger(&byzantine.Env{Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: coalition})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return f
 }
 
-// What a forger signs verifies as its own and its gang's, and as nobody else's.
+// What a forger signs verifies as its own and its coalition's, and as nobody else's.
 func TestForgerHasNoOtherKey(t *testing.T) {
 	l := newLab(t, 4, nil)
-	for _, gang := range [][]byzantine.Member{nil, {{Replica: 3, Signer: l.keys[3]}}, {{Replica: 1, Signer: l.keys[1]}, {Replica: 2, Signer: l.keys[2]}}} {
-		f := forgers(t, l, gang...)
+	for _, coalition := range [][]byzantine.Member{nil, {{Replica: 3, Signer: l.keys[3]}}, {{Replica: 1, Signer: l.keys[1]}, {Replica: 2, Signer: l.keys[2]}}} {
+		f := forgers(t, l, coalition...)
 		for id := range consensus.ReplicaID(4) {
-			want := id == 1 || slices.ContainsFunc(gang, func(m byzantine.Member) bool { return m.Replica == id })
+			want := id == 1 || slices.ContainsFunc(coalition, func(m byzantine.Member) bool { return m.Replica == id })
 			if f.Holds(id) != want {
-				t.Errorf("gang %v: holds the key of %d: %v", gang, id, f.Holds(id))
+				t.Errorf("coalition %v: holds the key of %d: %v", coalition, id, f.Holds(id))
 			}
 			for name, frame := range wordsOf(f, id) {
 				o := l.rules.Open(l.verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(1), Bytes: frame}})[0]
@@ -63,18 +63,18 @@ func wordsOf(f *Forger, id consensus.ReplicaID) map[string][]byte {
 // A NEW-VIEW and certificates count as much as the keys under them.
 func TestForgedCertificates(t *testing.T) {
 	l := newLab(t, 4, nil)
-	alone, gang := forgers(t, l), forgers(t, l, byzantine.Member{Replica: 0, Signer: l.keys[0]}, byzantine.Member{Replica: 2, Signer: l.keys[2]})
+	alone, coalition := forgers(t, l), forgers(t, l, byzantine.Member{Replica: 0, Signer: l.keys[0]}, byzantine.Member{Replica: 2, Signer: l.keys[2]})
 	d := crypto.Hash([]byte("batch"))
 	for _, k := range []message.CertificateKind{message.PreparedCertificate, message.CommittedCertificate, message.CheckpointCertificate} {
-		for f, want := range map[*Forger]bool{alone: false, gang: true} {
+		for f, want := range map[*Forger]bool{alone: false, coalition: true} {
 			c := f.Certificate(k, 0, 2, d, 0, 1, 2)
 			if _, err := l.rules.OpenCertificate(l.verify, c.Encode(), k); (err == nil) != want {
-				t.Errorf("kind %d, gang of %d: %v", k, len(f.Coalition()), err)
+				t.Errorf("kind %d, coalition of %d: %v", k, len(f.Coalition()), err)
 			}
 		}
 	}
-	vcs := []*message.ViewChange{gang.leave(1, 0, nil), gang.leave(1, 1, nil), gang.leave(1, 2, nil)}
-	frame := gang.NewView(1, vcs, 1, nil).Frame
+	vcs := []*message.ViewChange{coalition.leave(1, 0, nil), coalition.leave(1, 1, nil), coalition.leave(1, 2, nil)}
+	frame := coalition.NewView(1, vcs, 1, nil).Frame
 	if o := l.rules.Open(l.verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(1), Bytes: frame}})[0]; o.Event == nil {
 		t.Error(o.Reason)
 	}
@@ -83,10 +83,10 @@ func TestForgedCertificates(t *testing.T) {
 func TestForgerRefusesOtherKeys(t *testing.T) {
 	l := newLab(t, 4, nil)
 	for name, e := range map[string]byzantine.Env{
-		"another's": {Genesis: l.genesis, Self: 1, Signer: l.keys[2]},
-		"none":      {Genesis: l.genesis, Self: 1},
-		"a mate's":  {Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: []byzantine.Member{{Replica: 2, Signer: l.keys[3]}}},
-		"nobody's":  {Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: []byzantine.Member{{Replica: 4, Signer: l.keys[3]}}},
+		"another's":  {Genesis: l.genesis, Self: 1, Signer: l.keys[2]},
+		"none":       {Genesis: l.genesis, Self: 1},
+		"a member's": {Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: []byzantine.Member{{Replica: 2, Signer: l.keys[3]}}},
+		"nobody's":   {Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: []byzantine.Member{{Replica: 4, Signer: l.keys[3]}}},
 	} {
 		if _, err := NewForger(&e); !errors.Is(err, ErrKey) {
 			t.Errorf("%s: %v", name, err)
@@ -97,10 +97,10 @@ func TestForgerRefusesOtherKeys(t *testing.T) {
 	}
 }
 
-// The halves of the honest are what all of a gang reckon alike, and either one
-// with f+1 liars is a quorum.
+// The halves of the honest are what all of a coalition reckon alike, and either one
+// with f+1 traitors is a quorum.
 func TestHalves(t *testing.T) {
-	for _, g := range gangs {
+	for _, g := range groups {
 		l := newLab(t, g.n, nil)
 		var members []byzantine.Member
 		for _, i := range g.members {

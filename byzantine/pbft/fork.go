@@ -14,41 +14,41 @@ func forkProfiles() []byzantine.Profile {
 	return []byzantine.Profile{
 		{
 			Name: "fork", Group: "P-EQUIV", AtF: byzantine.SafeLive, AtF1: byzantine.Forks,
-			Sentence: "decides, with its gang and in one view, one batch with half of the honest and another with the other half",
+			Sentence: "with its coalition and within one view, decides one batch with half of the honest replicas and another with the other half",
 			Needs:    byzantine.Primary, Intercept: stateful(forkView),
 		},
 		{
 			Name: "fork-views", Group: "VC-HIDE", AtF: byzantine.SafeLive, AtF1: byzantine.MayFork,
-			Sentence: "decides a batch with half of the honest, hides it in the view change, and decides another with the other half",
-			Params:   []byzantine.Param{{Name: "wait", Default: "5%", Help: "between the decision and the view change: a share of the patience of the honest"}},
+			Sentence: "decides a batch with half of the honest replicas, hides it in the view change, and decides another with the other half",
+			Params:   []byzantine.Param{{Name: "wait", Default: "5%", Help: "between the decision and the view change: a share of the honest replicas' patience"}},
 			Needs:    byzantine.ViewChange, Drawn: []string{"", "50%"}, Intercept: stateful(forkAcross),
 		},
 	}
 }
 
-// The plans of a gang rest on nothing but what all its members know: who
+// The plans of a coalition rest on nothing but what all its members know: who
 // belongs to it, and the numbers of the replicas. The honest fall into two
-// halves; f+1 liars and either half are a quorum.
+// halves; f+1 traitors and either half are a quorum.
 
-// otherHalf is the half of the honest that is told the other story.
+// otherHalf is the half of the honest that gets the other version.
 func (s *seen) otherHalf() []consensus.ReplicaID {
 	honest := s.Honest()
 	return honest[len(honest)/2:]
 }
 
-// nextOurs is the first view above v whose primary belongs to the gang.
+// nextOurs is the first view above v whose primary belongs to the coalition.
 func (s *seen) nextOurs(v consensus.View) consensus.View {
 	for v++; !s.Holds(s.Rules.System.Primary(v)); v++ {
 	}
 	return v
 }
 
-// backups are the members of the gang that are not the primary of v.
+// backups are the members of the coalition that are not the primary of v.
 func (s *seen) backups(v consensus.View) []consensus.ReplicaID {
 	return slices.DeleteFunc(s.Coalition(), func(id consensus.ReplicaID) bool { return id == s.Rules.System.Primary(v) })
 }
 
-// bundle is all that a replica needs of a gang to decide b in slot n, if its
+// bundle is all that a replica needs of a coalition to decide b in slot n, if its
 // own half agrees: proposal, PREPAREs and COMMITs of all members.
 func (s *seen) bundle(v consensus.View, n consensus.Seq, b *consensus.Batch) [][]byte {
 	d := b.Digest()
@@ -57,12 +57,12 @@ func (s *seen) bundle(v consensus.View, n consensus.Seq, b *consensus.Batch) [][
 	return append(frames, s.votesOf(message.CommitKind, v, n, d, s.Coalition())...)
 }
 
-// forkView is the gang's plan for one view: its primary proposes one batch to
+// forkView is the plan for one view: its primary proposes one batch to
 // one half and the rival to the other, and all vote for both. If the primary is
 // none of theirs, they ask for a view in which it is. The rival is empty, so that
 // one half lacks what the other has acknowledged.
 func forkView(l *lie, _ *byzantine.Spec) error {
-	split := consensus.Seq(0) // the first slot in which the other half was told another story
+	split := consensus.Seq(0) // the first slot in which the other half got another version
 	l.act = func(t *step) {
 		other := t.otherHalf()
 		ours := func(v consensus.View) bool { return t.Holds(t.Rules.System.Primary(v)) }
@@ -95,10 +95,10 @@ func forkView(l *lie, _ *byzantine.Spec) error {
 	return nil
 }
 
-// forkViews is the gang's plan across two views: one half decides in a view,
-// and the other never hears that the gang has voted there. Then the gang asks
-// for a view of its own, hides what prepared, opens that view on the word of
-// the other half, and decides something else with it.
+// forkViews is the plan across two views: one half decides in a view,
+// and the other never hears that the coalition voted there. Then the members ask
+// for a view of theirs, hide what prepared, open that view on the word of
+// the other half, and decide something else with it.
 type forkViews struct {
 	wait byzantine.Wait
 	aim  decision              // decided with the first half
@@ -160,7 +160,7 @@ func (p *forkViews) plan(t *step) {
 	}
 }
 
-// open begins the view of the gang once the whole other half has left for it.
+// open begins the view of the coalition once the whole other half has left for it.
 func (p *forkViews) open(t *step, other []consensus.ReplicaID) {
 	q := t.Rules.System.Quorum()
 	theirs := t.leaving(p.goal, other)

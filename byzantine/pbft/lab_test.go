@@ -19,26 +19,26 @@ var all = append(byzantine.Neutral(), Lies().Profiles...)
 // it is delivered, in the order in which it was sent. A state is the list of
 // the digests executed, its root their hash, and it travels as one part.
 type lab struct {
-	t        *testing.T
-	genesis  consensus.Genesis
-	rules    *message.Rules
-	verify   crypto.Verifier
-	keys     []crypto.Signer
-	clients  []crypto.Signer
-	traitors map[int]*byzantine.Plan
-	gang     []byzantine.Member
-	desks    []*desk
-	mail     []labLetter
-	now      consensus.Time
-	counter  uint64
-	batches  map[crypto.Digest]*consensus.Batch // everything that was executed
-	sent     []*consensus.Request               // by honest clients
-	lose     func(labLetter) bool
-	said     map[string]bool // promises that honest replicas have signed
-	forged   map[string]consensus.ReplicaID
-	first    map[consensus.Seq]crypto.Digest // executed by the first honest replica that came to that height
-	forkAt   consensus.Seq
-	reasons  map[consensus.Reason]int // why honest replicas ignored frames of traitors, or notes of theirs
+	t         *testing.T
+	genesis   consensus.Genesis
+	rules     *message.Rules
+	verify    crypto.Verifier
+	keys      []crypto.Signer
+	clients   []crypto.Signer
+	traitors  map[int]*byzantine.Plan
+	coalition []byzantine.Member
+	desks     []*desk
+	inFlight  []labFrame
+	now       consensus.Time
+	counter   uint64
+	batches   map[crypto.Digest]*consensus.Batch // everything that was executed
+	sent      []*consensus.Request               // by honest clients
+	lose      func(labFrame) bool
+	said      map[string]bool // promises that honest replicas have signed
+	forged    map[string]consensus.ReplicaID
+	first     map[consensus.Seq]crypto.Digest // executed by the first honest replica that came to that height
+	forkAt    consensus.Seq
+	reasons   map[consensus.Reason]int // why honest replicas ignored frames of traitors, or notes of theirs
 }
 
 type desk struct {
@@ -58,7 +58,7 @@ type desk struct {
 	traitor bool
 }
 
-type labLetter struct {
+type labFrame struct {
 	from, to consensus.ReplicaID
 	bytes    []byte
 }
@@ -98,7 +98,7 @@ func newLab(t *testing.T, n int, traitors map[int]string, change ...func(*consen
 	}
 	for i := range n {
 		if _, traitor := traitors[i]; traitor {
-			l.gang = append(l.gang, byzantine.Member{Replica: consensus.ReplicaID(i), Signer: l.keys[i]})
+			l.coalition = append(l.coalition, byzantine.Member{Replica: consensus.ReplicaID(i), Signer: l.keys[i]})
 		}
 	}
 	for i := range n {
@@ -143,7 +143,7 @@ func (l *lab) start(i int, behaviour string, amnesiac bool) {
 
 // env is what replica i has as a traitor.
 func (l *lab) env(i int) byzantine.Env {
-	return byzantine.Env{Genesis: l.genesis, Self: consensus.ReplicaID(i), Signer: l.keys[i], Coalition: l.gang, Patience: labPatience, Seed: 7}
+	return byzantine.Env{Genesis: l.genesis, Self: consensus.ReplicaID(i), Signer: l.keys[i], Coalition: l.coalition, Patience: labPatience, Seed: 7}
 }
 
 // wipe takes replica i's disk away and starts it again.
@@ -173,7 +173,7 @@ func (l *lab) step(i int, events ...consensus.Event) {
 		l.overhear(i, s.Bytes)
 		for j := range l.desks {
 			if s.To.Kind == consensus.Everyone && j != i || s.To.Kind == consensus.PeerReplica && int(s.To.Replica) == j {
-				l.mail = append(l.mail, labLetter{consensus.ReplicaID(i), consensus.ReplicaID(j), s.Bytes})
+				l.inFlight = append(l.inFlight, labFrame{consensus.ReplicaID(i), consensus.ReplicaID(j), s.Bytes})
 			}
 		}
 	}
@@ -218,11 +218,11 @@ func (l *lab) executed(d *desk, q *consensus.Request) bool {
 }
 
 // deliver hands over what waits, and what that brings about, for a number of
-// hops: liars may keep each other and the honest busy for ever.
+// hops: traitors may keep each other and the honest busy for ever.
 func (l *lab) deliver() {
 	for range 24 {
-		waiting := l.mail
-		l.mail = nil
+		waiting := l.inFlight
+		l.inFlight = nil
 		for _, m := range waiting {
 			if l.lose == nil || !l.lose(m) {
 				l.give(m)
@@ -231,13 +231,13 @@ func (l *lab) deliver() {
 	}
 }
 
-func (l *lab) give(m labLetter) {
+func (l *lab) give(m labFrame) {
 	d := l.desks[m.to]
 	_, deaf := l.traitors[int(m.to)]
-	_, liar := l.traitors[int(m.from)]
+	_, traitor := l.traitors[int(m.from)]
 	o := d.open.Open(l.verify, d.engine.Horizon(), []consensus.Frame{{From: consensus.ReplicaPeer(m.from), Bytes: m.bytes}})[0]
 	if o.Event == nil {
-		if liar && !deaf {
+		if traitor && !deaf {
 			l.reasons[o.Reason]++
 		}
 		return
@@ -245,7 +245,7 @@ func (l *lab) give(m labLetter) {
 	before := len(d.notes)
 	l.step(int(m.to), o.Event)
 	for _, n := range d.notes[min(before, len(d.notes)):] {
-		if liar && !deaf && n.Kind != consensus.Committed {
+		if traitor && !deaf && n.Kind != consensus.Committed {
 			l.reasons[n.Reason]++
 			l.reasons[consensus.Reason(n.Kind)]++
 		}
@@ -283,7 +283,7 @@ func (l *lab) work(rounds int) {
 	}
 }
 
-// lies counts the steps in which traitors own up to lies.
+// lies counts the steps in which traitors report lies.
 func (l *lab) lies() (n int) {
 	for i := range l.traitors {
 		for _, note := range l.desks[i].notes {
@@ -336,7 +336,7 @@ func (l *lab) wantSafe() {
 func (l *lab) wantOwnKeys() {
 	l.t.Helper()
 	for key, id := range l.forged {
-		if !slices.ContainsFunc(l.gang, func(m byzantine.Member) bool { return m.Replica == id }) {
+		if !slices.ContainsFunc(l.coalition, func(m byzantine.Member) bool { return m.Replica == id }) {
 			l.t.Errorf("a frame of R%d that it has not signed verifies: %q", id, key)
 		}
 	}

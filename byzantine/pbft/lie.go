@@ -8,12 +8,12 @@ import (
 	"quorate.dev/quorate/pbft/message"
 )
 
-// liar is the mask of one lie: it watches, and then tells.
+// lie is the interceptor of one lie: it learns, and then acts.
 type lie struct {
 	*seen
 	name     string
 	act      func(*step)
-	incoming func(b *consensus.Burst, ticks int) int // changes what the engine hears, answers how many events; may be nil
+	incoming func(b *consensus.Burst, ticks int) int // changes what the engine gets, returns how many events; may be nil
 	release  func() []byzantine.Outbound             // hands over what it holds back; may be nil
 	changed  int                                     // events changed in this step
 }
@@ -24,7 +24,7 @@ func (l *lie) Incoming(b *consensus.Burst, ticks int) {
 	}
 }
 
-// letGo hands over what is held back when the mask comes off.
+// Release hands over what is held back.
 func (l *lie) Release() []byzantine.Outbound {
 	if l.release == nil {
 		return nil
@@ -43,21 +43,21 @@ func (l *lie) Outgoing(b *consensus.Burst, m *byzantine.Outbox) {
 	}
 	if t.lies > 0 {
 		m.Out.Notes = append(m.Out.Notes, consensus.Note{
-			Kind: byzantine.Lied, View: l.view, Seq: l.executed, Replica: l.self, Reason: consensus.Reason(l.name), Text: fmt.Sprintf("%d letters", t.lies),
+			Kind: byzantine.Lied, View: l.view, Seq: l.executed, Replica: l.self, Reason: consensus.Reason(l.name), Text: fmt.Sprintf("%d messages", t.lies),
 		})
 	}
 }
 
-// telling is one step of a liar.
+// step is one step of a lie.
 type step struct {
 	*seen
 	*byzantine.Outbox
 	burst *consensus.Burst
-	lies  int // letters that are lies, or that are missing
+	lies  int // messages that are lies, or that are missing
 }
 
-// lying makes the mask of a lie. build reads the parameters and answers what
-// is to be done in each step.
+// stateful makes the interceptor of a lie. build reads the parameters and sets
+// what is to be done in each step.
 func stateful(build func(*lie, *byzantine.Spec) error) func(*byzantine.Env, byzantine.Spec) (byzantine.Interceptor, error) {
 	return func(e *byzantine.Env, s byzantine.Spec) (byzantine.Interceptor, error) {
 		f, err := NewForger(e)
@@ -72,24 +72,24 @@ func stateful(build func(*lie, *byzantine.Spec) error) func(*byzantine.Env, byza
 	}
 }
 
-// lyingHow makes the mask of a lie whose main parameter is one of words.
-func eachStepHow(words []string, tell func(*step, string)) func(*byzantine.Env, byzantine.Spec) (byzantine.Interceptor, error) {
+// eachStepHow makes the interceptor of a lie whose main parameter is one of words.
+func eachStepHow(words []string, act func(*step, string)) func(*byzantine.Env, byzantine.Spec) (byzantine.Interceptor, error) {
 	return stateful(func(l *lie, s *byzantine.Spec) error {
 		how, err := s.Word("", words...)
-		l.act = func(t *step) { tell(t, how) }
+		l.act = func(t *step) { act(t, how) }
 		return err
 	})
 }
 
-// lyingSo makes the mask of a lie without parameters.
-func eachStep(tell func(*step)) func(*byzantine.Env, byzantine.Spec) (byzantine.Interceptor, error) {
+// eachStep makes the interceptor of a lie without parameters.
+func eachStep(act func(*step)) func(*byzantine.Env, byzantine.Spec) (byzantine.Interceptor, error) {
 	return stateful(func(l *lie, _ *byzantine.Spec) error {
-		l.act = tell
+		l.act = act
 		return nil
 	})
 }
 
-// alter goes through the chosen letters of these kinds to replicas. f answers
+// alter goes through the chosen messages of these kinds to replicas. f returns
 // what goes out in the place of one, and whether that is a lie.
 func (t *step) alter(f func(to consensus.ReplicaID, frame []byte) (out [][]byte, lie bool), kinds ...message.Kind) {
 	var all []byzantine.Outbound
@@ -120,7 +120,7 @@ func isKind(frame []byte, kinds []message.Kind) bool {
 	return false
 }
 
-// drop loses the chosen letters of these kinds that f names.
+// drop loses the chosen messages of these kinds that f names.
 func (t *step) drop(f func(to consensus.ReplicaID, frame []byte) bool, kinds ...message.Kind) {
 	t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) { return nil, f(to, frame) }, kinds...)
 }
@@ -148,8 +148,8 @@ func classOf(frame []byte) consensus.Class {
 	return consensus.Votes
 }
 
-// upper reports whether a victim belongs to the second half of the victims,
-// which is told the other story.
+// misled reports whether a victim belongs to the second half of the victims,
+// which gets the other version.
 func (t *step) misled(to consensus.ReplicaID) bool {
 	for i, v := range t.Victims {
 		if v == to {

@@ -11,7 +11,7 @@ import (
 // views. What it has prepared before stays in their VIEW-CHANGEs.
 func deposed(l *lab) {
 	l.work(1)
-	l.lose = func(m labLetter) bool {
+	l.lose = func(m labFrame) bool {
 		return m.from == 0 && message.Kind(m.bytes[0]) == message.PrePrepareKind
 	}
 	l.work(4)
@@ -27,7 +27,7 @@ func halfway(l *lab) { uncommitted(0)(l) }
 func uncommitted(last consensus.View) func(*lab) {
 	return func(l *lab) {
 		l.work(1)
-		l.lose = func(m labLetter) bool {
+		l.lose = func(m labFrame) bool {
 			v, err := l.rules.Decode(m.bytes)
 			commit, ok := v.(*message.Vote)
 			return err == nil && ok && commit.Kind == message.CommitKind && commit.View <= last
@@ -41,7 +41,7 @@ func uncommitted(last consensus.View) func(*lab) {
 // left keeps a replica out of everything for longer than logs reach.
 func left(id consensus.ReplicaID) func(*lab) {
 	return func(l *lab) {
-		l.lose = func(m labLetter) bool { return m.from == id || m.to == id }
+		l.lose = func(m labFrame) bool { return m.from == id || m.to == id }
 		l.work(12)
 		l.lose = nil
 		l.ticks(20)
@@ -52,7 +52,7 @@ func left(id consensus.ReplicaID) func(*lab) {
 type told struct {
 	behaviour string
 	traitor   int
-	scene     func(*lab)
+	setting   func(*lab)
 	reasons   []consensus.Reason
 }
 
@@ -81,7 +81,7 @@ var toldTable = []told{
 	{behaviour: "seq-jump far", reasons: []consensus.Reason{message.ReasonWindow}},
 	{behaviour: "seq-jump huge", reasons: []consensus.Reason{message.ReasonWindow}},
 	{behaviour: "seq-jump reuse"},
-	{behaviour: "old-view", scene: deposed, reasons: []consensus.Reason{message.ReasonOldView, message.ReasonWrongRole, message.ReasonFarView}},
+	{behaviour: "old-view", setting: deposed, reasons: []consensus.Reason{message.ReasonOldView, message.ReasonWrongRole, message.ReasonFarView}},
 	{behaviour: "false-stamp ahead", reasons: []consensus.Reason{"stamp ahead of the clock, held back"}},
 	{behaviour: "false-stamp behind", reasons: []consensus.Reason{"stamp too far behind the clock"}},
 	{behaviour: "false-stamp still"},
@@ -91,38 +91,38 @@ var toldTable = []told{
 	{behaviour: "withhold-votes", traitor: 3},
 	{behaviour: "withhold-votes prepares", traitor: 3},
 	{behaviour: "withhold-votes commits but=1", traitor: 3},
-	{behaviour: "replay-votes", traitor: 2, scene: deposed, reasons: []consensus.Reason{message.ReasonSettled, message.ReasonOldView, message.ReasonSignature}},
+	{behaviour: "replay-votes", traitor: 2, setting: deposed, reasons: []consensus.Reason{message.ReasonSettled, message.ReasonOldView, message.ReasonSignature}},
 	{behaviour: "impersonate", traitor: 3, reasons: []consensus.Reason{message.ReasonSignature, message.ReasonNotMember, message.ReasonWrongRole}},
 	{behaviour: "bad-certificate", traitor: 3, reasons: []consensus.Reason{message.ReasonSignature, message.ReasonNoQuorum, message.ReasonMalformed}},
 	{behaviour: "vc-spam", traitor: 3},
 	{behaviour: "huge-view", traitor: 3, reasons: []consensus.Reason{message.ReasonMalformed, message.ReasonFarView}},
-	{behaviour: "hide-prepared", traitor: 3, scene: halfway},
-	{behaviour: "hide-prepared old", traitor: 1, scene: halfway},
-	{behaviour: "hide-prepared prepared", traitor: 2, scene: halfway},
-	{behaviour: "fake-prepared", traitor: 3, scene: halfway, reasons: []consensus.Reason{message.ReasonSignature, message.ReasonNoQuorum, message.ReasonMalformed}},
-	{behaviour: "fake-prepared stale", traitor: 3, scene: uncommitted(1)},
-	{behaviour: "bad-new-view", traitor: 1, scene: halfway, reasons: []consensus.Reason{"NEW-VIEW does not follow from its VIEW-CHANGEs"}},
-	{behaviour: "bad-new-view few", traitor: 1, scene: deposed, reasons: []consensus.Reason{message.ReasonNoQuorum}},
-	{behaviour: "bad-new-view twice", traitor: 1, scene: deposed, reasons: []consensus.Reason{message.ReasonNoQuorum}},
-	{behaviour: "bad-new-view mixed", traitor: 1, scene: deposed, reasons: []consensus.Reason{message.ReasonNoQuorum}},
-	{behaviour: "bad-new-view digest", traitor: 1, scene: halfway, reasons: []consensus.Reason{"NEW-VIEW does not follow from its VIEW-CHANGEs"}},
-	{behaviour: "bad-new-view missing", traitor: 1, scene: halfway, reasons: []consensus.Reason{"NEW-VIEW does not follow from its VIEW-CHANGEs"}},
-	{behaviour: "bad-new-view null", traitor: 1, scene: halfway, reasons: []consensus.Reason{"NEW-VIEW does not follow from its VIEW-CHANGEs"}},
-	{behaviour: "bad-new-view low", traitor: 1, scene: halfway, reasons: []consensus.Reason{"NEW-VIEW does not follow from its VIEW-CHANGEs"}},
-	{behaviour: "equivocate-new-view", traitor: 1, scene: halfway},
-	{behaviour: "silent-new-view", traitor: 1, scene: deposed},
-	{behaviour: "select-view-change", traitor: 2, scene: deposed},
+	{behaviour: "hide-prepared", traitor: 3, setting: halfway},
+	{behaviour: "hide-prepared old", traitor: 1, setting: halfway},
+	{behaviour: "hide-prepared prepared", traitor: 2, setting: halfway},
+	{behaviour: "fake-prepared", traitor: 3, setting: halfway, reasons: []consensus.Reason{message.ReasonSignature, message.ReasonNoQuorum, message.ReasonMalformed}},
+	{behaviour: "fake-prepared stale", traitor: 3, setting: uncommitted(1)},
+	{behaviour: "bad-new-view", traitor: 1, setting: halfway, reasons: []consensus.Reason{"NEW-VIEW does not follow from its VIEW-CHANGEs"}},
+	{behaviour: "bad-new-view few", traitor: 1, setting: deposed, reasons: []consensus.Reason{message.ReasonNoQuorum}},
+	{behaviour: "bad-new-view twice", traitor: 1, setting: deposed, reasons: []consensus.Reason{message.ReasonNoQuorum}},
+	{behaviour: "bad-new-view mixed", traitor: 1, setting: deposed, reasons: []consensus.Reason{message.ReasonNoQuorum}},
+	{behaviour: "bad-new-view digest", traitor: 1, setting: halfway, reasons: []consensus.Reason{"NEW-VIEW does not follow from its VIEW-CHANGEs"}},
+	{behaviour: "bad-new-view missing", traitor: 1, setting: halfway, reasons: []consensus.Reason{"NEW-VIEW does not follow from its VIEW-CHANGEs"}},
+	{behaviour: "bad-new-view null", traitor: 1, setting: halfway, reasons: []consensus.Reason{"NEW-VIEW does not follow from its VIEW-CHANGEs"}},
+	{behaviour: "bad-new-view low", traitor: 1, setting: halfway, reasons: []consensus.Reason{"NEW-VIEW does not follow from its VIEW-CHANGEs"}},
+	{behaviour: "equivocate-new-view", traitor: 1, setting: halfway},
+	{behaviour: "silent-new-view", traitor: 1, setting: deposed},
+	{behaviour: "select-view-change", traitor: 2, setting: deposed},
 	{behaviour: "lying-checkpoint", traitor: 3, reasons: []consensus.Reason{"checkpoint off the interval"}},
 	{behaviour: "lying-checkpoint future", traitor: 3},
 	{behaviour: "lying-checkpoint equivocate", reasons: []consensus.Reason{"second checkpoint vote with another root", consensus.Reason(consensus.EvidenceNote)}},
 	{behaviour: "lying-checkpoint root", traitor: 3},
-	{behaviour: "poison-transfer bytes", traitor: 0, scene: left(3), reasons: []consensus.Reason{consensus.Reason(consensus.BadPart)}},
-	{behaviour: "poison-transfer claims", traitor: 1, scene: left(0)},
-	{behaviour: "poison-transfer items", traitor: 1, scene: left(0)},
-	{behaviour: "poison-transfer crumbs", traitor: 1, scene: left(0)},
-	{behaviour: "poison-transfer silence", traitor: 1, scene: left(0)},
+	{behaviour: "poison-transfer bytes", traitor: 0, setting: left(3), reasons: []consensus.Reason{consensus.Reason(consensus.BadPart)}},
+	{behaviour: "poison-transfer claims", traitor: 1, setting: left(0)},
+	{behaviour: "poison-transfer items", traitor: 1, setting: left(0)},
+	{behaviour: "poison-transfer crumbs", traitor: 1, setting: left(0)},
+	{behaviour: "poison-transfer silence", traitor: 1, setting: left(0)},
 	{behaviour: "poison-transfer height", traitor: 1},
-	{behaviour: "poison-transfer", traitor: 1, scene: left(0)},
+	{behaviour: "poison-transfer", traitor: 1, setting: left(0)},
 	{behaviour: "rejoin-lies", traitor: 3, reasons: []consensus.Reason{"rejoined too lately"}},
 	{behaviour: "fork"},
 	{behaviour: "fork", traitor: 2},
@@ -139,8 +139,8 @@ func TestLiesOfOne(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, 4, map[int]string{c.traitor: c.behaviour})
 			l.work(2)
-			if c.scene != nil {
-				c.scene(l)
+			if c.setting != nil {
+				c.setting(l)
 			}
 			l.work(10)
 			l.wantAll(1500)

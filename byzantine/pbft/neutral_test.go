@@ -67,7 +67,7 @@ func TestNeutralAtF1(t *testing.T) {
 	}
 }
 
-// Twins: one is harmless, f+1 of one gang with the first primary among them
+// Twins: one is harmless, f+1 of one coalition with the first primary among them
 // fork. It takes no forged message.
 func TestTwins(t *testing.T) {
 	for _, n := range []int{4, 7} {
@@ -80,9 +80,9 @@ func TestTwins(t *testing.T) {
 		forked := false
 		for range 3 {
 			l.submit(0, 0)
-			for len(l.mail) > 0 && !forked {
-				m := l.mail[0]
-				l.mail = l.mail[1:]
+			for len(l.inFlight) > 0 && !forked {
+				m := l.inFlight[0]
+				l.inFlight = l.inFlight[1:]
 				l.give(m)
 				_, forked = l.disagreement()
 			}
@@ -178,7 +178,7 @@ func TestTwoAmnesiacsFork(t *testing.T) {
 		// R1 is cut off while the others decide, and R0 while they go on
 		// without it: the network holds, and loses, which it may.
 		cut := 1
-		l.lose = func(m labLetter) bool { return int(m.from) == cut || int(m.to) == cut }
+		l.lose = func(m labFrame) bool { return int(m.from) == cut || int(m.to) == cut }
 		l.submit(0, 0)
 		l.deliver()
 		cut = 0

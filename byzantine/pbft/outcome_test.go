@@ -24,12 +24,12 @@ func turmoil(l *lab) {
 func TestOutcomes(t *testing.T) {
 	for _, p := range Lies().Profiles {
 		for _, c := range []struct {
-			liars   []int
-			outcome byzantine.Outcome
+			traitors []int
+			outcome  byzantine.Outcome
 		}{{[]int{1}, p.AtF}, {[]int{0, 3}, p.AtF1}} {
-			t.Run(fmt.Sprint(p.Name, c.liars), func(t *testing.T) {
+			t.Run(fmt.Sprint(p.Name, c.traitors), func(t *testing.T) {
 				t.Parallel()
-				l := newLab(t, 4, each(c.liars, p.Name))
+				l := newLab(t, 4, each(c.traitors, p.Name))
 				turmoil(l)
 				l.wantOutcome(c.outcome)
 			})
@@ -64,7 +64,7 @@ func TestLiesRepeat(t *testing.T) {
 		var histories [2]crypto.Digest
 		for i := range histories {
 			l := newLab(t, 4, map[int]string{1: p.Name + " chance=50%"})
-			l.lose = func(m labLetter) bool {
+			l.lose = func(m labFrame) bool {
 				histories[i] = crypto.Hash(append(histories[i][:], m.bytes...))
 				return false
 			}

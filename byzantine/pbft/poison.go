@@ -14,19 +14,19 @@ func poisonProfiles() []byzantine.Profile {
 	return []byzantine.Profile{
 		{
 			Name: "poison-checkpoint", Group: "V-CKPT", AtF: byzantine.SafeLive, AtF1: byzantine.MayStop,
-			Sentence:  "signs, with its gang, checkpoints of a state of theirs, and offers it to those who are behind",
+			Sentence:  "with its coalition, signs checkpoints of a false state, and offers it to replicas that are behind",
 			Intercept: eachStep(poisonCheckpoint),
 		},
 	}
 }
 
-// poisonRoot is the root, at n, of the state that a gang wants others to take.
+// poisonRoot is the root, at n, of the state that a coalition wants others to take.
 func poisonRoot(n consensus.Seq) crypto.Digest {
 	return crypto.Hash(binary.BigEndian.AppendUint64([]byte("quorate/byzantine/poison"), uint64(n)))
 }
 
-// poisonCheckpoint is the gang's plan to have a replica that is behind take a
-// state of theirs: all sign checkpoints of it, and offer certificates of their
+// poisonCheckpoint is the plan to have a replica that is behind take a state of
+// the coalition's: all sign checkpoints of it, and offer certificates of their
 // own signatures alone, and with invented ones beside them, and then parts.
 func poisonCheckpoint(t *step) {
 	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
@@ -69,7 +69,7 @@ func (s *seen) poisonCertificate(n consensus.Seq, ids []consensus.ReplicaID) *me
 	return s.Certificate(message.CheckpointCertificate, 0, n, poisonRoot(n), ids...)
 }
 
-// quorumIDs are q replicas, ascending, those of the gang among them.
+// quorumIDs are q replicas, ascending, those of the coalition among them.
 func (s *seen) quorumIDs() []consensus.ReplicaID {
 	need := s.Rules.System.Quorum() - len(s.keys)
 	var ids []consensus.ReplicaID

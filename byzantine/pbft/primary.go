@@ -14,57 +14,57 @@ func primaryProfiles() []byzantine.Profile {
 	return []byzantine.Profile{
 		{
 			Name: "equivocate", Aliases: []string{"equivocation"}, Group: "P-EQUIV", AtF: byzantine.SafeLive, AtF1: byzantine.MayFork,
-			Sentence: "proposes, as primary, another batch for the same slot to the second half of the others, or to all in to=",
+			Sentence: "as primary, proposes another batch for the same slot to the second half of the others, or to those in to=",
 			Params:   byzantine.How("stamp, order, subset, empty, body (the same digest over another body), any", "stamp", "what differs"),
 			Needs:    byzantine.Primary, Drawn: []string{"", "order", "subset", "empty", "body", "any"}, Intercept: stateful(equivocate),
 		},
 		{
 			Name: "select", Group: "P-SELECT", AtF: byzantine.SafeLive, AtF1: byzantine.MayStop,
-			Sentence: "keeps its proposals, as primary, from the last of the others, or from all in to=",
-			Params:   []byzantine.Param{{Name: "out", Default: "1", Help: "how many are left out"}},
+			Sentence: "as primary, sends its proposals to all but the last of the others, or to all but those in to=",
+			Params:   []byzantine.Param{{Name: "out", Default: "1", Help: "how many replicas get none"}},
 			Needs:    byzantine.Primary, Drawn: []string{"", "2"}, Intercept: stateful(selectSome),
 		},
 		{
 			Name: "slow-primary", Group: "P-SLOW", AtF: byzantine.SafeSlow, AtF1: byzantine.SafeSlow,
-			Sentence: "holds each proposal back, as primary, for a little less than the honest wait",
-			Params:   []byzantine.Param{{Name: "wait", Default: "80%", Help: "a duration, or a share of the patience of the honest"}},
+			Sentence: "as primary, holds each proposal back for a little less than the honest replicas wait",
+			Params:   []byzantine.Param{{Name: "wait", Default: "80%", Help: "a duration, or a share of the honest replicas' patience"}},
 			Needs:    byzantine.Primary, Drawn: []string{"", "50%", "99%"}, Intercept: stateful(slowPrimary),
 		},
 		{
 			Name: "starve", Group: "P-CENSOR", AtF: byzantine.SafeLive, AtF1: byzantine.MayStop,
-			Sentence: "proposes no request of a client and votes for no batch that holds one",
+			Sentence: "proposes no request of a client, and votes for no batch that contains one",
 			Params: []byzantine.Param{
-				{Name: "client", Default: "first", Help: "numbers in the genesis, digits of keys, all, or first: who is heard first"},
-				{Name: "votes", Default: "no", Help: "yes: votes for batches with the client's requests all the same"},
+				{Name: "client", Default: "first", Help: "numbers in the genesis, digits of keys, all, or first: the client of the first request"},
+				{Name: "votes", Default: "no", Help: "yes: still votes for batches with the client's requests"},
 			},
 			Needs: byzantine.Primary, Drawn: []string{"", "first votes=yes", "all"}, Intercept: stateful(starve),
 		},
 		{
 			Name: "bad-batch", Group: "P-BADBATCH", AtF: byzantine.SafeLive, AtF1: byzantine.MayStop,
-			Sentence: "proposes, as primary, batches that no honest replica may accept, or that bring nothing",
+			Sentence: "as primary, proposes batches that no honest replica may accept, or that contain nothing new",
 			Params:   byzantine.How("signature, altered, malformed, duplicate, digest, twice, stranger, replay, empty, any", "any", "what is wrong"),
 			Needs:    byzantine.Primary, Drawn: []string{""}, Intercept: eachStepHow(append([]string{"any"}, badBatches...), badBatch),
 		},
 		{
 			Name: "seq-jump", Group: "P-SEQ-JUMP", AtF: byzantine.SafeLive, AtF1: byzantine.MayStop,
-			Sentence: "gives its batches, as primary, sequence numbers that are not their turn",
+			Sentence: "as primary, gives its batches the wrong sequence numbers",
 			Params:   byzantine.How("gap, far (beyond the window), huge (2^63), reuse, any", "gap", "which"),
 			Needs:    byzantine.Primary, Drawn: []string{"", "far", "huge", "reuse", "any"}, Intercept: eachStepHow(append([]string{"any"}, jumps...), seqJump),
 		},
 		{
 			Name: "old-view", Group: "P-OLDVIEW", AtF: byzantine.SafeLive, AtF1: byzantine.SafeLive,
-			Sentence: "proposes in views that are over, still to come, or another's",
+			Sentence: "proposes in past views, in future ones, and in another replica's",
 			Needs:    byzantine.Primary, Intercept: eachStep(oldView),
 		},
 		{
 			Name: "false-stamp", Group: "P-TIME", AtF: byzantine.SafeLive, AtF1: byzantine.MayStop,
-			Sentence: "stamps its batches, as primary, with a time that it is not",
+			Sentence: "as primary, puts a wrong timestamp on its batches",
 			Params:   append(byzantine.How("ahead, behind, still (the same each time)", "ahead", "which"), byzantine.Param{Name: "by", Default: "1h", Help: "how far"}),
 			Needs:    byzantine.Primary, Drawn: []string{"", "behind", "still", "ahead by=3s"}, Intercept: stateful(falseStamp),
 		},
 		{
 			Name: "unfair-order", Group: "P-REORDER", AtF: byzantine.SafeLive, AtF1: byzantine.SafeLive,
-			Sentence: "takes, as primary, the latest request first",
+			Sentence: "as primary, proposes the latest request first",
 			Needs:    byzantine.Primary, Intercept: stateful(unfairOrder),
 		},
 	}
@@ -106,14 +106,14 @@ func selectSome(l *lie, s *byzantine.Spec) error {
 	return err
 }
 
-// late is a letter that a slow primary holds back.
+// heldProposal is a message that a slow primary holds back.
 type heldProposal struct {
 	byzantine.Outbound
 	tick int
 	time consensus.Time
 }
 
-const maxLate = 1024 // letters
+const maxHeldProposals = 1024
 
 // slowPrimary holds each proposal back for a while.
 func slowPrimary(l *lie, s *byzantine.Spec) error {
@@ -122,7 +122,7 @@ func slowPrimary(l *lie, s *byzantine.Spec) error {
 	l.act = func(t *step) {
 		var out []byzantine.Outbound
 		for _, m := range t.Messages {
-			if isKind(m.Bytes, []message.Kind{message.PrePrepareKind}) && t.ownProposal(m.Bytes) != nil && len(held) < maxLate {
+			if isKind(m.Bytes, []message.Kind{message.PrePrepareKind}) && t.ownProposal(m.Bytes) != nil && len(held) < maxHeldProposals {
 				held = append(held, heldProposal{m, t.tick + wait.Ticks, t.now + wait.Time})
 				t.lies++
 				continue

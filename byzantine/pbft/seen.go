@@ -9,14 +9,14 @@ import (
 	"quorate.dev/quorate/pbft/message"
 )
 
-// Bounds of what a liar remembers, each in pieces.
+// Bounds of what a traitor remembers, each in pieces.
 const (
 	maxKnown   = 64 // requests, proposals, certificates of each kind
 	maxDecided = 16 // decided slots
 )
 
-// scene is what a liar knows of PBFT's position: from what its replica hears,
-// records and says. It is not told what the engine keeps inside. A lie that is
+// seen is the adversary's knowledge of PBFT's position, from what its replica
+// receives, records and sends. It does not look into the engine. A lie that is
 // put on later knows less at first; the next STATUS says in which view it is.
 type seen struct {
 	*Forger
@@ -27,7 +27,7 @@ type seen struct {
 	now      consensus.Time
 	view     consensus.View
 	changing bool
-	began    bool // in this step: the current view became active, or the scene begins
+	began    bool // in this step: the current view became active, or the lie begins
 	started  bool
 	low      consensus.Seq
 	executed consensus.Seq
@@ -143,7 +143,7 @@ func push[T any](list []T, x T, most int) []T {
 	return list
 }
 
-// learnMessage takes what was heard, and what the engine says.
+// learnMessage takes what was received, and what the engine sends.
 func (s *seen) learnMessage(m any) {
 	switch m := m.(type) {
 	case *message.PrePrepare:

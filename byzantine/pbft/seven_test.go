@@ -12,20 +12,20 @@ import (
 func TestLiesOfTwo(t *testing.T) {
 	for _, c := range []struct {
 		traitors map[int]string
-		scene    func(*lab)
+		setting  func(*lab)
 	}{
 		{traitors: map[int]string{0: "equivocate", 6: "double-vote"}},
-		{traitors: map[int]string{1: "equivocate-new-view", 6: "double-vote"}, scene: halfway},
+		{traitors: map[int]string{1: "equivocate-new-view", 6: "double-vote"}, setting: halfway},
 		{traitors: map[int]string{0: "bad-batch", 1: "bad-new-view"}},
 		{traitors: map[int]string{0: "seq-jump any", 1: "seq-jump far"}},
-		{traitors: map[int]string{1: "silent-new-view", 2: "silent-new-view"}, scene: deposed},
-		{traitors: map[int]string{1: "hide-prepared", 3: "fake-prepared stale"}, scene: uncommitted(1)},
+		{traitors: map[int]string{1: "silent-new-view", 2: "silent-new-view"}, setting: deposed},
+		{traitors: map[int]string{1: "hide-prepared", 3: "fake-prepared stale"}, setting: uncommitted(1)},
 		{traitors: map[int]string{3: "vc-spam", 4: "vc-spam"}},
-		{traitors: map[int]string{3: "huge-view", 4: "select-view-change"}, scene: deposed},
+		{traitors: map[int]string{3: "huge-view", 4: "select-view-change"}, setting: deposed},
 		{traitors: map[int]string{0: "starve", 1: "starve client=0"}},
 		{traitors: map[int]string{0: "select 3", 5: "withhold-votes"}},
 		{traitors: map[int]string{5: "lying-checkpoint equivocate", 6: "lying-checkpoint root"}},
-		{traitors: map[int]string{0: "poison-transfer claims", 2: "poison-transfer bytes"}, scene: left(1)},
+		{traitors: map[int]string{0: "poison-transfer claims", 2: "poison-transfer bytes"}, setting: left(1)},
 		{traitors: map[int]string{5: "rejoin-lies", 6: "fetch-flood"}},
 		{traitors: map[int]string{0: "slow-primary", 6: "bad-certificate"}},
 	} {
@@ -33,8 +33,8 @@ func TestLiesOfTwo(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, 7, c.traitors)
 			l.work(2)
-			if c.scene != nil {
-				c.scene(l)
+			if c.setting != nil {
+				c.setting(l)
 			}
 			l.work(6)
 			l.wantAll(2500)
@@ -50,7 +50,7 @@ func TestLiesOfTwo(t *testing.T) {
 
 // A replica that lost its disk comes back although one of those whom it asks
 // answers with a view of the far future.
-func TestRejoinAmongLiars(t *testing.T) {
+func TestRejoinAmongTraitors(t *testing.T) {
 	for _, behaviour := range []string{"rejoin-lies", "poison-checkpoint", "huge-view"} {
 		t.Run(behaviour, func(t *testing.T) {
 			t.Parallel()
@@ -113,7 +113,7 @@ func TestSlowPrimaryStays(t *testing.T) {
 func TestEquivocationIsEvidence(t *testing.T) {
 	l := newLab(t, 4, map[int]string{0: "equivocate"})
 	stories := map[string]bool{}
-	l.lose = func(m labLetter) bool {
+	l.lose = func(m labFrame) bool {
 		if m.from == 0 && message.Kind(m.bytes[0]) == message.PrePrepareKind {
 			p, _ := l.rules.Promised(m.bytes)
 			stories[p.Content] = true

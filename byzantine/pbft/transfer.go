@@ -13,19 +13,19 @@ func transferProfiles() []byzantine.Profile {
 	return []byzantine.Profile{
 		{
 			Name: "poison-transfer", Group: "ST-POISON", AtF: byzantine.SafeLive, AtF1: byzantine.MayStop,
-			Sentence: "serves states badly, and says that it is further than anybody can be",
+			Sentence: "serves bad states, and reports that it is ahead of everybody",
 			Params:   byzantine.How("bytes, items (not asked for), claims (what it lacks), crumbs, silence, height, any", "any", "how"),
 			Needs:    byzantine.Fetch, Intercept: stateful(poisonTransfer),
 		},
 		{
 			Name: "fetch-flood", Group: "FLOOD", AtF: byzantine.SafeSlow, AtF1: byzantine.SafeSlow,
-			Sentence: "asks all others for everything, over and over, and says that it is behind",
+			Sentence: "requests everything from everybody, over and over, and reports that it is behind",
 			Params:   []byzantine.Param{{Name: "each", Default: "16", Help: "FETCHes for each of the others in each tick"}},
 			Drawn:    []string{"1", "1", "12"}, Intercept: stateful(fetchFlood),
 		},
 		{
 			Name: "rejoin-lies", Group: "ST-POISON", AtF: byzantine.SafeSlow, AtF1: byzantine.MayStop,
-			Sentence: "says again and again that it has lost its disk, and misleads those who have lost theirs",
+			Sentence: "reports again and again that it has lost its disk, and misleads replicas that did lose theirs",
 			Needs:    byzantine.Fetch, Intercept: eachStep(rejoinLies),
 		},
 	}

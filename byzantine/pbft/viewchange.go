@@ -16,47 +16,47 @@ func viewProfiles() []byzantine.Profile {
 	return []byzantine.Profile{
 		{
 			Name: "vc-spam", Group: "VC-SPAM", AtF: byzantine.SafeLive, AtF1: byzantine.MayStop,
-			Sentence: "asks to leave each view as soon as it is active",
+			Sentence: "asks for a view change as soon as a view is active",
 			Needs:    byzantine.ViewChange, Intercept: eachStep(spamViews),
 		},
 		{
 			Name: "huge-view", Group: "VC-SPAM", AtF: byzantine.SafeLive, AtF1: byzantine.MayStop,
-			Sentence: "asks for views up to 2^64-1, votes in them, and says that it is in one",
+			Sentence: "asks for views up to 2^64-1, votes in them, and reports that it is in one",
 			Needs:    byzantine.ViewChange, Intercept: eachStep(hugeView),
 		},
 		{
 			Name: "hide-prepared", Group: "VC-HIDE", AtF: byzantine.SafeLive, AtF1: byzantine.MayFork,
-			Sentence: "leaves out of its VIEW-CHANGEs what prepared",
+			Sentence: "omits its prepared certificates from VIEW-CHANGE",
 			Params:   byzantine.How("all (h = 0, too), old (an older checkpoint), prepared (the certificates only)", "all", "what is hidden"),
 			Needs:    byzantine.ViewChange, Drawn: []string{"", "old", "prepared"}, Intercept: eachStepHow([]string{"all", "old", "prepared"}, hidePrepared),
 		},
 		{
 			Name: "fake-prepared", Group: "VC-FAKE", AtF: byzantine.SafeLive, AtF1: byzantine.MayFork,
-			Sentence: "says, before each true VIEW-CHANGE, others with prepared certificates that prove nothing",
+			Sentence: "before each true VIEW-CHANGE, sends others with invalid prepared certificates",
 			Params: byzantine.How("invented, duplicate (one signer), mixed (another's signatures), later (of that very view), window (beyond it), all; "+
 				"stale: the first certificate of each slot in the place of the newest", "all", "which"),
 			Needs: byzantine.ViewChange, Drawn: []string{"", "stale", "later", "window"}, Intercept: eachStepHow(append([]string{"all", "stale"}, fakes...), fakePrepared),
 		},
 		{
 			Name: "bad-new-view", Group: "NV-INVALID", AtF: byzantine.SafeLive, AtF1: byzantine.MayStop,
-			Sentence: "opens its views on terms that do not follow from the VIEW-CHANGEs, or on no quorum of them",
+			Sentence: "as primary, sends a NEW-VIEW that does not follow from its VIEW-CHANGEs, or that has no quorum of them",
 			Params:   byzantine.How("digest, missing, extra, null, low, few, twice, mixed; any: each victim gets another", "any", "what is wrong"),
 			Needs:    byzantine.ViewChange, Intercept: eachStepHow(append([]string{"any"}, newViewLies...), badNewView),
 		},
 		{
 			Name: "equivocate-new-view", Group: "NV-INVALID", AtF: byzantine.SafeLive, AtF1: byzantine.MayFork,
-			Sentence: "opens its views twice, for half of the others on a VIEW-CHANGE of its own that hides what prepared",
+			Sentence: "as primary, sends half of the others a second NEW-VIEW, in which its own VIEW-CHANGE hides what prepared",
 			Needs:    byzantine.ViewChange, Intercept: stateful(equivocateNewView),
 		},
 		{
 			Name: "silent-new-view", Group: "NV-SILENT", AtF: byzantine.SafeLive, AtF1: byzantine.SafeSlow,
-			Sentence: "never opens the views whose primary it is",
+			Sentence: "as primary, never sends NEW-VIEW",
 			Needs:    byzantine.ViewChange, Intercept: eachStep(silentNewView),
 		},
 		{
 			Name: "select-view-change", Group: "VC-SPAM", AtF: byzantine.SafeLive, AtF1: byzantine.MayStop,
-			Sentence: "tells only the first of the others that it leaves a view, or all but those in to=",
-			Params:   []byzantine.Param{{Name: "told", Default: "1", Help: "how many are told"}},
+			Sentence: "sends VIEW-CHANGE to the first of the others only, or to all but those in to=",
+			Params:   []byzantine.Param{{Name: "told", Default: "1", Help: "how many get it"}},
 			Needs:    byzantine.ViewChange, Intercept: stateful(selectViewChange),
 		},
 	}

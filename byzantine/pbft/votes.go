@@ -15,36 +15,36 @@ func voteProfiles() []byzantine.Profile {
 	return []byzantine.Profile{
 		{
 			Name: "double-vote", Group: "V-DOUBLE", AtF: byzantine.SafeLive, AtF1: byzantine.MayFork,
-			Sentence:  "says PREPARE and COMMIT for two digests, to half of the others the false one first",
+			Sentence:  "sends PREPARE and COMMIT for two digests, to half of the others the false one first",
 			Intercept: eachStep(doubleVote),
 		},
 		{
 			Name: "unknown-digest", Group: "V-UNKNOWN", AtF: byzantine.SafeLive, AtF1: byzantine.MayStop,
-			Sentence:  "votes for batches that nobody has proposed, in the next slot",
+			Sentence:  "votes in the next slot for a batch that nobody has proposed",
 			Intercept: eachStep(unknownDigest),
 		},
 		{
 			Name: "withhold-votes", Group: "V-WITHHOLD", AtF: byzantine.SafeLive, AtF1: byzantine.MayStop,
-			Sentence: "keeps its PREPAREs and COMMITs from the others, or from all but one",
+			Sentence: "sends its PREPAREs and COMMITs to nobody, or to one replica only",
 			Params: append(byzantine.How("both, prepares, commits", "both", "which votes"),
 				byzantine.Param{Name: "but", Default: "none", Help: "the replica that gets them"}),
 			Drawn: []string{"", "prepares", "commits", "both but=1"}, Intercept: stateful(withhold),
 		},
 		{
 			Name: "replay-votes", Group: "V-REPLAY", AtF: byzantine.SafeLive, AtF1: byzantine.SafeLive,
-			Sentence:  "says its votes again: late, under another slot, in an older view, and as signed for another cluster",
+			Sentence:  "repeats its votes: late, for another slot, for an older view, and signed for another cluster",
 			Intercept: stateful(replayVotes),
 		},
 		{
 			Name: "impersonate", Group: "V-FORGE", AtF: byzantine.SafeLive, AtF1: byzantine.SafeLive,
-			Sentence:  "votes in the names of others and of an outsider, with its own key and with its own signature copied",
+			Sentence:  "votes in the name of others and of an outsider, with its own key or a copy of its own signature",
 			Intercept: eachStep(impersonate),
 		},
 	}
 }
 
 // other is a digest that contradicts v: of the rival of the batch that v is
-// for, as an equivocating primary of the gang would make it, or of nothing.
+// for, as an equivocating primary of the coalition would make it, or of nothing.
 func (s *seen) other(v *message.Vote) crypto.Digest {
 	if p := s.proposals[v.Seq]; p != nil && p.Digest == v.Digest {
 		return byzantine.RivalBatch(p.batch, "stamp").Digest()

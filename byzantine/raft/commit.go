@@ -14,13 +14,13 @@ func commitProfiles() []byzantine.Profile {
 	return []byzantine.Profile{
 		{
 			Name: "false-commit", Group: "R-COMMIT", AtCrash: byzantine.Forks,
-			Sentence:  "tells a few, as leader, that entries are committed which nobody else has, and helps the others to forget them",
+			Sentence:  "as leader, tells a few members that entries are committed which nobody else has, and helps the others to replace them",
 			Params:    []byzantine.Param{lead},
 			Intercept: stateful(falselyCommitting),
 		},
 		{
 			Name: "crash-heartbeat", Group: "R4", AtCrash: byzantine.SafeLive,
-			Sentence:  "says commit indexes, or acknowledges entries, far beyond any log, on which the library panics",
+			Sentence:  "sends commit indexes, or acknowledgements, far beyond any log, on which the library panics",
 			Params:    byzantine.How("heartbeat, answer (to the leader), both", "heartbeat", "which"),
 			Intercept: eachStepHow(append([]string{"both"}, crashes...), crashHeartbeat),
 		},

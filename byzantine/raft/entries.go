@@ -14,13 +14,13 @@ func entryProfiles() []byzantine.Profile {
 	return []byzantine.Profile{
 		{
 			Name: "fork-entries", Group: "R1", AtCrash: byzantine.Forks,
-			Sentence:  "sends, as leader, other entries for the same places to the second half of the others, or to all in to=",
+			Sentence:  "as leader, sends other entries for the same indexes to the second half of the others, or to those in to=",
 			Params:    append(otherwise, lead),
 			Intercept: stateful(forkEntries),
 		},
 		{
 			Name: "forge-append", Group: "R2", AtCrash: byzantine.Forks,
-			Sentence:  "acknowledges an entry, and tells half of the others, or to=, of another one under a term that it was never elected to",
+			Sentence:  "acknowledges an entry, and sends half of the others, or those in to=, another one in a term that it was not elected to",
 			Params:    otherwise,
 			Intercept: stateful(forgeAppend),
 		},

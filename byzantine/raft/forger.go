@@ -9,7 +9,7 @@ import (
 	"quorate.dev/quorate/raft"
 )
 
-// Forger makes Raft's words in the name of one traitor. It holds no key,
+// Forger makes Raft's messages in the name of one traitor. It holds no key,
 // for nothing that members say to each other is signed: the channel tells who
 // speaks, and all else is believed. So it speaks in its own name only. The
 // requests in its entries are those that clients have signed, because every

@@ -10,24 +10,24 @@ import (
 	"quorate.dev/quorate/consensus"
 )
 
-// raftLiar is the mask of one lie about Raft: it listens, and then tells.
+// lie is the interceptor of one lie: it learns, and then acts.
 type lie struct {
 	*seen
 	name      string
 	act       func(*step)
-	incoming  func(from consensus.ReplicaID, message any) any // what the engine hears in the place of a member's message, nil = nothing; may be nil
+	incoming  func(from consensus.ReplicaID, message any) any // what the engine gets in the place of a member's message, nil = nothing; may be nil
 	seeksLead bool                                            // sees to it that it leads
-	changed   int                                             // messages that the engine hears otherwise, in this step
-	patient   int                                             // tick before which it does not topple a leader again
+	changed   int                                             // messages that the engine gets changed, in this step
+	patient   int                                             // tick before which it does not depose a leader again
 }
 
 func (*lie) ReportsItself() {}
 
-// haste is how much faster than the others' the clock of a usurper runs, until
-// it leads: so it is the first to ask for votes when there is no leader.
+// haste is how much faster than the others' its clock runs until it leads: so
+// it is the first to ask for votes when there is no leader.
 const haste = 4
 
-// beat implements ticker.
+// Ticks implements byzantine.Ticker.
 func (l *lie) Ticks(ticks int) int {
 	if l.seeksLead && !l.leads() {
 		return ticks * haste
@@ -68,13 +68,13 @@ func (l *lie) Outgoing(_ *consensus.Burst, m *byzantine.Outbox) {
 	}
 	if t.lies > 0 {
 		m.Out.Notes = append(m.Out.Notes, consensus.Note{
-			Kind: byzantine.Lied, View: consensus.View(l.term), Seq: consensus.Seq(l.commit), Replica: l.self, Reason: consensus.Reason(l.name), Text: fmt.Sprintf("%d letters", t.lies),
+			Kind: byzantine.Lied, View: consensus.View(l.term), Seq: consensus.Seq(l.commit), Replica: l.self, Reason: consensus.Reason(l.name), Text: fmt.Sprintf("%d messages", t.lies),
 		})
 	}
 }
 
-// topple tells whoever leads that its term is over, which it believes of any
-// answer. The way to a lie is not counted as the lie.
+// depose tells whoever leads that its term is over, which a leader believes of
+// any answer. It is not counted as a lie.
 func (l *lie) depose(m *byzantine.Outbox) {
 	if !m.Act || !l.known || l.leader == l.self || l.tick < l.patient {
 		return
@@ -83,15 +83,15 @@ func (l *lie) depose(m *byzantine.Outbox) {
 	m.Add(l.leader, consensus.Votes, l.Say(l.leader, pb.Message{Type: pb.MsgAppResp, Term: l.term + 1, Reject: true}))
 }
 
-// raftTelling is one step of a liar about Raft.
+// step is one step of a lie.
 type step struct {
 	*seen
 	*byzantine.Outbox
-	lies int // letters that are lies, or that are missing
+	lies int // messages that are lies, or that are missing
 }
 
-// raftLying makes the mask of a lie about Raft. build reads the parameters and
-// answers what is to be done in each step.
+// stateful makes the interceptor of a lie. build reads the parameters and sets
+// what is to be done in each step.
 func stateful(build func(*lie, *byzantine.Spec) error) func(*byzantine.Env, byzantine.Spec) (byzantine.Interceptor, error) {
 	return func(e *byzantine.Env, s byzantine.Spec) (byzantine.Interceptor, error) {
 		l := &lie{seen: newSeen(e), name: s.Profile.Name}
@@ -102,19 +102,19 @@ func stateful(build func(*lie, *byzantine.Spec) error) func(*byzantine.Env, byza
 	}
 }
 
-// raftLyingHow makes the mask of a lie whose main parameter is one of words.
-func eachStepHow(words []string, tell func(*step, string)) func(*byzantine.Env, byzantine.Spec) (byzantine.Interceptor, error) {
+// eachStepHow makes the interceptor of a lie whose main parameter is one of words.
+func eachStepHow(words []string, act func(*step, string)) func(*byzantine.Env, byzantine.Spec) (byzantine.Interceptor, error) {
 	return stateful(func(l *lie, s *byzantine.Spec) error {
 		how, err := s.Word("", words...)
-		l.act = func(t *step) { tell(t, how) }
+		l.act = func(t *step) { act(t, how) }
 		return err
 	})
 }
 
-// raftLyingSo makes the mask of a lie without parameters.
-func eachStep(tell func(*step)) func(*byzantine.Env, byzantine.Spec) (byzantine.Interceptor, error) {
+// eachStep makes the interceptor of a lie without parameters.
+func eachStep(act func(*step)) func(*byzantine.Env, byzantine.Spec) (byzantine.Interceptor, error) {
 	return stateful(func(l *lie, _ *byzantine.Spec) error {
-		l.act = tell
+		l.act = act
 		return nil
 	})
 }
@@ -144,7 +144,7 @@ func (t *step) alter(f func(to consensus.ReplicaID, m *pb.Message) (out *pb.Mess
 	t.Messages = all
 }
 
-// say adds a message to one member. A liar waits for no disk.
+// say adds a message to one member. A traitor waits for no disk.
 func (t *step) say(to consensus.ReplicaID, m pb.Message) {
 	class := consensus.Votes
 	if len(m.Entries) > 0 {
@@ -154,8 +154,8 @@ func (t *step) say(to consensus.ReplicaID, m pb.Message) {
 	t.lies++
 }
 
-// misled are the second half of the victims, without the one who leads: who
-// is told the other story. Victims who are named are told it all.
+// misled are the victims that get the other version: the second half of them,
+// or all that are named, without the one who leads.
 func (t *step) misled(named bool) []consensus.ReplicaID {
 	victims := slices.DeleteFunc(slices.Clone(t.Victims), func(id consensus.ReplicaID) bool { return t.known && id == t.leader })
 	if named {

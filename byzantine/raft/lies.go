@@ -19,6 +19,6 @@ func Lies() byzantine.Lies {
 
 // Parameters that several of them take.
 var (
-	lead      = byzantine.Param{Name: "lead", Default: "yes", Help: "yes: topples whoever leads, and is elected; no: waits until it is elected"}
+	lead      = byzantine.Param{Name: "lead", Default: "yes", Help: "yes: deposes the leader and gets itself elected; no: waits until it is elected"}
 	otherwise = byzantine.How("empty, stamp, order, subset, null, any", "empty", "how the other entry differs")
 )

@@ -233,7 +233,7 @@ func TestCrashesAreSurvived(t *testing.T) {
 	}
 }
 
-// The mask lies only where it says: to the half that it misleads, in entries.
+// The interceptor lies only where it says: to the half that it misleads, in entries.
 func TestForkEntriesMisleadsHalf(t *testing.T) {
 	l := newLab(t)
 	e := l.env(0)
@@ -257,6 +257,6 @@ func TestForkEntriesMisleadsHalf(t *testing.T) {
 		t.Errorf("told %v", told)
 	}
 	if !slices.ContainsFunc(out.Notes, func(n consensus.Note) bool { return n.Kind == byzantine.Lied && n.Reason == "fork-entries" }) {
-		t.Errorf("it does not own up: %v", out.Notes)
+		t.Errorf("it does not report it: %v", out.Notes)
 	}
 }

@@ -8,12 +8,12 @@ import (
 	"quorate.dev/quorate/raft"
 )
 
-// maxLog bounds the entries that a liar remembers.
+// maxLog bounds the entries that a traitor remembers.
 const maxLog = 256
 
-// raftScene is what a liar knows of Raft's position: from what its replica
-// hears, says and executes. It is not told what the engine keeps inside. A lie
-// that is put on later learns all of it from the leader's next word.
+// seen is the adversary's knowledge of Raft's position, from what its replica
+// receives, sends and executes. It does not look into the engine. A lie that is
+// put on later learns all of it from the leader's next message.
 type seen struct {
 	*Forger
 	env *byzantine.Env

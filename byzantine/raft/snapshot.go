@@ -19,15 +19,15 @@ func snapshotProfiles() []byzantine.Profile {
 	return []byzantine.Profile{
 		{
 			Name: "forge-snapshot", Group: "R3", AtCrash: byzantine.Breaks,
-			Sentence:  "acknowledges the entry of a checkpoint, and names to half of the others, or to=, another state as of it",
+			Sentence:  "acknowledges the entry of a checkpoint, and offers half of the others, or those in to=, another state as of it",
 			Params:    byzantine.How("blank (as if nobody had ever asked for anything), hollow (not even what hosts keep in it)", "blank", "which state"),
 			Intercept: stateful(forgeSnapshot),
 		},
 	}
 }
 
-// blank is a history in which nobody has asked for anything: a state of a
-// liar's own making, which any member can take over, and which it can serve.
+// blank is a history in which nobody has asked for anything: a state of the
+// traitor's own making, which any member can take over, and which it can serve.
 type blank struct {
 	machine *app.Machine
 	seq     consensus.Seq // executed
@@ -91,7 +91,7 @@ func (b *blank) answer(f *raft.Fetch) []byte {
 	return g.Encode()
 }
 
-// forgedSnapshot is the plan of a liar that has others take over its blank
+// forgedSnapshot is the plan of a traitor that has others take over its blank
 // state: at the entry of a checkpoint it helps the leader to commit, and names
 // to its victims, as if it were elected to the next term, its own state as of
 // that entry. It plays that leader for a while, and goes on with an entry of

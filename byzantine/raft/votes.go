@@ -15,7 +15,7 @@ func voteProfiles() []byzantine.Profile {
 	return []byzantine.Profile{
 		{
 			Name: "two-votes", Group: "R6", AtCrash: byzantine.MayFork,
-			Sentence: "votes for everybody who asks, twice in a term, and whatever they lack, and acknowledges whatever they say",
+			Sentence: "votes for every candidate, twice in a term and whatever its log lacks, and acknowledges every append",
 			Needs:    byzantine.Turnover, Intercept: eachStep(twoVotes),
 		},
 		{
@@ -25,7 +25,7 @@ func voteProfiles() []byzantine.Profile {
 		},
 		{
 			Name: "inflate-terms", Group: "R9", AtCrash: byzantine.SafeStopped,
-			Sentence:  "tells everybody of higher terms, as soon as somebody leads or asks for votes, so that nobody leads for long",
+			Sentence:  "sends everybody a higher term whenever somebody leads or asks for votes, so that nobody leads for long",
 			Params:    byzantine.How("next, far (2^20 above), last (2^64-1)", "next", "how high"),
 			Intercept: stateful(inflateTerms),
 		},
