@@ -2,7 +2,7 @@
 // to run the replica that lives in it.
 //
 //	config.toml   the replica's own settings
-//	genesis.toml  its copy of the genesis
+//	genesis.toml  its copy of the genesis: package genesis
 //	key           its key, mode 0600
 //	data/         what it keeps; begins with a birth record (docs/PROTOCOL.md, section 8)
 //	transcript/   what it wrote down for judges: package transcript

@@ -10,6 +10,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/genesis"
 	"quorate.dev/quorate/internal/files"
 	"quorate.dev/quorate/p2p"
 	"quorate.dev/quorate/storage"
@@ -37,7 +38,7 @@ func Load(dir string, over Overrides, ask Passphrase) (*Home, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := LoadGenesis(h.GenesisFile())
+	g, err := genesis.Load(h.GenesisFile())
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +79,7 @@ func LoadConfig(dir string, over Overrides) (*Home, error) {
 // Create makes a home: its key, its copy of the genesis and its settings. The
 // birth record comes last: a home that has one is complete. It never overwrites
 // a key.
-func Create(dir string, c Config, g *GenesisFile, seed Seed) error {
+func Create(dir string, c Config, g *genesis.File, seed Seed) error {
 	h := &Home{Dir: dir, Config: c, Genesis: g.Genesis}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -86,7 +87,7 @@ func Create(dir string, c Config, g *GenesisFile, seed Seed) error {
 	if err := WriteKey(h.KeyFile(), seed, ""); err != nil {
 		return err
 	}
-	if err := SaveGenesis(h.GenesisFile(), g); err != nil {
+	if err := genesis.Save(h.GenesisFile(), g); err != nil {
 		return err
 	}
 	if err := files.WriteTOML(h.path(configName), configHeading, 0o644, &c); err != nil {

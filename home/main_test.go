@@ -7,11 +7,12 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/genesis"
 )
 
 // cluster is a genesis and the homes of its replicas.
 type cluster struct {
-	file GenesisFile
+	file genesis.File
 	dirs []string
 }
 

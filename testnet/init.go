@@ -11,6 +11,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/genesis"
 	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/protocol"
 )
@@ -196,7 +197,7 @@ func (c *Cluster) furnish(o *Options, keys keyring) error {
 			return err
 		}
 	}
-	if err := home.SaveGenesis(filepath.Join(c.Dir, genesisName), c.genesisFile()); err != nil {
+	if err := genesis.Save(filepath.Join(c.Dir, genesisName), c.genesisFile()); err != nil {
 		return err
 	}
 	for i, seed := range keys.replicas {
@@ -219,8 +220,8 @@ func (c *Cluster) furnishHome(o *Options, i int, seed home.Seed) error {
 }
 
 // genesisFile is the genesis with the addresses of the manifest.
-func (c *Cluster) genesisFile() *home.GenesisFile {
-	return &home.GenesisFile{Genesis: c.Genesis, Addresses: c.Addresses()}
+func (c *Cluster) genesisFile() *genesis.File {
+	return &genesis.File{Genesis: c.Genesis, Addresses: c.Addresses()}
 }
 
 // derive makes the key of one role and number from a text. Anybody who knows

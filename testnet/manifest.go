@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/genesis"
 	"quorate.dev/quorate/internal/files"
 )
 
@@ -70,7 +70,7 @@ func Open(dir string) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := home.LoadGenesis(c.path(c.Manifest.Genesis))
+	g, err := genesis.Load(c.path(c.Manifest.Genesis))
 	if err != nil {
 		return nil, err
 	}

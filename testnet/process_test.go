@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/genesis"
 	"quorate.dev/quorate/internal/files"
 	"quorate.dev/quorate/node"
 )
@@ -108,7 +108,7 @@ func TestRestartSaysThatItFailed(t *testing.T) {
 // TestAnotherGenesisIsRefused: a home without data would run unheard for ever.
 func TestAnotherGenesisIsRefused(t *testing.T) {
 	c, other := made(t, Options{Seed: "one", Replicas: 1}), made(t, Options{Seed: "other", Replicas: 1})
-	if err := home.SaveGenesis(c.Home(0)+"/genesis.toml", other.genesisFile()); err != nil {
+	if err := genesis.Save(c.Home(0)+"/genesis.toml", other.genesisFile()); err != nil {
 		t.Fatal(err)
 	}
 	for name, start := range map[string]func() error{

@@ -10,7 +10,7 @@ import (
 
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/app/kv"
-	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/genesis"
 )
 
 // silence is a byzantine.toml that nobody could overlook.
@@ -88,9 +88,9 @@ func TestNoTraitorInProduction(t *testing.T) {
 	if _, err := Open(c.Dir); err == nil || !strings.Contains(err.Error(), "testnet = true") {
 		t.Errorf("a manifest with a traitor: %v", err)
 	}
-	marked := home.GenesisFile{Genesis: h.Genesis, Addresses: h.Addresses}
+	marked := genesis.File{Genesis: h.Genesis, Addresses: h.Addresses}
 	marked.Genesis.Testnet = true
-	if err := home.SaveGenesis(h.GenesisFile(), &marked); err != nil {
+	if err := genesis.Save(h.GenesisFile(), &marked); err != nil {
 		t.Fatal(err)
 	}
 	if h, err = c.LoadHome(0); err != nil {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"quorate.dev/quorate/genesis"
 	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/storage"
@@ -127,7 +128,7 @@ func (c *Cluster) sameGenesis(i int) error {
 		return nil
 	}
 	path := h.GenesisFile()
-	g, err := home.LoadGenesis(path)
+	g, err := genesis.Load(path)
 	if err != nil {
 		return nil
 	}

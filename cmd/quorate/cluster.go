@@ -13,6 +13,7 @@ import (
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/genesis"
 	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/testnet"
 )
@@ -95,7 +96,7 @@ func (a *access) elsewhere(c *cli.Context) error {
 	if a.keyFile == "" {
 		return usageError("--genesis needs --key FILE: a client key that the genesis admits")
 	}
-	file, err := home.LoadGenesis(c.Path("genesis"))
+	file, err := genesis.Load(c.Path("genesis"))
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/evidence"
-	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/genesis"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/testnet"
 )
@@ -54,7 +54,7 @@ func genesisOf(c *cli.Context) (*consensus.Genesis, error) {
 
 // loadGenesis reads a genesis file for what all members agree on.
 func loadGenesis(path string) (*consensus.Genesis, error) {
-	file, err := home.LoadGenesis(path)
+	file, err := genesis.Load(path)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 	"quorate.dev/quorate/evidence"
 	"quorate.dev/quorate/experiment/report"
 	"quorate.dev/quorate/experiment/spec"
-	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/genesis"
 	"quorate.dev/quorate/sim"
 )
 
@@ -173,7 +173,7 @@ func wholeEvidence(t *testing.T, results []Result) {
 	n := 0
 	for i := range results {
 		for _, e := range results[i].Outcome.Verdict.Evidence {
-			founding, err := home.LoadGenesis(filepath.Join(filepath.Dir(files[n]), "genesis.toml"))
+			founding, err := genesis.Load(filepath.Join(filepath.Dir(files[n]), "genesis.toml"))
 			if err != nil {
 				t.Fatal(err)
 			}

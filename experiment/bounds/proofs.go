@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/genesis"
 )
 
 // WriteEvidence leaves what the runs prove below dir: for each cell with
@@ -22,8 +22,8 @@ func WriteEvidence(dir string, results []Result) ([]string, error) {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return nil, fmt.Errorf("write evidence: %w", err)
 		}
-		file := home.GenesisFile{Genesis: r.Outcome.Genesis}
-		if err := home.SaveGenesis(filepath.Join(folder, "genesis.toml"), &file); err != nil {
+		file := genesis.File{Genesis: r.Outcome.Genesis}
+		if err := genesis.Save(filepath.Join(folder, "genesis.toml"), &file); err != nil {
 			return nil, fmt.Errorf("write evidence of %s: %w", r.ID(), err)
 		}
 		for n, e := range r.Outcome.Verdict.Evidence {

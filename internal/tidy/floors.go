@@ -26,7 +26,7 @@ var floors = [][]string{
 	{"byzantine/catalogue"},
 	{lastBelowTheLine},
 	{"storage", "p2p", "internal/files"},
-	{"p2p/gossip"},
+	{"p2p/gossip", "genesis"},
 	{"node", "client"},
 	{"transcript"},
 	{"home"},

@@ -17,6 +17,7 @@ var surface = map[string][]string{
 		"Decode", "ErrFounded", "ErrNoContradiction", "ErrNoOmission", "ErrSignature",
 		"KindContradiction", "KindOmission", "KindUnfounded", "Omission", "Proof", "Unfounded",
 	},
+	"genesis":  {},
 	"home":     {},
 	"node":     {},
 	"protocol": {},

@@ -1,4 +1,4 @@
-package home
+package genesis
 
 import (
 	"errors"
@@ -11,16 +11,16 @@ import (
 	"quorate.dev/quorate/protocol"
 )
 
-// GenesisFile is what a genesis file says: the genesis, and beside it what helps
+// File is what a genesis file says: the genesis, and beside it what helps
 // to find the members but is not agreed on.
-type GenesisFile struct {
+type File struct {
 	Genesis   consensus.Genesis
 	Addresses []string // of the replicas, by id; empty if the file has none
 }
 
-// genesisTOML is the file's form. All keys but those of contact are part of
+// form is the file's form. All keys but those of contact are part of
 // the cluster id.
-type genesisTOML struct {
+type form struct {
 	Name               string         `toml:"name"`
 	Protocol           string         `toml:"protocol" comment:"\"pbft\", or \"raft\", which trusts its members"`
 	Application        string         `toml:"application,omitempty" comment:"the name of the state machine; none = the key-value store"`
@@ -73,10 +73,10 @@ var roleNames = map[consensus.Role]string{
 	consensus.RoleReader: "reader", consensus.RoleWriter: "writer", consensus.RoleAdmin: "admin",
 }
 
-// LoadGenesis reads and checks a genesis file. Keys that are left out have
+// Load reads and checks a genesis file. Keys that are left out have
 // their defaults, which a written file always states.
-func LoadGenesis(path string) (*GenesisFile, error) {
-	f := fileOf(consensus.NewGenesis("", protocol.PBFT, nil), nil)
+func Load(path string) (*File, error) {
+	f := formOf(consensus.NewGenesis("", protocol.PBFT, nil), nil)
 	f.Contact = contact{}
 	if err := files.ReadTOML(path, &f); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -93,7 +93,7 @@ func LoadGenesis(path string) (*GenesisFile, error) {
 
 // checked checks everything that the file says, so that what comes out can be
 // used without a further look.
-func (f *genesisTOML) checked() (*GenesisFile, error) {
+func (f *form) checked() (*File, error) {
 	g := consensus.Genesis{
 		Name: f.Name, Protocol: f.Protocol, Application: f.Application, Testnet: f.Testnet, Epoch: f.Epoch, OpenClients: f.OpenClients,
 		CheckpointInterval: consensus.Seq(f.CheckpointInterval), Window: consensus.Seq(f.Window),
@@ -123,7 +123,7 @@ func (f *genesisTOML) checked() (*GenesisFile, error) {
 	if _, err := protocol.System(g); err != nil {
 		return nil, err
 	}
-	return &GenesisFile{Genesis: g, Addresses: f.Contact.Addresses}, f.Contact.check(&g)
+	return &File{Genesis: g, Addresses: f.Contact.Addresses}, f.Contact.check(&g)
 }
 
 // check holds the unhashed part against the genesis.
@@ -167,11 +167,11 @@ func (l *limits) genesis() consensus.Limits {
 	}
 }
 
-// fileOf is the file of a genesis, with every key stated: a default that changes in
+// formOf is the file of a genesis, with every key stated: a default that changes in
 // a later version must not change the cluster id.
-func fileOf(g consensus.Genesis, addresses []string) genesisTOML {
+func formOf(g consensus.Genesis, addresses []string) form {
 	l := g.Limits
-	f := genesisTOML{
+	f := form{
 		Name: g.Name, Protocol: g.Protocol, Application: g.Application, Testnet: g.Testnet, Epoch: g.Epoch, OpenClients: g.OpenClients,
 		CheckpointInterval: uint64(g.CheckpointInterval), Window: uint64(g.Window), Skew: files.Duration(g.Skew),
 		UnsafeDemo: g.UnsafeDemo, Quorum: g.Quorum, Faults: g.Faults,
@@ -192,13 +192,13 @@ func fileOf(g consensus.Genesis, addresses []string) genesisTOML {
 	return f
 }
 
-// genesisHeading stands above the keys.
-const genesisHeading = `# The genesis: what all members agree on before they start. Its hash is the
+// heading stands above the keys.
+const heading = `# The genesis: what all members agree on before they start. Its hash is the
 # cluster id, so a changed file is another cluster.
 
 `
 
-// SaveGenesis writes a genesis file.
-func SaveGenesis(path string, f *GenesisFile) error {
-	return files.WriteTOML(path, genesisHeading, 0o644, fileOf(f.Genesis, f.Addresses))
+// Save writes a genesis file.
+func Save(path string, f *File) error {
+	return files.WriteTOML(path, heading, 0o644, formOf(f.Genesis, f.Addresses))
 }

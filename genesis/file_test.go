@@ -1,7 +1,7 @@
-package home
+package genesis
 
 import (
-	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,13 +12,41 @@ import (
 	"quorate.dev/quorate/crypto"
 )
 
+// saved is a genesis in a file.
+type saved struct {
+	path string
+	file File
+}
+
+// save writes the genesis of so many replicas, whose keys derive from their ids.
+func save(t *testing.T, replicas int, adjust func(*consensus.Genesis)) saved {
+	t.Helper()
+	s := saved{path: filepath.Join(t.TempDir(), "genesis.toml")}
+	var keys []crypto.PublicKey
+	for i := range replicas {
+		keys = append(keys, keyOf(i))
+		s.file.Addresses = append(s.file.Addresses, fmt.Sprintf("127.0.0.1:%d", 9000+i))
+	}
+	s.file.Genesis = consensus.NewGenesis("testnet", "pbft", keys)
+	s.file.Genesis.Clients = []consensus.ClientEntry{{Key: keyOf(replicas), Role: consensus.RoleAdmin}}
+	if adjust != nil {
+		adjust(&s.file.Genesis)
+	}
+	if err := Save(s.path, &s.file); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func keyOf(i int) crypto.PublicKey { return crypto.PublicOf([crypto.PrivateKeySize]byte{byte(i + 1)}) }
+
 // TestGenesisSurvivesItsFile: what is written is read back as it was, so that
 // the cluster id does not depend on who read which file.
 func TestGenesisSurvivesItsFile(t *testing.T) {
-	c := made(t, "x", 7, func(g *consensus.Genesis) {
+	c := save(t, 7, func(g *consensus.Genesis) {
 		g.OpenClients, g.Skew, g.Limits.SessionIdle, g.CheckpointInterval, g.Window = true, 7e9, 90e9, 16, 64
-	}, nil)
-	read, err := LoadGenesis(filepath.Join(c.dirs[0], "genesis.toml"))
+	})
+	read, err := Load(c.path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,9 +58,9 @@ func TestGenesisSurvivesItsFile(t *testing.T) {
 // TestGenesisOfADemonstration: a wish for more faults than the bound allows is
 // written, read back, and refused without unsafe_demo.
 func TestGenesisOfADemonstration(t *testing.T) {
-	c := made(t, "x", 3, func(g *consensus.Genesis) { g.UnsafeDemo, g.Faults, g.Quorum = true, 1, 2 }, nil)
-	path := filepath.Join(c.dirs[0], "genesis.toml")
-	read, err := LoadGenesis(path)
+	c := save(t, 3, func(g *consensus.Genesis) { g.UnsafeDemo, g.Faults, g.Quorum = true, 1, 2 })
+	path := c.path
+	read, err := Load(path)
 	if err != nil || read.Genesis.Faults != 1 || read.Genesis.ID() != c.file.Genesis.ID() {
 		t.Fatalf("got %+v, %v", read, err)
 	}
@@ -43,15 +71,15 @@ func TestGenesisOfADemonstration(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.Replace(string(b), "unsafe_demo = true", "unsafe_demo = false", 1)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadGenesis(path); err == nil || !strings.Contains(err.Error(), "unsafe_demo = true") {
+	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "unsafe_demo = true") {
 		t.Errorf("without unsafe_demo: %v", err)
 	}
 }
 
 // TestGenesisErrorsSayWhatToDo: one line each, which names the place.
 func TestGenesisErrorsSayWhatToDo(t *testing.T) {
-	c := made(t, "s", 4, nil, nil)
-	b, err := os.ReadFile(filepath.Join(c.dirs[0], "genesis.toml"))
+	c := save(t, 4, nil)
+	b, err := os.ReadFile(c.path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +109,7 @@ func TestGenesisErrorsSayWhatToDo(t *testing.T) {
 			if err := os.WriteFile(path, []byte(bad), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			_, err := LoadGenesis(path)
+			_, err := Load(path)
 			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v, want one line with %q", err, test.want)
 			}
@@ -93,9 +121,9 @@ func TestGenesisErrorsSayWhatToDo(t *testing.T) {
 // accepted is written and read back as the same cluster.
 func FuzzGenesis(f *testing.F) {
 	dir := f.TempDir()
-	g := consensus.NewGenesis("fuzz", "pbft", []crypto.PublicKey{crypto.PublicOf(seedOf("f", 0))})
+	g := consensus.NewGenesis("fuzz", "pbft", []crypto.PublicKey{keyOf(0)})
 	seed := filepath.Join(dir, "seed.toml")
-	if err := SaveGenesis(seed, &GenesisFile{Genesis: g, Addresses: []string{"127.0.0.1:1"}}); err != nil {
+	if err := Save(seed, &File{Genesis: g, Addresses: []string{"127.0.0.1:1"}}); err != nil {
 		f.Fatal(err)
 	}
 	b, err := os.ReadFile(seed)
@@ -110,37 +138,16 @@ func FuzzGenesis(f *testing.F) {
 		if err := os.WriteFile(path, b, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		read, err := LoadGenesis(path)
+		read, err := Load(path)
 		if err != nil {
 			return
 		}
-		if err := SaveGenesis(path, read); err != nil {
+		if err := Save(path, read); err != nil {
 			t.Fatal(err)
 		}
-		again, err := LoadGenesis(path)
+		again, err := Load(path)
 		if err != nil || again.Genesis.ID() != read.Genesis.ID() {
 			t.Errorf("read back: %v", err)
 		}
 	})
-}
-
-// TestKeyFileModes: only a file that nobody else can read is read.
-func TestKeyFileModes(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "key")
-	seed := seedOf("modes", 0)
-	if err := WriteKey(path, seed, ""); err != nil {
-		t.Fatal(err)
-	}
-	for mode, want := range map[os.FileMode]error{0o600: nil, 0o400: nil, 0o640: ErrKeyMode, 0o604: ErrKeyMode, 0o644: ErrKeyMode, 0o610: ErrKeyMode} {
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
-		got, err := ReadKey(path, nil)
-		if !errors.Is(err, want) || err == nil && got != seed {
-			t.Errorf("mode %o: got %v, want %v", mode, err, want)
-		}
-	}
-	if err := WriteKey(path, seed, ""); !errors.Is(err, os.ErrExist) {
-		t.Errorf("a key file was overwritten: %v", err)
-	}
 }

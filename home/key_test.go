@@ -1,0 +1,29 @@
+package home
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestKeyFileModes: only a file that nobody else can read is read.
+func TestKeyFileModes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	seed := seedOf("modes", 0)
+	if err := WriteKey(path, seed, ""); err != nil {
+		t.Fatal(err)
+	}
+	for mode, want := range map[os.FileMode]error{0o600: nil, 0o400: nil, 0o640: ErrKeyMode, 0o604: ErrKeyMode, 0o644: ErrKeyMode, 0o610: ErrKeyMode} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadKey(path, nil)
+		if !errors.Is(err, want) || err == nil && got != seed {
+			t.Errorf("mode %o: got %v, want %v", mode, err, want)
+		}
+	}
+	if err := WriteKey(path, seed, ""); !errors.Is(err, os.ErrExist) {
+		t.Errorf("a key file was overwritten: %v", err)
+	}
+}
