@@ -19,14 +19,14 @@ const (
 	kindCheckpoint byte = 0x13
 	kindViewChange byte = 0x14
 	kindNewView    byte = 0x15
-	kindGiven      byte = 0x18
+	kindFetchReply byte = 0x18
 	kindAnswer     byte = 0x1a
 
 	voteBody = 1 + 8 + 8 + crypto.DigestSize + 2
 	voteSize = voteBody + crypto.SignatureSize
 
 	givenHead = 1 + 1 + 8 + crypto.DigestSize
-	given     = 2 // what a GIVEN holds: a committed certificate
+	given     = 2 // what a FETCH-REPLY holds: a committed certificate
 	givenBase = 3 // ... a checkpoint certificate
 
 	certificateHead = 1 + 8 + 8 + crypto.DigestSize + 2
@@ -59,7 +59,7 @@ func (j *Judge) heard(at consensus.Time, by consensus.ReplicaID, frame []byte) {
 			p.Content = crypto.Hash(frame)
 			j.promised(at, by, p)
 		}
-	case kindGiven:
+	case kindFetchReply:
 		if len(frame) > givenHead && (frame[1] == given || frame[1] == givenBase) {
 			j.proven(at, by, certificateAt(frame[givenHead:]))
 		}

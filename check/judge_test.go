@@ -59,17 +59,17 @@ func TestJudges(t *testing.T) {
 			forged := message.Vote{Kind: message.CommitKind, Seq: 1, Digest: digestB, Replica: 2, Sig: crypto.Signature{9}}
 			r.Sent(1, 3, forged.Encode())
 		}, nil},
-		{"a certificate in a GIVEN against an execution", []consensus.ReplicaID{0, 3}, func(r *run) {
+		{"a certificate in a FETCH-REPLY against an execution", []consensus.ReplicaID{0, 3}, func(r *run) {
 			b := batchOf(r.asked(putA))
 			r.commit(1, b, 1)
 			r.votes(message.CommitKind, 0, 1, b.Digest(), 0, 1, 3)
-			given := message.Given{What: message.WhatCommitted, Seq: 1, Digest: digestB, Certificate: r.certificate(1, digestB, 0, 2, 3)}
+			given := message.FetchReply{What: message.WhatCommitted, Seq: 1, Digest: digestB, Certificate: r.certificate(1, digestB, 0, 2, 3)}
 			r.Sent(1, 3, given.Encode())
 		}, []Kind{Fork}},
-		{"a certificate in a GIVEN for an execution", nil, func(r *run) {
+		{"a certificate in a FETCH-REPLY for an execution", nil, func(r *run) {
 			b := batchOf(r.asked(putA))
 			r.commit(1, b, 1)
-			given := message.Given{What: message.WhatCommitted, Seq: 1, Digest: b.Digest(), Batch: b, Certificate: r.certificate(1, b.Digest(), 0, 2, 3)}
+			given := message.FetchReply{What: message.WhatCommitted, Seq: 1, Digest: b.Digest(), Batch: b, Certificate: r.certificate(1, b.Digest(), 0, 2, 3)}
 			r.Sent(1, 3, given.Encode())
 		}, nil},
 		{"a certificate beside an execution", []consensus.ReplicaID{0, 3}, func(r *run) {

@@ -170,7 +170,7 @@ func TestReplayBites(t *testing.T) {
 				s.write(1, Entry{Kind: EntryReceived, Peer: consensus.ReplicaPeer(0), Bytes: s.vote(message.CommitKind, id, 0, 9, digestA)})
 			}
 			s.write(1, Entry{Kind: EntryNote, Note: &consensus.Note{Kind: consensus.EnteredView}})
-			given := message.Given{What: message.WhatCommitted, Seq: 9, Digest: digestB, Certificate: s.certificate(9, digestB, 0, 1, 3)}
+			given := message.FetchReply{What: message.WhatCommitted, Seq: 9, Digest: digestB, Certificate: s.certificate(9, digestB, 0, 1, 3)}
 			s.write(1, Entry{Kind: EntryReceived, Peer: consensus.ReplicaPeer(3), Bytes: given.Encode()})
 		}, []Kind{Fork}, Yes},
 		{"a request that nobody signed", nil, func(s *story) {

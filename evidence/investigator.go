@@ -9,11 +9,11 @@ import (
 
 // The kinds of frames that carry what others have signed.
 const (
-	kindGiven        byte = 0x18
+	kindFetchReply   byte = 0x18
 	kindRejoinAnswer byte = 0x1a
 )
 
-// What a GIVEN may hold that proves something.
+// What a FETCH-REPLY may hold that proves something.
 const (
 	givenCommitted  byte = 2
 	givenCheckpoint byte = 3
@@ -87,7 +87,7 @@ func (i *Investigator) Frame(b []byte) {
 		i.once(b, i.newView)
 	case kindRejoinAnswer:
 		i.once(b, i.rejoinAnswer)
-	case kindGiven:
+	case kindFetchReply:
 		if len(b) >= givenHead && (b[1] == givenCommitted || b[1] == givenCheckpoint) {
 			c := cursor{b: b[givenHead:]}
 			i.certificate(&c)

@@ -144,7 +144,7 @@ func (c *cluster) farAhead() *fork {
 func (c *cluster) checkpoints() *fork {
 	f := &fork{name: "two states, n=4", at: 4, lied: ids{0, 3}}
 	for _, x := range []*message.Certificate{c.stable(4, a, 0, 1, 3), c.stable(4, b, 0, 2, 3)} {
-		g := message.Given{What: message.WhatCheckpoint, Seq: 4, Digest: x.Digest, Certificate: x}
+		g := message.FetchReply{What: message.WhatCheckpoint, Seq: 4, Digest: x.Digest, Certificate: x}
 		f.say(g.Encode())
 	}
 	return f
@@ -216,7 +216,7 @@ func TestCertificatesAlone(t *testing.T) {
 	if len(i.Conflicts()) != 0 || len(i.Culprits()) != 0 {
 		t.Fatal("one certificate is a fork")
 	}
-	given := message.Given{What: message.WhatCommitted, Seq: 1, Digest: b, Batch: &consensus.Batch{}, Certificate: c.committed(1, 1, b, 1, 2, 3)}
+	given := message.FetchReply{What: message.WhatCommitted, Seq: 1, Digest: b, Batch: &consensus.Batch{}, Certificate: c.committed(1, 1, b, 1, 2, 3)}
 	i.Frame(given.Encode())
 	if got := i.Conflicts(); len(got) != 1 || got[0].What != "COMMIT" || got[0].First.View != 0 || got[0].Second.View != 1 {
 		t.Fatalf("conflicts %v", got)
@@ -299,8 +299,8 @@ func TestVotesInsideOfFrames(t *testing.T) {
 	checkpoint := c.vote(message.CheckpointKind, 2, 0, 2, b)
 	commit, prepare := c.vote(message.CommitKind, 2, 0, 1, b), c.vote(message.PrepareKind, 2, 0, 1, b)
 	opens := c.open([]*message.ViewChange{c.leave(0, 2, nil), c.leave(1, 2, nil, c.prepared(0, 1, a, 0, 1, 2)), c.leave(2, 2, nil)}, 1, a)
-	given := message.Given{What: message.WhatCommitted, Seq: 1, Digest: a, Batch: &consensus.Batch{}, Certificate: c.committed(0, 1, a, 0, 1, 2)}
-	proven := message.Given{What: message.WhatCheckpoint, Seq: 2, Digest: a, Certificate: stable}
+	given := message.FetchReply{What: message.WhatCommitted, Seq: 1, Digest: a, Batch: &consensus.Batch{}, Certificate: c.committed(0, 1, a, 0, 1, 2)}
+	proven := message.FetchReply{What: message.WhatCheckpoint, Seq: 2, Digest: a, Certificate: stable}
 	answer := message.RejoinAnswer{Checkpoint: stable}
 	viewed := message.RejoinAnswer{NewView: &message.NewView{Frame: opens}}
 	yours := message.RejoinAnswer{Yours: c.leave(1, 2, stable)}

@@ -205,7 +205,7 @@ func TestRead(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
-	for _, frame := range [][]byte{nil, {1}, (&message.Rejoin{}).Encode(), binary.BigEndian.AppendUint64([]byte{kindGiven}, 7)} {
+	for _, frame := range [][]byte{nil, {1}, (&message.Rejoin{}).Encode(), binary.BigEndian.AppendUint64([]byte{kindFetchReply}, 7)} {
 		if got, err := read(&c.Genesis, essence(frame)); !errors.Is(err, consensus.ErrMalformed) {
 			t.Errorf("%x: %+v, %v", frame, got, err)
 		}

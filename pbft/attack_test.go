@@ -155,7 +155,7 @@ func TestBodyBetweenViewsIsRecorded(t *testing.T) {
 	if st := l.desks[3].engine.Status(); st.View != 2 || !st.Changing {
 		t.Fatalf("view %d", st.View)
 	}
-	g := message.Given{What: message.WhatBatch, Seq: 1, Digest: pp.Digest, Batch: pp.Batch}
+	g := message.FetchReply{What: message.WhatBatch, Seq: 1, Digest: pp.Digest, Batch: pp.Batch}
 	l.give(3, consensus.ReplicaPeer(1), g.Encode())
 	l.give(3, consensus.ReplicaPeer(2), open(2))
 	if s := l.desks[3].engine.log.slots[1]; !s.voted {
@@ -202,7 +202,7 @@ func lagging(t *testing.T) (*lab, *desk) {
 		l.submit(l.request(), 0)
 		l.deliver(only(0, 1, 2))
 	}
-	g := message.Given{What: message.WhatCheckpoint, Seq: 6, Certificate: l.desks[0].engine.checkpoints.Stable()}
+	g := message.FetchReply{What: message.WhatCheckpoint, Seq: 6, Certificate: l.desks[0].engine.checkpoints.Stable()}
 	g.Digest = g.Certificate.Digest
 	l.give(3, consensus.ReplicaPeer(0), g.Encode())
 	l.ticks(50, []int{3}, only(3))
@@ -347,7 +347,7 @@ func TestForgottenSlotIsNotVotedForAgain(t *testing.T) {
 	l.give(3, consensus.ReplicaPeer(0), a.Frame)
 	l.desks[3].engine.exec.replayed = 1 // as after a restart
 	c := l.stable(14, crypto.Hash([]byte("root")))
-	g := message.Given{What: message.WhatCheckpoint, Seq: 14, Digest: c.Digest, Certificate: c}
+	g := message.FetchReply{What: message.WhatCheckpoint, Seq: 14, Digest: c.Digest, Certificate: c}
 	l.give(3, consensus.ReplicaPeer(0), g.Encode())
 	l.ticks(50, []int{3}, only(3))
 	l.step(3, consensus.Staged{})

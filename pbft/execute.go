@@ -153,7 +153,7 @@ func (r *replica) announce(c *message.Certificate) {
 		return
 	}
 	r.exec.announced = r.tick
-	g := message.Given{What: message.WhatCheckpoint, Seq: c.Seq, Digest: c.Digest, Certificate: c}
+	g := message.FetchReply{What: message.WhatCheckpoint, Seq: c.Seq, Digest: c.Digest, Certificate: c}
 	r.out.SendEarly(consensus.Peer{Kind: consensus.Topic}, consensus.Votes, g.Encode())
 }
 

@@ -59,17 +59,17 @@ func (r *replica) onFetch(from consensus.Peer, f *message.Fetch) {
 	switch f.What {
 	case message.WhatBatch:
 		if b := r.log.body(f.Seq, f.Digest); b != nil {
-			g := message.Given{What: f.What, Seq: f.Seq, Digest: f.Digest, Batch: b}
+			g := message.FetchReply{What: f.What, Seq: f.Seq, Digest: f.Digest, Batch: b}
 			h.give(consensus.Bodies, g.Encode())
 		}
 	case message.WhatCommitted:
 		if c, b, ok := r.log.decided(f.Seq); ok {
-			g := message.Given{What: f.What, Seq: f.Seq, Digest: c.Digest, Batch: b, Certificate: c}
+			g := message.FetchReply{What: f.What, Seq: f.Seq, Digest: c.Digest, Batch: b, Certificate: c}
 			h.give(consensus.Bodies, g.Encode())
 		}
 	case message.WhatCheckpoint:
 		if c := r.checkpoints.Known(f.Seq); c != nil {
-			g := message.Given{What: f.What, Seq: c.Seq, Digest: c.Digest, Certificate: c}
+			g := message.FetchReply{What: f.What, Seq: c.Seq, Digest: c.Digest, Certificate: c}
 			h.give(consensus.Votes, g.Encode())
 		}
 	case message.WhatView:
@@ -79,9 +79,9 @@ func (r *replica) onFetch(from consensus.Peer, f *message.Fetch) {
 	}
 }
 
-// onGiven takes an answer. It proved itself in Open; whether it is wanted is
+// onFetchReply takes an answer. It proved itself in Open; whether it is wanted is
 // decided here.
-func (r *replica) onGiven(from consensus.Peer, g *message.Given) {
+func (r *replica) onFetchReply(from consensus.Peer, g *message.FetchReply) {
 	switch g.What {
 	case message.WhatBatch:
 		r.onBody(from, g)
@@ -95,7 +95,7 @@ func (r *replica) onGiven(from consensus.Peer, g *message.Given) {
 }
 
 // onBody takes the batch that a slot lacks.
-func (r *replica) onBody(from consensus.Peer, g *message.Given) {
+func (r *replica) onBody(from consensus.Peer, g *message.FetchReply) {
 	s := r.log.slots[g.Seq]
 	if s == nil {
 		r.ignoredFrom(reasonUnasked, from.Replica)
@@ -124,13 +124,13 @@ func (r *replica) onBody(from consensus.Peer, g *message.Given) {
 
 // recordCommitted keeps a slot's certificate and batch together in the log.
 func (r *replica) recordCommitted(s *slot, b *consensus.Batch) {
-	g := message.Given{What: message.WhatCommitted, Seq: s.seq, Digest: s.committed.Digest, Batch: b, Certificate: s.committed}
+	g := message.FetchReply{What: message.WhatCommitted, Seq: s.seq, Digest: s.committed.Digest, Batch: b, Certificate: s.committed}
 	r.out.RecordLazy(s.seq, g.Encode())
 }
 
 // onCommitted takes a slot with its proof. One that contradicts what was
 // executed here is a fork.
-func (r *replica) onCommitted(from consensus.Peer, g *message.Given) {
+func (r *replica) onCommitted(from consensus.Peer, g *message.FetchReply) {
 	if r.forked(g.Certificate) {
 		return
 	}

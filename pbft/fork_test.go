@@ -50,7 +50,7 @@ func TestForkNamesThoseWhoSignedBothSides(t *testing.T) {
 			}
 			batch := &consensus.Batch{Stamp: l.now + 1}
 			other := l.certificate(message.CommittedCertificate, test.view, 1, batch.Digest(), 0, 1, 3)
-			g := message.Given{What: message.WhatCommitted, Seq: 1, Digest: batch.Digest(), Batch: batch, Certificate: other}
+			g := message.FetchReply{What: message.WhatCommitted, Seq: 1, Digest: batch.Digest(), Batch: batch, Certificate: other}
 			l.give(2, consensus.ReplicaPeer(1), g.Encode())
 			if l.desks[2].halt == "" {
 				t.Fatal("R2 goes on after a fork")

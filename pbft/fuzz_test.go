@@ -258,7 +258,7 @@ func (c *chaos) fetch() []byte {
 
 func (c *chaos) given() []byte {
 	n := c.seq()
-	g := message.Given{What: message.What(1 + c.below(4)), Seq: n}
+	g := message.FetchReply{What: message.What(1 + c.below(4)), Seq: n}
 	switch g.What {
 	case message.WhatBatch, message.WhatCommitted:
 		g.Batch = c.batch(n)

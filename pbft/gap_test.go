@@ -215,7 +215,7 @@ func TestMissingBodyIsAskedFor(t *testing.T) {
 	if len(again) != 3 {
 		t.Errorf("asked %v later, want everybody in turn", again)
 	}
-	g := message.Given{What: message.WhatBatch, Seq: 1, Digest: a.Digest, Batch: a.Batch}
+	g := message.FetchReply{What: message.WhatBatch, Seq: 1, Digest: a.Digest, Batch: a.Batch}
 	l.give(3, consensus.ReplicaPeer(2), g.Encode())
 	if s := l.desks[3].engine.log.slots[1]; !s.voted {
 		t.Error("no PREPARE for a batch that has come")
@@ -240,7 +240,7 @@ func TestFetchTurnsToANewerState(t *testing.T) {
 		l.deliver(only(0, 1, 2))
 	}
 	c := l.desks[0].engine.checkpoints.Stable()
-	g := message.Given{What: message.WhatCheckpoint, Seq: c.Seq, Digest: c.Digest, Certificate: c}
+	g := message.FetchReply{What: message.WhatCheckpoint, Seq: c.Seq, Digest: c.Digest, Certificate: c}
 	l.give(3, consensus.ReplicaPeer(0), g.Encode())
 	if len(begun) == 0 || begun[len(begun)-1] != c.Seq {
 		t.Errorf("restores begun for %v, want one for %d", begun, c.Seq)

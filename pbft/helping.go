@@ -40,7 +40,7 @@ func (r helping) withView(st *message.Status) {
 
 func (r helping) withCheckpoint(st *message.Status) {
 	if c := r.checkpoints.Stable(); c != nil && st.Low < c.Seq {
-		g := message.Given{What: message.WhatCheckpoint, Seq: c.Seq, Digest: c.Digest, Certificate: c}
+		g := message.FetchReply{What: message.WhatCheckpoint, Seq: c.Seq, Digest: c.Digest, Certificate: c}
 		r.give(consensus.Votes, g.Encode())
 		return
 	}
@@ -63,7 +63,7 @@ func (r helping) withSlots(st *message.Status) {
 		if !ok {
 			return
 		}
-		g := message.Given{What: message.WhatCommitted, Seq: n, Digest: c.Digest, Batch: b, Certificate: c}
+		g := message.FetchReply{What: message.WhatCommitted, Seq: n, Digest: c.Digest, Batch: b, Certificate: c}
 		r.give(consensus.Bodies, g.Encode())
 	}
 }

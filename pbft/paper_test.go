@@ -418,7 +418,7 @@ func TestForkHalts(t *testing.T) {
 		v := l.rules.SignVote(l.keys[i], message.Vote{Kind: message.CommitKind, Seq: 1, Digest: other.Digest, Replica: consensus.ReplicaID(i)})
 		c.Signed = append(c.Signed, message.Signed{Replica: v.Replica, Sig: v.Sig})
 	}
-	g := message.Given{What: message.WhatCommitted, Seq: 1, Digest: other.Digest, Batch: other.Batch, Certificate: c}
+	g := message.FetchReply{What: message.WhatCommitted, Seq: 1, Digest: other.Digest, Batch: other.Batch, Certificate: c}
 	l.give(2, consensus.ReplicaPeer(3), g.Encode())
 	if l.desks[2].halt == "" {
 		t.Fatal("did not halt")

@@ -72,7 +72,7 @@ func TestWakingSaysCheckpoints(t *testing.T) {
 	}
 	l.wantExecuted(5, 3)
 	c := l.desks[0].engine.checkpoints.At(2)
-	g := message.Given{What: message.WhatCheckpoint, Seq: 2, Digest: c.Digest, Certificate: c}
+	g := message.FetchReply{What: message.WhatCheckpoint, Seq: 2, Digest: c.Digest, Certificate: c}
 	l.give(3, consensus.ReplicaPeer(0), g.Encode())
 	if d.engine.rejoin.asleep {
 		t.Fatal("asleep")

@@ -91,7 +91,7 @@ func (r replay) slot(b []byte) error {
 		r.proposal(m)
 	case *message.Vote:
 		r.vote(m)
-	case *message.Given:
+	case *message.FetchReply:
 		if m.Certificate != nil && r.inReach(m.Seq) {
 			s := r.log.slot(m.Seq)
 			s.committed = m.Certificate

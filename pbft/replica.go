@@ -115,8 +115,8 @@ func (r *replica) onReceive(e consensus.Receive) {
 		r.onStatus(e.From, m)
 	case *message.Fetch:
 		r.onFetch(e.From, m)
-	case *message.Given:
-		r.onGiven(e.From, m)
+	case *message.FetchReply:
+		r.onFetchReply(e.From, m)
 	case *message.Rejoin:
 		r.onRejoin(e.From, m)
 	case *message.RejoinAnswer:

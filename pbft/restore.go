@@ -31,7 +31,7 @@ func fetchParts(a transfer.Ask) []byte {
 
 // parts are those that the host has read.
 func parts(c consensus.Chunk) []byte {
-	g := message.Given{What: message.WhatParts, Seq: c.Read.Seq, Digest: c.Read.Root, Parts: c.Parts, Gone: c.Gone}
+	g := message.FetchReply{What: message.WhatParts, Seq: c.Read.Seq, Digest: c.Read.Root, Parts: c.Parts, Gone: c.Gone}
 	return g.Encode()
 }
 

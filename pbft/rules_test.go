@@ -34,7 +34,7 @@ func TestDivergedIsRepaired(t *testing.T) {
 		l.deliver(func(m letter) bool { return m.to != 3 || message.Kind(m.bytes[0]) != message.CheckpointKind })
 	}
 	c := l.desks[0].engine.checkpoints.At(2)
-	g := message.Given{What: message.WhatCheckpoint, Seq: 2, Digest: c.Digest, Certificate: c}
+	g := message.FetchReply{What: message.WhatCheckpoint, Seq: 2, Digest: c.Digest, Certificate: c}
 	l.give(3, consensus.ReplicaPeer(0), g.Encode())
 	e := d.engine
 	if d.noted(consensus.Diverged) != 1 || d.noted(consensus.Fetched) != 1 || e.exec.mute != 3 {
@@ -96,7 +96,7 @@ func TestLeftViewIsStillKnown(t *testing.T) {
 	l.desks[2].engine.timedOut(2, "the test wants it")
 	l.step(2)
 	c := l.desks[1].engine.checkpoints.Stable()
-	g := message.Given{What: message.WhatCheckpoint, Seq: c.Seq, Digest: c.Digest, Certificate: c}
+	g := message.FetchReply{What: message.WhatCheckpoint, Seq: c.Seq, Digest: c.Digest, Certificate: c}
 	l.give(2, consensus.ReplicaPeer(1), g.Encode())
 	d := l.desks[2]
 	if d.forget != 4 {

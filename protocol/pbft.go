@@ -60,9 +60,9 @@ func pbftKinds() []string {
 	return names
 }
 
-// pbftCheckpointKind is a GIVEN with a checkpoint's certificate, which the
+// pbftCheckpointKind is a FETCH-REPLY with a checkpoint's certificate, which the
 // primary tells everyone who listens now and then.
-const pbftCheckpointKind = "GIVEN, checkpoint"
+const pbftCheckpointKind = "FETCH-REPLY, checkpoint"
 
 // pbftCodec reads nothing for a genesis that no cluster could have.
 func pbftCodec(g consensus.Genesis) Codec {
@@ -79,7 +79,7 @@ func pbftCodec(g consensus.Genesis) Codec {
 		},
 		Opened: pbftOpened, Describe: rules.Describe, Keep: pbftKeep, Signature: pbftSignature,
 		Counted: func(frame []byte) string {
-			if len(frame) > 1 && frame[0] == byte(message.GivenKind) && frame[1] == byte(message.WhatCheckpoint) {
+			if len(frame) > 1 && frame[0] == byte(message.FetchReplyKind) && frame[1] == byte(message.WhatCheckpoint) {
 				return pbftCheckpointKind
 			}
 			return ""
@@ -115,8 +115,8 @@ func pbftOpened(m any) string {
 		return message.StatusKind.String()
 	case *message.Fetch:
 		return message.FetchKind.String()
-	case *message.Given:
-		return message.GivenKind.String()
+	case *message.FetchReply:
+		return message.FetchReplyKind.String()
 	case *message.Rejoin:
 		return message.RejoinKind.String()
 	case *message.RejoinAnswer:

@@ -39,7 +39,7 @@ func TestReadsRaft(t *testing.T) {
 			t.Errorf("%s: %+v", name, s)
 		}
 	}
-	for _, bad := range [][]byte{nil, {raft.MessageKind}, {raft.MessageKind, 0xff}, {raft.GivenKind, 1}, {255}, raft.EncodeMessage(&pb.Message{Type: pb.MsgHup, From: 1})} {
+	for _, bad := range [][]byte{nil, {raft.MessageKind}, {raft.MessageKind, 0xff}, {raft.FetchReplyKind, 1}, {255}, raft.EncodeMessage(&pb.Message{Type: pb.MsgHup, From: 1})} {
 		if s, ok := read(bad); ok {
 			t.Errorf("%x is read as %+v", bad, s)
 		}

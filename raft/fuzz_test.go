@@ -38,7 +38,7 @@ func FuzzOpen(f *testing.F) {
 	}
 	f.Add(q.Raw, byte(1))
 	f.Add((&Fetch{Seq: 4, Items: []consensus.Item{{ID: "a"}}}).Encode(), byte(2))
-	f.Add((&Given{Seq: 4, Parts: []consensus.Part{{ID: "a"}}}).Encode(), byte(0))
+	f.Add((&FetchReply{Seq: 4, Parts: []consensus.Part{{ID: "a"}}}).Encode(), byte(0))
 	froms := []consensus.Peer{consensus.ReplicaPeer(0), consensus.ClientPeer(q.Client), {Kind: consensus.PeerObserver}, {Kind: consensus.Topic}, consensus.ReplicaPeer(2)}
 	f.Fuzz(func(t *testing.T, frame []byte, from byte) {
 		l := newLab(t, 3)
@@ -222,7 +222,7 @@ func (c *chaos) act() {
 		}
 		c.start(victim)
 	case 5, 6:
-		g := Given{Seq: d.engine.state.Target().Seq, Root: d.engine.state.Target().Root, Gone: c.next() > 128}
+		g := FetchReply{Seq: d.engine.state.Target().Seq, Root: d.engine.state.Target().Root, Gone: c.next() > 128}
 		if g.Seq == 0 {
 			return
 		}

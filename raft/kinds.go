@@ -9,8 +9,8 @@ import (
 
 // The names of what is none of the library's messages.
 const (
-	FetchName = "FETCH"
-	GivenName = "GIVEN"
+	FetchName      = "FETCH"
+	FetchReplyName = "FETCH-REPLY"
 )
 
 // KindNames lists the kinds of what members say to each other: the library's
@@ -22,7 +22,7 @@ func KindNames() []string {
 			names = append(names, t.String())
 		}
 	}
-	return append(names, FetchName, GivenName)
+	return append(names, FetchName, FetchReplyName)
 }
 
 // FrameKind names the kind of a frame; "" if it is none of these.
@@ -37,8 +37,8 @@ func FrameKind(frame []byte) string {
 		}
 	case FetchKind:
 		return FetchName
-	case GivenKind:
-		return GivenName
+	case FetchReplyKind:
+		return FetchReplyName
 	}
 	return ""
 }
@@ -53,8 +53,8 @@ func MessageName(message any) string {
 		return m.message.Type.String()
 	case *Fetch:
 		return FetchName
-	case *Given:
-		return GivenName
+	case *FetchReply:
+		return FetchReplyName
 	}
 	return ""
 }

@@ -49,7 +49,7 @@ func TestChannels(t *testing.T) {
 	l := newLab(t, 3)
 	q := l.request()
 	fetch := (&Fetch{Seq: 4, Root: crypto.Hash(nil), Items: []consensus.Item{{ID: "a"}}}).Encode()
-	given := (&Given{Seq: 4, Root: crypto.Hash(nil), Gone: true}).Encode()
+	given := (&FetchReply{Seq: 4, Root: crypto.Hash(nil), Gone: true}).Encode()
 	beat := EncodeMessage(&pb.Message{Type: pb.MsgHeartbeat, From: 1, To: 2, Term: 3})
 	client, replica := consensus.ClientPeer(q.Client), consensus.ReplicaPeer(0)
 	observer, topic := consensus.Peer{Kind: consensus.PeerObserver}, consensus.Peer{Kind: consensus.Topic}
@@ -160,7 +160,7 @@ func TestGroupsAreJudgedOneByOne(t *testing.T) {
 	}
 }
 
-// FETCH and GIVEN are their own encoding, and nothing else decodes.
+// FETCH and FETCH-REPLY are their own encoding, and nothing else decodes.
 func TestFramesOfParts(t *testing.T) {
 	root := crypto.Hash([]byte("root"))
 	f := Fetch{Seq: 4, Root: root, Items: []consensus.Item{{ID: "a", Hash: crypto.Hash(nil)}, {ID: "b"}}}
@@ -168,20 +168,20 @@ func TestFramesOfParts(t *testing.T) {
 	if err != nil || got.Seq != 4 || got.Root != root || len(got.Items) != 2 || got.Items[0].ID != "a" {
 		t.Errorf("FETCH decodes to %+v, error %v", got, err)
 	}
-	g := Given{Seq: 4, Root: root, Gone: true, Parts: []consensus.Part{{ID: "a", Bytes: []byte{1, 2}}}}
-	back, err := decodeGiven(g.Encode())
+	g := FetchReply{Seq: 4, Root: root, Gone: true, Parts: []consensus.Part{{ID: "a", Bytes: []byte{1, 2}}}}
+	back, err := decodeFetchReply(g.Encode())
 	if err != nil || back.Seq != 4 || back.Root != root || !back.Gone || len(back.Parts) != 1 || len(back.Parts[0].Bytes) != 2 {
-		t.Errorf("GIVEN decodes to %+v, error %v", back, err)
+		t.Errorf("FETCH-REPLY decodes to %+v, error %v", back, err)
 	}
 	for name, b := range map[string][]byte{
-		"FETCH with a tail": append(f.Encode(), 0), "GIVEN with a tail": append(g.Encode(), 0),
-		"FETCH of nothing": (&Fetch{Root: root}).Encode(), "GIVEN of nothing": (&Given{Root: root}).Encode(),
-		"GIVEN neither here nor gone": func() []byte { b := g.Encode(); b[1+8+crypto.DigestSize] = 2; return b }(),
+		"FETCH with a tail": append(f.Encode(), 0), "FETCH-REPLY with a tail": append(g.Encode(), 0),
+		"FETCH of nothing": (&Fetch{Root: root}).Encode(), "FETCH-REPLY of nothing": (&FetchReply{Root: root}).Encode(),
+		"FETCH-REPLY neither here nor gone": func() []byte { b := g.Encode(); b[1+8+crypto.DigestSize] = 2; return b }(),
 	} {
 		if b[0] == FetchKind {
 			_, err = decodeFetch(b)
 		} else {
-			_, err = decodeGiven(b)
+			_, err = decodeFetchReply(b)
 		}
 		if err == nil {
 			t.Errorf("%s decodes", name)

@@ -139,8 +139,8 @@ func (p *Protocol) openMember(f consensus.Frame, claims []crypto.Claim) (any, []
 		return p.openMessage(f, claims)
 	case FetchKind:
 		m, err = decodeFetch(f.Bytes)
-	case GivenKind:
-		m, err = decodeGiven(f.Bytes)
+	case FetchReplyKind:
+		m, err = decodeFetchReply(f.Bytes)
 	default:
 		return nil, claims, ReasonUnknown
 	}

@@ -80,7 +80,7 @@ func TestOpen(t *testing.T) {
 		"garbage":          {[]byte{MessageKind, 0xff, 0xff}, consensus.ReasonMalformed},
 		"unknown kind":     {[]byte{0x7f, 1}, ReasonUnknown},
 		"malformed fetch":  {[]byte{FetchKind, 1}, consensus.ReasonMalformed},
-		"malformed answer": {[]byte{GivenKind, 1}, consensus.ReasonMalformed},
+		"malformed answer": {[]byte{FetchReplyKind, 1}, consensus.ReasonMalformed},
 	} {
 		o := ps[1].Open(crypto.NewVerifier(nil), nil, []consensus.Frame{{From: consensus.ReplicaPeer(0), Bytes: tc.frame}})[0]
 		if o.Reason != tc.want || (o.Event == nil) != (tc.want != "") {

@@ -134,7 +134,7 @@ func (r *replica) onReceive(e consensus.Receive) {
 		r.onSnapshot(m)
 	case *Fetch:
 		r.state.OnFetch(e.From, m.Seq, m.Root, m.Items)
-	case *Given:
+	case *FetchReply:
 		r.moved(r.state.OnParts(e.From.Replica, m.Seq, m.Root, m.Parts, m.Gone))
 	}
 }

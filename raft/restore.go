@@ -28,7 +28,7 @@ func fetchParts(a transfer.Ask) []byte {
 
 // parts are those that the host has read.
 func parts(c consensus.Chunk) []byte {
-	g := Given{Seq: c.Read.Seq, Root: c.Read.Root, Parts: c.Parts, Gone: c.Gone}
+	g := FetchReply{Seq: c.Read.Seq, Root: c.Read.Root, Parts: c.Parts, Gone: c.Gone}
 	return g.Encode()
 }
 

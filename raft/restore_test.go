@@ -56,7 +56,7 @@ func TestStateIsFetched(t *testing.T) {
 // what is lacking.
 func TestNothingIsExecutedDuringARestore(t *testing.T) {
 	l := behind(t)
-	noParts := func(m letter) bool { return m.bytes[0] != GivenKind }
+	noParts := func(m letter) bool { return m.bytes[0] != FetchReplyKind }
 	l.ticks(20, l.all(), noParts)
 	d := l.desks[2]
 	if st := d.engine.Status(); st.Fetching != 30 || len(st.Waiting) == 0 || st.Waiting[0].What != "parts of the state" || st.Waiting[0].Seq != 30 {
@@ -122,7 +122,7 @@ func TestBadPartsAreRefused(t *testing.T) {
 // Parts that nobody asked for are not taken.
 func TestPartsUnasked(t *testing.T) {
 	l := behind(t)
-	g := Given{Seq: 30, Root: l.desks[0].disk.root(), Parts: []consensus.Part{{ID: "all", Bytes: []byte{1}}}}
+	g := FetchReply{Seq: 30, Root: l.desks[0].disk.root(), Parts: []consensus.Part{{ID: "all", Bytes: []byte{1}}}}
 	l.give(2, consensus.ReplicaPeer(1), g.Encode())
 	if n := len(asked[consensus.RestorePut](l.desks[2])); n > 0 {
 		t.Error("takes parts of a state that it does not fetch")
@@ -322,13 +322,13 @@ func TestPartsAreServed(t *testing.T) {
 	l := behind(t)
 	f := Fetch{Seq: 30, Root: l.desks[1].disk.root(), Items: []consensus.Item{{ID: "all"}}}
 	l.give(1, consensus.ReplicaPeer(2), f.Encode())
-	if got := kinds(l.mail); got[GivenKind] != 1 {
+	if got := kinds(l.mail); got[FetchReplyKind] != 1 {
 		t.Errorf("frames %v, want one with parts", got)
 	}
 	l.mail = nil
 	f.Seq = 28
 	l.give(1, consensus.ReplicaPeer(2), f.Encode())
-	g, err := decodeGiven(l.mail[len(l.mail)-1].bytes)
+	g, err := decodeFetchReply(l.mail[len(l.mail)-1].bytes)
 	if err != nil || !g.Gone || len(g.Parts) > 0 {
 		t.Errorf("answers %+v, error %v, want that it is gone", g, err)
 	}

@@ -56,15 +56,15 @@ func TestHeard(t *testing.T) {
 func TestDescribe(t *testing.T) {
 	root := crypto.Hash([]byte("x"))
 	for want, frame := range map[string][]byte{
-		"MsgApp t=3 after=1/2 commit=1 [2/3 null]":      EncodeMessage(&pb.Message{Type: pb.MsgApp, Term: 3, Index: 1, LogTerm: 2, Commit: 1, Entries: []pb.Entry{{Index: 2, Term: 3}}}),
-		"MsgAppResp t=3 n=4 rejected":                   EncodeMessage(&pb.Message{Type: pb.MsgAppResp, Term: 3, Index: 4, Reject: true}),
-		"MsgHeartbeat t=3 commit=9":                     EncodeMessage(&pb.Message{Type: pb.MsgHeartbeat, Term: 3, Commit: 9}),
-		"MsgVote t=3 last=5/2":                          EncodeMessage(&pb.Message{Type: pb.MsgVote, Term: 3, Index: 5, LogTerm: 2}),
-		"MsgSnap t=3 n=8/2":                             EncodeMessage(&pb.Message{Type: pb.MsgSnap, Term: 3, Snapshot: &pb.Snapshot{Metadata: pb.SnapshotMetadata{Index: 8, Term: 2}}}),
-		"FETCH n=4 root=" + root.Short() + " [1 items]": (&Fetch{Seq: 4, Root: root, Items: []consensus.Item{{ID: "a"}}}).Encode(),
-		"GIVEN n=4 root=" + root.Short() + " [0 parts]": (&Given{Seq: 4, Root: root, Gone: true}).Encode(),
-		"empty frame":                                   {},
-		"malformed frame of 2 bytes":                    {FetchKind, 1},
+		"MsgApp t=3 after=1/2 commit=1 [2/3 null]":            EncodeMessage(&pb.Message{Type: pb.MsgApp, Term: 3, Index: 1, LogTerm: 2, Commit: 1, Entries: []pb.Entry{{Index: 2, Term: 3}}}),
+		"MsgAppResp t=3 n=4 rejected":                         EncodeMessage(&pb.Message{Type: pb.MsgAppResp, Term: 3, Index: 4, Reject: true}),
+		"MsgHeartbeat t=3 commit=9":                           EncodeMessage(&pb.Message{Type: pb.MsgHeartbeat, Term: 3, Commit: 9}),
+		"MsgVote t=3 last=5/2":                                EncodeMessage(&pb.Message{Type: pb.MsgVote, Term: 3, Index: 5, LogTerm: 2}),
+		"MsgSnap t=3 n=8/2":                                   EncodeMessage(&pb.Message{Type: pb.MsgSnap, Term: 3, Snapshot: &pb.Snapshot{Metadata: pb.SnapshotMetadata{Index: 8, Term: 2}}}),
+		"FETCH n=4 root=" + root.Short() + " [1 items]":       (&Fetch{Seq: 4, Root: root, Items: []consensus.Item{{ID: "a"}}}).Encode(),
+		"FETCH-REPLY n=4 root=" + root.Short() + " [0 parts]": (&FetchReply{Seq: 4, Root: root, Gone: true}).Encode(),
+		"empty frame":                                         {},
+		"malformed frame of 2 bytes":                          {FetchKind, 1},
 	} {
 		if got := Describe(frame); got != want {
 			t.Errorf("described as %q, want %q", got, want)

@@ -14,9 +14,9 @@ import (
 
 // The kinds of frames: the first byte.
 const (
-	MessageKind byte = iota + consensus.FirstProtocolKind // one of the library's messages, in its own encoding
-	FetchKind                                             // asks for parts of a snapshot
-	GivenKind                                             // holds them
+	MessageKind    byte = iota + consensus.FirstProtocolKind // one of the library's messages, in its own encoding
+	FetchKind                                                // asks for parts of a snapshot
+	FetchReplyKind                                           // holds them
 )
 
 // Fetch asks for parts of the snapshot at Seq with Root.
@@ -26,8 +26,8 @@ type Fetch struct {
 	Items []consensus.Item // at most consensus.MaxItemsPerFetch
 }
 
-// Given answers a Fetch.
-type Given struct {
+// FetchReply answers a Fetch.
+type FetchReply struct {
 	Seq   consensus.Seq
 	Root  crypto.Digest
 	Parts []consensus.Part
@@ -55,8 +55,8 @@ func (f *Fetch) Encode() []byte {
 }
 
 // Encode returns the frame.
-func (g *Given) Encode() []byte {
-	b := appendHandle([]byte{GivenKind}, g.Seq, g.Root)
+func (g *FetchReply) Encode() []byte {
+	b := appendHandle([]byte{FetchReplyKind}, g.Seq, g.Root)
 	var gone byte
 	if g.Gone {
 		gone = 1
@@ -89,18 +89,18 @@ func decodeFetch(frame []byte) (*Fetch, error) {
 	return f, nil
 }
 
-func decodeGiven(frame []byte) (*Given, error) {
-	g := &Given{}
+func decodeFetchReply(frame []byte) (*FetchReply, error) {
+	g := &FetchReply{}
 	s := cryptobyte.String(frame[1:])
 	var ok bool
 	var gone uint8
 	if g.Seq, g.Root, ok = readHandle(&s); !ok || !s.ReadUint8(&gone) || gone > 1 {
-		return nil, fmt.Errorf("GIVEN: %w", consensus.ErrMalformed)
+		return nil, fmt.Errorf("FETCH-REPLY: %w", consensus.ErrMalformed)
 	}
 	g.Gone = gone == 1
 	var err error
 	if g.Parts, err = transfer.ReadParts(&s); err != nil || !s.Empty() {
-		return nil, fmt.Errorf("GIVEN: %w", consensus.ErrMalformed)
+		return nil, fmt.Errorf("FETCH-REPLY: %w", consensus.ErrMalformed)
 	}
 	return g, nil
 }
@@ -189,9 +189,9 @@ func Describe(frame []byte) string {
 		if f, err := decodeFetch(frame); err == nil {
 			return fmt.Sprintf("FETCH n=%d root=%s [%d items]", f.Seq, f.Root.Short(), len(f.Items))
 		}
-	case GivenKind:
-		if g, err := decodeGiven(frame); err == nil {
-			return fmt.Sprintf("GIVEN n=%d root=%s [%d parts]", g.Seq, g.Root.Short(), len(g.Parts))
+	case FetchReplyKind:
+		if g, err := decodeFetchReply(frame); err == nil {
+			return fmt.Sprintf("FETCH-REPLY n=%d root=%s [%d parts]", g.Seq, g.Root.Short(), len(g.Parts))
 		}
 	}
 	return fmt.Sprintf("malformed frame of %d bytes", len(frame))

@@ -323,7 +323,7 @@ func (s *Script) serve(f *fable, p packet) bool {
 		return false
 	}
 	c := f.hands.read(consensus.ChunkRead{To: asker, Seq: m.Seq, Root: m.Root, Items: m.Items})
-	g := raft.Given{Seq: m.Seq, Root: m.Root, Parts: c.Parts, Gone: c.Gone}
+	g := raft.FetchReply{Seq: m.Seq, Root: m.Root, Parts: c.Parts, Gone: c.Gone}
 	w.launch(packet{from: liar.end, to: p.from, class: consensus.Bulk, bytes: g.Encode()})
 	return true
 }

@@ -51,7 +51,7 @@ func TestRecordHearsWhatOpensWell(t *testing.T) {
 	})
 	r.Sends([]consensus.Send{
 		{To: consensus.Peer{Kind: consensus.Everyone}, Bytes: frame(message.PrepareKind, 1, message.VoteSize)},
-		{To: peer, Class: consensus.Bulk, Bytes: frame(message.GivenKind, 1, 1<<20)},
+		{To: peer, Class: consensus.Bulk, Bytes: frame(message.FetchReplyKind, 1, 1<<20)},
 	})
 	batch := &consensus.Batch{Stamp: 1}
 	r.Executes([]consensus.Job{consensus.Commit{Seq: 7, Digest: batch.Digest(), Batch: batch}, consensus.Stabilize{Seq: 7}})
@@ -90,7 +90,7 @@ func TestRecordOfRaftKeepsVotesAlone(t *testing.T) {
 		frame(pb.Message{Type: pb.MsgVoteResp, From: 1, To: 3, Term: 3, Reject: true}),
 		frame(pb.Message{Type: pb.MsgPreVoteResp, From: 1, To: 2, Term: 4}),
 		frame(pb.Message{Type: pb.MsgApp, From: 1, To: 2, Term: 3, Entries: []pb.Entry{{Term: 3, Index: 1, Data: make([]byte, 1<<20)}}}),
-		{To: consensus.ReplicaPeer(1), Bytes: append([]byte{raft.GivenKind}, make([]byte, 1<<20)...)},
+		{To: consensus.ReplicaPeer(1), Bytes: append([]byte{raft.FetchReplyKind}, make([]byte, 1<<20)...)},
 	})
 	entries, _ := r.buffer.take(nil)
 	if len(entries) != 1 {

@@ -95,7 +95,7 @@ func (s *seen) badCertificates(flaw string) (frames [][]byte) {
 	if k := len(s.decided); k > 0 && s.decided[k-1].certificate != nil && s.decided[k-1].batch != nil {
 		d := s.decided[k-1]
 		other := byzantine.RivalBatch(d.batch, "stamp")
-		g := message.Given{What: message.WhatCommitted, Batch: d.batch, Certificate: s.flawed(d.certificate, flaw, other.Digest())}
+		g := message.FetchReply{What: message.WhatCommitted, Batch: d.batch, Certificate: s.flawed(d.certificate, flaw, other.Digest())}
 		if flaw == "digest" {
 			g.Batch = other
 		}
@@ -105,7 +105,7 @@ func (s *seen) badCertificates(flaw string) (frames [][]byte) {
 	vc := message.ViewChange{View: s.view + 1, Replica: s.self}
 	if s.stable != nil {
 		c := s.flawed(s.stable, flaw, crypto.Hash(s.stable.Digest[:]))
-		g := message.Given{What: message.WhatCheckpoint, Seq: c.Seq, Digest: c.Digest, Certificate: c}
+		g := message.FetchReply{What: message.WhatCheckpoint, Seq: c.Seq, Digest: c.Digest, Certificate: c}
 		vc.Low, vc.Checkpoint = c.Seq, c
 		frames = append(frames, g.Encode(), s.ViewChange(vc).Frame)
 	}

@@ -80,7 +80,7 @@ func forkView(l *lie, _ *byzantine.Spec) error {
 				return split > 0 && (v == nil || v.Seq >= split)
 			}
 			return ours(v.View) && !t.chosen(v.View, v.Seq)
-		}, message.PrepareKind, message.CommitKind, message.CheckpointKind, message.GivenKind)
+		}, message.PrepareKind, message.CommitKind, message.CheckpointKind, message.FetchReplyKind)
 		t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 			p := t.ownProposal(frame)
 			if p == nil || !slices.Contains(other, to) {
@@ -120,9 +120,9 @@ func (p *forkViews) tell(t *step) {
 	other := t.otherHalf()
 	t.drop(func(to consensus.ReplicaID, frame []byte) bool {
 		v := t.ownVote(frame)
-		own := v != nil || t.ownProposal(frame) != nil || isKind(frame, []message.Kind{message.GivenKind})
+		own := v != nil || t.ownProposal(frame) != nil || isKind(frame, []message.Kind{message.FetchReplyKind})
 		return own && (slices.Contains(other, to) || v != nil && v.Kind == message.CheckpointKind && !t.Holds(to))
-	}, message.PrePrepareKind, message.PrepareKind, message.CommitKind, message.CheckpointKind, message.GivenKind)
+	}, message.PrePrepareKind, message.PrepareKind, message.CommitKind, message.CheckpointKind, message.FetchReplyKind)
 	p.plan(t)
 	if p.goal == 0 {
 		return

@@ -142,7 +142,7 @@ func (t *step) sayAll(frames ...[]byte) {
 
 // classOf is the class in which the engine sends frames of this kind.
 func classOf(frame []byte) consensus.Class {
-	if isKind(frame, []message.Kind{message.PrePrepareKind, message.NewViewKind, message.GivenKind, message.RejoinAnswerKind}) {
+	if isKind(frame, []message.Kind{message.PrePrepareKind, message.NewViewKind, message.FetchReplyKind, message.RejoinAnswerKind}) {
 		return consensus.Bodies
 	}
 	return consensus.Votes

@@ -41,9 +41,9 @@ func poisonCheckpoint(t *step) {
 	// The engine inside counts its own true vote, and must not tell of what
 	// becomes stable by it.
 	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-		g, _ := t.decode(frame).(*message.Given)
+		g, _ := t.decode(frame).(*message.FetchReply)
 		return nil, g != nil && g.What == message.WhatCheckpoint
-	}, message.GivenKind)
+	}, message.FetchReplyKind)
 	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 		vc := t.ownViewChange(frame)
 		return nil, vc != nil && vc.Low > 0
@@ -59,7 +59,7 @@ func poisonCheckpoint(t *step) {
 	for _, n := range []consensus.Seq{t.low + k, t.low + 2*t.Rules.Genesis.Window} {
 		for _, ids := range [][]consensus.ReplicaID{t.Coalition(), t.quorumIDs()} {
 			c := t.poisonCertificate(n, ids)
-			g := message.Given{What: message.WhatCheckpoint, Seq: n, Digest: c.Digest, Certificate: c}
+			g := message.FetchReply{What: message.WhatCheckpoint, Seq: n, Digest: c.Digest, Certificate: c}
 			t.sayAll(g.Encode())
 		}
 	}

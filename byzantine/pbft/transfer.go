@@ -35,7 +35,7 @@ func transferProfiles() []byzantine.Profile {
 // was to go out, and what the asker asked for last.
 func (t *step) alterParts(f func(parts []consensus.Part, asked []consensus.Item) []consensus.Part) {
 	t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-		g, _ := t.decode(frame).(*message.Given)
+		g, _ := t.decode(frame).(*message.FetchReply)
 		if g == nil || g.What != message.WhatParts {
 			return nil, false
 		}
@@ -43,7 +43,7 @@ func (t *step) alterParts(f func(parts []consensus.Part, asked []consensus.Item)
 		w.Parts = f(g.Parts, t.asked[to])
 		w.Gone = false
 		return [][]byte{w.Encode()}, true
-	}, message.GivenKind)
+	}, message.FetchReplyKind)
 }
 
 // learnFetch remembers what parts each replica has asked for last.

@@ -188,7 +188,7 @@ func TestKindsOfRaft(t *testing.T) {
 	f := NewForger(&e)
 	frames := map[string][]byte{
 		"MsgApp": f.Say(1, f.Append(1, place{}, 0)), "MsgAppResp": f.Say(1, pb.Message{Type: pb.MsgAppResp, Term: 1}), "MsgSnap": f.Say(1, f.Snapshot(1, 64, crypto.Digest{})),
-		"MsgVote": f.Say(1, pb.Message{Type: pb.MsgVote, Term: 2}), "FETCH": (&raft.Fetch{Seq: 8, Items: []consensus.Item{{ID: "n"}}}).Encode(), "GIVEN": (&raft.Given{Seq: 8}).Encode(),
+		"MsgVote": f.Say(1, pb.Message{Type: pb.MsgVote, Term: 2}), "FETCH": (&raft.Fetch{Seq: 8, Items: []consensus.Item{{ID: "n"}}}).Encode(), "FETCH-REPLY": (&raft.FetchReply{Seq: 8}).Encode(),
 	}
 	var all consensus.Output
 	for _, frame := range frames {

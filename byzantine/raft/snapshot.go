@@ -87,7 +87,7 @@ func (b *blank) answer(f *raft.Fetch) []byte {
 	if err != nil {
 		return nil // what was asked for is not in it
 	}
-	g := raft.Given{Seq: f.Seq, Root: f.Root, Parts: parts}
+	g := raft.FetchReply{Seq: f.Seq, Root: f.Root, Parts: parts}
 	return g.Encode()
 }
 

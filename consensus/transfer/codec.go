@@ -45,7 +45,7 @@ func ReadItems(s *cryptobyte.String) ([]consensus.Item, error) {
 	return items, nil
 }
 
-// AppendParts appends the list of a GIVEN: a count (2 bytes), then per part its
+// AppendParts appends the list of a FETCH-REPLY: a count (2 bytes), then per part its
 // id behind its length (2 bytes), and its bytes behind theirs (3 bytes). The
 // limits of AppendItems hold.
 func AppendParts(dst []byte, parts []consensus.Part) []byte {

@@ -97,10 +97,10 @@ func carriers(c *cluster) map[CertificateKind]func(*Certificate) []byte {
 	return map[CertificateKind]func(*Certificate) []byte{
 		PreparedCertificate: func(cert *Certificate) []byte { return c.viewChange(3, cert.View+5, 0, cert).Frame },
 		CommittedCertificate: func(cert *Certificate) []byte {
-			return (&Given{What: WhatCommitted, Seq: cert.Seq, Digest: cert.Digest, Batch: batch, Certificate: cert}).Encode()
+			return (&FetchReply{What: WhatCommitted, Seq: cert.Seq, Digest: cert.Digest, Batch: batch, Certificate: cert}).Encode()
 		},
 		CheckpointCertificate: func(cert *Certificate) []byte {
-			return (&Given{What: WhatCheckpoint, Seq: cert.Seq, Digest: cert.Digest, Certificate: cert}).Encode()
+			return (&FetchReply{What: WhatCheckpoint, Seq: cert.Seq, Digest: cert.Digest, Certificate: cert}).Encode()
 		},
 	}
 }

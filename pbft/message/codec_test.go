@@ -105,7 +105,7 @@ func TestDecodeInvertsEncode(t *testing.T) {
 			m = &Rejoin{Nonce: rapid.Uint64().Draw(t, "nonce")}
 		case 4:
 			d, n := digest.Draw(t, "d"), seq.Draw(t, "n")
-			m = &Given{What: WhatCheckpoint, Seq: n, Digest: d, Certificate: c.certificate(CheckpointCertificate, 0, n, d)}
+			m = &FetchReply{What: WhatCheckpoint, Seq: n, Digest: d, Certificate: c.certificate(CheckpointCertificate, 0, n, d)}
 		}
 		got, err := c.Decode(m.Encode())
 		if err != nil {

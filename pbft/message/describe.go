@@ -32,8 +32,8 @@ func (r *Rules) Describe(frame []byte) string {
 		return fmt.Sprintf("STATUS v=%d changing=%v h=%d executed=%d", m.View, m.Changing, m.Low, m.Executed)
 	case *Fetch:
 		return fmt.Sprintf("FETCH %s n=%d items=%d", m.What, m.Seq, len(m.Items))
-	case *Given:
-		return fmt.Sprintf("GIVEN %s n=%d parts=%d gone=%v", m.What, m.Seq, len(m.Parts), m.Gone)
+	case *FetchReply:
+		return fmt.Sprintf("FETCH-REPLY %s n=%d parts=%d gone=%v", m.What, m.Seq, len(m.Parts), m.Gone)
 	case *Rejoin:
 		return "REJOIN"
 	case *RejoinAnswer:

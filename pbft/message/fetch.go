@@ -11,7 +11,7 @@ import (
 	"quorate.dev/quorate/crypto"
 )
 
-// What says what a FETCH asks for and a GIVEN holds.
+// What says what a FETCH asks for and a FETCH-REPLY holds.
 type What byte
 
 // What can be fetched. Every answer proves itself.
@@ -73,8 +73,8 @@ func decodeFetch(frame []byte) (*Fetch, error) {
 	return f, nil
 }
 
-// Given answers a FETCH, or helps a replica whose STATUS lacks something.
-type Given struct {
+// FetchReply answers a FETCH, or helps a replica whose STATUS lacks something.
+type FetchReply struct {
 	What        What
 	Seq         consensus.Seq
 	Digest      crypto.Digest    // of the batch; root of the state for WhatParts
@@ -85,12 +85,12 @@ type Given struct {
 }
 
 // Encode returns the frame.
-func (g *Given) Encode() []byte {
+func (g *FetchReply) Encode() []byte {
 	size := 64
 	if g.Batch != nil {
 		size += g.Batch.Size() + 1024
 	}
-	b := append(make([]byte, 0, size), byte(GivenKind), byte(g.What))
+	b := append(make([]byte, 0, size), byte(FetchReplyKind), byte(g.What))
 	b = binary.BigEndian.AppendUint64(b, uint64(g.Seq))
 	b = append(b, g.Digest[:]...)
 	switch g.What {
@@ -113,15 +113,15 @@ func (g *Given) Encode() []byte {
 	return b
 }
 
-// decodeGiven reads an answer and what must be verified of it. A batch proves
+// decodeFetchReply reads an answer and what must be verified of it. A batch proves
 // itself by its digest; that its requests are authentic follows from the
 // certificate that names the digest, or is checked like a proposal's.
-func (r *Rules) decodeGiven(frame []byte) (*Given, []crypto.Claim, error) {
-	g := &Given{}
+func (r *Rules) decodeFetchReply(frame []byte) (*FetchReply, []crypto.Claim, error) {
+	g := &FetchReply{}
 	s := cryptobyte.String(frame[1:])
 	var what uint8
 	if !s.ReadUint8(&what) || !s.ReadUint64((*uint64)(&g.Seq)) || !s.CopyBytes(g.Digest[:]) {
-		return nil, nil, fmt.Errorf("GIVEN: %w", consensus.ErrMalformed)
+		return nil, nil, fmt.Errorf("FETCH-REPLY: %w", consensus.ErrMalformed)
 	}
 	g.What = What(what)
 	var claims []crypto.Claim
@@ -150,12 +150,12 @@ func (r *Rules) decodeGiven(frame []byte) (*Given, []crypto.Claim, error) {
 		err = fmt.Errorf("trailing bytes: %w", consensus.ErrMalformed)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("GIVEN %s: %w", g.What, err)
+		return nil, nil, fmt.Errorf("FETCH-REPLY %s: %w", g.What, err)
 	}
 	return g, claims, nil
 }
 
-func (r *Rules) readCommitted(s *cryptobyte.String, g *Given) (claims []crypto.Claim, err error) {
+func (r *Rules) readCommitted(s *cryptobyte.String, g *FetchReply) (claims []crypto.Claim, err error) {
 	if g.Certificate, err = r.readCertificate(s, CommittedCertificate); err != nil {
 		return nil, err
 	}
@@ -172,7 +172,7 @@ func (r *Rules) readCommitted(s *cryptobyte.String, g *Given) (claims []crypto.C
 	return r.claims(nil, g.Certificate), nil
 }
 
-func (g *Given) agrees() error {
+func (g *FetchReply) agrees() error {
 	if g.Certificate.Seq != g.Seq || g.Certificate.Digest != g.Digest {
 		return fmt.Errorf("certificate is for another slot: %w", consensus.ErrMalformed)
 	}

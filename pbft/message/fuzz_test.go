@@ -37,7 +37,7 @@ func (c *cluster) authentic(t rapid.TB, frame []byte, e consensus.Event) {
 		claims = c.viewChangeClaims(nil, m)
 	case *NewView:
 		claims = c.newViewClaims(nil, m)
-	case *Given:
+	case *FetchReply:
 		if m.Certificate != nil {
 			claims = c.claims(nil, m.Certificate)
 		}

@@ -221,9 +221,9 @@ func (r *Rules) decodeMessage(h *Horizon, f consensus.Frame, o *opening) (any, e
 		return decodeFetch(f.Bytes)
 	case RejoinKind:
 		return decodeRejoin(f.Bytes)
-	case GivenKind:
-		var g *Given
-		g, o.claims, err = r.decodeGiven(f.Bytes)
+	case FetchReplyKind:
+		var g *FetchReply
+		g, o.claims, err = r.decodeFetchReply(f.Bytes)
 		return g, err
 	case RejoinAnswerKind:
 		if h != nil && !h.Asleep {

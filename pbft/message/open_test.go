@@ -303,13 +303,13 @@ func TestAnswersProveThemselves(t *testing.T) {
 		frame []byte
 		want  consensus.Reason
 	}{
-		{"another batch", (&Given{What: WhatBatch, Digest: digestD, Batch: batch}).Encode(), ReasonDigest},
-		{"a batch with a forged request", (&Given{What: WhatBatch, Digest: forged.Digest(), Batch: forged}).Encode(), ReasonSignature},
-		{"a certificate of another slot", (&Given{What: WhatCommitted, Seq: 2, Digest: batch.Digest(), Batch: batch, Certificate: cert}).Encode(), ReasonMalformed},
-		{"a certificate of another batch", (&Given{What: WhatCommitted, Seq: 1, Digest: digestD, Batch: batch, Certificate: cert}).Encode(), ReasonMalformed},
-		{"a checkpoint of another slot", (&Given{What: WhatCheckpoint, Seq: 4, Digest: digestD, Certificate: checkpoint}).Encode(), ReasonMalformed},
-		{"a checkpoint of another root", (&Given{What: WhatCheckpoint, Seq: 2, Digest: batch.Digest(), Certificate: checkpoint}).Encode(), ReasonMalformed},
-		{"a view, which has a frame of its own", append([]byte{byte(GivenKind), byte(WhatView)}, make([]byte, 40)...), ReasonMalformed},
+		{"another batch", (&FetchReply{What: WhatBatch, Digest: digestD, Batch: batch}).Encode(), ReasonDigest},
+		{"a batch with a forged request", (&FetchReply{What: WhatBatch, Digest: forged.Digest(), Batch: forged}).Encode(), ReasonSignature},
+		{"a certificate of another slot", (&FetchReply{What: WhatCommitted, Seq: 2, Digest: batch.Digest(), Batch: batch, Certificate: cert}).Encode(), ReasonMalformed},
+		{"a certificate of another batch", (&FetchReply{What: WhatCommitted, Seq: 1, Digest: digestD, Batch: batch, Certificate: cert}).Encode(), ReasonMalformed},
+		{"a checkpoint of another slot", (&FetchReply{What: WhatCheckpoint, Seq: 4, Digest: digestD, Certificate: checkpoint}).Encode(), ReasonMalformed},
+		{"a checkpoint of another root", (&FetchReply{What: WhatCheckpoint, Seq: 2, Digest: batch.Digest(), Certificate: checkpoint}).Encode(), ReasonMalformed},
+		{"a view, which has a frame of its own", append([]byte{byte(FetchReplyKind), byte(WhatView)}, make([]byte, 40)...), ReasonMalformed},
 		{"a status with an unknown flag", append([]byte{byte(StatusKind), 0, 0, 0, 0, 0, 0, 0, 0, 4}, make([]byte, 17)...), ReasonMalformed},
 		{"a status with unknown progress", (&Status{Slots: []Progress{allProgress + 1}}).Encode(), ReasonMalformed},
 		{"a status of too many slots", (&Status{Slots: make([]Progress, MaxStatusSlots+1)}).Encode(), ReasonMalformed},

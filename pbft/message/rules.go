@@ -65,7 +65,7 @@ const (
 	NewViewKind
 	StatusKind
 	FetchKind
-	GivenKind
+	FetchReplyKind
 	RejoinKind
 	RejoinAnswerKind
 	lastKind = RejoinAnswerKind
@@ -78,7 +78,7 @@ var tags = [...]string{
 
 var kindNames = [...]string{
 	"PRE-PREPARE", "PREPARE", "COMMIT", "CHECKPOINT", "VIEW-CHANGE", "NEW-VIEW",
-	"STATUS", "FETCH", "GIVEN", "REJOIN", "REJOIN-ANSWER",
+	"STATUS", "FETCH", "FETCH-REPLY", "REJOIN", "REJOIN-ANSWER",
 }
 
 // String is the name that the paper uses, or one in its manner.
