@@ -126,7 +126,7 @@ func (d *drawer) step(s sim.Step) {
 	from, known := d.ends[s.From]
 	if !known {
 		if s.Kind == sim.StepFault {
-			d.row(report.Row{Kind: report.Fault, At: time.Duration(s.At), From: -1, Text: s.Text, Value: -1})
+			d.row(report.Fault, s.At, -1, s.Text)
 		}
 		return
 	}
@@ -144,13 +144,14 @@ func (d *drawer) step(s sim.Step) {
 		if s.Text == string(sim.FaultCrash) {
 			kind = report.Crash
 		}
-		d.row(report.Row{Kind: kind, At: time.Duration(s.At), From: from, Text: s.From + ": " + s.Text, Value: -1})
+		d.row(kind, s.At, from, s.From+": "+s.Text)
 	}
 }
 
-func (d *drawer) row(l report.Row) int {
-	d.chart.Rows = append(d.chart.Rows, l)
-	return len(d.chart.Rows) - 1
+// row adds a row, which has no value.
+func (d *drawer) row(kind report.Kind, at consensus.Time, from int, text string) *report.Row {
+	d.chart.Rows = append(d.chart.Rows, report.Row{Kind: kind, At: time.Duration(at), From: from, Text: text, Value: -1})
+	return &d.chart.Rows[len(d.chart.Rows)-1]
 }
 
 // frame adds a send, or moves its receiver from those in vain to those who got it.
@@ -167,7 +168,8 @@ func (d *drawer) frame(s sim.Step, from int) {
 	}
 	i, open := d.open[key]
 	if !open || time.Duration(s.At)-d.chart.Rows[i].At > together {
-		i = d.row(report.Row{Kind: report.Message, At: time.Duration(s.At), From: from, Text: d.words(said, s.From), Value: d.value(said)})
+		i = len(d.chart.Rows)
+		d.row(report.Message, s.At, from, d.words(said, s.From)).Value = d.value(said)
 		d.open[key] = i
 	}
 	row := &d.chart.Rows[i]
@@ -209,7 +211,7 @@ func (d *drawer) returns(now consensus.Time) {
 		d.back = append(d.back, i)
 		for _, id := range f.Replicas {
 			name := fmt.Sprintf("R%d", id)
-			d.row(report.Row{Kind: report.Return, At: time.Duration(f.At + f.Lasts), From: d.ends[name], Text: name + " is back", Value: -1})
+			d.row(report.Return, f.At+f.Lasts, d.ends[name], name+" is back")
 		}
 	}
 }
@@ -231,17 +233,17 @@ func (d *drawer) heardReply(at string, s protocol.Summary) {
 // accepted adds a box; with several results about, it says which one was accepted:
 // the first that f+1 have said.
 func (d *drawer) accepted(s sim.Step, from int) {
-	l := report.Row{Kind: report.Accepted, At: time.Duration(s.At), From: from, Text: fmt.Sprintf("%s accepts the result of n=%d", s.From, s.Seq), Value: -1}
-	need := d.result.system().Replies()
-	for i, v := range d.chart.Values {
-		for digest, at := range d.values {
-			if at == i && d.replies[answer{s.From, s.Seq, digest}] >= need && l.Value < 0 {
-				l.Value = i
-				l.Text = fmt.Sprintf("%s accepts %s of n=%d", s.From, v.Letter, s.Seq)
-			}
+	best, need := -1, d.result.system().Replies()
+	for digest, i := range d.values {
+		if d.replies[answer{s.From, s.Seq, digest}] >= need && (best < 0 || i < best) {
+			best = i
 		}
 	}
-	d.row(l)
+	which := "the result"
+	if best >= 0 {
+		which = d.chart.Values[best].Letter
+	}
+	d.row(report.Accepted, s.At, from, fmt.Sprintf("%s accepts %s of n=%d", s.From, which, s.Seq)).Value = best
 }
 
 // vote counts COMMITs as their receiver does.
@@ -314,41 +316,45 @@ func (d *drawer) fact(s sim.Step, from int) {
 	case s.Note.Kind == consensus.Committed:
 		d.commit(s, from)
 	case s.Note.Kind == consensus.EnteredView && d.elects():
-		d.row(report.Row{Kind: report.Term, At: time.Duration(s.At), From: from, Value: -1, Text: fmt.Sprintf("%s leads term %d", s.From, s.Note.View)})
+		d.row(report.Term, s.At, from, fmt.Sprintf("%s leads term %d", s.From, s.Note.View))
 	case s.Note.Kind == consensus.Ignored:
-		d.row(report.Row{Kind: report.Fault, At: time.Duration(s.At), From: from, Value: -1, Text: s.From + " drops what would crash it"})
+		d.row(report.Fault, s.At, from, s.From+" drops what would crash it")
 	}
 }
 
 // commit adds a box with the certificate that is complete there.
 func (d *drawer) commit(s sim.Step, from int) {
-	l := report.Row{Kind: report.Execution, At: time.Duration(s.At), From: from, Value: -1, Text: fmt.Sprintf("commits n=%d", s.Note.Seq)}
-	if i, known := d.values[s.Note.Digest]; known {
-		l.Value = i
-		l.Text += " " + d.chart.Values[i].Letter
+	basis := " · by another's certificate"
+	if signers := d.votes[s.From][s.Note.Digest]; len(signers) > 0 {
+		basis = " · COMMIT by " + replicas(slices.Sorted(slices.Values(signers)))
 	}
-	if signers := slices.Clone(d.votes[s.From][s.Note.Digest]); len(signers) > 0 {
-		slices.Sort(signers)
-		l.Text += " · COMMIT by " + replicas(signers)
+	d.box(s.At, from, fmt.Sprintf("commits n=%d", s.Note.Seq), s.Note.Digest, basis)
+	d.done[from] = len(d.chart.Rows)
+}
+
+// box adds a box for an execution, with what it rests on.
+func (d *drawer) box(at consensus.Time, from int, text string, batch crypto.Digest, basis string) {
+	i, known := d.values[batch]
+	if !known {
+		i = -1
 	} else {
-		l.Text += " · by another's certificate"
+		text += " " + d.chart.Values[i].Letter
 	}
-	d.done[from] = d.row(l) + 1
+	d.row(report.Execution, at, from, text+basis).Value = i
 }
 
 // execution says so at the box of the commit before it, or adds a box where
 // there was none, as after a transfer.
 func (d *drawer) execution(s sim.Step, from int) {
+	text := fmt.Sprintf("executes n=%d", s.Seq)
 	if d.elects() {
-		d.applied(s, from)
-		return
-	}
-	if i := d.done[from]; i > 0 {
+		d.box(s.At, from, text, s.Digest, d.stored(s, from))
+	} else if i := d.done[from]; i > 0 {
 		row := &d.chart.Rows[i-1]
 		row.Text = strings.Replace(row.Text, "commits n=", "executes n=", 1)
-		return
+	} else {
+		d.row(report.Execution, s.At, from, text)
 	}
-	d.row(report.Row{Kind: report.Execution, At: time.Duration(s.At), From: from, Value: -1, Text: fmt.Sprintf("executes n=%d", s.Seq)})
 }
 
 // replicas lists names.

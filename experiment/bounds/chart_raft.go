@@ -1,12 +1,9 @@
 package bounds
 
 import (
-	"fmt"
 	"slices"
-	"time"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/experiment/report"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
@@ -35,21 +32,16 @@ func (d *drawer) hearRaft(s sim.Step, said protocol.Summary) {
 	}
 }
 
-// applied adds a box for an execution, with what it rests on: a majority that
-// acknowledged the entry to this leader, or a leader's word.
-func (d *drawer) applied(s sim.Step, from int) {
-	l := report.Row{Kind: report.Execution, At: time.Duration(s.At), From: from, Value: -1, Text: fmt.Sprintf("executes n=%d", s.Seq)}
-	if i, known := d.values[s.Digest]; known {
-		l.Value = i
-		l.Text += " " + d.chart.Values[i].Letter
-	}
+// stored is what an execution rests on: a majority that acknowledged the entry to
+// this leader, or a leader's word.
+func (d *drawer) stored(s sim.Step, from int) string {
 	self := consensus.ReplicaID(from - len(d.chart.Lifelines) + d.result.Spec.Replicas)
 	if have := d.votedBy[ballot{s.From, s.View}]; len(have) > 0 {
 		have = append(slices.Clone(have), self)
 		slices.Sort(have)
-		l.Text += " · stored by " + replicas(slices.Compact(have))
+		return " · stored by " + replicas(slices.Compact(have))
 	} else if by, known := d.told[s.From]; known {
-		l.Text += " · on the word of " + by
+		return " · on the word of " + by
 	}
-	d.row(l)
+	return ""
 }

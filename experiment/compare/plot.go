@@ -61,7 +61,7 @@ func timed(r *Report, title string, height float64, y report.Axis) *report.Plot 
 	return p
 }
 
-// curves draw a value of each second of each side at its middle; NaN is a gap.
+// curves draw a value of each second of each side at its middle.
 func (r *Report) curves(p *report.Plot, class, name string, value func(Second) float64) (legend []report.Key) {
 	for i := range r.Sides {
 		s := &r.Sides[i]
@@ -96,17 +96,9 @@ func latency(r *Report) report.Figure {
 		}
 	}
 	p := timed(r, "Latency over time: median and 99th percentile", plotHeight, report.Logarithmic("ms", low, scaleOf(r).wait))
-	legend := append(r.curves(p, "", ", median", func(x Second) float64 { return x.answered(x.P50) }),
-		r.curves(p, "dashed", ", 99 of 100 below", func(x Second) float64 { return x.answered(x.P99) })...)
+	legend := append(r.curves(p, "", ", median", func(x Second) float64 { return x.P50 }),
+		r.curves(p, "dashed", ", 99 of 100 below", func(x Second) float64 { return x.P99 })...)
 	return report.Figure{Title: "Latency", Legend: append(legend, report.Key{Text: "logarithmic; a gap: no answer"}), Drawing: p.End()}
-}
-
-// answered is a value of a second that has one only if anything was answered.
-func (s Second) answered(v float64) float64 {
-	if !s.Available {
-		return math.NaN()
-	}
-	return v
 }
 
 // strips plots which seconds had an answer.

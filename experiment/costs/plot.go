@@ -68,7 +68,7 @@ func diagram(all []Cost, title string, axis func(low, high float64) report.Axis,
 	}
 	y := axis(low, high)
 	y.Label = thousands
-	plot := report.NewPlot(title, 404, report.Axis{Name: "n, the number of replicas", High: float64(most), Ticks: sizes}, y)
+	plot := report.NewPlot(title, 404, report.Axis{Name: "n, the number of replicas", High: float64(most), Ticks: sizes, Label: report.Digits}, y)
 	for i, p := range protocols.All() {
 		for _, x := range drawn[p.Name] {
 			var points []report.Point
@@ -91,5 +91,5 @@ func thousands(v float64) string {
 	if v >= 1000 {
 		return fmt.Sprintf("%gk", v/1000)
 	}
-	return fmt.Sprintf("%g", v)
+	return report.Digits(v)
 }

@@ -15,15 +15,14 @@ type Axis struct {
 	Low, High float64
 	Log       bool
 	Ticks     []float64
-	Label     func(float64) string // of a tick; nil = its digits
+	Label     func(float64) string // of a tick
 }
 
 // UpTo is a linear axis from 0 that reaches a value, with about so many steps.
 func UpTo(name string, value float64, steps int) Axis {
 	step := nice(value / float64(steps))
-	a := Axis{Name: name, High: max(math.Ceil(value/step-1e-9), 1) * step}
-	a.Ticks = every(step, a.High)
-	return a
+	high := max(math.Ceil(value/step-1e-9), 1) * step
+	return Axis{Name: name, High: high, Ticks: every(step, high), Label: Digits}
 }
 
 // Seconds is an axis of time that ends when the run did.
@@ -35,7 +34,7 @@ func Seconds(whole float64) Axis {
 // of ten, or the powers alone where there are many.
 func Logarithmic(name string, low, high float64) Axis {
 	low = max(low, 1e-3)
-	a := Axis{Name: name, Low: 1 / nice(1/low), High: nice(max(high, 2*low)), Log: true}
+	a := Axis{Name: name, Low: 1 / nice(1/low), High: nice(max(high, 2*low)), Log: true, Label: Digits}
 	few := a.High/a.Low <= 1e3
 	for v := a.Low; v <= a.High*(1+1e-9); v = nice(v * 1.5) {
 		if power := math.Log10(v); few || math.Abs(power-math.Round(power)) < 1e-9 {
@@ -44,6 +43,9 @@ func Logarithmic(name string, low, high float64) Axis {
 	}
 	return a
 }
+
+// Digits prints a number as short as it is.
+func Digits(v float64) string { return fmt.Sprintf("%g", v) }
 
 // every lists the multiples of a step up to a value.
 func every(step, high float64) (all []float64) {
@@ -65,13 +67,6 @@ func nice(v float64) float64 {
 		}
 	}
 	return 10 * base
-}
-
-func (a *Axis) label(v float64) string {
-	if a.Label == nil {
-		return fmt.Sprintf("%g", v)
-	}
-	return a.Label(v)
 }
 
 // part is where a value lies, from 0 to 1. What the axis does not reach lies at
@@ -121,12 +116,12 @@ func NewPlot(title string, height float64, x, y Axis) *Plot {
 	}
 	for _, v := range y.Ticks {
 		p.area.path("grid", "", "M0 %sH1000", p.up(v))
-		p.Text("soft right", 0, -8, p.up(v)+4, y.label(v))
+		p.Text("soft right", 0, -8, p.up(v)+4, y.Label(v))
 	}
 	p.area.path("axis", "", "M0 %sH1000", p.floor)
 	for _, v := range x.Ticks {
 		p.area.path("axis", "", "M%s %sv4", p.along(v), p.floor)
-		p.Text("soft middle", v, 0, p.floor+18, x.label(v))
+		p.Text("soft middle", v, 0, p.floor+18, x.Label(v))
 	}
 	p.Text("soft", 0, -48, p.top-14, y.Name)
 	p.Text("soft middle", x.High/2, 0, p.floor+42, x.Name)
@@ -145,8 +140,10 @@ func (p *Plot) Text(class string, x, shift, y float64, text string) {
 	p.over.write(class, px(p.along(x)/10)+"%", shift, y, text)
 }
 
-// Point is a pair of values; a Y that is not a number is a gap.
+// Point is a pair of values; on a logarithmic axis, a Y of 0 is a gap.
 type Point struct{ X, Y float64 }
+
+func (p *Plot) gap(at Point) bool { return p.y.Log && at.Y <= 0 }
 
 // Curve joins points. One that stands alone between gaps is a dot. A name is
 // written behind the last point.
@@ -154,9 +151,9 @@ func (p *Plot) Curve(class, name string, points []Point) {
 	data, command := "", "M"
 	for i, at := range points {
 		switch x, y := p.along(at.X), p.up(at.Y); {
-		case math.IsNaN(at.Y):
+		case p.gap(at):
 			command = "M"
-		case command == "M" && (i+1 == len(points) || math.IsNaN(points[i+1].Y)):
+		case command == "M" && (i+1 == len(points) || p.gap(points[i+1])):
 			p.area.path("dot "+class, "", "M%s %sh0", x, y)
 		default:
 			data += command + px(x) + " " + px(y)

@@ -17,9 +17,8 @@ const hostile = `</svg><script>alert("&")</script>`
 
 // samplePlot has a curve with a gap and a lone point, and hostile names.
 func samplePlot() *Plot {
-	p := NewPlot(hostile, 200, Seconds(20), Axis{Name: hostile, High: 10, Ticks: []float64{0, 10}, Label: func(float64) string { return hostile }})
-	nan := math.NaN()
-	p.Curve("c0", hostile, []Point{{0, 1}, {1, 2}, {2, nan}, {3, 4}, {4, nan}, {5, 20}, {6, -1}})
+	p := NewPlot(hostile, 200, Seconds(20), Axis{Name: hostile, Low: 1, High: 10, Log: true, Ticks: []float64{1, 10}, Label: func(float64) string { return hostile }})
+	p.Curve("c0", hostile, []Point{{0, 1}, {1, 2}, {2, 0}, {3, 4}, {4, 0}, {5, 20}, {6, -1}})
 	p.Curve("c1 dashed", hostile, nil)
 	p.Mark(0, 1, 2, hostile)
 	p.Mark(1, 2, 2, "")
@@ -241,7 +240,7 @@ func TestAxes(t *testing.T) {
 // TestPlaces: values stand where the axes say, and what they do not reach at
 // their ends.
 func TestPlaces(t *testing.T) {
-	p := NewPlot("", 264, Axis{High: 10, Ticks: []float64{0}}, Axis{Low: 1, High: 100, Log: true})
+	p := NewPlot("", 264, Axis{High: 10, Ticks: []float64{0}, Label: Digits}, Axis{Low: 1, High: 100, Log: true})
 	for v, want := range map[float64]float64{-1: 0, 0: 0, 5: 500, 10: 1000, 11: 1000} {
 		if got := p.along(v); got != want {
 			t.Errorf("along(%g) = %g, want %g", v, got, want)
@@ -256,8 +255,8 @@ func TestPlaces(t *testing.T) {
 
 // TestCurveHasGaps: no line crosses one, and a lone point is a dot.
 func TestCurveHasGaps(t *testing.T) {
-	p := NewPlot("", 264, Axis{High: 10, Ticks: []float64{0}}, Axis{High: 100})
-	p.Curve("c0", "", []Point{{0, 0}, {1, 100}, {2, math.NaN()}, {3, 50}, {4, math.NaN()}, {5, 0}, {6, 0}})
+	p := NewPlot("", 264, Axis{High: 10, Ticks: []float64{0}, Label: Digits}, Axis{Low: 1, High: 100, Log: true})
+	p.Curve("c0", "", []Point{{0, 1}, {1, 100}, {2, 0}, {3, 10}, {4, 0}, {5, 1}, {6, 1}})
 	text := string(p.End())
 	if want := `d="M0 240L100 40M500 240L600 240"`; !strings.Contains(text, want) {
 		t.Errorf("no %s in\n%s", want, text)
