@@ -44,14 +44,22 @@ type drawer struct {
 	chart   *Chart
 	ends    map[string]int
 	values  map[crypto.Digest]int
-	results int                                                // how many of the values are results
-	votes   map[string]map[crypto.Digest][]consensus.ReplicaID // COMMITs that an end has seen
-	done    map[int]int                                        // end -> its commit's row, plus one
-	back    []int                                              // crashes of the spec that are over
-	replies map[answer]int                                     // how often a client has heard it
-	open    map[string]int                                     // sender and frame -> its last row
-	votedBy map[ballot][]consensus.ReplicaID                   // of Raft: who acknowledged the slot to a leader
-	told    map[string]string                                  // of Raft: end -> who told it that the slot is decided
+	results int                              // how many of the values are results
+	heard   map[ballot][]consensus.ReplicaID // who said so
+	told    map[string]string                // end -> the leader who told it that the slot is decided
+	done    map[int]int                      // end -> its commit's row, plus one
+	back    []int                            // crashes of the spec that are over
+	open    map[string]int                   // sender and frame -> its last row
+}
+
+// ballot is what an end counts the voices for: of PBFT the COMMITs for a batch, of
+// Raft those who have stored the slot's entry in a term, of a client the replies
+// with one result.
+type ballot struct {
+	at    string
+	view  consensus.View
+	seq   consensus.Seq
+	value crypto.Digest
 }
 
 // NewChart makes the chart of a cell that was run in the simulator. It fails if
@@ -63,8 +71,7 @@ func NewChart(r *Result) (*Chart, error) {
 	}
 	d := &drawer{
 		read: p.Codec(r.Outcome.Genesis).Summary, result: r, chart: &Chart{}, ends: map[string]int{}, values: map[crypto.Digest]int{},
-		votes: map[string]map[crypto.Digest][]consensus.ReplicaID{}, open: map[string]int{}, done: map[int]int{}, replies: map[answer]int{},
-		votedBy: map[ballot][]consensus.ReplicaID{}, told: map[string]string{},
+		heard: map[ballot][]consensus.ReplicaID{}, told: map[string]string{}, done: map[int]int{}, open: map[string]int{},
 	}
 	d.lifelines()
 	for _, s := range r.Outcome.Steps {
@@ -174,16 +181,16 @@ func (d *drawer) frame(s sim.Step, from int) {
 	}
 	row := &d.chart.Rows[i]
 	if s.Kind == sim.StepSend {
-		d.vote(s.From, said) // its own vote counts the moment it casts it
+		if said.Kind == "COMMIT" {
+			d.hear(s.From, said) // its own vote counts the moment it casts it
+		}
 		row.Lost = append(row.Lost, to)
 		return
 	}
 	if d.down(to, s.At) {
 		return // it arrived where nobody was
 	}
-	d.vote(s.To, said)
-	d.hearRaft(s, said)
-	d.heardReply(s.To, said)
+	d.hear(s.To, said)
 	row.Lost = slices.DeleteFunc(row.Lost, func(e int) bool { return e == to })
 	if !slices.Contains(row.To, to) {
 		row.To = append(row.To, to)
@@ -216,17 +223,25 @@ func (d *drawer) returns(now consensus.Time) {
 	}
 }
 
-// answer is one result of one slot, as a client hears it.
-type answer struct {
-	client string
-	seq    consensus.Seq
-	result crypto.Digest
-}
-
-// heardReply counts replies as the client does.
-func (d *drawer) heardReply(at string, s protocol.Summary) {
-	if s.Kind == protocol.KindReply {
-		d.replies[answer{at, s.Seq, s.Value}]++
+// hear counts a voice as its receiver does, and remembers who told it that the
+// slot is decided.
+func (d *drawer) hear(at string, s protocol.Summary) {
+	slot, b := d.result.Outcome.Slot, ballot{at: at}
+	if s.Decided >= slot && s.Decided > 0 {
+		d.told[at] = fmt.Sprintf("R%d", s.Signer)
+	}
+	switch {
+	case s.Kind == "COMMIT":
+		b.value = s.Value
+	case s.Kind == protocol.KindReply:
+		b.seq, b.value = s.Seq, s.Value
+	case s.Stored >= slot && s.Stored > 0:
+		b.view = s.View
+	default:
+		return
+	}
+	if !slices.Contains(d.heard[b], s.Signer) {
+		d.heard[b] = append(d.heard[b], s.Signer)
 	}
 }
 
@@ -235,7 +250,7 @@ func (d *drawer) heardReply(at string, s protocol.Summary) {
 func (d *drawer) accepted(s sim.Step, from int) {
 	best, need := -1, d.result.system().Replies()
 	for digest, i := range d.values {
-		if d.replies[answer{s.From, s.Seq, digest}] >= need && (best < 0 || i < best) {
+		if len(d.heard[ballot{at: s.From, seq: s.Seq, value: digest}]) >= need && (best < 0 || i < best) {
 			best = i
 		}
 	}
@@ -244,19 +259,6 @@ func (d *drawer) accepted(s sim.Step, from int) {
 		which = d.chart.Values[best].Letter
 	}
 	d.row(report.Accepted, s.At, from, fmt.Sprintf("%s accepts %s of n=%d", s.From, which, s.Seq)).Value = best
-}
-
-// vote counts COMMITs as their receiver does.
-func (d *drawer) vote(at string, s protocol.Summary) {
-	if s.Kind != "COMMIT" {
-		return
-	}
-	if d.votes[at] == nil {
-		d.votes[at] = map[crypto.Digest][]consensus.ReplicaID{}
-	}
-	if !slices.Contains(d.votes[at][s.Value], s.Signer) {
-		d.votes[at][s.Value] = append(d.votes[at][s.Value], s.Signer)
-	}
 }
 
 // words is a frame's label.
@@ -325,7 +327,7 @@ func (d *drawer) fact(s sim.Step, from int) {
 // commit adds a box with the certificate that is complete there.
 func (d *drawer) commit(s sim.Step, from int) {
 	basis := " · by another's certificate"
-	if signers := d.votes[s.From][s.Note.Digest]; len(signers) > 0 {
+	if signers := d.heard[ballot{at: s.From, value: s.Note.Digest}]; len(signers) > 0 {
 		basis = " · COMMIT by " + replicas(slices.Sorted(slices.Values(signers)))
 	}
 	d.box(s.At, from, fmt.Sprintf("commits n=%d", s.Note.Seq), s.Note.Digest, basis)
@@ -356,6 +358,23 @@ func (d *drawer) execution(s sim.Step, from int) {
 		d.row(report.Execution, s.At, from, text)
 	}
 }
+
+// stored is what an execution rests on: a majority that acknowledged the entry to
+// this leader, or a leader's word.
+func (d *drawer) stored(s sim.Step, from int) string {
+	self := consensus.ReplicaID(from - len(d.chart.Lifelines) + d.result.Spec.Replicas)
+	if have := d.heard[ballot{at: s.From, view: s.View}]; len(have) > 0 {
+		have = append(slices.Clone(have), self)
+		slices.Sort(have)
+		return " · stored by " + replicas(slices.Compact(have))
+	} else if by, known := d.told[s.From]; known {
+		return " · on the word of " + by
+	}
+	return ""
+}
+
+// elects reports whether the protocol elects its leaders.
+func (d *drawer) elects() bool { return d.result.Spec.UnderTest().Elected }
 
 // replicas lists names.
 func replicas(ids []consensus.ReplicaID) string {
