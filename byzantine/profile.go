@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 )
 
 // Outcome is what a run must end in.
@@ -77,13 +78,14 @@ func (p *Profile) AtStart() bool { return p.wrap != nil }
 // clients, and to= and kind= mean nothing.
 func (p *Profile) OnReplies() bool { return p.replies != nil && p.Intercept == nil }
 
-// OneOf is the outcome with the fewest of them that are worth a run: f of 3f+1
-// in PBFT, one of 2f+1 in Raft; "" if the behaviour is none for the protocol.
-func (p *Profile) OneOf(protocol string) Outcome {
+// OneOf is the outcome with the fewest of them that are worth a run: f of 3f+1,
+// or one of 2f+1 where nobody is to lie; "" if the behaviour is none for the
+// protocol.
+func (p *Profile) OneOf(of protocol.Protocol) Outcome {
 	switch {
-	case !p.For(protocol):
+	case !p.For(of.Name):
 		return ""
-	case protocol == quorum.Raft && p.AtCrash != "":
+	case of.Model == quorum.Crash && p.AtCrash != "":
 		return p.AtCrash
 	}
 	return p.AtF

@@ -45,8 +45,6 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
 	}
 	switch {
-	case c.Genesis.Protocol != "pbft":
-		return bad("the genesis is for protocol %q", c.Genesis.Protocol)
 	case int(c.Self) >= len(c.Genesis.Replicas):
 		return bad("replica %d of %d", c.Self, len(c.Genesis.Replicas))
 	case c.Signer == nil || c.Signer.Public() != c.Genesis.Replicas[c.Self]:

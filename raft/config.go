@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 )
 
 // Config is what one replica needs besides the genesis. Everything in it is
@@ -42,8 +41,6 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
 	}
 	switch {
-	case c.Genesis.Protocol != quorum.Raft:
-		return bad("the genesis is for protocol %q", c.Genesis.Protocol)
 	case c.Genesis.Quorum != 0:
 		return bad("a quorum of %d: this protocol knows majorities only, leave it out", c.Genesis.Quorum)
 	case int(c.Self) >= len(c.Genesis.Replicas):

@@ -25,7 +25,7 @@ func New(cfg Config) (*Protocol, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	system, err := quorum.For(cfg.Genesis)
+	system, err := quorum.Crash.For(&cfg.Genesis)
 	if err != nil {
 		return nil, err
 	}

@@ -228,7 +228,6 @@ func TestStateWithoutItsPlace(t *testing.T) {
 func TestConfigIsChecked(t *testing.T) {
 	_, _, g := members(t)
 	for name, change := range map[string]func(*Config){
-		"protocol":  func(c *Config) { c.Genesis.Protocol = "pbft" },
 		"quorum":    func(c *Config) { c.Genesis.Quorum, c.Genesis.UnsafeDemo = 1, true },
 		"self":      func(c *Config) { c.Self = 3 },
 		"heartbeat": func(c *Config) { c.Heartbeat = c.Election },

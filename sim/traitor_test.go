@@ -8,13 +8,13 @@ import (
 	"quorate.dev/quorate/byzantine/catalogue"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 )
 
 // calmConfig is four replicas in fair weather.
 func calmConfig(seed uint64) Config {
 	return Config{
-		Seed: seed, Protocol: quorum.PBFT, Replicas: 4, Trust: Trust{Faults: 1, Replies: 2},
+		Seed: seed, Protocol: protocol.PBFT, Replicas: 4, Trust: Trust{Faults: 1, Replies: 2},
 		Interval: 4, Window: 8, Limits: tightLimits(),
 		Timing:   Timing{Tick: 10 * Millisecond, Patience: 20, PatienceCap: 80, Skew: 2 * Second, Storm: 3 * Second, Calm: 60 * Second},
 		Workload: Workload{Clients: 2, Callers: 2, Invoked: 40, Operations: 2, ValueBytes: 8, Keys: 3, Think: 50 * Millisecond, Timeout: 100 * Millisecond},

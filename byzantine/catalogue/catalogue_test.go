@@ -13,9 +13,13 @@ import (
 	"quorate.dev/quorate/byzantine/pbft"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/protocol"
 )
 
 var wellNamed = regexp.MustCompile(`^[a-z][a-z-]*$`)
+
+// trusting is a protocol in which nobody is to lie.
+var trusting, _ = protocol.Lookup(protocol.Raft)
 
 // Every profile is complete, and no two can be confused.
 func TestCatalogue(t *testing.T) {
@@ -37,7 +41,7 @@ func TestCatalogue(t *testing.T) {
 		if p.Group == "" || p.Sentence == "" {
 			t.Errorf("%s is not complete: %+v", p.Name, p)
 		}
-		if p.For("pbft") != (slices.Contains(outcomes, p.AtF) && slices.Contains(outcomes, p.AtF1)) || p.For("raft") != slices.Contains(outcomes, p.OneOf("raft")) {
+		if p.For("pbft") != (slices.Contains(outcomes, p.AtF) && slices.Contains(outcomes, p.AtF1)) || p.For("raft") != slices.Contains(outcomes, p.OneOf(trusting)) {
 			t.Errorf("%s has not the outcomes of its protocols: %+v", p.Name, p)
 		}
 		if p.For("pbft") && p.AtF != byzantine.SafeLive && p.AtF != byzantine.SafeSlow {

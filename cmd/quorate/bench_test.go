@@ -5,7 +5,7 @@ import (
 	"reflect"
 	"testing"
 
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 )
 
 func TestMetricsAreSummedOverTheirLabels(t *testing.T) {
@@ -47,8 +47,8 @@ func TestRatiosAreOfMedians(t *testing.T) {
 		return measured{result: result{measurement: measurement{Replicas: n}, PerSecond: perSecond, Latency: latency{P50: p50}}}
 	}
 	r := ratioOf("x", 1, map[string][]measured{
-		quorum.Raft: {round(3, 900, 1), round(3, 100, 9), round(3, 300, 2)},
-		quorum.PBFT: {round(4, 100, 5), round(4, 100, 7), round(4, 400, 6)},
+		protocol.Raft: {round(3, 900, 1), round(3, 100, 9), round(3, 300, 2)},
+		protocol.PBFT: {round(4, 100, 5), round(4, 100, 7), round(4, 400, 6)},
 	})
 	if r.Rounds != 3 || r.Throughput != 3 || math.Abs(r.Median-1.0/3) > 1e-9 || r.Raft.Replicas != 3 || r.PBFT.Replicas != 4 {
 		t.Errorf("%+v", r)

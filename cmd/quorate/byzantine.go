@@ -13,7 +13,7 @@ import (
 
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/byzantine/catalogue"
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/testnet"
 )
 
@@ -90,13 +90,20 @@ func byzantineList(c *cli.Context, args []string) error {
 	switch {
 	case machine:
 		for i := range all {
-			all[i].AtCrash = all[i].OneOf(quorum.Raft)
+			all[i].AtCrash = inRaft(&all[i])
 		}
 		return printSnake(all)
 	case len(args) == 1:
 		return describe(&all[0])
 	}
 	return printCatalogue(all)
+}
+
+// inRaft is the outcome of one such replica in Raft, which stands for protocols
+// in which nobody is to lie.
+func inRaft(p *byzantine.Profile) byzantine.Outcome {
+	raft, _ := protocol.Lookup(protocol.Raft)
+	return p.OneOf(raft)
 }
 
 // unknownBehaviour is the error of package byzantine, which has the nearest name.
@@ -118,7 +125,7 @@ func printCatalogue(all []byzantine.Profile) error {
 		fmt.Fprintf(t, "%s\tPARAMETERS\tPBFT AT F\tAT F+1\tRAFT AT 1\tWHAT IT DOES\n", part.heading)
 		for _, p := range all {
 			if p.Client == part.client {
-				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", names(&p), parameters(&p), dash(string(p.AtF)), dash(string(p.AtF1)), dash(string(p.OneOf(quorum.Raft))), p.Sentence)
+				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", names(&p), parameters(&p), dash(string(p.AtF)), dash(string(p.AtF1)), dash(string(inRaft(&p))), p.Sentence)
 			}
 		}
 		if err := t.Flush(); err != nil {
@@ -178,7 +185,7 @@ func describe(p *byzantine.Profile) error {
 	fmt.Fprintf(t, "\ngroup\t%s\n", p.Group)
 	fmt.Fprintf(t, "in pbft, with f\t%s\n", dash(string(p.AtF)))
 	fmt.Fprintf(t, "in pbft, with f+1\t%s\n", dash(string(p.AtF1)))
-	fmt.Fprintf(t, "in raft, with one\t%s\n", dash(string(p.OneOf(quorum.Raft))))
+	fmt.Fprintf(t, "in raft, with one\t%s\n", dash(string(inRaft(p))))
 	for i, q := range p.Params {
 		name, standard := q.Name, ""
 		if i == 0 {

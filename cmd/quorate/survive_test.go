@@ -14,9 +14,9 @@ import (
 
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/internal/files"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/testnet"
 )
 
@@ -198,8 +198,8 @@ func goSource(t *testing.T) string {
 
 // ofEach runs a test for a cluster of each protocol.
 func ofEach(t *testing.T, test func(t *testing.T, protocol string)) {
-	for _, protocol := range quorum.Protocols() {
-		t.Run(protocol, func(t *testing.T) { test(t, protocol) })
+	for _, name := range protocol.Names() {
+		t.Run(name, func(t *testing.T) { test(t, name) })
 	}
 }
 

@@ -1,9 +1,12 @@
 // Package quorum is the one place for the arithmetic of agreement: how many
 // replicas may fail, how many must agree, how many equal replies a client
-// needs, and who is primary.
+// needs, who is primary.
 //
-// System is the arithmetic for one cluster, Set a set of replicas. It knows no
-// messages, verifies nothing and sends nothing.
+// Model is what those do that fail, System the arithmetic for one cluster, Set
+// a set of replicas.
+//
+// It knows no protocol by name, no messages, verifies nothing and sends
+// nothing: what is counted by it was authenticated by Open.
 //
 // Invariants, for every n: any two quorums share at least f+1 replicas in
 // Byzantine mode and at least one in crash mode; the n-f replicas that do not

@@ -3,7 +3,6 @@ package quorum
 import (
 	"errors"
 	"math/bits"
-	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -100,12 +99,12 @@ func TestPrimaryRotates(t *testing.T) {
 	}
 }
 
-func genesis(n int, protocol string, change func(*consensus.Genesis)) consensus.Genesis {
+func genesis(n int, change func(*consensus.Genesis)) consensus.Genesis {
 	keys := make([]crypto.PublicKey, n)
 	for i := range keys {
 		keys[i][0] = byte(i)
 	}
-	g := consensus.NewGenesis("test", protocol, keys)
+	g := consensus.NewGenesis("test", "any", keys)
 	if change != nil {
 		change(&g)
 	}
@@ -117,24 +116,26 @@ func TestFor(t *testing.T) {
 		return func(g *consensus.Genesis) { g.UnsafeDemo, g.Quorum = true, q }
 	}
 	for _, c := range []struct {
-		name string
-		g    consensus.Genesis
-		want string // "" is an error
+		name  string
+		model Model
+		g     consensus.Genesis
+		want  string // "" is an error
 	}{
-		{"pbft", genesis(4, PBFT, nil), "n=4 f=1 q=3"},
-		{"pbft of five", genesis(5, PBFT, nil), "n=5 f=1 q=4"},
-		{"raft", genesis(5, Raft, nil), "n=5 f=2 q=3"},
-		{"demo flag alone", genesis(4, PBFT, func(g *consensus.Genesis) { g.UnsafeDemo = true }), "n=4 f=1 q=3"},
-		{"demo", genesis(4, PBFT, demo(2)), "n=4 f=1 q=2"},
-		{"quorum without the flag", genesis(4, PBFT, func(g *consensus.Genesis) { g.Quorum = 2 }), ""},
-		{"right quorum without the flag", genesis(4, PBFT, func(g *consensus.Genesis) { g.Quorum = 3 }), ""},
-		{"demo above n", genesis(4, PBFT, demo(5)), ""},
-		{"demo below zero", genesis(4, PBFT, demo(-1)), ""},
-		{"nobody", genesis(0, PBFT, nil), ""},
-		{"too many", genesis(consensus.MaxReplicas+1, PBFT, nil), ""},
-		{"unknown protocol", genesis(4, "paxos", nil), ""},
+		{"byzantine", Byzantine, genesis(4, nil), "n=4 f=1 q=3"},
+		{"byzantine of five", Byzantine, genesis(5, nil), "n=5 f=1 q=4"},
+		{"crash", Crash, genesis(5, nil), "n=5 f=2 q=3"},
+		{"demo flag alone", Byzantine, genesis(4, func(g *consensus.Genesis) { g.UnsafeDemo = true }), "n=4 f=1 q=3"},
+		{"demo", Byzantine, genesis(4, demo(2)), "n=4 f=1 q=2"},
+		{"quorum without the flag", Byzantine, genesis(4, func(g *consensus.Genesis) { g.Quorum = 2 }), ""},
+		{"right quorum without the flag", Byzantine, genesis(4, func(g *consensus.Genesis) { g.Quorum = 3 }), ""},
+		{"demo above n", Byzantine, genesis(4, demo(5)), ""},
+		{"demo below zero", Byzantine, genesis(4, demo(-1)), ""},
+		{"nobody", Byzantine, genesis(0, nil), ""},
+		{"too many", Byzantine, genesis(consensus.MaxReplicas+1, nil), ""},
+		{"wish for faults", Byzantine, genesis(4, func(g *consensus.Genesis) { g.UnsafeDemo, g.Faults = true, 2 }), "n=4 f=2 q=4"},
+		{"wish for crashes", Crash, genesis(4, func(g *consensus.Genesis) { g.UnsafeDemo, g.Faults = true, 2 }), "n=4 f=2 q=3"},
 	} {
-		s, err := For(c.g)
+		s, err := c.model.For(&c.g)
 		if c.want == "" {
 			if !errors.Is(err, consensus.ErrGenesis) {
 				t.Errorf("%s: got %v and error %v, want one that wraps ErrGenesis", c.name, s, err)
@@ -160,32 +161,13 @@ func TestImpossibleSizesAreAMistakeOfTheCaller(t *testing.T) {
 	}
 }
 
-// What is wished for in replicas and in faults must fit, and the answer names
-// the number that does.
-func TestFit(t *testing.T) {
-	for _, row := range []struct {
-		protocol string
-		n, f     int
-		says     string // "" = it fits
-	}{
-		{PBFT, 4, 1, ""}, {PBFT, 7, 2, ""}, {Raft, 3, 1, ""}, {Raft, 5, 2, ""}, {Raft, 1, 0, ""},
-		{PBFT, 3, 1, "tolerate 0; for 1 it takes 4 replicas"},
-		{Raft, 4, 1, "tolerate 1; for 1 it takes 3 replicas"},
-		{Raft, 3, 2, "tolerate 1; for 2 it takes 5 replicas"},
-		{Raft, 3, -1, "for -1"},
-	} {
-		err := Fit(row.protocol, row.n, row.f)
-		if row.says == "" && err != nil || row.says != "" && (!errors.Is(err, ErrFaults) || !strings.Contains(err.Error(), row.says)) {
-			t.Errorf("%s n=%d f=%d: %v, want %q", row.protocol, row.n, row.f, err, row.says)
+func TestLeast(t *testing.T) {
+	for f := range 8 {
+		for name, m := range map[string]Model{"byzantine": Byzantine, "crash": Crash} {
+			n := m.Least(f)
+			if m.System(n).Faults() != f || n > 1 && m.System(n-1).Faults() >= f {
+				t.Errorf("%s: %d is not the least that tolerates %d", name, n, f)
+			}
 		}
-		if row.says == "" && Least(row.protocol, row.f) != row.n {
-			t.Errorf("%s f=%d: at least %d, want %d", row.protocol, row.f, Least(row.protocol, row.f), row.n)
-		}
-	}
-	if err := Fit("paxos", 3, 1); !errors.Is(err, consensus.ErrGenesis) {
-		t.Errorf("an unknown protocol: %v", err)
-	}
-	if err := Fit(Raft, 0, 0); !errors.Is(err, consensus.ErrGenesis) {
-		t.Errorf("no replicas: %v", err)
 	}
 }

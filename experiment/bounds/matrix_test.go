@@ -8,11 +8,11 @@ import (
 	"sync"
 	"testing"
 
-	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/evidence"
 	"quorate.dev/quorate/experiment/report"
 	"quorate.dev/quorate/experiment/spec"
 	"quorate.dev/quorate/genesis"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -97,7 +97,7 @@ func TestMatrixSetsOneLiarApart(t *testing.T) {
 			t.Errorf("the chart of %s marks %d executions that exclude each other", r.ID(), marked)
 		}
 	}
-	if forks[quorum.Raft] < 12 || forks[quorum.PBFT] < 2 {
+	if forks[protocol.Raft] < 12 || forks[protocol.PBFT] < 2 {
 		t.Errorf("forks: %v", forks)
 	}
 }

@@ -122,7 +122,7 @@ func (c *ProfileRuns) Want(p byzantine.Profile) (want byzantine.Outcome, promise
 	model := c.underTest().Model
 	if model == quorum.Crash {
 		if p.Client || c.traitors() == 1 && c.Replicas >= model.Least(1) {
-			return p.OneOf(c.name()), true
+			return p.OneOf(c.underTest()), true
 		}
 		return byzantine.MayFork, false
 	}

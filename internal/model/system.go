@@ -7,6 +7,7 @@ import (
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/pbft/message"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/viewchange"
 )
 
@@ -55,7 +56,7 @@ func Rules(n, q int) (*message.Rules, error) {
 	for i := range keys {
 		keys[i][0] = byte(i + 1)
 	}
-	g := consensus.NewGenesis("model", quorum.PBFT, keys)
+	g := consensus.NewGenesis("model", protocol.PBFT, keys)
 	g.Quorum, g.UnsafeDemo = q, q != 0
 	return message.NewRules(g)
 }

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 )
 
 // Edit replaces a piece of one file.
@@ -44,13 +44,13 @@ func edit(file, old, new string) []Edit { return []Edit{{file, old, new}} }
 func bugs() []Bug {
 	ofRaft := slices.Clone(raftBugs)
 	for i := range ofRaft {
-		ofRaft[i].Of = quorum.Raft
+		ofRaft[i].Of = protocol.Raft
 	}
 	return slices.Concat(countingBugs, openingBugs, normalBugs, viewBugs, checkpointBugs, restartBugs, clientBugs, stateBugs, ofRaft)
 }
 
 // protocol is the one whose systems are simulated.
-func (b *Bug) protocol() string { return cmp.Or(b.Of, quorum.PBFT) }
+func (b *Bug) protocol() string { return cmp.Or(b.Of, protocol.PBFT) }
 
 // mutated returns the file with the edits of b that concern it.
 func (e Edit) mutated(text string) (string, error) {

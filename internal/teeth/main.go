@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 )
 
 func main() {
@@ -37,10 +37,10 @@ func command(ctx context.Context) error {
 	keep := flag.String("keep", "", "keep what was found in this JSON `file`, and take from it what is not tried now")
 	write := flag.String("write", "", "rewrite the table in this `file`; needs all bugs, tried now or kept")
 	from := flag.Uint64("from", 0, "run -seeds seeds from this one in this very process, and stop at the first that breaks a promise")
-	protocol := flag.String("protocol", quorum.PBFT, "with -from: whose systems")
+	of := flag.String("protocol", protocol.PBFT, "with -from: whose systems")
 	flag.Parse()
 	if *from > 0 {
-		return runSeeds(os.Stdout, *protocol, *from, *seeds)
+		return runSeeds(os.Stdout, *of, *from, *seeds)
 	}
 	some, err := regexp.Compile(*run)
 	if err != nil {
@@ -88,11 +88,11 @@ func (b *bench) all(ctx context.Context, chosen []Bug, into kept, save func() er
 		}
 	}
 	if b.trials > 0 {
-		for _, protocol := range quorum.Protocols() {
-			if !slices.ContainsFunc(chosen, func(bug Bug) bool { return bug.Sim && bug.protocol() == protocol }) {
+		for _, name := range protocol.Names() {
+			if !slices.ContainsFunc(chosen, func(bug Bug) bool { return bug.Sim && bug.protocol() == name }) {
 				continue
 			}
-			if err := b.soundness(ctx, protocol); err != nil {
+			if err := b.soundness(ctx, name); err != nil {
 				return err
 			}
 		}

@@ -21,7 +21,7 @@ func NewRules(g consensus.Genesis) (*Rules, error) {
 	if err := g.Validate(); err != nil {
 		return nil, err
 	}
-	sys, err := quorum.For(g)
+	sys, err := quorum.Byzantine.For(&g)
 	if err != nil {
 		return nil, err
 	}
