@@ -15,12 +15,17 @@ import (
 // exceed.
 const maxFunction = 70
 
+// maxMethods is the number of methods that no type may exceed outside of tests:
+// one that has more has parts that could have verbs of their own.
+const maxMethods = 90
+
 // breaches lists every breach of a rule that fails the tests, each with its file
 // and line, in order.
 func (t *module) breaches() []string {
 	var found []string
 	for _, p := range t.Packages {
 		found = append(found, t.checkPackage(p)...)
+		found = append(found, t.checkMethods(p)...)
 		for _, f := range p.Files {
 			found = append(found, t.checkMarks(f)...)
 			if f.Test {
@@ -89,6 +94,44 @@ func (t *module) checkFunctions(f *sourceFile) []string {
 		}
 	}
 	return found
+}
+
+// checkMethods finds the types that outgrew the limit.
+func (t *module) checkMethods(p *pkg) []string {
+	var found []string
+	methods := map[string]int{}
+	for _, f := range p.Files {
+		if f.Test {
+			continue
+		}
+		for _, d := range f.ast.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || fn.Recv == nil {
+				continue
+			}
+			name := receiver(fn.Recv.List[0].Type)
+			if methods[name]++; methods[name] == maxMethods+1 {
+				found = append(found, t.breach(f, fn.Pos(), "%s has more than %d methods: give its parts verbs of their own", name, maxMethods))
+			}
+		}
+	}
+	return found
+}
+
+// receiver names the type of a method.
+func receiver(x ast.Expr) string {
+	for {
+		switch e := x.(type) {
+		case *ast.StarExpr:
+			x = e.X
+		case *ast.IndexExpr: // of one type parameter
+			x = e.X
+		case *ast.Ident:
+			return e.Name
+		default:
+			return ""
+		}
+	}
 }
 
 // marks are the words by which unfinished work announces itself.

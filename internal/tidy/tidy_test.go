@@ -1,6 +1,7 @@
 package tidy
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -40,6 +41,15 @@ func doc(name string) string { return "// Package " + name + " is here.\npackage
 
 // long is a function of exactly n lines.
 func long(n int) string { return "func long() {\n" + strings.Repeat("\t_ = 1\n", n-2) + "}\n" }
+
+// methods are n of a type t, by value and by reference.
+func methods(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "func (%st) m%d() {}\n", strings.Repeat("*", i%2), i)
+	}
+	return b.String()
+}
 
 func loadSources(t *testing.T, sources map[string]string) *module {
 	t.Helper()
@@ -106,6 +116,8 @@ func TestCatches(t *testing.T) {
 		{"too long a method", "node", strings.Replace(long(71), "long()", "(t) long()", 1), "long has 71 lines"},
 		{"too long a literal", "node", "var f = " + strings.Replace(long(71), "long", "", 1), "function literal has 71 lines"},
 		{"long comment, short function", "node", strings.Repeat("// why\n", 80) + long(3), ""},
+		{"most methods", "node", "type t struct{}\n" + methods(maxMethods), ""},
+		{"too many methods", "node", "type t struct{}\n" + methods(maxMethods+1), "src.go:93: t has more than 90 methods"},
 		{"unfinished", "node", "// TO" + "DO: later\n", "finish it"},
 		{"a word that contains a mark", "node", "// TODOS of others\n", ""},
 	} {
