@@ -87,7 +87,7 @@ func (w *World) bar(f Fault) {
 	var links []int
 	for from := range inside {
 		for to := range inside {
-			if from != to && bars(f.Kind, inside[from], inside[to]) {
+			if from != to && f.Kind.Cuts(inside[from], inside[to]) {
 				links = append(links, from*w.net.ends+to)
 				w.net.barred[from*w.net.ends+to]++
 			}
@@ -133,18 +133,21 @@ func (w *World) notice() {
 	})
 }
 
-// bars says which links a fault cuts. Those who are isolated, deaf or mute are
-// so to each other as well; a partition keeps its side together.
-func bars(kind FaultKind, from, to bool) bool {
-	switch kind {
+// Cuts says which links a fault cuts: those between ends that it befalls, or
+// not. Those who are isolated, deaf or mute are so to each other as well; a
+// partition keeps its side together.
+func (k FaultKind) Cuts(from, to bool) bool {
+	switch k {
 	case FaultDeaf:
 		return to
 	case FaultMute:
 		return from
 	case FaultIsolate:
 		return from || to
+	case FaultPartition:
+		return from != to
 	}
-	return from != to
+	return false
 }
 
 // lost counts those honest replicas that a fault keeps away for good, or cuts

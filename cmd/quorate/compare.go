@@ -12,6 +12,7 @@ import (
 
 	"quorate.dev/quorate/experiment/compare"
 	"quorate.dev/quorate/experiment/live"
+	"quorate.dev/quorate/experiment/spec"
 )
 
 // compareCommand is quorate testnet compare.
@@ -25,12 +26,16 @@ func compareCommand() *cli.Command {
 			"Both share this machine with their callers: with --turns one follows the other.\n\n" +
 			"A scenario is TOML: name = \"...\", and for each fault a [[fault]] with\n" +
 			"  at          = \"5s\" since the load began, or \"25%\" of its duration\n" +
-			"  kind        = kill, pause, resume, restart, wipe, corrupt or heal\n" +
-			"  role        = leader, follower, killed, paused or traitor; each cluster has its own,\n" +
-			"                and restart, resume and heal know whom they mean\n" +
-			"  replica     = N, instead of a role\n" +
+			"  kind        = crash, pause, wipe, corrupt, isolate, partition, deaf, mute, delay,\n" +
+			"                disk full or torn write; or restart, resume or heal, which end one\n" +
+			"  lasts       = \"5s\", if no other fault ends it\n" +
+			"  role        = leader, follower, crashed, paused or corrupted; each cluster has its\n" +
+			"                own, and restart, resume and heal know whom they mean\n" +
+			"  replica     = N, or replicas = [N, M], instead of a role\n" +
 			"  behaviours  = [\"silent\"], of corrupt; or apart, as raft = [...] and pbft = [...]\n" +
-			"Without one, the leader is killed and returns, and then a follower halts for a while.\n\n" +
+			"  by          = \"40ms\", of delay\n" +
+			"Cut links and full disks need Linux and root. Without a scenario the leader crashes\n" +
+			"and returns, and then a follower halts for a while.\n\n" +
 			"Exit code 0 also if one of them lost or forked: that is a result, which is shown.",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "faults", Aliases: []string{"f"}, Value: 1, Usage: "how many each tolerates: 2f+1 replicas of raft, 3f+1 of pbft"},
@@ -58,7 +63,7 @@ func runCompare(c *cli.Context, _ []string) (err error) {
 		Turns: c.Bool("turns"), Patience: c.Duration("patience"), Scenario: compare.Default(),
 	}
 	if path := c.Path("scenario"); path != "" {
-		if o.Scenario, err = compare.LoadScenario(path); err != nil {
+		if o.Scenario, err = spec.LoadScenario(path); err != nil {
 			return usageError("--scenario: %w", err)
 		}
 	}
@@ -80,7 +85,7 @@ func runCompare(c *cli.Context, _ []string) (err error) {
 	unless := context.AfterFunc(c.Context, func() { note("stopping both clusters") })
 	report, err := compare.Run(c.Context, o)
 	unless()
-	if errors.Is(err, compare.ErrOptions) || errors.Is(err, compare.ErrScenario) {
+	if errors.Is(err, compare.ErrOptions) || errors.Is(err, spec.ErrScenario) {
 		return usageError("%w", err)
 	}
 	if err != nil {

@@ -35,7 +35,7 @@ func runScenario(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	play, err := simulate.RunScenario(s)
+	play, err := simulate.RunScenario(s, nil)
 	if err != nil {
 		return err
 	}

@@ -80,8 +80,8 @@ const (
 )
 
 // cutOff splits off a side: its replicas and clients hear and reach each other only.
-func cutOff(replicas []consensus.ReplicaID, clients []int, at, lasts consensus.Time) sim.Fault {
-	return sim.Fault{At: at, Lasts: lasts, Kind: sim.FaultPartition, Replicas: replicas, Clients: clients}
+func cutOff(replicas []consensus.ReplicaID, clients []int, at, lasts consensus.Time) spec.Fault {
+	return spec.Fault{At: at, Lasts: lasts, Kind: spec.Partition, Replicas: replicas, Clients: clients}
 }
 
 // between are the replicas from a to b-1.
@@ -132,7 +132,7 @@ func crashFaults() []fault {
 			raft: side{theory: spec.Live, why: "All others still have what it had acknowledged. It gets a snapshot and votes on as if nothing had been: this time it does no harm.", source: "ADVERSARIES.md R7 control"},
 			pbft: side{theory: spec.Live, why: "It has forgotten what it signed, so it rejoins without voting, until a checkpoint is stable that lies above all of it.", source: "PROTOCOL.md §7; ADVERSARIES.md P7 control"},
 			change: func(s *spec.Spec, _ int, _ string) {
-				s.Faults = []sim.Fault{{At: strikes, Lasts: 100 * sim.Millisecond, Kind: sim.FaultWipe, Replicas: first(2)[1:]}}
+				s.Faults = []spec.Fault{{At: strikes, Lasts: 100 * sim.Millisecond, Kind: spec.Wipe, Replicas: first(2)[1:]}}
 			}},
 		{row: "one wiped disk while others are behind",
 			raft:   side{theory: spec.Forked, why: "An answered write stood on f+1 disks, and one of these is wiped. It votes for a replica that never had the write, and this one leads with the others who were behind: the write is lost. Whoever forgets what it acknowledged is a liar against its will.", source: "ADVERSARIES.md R7"},
@@ -144,7 +144,7 @@ func crashFaults() []fault {
 // wipedAndBehind wipes one of those who decided a write that others missed.
 func wipedAndBehind(s *spec.Spec, f int, _ string) {
 	turn := behind(s, f)
-	s.Faults = append(s.Faults, sim.Fault{At: turn, Lasts: 50 * sim.Millisecond, Kind: sim.FaultWipe, Replicas: pivot(s, f)})
+	s.Faults = append(s.Faults, spec.Fault{At: turn, Lasts: 50 * sim.Millisecond, Kind: spec.Wipe, Replicas: pivot(s, f)})
 }
 
 // behind: writes are decided by the first replicas while the last f are cut off;
@@ -152,7 +152,7 @@ func wipedAndBehind(s *spec.Spec, f int, _ string) {
 // their turn. It answers when that is: all depends on what the pivot then says.
 func behind(s *spec.Spec, f int) (turn consensus.Time) {
 	s.Invoked, turn = 40, strikes+400*sim.Millisecond
-	s.Faults = []sim.Fault{
+	s.Faults = []spec.Fault{
 		cutOff(last(s.Replicas, f), nil, strikes, turn-strikes),
 		cutOff(first(f), nil, turn, 2*returns),
 	}
@@ -172,7 +172,7 @@ func netFaults() []fault {
 			raft: side{theory: spec.Live, why: "The others are a majority and elect another leader. The one that was cut off steps down; what it appended alone nobody acknowledged, and it is replaced.", source: sourceCut},
 			pbft: side{theory: spec.Live, why: "The others are a quorum and change the view. Who was cut off decides nothing alone.", source: sourceCut},
 			change: func(s *spec.Spec, f int, _ string) {
-				s.Faults = []sim.Fault{cutOff(first(f), []int{0}, strikes, returns)}
+				s.Faults = []spec.Fault{cutOff(first(f), []int{0}, strikes, returns)}
 			}},
 		{row: "an even split, for good",
 			raft:   side{theory: spec.Stopped, why: "No side has a majority (among an odd number it takes three sides). All stop, and nothing is decided twice.", source: sourceCut},

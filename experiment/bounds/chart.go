@@ -9,6 +9,7 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/experiment/report"
+	"quorate.dev/quorate/experiment/spec"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
@@ -201,7 +202,7 @@ func (d *drawer) frame(s sim.Step, from int) {
 func (d *drawer) down(end int, at consensus.Time) bool {
 	for _, f := range d.result.Spec.Faults {
 		for _, id := range f.Replicas {
-			if f.Kind == sim.FaultCrash && d.ends[fmt.Sprintf("R%d", id)] == end && at >= f.At && (f.Lasts == 0 || at < f.At+f.Lasts) {
+			if f.Kind == spec.Crash && d.ends[fmt.Sprintf("R%d", id)] == end && at >= f.At && (f.Lasts == 0 || at < f.At+f.Lasts) {
 				return true
 			}
 		}
@@ -212,7 +213,7 @@ func (d *drawer) down(end int, at consensus.Time) bool {
 // returns adds the rows of those who have come back by now.
 func (d *drawer) returns(now consensus.Time) {
 	for i, f := range d.result.Spec.Faults {
-		if f.Kind != sim.FaultCrash || f.Lasts == 0 || f.At+f.Lasts > now || slices.Contains(d.back, i) {
+		if f.Kind != spec.Crash || f.Lasts == 0 || f.At+f.Lasts > now || slices.Contains(d.back, i) {
 			continue
 		}
 		d.back = append(d.back, i)

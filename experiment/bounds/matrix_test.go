@@ -219,7 +219,7 @@ func TestCellsAreWellFormed(t *testing.T) {
 // TestOneThatReturns: its chart says that it is down, and that it is back.
 func TestOneThatReturns(t *testing.T) {
 	r := stopped(t)
-	r.Spec.Faults = []sim.Fault{{Lasts: sim.Millisecond / 2, Kind: sim.FaultCrash, Replicas: last(4, 1)}}
+	r.Spec.Faults = []spec.Fault{{Lasts: sim.Millisecond / 2, Kind: spec.Crash, Replicas: last(4, 1)}}
 	c, err := NewChart(r)
 	if err != nil {
 		t.Fatal(err)

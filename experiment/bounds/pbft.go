@@ -72,8 +72,8 @@ func last(n, k int) (ids []consensus.ReplicaID) {
 }
 
 // crashed lets replicas crash at a moment, for so long; 0 = for good.
-func crashed(ids []consensus.ReplicaID, at, lasts consensus.Time) []sim.Fault {
-	return []sim.Fault{{At: at, Lasts: lasts, Kind: sim.FaultCrash, Replicas: ids}}
+func crashed(ids []consensus.ReplicaID, at, lasts consensus.Time) []spec.Fault {
+	return []spec.Fault{{At: at, Lasts: lasts, Kind: spec.Crash, Replicas: ids}}
 }
 
 // tolerated are the rows in which nothing may go wrong, beside those that Raft has
@@ -91,7 +91,7 @@ func tolerated(n int) []Cell {
 		cells = append(cells, cell("f "+k.who, k.why, k.source, func(s *spec.Spec) {
 			s.Traitors = liars(k.seats(n, f), k.behaviour)
 			if k.absent {
-				s.Faults = []sim.Fault{{At: 60 * sim.Millisecond, Lasts: 600 * sim.Millisecond, Kind: sim.FaultIsolate, Replicas: first(1)}}
+				s.Faults = []spec.Fault{{At: 60 * sim.Millisecond, Lasts: 600 * sim.Millisecond, Kind: spec.Isolate, Replicas: first(1)}}
 			}
 		}))
 	}

@@ -1,12 +1,11 @@
 // Package compare runs a Raft and a PBFT cluster side by side, as processes,
 // under the same load and the same faults, and tells what each of them did.
 //
-//	scenario.go  which faults at which moments, by file or built in
-//	bind.go      what a scenario means for two clusters of certain sizes
 //	run.go       Run: the phases of a comparison
+//	scenario.go  what a scenario means for two clusters of certain sizes
 //	side.go      one of the two clusters: made, started, ended
-//	load.go      its callers, and reading back what was acknowledged
-//	events.go    its faults as they happen
+//	callers.go   its callers, and reading back what was acknowledged
+//	faults.go    its faults as they happen
 //	count.go     answers by the second
 //	meter.go     frames and bytes between replicas, by their own counters
 //	verdict.go   what the judges say of its records
@@ -24,18 +23,15 @@
 // What it measures on one machine are two clusters that share it, unless they
 // take turns. It says so, and nothing here is a timed test.
 //
-// Called by: cmd/quorate.
-//
 // Invariants: no process outlives Run; both sides get the same faults at the
 // same moments since their load began; an operation counts in the second in
 // which its answer came.
 //
 // # Goroutines
 //
-//	goroutine    number                 ends
-//	together     1 per side and phase   with the phase
-//	load.call    1 per caller and side  when the load stops
-//	events       1 per side             with the load
-//	watch        1 per group            with the load
-//	judge        1 per side             when it has judged; Run does not wait for it once it is interrupted
+//	goroutine      number                 ends
+//	together       1 per side and phase   with the phase
+//	live.Load.Run  1 per side             when the load stops
+//	suffer         1 per side             with the load
+//	watch          1 per group            with the load
 package compare

@@ -30,10 +30,10 @@ func sample() *Report {
 		Scenario: "<kill> & \"restart\"", Seconds: 4, Clients: 3, ValueBytes: 256, Cores: 2,
 		Sides: []Side{
 			{Protocol: "raft", Replicas: 3, Faults: 1, Phase: "done", Elapsed: 4, Leader: 2, View: 7, Seconds: seconds(100, 0, 200, 300), Total: total(400),
-				Events:  []Event{{At: 1.1, Kind: Kill, Replica: 0, What: "kill leader: replica 0"}, {At: 5, Kind: Restart, Replica: 0, What: "after the load, replica 0 is started again", Error: "it <failed>\nwith a log"}},
+				Events:  []Event{{At: 1.1, Kind: "crash", Replica: 0, What: "crash leader: replica 0"}, {At: 5, Kind: "restart", Replica: 0, What: "after the load, replica 0 is started again", Error: "it <failed>\nwith a log"}},
 				Verdict: &Verdict{Forked: true, ForkAt: 12, Traitors: []int{0}, Linearizable: "no", Violations: []string{"fork: <a> & b"}, More: 2}},
 			{Protocol: "pbft", Replicas: 4, Faults: 1, Phase: "judging", Elapsed: 4, Leader: -1, View: 1, Seconds: seconds(100, 100, 0, 400), Total: total(2000),
-				Events: []Event{{At: 1.3, Kind: Kill, Replica: 0, What: "kill primary: replica 0"}, {At: 1.9, Kind: Pause, Replica: 1, What: "pause backup: replica 1"}}},
+				Events: []Event{{At: 1.3, Kind: "crash", Replica: 0, What: "crash primary: replica 0"}, {At: 1.9, Kind: "pause", Replica: 1, What: "pause backup: replica 1"}}},
 		},
 	}
 }
@@ -69,8 +69,8 @@ func TestPageSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"&lt;kill&gt; &amp;", "forked at n=12", "nobody can be convicted", "fork: &lt;a&gt; &amp; b", "not judged", "kill leader: replica 0", "kill primary: replica 0",
-		"after the load, replica 0 is started again: it &lt;failed&gt;", ">1 kill<", ">2 pause<", `class="gap"`, "3 of 4", "both at once on the same machine of 2 cores",
+		"&lt;kill&gt; &amp;", "forked at n=12", "nobody can be convicted", "fork: &lt;a&gt; &amp; b", "not judged", "crash leader: replica 0", "crash primary: replica 0",
+		"after the load, replica 0 is started again: it &lt;failed&gt;", ">1 crash<", ">2 pause<", `class="gap"`, "3 of 4", "both at once on the same machine of 2 cores",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the page lacks %q", want)
@@ -85,7 +85,7 @@ func TestPageSays(t *testing.T) {
 // none.
 func TestMarks(t *testing.T) {
 	all := marks(sample())
-	if len(all) != 2 || all[0].Kind != Kill || all[0].At != 1.1 || len(all[0].Texts) != 2 || all[1].Kind != Pause || len(all[1].Texts) != 1 {
+	if len(all) != 2 || all[0].Kind != "crash" || all[0].At != 1.1 || len(all[0].Texts) != 2 || all[1].Kind != "pause" || len(all[1].Texts) != 1 {
 		t.Errorf("%+v", all)
 	}
 }
@@ -137,7 +137,7 @@ func TestPicture(t *testing.T) {
 		}
 	}
 	text := strings.Join(picture(sample(), 80), "\n")
-	for _, want := range []string{"Raft, 3 replicas: leader 2, term 7", "PBFT, 4 replicas: no primary, view 1", "█·██", "✗ forked at n=12", "kill primary: replica 0", "▃ ▅▇", "mute for 1.5 s"} {
+	for _, want := range []string{"Raft, 3 replicas: leader 2, term 7", "PBFT, 4 replicas: no primary, view 1", "█·██", "✗ forked at n=12", "crash primary: replica 0", "▃ ▅▇", "mute for 1.5 s"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the screen lacks %q:\n%s", want, text)
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"quorate.dev/quorate/experiment/spec"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -23,7 +24,7 @@ type Options struct {
 	ValueBytes int                        // of each value that is put; at least 8 are
 	Turns      bool                       // one side after the other
 	Patience   time.Duration              // engine.patience of all homes; 0 = as shipped
-	Scenario   *Scenario                  // nil = Default
+	Scenario   *spec.Scenario             // nil = Default
 	Show       func(*Report)              // hears of every change and every second, one call at a time; may be nil
 	Command    func(home string) []string // how a home becomes a process; nil = this program's node command
 }
@@ -55,7 +56,7 @@ func (o *Options) check() error {
 	case o.Dir == "":
 		return bad("no directory for the clusters")
 	}
-	return o.Scenario.bind(o.Duration, o.Faults)
+	return nil
 }
 
 // comparison is one Run.
@@ -75,9 +76,17 @@ func Run(ctx context.Context, o Options) (r *Report, err error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	faults, err := bind(o.Scenario, o.Duration, o.Faults)
+	if err != nil {
+		return nil, err
+	}
 	c := &comparison{options: &o}
 	for _, name := range Protocols() {
-		c.sides = append(c.sides, &side{protocol: name, options: &o, changed: c.show, phase: "waiting"})
+		p, err := protocol.Lookup(name)
+		if err != nil {
+			return nil, err
+		}
+		c.sides = append(c.sides, &side{protocol: p, faults: faults[name], options: &o, changed: c.show, phase: "waiting"})
 	}
 	// Before anything starts: whatever happens from here on, no process is left.
 	defer func() {
@@ -124,7 +133,7 @@ func (c *comparison) show() {
 func (c *comparison) play(ctx context.Context, group []*side) error {
 	for _, s := range group {
 		s.enter("starting")
-		if err := s.found(c.sides); err != nil {
+		if err := s.create(c.sides); err != nil {
 			return err
 		}
 	}
@@ -138,7 +147,6 @@ func (c *comparison) play(ctx context.Context, group []*side) error {
 		if err := s.readBack(ctx); err != nil {
 			return err
 		}
-		s.enter("judging")
 		return s.judge(ctx)
 	})
 	return interrupted(ctx, err)
@@ -169,30 +177,21 @@ func (c *comparison) loaded(ctx context.Context, group []*side) error {
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
 	broken := make(chan error, len(group))
-	var happening, stopping sync.WaitGroup
-	var stops []func()
+	var happening sync.WaitGroup
 	for _, s := range group {
-		stops = append(stops, s.begin(within))
-	}
-	for _, s := range group {
-		happening.Go(func() { s.play(within, c.options.Scenario) })
+		load := s.begin(within)
 		happening.Go(func() {
-			select {
-			case err := <-s.load.broken:
-				broken <- fmt.Errorf("the load of %s: %w", s.protocol, err)
-			case <-within.Done():
+			if err := load.Run(within); err != nil {
+				broken <- fmt.Errorf("the load of %s: %w", s.protocol.Name, err)
 			}
 		})
+		happening.Go(func() { s.suffer(within, s.faults) })
 	}
 	err := c.watch(within, group, broken)
 	for _, s := range group {
-		s.meter.look(ctx, s.cluster) // before the callers stop, so that no queue drains for free
+		s.meter.look(ctx, s.cluster.Cluster) // before the callers stop, so that no queue drains for free
 	}
 	cancel()
-	for _, stop := range stops {
-		stopping.Go(stop)
-	}
-	stopping.Wait()
 	happening.Wait()
 	return err
 }
@@ -210,7 +209,7 @@ func (c *comparison) watch(ctx context.Context, group []*side, broken chan error
 		case <-time.After(time.Until(begun.Add(at))):
 		}
 		for _, s := range group {
-			s.meter.look(ctx, s.cluster)
+			s.meter.look(ctx, s.cluster.Cluster)
 		}
 		c.show()
 		if at == c.options.Duration {

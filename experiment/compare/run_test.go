@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"quorate.dev/quorate/experiment/spec"
 	"quorate.dev/quorate/testnet"
 )
 
@@ -28,7 +29,7 @@ func nothingRuns(t *testing.T, dir string) {
 // that was acknowledged, and are judged.
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
-	scenario, err := ParseScenario([]byte("name = 'one kill'\n[[fault]]\nat = '1s'\nkind = 'kill'\nrole = 'leader'\n"))
+	scenario, err := spec.ParseScenario([]byte("name = 'one crash'\n[[fault]]\nat = '1s'\nkind = 'crash'\nrole = 'leader'\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func TestRun(t *testing.T) {
 		if s.Total.MessagesPerDecision() <= 1 || s.Total.BytesPerDecision() <= s.Total.MessagesPerDecision() {
 			t.Errorf("%s: %.1f messages and %.1f bytes per decision", s.Protocol, s.Total.MessagesPerDecision(), s.Total.BytesPerDecision())
 		}
-		if len(s.Events) < 2 || s.Events[0].Kind != Kill || s.Events[0].Error != "" || s.Events[1].Kind != Restart {
+		if len(s.Events) < 2 || s.Events[0].Kind != "crash" || s.Events[0].Error != "" || s.Events[1].Kind != "restart" {
 			t.Errorf("%s: events %v", s.Protocol, s.Events)
 		}
 		if v := s.Verdict; v.ReadBack.Acknowledged == 0 || v.ReadBack.Keys == 0 || v.ReadBack.Unanswered > 0 || v.JudgedUpTo == 0 || v.Linearizable != "yes" {

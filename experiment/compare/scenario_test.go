@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"quorate.dev/quorate/experiment/spec"
 )
 
 // TestScenarioErrors: what is wrong with a file, on which line, and what to
@@ -18,27 +20,30 @@ func TestScenarioErrors(t *testing.T) {
 		want string
 	}{
 		{"name = 3", 1, "cannot decode"},
-		{"[[fault]]\nat = \"5s\"\nkind = \"kill\"\nwho = 1", 4, "unknown key \"fault.who\": a file has name and [[fault]]s with at, kind"},
-		{"\n[[fault]]\nat = \"5s\"", 2, "fault 1: kind = \"\": write kill, pause"},
-		{"[[fault]]\nat = \"5s\"\nkind = \"explode\"", 1, "kind = \"explode\": write kill, pause"},
-		{"[[fault]]\nat = \"5s\"\nkind = \"kill\"", 1, "whom to kill? write role = \"leader\", or replica = 0"},
-		{"[[fault]]\nat = \"5s\"\nkind = \"kill\"\nrole = \"king\"", 1, "role = \"king\": write leader, follower"},
-		{"[[fault]]\nat = \"5s\"\nkind = \"kill\"\nrole = \"leader\"\nreplica = 0", 1, "a replica and a role: write one"},
-		{"[[fault]]\nat = \"5s\"\nkind = \"kill\"\nreplica = -1", 1, "replica = -1: write a number from 0"},
-		{"[[fault]]\nat = \"soon\"\nkind = \"kill\"\nrole = \"leader\"", 1, "at = \"soon\": write a time since the load began"},
-		{"[[fault]]\nat = \"101%\"\nkind = \"kill\"\nrole = \"leader\"", 1, "at = \"101%\""},
-		{"[[fault]]\nat = \"-1s\"\nkind = \"kill\"\nrole = \"leader\"", 1, "at = \"-1s\""},
-		{"[[fault]]\nat = \"NaN%\"\nkind = \"kill\"\nrole = \"leader\"", 1, "at = \"NaN%\""},
+		{"[[fault]]\nat = \"5s\"\nkind = \"crash\"\nwho = 1", 4, "unknown key \"fault.who\": a file has name, replicas"},
+		{"\n[[fault]]\nat = \"5s\"", 2, "fault 1: kind = \"\": write crash, pause"},
+		{"[[fault]]\nat = \"5s\"\nkind = \"explode\"", 1, "kind = \"explode\": write crash, pause"},
+		{"[[fault]]\nat = \"5s\"\nkind = \"crash\"", 1, "whom to crash? write role = \"leader\", or replica = 0"},
+		{"[[fault]]\nat = \"5s\"\nkind = \"crash\"\nrole = \"king\"", 1, "role = \"king\": write leader, follower"},
+		{"[[fault]]\nat = \"5s\"\nkind = \"crash\"\nrole = \"leader\"\nreplica = 0", 1, "a replica and a role: write one"},
+		{"[[fault]]\nat = \"5s\"\nkind = \"crash\"\nreplica = -1", 1, "replica = -1: write a number from 0"},
+		{"[[fault]]\nat = \"soon\"\nkind = \"crash\"\nrole = \"leader\"", 1, "at = \"soon\": write a time since the load began"},
+		{"[[fault]]\nat = \"101%\"\nkind = \"crash\"\nrole = \"leader\"", 1, "at = \"101%\""},
+		{"[[fault]]\nat = \"-1s\"\nkind = \"crash\"\nrole = \"leader\"", 1, "at = \"-1s\""},
+		{"[[fault]]\nat = \"NaN%\"\nkind = \"crash\"\nrole = \"leader\"", 1, "at = \"NaN%\""},
 		{"[[fault]]\nat = \"5s\"\nkind = \"corrupt\"\nrole = \"leader\"", 1, "write behaviours = [\"silent\"]"},
 		{"[[fault]]\nat = \"5s\"\nkind = \"corrupt\"\nrole = \"leader\"\nbehaviours = [\"sielnt\"]", 1, "no such behaviour"},
 		{"[[fault]]\nat = \"5s\"\nkind = \"corrupt\"\nrole = \"leader\"\nbehaviours = [\"equivocate\"]", 1, "\"equivocate\" is a lie in pbft and not in raft: write each protocol's own"},
 		{"[[fault]]\nat = \"5s\"\nkind = \"corrupt\"\nrole = \"leader\"\nbehaviours = [\"conflict\"]", 1, "a client's behaviour"},
-		{"[[fault]]\nat = \"1s\"\nkind = \"kill\"\nrole = \"leader\"\n[[fault]]\nat = \"5s\"\nkind = \"kill\"\nrole = \"leader\"\nbehaviours = [\"silent\"]", 5, "fault 2: a kill has no behaviours"},
-		{strings.Repeat("[[fault]]\nat = \"1s\"\nkind = \"kill\"\nrole = \"leader\"\n", maxFaults+1), 0, "101 faults: at most 100"},
+		{"[[fault]]\nat = \"1s\"\nkind = \"crash\"\nrole = \"leader\"\n[[fault]]\nat = \"5s\"\nkind = \"crash\"\nrole = \"leader\"\nbehaviours = [\"silent\"]", 5, "fault 2: a crash has no behaviours"},
+		{strings.Repeat("[[fault]]\nat = \"1s\"\nkind = \"crash\"\nrole = \"leader\"\n", 101), 0, "101 faults: at most 100"},
 	} {
-		_, err := ParseScenario([]byte(c.text))
-		var wrong *ScenarioError
-		if !errors.As(err, &wrong) || !errors.Is(err, ErrScenario) || wrong.Line != c.line || !strings.Contains(err.Error(), c.want) {
+		s, err := spec.ParseScenario([]byte(c.text))
+		if err == nil {
+			_, err = bind(s, 10*time.Second, 1)
+		}
+		var wrong *spec.ScenarioError
+		if !errors.As(err, &wrong) || !errors.Is(err, spec.ErrScenario) || wrong.Line != c.line || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: got %v, want line %d: %s", c.text, err, c.line, c.want)
 		}
 	}
@@ -48,19 +53,19 @@ func TestScenarioErrors(t *testing.T) {
 // this length.
 func TestScenarioMisfits(t *testing.T) {
 	for text, want := range map[string]string{
-		"[[fault]]\nat = \"20s\"\nkind = \"kill\"\nrole = \"leader\"":                                              "f.toml:1: fault 1: it is at 20s, and the load lasts 10s",
-		"[[fault]]\nat = \"100%\"\nkind = \"kill\"\nrole = \"leader\"":                                             "the load lasts 10s",
-		"[[fault]]\nat = \"1s\"\nkind = \"kill\"\nreplica = 3":                                                     "replica = 3: the cluster of raft has 0 to 2",
-		"[[fault]]\nat = \"1s\"\nkind = \"restart\"":                                                               "role \"killed\" is nobody's yet: no kill comes before it",
+		"[[fault]]\nat = \"20s\"\nkind = \"crash\"\nrole = \"leader\"":                                             "f.toml:1: fault 1: it is at 20s, and the load lasts 10s",
+		"[[fault]]\nat = \"100%\"\nkind = \"crash\"\nrole = \"leader\"":                                            "the load lasts 10s",
+		"[[fault]]\nat = \"1s\"\nkind = \"crash\"\nreplica = 3":                                                    "replica = 3: the cluster of raft has 0 to 2",
+		"[[fault]]\nat = \"1s\"\nkind = \"restart\"":                                                               "role \"crashed\" is nobody's yet: no crash comes before it",
 		"[[fault]]\nat = \"5s\"\nkind = \"pause\"\nrole = \"leader\"\n[[fault]]\nat = \"4s\"\nkind = \"resume\"\n": "f.toml:5: fault 2: role \"paused\" is nobody's yet",
 	} {
-		s, err := ParseScenario([]byte(text))
+		s, err := spec.ParseScenario([]byte(text))
 		if err != nil {
 			t.Errorf("%q: %v", text, err)
 			continue
 		}
 		s.File = "f.toml"
-		if err := s.bind(10*time.Second, 1); !errors.Is(err, ErrScenario) || !strings.Contains(err.Error(), want) {
+		if _, err := bind(s, 10*time.Second, 1); !errors.Is(err, spec.ErrScenario) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %s", text, err, want)
 		}
 	}
@@ -69,13 +74,13 @@ func TestScenarioMisfits(t *testing.T) {
 // TestScenarioOrder: faults happen by time, shares and times alike, and roles
 // mean who was made so before.
 func TestScenarioOrder(t *testing.T) {
-	s, err := ParseScenario([]byte(`
+	s, err := spec.ParseScenario([]byte(`
 [[fault]]
 at = "50%"
 kind = "restart"
 [[fault]]
 at = "4s"
-kind = "kill"
+kind = "crash"
 role = "primary"
 [[fault]]
 at = "45%"
@@ -87,14 +92,16 @@ pbft = ["delay 80%"]
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.bind(10*time.Second, 1); err != nil {
+	bound, err := bind(s, 10*time.Second, 1)
+	if err != nil {
 		t.Fatal(err)
 	}
-	all := s.byTime(10 * time.Second)
-	if len(all) != 3 || all[0].Kind != Kill || all[0].Role != RoleLeader || all[1].Kind != Corrupt || all[1].Role != RoleFollower || all[2].Role != RoleKilled {
+	all := bound["raft"]
+	if len(all) != 3 || all[0].Kind != spec.Crash || all[0].Role != spec.RoleLeader || all[1].Kind != spec.Corrupt || all[1].Role != spec.RoleFollower ||
+		all[2].Role != spec.RoleCrashed || !all[2].Ends {
 		t.Fatalf("%+v", all)
 	}
-	if all[1].At.Of(10*time.Second) != 4500*time.Millisecond || all[1].Behaviours["raft"][0] != "silent" || all[1].Behaviours["pbft"][0] != "delay 80%" {
+	if time.Duration(all[1].At) != 4500*time.Millisecond || all[1].Behaviours[0] != "silent" || bound["pbft"][1].Behaviours[0] != "delay 80%" {
 		t.Errorf("%+v", all[1])
 	}
 }
@@ -106,9 +113,9 @@ func TestShippedScenarios(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
 	}
-	all := []*Scenario{Default()}
+	all := []*spec.Scenario{Default()}
 	for _, f := range files {
-		s, err := LoadScenario(f)
+		s, err := spec.LoadScenario(f)
 		if err != nil {
 			t.Error(err)
 			continue
@@ -116,7 +123,7 @@ func TestShippedScenarios(t *testing.T) {
 		all = append(all, s)
 	}
 	for _, s := range all {
-		if err := s.bind(24*time.Second, 1); err != nil || len(s.Faults) == 0 {
+		if _, err := bind(s, 24*time.Second, 1); err != nil || len(s.Faults) == 0 {
 			t.Errorf("%s: %v", s.File, err)
 		}
 	}
@@ -128,16 +135,16 @@ func TestScenarioFiles(t *testing.T) {
 	if err := os.WriteFile(path, []byte("\n[[fault]]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadScenario(path); err == nil || !strings.HasPrefix(err.Error(), path+":2: fault 1: ") {
+	if _, err := spec.LoadScenario(path); err == nil || !strings.HasPrefix(err.Error(), path+":2: fault 1: ") {
 		t.Errorf("got %v", err)
 	}
-	if err := os.WriteFile(path, make([]byte, maxScenario+1), 0o600); err != nil {
+	if err := os.WriteFile(path, make([]byte, 1<<20+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadScenario(path); !errors.Is(err, ErrScenario) {
+	if _, err := spec.LoadScenario(path); !errors.Is(err, spec.ErrScenario) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := LoadScenario(path + "x"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := spec.LoadScenario(path + "x"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -148,11 +155,11 @@ func FuzzScenario(f *testing.F) {
 	f.Add(defaultText)
 	f.Add("[[fault]]\nat = \"1e300%\"\nkind = \"corrupt\"\nraft = []\nreplica = 1\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		s, err := ParseScenario([]byte(text))
+		s, err := spec.ParseScenario([]byte(text))
 		if err == nil {
-			err = s.bind(10*time.Second, 1)
+			_, err = bind(s, 10*time.Second, 1)
 		}
-		if err != nil && !errors.Is(err, ErrScenario) {
+		if err != nil && !errors.Is(err, spec.ErrScenario) {
 			t.Error(err)
 		}
 	})

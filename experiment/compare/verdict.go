@@ -1,15 +1,12 @@
 package compare
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
 
-	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/transcript"
 )
 
 // Verdict is what the judges say of one side, by what its replicas and callers
@@ -122,38 +119,6 @@ func members(all []int) string {
 		names = append(names, fmt.Sprintf("replica %d", i))
 	}
 	return strings.Join(names, ", ")
-}
-
-// judge reads what everybody of a side wrote down. It may take as long as the
-// load did; if ctx ends, nobody waits for it any more.
-func (s *side) judge(ctx context.Context) error {
-	if err := s.cluster.Down(); err != nil {
-		return err
-	}
-	type result struct {
-		verdict check.Verdict
-		err     error
-	}
-	done := make(chan result, 1)
-	go func() {
-		logs, err := s.cluster.Logs()
-		if err != nil {
-			done <- result{err: err}
-			return
-		}
-		v, err := transcript.Judge(check.Case{Genesis: s.cluster.Genesis, Application: kv.Store{}, Model: check.Store(), Suspects: s.cluster.Turned()}, logs)
-		done <- result{v, err}
-	}()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case r := <-done:
-		if r.err != nil {
-			return fmt.Errorf("judge %s: %w", s.protocol, r.err)
-		}
-		s.conclude(newVerdict(&r.verdict, s.cluster.Turned(), s.back))
-		return nil
-	}
 }
 
 // Safe is nil if neither side did what must never happen; else its error names

@@ -1,10 +1,21 @@
-// Package live runs experiments with real processes over libp2p.
+// Package live is the one harness for experiments with real processes over libp2p.
 //
-//	live.go    a Spec, run and judged
-//	load.go    the clients of a run, and those that misbehave
-//	faults.go  what happens to processes and links, and when
+//	cluster.go    a cluster: made, started, called, ended, judged
+//	faults.go     faults as they begin and end; rig.go what those of links and disks take
+//	load.go       callers in a closed loop
+//	run.go        Run: a Spec, run and judged
+//	byzantine.go  its clients that misbehave
 //
-// Faults of the network need Linux and root.
+// Cut links and full disks need Linux and root.
 //
-// Invariants: no process outlives a run; how a run ends is never an error.
+// Invariants: no process outlives Close; what callers ask is written down before
+// it is asked, and what they believe when they do; how a run ends is never an error.
+//
+// # Goroutines
+//
+//	goroutine    number            ends
+//	Load.call    1 per caller      with the load
+//	run.happen   1 per Run         with the load
+//	misbehaving  1 per client      with the load
+//	Judge        1 per call        when it has judged; nobody waits once ctx has ended
 package live

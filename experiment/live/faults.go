@@ -1,136 +1,177 @@
 package live
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"iter"
 	"slices"
 	"time"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/sim"
+	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/testnet"
 )
 
-// event is something that happens to processes at a moment of the run.
-type event struct {
-	at   consensus.Time
-	what string
-	do   func() error
-}
-
-// events are the faults and acts of the spec, by time.
-func (r *real) events() []event {
-	var all []event
-	add := func(at consensus.Time, do func() error, format string, args ...any) {
-		all = append(all, event{at, fmt.Sprintf(format, args...), do})
-	}
-	for _, t := range r.spec.Traitors {
-		i := int(t.Replica)
-		for _, a := range t.Acts {
-			switch {
-			case a.From == 0:
-			case len(a.Behaviours) == 0:
-				add(a.From, func() error { return r.cluster.Heal(i) }, "replica %d does as the honest do", i)
-			default:
-				add(a.From, func() error { return r.cluster.Corrupt(i, a.Behaviours) }, "replica %d turns: %v", i, a.Behaviours)
+// Due yields faults, each when its moment has come, until ctx ends. Each that
+// lasts is followed by its end.
+func Due(ctx context.Context, begun time.Time, faults []spec.Fault) iter.Seq[spec.Fault] {
+	return func(yield func(spec.Fault) bool) {
+		for _, f := range spec.Timeline(faults) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(time.Until(begun.Add(time.Duration(f.At)))):
+			}
+			if ctx.Err() != nil || !yield(f) {
+				return
 			}
 		}
 	}
-	for _, f := range r.spec.Faults {
-		add(f.At, func() error { return r.strike(f) }, "%s: %v", f.Kind, f.Replicas)
-		if f.Lasts > 0 && f.Kind != sim.FaultWipe {
-			add(f.At+f.Lasts, func() error { return r.mend(f) }, "%s ends: %v", f.Kind, f.Replicas)
-		}
-	}
-	for _, m := range r.options.Also {
-		add(m.At, func() error { return m.Do(r.cluster) }, "%s", m.What)
-	}
-	slices.SortStableFunc(all, func(a, b event) int { return cmp.Compare(a.at, b.at) })
-	return all
 }
 
-// happen lets the events happen until ctx ends.
-func (r *real) happen(ctx context.Context) error {
-	for _, e := range r.events() {
+// errNobody: no replica has the role that a fault is about.
+var errNobody = errors.New("nobody to be found")
+
+// roleWithin is how long somebody is looked for who leads: between two leaders
+// there is none.
+const roleWithin = 2 * time.Second
+
+// Find fills in whom a fault befalls, if it names a role.
+func (c *Cluster) Find(ctx context.Context, f *spec.Fault) error {
+	var found consensus.ReplicaID
+	var err error
+	switch f.Role {
+	case "":
+		return nil
+	case spec.RoleCrashed:
+		found, err = c.latest(spec.Crash, spec.TornWrite)
+	case spec.RolePaused:
+		found, err = c.latest(spec.Pause)
+	case spec.RoleCorrupted:
+		found, err = c.latest(spec.Corrupt)
+	default:
+		found, err = c.inOffice(ctx, f.Role)
+	}
+	if err == nil {
+		f.Replicas = []consensus.ReplicaID{found}
+	}
+	return err
+}
+
+// latest is whom such a fault befell last that has not ended.
+func (c *Cluster) latest(kinds ...spec.Kind) (consensus.ReplicaID, error) {
+	for _, f := range slices.Backward(c.open) {
+		if slices.Contains(kinds, f.Kind) {
+			return f.Replicas[0], nil
+		}
+	}
+	return 0, errNobody
+}
+
+// inOffice finds who leads, or somebody who follows.
+func (c *Cluster) inOffice(ctx context.Context, role spec.Role) (consensus.ReplicaID, error) {
+	ctx, cancel := context.WithTimeout(ctx, roleWithin)
+	defer cancel()
+	for {
+		all := c.Statuses(ctx)
+		i := leading(all)
+		if role == spec.RoleFollower {
+			i = c.following(all, i)
+		}
+		if i >= 0 {
+			return consensus.ReplicaID(i), nil
+		}
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-time.After(time.Until(r.begun.Add(time.Duration(e.at)))):
+			return 0, errNobody
+		case <-time.After(50 * time.Millisecond):
 		}
-		r.say("%s", e.what)
-		if err := e.do(); err != nil {
-			return fmt.Errorf("%s: %w", e.what, err)
+	}
+}
+
+// following is the first that runs, is honest and does not lead; -1 if there is
+// none, or it is not known who leads.
+func (c *Cluster) following(all []testnet.ReplicaStatus, leader int) int {
+	for i, x := range all {
+		if leader >= 0 && i != leader && x.Report != nil && !slices.Contains(c.Turned(), consensus.ReplicaID(i)) {
+			return i
 		}
+	}
+	return -1
+}
+
+// Inject lets a fault that names replicas begin or end, and remembers it.
+func (c *Cluster) Inject(f *spec.Fault) error {
+	if f.Kind.Cuts() {
+		c.note(*f)
+		return c.rig.cut(f)
+	}
+	for _, id := range f.Replicas {
+		if err := c.inject(f, int(id)); err != nil {
+			return fmt.Errorf("%s replica %d: %w", f.Word(), id, err)
+		}
+		one := *f
+		one.Replicas = []consensus.ReplicaID{id}
+		c.note(one)
 	}
 	return nil
 }
 
-// strike begins a fault.
-func (r *real) strike(f sim.Fault) error {
+// inject does it to one replica.
+func (c *Cluster) inject(f *spec.Fault, i int) error {
 	switch f.Kind {
-	case sim.FaultCrash:
-		return r.each(f, r.cluster.Kill)
-	case sim.FaultPause:
-		return r.each(f, r.cluster.Pause)
-	case sim.FaultWipe:
-		return r.each(f, r.cluster.Wipe)
+	case spec.Crash, spec.TornWrite:
+		if f.Ends {
+			return c.Restart(i)
+		}
+		if err := c.Kill(i); err != nil || f.Kind == spec.Crash {
+			return err
+		}
+		return c.tear(i)
+	case spec.Pause:
+		if f.Ends {
+			return c.Resume(i)
+		}
+		return c.Pause(i)
+	case spec.Corrupt:
+		if f.Ends {
+			return c.Heal(i)
+		}
+		return c.Corrupt(i, f.Behaviours)
+	case spec.Wipe:
+		return c.Wipe(i)
+	case spec.Delay:
+		c.rig.delay(i, f)
+		return nil
+	case spec.DiskFull:
+		if !f.Ends {
+			return c.rig.disks[i].fill()
+		}
+		return errors.Join(c.rig.disks[i].empty(), c.Restart(i))
 	}
-	return r.cut(f, true)
+	return fmt.Errorf("%w: no fault is called %q", spec.ErrSpec, f.Kind)
 }
 
-// mend ends it.
-func (r *real) mend(f sim.Fault) error {
-	switch f.Kind {
-	case sim.FaultCrash:
-		return r.each(f, r.cluster.Restart)
-	case sim.FaultPause:
-		return r.each(f, r.cluster.Resume)
+// note remembers which faults are open.
+func (c *Cluster) note(f spec.Fault) {
+	over := []spec.Kind{f.Kind}
+	if slices.Contains([]spec.Kind{spec.Crash, spec.TornWrite, spec.Wipe}, f.Kind) {
+		over = []spec.Kind{spec.Crash, spec.TornWrite, spec.Pause} // its process is another
 	}
-	return r.cut(f, false)
+	c.open = slices.DeleteFunc(c.open, func(o spec.Fault) bool { return slices.Contains(over, o.Kind) && slices.Equal(o.Replicas, f.Replicas) })
+	if !f.Ends && f.Kind != spec.Wipe {
+		c.open = append(c.open, f)
+	}
 }
 
-func (r *real) each(f sim.Fault, do func(int) error) error {
-	var errs []error
-	for _, id := range f.Replicas {
-		errs = append(errs, do(int(id)))
-	}
-	return errors.Join(errs...)
-}
-
-// cut cuts or mends the links that a fault is about.
-func (r *real) cut(f sim.Fault, on bool) error {
-	var errs []error
-	for from := range r.spec.Replicas {
-		for to := range r.spec.Replicas {
-			a, b := slices.Contains(f.Replicas, consensus.ReplicaID(from)), slices.Contains(f.Replicas, consensus.ReplicaID(to))
-			if from != to && severs(f.Kind, a, b) {
-				errs = append(errs, r.lab.Cut(from, to, on))
-			}
+// Recover ends all faults that are open, but for traitors, who stay traitors. What
+// it does is told one by one.
+func (c *Cluster) Recover(tell func(f *spec.Fault, err error)) {
+	for _, f := range slices.Clone(c.open) {
+		if f.Kind != spec.Corrupt {
+			f.Ends, f.Role = true, ""
+			tell(&f, c.Inject(&f))
 		}
 	}
-	return errors.Join(errs...)
-}
-
-// severs says which links a fault cuts, as the simulator has it.
-func severs(kind sim.FaultKind, from, to bool) bool {
-	switch kind {
-	case sim.FaultDeaf:
-		return to
-	case sim.FaultMute:
-		return from
-	case sim.FaultIsolate:
-		return from || to
-	}
-	return from != to
-}
-
-// thisProgram is how to start this very program again.
-func thisProgram() []string {
-	exe, err := os.Executable()
-	if err != nil {
-		return []string{"quorate"}
-	}
-	return []string{exe}
 }

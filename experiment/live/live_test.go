@@ -42,7 +42,7 @@ func TestRealTraitor(t *testing.T) {
 	out := realRun(t, spec.Spec{
 		Protocol: "pbft", Replicas: 4, Invoked: 25, Seed: 1, Villains: []string{"conflict"},
 		Traitors: []sim.Traitor{{Replica: 0, Acts: []sim.Act{{Behaviours: []string{"equivocate"}}}}},
-		Faults:   []sim.Fault{{At: 200 * sim.Millisecond, Lasts: 300 * sim.Millisecond, Kind: sim.FaultPause, Replicas: []consensus.ReplicaID{2}}},
+		Faults:   []spec.Fault{{At: 200 * sim.Millisecond, Lasts: 300 * sim.Millisecond, Kind: spec.Pause, Replicas: []consensus.ReplicaID{2}}},
 	})
 	if out.Word() != spec.Live || out.Answered != 50 || out.Verdict.Linearizable != check.Yes || out.Views == 0 {
 		t.Errorf("%s: %d of %d answered, linearizable %s, view %d", out.Word(), out.Answered, out.Asked, out.Verdict.Linearizable, out.Views)
@@ -94,7 +94,7 @@ func TestRealWithoutAPlace(t *testing.T) {
 // TestLabsFollowEachOther: one that is made as soon as another is closed.
 func TestLabsFollowEachOther(t *testing.T) {
 	for range 2 {
-		lab, err := newLab(3)
+		lab, err := netlab.New(3)
 		if errors.Is(err, netlab.ErrUnavailable) && !strings.Contains(err.Error(), "File exists") {
 			t.Skip(err)
 		}

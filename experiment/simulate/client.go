@@ -5,29 +5,34 @@ import (
 	"iter"
 	"math"
 	"strconv"
+	"strings"
 
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/spec"
 )
 
-// act lets a player invoke one operation and wait for its result; not ok when
-// the play is over.
-type act func(text string, compares []kv.Compare, then ...[]byte) (branch kv.Branch, ok bool)
+// transaction lets a client invoke one and wait for its result; not ok when the
+// run is over.
+type transaction func(text string, compares []kv.Compare, then ...[]byte) (branch kv.Branch, ok bool)
 
-// play is a client's part as a sequence of operations. Each is a transaction
-// with a condition of its own that always holds: a client must not ask twice for
-// equal bytes, or checkers could not tell a repetition from an execution twice.
-func (t *theatre) play(index int) iter.Seq[cue] {
-	return func(yield func(cue) bool) {
-		p, n := t.players[index], 0
-		for _, x := range p.parts {
+// operations are what a client asks for, one after the other. Those of the store
+// are transactions with a condition of their own that always holds: a client must
+// not ask twice for equal bytes, or checkers could not tell a repetition from an
+// execution twice.
+func (t *scenarioRun) operations(index int) iter.Seq[operation] {
+	return func(yield func(operation) bool) {
+		p, n := t.clients[index], 0
+		ask := func(op []byte, at consensus.Time, text string) bool {
+			t.texts[string(op)] = text
+			return yield(operation{op, at})
+		}
+		for _, x := range p.tasks {
 			invoke := func(text string, compares []kv.Compare, then ...[]byte) (kv.Branch, bool) {
 				n++
 				unique := kv.Missing(fmt.Appendf(nil, "~%d.%d", index, n))
 				op := kv.Txn(append([]kv.Compare{unique}, compares...), then, nil)
-				t.texts[string(op)] = text
-				if !yield(cue{op, x.at}) {
+				if !ask(op, x.at, text) {
 					return kv.Branch{}, false
 				}
 				b, err := kv.ParseTxn(p.before.Data)
@@ -36,7 +41,14 @@ func (t *theatre) play(index int) iter.Seq[cue] {
 				}
 				return b, true
 			}
-			result, ok := t.perform(&x, invoke)
+			var result string
+			var ok bool
+			if x.request.Verb == spec.Invoke {
+				ok = ask([]byte(strings.Join(x.request.Args, " ")), x.at, x.request.String())
+				result = string(p.before.Data)
+			} else {
+				result, ok = t.perform(&x, invoke)
+			}
 			if !ok {
 				return
 			}
@@ -48,7 +60,7 @@ func (t *theatre) play(index int) iter.Seq[cue] {
 }
 
 // perform carries one request out.
-func (t *theatre) perform(x *part, invoke act) (result string, ok bool) {
+func (t *scenarioRun) perform(x *task, invoke transaction) (result string, ok bool) {
 	r := x.request
 	if x.number < 0 {
 		return t.open(invoke)
@@ -74,7 +86,7 @@ func (t *theatre) perform(x *part, invoke act) (result string, ok bool) {
 }
 
 // open puts the balance that every account begins with.
-func (t *theatre) open(invoke act) (string, bool) {
+func (t *scenarioRun) open(invoke transaction) (string, bool) {
 	var puts [][]byte
 	for _, name := range t.scenario.Accounts() {
 		puts = append(puts, kv.Put([]byte(name), strconv.AppendUint(nil, t.scenario.Balance, 10)))
@@ -104,7 +116,7 @@ const maxTries = 8
 
 // transfer moves a sum: it reads both accounts and writes them if they still
 // hold what was read.
-func (t *theatre) transfer(r spec.Request, invoke act) (string, bool) {
+func (t *scenarioRun) transfer(r spec.Request, invoke transaction) (string, bool) {
 	from, to := []byte(r.Args[0]), []byte(r.Args[1])
 	sum, _ := strconv.ParseUint(r.Args[2], 10, 62)
 	for range maxTries {

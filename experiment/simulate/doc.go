@@ -1,6 +1,7 @@
 // Package simulate runs experiments in the simulator.
 //
 //	simulate.go  a Spec, run and judged
+//	faults.go    its faults in the simulator's words
 //	scenario.go  a scenario, with its log, state, status and views after each set
 //	client.go    what the clients of a scenario invoke
 //

@@ -3,7 +3,9 @@ package simulate
 import (
 	"fmt"
 	"iter"
+	"slices"
 
+	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/course"
@@ -36,33 +38,46 @@ type Answer struct{ Request, Result string }
 // unanswered is the result of a request that nobody has answered by the end.
 const unanswered = "no answer"
 
-// maxPlayers bounds the clients of a scenario: accounts share them.
-const maxPlayers = 16
+// maxClients bounds the clients of a scenario: accounts share them.
+const maxClients = 16
 
 // apart is the time between two requests of a set.
 const apart = 300 * sim.Millisecond
 
-// RunScenario runs a scenario in the simulator, on the key-value store: one client for
-// each account that pays, its requests one after the other. Errors wrap ErrSpec.
-func RunScenario(s *spec.Scenario) (*ScenarioResult, error) {
-	t := newTheatre(s)
+// RunScenario runs the sets of a scenario in the simulator, on an application; nil
+// is the key-value store: one client for each account that pays, its requests one
+// after the other. Errors wrap ErrSpec or ErrScenario.
+func RunScenario(s *spec.Scenario, a app.Application) (*ScenarioResult, error) {
+	if len(s.Sets) == 0 {
+		return nil, &spec.ScenarioError{File: s.File, Text: "0 sets: write at least one, beginning with [[set]]"}
+	}
+	t := newScenarioRun(s)
 	defer t.close()
-	x := t.spec()
+	x, err := t.spec()
+	if err != nil {
+		return nil, err
+	}
 	if err := x.Complete(); err != nil {
 		return nil, err
 	}
-	c := config(&x)
-	c.Workload.Clients, c.Workload.Invoked = len(t.players), 1
+	c, err := config(&x)
+	if err != nil {
+		return nil, err
+	}
+	if a == nil {
+		a = kv.Store{}
+	}
+	c.Workload.Clients, c.Workload.Invoked = len(t.clients), 1
 	c.Timing.Storm = t.begins[len(s.Sets)]
-	c.Application, c.Ask, c.Watch = kv.Store{}, t.ask, t.watch
+	c.Application, c.Ask, c.Watch = a, t.ask, t.watch
 	w, err := world(&x, c)
 	if err != nil {
 		return nil, err
 	}
-	t.world, t.slots = w, course.NewSlotTable(x.UnderTest(), w.Genesis(), t.texts)
+	t.world, t.faults, t.slots = w, c.Faults, course.NewSlotTable(x.UnderTest(), w.Genesis(), t.texts)
 	o := outcomeOf(w, w.Run())
 	for t.set < len(s.Sets) {
-		t.curtain()
+		t.endSet()
 	}
 	p := &ScenarioResult{Outcome: o.Word(), Safe: o.Verdict.Safe(), Sets: t.records, Violations: []string{}}
 	for _, v := range o.Verdict.Violations {
@@ -71,12 +86,13 @@ func RunScenario(s *spec.Scenario) (*ScenarioResult, error) {
 	return p, nil
 }
 
-// theatre is a scenario in play.
-type theatre struct {
+// scenarioRun is a scenario while it runs.
+type scenarioRun struct {
 	scenario *spec.Scenario
 	begins   []consensus.Time // of each set, and the end of the last
-	players  []*player
+	clients  []*scenarioClient
 	world    *sim.World
+	faults   []sim.Fault
 	slots    *course.SlotTable
 	texts    map[string]string // operations, as they were written in the scenario
 	set      int               // that is going on
@@ -85,33 +101,34 @@ type theatre struct {
 	left     map[consensus.ReplicaID][]string // what those who crashed held then, by keys
 }
 
-// player is one client with its requests.
-type player struct {
-	parts  []part
-	next   func() (cue, bool)
+// scenarioClient is one client with its requests.
+type scenarioClient struct {
+	tasks  []task
+	next   func() (operation, bool)
 	stop   func()
 	before consensus.Result // of the operation before
 }
 
-// part is one request of a player.
-type part struct {
+// task is one request of a client.
+type task struct {
 	set, number int // number -1: the opening of the accounts
 	request     spec.Request
 	at          consensus.Time
 }
 
-// cue is one operation to invoke.
-type cue struct {
-	op []byte
-	at consensus.Time
+// operation is what a client invokes next, and not before a moment.
+type operation struct {
+	bytes []byte
+	at    consensus.Time
 }
 
-func newTheatre(s *spec.Scenario) *theatre {
-	t := &theatre{scenario: s, texts: map[string]string{}, begins: []consensus.Time{opening}, left: map[consensus.ReplicaID][]string{}}
-	seats := map[string]int{}
+func newScenarioRun(s *spec.Scenario) *scenarioRun {
+	t := &scenarioRun{scenario: s, texts: map[string]string{}, begins: []consensus.Time{opening}, left: map[consensus.ReplicaID][]string{}}
+	clients := map[string]int{} // by what they ask about
+	raw := map[string]int{}     // how often an operation was written
 	if accounts := s.Accounts(); s.Balance > 0 && len(accounts) > 0 {
-		seats[accounts[0]] = 0
-		t.players = append(t.players, &player{parts: []part{{number: -1}}})
+		clients[accounts[0]] = 0
+		t.clients = []*scenarioClient{{tasks: []task{{number: -1}}}}
 	}
 	for i := range s.Sets {
 		x := &s.Sets[i]
@@ -119,22 +136,26 @@ func newTheatre(s *spec.Scenario) *theatre {
 		t.begins = append(t.begins, begin+x.Span())
 		t.answers = append(t.answers, make([]string, len(x.Requests)))
 		for n, r := range x.Requests {
-			seat, known := seats[r.Args[0]]
-			if !known {
-				seat = len(seats) % maxPlayers
-				seats[r.Args[0]] = seat
+			client, known := clients[r.Args[0]]
+			switch {
+			case r.Verb == spec.Invoke: // nobody asks twice for equal bytes
+				client = raw[r.String()] % maxClients
+				raw[r.String()]++
+			case !known:
+				client = len(clients) % maxClients
+				clients[r.Args[0]] = client
 			}
-			for len(t.players) <= seat {
-				t.players = append(t.players, &player{})
+			for len(t.clients) <= client {
+				t.clients = append(t.clients, &scenarioClient{})
 			}
-			t.players[seat].parts = append(t.players[seat].parts, part{set: i, number: n, request: r, at: begin + consensus.Time(n)*apart})
+			t.clients[client].tasks = append(t.clients[client].tasks, task{set: i, number: n, request: r, at: begin + consensus.Time(n)*apart})
 		}
 	}
-	if len(t.players) == 0 {
-		t.players = []*player{{}}
+	if len(t.clients) == 0 {
+		t.clients = []*scenarioClient{{}}
 	}
-	for i, p := range t.players {
-		p.next, p.stop = iter.Pull(t.play(i))
+	for i, c := range t.clients {
+		c.next, c.stop = iter.Pull(t.operations(i))
 	}
 	return t
 }
@@ -142,17 +163,17 @@ func newTheatre(s *spec.Scenario) *theatre {
 // opening is how long the accounts have to be opened.
 const opening = sim.Second
 
-func (t *theatre) close() {
-	for _, p := range t.players {
-		p.stop()
+func (t *scenarioRun) close() {
+	for _, c := range t.clients {
+		c.stop()
 	}
 }
 
 // spec says who is down and who lies when. A replica that is down in several
-// sets in a row stays down.
-func (t *theatre) spec() spec.Spec {
+// sets in a row stays down. Faults count from the first set on.
+func (t *scenarioRun) spec() (spec.Spec, error) {
 	s := t.scenario
-	out := spec.Spec{Protocol: protocol.PBFT, Replicas: s.Replicas, Clients: len(t.players), Seed: s.Seed}
+	out := spec.Spec{Protocol: protocol.PBFT, Replicas: s.Replicas, Clients: len(t.clients), Seed: s.Seed}
 	for i := range s.Replicas {
 		id := consensus.ReplicaID(i)
 		var acts []sim.Act
@@ -164,7 +185,7 @@ func (t *theatre) spec() spec.Spec {
 				from = k
 			}
 			if from >= 0 && !down {
-				out.Faults = append(out.Faults, sim.Fault{At: t.begins[from], Lasts: t.begins[k] - t.begins[from], Kind: sim.FaultCrash, Replicas: []consensus.ReplicaID{id}})
+				out.Faults = append(out.Faults, spec.Fault{At: t.begins[from], Lasts: t.begins[k] - t.begins[from], Kind: spec.Crash, Replicas: []consensus.ReplicaID{id}})
 				from = -1
 			}
 			if b := x.Byzantine[id]; len(b) > 0 || len(acts) > 0 {
@@ -172,31 +193,37 @@ func (t *theatre) spec() spec.Spec {
 			}
 		}
 		if from >= 0 {
-			out.Faults = append(out.Faults, sim.Fault{At: t.begins[from], Kind: sim.FaultCrash, Replicas: []consensus.ReplicaID{id}})
+			out.Faults = append(out.Faults, spec.Fault{At: t.begins[from], Kind: spec.Crash, Replicas: []consensus.ReplicaID{id}})
 		}
 		if len(acts) > 0 {
 			out.Traitors = append(out.Traitors, sim.Traitor{Replica: id, Acts: acts})
 		}
 	}
-	return out
+	begin := t.begins[0]
+	faults, err := s.FaultsFor(out.UnderTest(), s.Replicas, t.begins[len(s.Sets)]-begin)
+	for _, f := range faults {
+		f.At += begin
+		out.Faults = append(out.Faults, f)
+	}
+	return out, err
 }
 
 // ask is what a client invokes next.
-func (t *theatre) ask(client int, before *consensus.Result) ([]byte, consensus.Time, bool) {
-	p := t.players[client]
+func (t *scenarioRun) ask(client int, before *consensus.Result) ([]byte, consensus.Time, bool) {
+	c := t.clients[client]
 	if before != nil {
-		p.before = *before
+		c.before = *before
 	}
-	c, ok := p.next()
-	return c.op, c.at, ok
+	o, ok := c.next()
+	return o.bytes, o.at, ok
 }
 
-// watch sees what happens, and lets the curtain fall between the sets.
-func (t *theatre) watch(s sim.Step) {
+// watch sees what happens, and when a set is over.
+func (t *scenarioRun) watch(s sim.Step) {
 	for t.set+1 < len(t.scenario.Sets) && s.At >= t.begins[t.set+1] {
-		t.curtain()
+		t.endSet()
 	}
-	if i := t.slots.Replica(s.To); s.Kind == sim.StepDeliver && s.At >= t.begins[0] && i >= 0 && !t.scenario.Sets[t.set].Lives(consensus.ReplicaID(i)) {
+	if i := t.slots.Replica(s.To); s.Kind == sim.StepDeliver && i >= 0 && t.down(consensus.ReplicaID(i), s.At) {
 		return // nobody is there
 	}
 	if i := t.slots.Replica(s.From); s.Kind == sim.StepFault && s.Text == string(sim.FaultCrash) && i >= 0 {
@@ -206,8 +233,15 @@ func (t *theatre) watch(s sim.Step) {
 	t.slots.Step(s)
 }
 
-// curtain notes what there is to see at the end of a set.
-func (t *theatre) curtain() {
+// down reports whether a replica is crashed at a moment.
+func (t *scenarioRun) down(id consensus.ReplicaID, at consensus.Time) bool {
+	return slices.ContainsFunc(t.faults, func(f sim.Fault) bool {
+		return f.Kind == sim.FaultCrash && slices.Contains(f.Replicas, id) && at >= f.At && (f.Lasts == 0 || at < f.At+f.Lasts)
+	})
+}
+
+// endSet notes what there is to see at the end of a set.
+func (t *scenarioRun) endSet() {
 	x := &t.scenario.Sets[t.set]
 	var r SetResult
 	for n, request := range x.Requests {
@@ -225,15 +259,15 @@ func (t *theatre) curtain() {
 
 // state is a table of the keys that the scenario names, replica by replica. Who
 // is down is marked, and stands there with what it held when it crashed.
-func (t *theatre) state() [][]string {
+func (t *scenarioRun) state() [][]string {
 	rows := [][]string{append([]string{""}, t.scenario.Keys()...)}
 	for i := range t.scenario.Replicas {
 		id := consensus.ReplicaID(i)
 		name, values := fmt.Sprintf("R%d", i), t.left[id]
-		if t.scenario.Sets[t.set].Lives(id) {
-			values = t.held(id)
-		} else {
+		if t.down(id, t.begins[t.set+1]-1) {
 			name += " (down)"
+		} else {
+			values = t.held(id)
 		}
 		rows = append(rows, append([]string{name}, values...))
 	}
@@ -241,7 +275,7 @@ func (t *theatre) state() [][]string {
 }
 
 // held is what a replica that is up holds under the keys of the scenario.
-func (t *theatre) held(id consensus.ReplicaID) (values []string) {
+func (t *scenarioRun) held(id consensus.ReplicaID) (values []string) {
 	for _, key := range t.scenario.Keys() {
 		text := "-"
 		if data, ok := t.world.Value(id, key); ok {

@@ -1,10 +1,13 @@
 package simulate
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/spec"
 )
 
@@ -31,7 +34,7 @@ func TestPlay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := RunScenario(s)
+	p, err := RunScenario(s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,11 +82,85 @@ func TestPlayOfACourse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := RunScenario(s)
+	p, err := RunScenario(s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if last := p.Sets[len(p.Sets)-1]; !p.Safe || last.Answers[0].Result != "done" || !slices.Equal(last.State[1][1:], []string{"8", "9", "13"}) {
 		t.Errorf("%s: %v, %v", p.Outcome, last.Answers, last.State)
+	}
+}
+
+// echo answers with the operation and how often it was executed before: an
+// application of one's own.
+type echo struct{}
+
+func (echo) Name() string { return "echo" }
+
+func (echo) Execute(_ app.Context, tx app.Tx, op []byte) consensus.Result {
+	n, _ := tx.Get(op)
+	tx.Put(op, append(n, '+'))
+	return app.OK(append(op, n...))
+}
+
+// TestRunScenarioOnAnApplication: requests are its operations, and results its own.
+func TestRunScenarioOnAnApplication(t *testing.T) {
+	s, err := spec.ParseScenario([]byte("[[set]]\nrequests = ['invoke hello world', 'invoke hello world', 'invoke bye']\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := RunScenario(s, echo{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Answer{{"invoke hello world", "hello world"}, {"invoke hello world", "hello world+"}, {"invoke bye", "bye"}}
+	if !p.Safe || !slices.Equal(p.Sets[0].Answers, want) || p.Sets[0].Log[1][4] != "invoke hello world" {
+		t.Errorf("%s: %v, log %v", p.Outcome, p.Sets[0].Answers, p.Sets[0].Log)
+	}
+}
+
+// TestRunScenarioWithFaults: faults strike at moments of the sets, each until
+// another one ends it, and what only processes can suffer is refused.
+func TestRunScenarioWithFaults(t *testing.T) {
+	const sets = "[[set]]\nrequests = ['put color red']\n[[set]]\nrequests = ['put color blue']\n[[set]]\nrequests = ['get color']\n"
+	run := func(faults string) (*ScenarioResult, error) {
+		s, err := spec.ParseScenario([]byte(sets + faults))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return RunScenario(s, nil)
+	}
+	p, err := run("[[fault]]\nat = '33%'\nkind = 'crash'\nreplica = 3\n[[fault]]\nat = '70%'\nkind = 'restart'\nreplica = 3\n" +
+		"[[fault]]\nat = '1s'\nlasts = '3s'\nkind = 'corrupt'\nreplica = 0\nbehaviours = ['silent']\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Sets[1].State[4]; !slices.Equal(got, []string{"R3 (down)", "red"}) {
+		t.Errorf("after the second set: %v", got)
+	}
+	if got := p.Sets[2].State[4]; !p.Safe || !slices.Equal(got, []string{"R3", "blue"}) || p.Sets[2].Answers[0].Result != "blue" {
+		t.Errorf("at the end: %v, %v", got, p.Sets[2].Answers)
+	}
+	for text, want := range map[string]string{
+		"at = '1s'\nkind = 'crash'\nrole = 'leader'":        "looked up among processes",
+		"at = '1s'\nkind = 'restart'\nreplica = 2":          "no crash comes before",
+		"at = '1s'\nkind = 'disk full'\nreplica = 2":        "no fault is called \"disk full\"",
+		"at = '1s'\nkind = 'crash'\nreplica = 4":            "has 0 to 3",
+		"at = '1s'\nkind = 'delay'\nreplica = 0\nby = '2s'": "no fault is called \"delay\"",
+	} {
+		if _, err := run("[[fault]]\n" + text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}
+
+// TestRunScenarioWithoutSets: there is nothing to run.
+func TestRunScenarioWithoutSets(t *testing.T) {
+	s, err := spec.ParseScenario(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := RunScenario(s, nil); !errors.Is(err, spec.ErrScenario) {
+		t.Errorf("got %v", err)
 	}
 }

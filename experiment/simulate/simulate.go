@@ -19,7 +19,10 @@ func Run(s spec.Spec) (spec.Outcome, error) {
 		return spec.Outcome{}, err
 	}
 	recorded := course.NewRecorder(s.UnderTest())
-	c := config(&s)
+	c, err := config(&s)
+	if err != nil {
+		return spec.Outcome{}, err
+	}
 	c.Watch = recorded.Watch
 	w, err := world(&s, c)
 	if err != nil {
@@ -71,7 +74,8 @@ func outcomeOf(w *sim.World, r sim.Result) spec.Outcome {
 
 // config is the spec in the simulator's words: a quick and quiet network, unless
 // the seed is to draw a rough one.
-func config(s *spec.Spec) sim.Config {
+func config(s *spec.Spec) (sim.Config, error) {
+	faults, traitors, err := script(s)
 	c := sim.Config{
 		Seed: s.Seed, Disk: sim.Disks{Sync: sim.Millisecond / 2, Execute: sim.Millisecond / 10, Segment: 8},
 		Interval: 8, Window: 16, Limits: consensus.DefaultLimits(),
@@ -91,7 +95,7 @@ func config(s *spec.Spec) sim.Config {
 		c.Workload.Think = c.Timing.Storm / consensus.Time(s.Invoked)
 	}
 	c.Protocol, c.Replicas, c.RealKeys = s.Protocol, s.Replicas, s.RealKeys
-	c.Traitors, c.Gang, c.Faults, c.Villains = s.Traitors, s.Gang, s.Faults, s.Villains
+	c.Traitors, c.Gang, c.Faults, c.Villains = traitors, s.Gang, faults, s.Villains
 	// Nobody is taken away but by the spec itself.
 	c.Trust = sim.Trust{Replies: s.System().Replies(), Quorum: s.Quorum, Assumed: s.Assumed}
 	c.Workload.Clients, c.Workload.Invoked = s.Clients, s.Invoked
@@ -100,16 +104,16 @@ func config(s *spec.Spec) sim.Config {
 	}
 	// Who knows of no leader is told so before it gives up.
 	c.Workload.Deadline, c.Workload.NoLeader, c.Workload.Notice = s.Deadline, s.Deadline*3/4, s.Deadline/10
-	for _, f := range s.Faults {
+	for _, f := range faults {
 		c.Timing.Storm = max(c.Timing.Storm, f.At+f.Lasts)
 	}
-	for _, t := range s.Traitors {
+	for _, t := range traitors {
 		for _, a := range t.Acts {
 			c.Timing.Storm = max(c.Timing.Storm, a.From)
 		}
 	}
 	c.Timing.Calm, c.Linger = s.SettleWithin(&c.Timing), 20*sim.Millisecond
-	return c
+	return c, err
 }
 
 // roughLoss is the most that a rough network loses, in parts per million: with

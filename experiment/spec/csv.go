@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -43,7 +42,7 @@ func ParseCourse(text []byte) (*Scenario, error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrScenario, err)
+			return nil, &ScenarioError{Text: err.Error()}
 		}
 		line, _ := r.FieldPos(0)
 		if line == 1 && strings.HasPrefix(strings.ToLower(strings.TrimSpace(fields[0])), "set") {
@@ -51,7 +50,7 @@ func ParseCourse(text []byte) (*Scenario, error) {
 		}
 		n, err := s.courseLine(fields)
 		if err != nil {
-			return nil, fmt.Errorf("%w: line %d: %w", ErrScenario, line, err)
+			return nil, &ScenarioError{Line: line, Text: err.Error()}
 		}
 		highest = max(highest, n)
 	}
@@ -177,13 +176,4 @@ func courseRequest(text string) (*Request, error) {
 		return &Request{Verb: "balance", Args: parts}, nil
 	}
 	return nil, fmt.Errorf("column Transactions: %q: write (A, B, 3) to transfer 3 from A to B, or (A) for a balance", text)
-}
-
-// readAll fills b as far as the file goes.
-func readAll(f *os.File, b []byte) (int, error) {
-	n, err := io.ReadFull(f, b)
-	if err == io.ErrUnexpectedEOF || err == io.EOF {
-		err = nil
-	}
-	return n, err
 }

@@ -4,7 +4,9 @@
 //	check.go     what no host can run, and what a Spec leaves open
 //	outcome.go   how an experiment ended, in words that can be held against theory
 //	profile.go   profiles of the catalogue, each in many runs; profile_raft.go those of Raft
-//	scenario.go  a file of requests in sets, as TOML; csv.go as courses hand it out
+//	fault.go     the one list of faults, for files, reports, simulator and processes
+//	scenario.go  a scenario: requests in sets, faults at moments, or both
+//	file.go      how it is read, as TOML; csv.go as courses hand it out
 //
 // It runs nothing: packages simulate and live do.
 //

@@ -200,7 +200,7 @@ func (c *ProfileRuns) stagePBFT(s *Spec, p *byzantine.Profile, dice *rand.Rand) 
 		s.Traitors = append(s.Traitors, sim.Traitor{Replica: id, Acts: []sim.Act{{From: turn(dice), Behaviours: []string{c.Behaviour}}}})
 	}
 	if occasion != nil {
-		s.Faults = []sim.Fault{{
+		s.Faults = []Fault{{
 			At: consensus.Time(100+dice.IntN(300)) * sim.Millisecond, Lasts: consensus.Time(500+dice.IntN(1500)) * sim.Millisecond,
 			Kind: occasion.kind, Replicas: occasion.of(seats),
 		}}
@@ -210,16 +210,16 @@ func (c *ProfileRuns) stagePBFT(s *Spec, p *byzantine.Profile, dice *rand.Rand) 
 		return
 	}
 	if dice.IntN(2) == 0 {
-		s.Faults = []sim.Fault{{
+		s.Faults = []Fault{{
 			At: consensus.Time(100+dice.IntN(400)) * sim.Millisecond, Lasts: consensus.Time(200+dice.IntN(2000)) * sim.Millisecond,
-			Kind: sim.FaultIsolate, Replicas: []consensus.ReplicaID{consensus.ReplicaID(dice.IntN(c.Replicas))},
+			Kind: Isolate, Replicas: []consensus.ReplicaID{consensus.ReplicaID(dice.IntN(c.Replicas))},
 		}}
 	}
 }
 
 // occasion is what must happen so that a lie can be told at all.
 type occasion struct {
-	kind sim.FaultKind
+	kind Kind
 	of   func(seats []consensus.ReplicaID) []consensus.ReplicaID
 }
 
@@ -227,12 +227,12 @@ type occasion struct {
 func (c *ProfileRuns) occasion(p *byzantine.Profile) *occasion {
 	switch p.Needs {
 	case byzantine.Restart:
-		return &occasion{kind: sim.FaultCrash, of: func(seats []consensus.ReplicaID) []consensus.ReplicaID { return seats }}
+		return &occasion{kind: Crash, of: func(seats []consensus.ReplicaID) []consensus.ReplicaID { return seats }}
 	case byzantine.ViewChange:
-		return &occasion{kind: sim.FaultIsolate, of: func([]consensus.ReplicaID) []consensus.ReplicaID { return []consensus.ReplicaID{0} }}
+		return &occasion{kind: Isolate, of: func([]consensus.ReplicaID) []consensus.ReplicaID { return []consensus.ReplicaID{0} }}
 	case byzantine.Fetch:
 		// Somebody must be so far behind that a state is fetched.
-		return &occasion{kind: sim.FaultIsolate, of: func(seats []consensus.ReplicaID) []consensus.ReplicaID {
+		return &occasion{kind: Isolate, of: func(seats []consensus.ReplicaID) []consensus.ReplicaID {
 			return []consensus.ReplicaID{consensus.ReplicaID((int(seats[len(seats)-1]) + 1) % c.Replicas)}
 		}}
 	}

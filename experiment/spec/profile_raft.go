@@ -34,11 +34,11 @@ func (c *ProfileRuns) stageRaft(s *Spec, p *byzantine.Profile, dice *rand.Rand) 
 	case p.Needs == byzantine.Election || p.Protocols == nil && s.Seed%2 == 1:
 		// A leader's lie wants a leader: the others are late, and find somebody
 		// who asks for their votes.
-		first, s.Faults = 0, []sim.Fault{{Lasts: sim.Second, Kind: sim.FaultPause, Replicas: c.others(seats)}}
+		first, s.Faults = 0, []Fault{{Lasts: sim.Second, Kind: Pause, Replicas: c.others(seats)}}
 	case dice.IntN(2) == 0 && p.Protocols == nil:
-		s.Faults = []sim.Fault{{
+		s.Faults = []Fault{{
 			At: consensus.Time(100+dice.IntN(400)) * sim.Millisecond, Lasts: consensus.Time(200+dice.IntN(2000)) * sim.Millisecond,
-			Kind: sim.FaultIsolate, Replicas: []consensus.ReplicaID{consensus.ReplicaID(dice.IntN(c.Replicas))},
+			Kind: Isolate, Replicas: []consensus.ReplicaID{consensus.ReplicaID(dice.IntN(c.Replicas))},
 		}}
 	}
 	for _, id := range seats {
@@ -58,17 +58,17 @@ func (c *ProfileRuns) others(seats []consensus.ReplicaID) (ids []consensus.Repli
 
 // turns has one half of the others away, and then the other half; whoever
 // forgets at its start is started in between.
-func (c *ProfileRuns) turns(seats []consensus.ReplicaID, p *byzantine.Profile, dice *rand.Rand) []sim.Fault {
+func (c *ProfileRuns) turns(seats []consensus.ReplicaID, p *byzantine.Profile, dice *rand.Rand) []Fault {
 	others := c.others(seats)
 	dice.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
 	half := (len(others) + 1) / 2
 	length := consensus.Time(1000+dice.IntN(1000)) * sim.Millisecond
-	faults := []sim.Fault{
-		{At: 0, Lasts: length, Kind: sim.FaultPartition, Replicas: others[:half]},
-		{At: length - sim.Millisecond, Lasts: 2 * length, Kind: sim.FaultPartition, Replicas: others[half:]},
+	faults := []Fault{
+		{At: 0, Lasts: length, Kind: Partition, Replicas: others[:half]},
+		{At: length - sim.Millisecond, Lasts: 2 * length, Kind: Partition, Replicas: others[half:]},
 	}
 	if p.Needs == byzantine.Restart {
-		faults = append(faults, sim.Fault{At: length - 2*sim.Millisecond, Lasts: 10 * sim.Millisecond, Kind: sim.FaultCrash, Replicas: seats})
+		faults = append(faults, Fault{At: length - 2*sim.Millisecond, Lasts: 10 * sim.Millisecond, Kind: Crash, Replicas: seats})
 	}
 	return faults
 }

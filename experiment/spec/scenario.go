@@ -1,34 +1,30 @@
 package spec
 
 import (
-	"bytes"
-	"errors"
+	"cmp"
 	"fmt"
-	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"quorate.dev/quorate/byzantine/catalogue"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
-// ErrScenario is what errors about the contents of a scenario file wrap.
-var ErrScenario = errors.New("invalid scenario")
-
-// Scenario is a list of requests in sets, one set after the other. For as long
-// as a set lasts, some replicas are down and some lie.
+// Scenario is what a file says of a run: requests in sets, one set after the
+// other, faults at moments, or both. For as long as a set lasts, some replicas are
+// down and some lie.
 type Scenario struct {
 	Name     string
+	File     string // where it came from, for errors
 	Replicas int
 	Balance  uint64 // of every account that a request names, before the first set; accounts are keys
 	Seed     uint64
 	Sets     []Set
+	Faults   []ScenarioFault
 }
 
 // Set is what happens in one stretch of a scenario.
@@ -40,8 +36,29 @@ type Set struct {
 	Lasts     consensus.Time                   // 0 = as long as the requests of the set may need
 }
 
-// Request is one line: put KEY VALUE, get KEY, del KEY, balance KEY, or
-// transfer FROM TO SUM, which moves nothing if FROM holds less.
+// ScenarioFault is a fault whose moment and lies depend on the run.
+type ScenarioFault struct {
+	Fault
+	Moment Moment
+	Own    map[string][]string // of Corrupt: what replicas of a protocol do instead of Behaviours
+	Number int                 // in the file, from 1
+	Line   int                 // of the file; 0 = not known
+}
+
+// Moment is a time since the load began, or a share of the time it lasts.
+type Moment struct {
+	Since consensus.Time
+	Share float64 // 0 to 1; counts if Since is 0
+}
+
+// Of is the moment in a load that lasts so long.
+func (m Moment) Of(whole consensus.Time) consensus.Time {
+	return cmp.Or(m.Since, consensus.Time(m.Share*float64(whole)))
+}
+
+// Request is one line of the store's: put KEY VALUE, get KEY, del KEY, balance KEY,
+// or transfer FROM TO SUM, which moves nothing if FROM holds less. For applications
+// of one's own there is invoke WORDS, which are the operation.
 type Request struct {
 	Verb string
 	Args []string
@@ -53,171 +70,120 @@ func (r Request) String() string { return strings.Join(append([]string{r.Verb}, 
 // Parts are what can be printed of a scenario.
 var Parts = []string{"log", "state", "status", "views"}
 
-// Limits of a scenario.
-const (
-	maxSets        = 200
-	maxSetRequests = 1000
-	maxScenario    = 1 << 20 // bytes of a file
-)
+// Invoke is the verb of raw operations.
+const Invoke = "invoke"
 
 // words are the verbs with how many arguments each takes.
 var words = map[string]int{"put": 2, "get": 1, "del": 1, "balance": 1, "transfer": 3}
 
-// scenarioFile is the file's form.
-type scenarioFile struct {
-	Name     string    `toml:"name"`
-	Replicas int       `toml:"replicas"`
-	Balance  uint64    `toml:"balance"`
-	Seed     uint64    `toml:"seed"`
-	Sets     []setFile `toml:"set"`
-}
-
-type setFile struct {
-	Requests  []string            `toml:"requests"`
-	Live      []int               `toml:"live"`
-	Byzantine map[string][]string `toml:"byzantine"`
-	Print     []string            `toml:"print"`
-	Lasts     string              `toml:"lasts"`
-}
-
-// LoadScenario reads a scenario: TOML, or the CSV of courses if the file's name
-// ends in .csv. Errors wrap ErrScenario or the file system's.
-func LoadScenario(path string) (*Scenario, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	b := make([]byte, maxScenario+1)
-	n, err := readAll(f, b)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	if n > maxScenario {
-		return nil, fmt.Errorf("%w: %s has more than %d bytes", ErrScenario, path, maxScenario)
-	}
-	var s *Scenario
-	if strings.HasSuffix(strings.ToLower(path), ".csv") {
-		s, err = ParseCourse(b[:n])
-	} else {
-		s, err = ParseScenario(b[:n])
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return s, nil
-}
-
-// ParseScenario reads the TOML form. A key that nobody knows is an error.
-func ParseScenario(text []byte) (*Scenario, error) {
-	f := scenarioFile{Replicas: 4, Seed: 1}
-	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&f); err != nil {
-		return nil, fmt.Errorf("%w: %s", ErrScenario, explain(err))
-	}
-	s := &Scenario{Name: f.Name, Replicas: f.Replicas, Balance: f.Balance, Seed: f.Seed}
-	for i, x := range f.Sets {
-		set, err := x.set()
-		if err != nil {
-			return nil, fmt.Errorf("%w: set %d: %w", ErrScenario, i+1, err)
-		}
-		s.Sets = append(s.Sets, set)
-	}
-	return s, s.check()
-}
-
-// explain makes one line of a decoder's error.
-func explain(err error) string {
-	var unknown *toml.StrictMissingError
-	var wrong *toml.DecodeError
-	switch {
-	case errors.As(err, &unknown) && len(unknown.Errors) > 0:
-		line, _ := unknown.Errors[0].Position()
-		return fmt.Sprintf("line %d: unknown key %q: remove it or correct its name", line, strings.Join(unknown.Errors[0].Key(), "."))
-	case errors.As(err, &wrong):
-		line, _ := wrong.Position()
-		return fmt.Sprintf("line %d: %s", line, strings.TrimPrefix(wrong.Error(), "toml: "))
-	}
-	return strings.TrimPrefix(err.Error(), "toml: ")
-}
-
-// set reads one stretch.
-func (x *setFile) set() (Set, error) {
-	s := Set{Print: x.Print, Byzantine: map[consensus.ReplicaID][]string{}}
-	for _, line := range x.Requests {
-		fields := strings.Fields(line)
-		if len(fields) == 0 {
-			return s, errors.New("an empty request: write \"put KEY VALUE\" or the like")
-		}
-		s.Requests = append(s.Requests, Request{Verb: fields[0], Args: fields[1:]})
-	}
-	for _, id := range x.Live {
-		s.Live = append(s.Live, consensus.ReplicaID(id))
-		if id < 0 || id > math.MaxUint16 {
-			return s, fmt.Errorf("live: there is no replica %d", id)
-		}
-	}
-	if x.Live != nil && s.Live == nil {
-		s.Live = []consensus.ReplicaID{}
-	}
-	for name, behaviours := range x.Byzantine {
-		id, err := strconv.ParseUint(name, 10, 16)
-		if err != nil {
-			return s, fmt.Errorf("byzantine: %q is not the number of a replica", name)
-		}
-		s.Byzantine[consensus.ReplicaID(id)] = behaviours
-	}
-	if x.Lasts != "" {
-		d, err := time.ParseDuration(x.Lasts)
-		if err != nil || d <= 0 || d > time.Hour {
-			return s, fmt.Errorf("lasts = %q: write a time such as 5s, up to an hour", x.Lasts)
-		}
-		s.Lasts = consensus.Time(d)
-	}
-	return s, nil
-}
-
 // check holds a scenario against what can be run.
 func (s *Scenario) check() error {
-	bad := func(format string, args ...any) error {
-		return fmt.Errorf("%w: %s", ErrScenario, fmt.Sprintf(format, args...))
-	}
 	if s.Replicas < 1 || s.Replicas > consensus.MaxReplicas {
-		return bad("replicas = %d: between 1 and %d are possible", s.Replicas, consensus.MaxReplicas)
+		return &ScenarioError{Text: fmt.Sprintf("replicas = %d: between 1 and %d are possible", s.Replicas, consensus.MaxReplicas)}
 	}
-	if len(s.Sets) == 0 || len(s.Sets) > maxSets {
-		return bad("%d sets: write between 1 and %d, each beginning with [[set]]", len(s.Sets), maxSets)
+	if len(s.Sets) > maxSets {
+		return &ScenarioError{Text: fmt.Sprintf("%d sets: at most %d", len(s.Sets), maxSets)}
 	}
-	for i, x := range s.Sets {
-		if len(x.Requests) > maxSetRequests {
-			return bad("set %d has %d requests: at most %d", i+1, len(x.Requests), maxSetRequests)
+	for i := range s.Sets {
+		if err := s.Sets[i].check(s.Replicas); err != nil {
+			return &ScenarioError{Text: fmt.Sprintf("set %d: %v", i+1, err)}
 		}
-		for _, r := range x.Requests {
-			if n, known := words[r.Verb]; !known || len(r.Args) != n {
-				return bad("set %d: %q: write put KEY VALUE, get KEY, del KEY, balance KEY or transfer FROM TO SUM", i+1, r)
-			}
-			if _, err := strconv.ParseUint(r.Args[len(r.Args)-1], 10, 62); r.Verb == "transfer" && err != nil {
-				return bad("set %d: %q: the sum is not a whole number", i+1, r)
-			}
+	}
+	return nil
+}
+
+// check holds a set against so many replicas.
+func (x *Set) check(replicas int) error {
+	if len(x.Requests) > maxSetRequests {
+		return fmt.Errorf("%d requests: at most %d", len(x.Requests), maxSetRequests)
+	}
+	for _, r := range x.Requests {
+		if n, known := words[r.Verb]; (!known || len(r.Args) != n) && (r.Verb != Invoke || len(r.Args) == 0) {
+			return fmt.Errorf("%q: write put KEY VALUE, get KEY, del KEY, balance KEY, transfer FROM TO SUM, or invoke WORDS for an application of your own", r)
 		}
-		for _, id := range slices.Concat(x.Live, x.Traitors()) {
-			if int(id) >= s.Replicas {
-				return bad("set %d: there is no replica %d", i+1, id)
-			}
+		if _, err := strconv.ParseUint(r.Args[len(r.Args)-1], 10, 62); r.Verb == "transfer" && err != nil {
+			return fmt.Errorf("%q: the sum is not a whole number", r)
 		}
-		for _, part := range x.Print {
-			if !slices.Contains(Parts, part) {
-				return bad("set %d: print %q: choose of %s", i+1, part, strings.Join(Parts, ", "))
-			}
+	}
+	for _, id := range slices.Concat(x.Live, x.Traitors()) {
+		if int(id) >= replicas {
+			return fmt.Errorf("there is no replica %d", id)
 		}
-		for _, id := range x.Traitors() {
-			for _, text := range x.Byzantine[id] {
-				if _, err := catalogue.Parse(text); err != nil {
-					return bad("set %d: replica %d: %v", i+1, id, err)
-				}
+	}
+	for _, part := range x.Print {
+		if !slices.Contains(Parts, part) {
+			return fmt.Errorf("print %q: choose of %s", part, strings.Join(Parts, ", "))
+		}
+	}
+	for _, id := range x.Traitors() {
+		for _, text := range x.Byzantine[id] {
+			if _, err := catalogue.Parse(text); err != nil {
+				return fmt.Errorf("replica %d: %w", id, err)
 			}
 		}
 	}
 	return nil
+}
+
+// FaultsFor are the faults as they befall so many replicas of a protocol in a load
+// that lasts so long, by time. Errors are *ScenarioErrors.
+func (s *Scenario) FaultsFor(p protocol.Protocol, replicas int, whole consensus.Time) ([]Fault, error) {
+	all := slices.Clone(s.Faults)
+	slices.SortStableFunc(all, func(a, b ScenarioFault) int { return cmp.Compare(a.Moment.Of(whole), b.Moment.Of(whole)) })
+	done := map[Kind]bool{} // the kinds that have happened
+	var faults []Fault
+	for _, f := range all {
+		if own, apart := f.Own[p.Name]; apart {
+			f.Behaviours = own
+		}
+		f.At = f.Moment.Of(whole)
+		if why := f.misfit(p, replicas, whole, done); why != "" {
+			return nil, &ScenarioError{File: s.File, Line: f.Line, Text: fmt.Sprintf("fault %d: %s", f.Number, why)}
+		}
+		done[f.Kind] = done[f.Kind] || !f.Ends
+		if f.Kind != Corrupt || f.Ends || len(f.Behaviours) > 0 { // else it is another protocol's
+			faults = append(faults, f.Fault)
+		}
+	}
+	return faults, nil
+}
+
+// misfit says why a fault cannot happen.
+func (f *ScenarioFault) misfit(p protocol.Protocol, replicas int, whole consensus.Time, done map[Kind]bool) string {
+	if f.At >= whole {
+		return fmt.Sprintf("it is at %v, and the load lasts %v: write an earlier time, or let it last longer", time.Duration(f.At), time.Duration(whole))
+	}
+	if need := before[f.Role]; need != "" && !done[need] {
+		return fmt.Sprintf("role %q is nobody's yet: no %s comes before it", f.Role, need)
+	}
+	for _, id := range f.Replicas {
+		if int(id) >= replicas {
+			return fmt.Sprintf("replica = %d: the cluster of %s has 0 to %d: write one of these, or a role", id, p.Name, replicas-1)
+		}
+	}
+	for _, text := range f.Behaviours {
+		if why := canLie(p.Name, text); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// canLie says what keeps a replica of the protocol from a behaviour.
+func canLie(name, text string) string {
+	b, err := catalogue.Parse(text)
+	if err != nil {
+		return err.Error()
+	}
+	p := b.Profile
+	switch {
+	case p.Client:
+		return fmt.Sprintf("%q is a client's behaviour: `quorate byzantine list` names those of replicas", text)
+	case !p.For(name):
+		return fmt.Sprintf("%q is a lie in %s and not in %s: write each protocol's own, as %s = [...] and %s = [...]",
+			text, strings.Join(p.Protocols, " and "), name, protocol.Raft, protocol.PBFT)
+	}
+	return ""
 }
 
 // Traitors are those who lie in the set, ascending.
@@ -228,23 +194,6 @@ func (x *Set) Traitors() []consensus.ReplicaID {
 	}
 	slices.Sort(ids)
 	return ids
-}
-
-// Accounts are the keys that transfers and balances name, in order of
-// appearance.
-func (s *Scenario) Accounts() []string {
-	var all []string
-	for _, x := range s.Sets {
-		for _, r := range x.Requests {
-			n := map[string]int{"transfer": 2, "balance": 1}[r.Verb]
-			for _, name := range r.Args[:n] {
-				if !slices.Contains(all, name) {
-					all = append(all, name)
-				}
-			}
-		}
-	}
-	return all
 }
 
 // Span is how long a set lasts: enough for its requests, one after the other,
@@ -269,16 +218,23 @@ func (x *Set) Down(replicas int) (ids []consensus.ReplicaID) {
 	return ids
 }
 
+// Accounts are the keys that transfers and balances name, in order of
+// appearance.
+func (s *Scenario) Accounts() []string {
+	return s.named(map[string]int{"transfer": 2, "balance": 1})
+}
+
 // Keys are all that requests name, in order of appearance.
 func (s *Scenario) Keys() []string {
+	return s.named(map[string]int{"transfer": 2, "balance": 1, "put": 1, "get": 1, "del": 1})
+}
+
+// named are the first arguments of requests, so many of each verb.
+func (s *Scenario) named(arguments map[string]int) []string {
 	var all []string
 	for _, x := range s.Sets {
 		for _, r := range x.Requests {
-			names := r.Args[:1]
-			if r.Verb == "transfer" {
-				names = r.Args[:2]
-			}
-			for _, name := range names {
+			for _, name := range r.Args[:arguments[r.Verb]] {
 				if !slices.Contains(all, name) {
 					all = append(all, name)
 				}

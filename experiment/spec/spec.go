@@ -19,7 +19,7 @@ type Spec struct {
 	Assumed  int // faults that the cluster claims to tolerate; 0 = what the bound allows
 	Traitors []sim.Traitor
 	Gang     bool                  // the traitors share their keys and a plan
-	Faults   []sim.Fault           // at fixed moments
+	Faults   []Fault               // at fixed moments
 	Villains []string              // misbehaving clients, one spec each
 	Clients  int                   // honest clients; 0 = 2
 	Invoked  int                   // operations of each; 0 = 40

@@ -34,16 +34,28 @@ func New(hosts int) (*Lab, error) {
 		return nil, ErrUnavailable
 	}
 	pid := os.Getpid()
-	l := &Lab{prefix: "q" + strconv.FormatInt(int64(pid%(1<<24)), 36), subnet: 1 + pid%250}
-	if err := l.build(hosts); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %w", ErrUnavailable, err), l.Close())
+	var err error
+	for try := range labs {
+		l := &Lab{prefix: fmt.Sprintf("q%s%c", strconv.FormatInt(int64(pid%(1<<24)), 36), 'a'+rune(try)), subnet: 1 + (pid*labs+try)%250}
+		if err = ip("link add " + l.prefix + "b type bridge"); err == nil {
+			if err = l.build(hosts); err == nil {
+				return l, nil
+			}
+			err = errors.Join(err, l.Close())
+		}
+		if !strings.Contains(err.Error(), "File exists") {
+			break
+		}
 	}
-	return l, nil
+	return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
+
+// labs is how many a process may have, those included that were just closed: the
+// kernel takes their links away a moment later.
+const labs = 8
 
 func (l *Lab) build(hosts int) error {
 	steps := []string{
-		"link add " + l.prefix + "b type bridge",
 		"addr add " + l.Outside() + "/24 dev " + l.prefix + "b",
 		"link set " + l.prefix + "b up",
 	}

@@ -22,6 +22,10 @@ type Relay struct {
 	flows    sync.WaitGroup
 }
 
+// To names the target of a relay that was made before it was known. Nobody has
+// dialled yet.
+func (r *Relay) To(target string) { r.target = target }
+
 // NewRelay listens on a free port of loopback.
 func NewRelay(target string) (*Relay, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

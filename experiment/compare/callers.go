@@ -9,8 +9,11 @@ import (
 	"sync"
 	"time"
 
+	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/experiment/live"
 )
 
 const (
@@ -30,15 +33,12 @@ const (
 	maxDoubts = 1024
 )
 
-// load is a closed loop: every caller has one operation under way at a time.
-// All callers of a side share one client.
-type load struct {
+// callers are those of one side. They share one client.
+type callers struct {
 	store   client.KV
 	count   *count
-	begun   time.Time
 	bytes   int // of a value
 	callers []caller
-	broken  chan error // the first reason why the load makes no sense any more
 }
 
 // caller is one of them. Its fields belong to its goroutine until the load has
@@ -56,76 +56,64 @@ type slot struct {
 	writes       int      // acknowledged
 }
 
-// newLoad prepares callers whose clock begins now.
-func newLoad(store client.KV, callers, valueBytes int, c *count) *load {
-	l := &load{store: store, count: c, begun: time.Now(), bytes: max(valueBytes, 8), callers: make([]caller, callers), broken: make(chan error, callers)}
+// newCallers prepares so many.
+func newCallers(store client.KV, number, valueBytes int, c *count) *callers {
+	l := &callers{store: store, count: c, bytes: max(valueBytes, 8), callers: make([]caller, number)}
 	for i := range l.callers {
 		l.callers[i].number = i
 	}
 	return l
 }
 
-// run starts the callers; stop ends them and waits.
-func (l *load) run(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var all sync.WaitGroup
-	for i := range l.callers {
-		all.Go(func() { l.call(ctx, &l.callers[i]) })
-	}
-	return func() { cancel(); all.Wait() }
-}
-
-// call is one caller: the next operation begins when the last one has its
-// answer or was given up.
-func (l *load) call(ctx context.Context, me *caller) {
-	// A panic here would end the process past all that is deferred elsewhere, and
-	// leave two clusters running.
-	defer func() {
-		if p := recover(); p != nil {
-			l.broken <- fmt.Errorf("caller %d panicked: %v", me.number, p)
-		}
-	}()
-	for n := uint64(1); ctx.Err() == nil; n++ {
-		asked := time.Now()
-		err := l.one(ctx, me, n)
-		at := time.Since(l.begun)
-		switch {
-		case err == nil:
-			l.count.answered(at, time.Since(asked))
-		case ctx.Err() != nil:
-			return // the load has ended before the answer came
-		case errors.Is(err, session.ErrClosed):
-			l.broken <- err
-			return
-		default:
-			l.count.gaveUp(at)
-			select {
-			case <-ctx.Done():
-			case <-time.After(afterFailure):
-			}
-		}
+// load is what they do from a moment on.
+func (l *callers) load(begun time.Time) *live.Load {
+	return &live.Load{
+		Begun: begun, Callers: slices.Repeat([]client.Invoker{l.store.Invoker}, len(l.callers)), Within: answerWithin, Next: l.next, Heard: l.heard,
 	}
 }
 
-// one makes the n-th operation of a caller.
-func (l *load) one(ctx context.Context, me *caller, n uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
-	k := n % keysEach
-	if n%readsEvery == 0 {
-		k = (n / readsEvery) % keysEach
-		_, _, err := l.store.Get(ctx, me.key(k))
-		return err
+// next is the n-th operation of a caller.
+func (l *callers) next(caller, n int) []byte {
+	me := &l.callers[caller]
+	k, write := keyOf(n)
+	if !write {
+		return kv.Get(me.key(k))
 	}
 	value := make([]byte, l.bytes)
-	binary.BigEndian.PutUint64(value, n)
-	_, err := l.store.Put(ctx, me.key(k), value)
-	me.keys[k].wrote(n, err)
-	return err
+	binary.BigEndian.PutUint64(value, uint64(n))
+	return kv.Put(me.key(k), value)
+}
+
+// keyOf is which of its keys a caller's n-th operation is about.
+func keyOf(n int) (k int, write bool) {
+	if n%readsEvery == 0 {
+		return n / readsEvery % keysEach, false
+	}
+	return n % keysEach, true
+}
+
+// heard counts how an operation ended.
+func (l *callers) heard(c *live.Call) time.Duration {
+	err := c.Err
+	if err == nil && c.Result.Code != consensus.ResultOK {
+		err = &client.ResultError{Code: c.Result.Code}
+	}
+	if k, write := keyOf(c.Number); write {
+		l.callers[c.Caller].keys[k].wrote(uint64(c.Number), err)
+	}
+	switch {
+	case c.Over:
+		return 0
+	case err != nil:
+		l.count.gaveUp(c.Ended)
+		return afterFailure
+	}
+	l.count.answered(c.Ended, c.Ended-c.Asked)
+	return 0
 }
 
 // key is the k-th key of a caller.
-func (me *caller) key(k uint64) []byte { return fmt.Appendf(nil, "compare/%d/%d", me.number, k) }
+func (me *caller) key(k int) []byte { return fmt.Appendf(nil, "compare/%d/%d", me.number, k) }
 
 // wrote notes how a write ended. One that was not sent has no effect, ever.
 func (s *slot) wrote(n uint64, err error) {
@@ -158,7 +146,7 @@ type ReadBack struct {
 
 // readBack reads every key that has an acknowledged write. What is not answered
 // until ctx ends counts as unanswered.
-func (l *load) readBack(ctx context.Context) ReadBack {
+func (l *callers) readBack(ctx context.Context) ReadBack {
 	each := make([]ReadBack, len(l.callers))
 	var all sync.WaitGroup
 	for i := range l.callers {
@@ -185,7 +173,7 @@ func (me *caller) readBack(ctx context.Context, store client.KV) (r ReadBack) {
 		if s.acknowledged == 0 || s.lost {
 			continue
 		}
-		entry, found, err := store.Get(ctx, me.key(uint64(k)))
+		entry, found, err := store.Get(ctx, me.key(k))
 		if err != nil {
 			r.Unanswered++
 			continue
@@ -197,7 +185,7 @@ func (me *caller) readBack(ctx context.Context, store client.KV) (r ReadBack) {
 		}
 		if !s.allows(holds) {
 			r.Lost++
-			r.Example = fmt.Sprintf("key %s holds write %d of its caller, and write %d was acknowledged", me.key(uint64(k)), holds, s.acknowledged)
+			r.Example = fmt.Sprintf("key %s holds write %d of its caller, and write %d was acknowledged", me.key(k), holds, s.acknowledged)
 		}
 	}
 	return r
