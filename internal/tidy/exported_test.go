@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 )
@@ -99,11 +100,33 @@ func TestJudgeNames(t *testing.T) {
 	}
 }
 
-// TestSurface holds the public packages to the house.
+// TestSurface: the public packages exist, and README and the module's doc.go
+// name these and no others.
 func TestSurface(t *testing.T) {
-	for _, p := range slices.Sorted(maps.Keys(surface)) {
-		if _, known := floorOf(p); !known {
-			t.Errorf("%s stands on no floor", p)
+	public := slices.Sorted(maps.Keys(surface))
+	for _, p := range public {
+		if _, err := os.Stat(filepath.Join("../..", p, "doc.go")); err != nil {
+			t.Errorf("%s is public, but: %v", p, err)
+		}
+	}
+	for file, pattern := range map[string]string{
+		"README.md": `(?s)Its public packages are (.*?); all others`,
+		"doc.go":    `(?s)public packages are\n//\n(.*?)//\n// All others`,
+	} {
+		text, err := os.ReadFile(filepath.Join("../..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := regexp.MustCompile(pattern).FindSubmatch(text)
+		if list == nil {
+			t.Fatalf("%s has no list of the public packages", file)
+		}
+		var named []string
+		for _, m := range regexp.MustCompile("`([^`]+)`|//\t(\\S+)").FindAllSubmatch(list[1], -1) {
+			named = append(named, string(m[1])+string(m[2]))
+		}
+		if slices.Sort(named); !slices.Equal(named, public) {
+			t.Errorf("%s names %v, surface.go has %v", file, named, public)
 		}
 	}
 }

@@ -34,7 +34,7 @@ var floors = [][]string{
 	{"experiment/course"},
 	{"experiment/simulate", "experiment/live"},
 	{"experiment/bounds", "experiment/compare", "experiment/costs"},
-	{"cmd/quorate", "examples/*", "internal/*"},
+	{"cmd/quorate", "examples/*", "internal/*", "."},
 }
 
 // lastBelowTheLine is the highest package without goroutines, clock and I/O.
