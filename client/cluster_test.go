@@ -19,7 +19,11 @@ import (
 	"quorate.dev/quorate/protocol"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain passes over a goroutine of leveldb, of the replica in the examples: it
+// ends a second after its database was closed.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain"))
+}
 
 func seedOf(n int) (seed [crypto.PrivateKeySize]byte) {
 	seed[0], seed[1] = byte(n), 1
