@@ -1,8 +1,9 @@
 // Package tidy is the referee of the house: it reads the source of the whole
 // module and fails the tests when an import goes up or sideways, when a
 // package below the line touches a clock, a goroutine, a disk, the network or
-// global randomness, when a function or a type outgrows its limit, or when a
-// package stands in no floor or has no doc.go.
+// global randomness, when a function or a type outgrows its limit, when anybody
+// but the registry of protocols and their lies imports an engine or compares a
+// protocol's name, or when a package stands in no floor or has no doc.go.
 //
 // Why a program and not a review: the simulator proves things about the code
 // that runs in production only as long as nothing below the line can tell the

@@ -32,6 +32,7 @@ func (t *module) breaches() []string {
 				continue
 			}
 			found = append(found, t.checkImports(p, f)...)
+			found = append(found, t.checkNames(p, f)...)
 			found = append(found, t.checkFunctions(f)...)
 			if belowTheLine(p.Path) {
 				found = append(found, t.checkPurity(p, f)...)
@@ -69,8 +70,10 @@ func (t *module) checkImports(p *pkg, f *sourceFile) []string {
 		if !own || to == p.Path {
 			continue
 		}
-		if wrong := judgeImport(p.Path, to); wrong != "" {
-			found = append(found, t.breach(f, spec.Pos(), "%s", wrong))
+		for _, wrong := range []string{judgeImport(p.Path, to), judgeEngine(p.Path, to)} {
+			if wrong != "" {
+				found = append(found, t.breach(f, spec.Pos(), "%s", wrong))
+			}
 		}
 	}
 	return found
