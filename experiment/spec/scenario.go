@@ -151,7 +151,7 @@ func (s *Scenario) FaultsFor(p protocol.Protocol, replicas int, whole consensus.
 // misfit says why a fault cannot happen.
 func (f *ScenarioFault) misfit(p protocol.Protocol, replicas int, whole consensus.Time, done map[Kind]bool) string {
 	if f.At >= whole {
-		return fmt.Sprintf("it is at %v, and the load lasts %v: write an earlier time, or let it last longer", time.Duration(f.At), time.Duration(whole))
+		return fmt.Sprintf("it is at %v, and the load lasts %v: write an earlier time, or let the load last longer (--duration, or lasts of a set)", time.Duration(f.At), time.Duration(whole))
 	}
 	if need := before[f.Role]; need != "" && !done[need] {
 		return fmt.Sprintf("role %q is nobody's yet: no %s comes before it", f.Role, need)
