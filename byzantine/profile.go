@@ -78,15 +78,24 @@ func (p *Profile) AtStart() bool { return p.wrap != nil }
 // clients, and to= and kind= mean nothing.
 func (p *Profile) OnReplies() bool { return p.replies != nil && p.Intercept == nil }
 
-// OneOf is the outcome with the fewest of them that are worth a run: f of 3f+1,
-// or one of 2f+1 where nobody is to lie; "" if the behaviour is none for the
+// Crash is the outcome with one of 2f+1 in crash mode; "" if it is no behaviour
+// of such a protocol.
+func (p *Profile) Crash() Outcome {
+	if p.AtCrash == "" && p.Protocols == nil {
+		return p.AtF
+	}
+	return p.AtCrash
+}
+
+// OneOf is the outcome with the fewest of them that are worth a run: f where
+// lies are tolerated, one in crash mode; "" if the behaviour is none for the
 // protocol.
 func (p *Profile) OneOf(of protocol.Protocol) Outcome {
 	switch {
 	case !p.For(of.Name):
 		return ""
-	case of.Model == quorum.Crash && p.AtCrash != "":
-		return p.AtCrash
+	case of.Model == quorum.Crash:
+		return p.Crash()
 	}
 	return p.AtF
 }

@@ -13,19 +13,18 @@ import (
 
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/byzantine/catalogue"
-	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/testnet"
 )
 
 // byzantineCommands is quorate byzantine.
 func byzantineCommands() *cli.Command {
 	return &cli.Command{
-		Name: "byzantine", Usage: "the ways in which replicas and clients can lie",
+		Name: "byzantine", Usage: "how replicas and clients can misbehave",
 		Subcommands: []*cli.Command{
 			{
 				Name: "list", Usage: "name every behaviour, or describe one", ArgsUsage: "[NAME]",
-				Description: "Each with what must come of it: in PBFT if f of 3f+1 replicas behave so, and if f+1\n" +
-					"that collude do; in Raft if one of 2f+1 does, which tolerates none.",
+				Description: "With the outcome that each must have: with f traitors of 3f+1 replicas and with f+1 that\n" +
+					"collude, where traitors are tolerated (PBFT); with one of 2f+1 where only crashes are (Raft).",
 				Flags:  []cli.Flag{outputFlag()},
 				Action: does(0, 1, byzantineList),
 				BashComplete: completes(func(*cli.Context) []string {
@@ -90,20 +89,13 @@ func byzantineList(c *cli.Context, args []string) error {
 	switch {
 	case machine:
 		for i := range all {
-			all[i].AtCrash = inRaft(&all[i])
+			all[i].AtCrash = all[i].Crash()
 		}
 		return printSnake(all)
 	case len(args) == 1:
 		return describe(&all[0])
 	}
 	return printCatalogue(all)
-}
-
-// inRaft is the outcome of one such replica in Raft, which stands for protocols
-// in which nobody is to lie.
-func inRaft(p *byzantine.Profile) byzantine.Outcome {
-	raft, _ := protocol.Lookup(protocol.Raft)
-	return p.OneOf(raft)
 }
 
 // unknownBehaviour is the error of package byzantine, which has the nearest name.
@@ -115,17 +107,17 @@ func unknownBehaviour(name string) error {
 	return usageError("%w: see quorate byzantine list", err)
 }
 
-// printCatalogue keeps the clients' apart: a replica cannot have them.
+// printCatalogue lists clients' behaviours apart: a replica cannot have them.
 func printCatalogue(all []byzantine.Profile) error {
 	for _, part := range []struct {
 		heading string
 		client  bool
 	}{{"REPLICAS", false}, {"CLIENTS", true}} {
 		t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintf(t, "%s\tPARAMETERS\tPBFT AT F\tAT F+1\tRAFT AT 1\tWHAT IT DOES\n", part.heading)
+		fmt.Fprintf(t, "%s\tPARAMETERS\tF OF 3F+1\tF+1 OF 3F+1\t1 OF 2F+1\tWHAT IT DOES\n", part.heading)
 		for _, p := range all {
 			if p.Client == part.client {
-				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", names(&p), parameters(&p), dash(string(p.AtF)), dash(string(p.AtF1)), dash(string(inRaft(&p))), p.Sentence)
+				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", names(&p), parameters(&p), dash(string(p.AtF)), dash(string(p.AtF1)), dash(string(p.Crash())), p.Sentence)
 			}
 		}
 		if err := t.Flush(); err != nil {
@@ -133,11 +125,11 @@ func printCatalogue(all []byzantine.Profile) error {
 		}
 		fmt.Println()
 	}
-	fmt.Println("Every behaviour of a replica also takes to=1,2 kind=PREPARE,COMMIT chance=30% after=2s until=9s;\nkinds of Raft are named like MsgApp,MsgVoteResp,FETCH. - stands for a lie that is none of the protocol's.")
+	fmt.Println("Every behaviour of a replica also takes to=1,2 kind=PREPARE,COMMIT chance=30% after=2s until=9s.\nKinds of Raft are named like MsgApp,MsgVoteResp,FETCH. - means that no protocol of that size has this lie.")
 	return nil
 }
 
-// names are a behaviour's name and, behind it, its others.
+// names are a behaviour's name and, behind it, its aliases.
 func names(p *byzantine.Profile) string {
 	if len(p.Aliases) == 0 {
 		return p.Name
@@ -183,13 +175,13 @@ func describe(p *byzantine.Profile) error {
 		fmt.Fprintf(t, ", of protocol %s", strings.Join(p.Protocols, " or "))
 	}
 	fmt.Fprintf(t, "\ngroup\t%s\n", p.Group)
-	fmt.Fprintf(t, "in pbft, with f\t%s\n", dash(string(p.AtF)))
-	fmt.Fprintf(t, "in pbft, with f+1\t%s\n", dash(string(p.AtF1)))
-	fmt.Fprintf(t, "in raft, with one\t%s\n", dash(string(inRaft(p))))
+	fmt.Fprintf(t, "f of 3f+1\t%s\n", dash(string(p.AtF)))
+	fmt.Fprintf(t, "f+1 of 3f+1\t%s\n", dash(string(p.AtF1)))
+	fmt.Fprintf(t, "1 of 2f+1\t%s\n", dash(string(p.Crash())))
 	for i, q := range p.Params {
 		name, standard := q.Name, ""
 		if i == 0 {
-			name += " (may stand bare)"
+			name += " (its name may be left out)"
 		}
 		if q.Default != "" {
 			standard = "; default " + q.Default
@@ -202,8 +194,8 @@ func describe(p *byzantine.Profile) error {
 // traitorFlags switch traitors on as the cluster starts.
 func traitorFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "byzantine", Usage: "`N=BEHAVIOUR`: make a traitor of replica N; may be repeated, also for one replica"},
-		&cli.StringFlag{Name: "gang", Usage: "`N,M,...`: traitors that share their private keys and a plan"},
+		&cli.StringSliceFlag{Name: "byzantine", Usage: "`N=BEHAVIOUR`: replica N is a traitor; may be repeated, also for one replica"},
+		&cli.StringFlag{Name: "gang", Usage: "`N,M,...`: traitors that collude: they share their private keys and a plan"},
 	}
 }
 
@@ -268,7 +260,7 @@ func switchOn(c *cli.Context, cluster *testnet.Cluster) error {
 	return nil
 }
 
-// corrupt says that a behaviour which is none for this replica was the wrong one.
+// corrupt turns a behaviour that this replica cannot have into a usage error.
 func corrupt(cluster *testnet.Cluster, n int, behaviours []string) error {
 	err := cluster.Corrupt(n, behaviours)
 	if errors.Is(err, byzantine.ErrSpec) {
@@ -277,7 +269,7 @@ func corrupt(cluster *testnet.Cluster, n int, behaviours []string) error {
 	return err
 }
 
-// foresee refuses traitors that a cluster which is yet to be made cannot have.
+// foresee refuses traitors that a new cluster could not have.
 func foresee(c *cli.Context) error {
 	traitors, err := traitorsOf(c)
 	if err != nil {
@@ -301,7 +293,7 @@ func foresee(c *cli.Context) error {
 				return usageError("--byzantine %q: %w", text, err)
 			}
 			if !spec.Profile.For(of.Name) {
-				return usageError("--byzantine: %q is no lie of %s: quorate byzantine list shows whose it is", spec.Profile.Name, of.Name)
+				return usageError("--byzantine: %q is no behaviour for %s: quorate byzantine list names those that are", spec.Profile.Name, of.Name)
 			}
 		}
 	}
@@ -374,7 +366,7 @@ func tellTraitor(c *cli.Context, cluster *testnet.Cluster, n int) error {
 	}
 	note("replica %d %s", n, what)
 	if traitors := countTraitors(cluster); traitors > faults(cluster) {
-		note("%d of %d replicas lie, %d can be tolerated: the cluster may stop, or fork", traitors, cluster.Size(), faults(cluster))
+		note("%d of %d replicas are traitors, %d can be tolerated: the cluster may stop or fork", traitors, cluster.Size(), faults(cluster))
 	}
 	return nil
 }

@@ -26,10 +26,9 @@ import (
 // byzantineRun is quorate byzantine run.
 func byzantineRun() *cli.Command {
 	return &cli.Command{
-		Name: "run", Usage: "run a cluster with traitors of one profile, and judge it", ArgsUsage: "PROFILE",
-		Description: "In the simulator, over many seeds, each of which varies network, victims and timing;\n" +
-			"or once with real processes. Exit code 0 only if every run ends as the catalogue says\n" +
-			"(quorate byzantine list).",
+		Name: "run", Usage: "run clusters with traitors of one profile, and judge them", ArgsUsage: "PROFILE",
+		Description: "In the simulator, over many seeds, which vary network, victims and timing; or once with\n" +
+			"real processes. Exit code 0 only if every run ends as quorate byzantine list says.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "protocol", Value: protocol.PBFT, Usage: "`PBFT|RAFT`: which one they run"},
 			&cli.BoolFlag{Name: "all", Usage: "all profiles of the protocol, with 4 and with 7 replicas; of raft with 3 and with 5"},
@@ -47,19 +46,19 @@ func byzantineRun() *cli.Command {
 	}
 }
 
-// runProfiles runs the one that is named, or all.
+// runProfiles runs the profile that is named, or all.
 func runProfiles(c *cli.Context, args []string) error {
 	machine, err := asJSON(c)
 	if err != nil {
 		return err
 	}
-	campaigns, err := campaignsOf(c, args)
+	all, err := runsOf(c, args)
 	if err != nil {
 		return err
 	}
 	failed := 0
-	for _, x := range campaigns {
-		t, err := runCampaign(c, &x)
+	for _, x := range all {
+		t, err := runProfile(c, &x)
 		if err != nil {
 			return err
 		}
@@ -76,13 +75,13 @@ func runProfiles(c *cli.Context, args []string) error {
 		}
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %d profiles ended otherwise than the catalogue says", failed, len(campaigns))
+		return fmt.Errorf("%d of %d profiles did not end as the catalogue says", failed, len(all))
 	}
 	return nil
 }
 
-// campaignsOf reads what is to be run.
-func campaignsOf(c *cli.Context, args []string) ([]spec.ProfileRuns, error) {
+// runsOf reads what is to be run.
+func runsOf(c *cli.Context, args []string) ([]spec.ProfileRuns, error) {
 	name := strings.ToLower(c.String("protocol"))
 	p, err := protocol.Lookup(name)
 	sizes := []int{p.Model.Least(1), p.Model.Least(2)}
@@ -105,7 +104,7 @@ func campaignsOf(c *cli.Context, args []string) ([]spec.ProfileRuns, error) {
 		return nil, usageError("--traitors %d: at least 1; without it as many as are tolerated", c.Int("traitors"))
 	}
 	if c.Bool("all") {
-		return everyCampaign(name, sizes, c.Bool("gang")), nil
+		return everyProfile(name, sizes, c.Bool("gang")), nil
 	}
 	one := spec.ProfileRuns{Protocol: name, Behaviour: args[0], Replicas: sizes[0], Traitors: c.Int("traitors"), Gang: c.Bool("gang")}
 	if c.IsSet("replicas") {
@@ -126,8 +125,8 @@ func campaignsOf(c *cli.Context, args []string) ([]spec.ProfileRuns, error) {
 	return []spec.ProfileRuns{one}, nil
 }
 
-// everyCampaign is one for each profile of a protocol, in each size.
-func everyCampaign(protocol string, sizes []int, gang bool) []spec.ProfileRuns {
+// everyProfile is one for each profile of a protocol, in each size.
+func everyProfile(protocol string, sizes []int, gang bool) []spec.ProfileRuns {
 	var all []spec.ProfileRuns
 	for _, n := range sizes {
 		for _, p := range catalogue.All() {
@@ -139,7 +138,7 @@ func everyCampaign(protocol string, sizes []int, gang bool) []spec.ProfileRuns {
 	return all
 }
 
-// tally is how the runs of one campaign ended.
+// tally is how the runs of one profile ended.
 type tally struct {
 	Protocol   string         `json:"protocol"`
 	Profile    string         `json:"profile"`
@@ -152,13 +151,13 @@ type tally struct {
 	Culprits   map[string]int `json:"culprits"` // in how many runs evidence names a replica
 	Evidence   []string       `json:"evidence"` // what the first run with any proves
 	Unexpected []surprise     `json:"unexpected"`
-	Lied       int            `json:"lied"` // runs in which a traitor or a villain really lied; -1 with processes, where nobody counts
+	Lied       int            `json:"lied"` // runs in which a traitor or a client really lied; -1 with processes, where nobody counts
 	Asked      int            `json:"asked"`
 	Answered   int            `json:"answered"`
 	Seconds    float64        `json:"seconds"`
 }
 
-// surprise is a run that ended otherwise than the catalogue says.
+// surprise is a run that did not end as the catalogue says.
 type surprise struct {
 	Seed       uint64   `json:"seed"`
 	Outcome    string   `json:"outcome"`
@@ -168,8 +167,8 @@ type surprise struct {
 // maxSurprises bounds those that are listed.
 const maxSurprises = 10
 
-// runCampaign runs the seeds of one campaign, or one cluster of processes.
-func runCampaign(c *cli.Context, x *spec.ProfileRuns) (*tally, error) {
+// runProfile runs the seeds of one profile, or one cluster of processes.
+func runProfile(c *cli.Context, x *spec.ProfileRuns) (*tally, error) {
 	profile, err := x.Check()
 	if err != nil {
 		return nil, err
@@ -178,7 +177,7 @@ func runCampaign(c *cli.Context, x *spec.ProfileRuns) (*tally, error) {
 	t := &tally{Protocol: x.Protocol, Profile: x.Behaviour, Replicas: x.Replicas, Traitors: len(x.Spec(1).Traitors), Real: c.Bool("real"), Expected: string(want),
 		Outcomes: map[string]int{}, Culprits: map[string]int{}, Evidence: []string{}, Unexpected: []surprise{}}
 	if !promised {
-		t.Expected = fmt.Sprintf("anything, for nothing is promised with %s among %s", several(t.Traitors, "traitor"), several(t.Replicas, "replica"))
+		t.Expected = fmt.Sprintf("anything: nothing is promised with %s among %s", several(t.Traitors, "traitor"), several(t.Replicas, "replica"))
 	}
 	begun := time.Now()
 	if t.Real {
@@ -190,8 +189,8 @@ func runCampaign(c *cli.Context, x *spec.ProfileRuns) (*tally, error) {
 	return t, err
 }
 
-// bad reports whether the campaign shows what the catalogue denies, or nothing:
-// honest runs prove nothing about traitors.
+// bad reports whether the runs contradict the catalogue, or show nothing: honest
+// runs prove nothing about traitors.
 func (t *tally) bad() bool { return len(t.Unexpected) > 0 || t.Lied == 0 }
 
 // add takes in one outcome.
@@ -296,7 +295,7 @@ func (t *tally) print() {
 	fmt.Printf("%s %s: %s, n=%d, %s, %s, %.1fs: %s; expected %s; %d of %d operations answered\n",
 		mark, t.Profile, t.Protocol, t.Replicas, several(t.Traitors, "traitor"), where, t.Seconds, counts(t.Outcomes), t.Expected, t.Answered, t.Asked)
 	if t.Lied == 0 {
-		fmt.Printf("  nobody lied: these runs prove nothing; more seeds, or another --at, may give an occasion\n")
+		fmt.Printf("  nobody lied, so these runs prove nothing: try more --seeds, or another --at\n")
 	}
 	if len(t.Culprits) > 0 {
 		fmt.Printf("  evidence names %s\n", counts(t.Culprits))
