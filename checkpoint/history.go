@@ -39,9 +39,6 @@ func (t *Tracker) Own(seq consensus.Seq) (message.Vote, bool) {
 	return message.Vote{}, false
 }
 
-// Latest is this replica's newest vote, kept also when it is stable.
-func (t *Tracker) Latest() (message.Vote, bool) { return t.latest, t.latest.Seq > 0 }
-
 // Known is the highest kept certificate if it stands at or above n, else nil.
 func (t *Tracker) Known(n consensus.Seq) *message.Certificate {
 	if c := t.Stable(); c != nil && c.Seq >= n {
@@ -58,9 +55,6 @@ func (t *Tracker) At(seq consensus.Seq) *message.Certificate {
 	}
 	return t.history[i]
 }
-
-// History lists the kept certificates, ascending, the stable one last.
-func (t *Tracker) History() []*message.Certificate { return slices.Clone(t.history) }
 
 // thin drops certificates, ascending by seq, until the number that stays is
 // logarithmic: the one of checkpoint number i, counted in intervals, stays

@@ -24,7 +24,6 @@ type Tracker struct {
 	self    consensus.ReplicaID
 	rounds  []round                // votes above h, ascending by seq
 	history []*message.Certificate // ascending by seq; the last one is stable
-	latest  message.Vote           // own newest vote; Seq 0 is none
 }
 
 // round is what was said about one sequence number.
@@ -54,9 +53,6 @@ type Outcome struct {
 // Rule (PROTOCOL.md §2, §5): the first vote per signer and sequence number
 // wins, and q equal ones make the checkpoint stable.
 func (t *Tracker) Add(v message.Vote) Outcome {
-	if v.Replica == t.self && v.Seq > t.latest.Seq {
-		t.latest = v
-	}
 	if v.Seq == 0 || v.Seq%t.rules.Genesis.CheckpointInterval != 0 {
 		return Outcome{Reason: ReasonInterval}
 	}

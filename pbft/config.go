@@ -36,13 +36,13 @@ func DefaultConfig(g consensus.Genesis, self consensus.ReplicaID, s crypto.Signe
 	}
 }
 
-// ErrConfig is what Validate wraps.
-var ErrConfig = errors.New("invalid PBFT configuration")
+// errConfig is what validate wraps.
+var errConfig = errors.New("invalid PBFT configuration")
 
-// Validate checks every field and says which one to change.
-func (c *Config) Validate() error {
+// validate checks every field and says which one to change.
+func (c *Config) validate() error {
 	bad := func(format string, args ...any) error {
-		return fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
+		return fmt.Errorf("%w: %s", errConfig, fmt.Sprintf(format, args...))
 	}
 	switch {
 	case int(c.Self) >= len(c.Genesis.Replicas):

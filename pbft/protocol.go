@@ -19,7 +19,7 @@ var _ consensus.Protocol = (*Protocol)(nil)
 // New checks cfg and returns the protocol. A configuration whose largest
 // NEW-VIEW would exceed the frame limit is refused (PROTOCOL.md §6).
 func New(cfg Config) (*Protocol, error) {
-	if err := cfg.Validate(); err != nil {
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
 	rules, err := message.NewRules(cfg.Genesis)
@@ -27,13 +27,10 @@ func New(cfg Config) (*Protocol, error) {
 		return nil, err
 	}
 	if size := rules.MaxFrame(); size > consensus.MaxFrame {
-		return nil, fmt.Errorf("%w: a NEW-VIEW may take %d bytes, frames end at %d: choose a smaller window or fewer replicas", ErrConfig, size, consensus.MaxFrame)
+		return nil, fmt.Errorf("%w: a NEW-VIEW may take %d bytes, frames end at %d: choose a smaller window or fewer replicas", errConfig, size, consensus.MaxFrame)
 	}
 	return &Protocol{cfg: cfg, rules: rules}, nil
 }
-
-// Rules are what every member knows from the genesis: for tools that read frames.
-func (p *Protocol) Rules() *message.Rules { return p.rules }
 
 // Open implements consensus.Protocol.
 func (p *Protocol) Open(v crypto.Verifier, h consensus.Horizon, in []consensus.Frame) []consensus.Opened {

@@ -10,8 +10,8 @@ import (
 	"quorate.dev/quorate/viewchange"
 )
 
-// ErrAmnesiac refuses a wiped member where nobody could spare its vote.
-var ErrAmnesiac = errors.New("this replica's disk holds no birth record: it was wiped, and with f = 0 the cluster cannot tell what it said before. " +
+// errAmnesiac refuses a wiped member where nobody could spare its vote.
+var errAmnesiac = errors.New("this replica's disk holds no birth record: it was wiped, and with f = 0 the cluster cannot tell what it said before. " +
 	"Restore its home, or start a new cluster")
 
 // recover makes the replica what it was when its log ended (§8): it never
@@ -26,7 +26,7 @@ func (r *replica) recover(rec consensus.Recovered) error {
 	r.rejoin = newRejoining(r.rules, r.id, rec.Nonce)
 	if rec.Amnesiac {
 		if r.rules.System.Faults() == 0 {
-			return ErrAmnesiac
+			return errAmnesiac
 		}
 		r.rejoin.asleep = true
 		r.out.Note(consensus.Note{Kind: consensus.Rejoining, Text: "no birth record: signs nothing until it is caught up"})

@@ -300,7 +300,7 @@ func FuzzRecover(f *testing.F) {
 		}
 		e, err := l.desks[1].protocol.New(rec)
 		if err != nil {
-			if !errors.Is(err, ErrLog) && !errors.Is(err, consensus.ErrMalformed) {
+			if !errors.Is(err, errLog) && !errors.Is(err, consensus.ErrMalformed) {
 				t.Errorf("an error without a kind: %v", err)
 			}
 			return

@@ -9,8 +9,8 @@ import (
 
 // The names of what is none of the library's messages.
 const (
-	FetchName      = "FETCH"
-	FetchReplyName = "FETCH-REPLY"
+	fetchName      = "FETCH"
+	fetchReplyName = "FETCH-REPLY"
 )
 
 // KindNames lists the kinds of what members say to each other: the library's
@@ -22,7 +22,7 @@ func KindNames() []string {
 			names = append(names, t.String())
 		}
 	}
-	return append(names, FetchName, FetchReplyName)
+	return append(names, fetchName, fetchReplyName)
 }
 
 // FrameKind names the kind of a frame; "" if it is none of these.
@@ -36,9 +36,9 @@ func FrameKind(frame []byte) string {
 			return m.Type.String()
 		}
 	case FetchKind:
-		return FetchName
+		return fetchName
 	case FetchReplyKind:
-		return FetchReplyName
+		return fetchReplyName
 	}
 	return ""
 }
@@ -52,9 +52,9 @@ func MessageName(message any) string {
 	case *snapshot:
 		return m.message.Type.String()
 	case *Fetch:
-		return FetchName
+		return fetchName
 	case *FetchReply:
-		return FetchReplyName
+		return fetchReplyName
 	}
 	return ""
 }

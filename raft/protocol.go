@@ -22,7 +22,7 @@ var _ consensus.Protocol = (*Protocol)(nil)
 
 // New checks cfg and returns the protocol.
 func New(cfg Config) (*Protocol, error) {
-	if err := cfg.Validate(); err != nil {
+	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
 	system, err := quorum.Crash.For(&cfg.Genesis)

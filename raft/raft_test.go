@@ -236,7 +236,7 @@ func TestConfigIsChecked(t *testing.T) {
 	} {
 		c := DefaultConfig(g, 0)
 		change(&c)
-		if _, err := New(c); !errors.Is(err, ErrConfig) {
+		if _, err := New(c); !errors.Is(err, errConfig) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -11,9 +11,9 @@ import (
 	"quorate.dev/quorate/consensus"
 )
 
-// ErrLog: the log on disk does not fit the state beside it. Something outside
+// errLog: the log on disk does not fit the state beside it. Something outside
 // of this program changed one of them.
-var ErrLog = errors.New("the log does not fit the state on disk: restore both from one moment, or remove the data and let the leader send its snapshot")
+var errLog = errors.New("the log does not fit the state on disk: restore both from one moment, or remove the data and let the leader send its snapshot")
 
 // New implements consensus.Protocol: the replica as it was when its log ended.
 func (p *Protocol) New(rec consensus.Recovered) (consensus.Engine, error) {
@@ -57,7 +57,7 @@ func (r *replica) recover(rec consensus.Recovered) error {
 	}
 	if len(log.entries) > 0 {
 		if log.entries[0].Index != uint64(rec.Height)+1 {
-			return fmt.Errorf("%w: the state is at %d, the log begins at %d", ErrLog, rec.Height, log.entries[0].Index)
+			return fmt.Errorf("%w: the state is at %d, the log begins at %d", errLog, rec.Height, log.entries[0].Index)
 		}
 		if err := r.store.Append(log.entries); err != nil {
 			return err
@@ -83,7 +83,7 @@ func (r *replica) recoverState(rec consensus.Recovered, log *replayed) error {
 		return err
 	}
 	if n != rec.Height || root != rec.Root {
-		return fmt.Errorf("%w: the state is n=%d root %s, beside it stands n=%d root %s", ErrLog, rec.Height, rec.Root.Short(), n, root.Short())
+		return fmt.Errorf("%w: the state is n=%d root %s, beside it stands n=%d root %s", errLog, rec.Height, rec.Root.Short(), n, root.Short())
 	}
 	log.cut(uint64(n), term)
 	r.exec.handed, r.exec.applied, r.exec.kept, r.exec.stable = n, n, n, n

@@ -235,9 +235,9 @@ func TestForeignLogsAreRefused(t *testing.T) {
 		want   error
 		says   string
 	}{
-		"a gap":          {func(d *desk) { d.disk, d.records = state{}, []consensus.Record{entry(3, 1)} }, ErrLog, "begins at 3"},
-		"another state":  {func(d *desk) { d.disk.digests = d.disk.digests[1:] }, ErrLog, "beside it stands"},
-		"another place":  {func(d *desk) { d.disk.seq-- }, ErrLog, "beside it stands"},
+		"a gap":          {func(d *desk) { d.disk, d.records = state{}, []consensus.Record{entry(3, 1)} }, errLog, "begins at 3"},
+		"another state":  {func(d *desk) { d.disk.digests = d.disk.digests[1:] }, errLog, "beside it stands"},
+		"another place":  {func(d *desk) { d.disk.seq-- }, errLog, "beside it stands"},
 		"no place":       {func(d *desk) { d.disk.proof = nil }, consensus.ErrMalformed, "place of the state"},
 		"a broken entry": {func(d *desk) { d.records = []consensus.Record{{Slot: 7, Bytes: []byte{recordEntry, 0xff}}} }, consensus.ErrMalformed, "record 1 of 1 (slot 7)"},
 		"an empty one":   {func(d *desk) { d.records = []consensus.Record{{}} }, consensus.ErrMalformed, "record 1"},

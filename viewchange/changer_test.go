@@ -84,7 +84,7 @@ func TestFirstViewChangeOfASenderCounts(t *testing.T) {
 	if got := ch.Add(c.viewChange(2, 1, 0)); got != first {
 		t.Errorf("two VIEW-CHANGEs for one view: %v", got)
 	}
-	if got := ch.For(1); len(got) != 1 || got[0] != first {
+	if got := ch.votesFor(1); len(got) != 1 || got[0] != first {
 		t.Errorf("counted %v", got)
 	}
 	// The other place of a sender is guarded alike.
@@ -203,7 +203,7 @@ func TestLaterViewChangeShadowsNothing(t *testing.T) {
 		}
 		ch.Add(c.viewChange(0, 1, 0))
 		ch.Leave(1, nil, nil)
-		if got := len(ch.For(1)); got != 3 {
+		if got := len(ch.votesFor(1)); got != 3 {
 			t.Errorf("%v: %d VIEW-CHANGEs for view 1", views, got)
 		}
 		if got := ch.Latest(3); got == nil || got.View != 1<<64-1 {
@@ -228,7 +228,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	kept := 0
 	for v := consensus.View(0); v < 400; v++ {
-		kept += len(ch.For(v))
+		kept += len(ch.votesFor(v))
 	}
 	if kept > 2 {
 		t.Errorf("%d VIEW-CHANGEs of one replica", kept)
@@ -328,19 +328,19 @@ func TestAcceptRefusesWhatDoesNotFollow(t *testing.T) {
 		want error
 	}{
 		{"what follows", build(said, 3, a, null, b), nil},
-		{"empty", build(said, 3), ErrProposals},
-		{"one too few", build(said, 3, a, null), ErrProposals},
-		{"one too many", build(said, 3, a, null, b, null), ErrProposals},
-		{"from min-s on", build(said, 2, null, a, null, b), ErrProposals},
-		{"shifted", build(said, 4, a, null, b), ErrProposals},
-		{"another digest", build(said, 3, b, null, b), ErrProposals},
-		{"null instead of what prepared", build(said, 3, null, null, b), ErrProposals},
-		{"a batch instead of null", build(said, 3, a, b, b), ErrProposals},
-		{"as if min-s were 0", build(said, 1, null, null, a, null, b), ErrProposals},
-		{"V too small", build(said[:2], 3, a), ErrNoQuorum},
-		{"V too large", build(append(slices.Clone(said), c.viewChange(3, 1, 0)), 3, a, null, b), ErrNoQuorum},
-		{"V with one twice", build(vcs{said[0], said[0], said[2]}, 3, a, null, b), ErrNoQuorum},
-		{"V with another view", build(vcs{said[0], c.viewChange(1, 5, 0), said[2]}, 3, a, null, b), ErrNoQuorum},
+		{"empty", build(said, 3), errProposals},
+		{"one too few", build(said, 3, a, null), errProposals},
+		{"one too many", build(said, 3, a, null, b, null), errProposals},
+		{"from min-s on", build(said, 2, null, a, null, b), errProposals},
+		{"shifted", build(said, 4, a, null, b), errProposals},
+		{"another digest", build(said, 3, b, null, b), errProposals},
+		{"null instead of what prepared", build(said, 3, null, null, b), errProposals},
+		{"a batch instead of null", build(said, 3, a, b, b), errProposals},
+		{"as if min-s were 0", build(said, 1, null, null, a, null, b), errProposals},
+		{"V too small", build(said[:2], 3, a), errNoQuorum},
+		{"V too large", build(append(slices.Clone(said), c.viewChange(3, 1, 0)), 3, a, null, b), errNoQuorum},
+		{"V with one twice", build(vcs{said[0], said[0], said[2]}, 3, a, null, b), errNoQuorum},
+		{"V with another view", build(vcs{said[0], c.viewChange(1, 5, 0), said[2]}, 3, a, null, b), errNoQuorum},
 	} {
 		start, err := c.changer(3).Accept(tc.nv)
 		if !errors.Is(err, tc.want) || (err == nil) != (tc.want == nil) {

@@ -11,10 +11,10 @@ import (
 // The ways in which a NEW-VIEW can be wrong although all its signatures are
 // right. Its receiver goes for the next view (PROTOCOL.md §6).
 var (
-	// ErrNoQuorum: V is not q VIEW-CHANGEs of distinct replicas for the view.
-	ErrNoQuorum = errors.New("new-view without a quorum of view-changes")
-	// ErrProposals: O is not what follows from V.
-	ErrProposals = errors.New("new-view proposals do not follow from its view-changes")
+	// errNoQuorum: V is not q VIEW-CHANGEs of distinct replicas for the view.
+	errNoQuorum = errors.New("new-view without a quorum of view-changes")
+	// errProposals: O is not what follows from V.
+	errProposals = errors.New("new-view proposals do not follow from its view-changes")
 )
 
 // Open makes the NEW-VIEW of v, if I am its primary, have asked for v myself
@@ -46,7 +46,7 @@ func (c *Changer) quorum(v consensus.View) ([]*message.ViewChange, bool) {
 	q := c.rules.System.Quorum()
 	others := q - 1
 	var vcs []*message.ViewChange
-	for _, vc := range c.For(v) {
+	for _, vc := range c.votesFor(v) {
 		switch {
 		case vc.Replica == c.self:
 			vcs = append(vcs, vc)
@@ -59,19 +59,19 @@ func (c *Changer) quorum(v consensus.View) ([]*message.ViewChange, bool) {
 }
 
 // Accept judges a verified NEW-VIEW: what follows from V is computed again, and
-// only an exact match is accepted. The errors wrap ErrNoQuorum or ErrProposals.
+// only an exact match is accepted. The errors wrap errNoQuorum or errProposals.
 func (c *Changer) Accept(nv *message.NewView) (Start, error) {
 	if err := c.checkQuorum(nv); err != nil {
 		return Start{}, err
 	}
 	start := Select(c.rules, nv.ViewChanges)
 	if len(nv.Proposals) != len(start.Chosen) {
-		return Start{}, fmt.Errorf("view %d: %d proposals, want %d: %w", nv.View, len(nv.Proposals), len(start.Chosen), ErrProposals)
+		return Start{}, fmt.Errorf("view %d: %d proposals, want %d: %w", nv.View, len(nv.Proposals), len(start.Chosen), errProposals)
 	}
 	for i := range start.Chosen {
 		want, got := &start.Chosen[i], &nv.Proposals[i]
 		if got.Seq != want.Seq || got.Digest != want.Digest || got.View != nv.View || got.Kind != message.PrePrepareKind {
-			return Start{}, fmt.Errorf("view %d: proposal %s, want n=%d d=%s: %w", nv.View, got, want.Seq, want.Digest.Short(), ErrProposals)
+			return Start{}, fmt.Errorf("view %d: proposal %s, want n=%d d=%s: %w", nv.View, got, want.Seq, want.Digest.Short(), errProposals)
 		}
 	}
 	start.Proposals = nv.Proposals
@@ -82,11 +82,11 @@ func (c *Changer) Accept(nv *message.NewView) (Start, error) {
 // rests on it, and it costs nothing.
 func (c *Changer) checkQuorum(nv *message.NewView) error {
 	if len(nv.ViewChanges) != c.rules.System.Quorum() {
-		return fmt.Errorf("view %d: %d view-changes, want %d: %w", nv.View, len(nv.ViewChanges), c.rules.System.Quorum(), ErrNoQuorum)
+		return fmt.Errorf("view %d: %d view-changes, want %d: %w", nv.View, len(nv.ViewChanges), c.rules.System.Quorum(), errNoQuorum)
 	}
 	for i, vc := range nv.ViewChanges {
 		if vc.View != nv.View || i > 0 && nv.ViewChanges[i-1].Replica >= vc.Replica {
-			return fmt.Errorf("view %d: view-change %d for view %d of replica %d: %w", nv.View, i, vc.View, vc.Replica, ErrNoQuorum)
+			return fmt.Errorf("view %d: view-change %d for view %d of replica %d: %w", nv.View, i, vc.View, vc.Replica, errNoQuorum)
 		}
 	}
 	return nil

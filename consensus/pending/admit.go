@@ -16,12 +16,12 @@ const (
 	Refused              // there is a reason why not
 )
 
-// Admit lets an authentic request of a permitted client wait here, unless it
+// admit lets an authentic request of a permitted client wait here, unless it
 // was executed, is there already, or has to be refused (PROTOCOL.md §3). The
 // entry belongs to Waits and Waited, the code to Refused. Of two requests of
 // one client under one sequence the first stays; whichever is ordered is
 // executed, and the other is stale then.
-func (p *Pool) Admit(q *consensus.Request, via consensus.Peer, tick int) (*Entry, Fate, consensus.RefusalCode) {
+func (p *Pool) admit(q *consensus.Request, via consensus.Peer, tick int) (*Entry, Fate, consensus.RefusalCode) {
 	switch p.Standing(q) {
 	case Done:
 		return nil, Executed, 0
@@ -34,11 +34,11 @@ func (p *Pool) Admit(q *consensus.Request, via consensus.Peer, tick int) (*Entry
 		}
 		return e, Waited, 0
 	}
-	lane := p.LaneOf(via)
-	if p.Full(lane, q) {
+	lane := p.laneOf(via)
+	if p.full(lane, q) {
 		return nil, Refused, consensus.RefusedBusy
 	}
-	return p.Add(q, lane, tick), Waits, 0
+	return p.add(q, lane, tick), Waits, 0
 }
 
 // maxRetold bounds the requests that are remembered to have been answered again.

@@ -24,7 +24,7 @@ func TestAdmit(t *testing.T) {
 		{"another client's", poolRequest(2, 1, 10), Waits, 0},
 		{"into a full lane", poolRequest(3, 1, 10), Refused, consensus.RefusedBusy},
 	} {
-		e, fate, code := p.Admit(step.q, client, 7)
+		e, fate, code := p.admit(step.q, client, 7)
 		if fate != step.fate || code != step.code {
 			t.Errorf("%s: fate %d, code %q", step.name, fate, code)
 		}
@@ -33,10 +33,10 @@ func TestAdmit(t *testing.T) {
 		}
 	}
 	p.Executed(&consensus.Batch{Requests: []*consensus.Request{first}})
-	if _, fate, _ := p.Admit(first, client, 8); fate != Executed {
+	if _, fate, _ := p.admit(first, client, 8); fate != Executed {
 		t.Errorf("executed: fate %d", fate)
 	}
-	if _, fate, code := p.Admit(poolRequest(1, 2+consensus.SessionWindow, 10), client, 8); fate != Refused || code != consensus.RefusedAhead {
+	if _, fate, code := p.admit(poolRequest(1, 2+consensus.SessionWindow, 10), client, 8); fate != Refused || code != consensus.RefusedAhead {
 		t.Errorf("beyond the window: fate %d, code %q", fate, code)
 	}
 }
@@ -67,9 +67,9 @@ func TestWhatStandsIsNotTaken(t *testing.T) {
 	p, l := New(Config{Replicas: 4, Count: 8, Bytes: 1 << 20, Retell: 5, Ask: 10}), consensus.DefaultLimits()
 	before, after := poolRequest(1, 1, 10), poolRequest(2, 1, 10)
 	client := consensus.Peer{Kind: consensus.PeerClient}
-	p.Admit(before, client, 1)
+	p.admit(before, client, 1)
 	p.Stands(&consensus.Batch{Requests: []*consensus.Request{before, after}})
-	p.Admit(after, client, 2)
+	p.admit(after, client, 2)
 	if got := p.Take(&l); len(got) != 0 {
 		t.Errorf("%d requests are proposed that stand in a slot", len(got))
 	}

@@ -83,16 +83,16 @@ func New(c Config) *Pool {
 	return p
 }
 
-// LaneOf is the lane of what comes by this channel.
-func (p *Pool) LaneOf(via consensus.Peer) int {
+// laneOf is the lane of what comes by this channel.
+func (p *Pool) laneOf(via consensus.Peer) int {
 	if via.Kind == consensus.PeerReplica {
 		return int(via.Replica)
 	}
 	return len(p.lanes) - 1
 }
 
-// Full reports whether the lane has no room for q, or its client has its share.
-func (p *Pool) Full(lane int, q *consensus.Request) bool {
+// full reports whether the lane has no room for q, or its client has its share.
+func (p *Pool) full(lane int, q *consensus.Request) bool {
 	l := &p.lanes[lane]
 	return l.full(len(q.Raw), p.cfg.Count, p.cfg.Bytes) ||
 		l.loads[q.Client].full(len(q.Raw), max(1, p.cfg.Count/clientShare), p.cfg.Bytes/clientShare)
@@ -105,9 +105,9 @@ func (l load) full(size, count, bytes int) bool {
 // Find answers the request with this key; nil if it does not wait here.
 func (p *Pool) Find(k Key) *Entry { return p.byKey[k] }
 
-// Add admits a request; the caller has checked that there is room and that it
+// add admits a request; the caller has checked that there is room and that it
 // is not there yet.
-func (p *Pool) Add(q *consensus.Request, lane, tick int) *Entry {
+func (p *Pool) add(q *consensus.Request, lane, tick int) *Entry {
 	e := &Entry{Request: q, Lane: lane, Since: tick, Told: tick, Asked: -1, proposed: p.standing[KeyOf(q)]}
 	p.byKey[KeyOf(q)] = e
 	p.order = append(p.order, e)
@@ -299,9 +299,9 @@ func (p *Pool) ClientLane() int { return len(p.lanes) - 1 }
 // Len is the number of requests that wait.
 func (p *Pool) Len() int { return len(p.byKey) }
 
-// ByAge walks through what waits, oldest clock first. What is added or removed
+// byAge walks through what waits, oldest clock first. What is added or removed
 // meanwhile may or may not be seen.
-func (p *Pool) ByAge() iter.Seq[*Entry] {
+func (p *Pool) byAge() iter.Seq[*Entry] {
 	return func(yield func(*Entry) bool) {
 		for _, e := range p.order {
 			if !e.gone && !yield(e) {
@@ -319,7 +319,7 @@ func (p *Pool) Standing(q *consensus.Request) Standing { return p.recent.standin
 // executed: the session table is to be asked again.
 func (p *Pool) Restored() {
 	p.recent = newRecent()
-	for e := range p.ByAge() {
+	for e := range p.byAge() {
 		e.Asked = -1
 	}
 }

@@ -18,10 +18,10 @@ func poolRequest(client byte, counter uint64, size int) *consensus.Request {
 func TestPoolServesInTurn(t *testing.T) {
 	p := New(Config{Replicas: 4, Count: 100, Bytes: 1 << 20, Retell: 5, Ask: 10})
 	for i := range uint64(50) {
-		p.Add(poolRequest(1, i+1, 10), 4, 0) // a client who floods
+		p.add(poolRequest(1, i+1, 10), 4, 0) // a client who floods
 	}
-	p.Add(poolRequest(2, 1, 10), 4, 0) // another one, later
-	p.Add(poolRequest(3, 1, 10), 2, 0) // a third who talks to a backup only
+	p.add(poolRequest(2, 1, 10), 4, 0) // another one, later
+	p.add(poolRequest(3, 1, 10), 2, 0) // a third who talks to a backup only
 	limits := consensus.DefaultLimits()
 	limits.BatchRequests = 4
 	clients := map[crypto.PublicKey]int{}
@@ -40,8 +40,8 @@ func TestPoolLeavesRoomForOthers(t *testing.T) {
 		p := New(Config{Replicas: 4, Count: 100, Bytes: 20 << 10, Retell: 5, Ask: 10})
 		flood := func() (taken []*consensus.Request) {
 			for counter := range uint64(200) {
-				if q := poolRequest(1, counter+1, c.size); p.Find(KeyOf(q)) == nil && !p.Full(4, q) {
-					p.Add(q, 4, 0)
+				if q := poolRequest(1, counter+1, c.size); p.Find(KeyOf(q)) == nil && !p.full(4, q) {
+					p.add(q, 4, 0)
 					taken = append(taken, q)
 				}
 			}
@@ -51,7 +51,7 @@ func TestPoolLeavesRoomForOthers(t *testing.T) {
 		if len(taken) != c.most {
 			t.Errorf("%d requests of %d bytes of one client wait, want %d", len(taken), c.size, c.most)
 		}
-		if q := poolRequest(2, 1, 10); c.size < 1<<20 && p.Full(4, q) {
+		if q := poolRequest(2, 1, 10); c.size < 1<<20 && p.full(4, q) {
 			t.Errorf("after %d requests of %d bytes there is no room for another client", len(taken), c.size)
 		}
 		p.Executed(&consensus.Batch{Requests: taken})
@@ -67,7 +67,7 @@ func TestPoolBatchLimits(t *testing.T) {
 	limits := consensus.DefaultLimits()
 	limits.BatchBytes = 1000
 	for i, size := range []int{300, 5000, 300, 300, 300, 300} {
-		p.Add(poolRequest(1, uint64(i+1), size), 4, 0)
+		p.add(poolRequest(1, uint64(i+1), size), 4, 0)
 	}
 	var got []int
 	for p.Waiting() {
@@ -96,7 +96,7 @@ func TestPoolAgainstList(t *testing.T) {
 			case 0:
 				counter++
 				q := &consensus.Request{Client: crypto.PublicKey{byte(counter % 5)}, Sequence: consensus.Sequence{Counter: counter}}
-				p.Add(q, int(counter%5), 0)
+				p.add(q, int(counter%5), 0)
 				waiting[KeyOf(q)] = true
 			case 1:
 				for _, q := range p.Take(&limits) {

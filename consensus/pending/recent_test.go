@@ -36,7 +36,7 @@ func TestJoiningASession(t *testing.T) {
 	executed(1002)
 	holds("after one that is too old", map[uint64]Standing{3000: Done, 3001: Fresh})
 
-	e := p.Add(poolRequest(1, 3001, 1), p.LaneOf(consensus.Peer{Kind: consensus.PeerClient}), 1)
+	e := p.add(poolRequest(1, 3001, 1), p.laneOf(consensus.Peer{Kind: consensus.PeerClient}), 1)
 	e.Asked = 9
 	p.Restored()
 	holds("after a state was fetched", map[uint64]Standing{1: Fresh, 3000: Fresh, 9000: Fresh})

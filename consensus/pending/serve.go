@@ -17,7 +17,7 @@ type Leader struct {
 // entry is that of a request that waits; whom to tell of it is the engine's to
 // know.
 func (p *Pool) Submit(out *consensus.Outbox, s consensus.Submit, tick int, who Leader) (*Entry, Fate) {
-	e, fate, code := p.Admit(s.Request, s.Via, tick)
+	e, fate, code := p.admit(s.Request, s.Via, tick)
 	switch {
 	case fate == Executed && p.retell(s.Request, tick):
 		out.Do(consensus.Answer{Request: s.Request})
@@ -45,7 +45,7 @@ const MaxForwards = 64
 // ticks, at most so many of them. The caller says in Told whom it told.
 func (p *Pool) Due(tick, every, most int) iter.Seq[*Entry] {
 	return func(yield func(*Entry) bool) {
-		for e := range p.ByAge() {
+		for e := range p.byAge() {
 			if most == 0 || tick-e.Since < every {
 				return // ordered by age
 			}
@@ -88,8 +88,8 @@ func (p *Pool) Readmit(b *consensus.Batch, tick int) {
 	}
 	lane := p.ClientLane()
 	for _, q := range b.Requests {
-		if p.Find(KeyOf(q)) == nil && p.Standing(q) == Fresh && !p.Full(lane, q) {
-			p.Add(q, lane, tick)
+		if p.Find(KeyOf(q)) == nil && p.Standing(q) == Fresh && !p.full(lane, q) {
+			p.add(q, lane, tick)
 		}
 	}
 }

@@ -44,7 +44,7 @@ func TestSubmit(t *testing.T) {
 func TestDue(t *testing.T) {
 	p := testPool()
 	for i := range uint64(4) {
-		p.Add(poolRequest(byte(i+1), 1, 10), 4, int(i))
+		p.add(poolRequest(byte(i+1), 1, 10), 4, int(i))
 	}
 	due := func(tick, every, most int) (list []int) {
 		for e := range p.Due(tick, every, most) {
@@ -71,7 +71,7 @@ func TestDue(t *testing.T) {
 // has changed under what waits.
 func TestAskSession(t *testing.T) {
 	p := testPool()
-	e := p.Add(poolRequest(1, 1, 10), 4, 0)
+	e := p.add(poolRequest(1, 1, 10), 4, 0)
 	ask := func(tick int) int {
 		var out consensus.Outbox
 		p.AskSession(&out, e, tick)
@@ -91,8 +91,8 @@ func TestAskSession(t *testing.T) {
 func TestDropStale(t *testing.T) {
 	p := testPool()
 	old, fresh := poolRequest(1, 1, 10), poolRequest(2, 1, 10)
-	p.Add(old, 4, 0)
-	p.Add(fresh, 4, 0)
+	p.add(old, 4, 0)
+	p.add(fresh, 4, 0)
 	p.Executed(&consensus.Batch{Requests: []*consensus.Request{poolRequest(1, 1+consensus.SessionWindow, 10)}})
 	var out consensus.Outbox
 	if p.DropStale(&out); p.Len() != 1 || p.Oldest().Request != fresh || len(out.Jobs) != 1 {

@@ -57,8 +57,8 @@ func AppendParts(dst []byte, parts []consensus.Part) []byte {
 	return dst
 }
 
-// PartsSize is the length of AppendParts' output, in bytes.
-func PartsSize(parts []consensus.Part) int {
+// partsSize is the length of AppendParts' output, in bytes.
+func partsSize(parts []consensus.Part) int {
 	size := 2
 	for _, p := range parts {
 		size += partOverhead + len(p.ID) + len(p.Bytes)

@@ -43,7 +43,7 @@ func FuzzParts(f *testing.F) {
 			return
 		}
 		got := AppendParts(nil, parts)
-		if string(got) != string(in[:len(in)-len(s)]) || len(got) != PartsSize(parts) {
+		if string(got) != string(in[:len(in)-len(s)]) || len(got) != partsSize(parts) {
 			t.Fatalf("%x was read and written as %x", in, got)
 		}
 	})

@@ -20,7 +20,7 @@ type Ask struct {
 	Items []consensus.Item // at most MaxItemsPerFetch
 }
 
-// Decision is what a call to the Fetcher wants done. The zero Decision wants
+// Decision is what a call to the fetcher wants done. The zero Decision wants
 // nothing.
 type Decision struct {
 	Asks       []Ask                 // send, in this order
@@ -31,8 +31,8 @@ type Decision struct {
 	NeedTarget bool                  // every source failed or lost the target: look for a newer one, then Retarget
 }
 
-// Config bounds a fetch. Zero fields take the value of DefaultConfig.
-type Config struct {
+// config bounds a fetch. Zero fields take the value of defaultConfig.
+type config struct {
 	Asks          int // asks in flight, over all sources
 	AsksPerSource int // asks in flight to one source
 	ItemsPerAsk   int // at most consensus.MaxItemsPerFetch
@@ -45,17 +45,17 @@ type Config struct {
 	EndFailures   int // so many fruitless ends of a restore are a failure
 }
 
-// DefaultConfig suits ticks of 10 ms: worst case, about 40 MiB in memory.
-func DefaultConfig() Config {
-	return Config{
+// defaultConfig suits ticks of 10 ms: worst case, about 40 MiB in memory.
+func defaultConfig() config {
+	return config{
 		Asks: 4, AsksPerSource: 2, ItemsPerAsk: consensus.MaxItemsPerFetch,
 		HandedBytes: 8 << 20, WantedItems: 16 << 10, WantedBytes: 4 << 20,
 		StallTicks: 300, PauseTicks: 50, ShortAnswers: 8, EndFailures: 3,
 	}
 }
 
-func (c Config) withDefaults() Config {
-	d := DefaultConfig()
+func (c config) withDefaults() config {
+	d := defaultConfig()
 	for _, f := range []struct{ have, want *int }{
 		{&c.Asks, &d.Asks}, {&c.AsksPerSource, &d.AsksPerSource}, {&c.ItemsPerAsk, &d.ItemsPerAsk},
 		{&c.HandedBytes, &d.HandedBytes}, {&c.WantedItems, &d.WantedItems}, {&c.WantedBytes, &d.WantedBytes},
@@ -70,8 +70,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Progress describes a fetch for people and for tests.
-type Progress struct {
+// progress describes a fetch for people and for tests.
+type progress struct {
 	Seq      consensus.Seq // of the target
 	Staged   int           // items staged since Start
 	Bytes    int           // bytes of the jobs that brought them

@@ -1,5 +1,5 @@
 // Package transfer moves a state in verified parts: which parts to ask of
-// whom (Fetcher), and how much to serve to whom (Server, Throttle), with the
+// whom (fetcher), and how much to serve to whom (server, Throttle), with the
 // encoding of the lists that both sides exchange.
 //
 // A Mover joins both sides to the outbox of an engine, which says in its own
@@ -8,12 +8,12 @@
 // It does not know what a part is. The tree of a state, its hashes and its
 // verification live behind the jobs and events of package consensus
 // (RestoreBegin, RestorePut, RestoreEnd; Staged, Restored; ChunkRead, Chunk).
-// The Fetcher turns events into asks and jobs, and nothing else. It never
+// The fetcher turns events into asks and jobs, and nothing else. It never
 // verifies and never looks at a clock: time is the number of Tick calls.
 //
 // Invariants:
 //   - an item is wanted, in flight, handed in or staged, never two of these;
-//   - memory is bounded by Config, whatever the sources send;
+//   - memory is bounded by config, whatever the sources send;
 //   - a part that was not asked of its sender is ignored;
 //   - with one source left that serves the target, the fetch ends;
 //   - the same calls in the same order give the same decisions.

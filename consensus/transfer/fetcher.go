@@ -5,10 +5,10 @@ import (
 	"quorate.dev/quorate/crypto"
 )
 
-// Fetcher schedules one fetch at a time. It is pure and not safe for
+// fetcher schedules one fetch at a time. It is pure and not safe for
 // concurrent use.
-type Fetcher struct {
-	cfg      Config
+type fetcher struct {
+	cfg      config
 	target   Target
 	active   bool
 	turn     uint64     // counts targets: answers of the host to jobs of an earlier turn are told apart by it
@@ -20,7 +20,7 @@ type Fetcher struct {
 	handed   int             // bytes handed in and not yet staged, of all turns
 	again    bool            // the list of missing items was cut short: begin again when all else is done
 	fruit    fruit
-	progress Progress
+	progress progress
 }
 
 // fruit counts what decides that the host cannot complete a target.
@@ -52,26 +52,26 @@ type expected struct {
 	bytes int
 }
 
-// NewFetcher returns an idle Fetcher.
-func NewFetcher(cfg Config) *Fetcher { return &Fetcher{cfg: cfg.withDefaults()} }
+// newFetcher returns an idle fetcher.
+func newFetcher(cfg config) *fetcher { return &fetcher{cfg: cfg.withDefaults()} }
 
 // Active reports whether a fetch is under way.
-func (f *Fetcher) Active() bool { return f.active }
+func (f *fetcher) Active() bool { return f.active }
 
 // Begun reports whether the host has answered the RestoreBegin of the fetch that
 // is under way: what it had executed before, it has said by then. Answers to
 // earlier fetches, which may be late, do not count.
-func (f *Fetcher) Begun() bool { return f.active && !f.owes(begun) }
+func (f *fetcher) Begun() bool { return f.active && !f.owes(begun) }
 
 // Ending reports whether the host is putting the state together: nothing turns
 // that back.
-func (f *Fetcher) Ending() bool { return f.active && f.owes(ended) }
+func (f *fetcher) Ending() bool { return f.active && f.owes(ended) }
 
 // Target is the current target, or the last one if none is.
-func (f *Fetcher) Target() Target { return f.target }
+func (f *fetcher) Target() Target { return f.target }
 
 // Progress copies the current figures.
-func (f *Fetcher) Progress() Progress {
+func (f *fetcher) Progress() progress {
 	p := f.progress
 	p.Seq, p.Wanted, p.Handed, p.Sources, p.Rounds = f.target.Seq, f.wanted.len(), f.handed, f.pool.usable(), f.pool.rounds
 	for _, a := range f.asks {
@@ -82,11 +82,11 @@ func (f *Fetcher) Progress() Progress {
 
 // Start begins a fetch. sources are replicas that may have the target, in any
 // order, without the caller itself. If a fetch is under way, it is a Retarget.
-func (f *Fetcher) Start(t Target, from []consensus.ReplicaID) Decision {
+func (f *fetcher) Start(t Target, from []consensus.ReplicaID) Decision {
 	if f.active {
 		return f.Retarget(t, from)
 	}
-	f.progress = Progress{}
+	f.progress = progress{}
 	f.pool = sources{}
 	return f.aim(t, from)
 }
@@ -95,7 +95,7 @@ func (f *Fetcher) Start(t Target, from []consensus.ReplicaID) Decision {
 // is staged: the host's RestoreBegin with the newer root lists only what
 // differs. The sources' scores are kept. While RestoreEnd is under way it does
 // nothing: the fetch ends with the old target and the caller starts the next.
-func (f *Fetcher) Retarget(t Target, from []consensus.ReplicaID) Decision {
+func (f *fetcher) Retarget(t Target, from []consensus.ReplicaID) Decision {
 	if !f.active || f.owes(ended) {
 		return Decision{}
 	}
@@ -103,7 +103,7 @@ func (f *Fetcher) Retarget(t Target, from []consensus.ReplicaID) Decision {
 }
 
 // Abort ends the fetch. What is staged stays for a later Start.
-func (f *Fetcher) Abort() Decision {
+func (f *fetcher) Abort() Decision {
 	if !f.active {
 		return Decision{}
 	}
@@ -111,19 +111,19 @@ func (f *Fetcher) Abort() Decision {
 	return Decision{Jobs: []consensus.Job{consensus.RestoreAbort{}}}
 }
 
-func (f *Fetcher) stop() {
+func (f *fetcher) stop() {
 	f.active = false
 	f.turn++
 	f.clear()
 }
 
 // clear forgets everything that belongs to one target's list of items.
-func (f *Fetcher) clear() {
+func (f *fetcher) clear() {
 	f.asks, f.wanted, f.known, f.again, f.fruit = nil, stack{}, map[string]bool{}, false, fruit{}
 	f.pool.idle()
 }
 
-func (f *Fetcher) aim(t Target, from []consensus.ReplicaID) Decision {
+func (f *fetcher) aim(t Target, from []consensus.ReplicaID) Decision {
 	f.active, f.target = true, t
 	f.turn++
 	f.clear()
@@ -133,7 +133,7 @@ func (f *Fetcher) aim(t Target, from []consensus.ReplicaID) Decision {
 	return d
 }
 
-func (f *Fetcher) begin(d *Decision) {
+func (f *fetcher) begin(d *Decision) {
 	f.again = false
 	f.expected = append(f.expected, expected{kind: begun, turn: f.turn})
 	d.Jobs = append(d.Jobs, consensus.RestoreBegin{Seq: f.target.Seq, Root: f.target.Root, Certificate: f.target.Certificate})
@@ -141,7 +141,7 @@ func (f *Fetcher) begin(d *Decision) {
 
 // OnParts takes what a source has given: some of the items of one ask, or the
 // word that it does not have the target any more.
-func (f *Fetcher) OnParts(from consensus.ReplicaID, seq consensus.Seq, root crypto.Digest, parts []consensus.Part, gone bool) Decision {
+func (f *fetcher) OnParts(from consensus.ReplicaID, seq consensus.Seq, root crypto.Digest, parts []consensus.Part, gone bool) Decision {
 	var d Decision
 	src := f.pool.find(from)
 	if !f.active || src == nil || seq != f.target.Seq || root != f.target.Root {
@@ -162,7 +162,7 @@ func (f *Fetcher) OnParts(from consensus.ReplicaID, seq consensus.Seq, root cryp
 }
 
 // answered finds and removes the ask that parts answer: one that holds any of them.
-func (f *Fetcher) answered(from consensus.ReplicaID, parts []consensus.Part) (ask, bool) {
+func (f *fetcher) answered(from consensus.ReplicaID, parts []consensus.Part) (ask, bool) {
 	given := make(map[string]bool, len(parts))
 	for _, p := range parts {
 		given[p.ID] = true
@@ -183,7 +183,7 @@ func (f *Fetcher) answered(from consensus.ReplicaID, parts []consensus.Part) (as
 
 // hand passes the parts of one answered ask to the host. What the source left
 // out is wanted again.
-func (f *Fetcher) hand(d *Decision, src *source, a ask, parts []consensus.Part) {
+func (f *fetcher) hand(d *Decision, src *source, a ask, parts []consensus.Part) {
 	of := make(map[string]consensus.Part, len(parts))
 	for _, p := range parts {
 		if _, twice := of[p.ID]; !twice {
@@ -215,7 +215,7 @@ func partCost(p consensus.Part) int { return len(p.ID) + len(p.Bytes) + 64 }
 
 // judgeSize leaves a source that keeps giving a crumb at a time. An honest
 // source fills a chunk unless the next part is large, and then that one follows.
-func (f *Fetcher) judgeSize(src *source, short bool) {
+func (f *fetcher) judgeSize(src *source, short bool) {
 	if !short {
 		src.short = 0
 		return
@@ -226,7 +226,7 @@ func (f *Fetcher) judgeSize(src *source, short bool) {
 }
 
 // OnStaged takes the host's answer to RestoreBegin or RestorePut.
-func (f *Fetcher) OnStaged(s consensus.Staged) Decision {
+func (f *fetcher) OnStaged(s consensus.Staged) Decision {
 	var d Decision
 	kind := begun
 	if s.Put {
@@ -252,7 +252,7 @@ func (f *Fetcher) OnStaged(s consensus.Staged) Decision {
 }
 
 // settle removes the first owed answer of kind, and whatever the host skipped before it.
-func (f *Fetcher) settle(kind jobKind) (expected, bool) {
+func (f *fetcher) settle(kind jobKind) (expected, bool) {
 	for i, e := range f.expected {
 		if e.kind != kind {
 			continue
@@ -267,7 +267,7 @@ func (f *Fetcher) settle(kind jobKind) (expected, bool) {
 }
 
 // onBegun notices a host that says "more" for ever and lists nothing.
-func (f *Fetcher) onBegun(s consensus.Staged) {
+func (f *fetcher) onBegun(s consensus.Staged) {
 	if len(s.Missing) > 0 || !s.More {
 		f.fruit.listless = 0
 		return
@@ -277,7 +277,7 @@ func (f *Fetcher) onBegun(s consensus.Staged) {
 
 // onPut settles the items of one RestorePut: staged, bad, or neither, in which
 // case the host lists them again if it still needs them.
-func (f *Fetcher) onPut(d *Decision, e expected, s consensus.Staged) {
+func (f *fetcher) onPut(d *Decision, e expected, s consensus.Staged) {
 	bad := make(map[string]bool, len(s.Bad))
 	for _, it := range s.Bad {
 		bad[it.ID] = true
@@ -312,7 +312,7 @@ func (f *Fetcher) onPut(d *Decision, e expected, s consensus.Staged) {
 }
 
 // want notes a missing item. If there is no room, the host lists it again later.
-func (f *Fetcher) want(it consensus.Item) {
+func (f *fetcher) want(it consensus.Item) {
 	if f.known[it.ID] {
 		return
 	}
@@ -325,7 +325,7 @@ func (f *Fetcher) want(it consensus.Item) {
 }
 
 // OnRestored takes the host's answer to RestoreEnd.
-func (f *Fetcher) OnRestored(r consensus.Restored) Decision {
+func (f *fetcher) OnRestored(r consensus.Restored) Decision {
 	var d Decision
 	e, ok := f.settle(ended)
 	if !ok || !f.active || e.turn != f.turn {
@@ -347,7 +347,7 @@ func (f *Fetcher) OnRestored(r consensus.Restored) Decision {
 }
 
 // owes reports whether an answer of kind for the current target is to come.
-func (f *Fetcher) owes(kind jobKind) bool {
+func (f *fetcher) owes(kind jobKind) bool {
 	for _, e := range f.expected {
 		if e.kind == kind && e.turn == f.turn {
 			return true

@@ -58,7 +58,7 @@ func TestFetchIsDeterministic(t *testing.T) {
 		tr := newTree(1, 2, 5, func(p string) []byte { return []byte(p) })
 		seeds := rapid.SliceOfN(rapid.IntRange(0, 2), 60, 60).Draw(t, "steps")
 		run := func() (log []string) {
-			f, h := NewFetcher(Config{ItemsPerAsk: 3, StallTicks: 4, PauseTicks: 2}), &host{t: t, limit: 7, staged: map[string]*node{}}
+			f, h := newFetcher(config{ItemsPerAsk: 3, StallTicks: 4, PauseTicks: 2}), &host{t: t, limit: 7, staged: map[string]*node{}}
 			var asks []Ask
 			var jobs []consensus.Job
 			note := func(d Decision) {
@@ -116,7 +116,7 @@ func TestFetchNeedsTargetWhenAllAreGone(t *testing.T) {
 // A source that serves bad parts is named, and left while another one works.
 func TestFetchLeavesLiar(t *testing.T) {
 	tr := newTree(1, 1, 10, func(p string) []byte { return []byte(p) })
-	f := NewFetcher(Config{Asks: 2, AsksPerSource: 1})
+	f := newFetcher(config{Asks: 2, AsksPerSource: 1})
 	f.Start(tr.target, []consensus.ReplicaID{0, 1})
 	d := f.OnStaged(consensus.Staged{Missing: tr.nodes[""].kids})
 	if len(d.Asks) != 2 || d.Asks[0].To == d.Asks[1].To {
@@ -147,7 +147,7 @@ func leaves(n int) (items []consensus.Item) {
 // A host that is slower than the network holds the network back: what is
 // handed in and not yet staged is bounded.
 func TestFetchWaitsForHost(t *testing.T) {
-	f := NewFetcher(Config{Asks: 2, AsksPerSource: 2, ItemsPerAsk: 1, HandedBytes: 4 * consensus.ChunkBytes})
+	f := newFetcher(config{Asks: 2, AsksPerSource: 2, ItemsPerAsk: 1, HandedBytes: 4 * consensus.ChunkBytes})
 	f.Start(Target{Seq: 1}, []consensus.ReplicaID{1})
 	d := f.OnStaged(consensus.Staged{Missing: leaves(100)})
 	given := 0
@@ -167,7 +167,7 @@ func TestFetchWaitsForHost(t *testing.T) {
 
 // A source that keeps the fetch going with a crumb at a time is left.
 func TestFetchLeavesCrumbs(t *testing.T) {
-	f := NewFetcher(Config{ShortAnswers: 3, Asks: 1})
+	f := newFetcher(config{ShortAnswers: 3, Asks: 1})
 	f.Start(Target{Seq: 1}, []consensus.ReplicaID{1, 2})
 	d := f.OnStaged(consensus.Staged{Missing: leaves(100)})
 	var from []consensus.ReplicaID
@@ -192,7 +192,7 @@ func TestFetchLeavesCrumbs(t *testing.T) {
 // Items that the host neither takes nor calls bad are listed again, if they
 // are still needed, before the restore is ended.
 func TestFetchListsAgain(t *testing.T) {
-	f := NewFetcher(Config{})
+	f := newFetcher(config{})
 	f.Start(Target{Seq: 1}, []consensus.ReplicaID{1})
 	d := f.OnStaged(consensus.Staged{Missing: leaves(1)})
 	f.OnParts(1, 1, d.Asks[0].Root, []consensus.Part{{ID: "0"}}, false)
@@ -207,7 +207,7 @@ func TestFetchListsAgain(t *testing.T) {
 func TestFetchIgnoresOldAnswers(t *testing.T) {
 	old := newTree(1, 1, 3, func(p string) []byte { return []byte(p) })
 	newer := newTree(2, 1, 3, func(p string) []byte { return []byte(p + "!") })
-	f := NewFetcher(Config{})
+	f := newFetcher(config{})
 	f.Start(old.target, []consensus.ReplicaID{1})
 	f.OnStaged(consensus.Staged{Missing: []consensus.Item{old.root}})
 	f.OnParts(1, 1, old.target.Root, []consensus.Part{{ID: "", Bytes: old.nodes[""].bytes}}, false)
@@ -231,7 +231,7 @@ func TestFetchIgnoresOldAnswers(t *testing.T) {
 func TestFetchFails(t *testing.T) {
 	for name, answer := range map[string]consensus.Staged{"nothing missing": {}, "more, but nothing listed": {More: true}} {
 		t.Run(name, func(t *testing.T) {
-			f := NewFetcher(Config{EndFailures: 3})
+			f := newFetcher(config{EndFailures: 3})
 			jobs := f.Start(Target{Seq: 1}, []consensus.ReplicaID{1}).Jobs
 			for steps := 0; f.Active(); steps++ {
 				if steps > 50 || len(jobs) == 0 {
@@ -259,7 +259,7 @@ func TestFetchFails(t *testing.T) {
 // of the target. Of the next one they are asked first; else a traitor among
 // three sources, which is first in turn each time, keeps a replica out for ever.
 func TestSilentSourceIsAskedLastOfTheNextTarget(t *testing.T) {
-	f := NewFetcher(DefaultConfig())
+	f := newFetcher(defaultConfig())
 	from := []consensus.ReplicaID{0, 1, 2}
 	d := f.Start(Target{Seq: 1}, from)
 	for seq := consensus.Seq(1); seq <= 3; seq++ {
@@ -268,7 +268,7 @@ func TestSilentSourceIsAskedLastOfTheNextTarget(t *testing.T) {
 			t.Fatalf("of target %d it asks %v first", seq, d.Asks)
 		}
 		for ticks := 0; !d.NeedTarget; ticks++ {
-			if ticks > 2*DefaultConfig().StallTicks {
+			if ticks > 2*defaultConfig().StallTicks {
 				t.Fatal("it waits for a silent source for ever")
 			}
 			if len(d.Asks) == 1 && d.Asks[0].To != 0 {

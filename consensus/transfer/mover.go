@@ -12,12 +12,12 @@ type Words struct {
 }
 
 // Mover is both sides of a transfer as an engine has them: it sends what the
-// Fetcher asks and hands its jobs to the host, and serves what the Server lets
+// fetcher asks and hands its jobs to the host, and serves what the server lets
 // through. A Decision that it returns is carried out, but for what is the
 // engine's to decide: another target, and what to do after a failure.
 type Mover struct {
-	fetcher *Fetcher
-	server  *Server
+	fetcher *fetcher
+	server  *server
 	sources []consensus.ReplicaID // all other replicas
 	words   Words
 	out     *consensus.Outbox
@@ -27,12 +27,12 @@ type Mover struct {
 // the outbox of its engine.
 func NewMover(self consensus.ReplicaID, n int, w Words, out *consensus.Outbox) *Mover {
 	return &Mover{
-		fetcher: NewFetcher(DefaultConfig()), server: NewServer(DefaultServerConfig()),
+		fetcher: newFetcher(defaultConfig()), server: newServer(defaultServerConfig()),
 		sources: consensus.Others(n, self), words: w, out: out,
 	}
 }
 
-// Active, Begun, Ending and Target are the Fetcher's.
+// Active, Begun, Ending and Target are the fetcher's.
 func (m *Mover) Active() bool   { return m.fetcher.Active() }
 func (m *Mover) Begun() bool    { return m.fetcher.Begun() }
 func (m *Mover) Ending() bool   { return m.fetcher.Ending() }

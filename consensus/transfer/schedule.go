@@ -4,7 +4,7 @@ import "quorate.dev/quorate/consensus"
 
 // Tick lets one tick go by: silent sources are left, and after a pause the
 // least bad of the left ones are tried again.
-func (f *Fetcher) Tick() Decision {
+func (f *fetcher) Tick() Decision {
 	var d Decision
 	if !f.active {
 		return d
@@ -30,7 +30,7 @@ func (f *Fetcher) Tick() Decision {
 
 // leave takes everything back from a source and does not use it again until
 // all others have failed, too.
-func (f *Fetcher) leave(src *source, score int) {
+func (f *fetcher) leave(src *source, score int) {
 	src.left, src.short, src.silent, src.asks = true, 0, 0, 0
 	src.score += score
 	kept := f.asks[:0:0]
@@ -48,7 +48,7 @@ func (f *Fetcher) leave(src *source, score int) {
 
 // pump asks for as much as the bounds allow, and goes to the next phase when
 // there is nothing left to ask for.
-func (f *Fetcher) pump(d *Decision) {
+func (f *fetcher) pump(d *Decision) {
 	if !f.active || f.owes(begun) || f.owes(ended) {
 		return
 	}
@@ -73,11 +73,11 @@ func (f *Fetcher) pump(d *Decision) {
 // room keeps what may have to be held at once within HandedBytes: each ask in
 // flight counts as one chunk. A single larger part may exceed it, by a frame
 // for each ask.
-func (f *Fetcher) room() bool {
+func (f *fetcher) room() bool {
 	return len(f.asks) < f.cfg.Asks && f.handed+len(f.asks)*consensus.ChunkBytes < f.cfg.HandedBytes
 }
 
-func (f *Fetcher) ask(src *source) Ask {
+func (f *fetcher) ask(src *source) Ask {
 	// Few items are spread over the sources: they may be large values.
 	share := (f.wanted.len() + f.pool.usable() - 1) / f.pool.usable()
 	items := f.wanted.pop(min(share, f.cfg.ItemsPerAsk))
@@ -88,7 +88,7 @@ func (f *Fetcher) ask(src *source) Ask {
 
 // conclude is reached when everything listed is in place. A host that promises
 // more without listing any is taken at its word only so often.
-func (f *Fetcher) conclude(d *Decision) {
+func (f *fetcher) conclude(d *Decision) {
 	if f.again && f.fruit.listless < f.cfg.EndFailures {
 		f.begin(d)
 		return

@@ -37,18 +37,9 @@ func (t *Throttle) Ready(p consensus.Peer) bool {
 	return len(t.peers) < maxPeers
 }
 
-// Take reports whether the peer may have an answer of this many bytes, and
-// charges it. An answer larger than what is left of the burst is allowed as
-// long as anything is left: the debt is paid off before the next one.
-func (t *Throttle) Take(p consensus.Peer, bytes int) bool {
-	if !t.Ready(p) {
-		return false
-	}
-	t.Charge(p, bytes)
-	return true
-}
-
-// Charge adds to the peer's debt without asking.
+// Charge adds the bytes of an answer to the peer's debt, without asking. One
+// larger than what is left of the burst is allowed as long as anything is left:
+// the debt is paid off before the next one.
 func (t *Throttle) Charge(p consensus.Peer, bytes int) {
 	if d := t.find(p); d != nil {
 		d.bytes += max(bytes, 0)
@@ -79,9 +70,9 @@ func (t *Throttle) find(p consensus.Peer) *debt {
 	return nil
 }
 
-// ServerConfig bounds what is served. Zero fields take the value of
-// DefaultServerConfig.
-type ServerConfig struct {
+// serverConfig bounds what is served. Zero fields take the value of
+// defaultServerConfig.
+type serverConfig struct {
 	Reads        int // reads in flight, over all peers
 	ReadsPerPeer int // reads in flight for one peer
 	Waiting      int // asks of one peer that wait for their turn; more are dropped
@@ -89,13 +80,13 @@ type ServerConfig struct {
 	BurstBytes   int // served to one peer at once
 }
 
-// DefaultServerConfig suits ticks of 10 ms: 50 MiB/s for each peer.
-func DefaultServerConfig() ServerConfig {
-	return ServerConfig{Reads: 8, ReadsPerPeer: 2, Waiting: 2, BytesPerTick: 512 << 10, BurstBytes: 8 << 20}
+// defaultServerConfig suits ticks of 10 ms: 50 MiB/s for each peer.
+func defaultServerConfig() serverConfig {
+	return serverConfig{Reads: 8, ReadsPerPeer: 2, Waiting: 2, BytesPerTick: 512 << 10, BurstBytes: 8 << 20}
 }
 
-func (c ServerConfig) withDefaults() ServerConfig {
-	d := DefaultServerConfig()
+func (c serverConfig) withDefaults() serverConfig {
+	d := defaultServerConfig()
 	for _, f := range []struct{ have, want *int }{
 		{&c.Reads, &d.Reads}, {&c.ReadsPerPeer, &d.ReadsPerPeer}, {&c.Waiting, &d.Waiting},
 		{&c.BytesPerTick, &d.BytesPerTick}, {&c.BurstBytes, &d.BurstBytes},
@@ -107,11 +98,11 @@ func (c ServerConfig) withDefaults() ServerConfig {
 	return c
 }
 
-// Server decides which parts are read for whom and when. An ask within the
+// server decides which parts are read for whom and when. An ask within the
 // bounds is read at once, one a little beyond them waits, others are dropped:
-// the asker's Fetcher asks again. It is pure and not safe for concurrent use.
-type Server struct {
-	cfg      ServerConfig
+// the asker's fetcher asks again. It is pure and not safe for concurrent use.
+type server struct {
+	cfg      serverConfig
 	throttle *Throttle
 	peers    []served
 	reads    int // in flight, over all peers
@@ -123,14 +114,14 @@ type served struct {
 	waiting []consensus.ChunkRead
 }
 
-// NewServer returns a Server that serves nobody yet.
-func NewServer(cfg ServerConfig) *Server {
+// newServer returns a server that serves nobody yet.
+func newServer(cfg serverConfig) *server {
 	cfg = cfg.withDefaults()
-	return &Server{cfg: cfg, throttle: NewThrottle(cfg.BytesPerTick, cfg.BurstBytes)}
+	return &server{cfg: cfg, throttle: NewThrottle(cfg.BytesPerTick, cfg.BurstBytes)}
 }
 
 // OnFetch takes a peer's ask and returns the reads to do now.
-func (s *Server) OnFetch(from consensus.Peer, seq consensus.Seq, root crypto.Digest, items []consensus.Item) []consensus.ChunkRead {
+func (s *server) OnFetch(from consensus.Peer, seq consensus.Seq, root crypto.Digest, items []consensus.Item) []consensus.ChunkRead {
 	p := s.find(from)
 	if p == nil {
 		if len(s.peers) >= maxPeers {
@@ -147,25 +138,25 @@ func (s *Server) OnFetch(from consensus.Peer, seq consensus.Seq, root crypto.Dig
 
 // OnChunk takes note that a read has come back and is about to be sent to its
 // asker, and returns the reads to do next. A chunk that answers no read of this
-// Server (one made before a restart) is only charged.
-func (s *Server) OnChunk(c consensus.Chunk) []consensus.ChunkRead {
+// server (one made before a restart) is only charged.
+func (s *server) OnChunk(c consensus.Chunk) []consensus.ChunkRead {
 	if p := s.find(c.Read.To); p != nil && p.reads > 0 {
 		p.reads--
 		s.reads--
 	}
-	s.throttle.Charge(c.Read.To, PartsSize(c.Parts))
+	s.throttle.Charge(c.Read.To, partsSize(c.Parts))
 	return s.release()
 }
 
 // Tick lets one tick go by and returns the reads whose time has come.
-func (s *Server) Tick() []consensus.ChunkRead {
+func (s *server) Tick() []consensus.ChunkRead {
 	s.throttle.Tick()
 	return s.release()
 }
 
 // release starts what the bounds allow, one ask per peer at a time in turn,
 // and forgets peers that want nothing.
-func (s *Server) release() []consensus.ChunkRead {
+func (s *server) release() []consensus.ChunkRead {
 	var out []consensus.ChunkRead
 	for started := true; started; {
 		started = false
@@ -186,7 +177,7 @@ func (s *Server) release() []consensus.ChunkRead {
 }
 
 // tidy also moves the first peer to the end, so that nobody is always first.
-func (s *Server) tidy() {
+func (s *server) tidy() {
 	kept := s.peers[:0]
 	for _, p := range s.peers {
 		if p.reads > 0 || len(p.waiting) > 0 {
@@ -202,7 +193,7 @@ func (s *Server) tidy() {
 	s.peers = kept
 }
 
-func (s *Server) find(p consensus.Peer) *served {
+func (s *server) find(p consensus.Peer) *served {
 	for i := range s.peers {
 		if s.peers[i].peer == p {
 			return &s.peers[i]

@@ -15,11 +15,11 @@ func replica(i int) consensus.Peer { return consensus.ReplicaPeer(consensus.Repl
 // and whoever waits within them is served in the end.
 func TestServerBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		cfg := ServerConfig{
+		cfg := serverConfig{
 			Reads: rapid.IntRange(1, 4).Draw(t, "reads"), ReadsPerPeer: rapid.IntRange(1, 3).Draw(t, "per peer"),
 			Waiting: rapid.IntRange(1, 3).Draw(t, "waiting"), BytesPerTick: 100, BurstBytes: 1000,
 		}
-		s := NewServer(cfg)
+		s := newServer(cfg)
 		inFlight := map[consensus.Peer]int{}
 		sent := map[consensus.Peer]int{}
 		var reads []consensus.ChunkRead
@@ -40,7 +40,7 @@ func TestServerBounds(t *testing.T) {
 			reads = reads[1:]
 			inFlight[r.To]--
 			parts := []consensus.Part{{Bytes: make([]byte, rapid.IntRange(0, 900).Draw(t, "size"))}}
-			sent[r.To] += PartsSize(parts)
+			sent[r.To] += partsSize(parts)
 			take(s.OnChunk(consensus.Chunk{Read: r, Parts: parts}))
 		}
 		for range rapid.IntRange(1, 200).Draw(t, "steps") {
@@ -75,7 +75,7 @@ func TestServerBounds(t *testing.T) {
 
 // Thousands of peers do not grow the server.
 func TestServerPeersBounded(t *testing.T) {
-	s := NewServer(ServerConfig{})
+	s := newServer(serverConfig{})
 	for i := range 10_000 {
 		s.OnFetch(consensus.Peer{Kind: consensus.PeerObserver, Key: crypto.PublicKey{byte(i), byte(i >> 8)}}, 1, crypto.Digest{}, nil)
 	}
@@ -90,7 +90,8 @@ func TestThrottle(t *testing.T) {
 	th := NewThrottle(10, 100)
 	got := 0
 	for range 50 {
-		for th.Take(replica(1), 30) {
+		for th.Ready(replica(1)) {
+			th.Charge(replica(1), 30)
 			got += 30
 		}
 		th.Tick()
@@ -98,7 +99,7 @@ func TestThrottle(t *testing.T) {
 	if got > 100+50*10+30 || got < 50*10 {
 		t.Fatalf("%d bytes in 50 ticks", got)
 	}
-	if !th.Take(replica(2), 30) {
+	if !th.Ready(replica(2)) {
 		t.Fatal("another peer has to pay for it")
 	}
 	for range 100 {

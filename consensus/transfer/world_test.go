@@ -146,7 +146,7 @@ const (
 
 type world struct {
 	t       *rapid.T
-	f       *Fetcher
+	f       *fetcher
 	h       *host
 	trees   []*tree
 	ways    map[consensus.ReplicaID]int
@@ -174,7 +174,7 @@ func (w *world) apply(d Decision) {
 	w.check()
 }
 
-// check holds the bounds against what the Fetcher has in memory.
+// check holds the bounds against what the fetcher has in memory.
 func (w *world) check() {
 	c, p := w.f.cfg, w.f.Progress()
 	if len(w.f.asks) > c.Asks || p.InFlight > c.Asks*c.ItemsPerAsk {
@@ -267,7 +267,7 @@ func (w *world) step() {
 func newWorld(t *rapid.T) *world {
 	w := &world{t: t, ways: map[consensus.ReplicaID]int{}, answers: map[consensus.ReplicaID]int{}, bad: map[consensus.ReplicaID]bool{}}
 	w.h = &host{t: t, limit: rapid.IntRange(1, 20).Draw(t, "limit"), staged: map[string]*node{}}
-	w.f = NewFetcher(Config{
+	w.f = newFetcher(config{
 		Asks: rapid.IntRange(1, 4).Draw(t, "asks"), AsksPerSource: rapid.IntRange(1, 3).Draw(t, "per source"),
 		ItemsPerAsk: rapid.IntRange(1, 6).Draw(t, "items"), WantedItems: rapid.IntRange(1, 30).Draw(t, "wanted"),
 		StallTicks: 5, PauseTicks: 2,

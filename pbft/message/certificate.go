@@ -43,11 +43,11 @@ const (
 	signedSize      = 2 + crypto.SignatureSize
 )
 
-// CertificateSize is the length of a certificate of q signatures, in bytes.
-func CertificateSize(q int) int { return certificateHead + q*signedSize }
+// certificateSize is the length of a certificate of q signatures, in bytes.
+func certificateSize(q int) int { return certificateHead + q*signedSize }
 
-// Append appends the certificate's encoding to dst.
-func (c *Certificate) Append(dst []byte) []byte {
+// append appends the certificate's encoding to dst.
+func (c *Certificate) append(dst []byte) []byte {
 	dst = append(dst, byte(c.Kind))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(c.View))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(c.Seq))
@@ -62,7 +62,7 @@ func (c *Certificate) Append(dst []byte) []byte {
 
 // Encode returns the certificate's encoding.
 func (c *Certificate) Encode() []byte {
-	return c.Append(make([]byte, 0, CertificateSize(len(c.Signed))))
+	return c.append(make([]byte, 0, certificateSize(len(c.Signed))))
 }
 
 // readCertificate reads a certificate of the wanted kind from the front of s

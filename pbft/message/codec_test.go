@@ -121,8 +121,8 @@ func TestCertificateDecodesAlone(t *testing.T) {
 	c := newCluster(t, 4)
 	want := c.certificate(CheckpointCertificate, 0, 2, crypto.Hash([]byte("root")))
 	b := want.Encode()
-	if len(b) != CertificateSize(c.System.Quorum()) {
-		t.Fatalf("encoded in %d bytes, CertificateSize says %d", len(b), CertificateSize(c.System.Quorum()))
+	if len(b) != certificateSize(c.System.Quorum()) {
+		t.Fatalf("encoded in %d bytes, certificateSize says %d", len(b), certificateSize(c.System.Quorum()))
 	}
 	got, err := c.OpenCertificate(c.verifier, b, CheckpointCertificate)
 	if err != nil || !reflect.DeepEqual(got, want) {

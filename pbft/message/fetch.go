@@ -97,12 +97,12 @@ func (g *FetchReply) Encode() []byte {
 	case WhatBatch:
 		b = g.Batch.Append(b)
 	case WhatCommitted:
-		b = g.Certificate.Append(b)
+		b = g.Certificate.append(b)
 		if g.Batch != nil {
 			b = g.Batch.Append(b)
 		}
 	case WhatCheckpoint:
-		b = g.Certificate.Append(b)
+		b = g.Certificate.append(b)
 	case WhatParts:
 		var gone byte
 		if g.Gone {

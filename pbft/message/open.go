@@ -32,8 +32,8 @@ func NewBits(n int) Bits { return make(Bits, (n+63)/64) }
 // Set adds offset i.
 func (b Bits) Set(i int) { b[i/64] |= 1 << (i % 64) }
 
-// Has reports whether offset i is in the set.
-func (b Bits) Has(i int) bool { return i >= 0 && i/64 < len(b) && b[i/64]>>(i%64)&1 == 1 }
+// has reports whether offset i is in the set.
+func (b Bits) has(i int) bool { return i >= 0 && i/64 < len(b) && b[i/64]>>(i%64)&1 == 1 }
 
 // The reasons for which Open refuses a frame.
 const (
@@ -324,7 +324,7 @@ func (h *Horizon) settled(v *Vote) consensus.Reason {
 		return ""
 	}
 	i := int(v.Seq - h.Low - 1)
-	if h.Committed.Has(i) || v.Kind == PrepareKind && h.Prepared.Has(i) {
+	if h.Committed.has(i) || v.Kind == PrepareKind && h.Prepared.has(i) {
 		return ReasonSettled
 	}
 	return ""

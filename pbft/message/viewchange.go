@@ -25,17 +25,17 @@ type ViewChange struct {
 
 // NewViewChange signs vc and lays out its frame.
 func (r *Rules) NewViewChange(s crypto.Signer, vc ViewChange) *ViewChange {
-	size := 1 + 8 + 8 + (1+len(vc.Prepared))*CertificateSize(r.System.Quorum()) + 2 + 2 + crypto.SignatureSize
+	size := 1 + 8 + 8 + (1+len(vc.Prepared))*certificateSize(r.System.Quorum()) + 2 + 2 + crypto.SignatureSize
 	b := make([]byte, 0, size)
 	b = append(b, byte(ViewChangeKind))
 	b = binary.BigEndian.AppendUint64(b, uint64(vc.View))
 	b = binary.BigEndian.AppendUint64(b, uint64(vc.Low))
 	if vc.Checkpoint != nil {
-		b = vc.Checkpoint.Append(b)
+		b = vc.Checkpoint.append(b)
 	}
 	b = binary.BigEndian.AppendUint16(b, uint16(len(vc.Prepared)))
 	for _, c := range vc.Prepared {
-		b = c.Append(b)
+		b = c.append(b)
 	}
 	b = binary.BigEndian.AppendUint16(b, uint16(vc.Replica))
 	vc.Frame = r.seal(s, ViewChangeKind, b)
@@ -72,7 +72,7 @@ func (r *Rules) decodeViewChange(frame []byte) (*ViewChange, error) {
 			return nil, fmt.Errorf("VIEW-CHANGE: checkpoint %d does not prove h=%d: %w", vc.Checkpoint.Seq, vc.Low, consensus.ErrMalformed)
 		}
 	}
-	if !s.ReadUint16(&count) || int(count)*CertificateSize(r.System.Quorum()) > len(s) {
+	if !s.ReadUint16(&count) || int(count)*certificateSize(r.System.Quorum()) > len(s) {
 		return nil, fmt.Errorf("VIEW-CHANGE: %w", consensus.ErrMalformed)
 	}
 	if vc.Prepared, err = r.readPrepared(&s, vc, int(count)); err != nil {
@@ -159,9 +159,9 @@ func (r *Rules) NewNewView(s crypto.Signer, nv NewView) *NewView {
 // A configuration in which it exceeds consensus.MaxFrame is refused at start.
 func (r *Rules) MaxFrame() int {
 	q, l := r.System.Quorum(), int(r.Genesis.Window)
-	viewChange := 1 + 8 + 8 + (1+l)*CertificateSize(q) + 2 + 2 + crypto.SignatureSize
+	viewChange := 1 + 8 + 8 + (1+l)*certificateSize(q) + 2 + 2 + crypto.SignatureSize
 	newView := 1 + 8 + 2 + q*(3+viewChange) + 2 + 2*l*proposalSize + crypto.SignatureSize
-	return 64 + CertificateSize(q) + newView + viewChange
+	return 64 + certificateSize(q) + newView + viewChange
 }
 
 // decodeNewView reads a whole NEW-VIEW but leaves the signatures, and the

@@ -41,13 +41,13 @@ func (v *Vote) appendBody(dst []byte) []byte {
 	return binary.BigEndian.AppendUint16(dst, uint16(v.Replica))
 }
 
-// Append appends the vote's encoding to dst.
-func (v *Vote) Append(dst []byte) []byte {
+// append appends the vote's encoding to dst.
+func (v *Vote) append(dst []byte) []byte {
 	return append(v.appendBody(dst), v.Sig[:]...)
 }
 
 // Encode returns the vote's frame.
-func (v *Vote) Encode() []byte { return v.Append(make([]byte, 0, VoteSize)) }
+func (v *Vote) Encode() []byte { return v.append(make([]byte, 0, VoteSize)) }
 
 // Claim is the statement that the vote's replica signed it. The replica must
 // be a member.
@@ -111,12 +111,12 @@ type PrePrepare struct {
 func (r *Rules) NewPrePrepare(s crypto.Signer, v Vote, b *consensus.Batch) *PrePrepare {
 	v.Kind = PrePrepareKind
 	v = r.SignVote(s, v)
-	frame := b.Append(v.Append(make([]byte, 0, VoteSize+b.Size())))
+	frame := b.Append(v.append(make([]byte, 0, VoteSize+b.Size())))
 	return &PrePrepare{Vote: v, Batch: b, Frame: frame}
 }
 
 // Reframe lays out the frame of a proposal whose batch came from elsewhere, as
 // after a NEW-VIEW.
 func Reframe(v Vote, b *consensus.Batch) *PrePrepare {
-	return &PrePrepare{Vote: v, Batch: b, Frame: b.Append(v.Append(make([]byte, 0, VoteSize+b.Size())))}
+	return &PrePrepare{Vote: v, Batch: b, Frame: b.Append(v.append(make([]byte, 0, VoteSize+b.Size())))}
 }
