@@ -7,9 +7,8 @@
 // h: f+1 votes can be f liars and one mistake, and a state adopted on their
 // word could not be undone.
 //
-// Called by: pbft, which alone sends. A Tracker keeps votes and answers
-// questions; it never signs, never sends, and never judges a signature: what
-// is handed in has been verified by message.Open.
+// A Tracker keeps votes and answers questions; it never signs, never sends, and
+// never judges a signature: what is handed in has been verified by message.Open.
 //
 // Invariants, whatever is handed in:
 //

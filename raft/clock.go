@@ -12,19 +12,19 @@ import (
 // timeouts from a global source, and no run could be repeated. So only a leader
 // gets the library's ticks; all others run a countdown of their own.
 type clock struct {
-	dice      *rand.Rand
-	tick      int // of this life
-	countdown int // ticks until this replica campaigns
-	lease     int // ... until it forgets its leader
-	orphaned  int // ticks for which there has been no leader
-	quiet     int // tick until which nobody is alarmed of terms again
+	random     *rand.Rand
+	tick       int // of this life
+	countdown  int // ticks until this replica campaigns
+	lease      int // ... until it forgets its leader
+	leaderless int // ticks for which there has been no leader
+	quiet      int // tick until which nobody is alarmed of terms again
 }
 
 // rest begins the countdown anew: a leader was heard, a vote was given, or a
 // campaign has begun.
 func (r *replica) rest() {
 	r.clock.lease = r.cfg.Election
-	r.clock.countdown = r.cfg.Election + r.clock.dice.IntN(r.cfg.Election)
+	r.clock.countdown = r.cfg.Election + r.clock.random.IntN(r.cfg.Election)
 }
 
 // onTick: a leader counts heartbeats and whether a majority hears it. Others
@@ -34,9 +34,9 @@ func (r *replica) rest() {
 func (r *replica) onTick() {
 	r.clock.tick++
 	r.moved(r.state.Tick())
-	r.clock.orphaned++
+	r.clock.leaderless++
 	if r.node.BasicStatus().Lead != raft.None {
-		r.clock.orphaned = 0
+		r.clock.leaderless = 0
 	}
 	if r.leading() {
 		r.node.Tick()

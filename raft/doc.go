@@ -27,8 +27,6 @@
 // message is signed. A member that lost its disk is such a liar against its
 // will: it has forgotten what it acknowledged.
 //
-// Called by: driver (the engine), node's workers (Open), sim, testnet.
-//
 // Invariants: the same bursts give the same outputs: the library draws election
 // timeouts from a global source, so it is never asked to count them; commits
 // come in order, once, without gaps but for a restore; what the library's Step

@@ -20,10 +20,10 @@ import (
 // the field in a refusal.
 const lostDisk = "lost its disk"
 
-// confess refuses a heartbeat for entries that a wiped disk took with it: a
+// reportLoss refuses a heartbeat for entries that a wiped disk took with it: a
 // leader promises what was acknowledged to it in its term. That there was no
 // birth record is not asked: the second life after the loss has one.
-func (r *replica) confess(m *pb.Message) {
+func (r *replica) reportLoss(m *pb.Message) {
 	last, err := r.store.LastIndex()
 	if m.Type != pb.MsgHeartbeat || m.Commit <= last || err != nil {
 		return
@@ -58,7 +58,7 @@ func (r *replica) relearn(m *pb.Message) {
 		return
 	}
 	if r.system.Size()%2 == 0 && st.Commit < last {
-		r.abdicate(m, lull{term: st.Term, commit: st.Commit, since: r.clock.tick})
+		r.stepDown(m, stall{term: st.Term, commit: st.Commit, since: r.clock.tick})
 		return
 	}
 	r.alarm(fmt.Sprintf("replica %d has acknowledged entries up to %d, and now its log ends at %d: has it lost its disk? It gets them again", m.From-1, known, m.RejectHint))
@@ -67,21 +67,21 @@ func (r *replica) relearn(m *pb.Message) {
 	}
 }
 
-// lull is a commit index of a term that has not risen since a tick.
-type lull struct {
+// stall is a commit index of a term that has not risen since a tick.
+type stall struct {
 	term, commit uint64
 	since        int
 }
 
-// abdicate ends a stalemate: what is not committed waits for the very member
+// stepDown ends a stalemate: what is not committed waits for the very member
 // that is to be known anew, and would have to be committed first. An election
 // forgets what is known of all, and changes nobody's say.
-func (r *replica) abdicate(m *pb.Message, now lull) {
-	if r.lull.term != now.term || r.lull.commit != now.commit {
-		r.lull = now
+func (r *replica) stepDown(m *pb.Message, now stall) {
+	if r.stall.term != now.term || r.stall.commit != now.commit {
+		r.stall = now
 		return
 	}
-	if now.since-r.lull.since < r.cfg.Election {
+	if now.since-r.stall.since < r.cfg.Election {
 		return
 	}
 	r.alarm(fmt.Sprintf("replica %d has lost its disk, and entry %d waits for it: this leader steps down, so that the next one gives it all entries again", m.From-1, now.commit+1))

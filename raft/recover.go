@@ -26,7 +26,7 @@ func (p *Protocol) New(rec consensus.Recovered) (consensus.Engine, error) {
 	}
 	r.rest()
 	st := r.node.BasicStatus()
-	r.reign = reign{term: st.Term}
+	r.lead = leadership{term: st.Term}
 	if len(rec.Records) > 0 || rec.Height > 0 {
 		r.out.Note(consensus.Note{Kind: consensus.Restarted, View: consensus.View(st.Term), Seq: r.exec.handed})
 	}

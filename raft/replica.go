@@ -26,16 +26,16 @@ type replica struct {
 	state    restore
 	early    []*pb.Message // appends that came before what they follow, of this tick
 	provoked []int         // answers of each replica in this burst to which the library sends entries
-	absurd   []int         // tick of the last alarm about each replica; 0 never
+	alarmed  []int         // tick of the last alarm about each replica; 0 never
 	heard    []int         // tick of the last word of each replica; -1 never
-	reign    reign
-	lull     lull // while a member that lost its disk cannot be known anew
+	lead     leadership
+	stall    stall // while a member that lost its disk cannot be known anew
 	now      consensus.Time
 	out      consensus.Outbox
 }
 
-// reign is who led when this replica looked last.
-type reign struct {
+// leadership is who led when this replica looked last.
+type leadership struct {
 	term   uint64
 	leader uint64 // the library's number; 0 = nobody
 }
@@ -48,11 +48,11 @@ func newReplica(p *Protocol, rec consensus.Recovered) *replica {
 			Replicas: n, Count: p.cfg.PendingCount, Bytes: p.cfg.PendingBytes, Retell: p.cfg.again(), Ask: 2 * p.cfg.Election,
 		}),
 		exec:  execution{roots: map[consensus.Seq]crypto.Digest{}},
-		heard: make([]int, n), provoked: make([]int, n), absurd: make([]int, n), now: rec.Now,
+		heard: make([]int, n), provoked: make([]int, n), alarmed: make([]int, n), now: rec.Now,
 	}
 	r.state = newRestore(r)
 	seed := crypto.Hash(fmt.Appendf(nil, "quorate/raft/election/%d/%d", rec.Nonce, r.id))
-	r.clock.dice = rand.New(rand.NewChaCha8(seed))
+	r.clock.random = rand.New(rand.NewChaCha8(seed))
 	for i := range r.heard {
 		r.heard[i] = -1
 	}
@@ -167,7 +167,7 @@ func (r *replica) step(m *pb.Message) {
 	before := r.node.BasicStatus()
 	if why, err := r.survive(func() error { return r.node.Step(*m) }); err != nil {
 		r.drop(m, why, m.Type.String()+": "+err.Error())
-		r.confess(m)
+		r.reportLoss(m)
 		return
 	}
 	r.watch(m, before)
@@ -183,10 +183,10 @@ const alarmEvery = 10
 func (r *replica) drop(m *pb.Message, why consensus.Reason, text string) {
 	from := consensus.ReplicaID(m.From - 1)
 	r.out.Note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(m.Term), Replica: from, Reason: why, Text: text})
-	if why != ReasonPanic || r.absurd[from] != 0 && r.clock.tick-r.absurd[from] < alarmEvery*r.cfg.Election {
+	if why != ReasonPanic || r.alarmed[from] != 0 && r.clock.tick-r.alarmed[from] < alarmEvery*r.cfg.Election {
 		return
 	}
-	r.absurd[from] = max(1, r.clock.tick)
+	r.alarmed[from] = max(1, r.clock.tick)
 	r.out.Note(consensus.Note{Kind: consensus.Alarm, View: consensus.View(m.Term), Replica: from,
 		Text: fmt.Sprintf("replica %d says what makes the library panic: it lies, or this replica has lost its disk; dropped: %s", from, text)})
 }
@@ -195,7 +195,7 @@ func (r *replica) drop(m *pb.Message, why consensus.Reason, text string) {
 // sent, and where its log ends. The library would believe it, and panic in some
 // later call, when it looks for what follows.
 func (r *replica) unsent(m *pb.Message) (last uint64, is bool) {
-	st := r.node.BasicStatus() // not the reign: a burst may hold the votes that elect, and this
+	st := r.node.BasicStatus() // not r.lead: a burst may hold the votes that elect, and this
 	if m.Type != pb.MsgAppResp || m.Reject || m.Term != st.Term || st.RaftState != raft.StateLeader {
 		return 0, false
 	}
@@ -241,7 +241,7 @@ func (r *replica) send(m *pb.Message) {
 }
 
 func (r *replica) alarm(text string) {
-	r.out.Note(consensus.Note{Kind: consensus.Alarm, View: consensus.View(r.reign.term), Text: text})
+	r.out.Note(consensus.Note{Kind: consensus.Alarm, View: consensus.View(r.lead.term), Text: text})
 }
 
 // leading reports whether this replica is the leader.
@@ -250,12 +250,12 @@ func (r *replica) leading() bool { return r.node.BasicStatus().RaftState == raft
 // observe notes changes of term and leader, and begins anew with what waits.
 func (r *replica) observe() {
 	st := r.node.BasicStatus()
-	is := reign{term: st.Term, leader: st.Lead}
-	if is == r.reign {
+	is := leadership{term: st.Term, leader: st.Lead}
+	if is == r.lead {
 		return
 	}
-	was := r.reign
-	r.reign = is
+	was := r.lead
+	r.lead = is
 	if was.leader != 0 && is.leader != was.leader {
 		r.out.Note(consensus.Note{Kind: consensus.LeftView, View: consensus.View(is.term), Reason: "the leader was not heard, or another was elected"})
 	}
@@ -265,7 +265,7 @@ func (r *replica) observe() {
 	r.out.Note(consensus.Note{Kind: consensus.EnteredView, View: consensus.View(is.term), Replica: consensus.ReplicaID(is.leader - 1)})
 	r.requests.Restart(r.clock.tick)
 	if is.leader == id(r.id) {
-		r.standing()
+		r.beginTerm()
 		return
 	}
 	for p := range r.requests.Due(r.clock.tick, 0, pending.MaxForwards) {

@@ -14,22 +14,22 @@ import (
 // majority, and that what they ask was not begun.
 func (r *replica) onSubmit(e consensus.Submit) {
 	q := e.Request
-	if r.adrift() && e.Via.Kind == consensus.PeerClient && r.requests.Standing(q) == pending.Fresh && r.requests.Find(pending.KeyOf(q)) == nil {
+	if r.leaderless() && e.Via.Kind == consensus.PeerClient && r.requests.Standing(q) == pending.Fresh && r.requests.Find(pending.KeyOf(q)) == nil {
 		r.refuse(e.Via, q, consensus.RefusedNoLeader)
 		return
 	}
 	switch p, fate := r.requests.Submit(&r.out, e, r.clock.tick, r.leads()); {
-	case fate == pending.Waited && r.adrift():
+	case fate == pending.Waited && r.leaderless():
 		r.refuse(e.Via, q, consensus.RefusedUndecided)
 	case fate == pending.Waits:
 		r.forward(p)
 	}
 }
 
-// adrift reports whether nobody has led for so long that a majority should have
-// found somebody.
-func (r *replica) adrift() bool {
-	return r.node.BasicStatus().Lead == raft.None && r.clock.orphaned >= r.cfg.Election
+// leaderless reports whether nobody has led for so long that a majority should
+// have found somebody.
+func (r *replica) leaderless() bool {
+	return r.node.BasicStatus().Lead == raft.None && r.clock.leaderless >= r.cfg.Election
 }
 
 // again is how often, in ticks, what waits is told again.
@@ -41,15 +41,15 @@ func (r *replica) refuse(via consensus.Peer, q *consensus.Request, code consensu
 
 // leads says who leads, for clients.
 func (r *replica) leads() pending.Leader {
-	return pending.Leader{View: consensus.View(r.reign.term), Primary: r.leader()}
+	return pending.Leader{View: consensus.View(r.lead.term), Primary: r.leader()}
 }
 
 // leader is whom this replica follows; itself, if it knows nobody.
 func (r *replica) leader() consensus.ReplicaID {
-	if r.reign.leader == 0 {
+	if r.lead.leader == 0 {
 		return r.id
 	}
-	return consensus.ReplicaID(r.reign.leader - 1)
+	return consensus.ReplicaID(r.lead.leader - 1)
 }
 
 // forward hands a client's request to the leader. What came from another
@@ -68,7 +68,7 @@ func (r *replica) forward(p *pending.Entry) {
 func (r *replica) tickRequests() {
 	for p := range r.requests.Due(r.clock.tick, r.cfg.again(), pending.MaxForwards) {
 		r.forward(p)
-		r.own(p)
+		r.undecided(p)
 		if !r.state.Active() && r.clock.tick-p.Since >= r.cfg.Election {
 			r.requests.AskSession(&r.out, p, r.clock.tick)
 		}
@@ -76,10 +76,10 @@ func (r *replica) tickRequests() {
 	r.requests.DropStale(&r.out)
 }
 
-// own lets a client know that what it asked for is not decided: its request
-// waits here, perhaps in this replica's log, and there is no majority.
-func (r *replica) own(p *pending.Entry) {
-	if r.adrift() && p.Lane == r.requests.ClientLane() {
+// undecided lets a client know that what it asked for is not decided: its
+// request waits here, perhaps in this replica's log, and there is no majority.
+func (r *replica) undecided(p *pending.Entry) {
+	if r.leaderless() && p.Lane == r.requests.ClientLane() {
 		r.refuse(consensus.ClientPeer(p.Request.Client), p.Request, consensus.RefusedUndecided)
 	}
 }
@@ -87,7 +87,7 @@ func (r *replica) own(p *pending.Entry) {
 // propose puts what waits into entries, if this replica leads. It closes
 // batches at the end of a burst, as many as the pipeline has room for.
 func (r *replica) propose() {
-	if r.reign.leader != id(r.id) || !r.leading() {
+	if r.lead.leader != id(r.id) || !r.leading() {
 		return // or elected in this very step: what stands in the log is not yet looked at
 	}
 	for r.requests.Waiting() && r.inFlight() < r.cfg.Pipeline && !r.full(r.exec.proposed+1) {
@@ -100,12 +100,12 @@ func (r *replica) propose() {
 			return // deposed meanwhile: observe makes them wait again
 		}
 		r.exec.proposed++
-		r.out.Note(consensus.Note{Kind: consensus.Proposed, View: consensus.View(r.reign.term), Seq: r.exec.proposed, Digest: b.Digest(), Text: describeSize(len(requests), b.Size())})
+		r.out.Note(consensus.Note{Kind: consensus.Proposed, View: consensus.View(r.lead.term), Seq: r.exec.proposed, Digest: b.Digest(), Text: describeSize(len(requests), b.Size())})
 	}
 }
 
-// standing begins a leader's term: what stands in its log is not proposed again.
-func (r *replica) standing() {
+// beginTerm begins a leader's term: what stands in its log is not proposed again.
+func (r *replica) beginTerm() {
 	last, _ := r.store.LastIndex()
 	r.exec.proposed = consensus.Seq(last)
 	for n := r.exec.handed + 1; n <= consensus.Seq(last); n++ {

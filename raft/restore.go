@@ -109,7 +109,7 @@ func (r *replica) onRestored(e consensus.Restored) {
 		clear(r.exec.roots)
 		r.exec.last.seq, r.exec.last.root = e.Seq, e.Root
 		r.requests.Restored()
-		r.out.Note(consensus.Note{Kind: consensus.Fetched, View: consensus.View(r.reign.term), Seq: e.Seq, Digest: e.Root})
+		r.out.Note(consensus.Note{Kind: consensus.Fetched, View: consensus.View(r.lead.term), Seq: e.Seq, Digest: e.Root})
 	}
 	r.moved(r.state.OnRestored(e))
 	if e.OK && wanted != nil && uint64(e.Seq) == wanted.Snapshot.Metadata.Index {

@@ -8,8 +8,8 @@
 // and says when to join others, when patience for a NEW-VIEW starts, and, for
 // the primary, when the view can be opened.
 //
-// Called by: pbft, which alone sends and which decides when to lose patience.
-// A Changer signs this replica's VIEW-CHANGE and NEW-VIEW; it never sends,
+// When to lose patience is for the replica to decide, which alone sends. A
+// Changer signs this replica's VIEW-CHANGE and NEW-VIEW; it never sends,
 // never measures time, and never judges a signature: what is handed in has been
 // verified by message.Open, so that an invalid VIEW-CHANGE cannot shadow a
 // valid one.

@@ -10,8 +10,7 @@
 // Votes (PRE-PREPARE, PREPARE, COMMIT, CHECKPOINT) share one layout of VoteSize
 // bytes. The signed bytes are the sent bytes are the recorded bytes.
 //
-// Called by: checkpoint, viewchange, pbft. It keeps no state and decides nothing
-// that depends on a replica's position.
+// It keeps no state and decides nothing that depends on a replica's position.
 //
 // Source: PROTOCOL.md §2; Castro & Liskov (OSDI 1999) §4.2-4.4; thesis §5 for
 // STATUS and fetching.
