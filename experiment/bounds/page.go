@@ -34,12 +34,11 @@ type (
 	}
 	pageCell struct {
 		*Result
-		Named, Complaint, Elapsed string
-		Tone, Theory, Era         string
-		Calls                     report.Table
-		CallsCut                  int
-		Chart                     *Chart // nil = none
-		Figure                    report.Figure
+		Tone, Facts, Named, Complaint string
+		Calls                         report.Table
+		CallsCut                      int
+		Chart                         *Chart // nil = none
+		Figure                        report.Figure
 	}
 )
 
@@ -114,9 +113,11 @@ func (m *Matrix) pairs(cells map[*Result]*pageCell) (all []pagePair) {
 
 // newPageCell draws one cell.
 func newPageCell(r *Result) (*pageCell, error) {
+	o := &r.Outcome
 	c := &pageCell{
-		Result: r, Named: r.named(), Complaint: r.Complaint, Elapsed: elapsed(&r.Outcome),
-		Tone: tone(r.Word()), Theory: strings.Join(r.Theory, " or "), Era: r.era(),
+		Result: r, Tone: tone(r.Word()), Named: r.named(), Complaint: r.Complaint,
+		Facts: fmt.Sprintf("Theory: %s. Answered %d of %d operations; highest %s %d; %v by the run's clock.", strings.Join(r.Theory, " or "),
+			o.Answered, o.Asked, r.era(), o.Views, time.Duration(o.Elapsed).Round(time.Millisecond)),
 	}
 	if r.Err != nil {
 		c.Complaint = r.Err.Error()
@@ -138,11 +139,6 @@ func newPageCell(r *Result) (*pageCell, error) {
 		c.Figure.Legend = append(c.Figure.Legend, report.Key{Class: report.Color(i), Text: v.Letter, Code: v.Digest})
 	}
 	return c, nil
-}
-
-// elapsed is how long the run took, by its own clock.
-func elapsed(o *spec.Outcome) string {
-	return fmt.Sprintf("%v by the run's clock", time.Duration(o.Elapsed).Round(time.Millisecond))
 }
 
 // tone is how a word is coloured.

@@ -78,13 +78,9 @@ type sequence struct {
 
 // SVG draws the chart.
 func (c *Chart) SVG(title string) template.HTML {
-	s := &sequence{Chart: c, gap: 108, height: float64(head + rowHeight*(len(c.Rows)+1) + foot)}
-	if n := len(c.Lifelines); n > 7 {
-		s.gap = 76
-	} else if n > 5 {
-		s.gap = 88
-	}
-	s.width = gutter + s.gap*float64(len(c.Lifelines)) + margin
+	n := float64(len(c.Lifelines))
+	s := &sequence{Chart: c, gap: max(76, min(108, 560/n)), height: float64(head + rowHeight*(len(c.Rows)+1) + foot)}
+	s.width = gutter + s.gap*n + margin
 	for _, r := range c.Rows {
 		if r.Kind != Message && r.From >= 0 && s.x(r.From)-beside-breadth(r.Text) < gutter {
 			s.width = max(s.width, s.x(r.From)+beside+breadth(r.Text))
@@ -124,7 +120,7 @@ func rowY(i int) float64 { return float64(head + rowHeight*(i+1)) }
 
 func (s *sequence) text(class string, x, y float64, text string) { s.write(class, px(x), 0, y, text) }
 
-// lifeline draws its head, line and foot.
+// lifeline draws its head and foot, and a line where its process runs.
 func (s *sequence) lifeline(i int, l Lifeline) {
 	class := ""
 	if l.Traitor {
@@ -133,10 +129,17 @@ func (s *sequence) lifeline(i int, l Lifeline) {
 		class = " client"
 	}
 	x := s.x(i)
-	for _, part := range s.alive(i, s.height-foot) {
-		s.path("life"+class, "", "M%s %sV%s", x, part[0], part[1])
+	from, bottom := float64(head-14), s.height-foot
+	for row, r := range s.Rows {
+		if r.From == i && r.Kind == Crash {
+			s.path("life"+class, "", "M%s %sV%s", x, from, rowY(row))
+			from = bottom
+		} else if r.From == i && r.Kind == Return {
+			from = rowY(row)
+		}
 	}
-	for _, y := range []float64{8, s.height - foot} {
+	s.path("life"+class, "", "M%s %sV%s", x, from, bottom)
+	for _, y := range []float64{8, bottom} {
 		s.path("head"+class, l.Note, "M%s %sh46q5 0 5 5v12q0 5 -5 5h-46q-5 0 -5 -5v-12q0 -5 5 -5Z", x-23, y)
 		s.text("name middle"+class, x, y+15, l.Name)
 	}
@@ -145,19 +148,6 @@ func (s *sequence) lifeline(i int, l Lifeline) {
 		note = append(note[:most-1], '…')
 	}
 	s.text("note middle", x, 43, string(note))
-}
-
-// alive are the stretches, from top to bottom, in which a process runs.
-func (c *Chart) alive(lifeline int, bottom float64) (all [][2]float64) {
-	from := float64(head - 14)
-	for i, r := range c.Rows {
-		if r.From == lifeline && r.Kind == Crash {
-			all, from = append(all, [2]float64{from, rowY(i)}), bottom
-		} else if r.From == lifeline && r.Kind == Return {
-			from = rowY(i)
-		}
-	}
-	return append(all, [2]float64{from, bottom})
 }
 
 // row draws what somebody did, or what happened to him, and says it beside: to
