@@ -9,6 +9,9 @@
 // that runs in production only as long as nothing below the line can tell the
 // two apart, and one time.Now is enough to lose that without anybody noticing.
 //
+// It also follows the imports of the packages of which production is made to
+// their ends: none may reach one that knows how to lie (honest.go).
+//
 // What is a matter of degree it only reports: medians, long files, wide
 // structs, the share of comments (go test -v -run Report ./internal/tidy).
 //

@@ -39,7 +39,7 @@ func (t *module) breaches() []string {
 			}
 		}
 	}
-	return found
+	return append(found, t.checkHonest()...)
 }
 
 func (t *module) breach(f *sourceFile, at token.Pos, format string, args ...any) string {

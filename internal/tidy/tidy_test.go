@@ -170,6 +170,26 @@ func TestDocs(t *testing.T) {
 	}
 }
 
+// TestHonest: no road leads from production to the traitors, and tests are none.
+func TestHonest(t *testing.T) {
+	file := func(pkg, imported string) string {
+		return "package " + pkg + "\nimport \"quorate.dev/quorate/" + imported + "\"\n"
+	}
+	sources := map[string]string{
+		"home/doc.go": doc("home"), "home/a.go": file("home", "node"), "home/a_test.go": file("home", "testnet"),
+		"node/doc.go": doc("node"), "node/a.go": file("node", "check"), "check/doc.go": doc("check"),
+		"byzantine/raft/doc.go": doc("raft"),
+	}
+	if found := loadSources(t, sources).breaches(); len(found) > 0 {
+		t.Errorf("found %q", found)
+	}
+	sources["check/a.go"] = file("check", "byzantine/raft")
+	found := loadSources(t, sources).checkHonest()
+	if want := "home is honest and reaches byzantine/raft: home imports node imports check imports byzantine/raft"; len(found) != 2 || found[0] != want {
+		t.Errorf("found %q, want %q and the same of node", found, want)
+	}
+}
+
 // Tests may import what they need and start goroutines; what the go command
 // does not build is not judged.
 func TestLeavesAlone(t *testing.T) {
