@@ -156,6 +156,40 @@ func (c *Client) Invoke(ctx context.Context, op []byte) (Result, error) {
 	if err := c.inbox.invoke(call); err != nil {
 		return Result{}, err
 	}
+	return c.await(ctx, call)
+}
+
+// InvokeAll is Invoke for operations that belong together. Of a client that is
+// otherwise idle they travel in one request, as far as its Session lets it gather
+// so many (GatherOps, GatherBytes), and are executed one after the other with
+// nobody else's in between. It returns all results, or the first error.
+func (c *Client) InvokeAll(ctx context.Context, ops [][]byte) ([]Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("%w: %w", session.ErrNotSent, err)
+	}
+	calls := make([]*call, len(ops))
+	for i, op := range ops {
+		calls[i] = &call{op: op, done: make(chan session.Done, 1)}
+	}
+	if err := c.inbox.invoke(calls...); err != nil {
+		return nil, err
+	}
+	results := make([]Result, len(ops))
+	var first error
+	for i, call := range calls {
+		var err error
+		if results[i], err = c.await(ctx, call); err != nil && first == nil {
+			first = err
+		}
+	}
+	if first != nil {
+		return nil, first
+	}
+	return results, nil
+}
+
+// await waits for the end of a call.
+func (c *Client) await(ctx context.Context, call *call) (Result, error) {
 	var d session.Done
 	select {
 	case d = <-call.done:

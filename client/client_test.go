@@ -359,3 +359,29 @@ func TestSharedKey(t *testing.T) {
 		}
 	}
 }
+
+// Operations that are handed in together travel in one request, in their order;
+// one that fails is a result among the others.
+func TestInvokeAll(t *testing.T) {
+	c := newCluster(t)
+	cl := dial(t, c, nil)
+	ops := [][]byte{kv.Put([]byte("a"), []byte("1")), kv.Get([]byte("a")), {0xff}, kv.Get([]byte("b"))}
+	results, err := cl.InvokeAll(t.Context(), ops)
+	if err != nil || len(results) != len(ops) {
+		t.Fatalf("got %d results, %v", len(results), err)
+	}
+	if e, found, err := kv.ParseGet(results[1].Data); err != nil || !found || string(e.Value) != "1" {
+		t.Errorf("what was put before reads as %+v, %t, %v", e, found, err)
+	}
+	if results[2].Code != consensus.ResultFailed || results[3].Code != consensus.ResultOK {
+		t.Errorf("codes %v and %v", results[2].Code, results[3].Code)
+	}
+	c.mu.Lock()
+	if c.seq != 1 {
+		t.Errorf("%d requests were executed, want 1", c.seq)
+	}
+	c.mu.Unlock()
+	if _, err := cl.InvokeAll(t.Context(), [][]byte{kv.Get([]byte("a")), make([]byte, c.genesis.Limits.OperationBytes+1)}); !errors.Is(err, session.ErrTooLarge) {
+		t.Errorf("one of them is too large: %v", err)
+	}
+}

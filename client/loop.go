@@ -40,16 +40,17 @@ func (i *inbox) ring() {
 	}
 }
 
-func (i *inbox) invoke(c *call) error {
+// invoke lets calls in together, or none of them.
+func (i *inbox) invoke(calls ...*call) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	switch {
 	case i.closed:
 		return fmt.Errorf("%w: %w", session.ErrClosed, session.ErrNotSent)
-	case len(i.calls) >= maxInbox:
+	case len(i.calls)+len(calls) > maxInbox:
 		return session.ErrBusy
 	}
-	i.calls = append(i.calls, c)
+	i.calls = append(i.calls, calls...)
 	i.ring()
 	return nil
 }

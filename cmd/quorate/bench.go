@@ -33,6 +33,7 @@ func benchCommand() *cli.Command {
 		Flags: clusterFlags(
 			&cli.IntFlag{Name: "clients", Value: 256, Usage: "`C` concurrent callers"},
 			&cli.IntFlag{Name: "value-bytes", Value: 256, Usage: "size of each value that is put"},
+			&cli.StringFlag{Name: "operation", Usage: "`OPERATION`, as of quorate invoke: what every caller asks for, in place of puts; for any application"},
 			&cli.DurationFlag{Name: "duration", Value: 10 * time.Second, Usage: "how long to measure"},
 			&cli.DurationFlag{Name: "warmup", Value: 3 * time.Second, Usage: "how long to load before that"},
 			&cli.BoolFlag{Name: "one-each", Usage: "every operation is a request with a signature of its own"},
@@ -58,6 +59,7 @@ type measurement struct {
 	ValueBytes int           `json:"value_bytes"`
 	OneEach    bool          `json:"one_each"`
 	Volatile   bool          `json:"volatile"`
+	Operation  []byte        `json:"-"` // executed again and again; nil = puts of the key-value store
 	Throwaway  bool          `json:"-"` // the cluster is removed afterwards
 	Warmup     time.Duration `json:"-"`
 	Duration   time.Duration `json:"-"`
@@ -103,13 +105,16 @@ func (t *measurement) check(c *cli.Context) (err error) {
 	if t.Replicas, err = sizeOf(c, p); err != nil {
 		return err
 	}
+	if err := t.readOperation(c); err != nil {
+		return err
+	}
 	switch {
 	case t.Clients < 1 || t.Clients > maxCallers:
 		return usageError("--clients %d: between 1 and %d are possible", t.Clients, maxCallers)
 	case t.ValueBytes < 0 || t.ValueBytes > consensus.MaxFrame:
 		return usageError("--value-bytes %d: between 0 and the cluster's limit are possible", t.ValueBytes)
 	case t.Duration <= 0:
-		return usageError("--duration %v: more than nothing", t.Duration)
+		return usageError("--duration must be positive, not %v", t.Duration)
 	case t.Warmup < 0:
 		return usageError("--warmup %v: not negative", t.Warmup)
 	case c.Bool("versus") && (c.Bool("compare") || c.IsSet("protocol") || c.IsSet("replicas")):
@@ -129,12 +134,45 @@ func (t *measurement) check(c *cli.Context) (err error) {
 // keyRoom is more than a key of ours and the head of an operation take, bytes.
 const keyRoom = 64
 
-// fits holds the size of a value against the limits of the cluster at hand.
-func (t *measurement) fits(l *consensus.Limits) error {
+// fits holds what is asked for against the cluster at hand.
+func (t *measurement) fits(g *consensus.Genesis) error {
+	l := &g.Limits
+	if t.Operation != nil {
+		if len(t.Operation) > l.OperationBytes {
+			return usageError("--operation has %d bytes: this cluster takes at most %d", len(t.Operation), l.OperationBytes)
+		}
+		return nil
+	}
+	if err := runsStore(g); err != nil {
+		return fmt.Errorf("%w; or give --operation", err)
+	}
 	if most := min(l.ValueBytes, l.OperationBytes-keyRoom); t.ValueBytes > most {
 		return usageError("--value-bytes %d: this cluster takes at most %d", t.ValueBytes, most)
 	}
 	return nil
+}
+
+// load says what the callers ask for.
+func (t *measurement) load() string {
+	if t.Operation != nil {
+		return fmt.Sprintf("an operation of %s", several(len(t.Operation), "byte"))
+	}
+	return fmt.Sprintf("values of %s", several(t.ValueBytes, "byte"))
+}
+
+// readOperation is what --operation says.
+func (t *measurement) readOperation(c *cli.Context) error {
+	if !c.IsSet("operation") {
+		return nil
+	}
+	if c.IsSet("value-bytes") || c.Bool("compare") || c.Bool("versus") {
+		return usageError("--operation is all that is asked for: leave --value-bytes, --compare and --versus out")
+	}
+	ops, err := operationsOf([]string{c.String("operation")})
+	if err == nil {
+		t.Operation, t.ValueBytes = ops[0], 0
+	}
+	return err
 }
 
 // benchJSON is --output json under either of its names.
@@ -211,7 +249,7 @@ func temporary(c *cli.Context, t measurement) (o measured, err error) {
 		return o, err
 	}
 	t.Throwaway = true
-	if err := t.fits(&cluster.Genesis.Limits); err != nil {
+	if err := t.fits(&cluster.Genesis); err != nil {
 		return o, err
 	}
 	// Before Up: whatever happens from here on, no process is left behind.
@@ -230,7 +268,7 @@ func temporary(c *cli.Context, t measurement) (o measured, err error) {
 
 // measure loads the cluster and prints what came of it.
 func measure(c *cli.Context, t measurement, a *access) (measured, error) {
-	if err := t.fits(&a.genesis.Limits); err != nil {
+	if err := t.fits(&a.genesis); err != nil {
 		return measured{}, err
 	}
 	cl, err := a.dial(c.Context, session.Config{OneEach: t.OneEach})
@@ -238,7 +276,7 @@ func measure(c *cli.Context, t measurement, a *access) (measured, error) {
 		return measured{}, err
 	}
 	defer func() { _ = cl.Close() }()
-	note("%s: %s, values of %d bytes, %v of warm-up, then %v", t.Name, several(t.Clients, "caller"), t.ValueBytes, t.Warmup, t.Duration)
+	note("%s: %s, %s, %v of warm-up, then %v", t.Name, several(t.Clients, "caller"), t.load(), t.Warmup, t.Duration)
 	t.Protocol, t.Replicas = a.genesis.Protocol, len(a.genesis.Replicas)
 	l, store := newLoad(t), client.KV{Invoker: cl}
 	stop := l.run(c.Context, store)
@@ -260,7 +298,7 @@ func measure(c *cli.Context, t measurement, a *access) (measured, error) {
 		return measured{}, err
 	}
 	o := measuredOf(l.result(), before, after)
-	if err := o.report(machine); err != nil || t.Throwaway {
+	if err := o.report(machine); err != nil || t.Throwaway || t.Operation != nil {
 		return o, err
 	}
 	return o, sweepAway(c.Context, store)

@@ -13,6 +13,7 @@ import (
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/consensus"
 )
 
 // load is a closed loop: every caller has one operation under way at a time.
@@ -71,7 +72,7 @@ func (l *load) call(ctx context.Context, store client.KV, i int) {
 		}
 		key := fmt.Appendf(nil, benchPrefix+"%d/%d", i, n%keysEach)
 		begun, counts := time.Now(), l.measuring.Load()
-		_, err := store.Put(ctx, key, value)
+		err := l.ask(ctx, store, key, value)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -84,6 +85,19 @@ func (l *load) call(ctx context.Context, store client.KV, i int) {
 			me.latencies = append(me.latencies, time.Since(begun))
 		}
 	}
+}
+
+// ask is what a caller asks for: the operation of the measurement, or a put.
+func (l *load) ask(ctx context.Context, store client.KV, key, value []byte) error {
+	if l.Operation == nil {
+		_, err := store.Put(ctx, key, value)
+		return err
+	}
+	r, err := store.Invoker.Invoke(ctx, l.Operation)
+	if err == nil && r.Code != consensus.ResultOK {
+		err = refusal(&r)
+	}
+	return err
 }
 
 // begin starts the measured time, once the caches and connections are warm.

@@ -152,7 +152,7 @@ func (o *measured) report(machine bool) error {
 		return printJSON(o)
 	}
 	l := o.Latency
-	fmt.Printf("%s: %s, %s, %s, %d-byte values\n", o.Name, o.Protocol, several(o.Replicas, "replica"), several(o.Clients, "caller"), o.ValueBytes)
+	fmt.Printf("%s: %s, %s, %s, %s\n", o.Name, o.Protocol, several(o.Replicas, "replica"), several(o.Clients, "caller"), o.load())
 	fmt.Printf("  %.0f operations/s (%d in %.1fs, %d failed)\n", o.PerSecond, o.Operations, o.Seconds, o.Failed)
 	fmt.Printf("  latency ms: p50 %.2f  p90 %.2f  p99 %.2f  max %.2f  mean %.2f\n", l.P50, l.P90, l.P99, l.Max, l.Mean)
 	if e := o.Each; e.Frames > 0 {

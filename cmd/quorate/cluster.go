@@ -141,6 +141,9 @@ func withClient(c *cli.Context, do func(ctx context.Context, store client.KV) er
 		return err
 	}
 	defer a.release()
+	if err := runsStore(&a.genesis); err != nil {
+		return err
+	}
 	if limit := a.genesis.Limits.KeyBytes; slices.Contains(keyed, c.Command.Name) && len(c.Args().First()) > limit {
 		return fmt.Errorf("%w: the key has %d bytes, the cluster's limit for a key is %d", session.ErrTooLarge, len(c.Args().First()), limit)
 	}
@@ -154,10 +157,18 @@ func withClient(c *cli.Context, do func(ctx context.Context, store client.KV) er
 	return explainTimeout(c, do(ctx, client.KV{Invoker: cl}))
 }
 
+// runsStore refuses to speak to another application in the language of the store.
+func runsStore(g *consensus.Genesis) error {
+	if name := g.Application; name != "" {
+		return fmt.Errorf("the cluster runs the application %q, not the key-value store: use `quorate invoke`, or the program that was written for it", name)
+	}
+	return nil
+}
+
 // patient refuses a timeout that leaves no time for anything.
 func patient(c *cli.Context) error {
 	if t := c.Duration("timeout"); t <= 0 && has(c, "timeout") {
-		return usageError("--timeout %v: more than nothing", t)
+		return usageError("--timeout must be positive, not %v", t)
 	}
 	return nil
 }

@@ -1,7 +1,7 @@
 // Command quorate runs replicas, talks to them as a client, and simulates
 // whole systems. `quorate --help` lists what it does; docs/CLI.md is the
-// reference. Each file holds one group of commands, which parse, call testnet,
-// client or sim, and print: data on stdout, everything else on stderr.
+// reference. Each file holds one group of commands, which parse, make one call,
+// and print: data on stdout, everything else on stderr.
 package main
 
 import (
@@ -77,6 +77,7 @@ func newApp(args []string) *cli.App {
 		OnUsageError:              onUsageError,
 		Commands: []*cli.Command{
 			testnetCommands(), byzantineCommands(), boundsCommand(), costsCommand(), checkCommand(), evidenceCommands(), nodeCommand(), keysCommands(), configCommands(), kvCommands(),
+			invokeCommand(),
 			statusCommand(), benchCommand(), simCommand(), completionCommand(), versionCommand(),
 		},
 	}

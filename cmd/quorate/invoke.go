@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/client/session"
+	"quorate.dev/quorate/consensus"
+)
+
+// invokeCommand is quorate invoke.
+func invokeCommand() *cli.Command {
+	return &cli.Command{
+		Name: "invoke", Usage: "have operations of any application executed, and print their results as they are", ArgsUsage: "[OPERATION...]",
+		Description: "An OPERATION is text; or hex:DIGITS, @FILE with its bytes, - for stdin, text:TEXT for\n" +
+			"a text that begins like one of these. Without one, stdin is the operation. Several\n" +
+			"travel in one request and are executed in their order, with nothing in between; each\n" +
+			"is all or nothing by itself. Results are one line each: text, hex or json. A single\n" +
+			"text is printed without a line's end. Exit code 4 if the application refused one.",
+		Flags: clusterFlags(timeoutFlag(30*time.Second),
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "text, hex or json"}),
+		Action: does(0, -1, invoke),
+	}
+}
+
+// invoke sends all operations in one request, or none.
+func invoke(c *cli.Context, args []string) error {
+	print, ok := resultPrinters[c.String("output")]
+	if !ok {
+		return usageError("--output %q: write text, hex or json", c.String("output"))
+	}
+	if len(args) == 0 {
+		if onTerminal(os.Stdin) {
+			return usageError("quorate invoke needs an operation: as an argument, @FILE, or on stdin")
+		}
+		args = []string{"-"}
+	}
+	ops, err := operationsOf(args)
+	if err != nil {
+		return err
+	}
+	a, err := reach(c)
+	if err != nil {
+		return err
+	}
+	defer a.release()
+	limits := &a.genesis.Limits
+	if size := total(ops); len(ops) > limits.RequestOperations || size > limits.RequestBytes/2 && len(ops) > 1 {
+		return fmt.Errorf("%w: %d operations of %d bytes do not fit one request: send them one by one", session.ErrTooLarge, len(ops), size)
+	}
+	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
+	defer cancel()
+	cl, err := a.dial(ctx, session.Config{GatherBytes: limits.RequestBytes})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = cl.Close() }()
+	results, err := cl.InvokeAll(ctx, ops)
+	if err != nil {
+		return explainTimeout(c, err)
+	}
+	if err := print(results); err != nil {
+		return err
+	}
+	return refusedBy(results)
+}
+
+// operationsOf reads the operations. Stdin can be one of them.
+func operationsOf(args []string) ([][]byte, error) {
+	var ops [][]byte
+	stdin := false
+	for _, arg := range args {
+		var op []byte
+		var err error
+		switch {
+		case arg == "-" && stdin:
+			return nil, usageError("- stands twice: stdin is one operation")
+		case arg == "-":
+			op, err = readValue(os.Stdin)
+			stdin = true
+		case strings.HasPrefix(arg, "@"):
+			op, err = readFile(arg[1:])
+		case strings.HasPrefix(arg, "hex:"):
+			if op, err = hex.DecodeString(arg[len("hex:"):]); err != nil {
+				err = usageError("%q: %w", arg, err)
+			}
+		default:
+			op = []byte(strings.TrimPrefix(arg, "text:"))
+		}
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, op)
+	}
+	return ops, nil
+}
+
+// readFile reads a file, bounded.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	return readValue(f)
+}
+
+// total is how many bytes operations have.
+func total(ops [][]byte) int { return len(bytes.Join(ops, nil)) }
+
+// resultPrinters print all results of a request.
+var resultPrinters = map[string]func([]client.Result) error{
+	"text": func(results []client.Result) error {
+		end := "\n"
+		if len(results) == 1 {
+			end = ""
+		}
+		for _, r := range results {
+			if r.Code != consensus.ResultOK {
+				r.Data = nil // the error says it
+			}
+			if _, err := io.WriteString(os.Stdout, string(r.Data)+end); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+	"hex": func(results []client.Result) error {
+		for _, r := range results {
+			if _, err := fmt.Println(hex.EncodeToString(r.Data)); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+	"json": func(results []client.Result) error {
+		lines := make([]resultLine, len(results))
+		for i, r := range results {
+			lines[i] = resultLine{OK: r.Code == consensus.ResultOK, Seq: r.Seq, Hex: hex.EncodeToString(r.Data)}
+			if utf8.Valid(r.Data) {
+				text := string(r.Data)
+				lines[i].Text = &text
+			}
+			if !lines[i].OK {
+				lines[i].Error = refusal(&r).Error()
+			}
+		}
+		return printJSON(lines)
+	},
+}
+
+// resultLine is one result for programs.
+type resultLine struct {
+	OK    bool          `json:"ok"`
+	Seq   consensus.Seq `json:"seq"` // the batch that it was executed in
+	Hex   string        `json:"data_hex"`
+	Text  *string       `json:"data,omitempty"` // if it is UTF-8
+	Error string        `json:"error,omitempty"`
+}
+
+// refusal is why an operation failed, in the application's words if it has any.
+func refusal(r *client.Result) error {
+	return &client.ResultError{Code: r.Code, Text: strconv.Quote(string(r.Data))}
+}
+
+// refusedBy is the answer no if the application refused an operation.
+func refusedBy(results []client.Result) error {
+	for i, r := range results {
+		if r.Code != consensus.ResultOK {
+			return no("operation %d of %d: %w", i+1, len(results), refusal(&r))
+		}
+	}
+	return nil
+}
