@@ -1,7 +1,6 @@
 package testnet
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/internal/files"
@@ -20,25 +18,25 @@ var ErrTraitor = errors.New("no traitor can be made")
 
 // Corrupt makes a traitor of replica i, or gives it other behaviours (see
 // catalogue.Parse); no behaviour at all is an error, Heal takes them away. It
-// writes the manifest and the home, and returns when the running process obeys.
+// writes the manifest and the home, and returns when the running process follows.
 // Behaviours that concern how an engine is made restart the process. A replica
 // that does not run is a traitor from its next start on.
 func (c *Cluster) Corrupt(i int, behaviours []string) error {
 	if len(behaviours) == 0 {
 		return fmt.Errorf("%w of replica %d: no behaviour was named", ErrTraitor, i)
 	}
-	return c.turn(i, behaviours)
+	return c.behave(i, behaviours)
 }
 
 // Heal makes replica i honest from now on, in the way of Corrupt. What it said
 // before stays said. An honest replica is left as it is.
-func (c *Cluster) Heal(i int) error { return c.turn(i, nil) }
+func (c *Cluster) Heal(i int) error { return c.behave(i, nil) }
 
-// Collude makes a gang of the given replicas: those of them that have
-// behaviours share their private keys, and restart if they run. An empty gang
-// ends one. Callers: before Corrupt, or before Up.
-func (c *Cluster) Collude(gang []int) error {
-	if err := c.checkGang(gang); err != nil {
+// Collude makes a coalition of the given replicas: those of them that have
+// behaviours share their private keys, and restart if they run. An empty
+// coalition ends one. Callers: before Corrupt, or before Up.
+func (c *Cluster) Collude(coalition []int) error {
+	if err := c.checkCoalition(coalition); err != nil {
 		return fmt.Errorf("%w: %w", ErrTraitor, err)
 	}
 	release, err := c.hold()
@@ -49,36 +47,36 @@ func (c *Cluster) Collude(gang []int) error {
 	if err := c.reload(); err != nil {
 		return err
 	}
-	c.Manifest.Gang = slices.Clone(gang)
+	c.Manifest.Coalition = slices.Clone(coalition)
 	if err := c.save(); err != nil {
 		return err
 	}
 	for i := range c.Size() {
-		if err := c.reach(i); err != nil {
+		if err := c.apply(i); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// checkGang says what is wrong with a gang.
-func (c *Cluster) checkGang(gang []int) error {
-	for k, i := range gang {
+// checkCoalition says what is wrong with a coalition.
+func (c *Cluster) checkCoalition(members []int) error {
+	for k, i := range members {
 		if err := c.Has(i); err != nil {
 			return err
 		}
-		if slices.Contains(gang[:k], i) {
+		if slices.Contains(members[:k], i) {
 			return fmt.Errorf("replica %d stands twice", i)
 		}
 	}
-	if len(gang) == 1 {
-		return fmt.Errorf("replica %d alone is no gang", gang[0])
+	if len(members) == 1 {
+		return fmt.Errorf("replica %d alone is no gang", members[0])
 	}
 	return nil
 }
 
-// turn gives replica i these behaviours.
-func (c *Cluster) turn(i int, behaviours []string) error {
+// behave gives replica i these behaviours.
+func (c *Cluster) behave(i int, behaviours []string) error {
 	if err := c.Has(i); err != nil {
 		return err
 	}
@@ -97,7 +95,7 @@ func (c *Cluster) turn(i int, behaviours []string) error {
 	if err := c.save(); err != nil {
 		return err
 	}
-	return c.reach(i)
+	return c.apply(i)
 }
 
 // possible judges behaviours before anything is written.
@@ -109,7 +107,8 @@ func (c *Cluster) possible(i int, behaviours []string) error {
 	if len(behaviours) > 0 && !c.Genesis.Testnet {
 		return fmt.Errorf("%w of replica %d: the genesis in %s does not say testnet = true: make a testnet with `quorate testnet up` in another --dir", ErrTraitor, i, c.Dir)
 	}
-	h, err := c.LoadHome(i)
+	r := c.replica(i)
+	h, err := r.load()
 	if err != nil {
 		return err
 	}
@@ -133,26 +132,27 @@ func (c *Cluster) reload() error {
 	return err
 }
 
-// reach brings what the manifest says of replica i to its home and to its
+// apply brings what the manifest says of replica i to its home and to its
 // process. Called with the hold.
-func (c *Cluster) reach(i int) error {
-	before, err := readTraitor(c.Home(i))
+func (c *Cluster) apply(i int) error {
+	r := c.replica(i)
+	before, err := readTraitor(r.dir)
 	if err != nil {
 		before = &traitorFile{Coalition: []accomplice{{Replica: -1}}} // not readable: begin anew
 	}
 	if err := c.writeTraitor(i); err != nil {
 		return err
 	}
-	after, err := readTraitor(c.Home(i))
+	after, err := readTraitor(r.dir)
 	if err != nil {
 		return err
 	}
-	p, err := find(c.path(c.Manifest.Replicas[i].Pid))
+	p, err := r.process()
 	if err != nil || p == nil {
 		return err
 	}
 	if !before.restarts(after) {
-		return c.awaitObeyed(i, p)
+		return r.follows(p)
 	}
 	if err := c.stopAll([]int{i}); err != nil {
 		return err
@@ -160,7 +160,7 @@ func (c *Cluster) reach(i int) error {
 	if _, err := c.start(i); err != nil {
 		return err
 	}
-	return c.survives(context.Background(), i)
+	return r.survives(context.Background())
 }
 
 // restarts reports whether a running process must start again to change from
@@ -174,11 +174,11 @@ func (t *traitorFile) restarts(to *traitorFile) bool {
 		b = *to
 	}
 	// An honest process has no keys but its own, whatever coalition it leaves.
-	return a.born() || b.born() || to != nil && !slices.Equal(a.Coalition, b.Coalition)
+	return a.atStart() || b.atStart() || to != nil && !slices.Equal(a.Coalition, b.Coalition)
 }
 
-// born reports a behaviour that is put on when the replica starts.
-func (t *traitorFile) born() bool {
+// atStart reports a behaviour that counts from the start of the replica on.
+func (t *traitorFile) atStart() bool {
 	specs, _ := parseAll(t.Behaviours)
 	for _, s := range specs {
 		if s.Profile.AtStart() {
@@ -207,8 +207,8 @@ func (c *Cluster) writeTraitor(i int) error {
 		}
 	}
 	t := traitorFile{Behaviours: behaviours}
-	if slices.Contains(c.Manifest.Gang, i) {
-		for _, member := range c.Manifest.Gang {
+	if slices.Contains(c.Manifest.Coalition, i) {
+		for _, member := range c.Manifest.Coalition {
 			h, err := home.LoadConfig(c.Home(member), home.Overrides{})
 			if err != nil {
 				return err
@@ -221,26 +221,6 @@ func (c *Cluster) writeTraitor(i int) error {
 		}
 	}
 	return files.WriteTOML(path, traitorHeading, 0o600, t)
-}
-
-// obeyWithin bounds how long a running process may take to obey.
-const obeyWithin = 30 * time.Second
-
-// awaitObeyed waits until the process of replica i obeys what its home says. One
-// that is paused obeys when it goes on.
-func (c *Cluster) awaitObeyed(i int, p *process) error {
-	want, obeyed := filepath.Join(c.Home(i), traitorName), filepath.Join(c.Home(i), obeyedName)
-	for end := time.Now().Add(obeyWithin); condition(p.pid) == Running; time.Sleep(10 * time.Millisecond) {
-		a, errA := os.ReadFile(want)
-		b, errB := os.ReadFile(obeyed)
-		if bytes.Equal(a, b) && errors.Is(errA, fs.ErrNotExist) == errors.Is(errB, fs.ErrNotExist) {
-			return nil
-		}
-		if time.Now().After(end) {
-			return fmt.Errorf("replica %d was told, but does not obey: %s", i, c.lastWord(i))
-		}
-	}
-	return nil
 }
 
 // Behaviours are what the home of replica i asks for at the moment; none for an

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/app/kv"
+	"quorate.dev/quorate/home"
 )
 
 // TestMain lets this program be the replicas of the tests' clusters.
@@ -27,4 +28,10 @@ func made(t *testing.T, o Options) *Cluster {
 		}
 	})
 	return c
+}
+
+// loadHome reads the home of replica i.
+func loadHome(c *Cluster, i int) (*home.Home, error) {
+	r := c.replica(i)
+	return r.load()
 }

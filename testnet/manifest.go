@@ -34,7 +34,7 @@ type Manifest struct {
 	ClientKey  string   `toml:"client_key"`
 	ClientKeys []string `toml:"client_keys,omitempty" comment:"more client keys: each command takes a free one"`
 	BenchKey   string   `toml:"bench_key" comment:"of quorate bench, so that it disturbs no other client's session"`
-	Gang       []int    `toml:"gang,omitempty" comment:"TRAITORS THAT SHARE THEIR PRIVATE KEYS: each of them signs for all of them, as soon as it has a behaviour"`
+	Coalition  []int    `toml:"gang,omitempty" comment:"TRAITORS THAT SHARE THEIR PRIVATE KEYS: each of them signs for all of them, as soon as it has a behaviour"`
 	Turned     []int    `toml:"turned,omitempty" comment:"replicas that were traitors at some time: quorate check expects nothing of them"`
 	Replicas   []Place  `toml:"replicas"`
 }
@@ -113,7 +113,7 @@ func (c *Cluster) check(path string) error {
 			return fmt.Errorf("%w: %s: replica %d: byzantine needs a genesis with testnet = true: remove it, or make a new cluster", files.ErrInvalid, path, i)
 		}
 	}
-	if err := c.checkGang(c.Manifest.Gang); err != nil {
+	if err := c.checkCoalition(c.Manifest.Coalition); err != nil {
 		return fmt.Errorf("%w: %s: gang: %w", files.ErrInvalid, path, err)
 	}
 	return nil
@@ -149,9 +149,6 @@ func (c *Cluster) BenchKey() string { return c.path(c.Manifest.BenchKey) }
 
 // Home is the directory of replica i.
 func (c *Cluster) Home(i int) string { return c.path(c.Manifest.Replicas[i].Home) }
-
-// LogFile is where replica i's output goes.
-func (c *Cluster) LogFile(i int) string { return c.path(c.Manifest.Replicas[i].Log) }
 
 // Addresses of the replicas, by id.
 func (c *Cluster) Addresses() []string {

@@ -100,7 +100,7 @@ func TestRestartSaysThatItFailed(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "the disk is on fire") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v", err)
 	}
-	if s := c.Status(t.Context(), 0); s.Condition != Stopped || !strings.Contains(s.Health, "the disk is on fire") || !strings.Contains(s.Health, c.LogFile(0)) {
+	if s := c.Status(t.Context(), 0); s.Condition != Stopped || !strings.Contains(s.Health, "the disk is on fire") || !strings.Contains(s.Health, c.replica(0).logFile) {
 		t.Errorf("got %+v", s)
 	}
 }

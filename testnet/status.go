@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -47,28 +46,28 @@ func (c *Cluster) Statuses(ctx context.Context) []ReplicaStatus {
 
 // Status asks one replica. What goes wrong stands in Health.
 func (c *Cluster) Status(ctx context.Context, i int) ReplicaStatus {
-	p := c.Manifest.Replicas[i]
-	s := ReplicaStatus{Replica: i, Protocol: c.Genesis.Protocol, Address: p.Address, Admin: p.Admin, Condition: Stopped, Health: "stopped", Byzantine: c.Behaviours(i)}
+	r := c.replica(i)
+	s := ReplicaStatus{Replica: i, Protocol: c.Genesis.Protocol, Address: r.Address, Admin: r.Admin, Condition: Stopped, Health: "stopped", Byzantine: c.Behaviours(i)}
 	if id, err := p2p.PeerID(c.Genesis.Replicas[i]); err == nil {
 		s.PeerID = id.String()
 	}
-	proc, err := find(c.path(p.Pid))
+	p, err := r.process()
 	switch {
 	case err != nil:
 		s.Health = err.Error()
 		return s
-	case proc == nil:
-		if c.crashed(i) {
-			s.Health = "stopped: " + c.lastWord(i)
+	case p == nil:
+		if r.crashed() {
+			s.Health = "stopped: " + r.lastWord()
 		}
 		return s
 	}
-	s.Pid, s.Condition = proc.pid, condition(proc.pid)
+	s.Pid, s.Condition = p.pid, condition(p.pid)
 	if s.Condition == Paused {
 		s.Health = "paused"
 		return s
 	}
-	report, err := ask(ctx, p.Admin)
+	report, err := ask(ctx, r.Admin)
 	if err != nil {
 		s.Health = "no answer: " + err.Error()
 		return s
@@ -78,13 +77,6 @@ func (c *Cluster) Status(ctx context.Context, i int) ReplicaStatus {
 		s.Health = "not ready: " + strings.Join(report.Unready, "; ")
 	}
 	return s
-}
-
-// crashed reports that a replica is gone that nobody here stopped: its pid file
-// is left behind.
-func (c *Cluster) crashed(i int) bool {
-	_, err := os.Stat(c.path(c.Manifest.Replicas[i].Pid))
-	return err == nil
 }
 
 // admin asks replicas for their status; connections are few and local.
@@ -154,7 +146,8 @@ func (c *Cluster) Metrics(ctx context.Context, i int) ([]byte, error) {
 
 // Usage tells what the process of replica i has used.
 func (c *Cluster) Usage(i int) (Usage, error) {
-	p, err := find(c.path(c.Manifest.Replicas[i].Pid))
+	r := c.replica(i)
+	p, err := r.process()
 	if err != nil {
 		return Usage{}, err
 	}
@@ -166,9 +159,10 @@ func (c *Cluster) Usage(i int) (Usage, error) {
 
 // AnyRunning reports whether any replica has a process.
 func (c *Cluster) AnyRunning() bool {
-	for _, p := range c.Manifest.Replicas {
+	for i := range c.Size() {
 		// A pid file that cannot be read says nothing; who asks finds out.
-		if proc, err := find(c.path(p.Pid)); err != nil || proc != nil {
+		r := c.replica(i)
+		if p, err := r.process(); err != nil || p != nil {
 			return true
 		}
 	}

@@ -88,7 +88,7 @@ func TestGangSharesItsKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	gang := func(i int) ([]byzantine.Member, error) {
-		h, err := c.LoadHome(i)
+		h, err := loadHome(c, i)
 		if err != nil {
 			t.Fatal(err)
 		}

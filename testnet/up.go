@@ -4,25 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
-	"quorate.dev/quorate/genesis"
-	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/storage"
 )
 
 // ReadyWithin bounds how long Up waits for the cluster to be ready.
 const ReadyWithin = 60 * time.Second
-
-// stopWithin bounds how long a replica may take to end by itself.
-const stopWithin = 10 * time.Second
 
 // hold keeps two commands from starting and stopping the same cluster at once.
 func (c *Cluster) hold() (release func(), err error) {
@@ -62,31 +55,28 @@ func (c *Cluster) Up() (started []int, err error) {
 
 // start starts replica i, unless it runs.
 func (c *Cluster) start(i int) (running bool, err error) {
-	p := c.Manifest.Replicas[i]
-	if proc, err := find(c.path(p.Pid)); err != nil || proc != nil {
-		return proc != nil, err
+	r := c.replica(i)
+	if p, err := r.process(); err != nil || p != nil {
+		return p != nil, err
 	}
-	if err := errors.Join(portFree(i, p.Address), portFree(i, p.Admin)); err != nil {
-		return false, err
-	}
-	if err := c.sameGenesis(i); err != nil {
+	if err := r.startable(&c.Genesis); err != nil {
 		return false, err
 	}
 	if err := c.writeTraitor(i); err != nil {
 		return false, err
 	}
-	command, err := c.command(c.Home(i))
+	command, err := c.command(r.dir)
 	if err != nil {
 		return false, err
 	}
-	cmd, err := spawn(command, c.LogFile(i), c.share())
+	cmd, err := spawn(command, r.logFile, c.share())
 	if err != nil {
 		return false, fmt.Errorf("start replica %d: %w", i, err)
 	}
 	// Asked for at once, so that it leaves no zombie behind while we live.
 	go func() { _ = cmd.Wait() }()
-	if err := recordProcess(c.path(p.Pid), cmd.Process.Pid); err != nil {
-		return false, fmt.Errorf("replica %d ended as soon as it was started: %s", i, c.lastWord(i))
+	if err := recordProcess(r.pidFile, cmd.Process.Pid); err != nil {
+		return false, fmt.Errorf("replica %d ended as soon as it was started: %s", i, r.lastWord())
 	}
 	return false, nil
 }
@@ -117,75 +107,6 @@ func (c *Cluster) command(dir string) ([]string, error) {
 		return append([]string{program}, honestArguments(dir)...), nil
 	}
 	return append([]string{program}, Arguments(dir)...), nil
-}
-
-// sameGenesis refuses to start a home of another cluster: without data to
-// contradict it, such a replica would run and never be heard by anybody. A home
-// that cannot be read says so itself, in its log.
-func (c *Cluster) sameGenesis(i int) error {
-	h, err := home.LoadConfig(c.Home(i), home.Overrides{})
-	if err != nil {
-		return nil
-	}
-	path := h.GenesisFile()
-	g, err := genesis.Load(path)
-	if err != nil {
-		return nil
-	}
-	if have, want := g.Genesis.ID(), c.Genesis.ID(); have != want {
-		return fmt.Errorf("replica %d is of another cluster: %s has cluster id %s, %s has %s: copy the right one over the other",
-			i, path, have.Short(), c.path(c.Manifest.Genesis), want.Short())
-	}
-	return nil
-}
-
-// settleWithin is how long a replica that was started is watched: what is wrong
-// with a home shows at once, in a process that ends.
-const settleWithin = time.Second
-
-// survives watches replica i until its admin address answers, for a second at
-// most. If its process ends meanwhile, the error has the last line of its log.
-func (c *Cluster) survives(ctx context.Context, i int) error {
-	ctx, cancel := context.WithTimeout(ctx, settleWithin)
-	defer cancel()
-	for {
-		p, err := find(c.path(c.Manifest.Replicas[i].Pid))
-		if err != nil {
-			return err
-		}
-		if p == nil {
-			return fmt.Errorf("replica %d ended as soon as it was started: %s", i, c.lastWord(i))
-		}
-		if _, err := ask(ctx, c.Manifest.Replicas[i].Admin); err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-// lastWord is the last line of replica i's log, and where the rest stands.
-func (c *Cluster) lastWord(i int) string {
-	lines := strings.Split(strings.TrimSpace(c.Tail(i)), "\n")
-	return fmt.Sprintf("%s (log: %s)", strings.TrimSpace(lines[len(lines)-1]), c.LogFile(i))
-}
-
-// portFree looks before a replica is started, so that the answer to a taken
-// port is one line here and not the end of a log. An address that is not this
-// machine's own may be that of a network namespace: the replica will know.
-func portFree(i int, address string) error {
-	l, err := net.Listen("tcp", address)
-	if errors.Is(err, syscall.EADDRNOTAVAIL) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("replica %d cannot listen on %s: %s: stop the process that has the port (ss -ltnp shows it), or change the port in config.toml, genesis.toml and testnet.toml",
-			i, address, brief(err))
-	}
-	return l.Close()
 }
 
 // AwaitReady waits until all replicas are ready. It fails early, with the ends
@@ -249,7 +170,7 @@ func (c *Cluster) await(ctx context.Context, done func([]ReplicaStatus) (bool, s
 		}
 		for _, s := range all {
 			if s.Condition == Stopped {
-				return fmt.Errorf("replica %d is not running; the end of its log %s:\n%s", s.Replica, c.LogFile(s.Replica), c.Tail(s.Replica))
+				return fmt.Errorf("replica %d is not running; the end of its log %s:\n%s", s.Replica, c.replica(s.Replica).logFile, c.Tail(s.Replica))
 			}
 		}
 		select {
@@ -284,7 +205,8 @@ func (c *Cluster) stopAll(replicas []int) error {
 	var errs []error
 	running := map[int]*process{}
 	for _, i := range replicas {
-		p, err := c.interrupt(i)
+		r := c.replica(i)
+		p, err := r.interrupt()
 		errs = append(errs, err)
 		if p != nil {
 			running[i] = p
@@ -292,31 +214,16 @@ func (c *Cluster) stopAll(replicas []int) error {
 	}
 	deadline := time.Now().Add(stopWithin)
 	for i, p := range running {
-		errs = append(errs, c.outlive(i, p, time.Until(deadline)))
+		r := c.replica(i)
+		errs = append(errs, r.await(p, time.Until(deadline)))
 	}
 	return errors.Join(errs...)
 }
 
 // Tail is the end of replica i's log.
 func (c *Cluster) Tail(i int) string {
-	const lines, size = 12, 8 << 10
-	f, err := os.Open(c.LogFile(i))
-	if err != nil {
-		return "  (no log)"
-	}
-	defer func() { _ = f.Close() }()
-	if stat, err := f.Stat(); err == nil && stat.Size() > size {
-		if _, err := f.Seek(-size, 2); err != nil {
-			return "  (log not readable)"
-		}
-	}
-	b := make([]byte, size)
-	n, err := f.Read(b)
-	if n == 0 || err != nil {
-		return "  (the log is empty)"
-	}
-	all := strings.Split(strings.TrimRight(string(b[:n]), "\n"), "\n")
-	return "  " + strings.Join(all[max(0, len(all)-lines):], "\n  ")
+	r := c.replica(i)
+	return r.tail()
 }
 
 // tails are the ends of all logs: when the whole does not become ready, the reason
@@ -324,7 +231,7 @@ func (c *Cluster) Tail(i int) string {
 func (c *Cluster) tails() string {
 	var b strings.Builder
 	for i := range c.Size() {
-		fmt.Fprintf(&b, "\nthe end of %s:\n%s", c.LogFile(i), c.Tail(i))
+		fmt.Fprintf(&b, "\nthe end of %s:\n%s", c.replica(i).logFile, c.Tail(i))
 	}
 	return b.String()
 }

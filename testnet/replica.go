@@ -1,0 +1,192 @@
+package testnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/genesis"
+	"quorate.dev/quorate/home"
+)
+
+// replica is one member of a cluster as a process on this machine.
+type replica struct {
+	Place
+	dir     string // its home
+	pidFile string
+	logFile string
+}
+
+// replica is the member of a number that the cluster has.
+func (c *Cluster) replica(i int) replica {
+	p := c.Manifest.Replicas[i]
+	return replica{Place: p, dir: c.path(p.Home), pidFile: c.path(p.Pid), logFile: c.path(p.Log)}
+}
+
+// process is the replica's process; nil if none runs.
+func (r *replica) process() (*process, error) { return find(r.pidFile) }
+
+// load reads the home as its process would.
+func (r *replica) load() (*home.Home, error) {
+	return home.Load(r.dir, home.Overrides{}, envPassphrase)
+}
+
+// startable looks before a replica is started, so that the answer to a taken port or
+// a wrong genesis is one line here and not the end of a log.
+func (r *replica) startable(g *consensus.Genesis) error {
+	return errors.Join(portFree(r.ID, r.Address), portFree(r.ID, r.Admin), r.isOf(g))
+}
+
+// portFree tries a port. An address that is not this machine's own may be that of
+// a network namespace: the replica will know.
+func portFree(id int, address string) error {
+	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("replica %d cannot listen on %s: %s: stop the process that has the port (ss -ltnp shows it), or change the port in config.toml, genesis.toml and testnet.toml",
+			id, address, brief(err))
+	}
+	return l.Close()
+}
+
+// isOf refuses a home of another cluster: without data to contradict it, such a
+// replica would run and never be heard by anybody. A home that cannot be read
+// says so itself, in its log.
+func (r *replica) isOf(g *consensus.Genesis) error {
+	h, err := home.LoadConfig(r.dir, home.Overrides{})
+	if err != nil {
+		return nil
+	}
+	file, err := genesis.Load(h.GenesisFile())
+	if err != nil {
+		return nil
+	}
+	if have, want := file.Genesis.ID(), g.ID(); have != want {
+		return fmt.Errorf("replica %d is of another cluster: %s has cluster id %s, the cluster's own genesis has %s: copy the right one over the other",
+			r.ID, h.GenesisFile(), have.Short(), want.Short())
+	}
+	return nil
+}
+
+// settleWithin is how long a replica that was started is watched: what is wrong
+// with a home shows at once, in a process that ends.
+const settleWithin = time.Second
+
+// survives watches the replica until its admin address answers, for a second at
+// most. If its process ends meanwhile, the error has the last line of its log.
+func (r *replica) survives(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, settleWithin)
+	defer cancel()
+	for {
+		p, err := r.process()
+		if err != nil {
+			return err
+		}
+		if p == nil {
+			return fmt.Errorf("replica %d ended as soon as it was started: %s", r.ID, r.lastWord())
+		}
+		if _, err := ask(ctx, r.Admin); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// followWithin bounds how long a running process may take to follow its home.
+const followWithin = 30 * time.Second
+
+// follows waits until the process does what byzantine.toml says. One that is
+// paused does so when it goes on.
+func (r *replica) follows(p *process) error {
+	want, followed := filepath.Join(r.dir, traitorName), filepath.Join(r.dir, obeyedName)
+	for end := time.Now().Add(followWithin); condition(p.pid) == Running; time.Sleep(10 * time.Millisecond) {
+		a, errA := os.ReadFile(want)
+		b, errB := os.ReadFile(followed)
+		if string(a) == string(b) && errors.Is(errA, fs.ErrNotExist) == errors.Is(errB, fs.ErrNotExist) {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("replica %d was told how to behave, but does not follow: %s", r.ID, r.lastWord())
+		}
+	}
+	return nil
+}
+
+// interrupt asks the replica to end and answers its process; nil if none runs. A
+// paused one is let go on, else it could not hear.
+func (r *replica) interrupt() (*process, error) {
+	p, err := r.process()
+	if err != nil || p == nil {
+		return nil, err
+	}
+	return p, errors.Join(p.signal(syscall.SIGTERM), p.signal(sigCont))
+}
+
+// stopWithin bounds how long a replica may take to end by itself.
+const stopWithin = 10 * time.Second
+
+// await waits for the end of the replica's process, forces it if need be, and
+// removes its pid file.
+func (r *replica) await(p *process, within time.Duration) error {
+	if !p.gone(within) {
+		if err := p.signal(syscall.SIGKILL); err != nil {
+			return err
+		}
+		if !p.gone(stopWithin) {
+			return fmt.Errorf("replica %d, process %d, does not end even when killed: is its disk hanging?", r.ID, p.pid)
+		}
+	}
+	if err := os.Remove(r.pidFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// crashed reports that a replica is gone that nobody here stopped: its pid file
+// is left behind.
+func (r *replica) crashed() bool {
+	_, err := os.Stat(r.pidFile)
+	return err == nil
+}
+
+// lastWord is the last line of the replica's log, and where the rest stands.
+func (r *replica) lastWord() string {
+	lines := strings.Split(strings.TrimSpace(r.tail()), "\n")
+	return fmt.Sprintf("%s (log: %s)", strings.TrimSpace(lines[len(lines)-1]), r.logFile)
+}
+
+// tail is the end of the replica's log.
+func (r *replica) tail() string {
+	const lines, size = 12, 8 << 10
+	f, err := os.Open(r.logFile)
+	if err != nil {
+		return "  (no log)"
+	}
+	defer func() { _ = f.Close() }() // only read
+	if stat, err := f.Stat(); err == nil && stat.Size() > size {
+		if _, err := f.Seek(-size, 2); err != nil {
+			return "  (log not readable)"
+		}
+	}
+	b := make([]byte, size)
+	n, err := f.Read(b)
+	if n == 0 || err != nil {
+		return "  (the log is empty)"
+	}
+	all := strings.Split(strings.TrimRight(string(b[:n]), "\n"), "\n")
+	return "  " + strings.Join(all[max(0, len(all)-lines):], "\n  ")
+}
