@@ -117,7 +117,7 @@ func TestCatches(t *testing.T) {
 		{"lies", "byzantine/raft", `import "quorate.dev/quorate/raft"`, ""},
 		{"the traitor", "byzantine", `import "quorate.dev/quorate/raft"`, "byzantine imports the engine raft"},
 		{"a part of PBFT", "viewchange", `import "quorate.dev/quorate/pbft/message"`, ""},
-		{"a part of nothing", "node", `import "quorate.dev/quorate/byzantine/raft"`, ""},
+		{"a part of nothing", "testnet", `import "quorate.dev/quorate/byzantine/raft"`, ""},
 		{"a name compared", "sim", "import \"quorate.dev/quorate/protocol\"\nvar b = x == protocol.Raft", "src.go:3: comparison with the name of a protocol"},
 		{"a name under another one", "sim", "import p \"quorate.dev/quorate/protocol\"\nvar b = (p.PBFT) != x", "comparison with the name of a protocol"},
 		{"a name as a string", "consensus", "var b = x != \"pbft\"", "comparison with the name of a protocol"},
