@@ -5,21 +5,26 @@
 package sequencer
 
 import (
+	"context"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/pending"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/experiment/costs"
+	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 	"quorate.dev/quorate/testnet"
@@ -27,8 +32,8 @@ import (
 
 const name, replicas = "sequencer", 3
 
-// The frames. ORDER has a height and its batch, HAVE the height that a follower
-// has reached.
+// The frames. ORDER has a height and its batch, HAVE the height that a replica
+// has reached: a follower says it now and then, and replica 0 answers.
 const (
 	orderKind = consensus.FirstProtocolKind + iota
 	haveKind
@@ -36,9 +41,6 @@ const (
 
 // reasonOrder: a follower takes orders one after the other.
 const reasonOrder consensus.Reason = "not the next order"
-
-// statusPerSecond is how often a follower says what it has, with standard timing.
-const statusPerSecond = 4
 
 func sequencer() protocol.Protocol {
 	return protocol.Protocol{
@@ -53,9 +55,9 @@ func sequencer() protocol.Protocol {
 				return protocol.Expected{Frames: n - 1, ByKind: map[string]int{"ORDER": n - 1}, Admitted: n, Forced: n, Delays: 2, Syncs: 1, Textbook: "n"}
 			},
 			Bytes:      func(n, batch int) int { return (n - 1) * (1 + 8 + batch) },
-			Upkeep:     func(n int) int { return statusPerSecond * (n - 1) },
+			Upkeep:     func(n int) int { return 2 * 4 * (n - 1) }, // with a HAVE every 250 ms
 			Checkpoint: func(int) int { return 0 },
-			Text:       protocol.Formulas{Frames: "n−1", Bytes: "(n−1)(b+9)", Forced: "n", Upkeep: "4(n−1)"},
+			Text:       protocol.Formulas{Frames: "n−1", Bytes: "(n−1)(b+9)", Forced: "n", Upkeep: "8(n−1)"},
 		},
 		New: func(s protocol.Settings) (consensus.Protocol, error) {
 			return &rules{Settings: s, door: consensus.NewDoor(&s.Genesis)}, nil
@@ -136,7 +138,7 @@ func (p *rules) open(v crypto.Verifier, f consensus.Frame) consensus.Opened {
 		return o
 	}
 	o, err := decode(f.Bytes)
-	if err != nil || f.From.Kind != consensus.PeerReplica || (o.batch != nil) != (f.From.Replica == 0) {
+	if err != nil || f.From.Kind != consensus.PeerReplica || o.batch != nil && f.From.Replica != 0 {
 		return bad
 	}
 	if o.batch != nil {
@@ -177,6 +179,7 @@ type engine struct {
 	tick            int
 	orders          []order
 	handed, applied consensus.Seq
+	heard           [replicas]int // the tick at which each was heard last; 0 = never
 	waiting         *pending.Pool
 }
 
@@ -191,6 +194,7 @@ func (e *engine) Step(b consensus.Burst) consensus.Output {
 				e.forward(entry)
 			}
 		case consensus.Receive:
+			e.heard[event.From.Replica] = e.tick + 1
 			e.receive(event.From.Replica, event.Message.(order))
 		case consensus.Executed:
 			e.applied = max(e.applied, event.Seq)
@@ -243,6 +247,7 @@ func (e *engine) receive(from consensus.ReplicaID, o order) {
 	case o.batch != nil:
 		e.out.Note(consensus.Note{Kind: consensus.Ignored, Seq: o.seq, Replica: from, Reason: reasonOrder})
 	case e.Self == 0:
+		e.out.SendEarly(consensus.ReplicaPeer(from), consensus.Votes, encode(haveKind, next-1))
 		for seq := o.seq + 1; seq < min(next, o.seq+16); seq++ {
 			e.out.Send(consensus.ReplicaPeer(from), consensus.Bodies, e.orders[seq-1].frame)
 		}
@@ -268,10 +273,16 @@ func (e *engine) execute() {
 func (e *engine) Horizon() consensus.Horizon { return nil }
 
 func (e *engine) Status() consensus.Status {
-	return consensus.Status{
+	s := consensus.Status{
 		Protocol: name, Replica: e.Self, Executed: e.handed, Applied: e.applied, Stable: e.applied, High: e.applied + e.Genesis.Window,
-		Pending: e.waiting.Len(), InFlight: int(e.handed - e.applied), Heard: []consensus.ReplicaID{0, e.Self, replicas - 1},
+		Pending: e.waiting.Len(), InFlight: int(e.handed - e.applied),
 	}
+	for id, at := range e.heard {
+		if consensus.ReplicaID(id) == e.Self || at > 0 && e.tick-at < 4*e.StatusEvery {
+			s.Heard = append(s.Heard, consensus.ReplicaID(id))
+		}
+	}
+	return s
 }
 
 // TestMain registers the protocol, also in the processes of the testnet.
@@ -416,9 +427,76 @@ func TestCounted(t *testing.T) {
 	if err := costs.WriteText(&table, []costs.Cost{c}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Sequencer", "n−1 = 2", "4(n−1) = 8", "1.000"} {
+	for _, want := range []string{"Sequencer", "n−1 = 2", "8(n−1) = 16", "1.000"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("the tables lack %q:\n%s", want, table.String())
 		}
+	}
+}
+
+// Processes run it, with logs on disk and frames over the network, and their
+// transcripts are judged.
+func TestLive(t *testing.T) {
+	c, err := testnet.Init(testnet.Options{
+		Dir: t.TempDir() + "/net", Protocol: name, Settings: func(_ int, c *home.Config) { c.Record.Level = home.RecordAll },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	defer func() { must(c.Down()) }()
+	_, err = c.Up()
+	must(err)
+	must(c.AwaitReady(ctx))
+	var table strings.Builder
+	must(testnet.WriteTable(&table, c.Statuses(ctx), 0))
+	for _, want := range []string{"REIGN", "HEIGHT", "0 sequencer"} {
+		if !strings.Contains(table.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, table.String())
+		}
+	}
+	caller, err := c.Dial(ctx, c.ClientKeys()[0])
+	must(err)
+	store, puts := client.KV{Invoker: caller}, 0
+	put := func() {
+		t.Helper()
+		for range 20 {
+			_, err := store.Put(ctx, fmt.Appendf(nil, "key %d", puts), []byte("value"))
+			must(err)
+			puts++
+		}
+	}
+	put()
+	must(c.Kill(2)) // a follower: the others go on
+	put()
+	must(c.Kill(0)) // the first one: nobody orders
+	soon, stop := context.WithTimeout(ctx, time.Second)
+	if _, _, err := store.Get(soon, []byte("key 0")); err == nil {
+		t.Error("ordered without replica 0")
+	}
+	stop()
+	must(c.Restart(0))
+	put()
+	must(c.Restart(2))
+	must(c.AwaitReady(ctx))
+	must(c.AwaitSettled(ctx))
+	for i := range puts {
+		if _, found, err := store.Get(ctx, fmt.Appendf(nil, "key %d", i)); err != nil || !found {
+			t.Fatalf("key %d: found %v, error %v", i, found, err)
+		}
+	}
+	must(caller.Close())
+	must(c.Down())
+	verdict, err := c.Judge(kv.Store{}, check.Store())
+	must(err)
+	if !verdict.Safe() || verdict.Linearizable != check.Yes || int(verdict.Executed) < 2*puts {
+		t.Errorf("judged %+v", verdict)
 	}
 }
