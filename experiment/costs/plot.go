@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"quorate.dev/quorate/experiment/report"
-	protocols "quorate.dev/quorate/protocol"
+	"quorate.dev/quorate/protocol"
 )
 
 // curve is a formula over n, with what was counted.
@@ -28,7 +28,7 @@ func SVG(all []Cost) string {
 		diagram(all, "Bytes between replicas, per request of 256 bytes", logarithmic, byteCurves))
 }
 
-func messageCurves(p protocols.Protocol, _ *Cost) []curve {
+func messageCurves(p protocol.Protocol, _ *Cost) []curve {
 	return []curve{{
 		name:    p.Title + ": " + p.Costs.Text.Frames,
 		formula: func(n int) float64 { return float64(p.Costs.Decision(n).Frames) },
@@ -36,7 +36,7 @@ func messageCurves(p protocols.Protocol, _ *Cost) []curve {
 	}}
 }
 
-func byteCurves(p protocols.Protocol, c *Cost) []curve {
+func byteCurves(p protocol.Protocol, c *Cost) []curve {
 	return []curve{{
 		name:    p.Title + ", alone",
 		formula: func(n int) float64 { return float64(p.Costs.Bytes(n, c.Alone.batch())) },
@@ -49,7 +49,7 @@ func byteCurves(p protocols.Protocol, c *Cost) []curve {
 }
 
 // diagram draws the curves of every protocol that was counted.
-func diagram(all []Cost, title string, axis func(low, high float64) report.Axis, curves func(protocols.Protocol, *Cost) []curve) *report.Plot {
+func diagram(all []Cost, title string, axis func(low, high float64) report.Axis, curves func(protocol.Protocol, *Cost) []curve) *report.Plot {
 	sizes, low, high := []float64{1}, math.Inf(1), 0.0
 	for _, c := range all {
 		sizes = append(sizes, float64(c.Replicas))
@@ -58,7 +58,7 @@ func diagram(all []Cost, title string, axis func(low, high float64) report.Axis,
 	sizes = slices.Compact(sizes)
 	most := int(sizes[len(sizes)-1]) + 1
 	drawn := map[string][]curve{}
-	for _, p := range protocols.All() {
+	for _, p := range protocol.All() {
 		if i := slices.IndexFunc(all, func(c Cost) bool { return c.Protocol == p.Name }); i >= 0 {
 			drawn[p.Name] = curves(p, &all[i])
 		}
@@ -69,7 +69,7 @@ func diagram(all []Cost, title string, axis func(low, high float64) report.Axis,
 	y := axis(low, high)
 	y.Label = thousands
 	plot := report.NewPlot(title, 404, report.Axis{Name: "n, the number of replicas", High: float64(most), Ticks: sizes, Label: report.Digits}, y)
-	for i, p := range protocols.All() {
+	for i, p := range protocol.All() {
 		for _, x := range drawn[p.Name] {
 			var points []report.Point
 			for n := 2; n <= most; n++ {
