@@ -16,14 +16,14 @@ import (
 // historiesName is the directory of what clients wrote down.
 const historiesName = "histories"
 
-// Histories is where programs put the histories of their calls, so that they
+// histories is where programs put the histories of their calls, so that they
 // are judged with the replicas' transcripts: see HistoryFile.
-func (c *Cluster) Histories() string { return c.path(historiesName) }
+func (c *Cluster) histories() string { return c.path(historiesName) }
 
 // Logs lists what the replicas, and clients that keep a history, have written
 // down, the oldest first of each.
 func (c *Cluster) Logs() ([]string, error) {
-	dirs := []string{c.Histories()}
+	dirs := []string{c.histories()}
 	for i := range c.Size() {
 		dirs = append(dirs, (&home.Home{Dir: c.Home(i)}).TranscriptDir())
 	}
@@ -40,7 +40,7 @@ func (c *Cluster) Logs() ([]string, error) {
 
 // HistoryFile is where the history of a client goes that begins now.
 func (c *Cluster) HistoryFile(key crypto.PublicKey) string {
-	return filepath.Join(c.Histories(), transcript.HistoryName(key))
+	return filepath.Join(c.histories(), transcript.HistoryName(key))
 }
 
 // Judge judges the cluster by all that was written down: a executes its batches

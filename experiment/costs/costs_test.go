@@ -2,12 +2,16 @@ package costs
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
+	"quorate.dev/quorate/app"
+	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -141,12 +145,38 @@ func TestDisturbedRunsAreRefused(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	for _, o := range []Options{
-		{"paxos", 4, 1}, {protocol.PBFT, 1, 1}, {protocol.PBFT, MaxReplicas + 1, 1}, {protocol.Raft, 3, 0}, {protocol.Raft, 3, MaxDecisions + 1}, {protocol.Raft, -1, 1},
+		{Protocol: "paxos", Replicas: 4, Decisions: 1}, {Protocol: protocol.PBFT, Replicas: 1, Decisions: 1},
+		{Protocol: protocol.PBFT, Replicas: MaxReplicas + 1, Decisions: 1}, {Protocol: protocol.Raft, Replicas: 3},
+		{Protocol: protocol.Raft, Replicas: 3, Decisions: MaxDecisions + 1}, {Protocol: protocol.Raft, Replicas: -1, Decisions: 1},
 	} {
 		if _, err := Measure(o); !errors.Is(err, ErrOptions) {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
+}
+
+// echo is an application of a caller's own.
+type echo struct{ executed *atomic.Int64 }
+
+func (echo) Name() string { return "echo" }
+
+func (e echo) Execute(_ app.Context, _ app.Tx, op []byte) consensus.Result {
+	e.executed.Add(1)
+	return app.OK(op)
+}
+
+// What is executed costs the protocol nothing: any application can be measured,
+// and its decisions cost as many messages.
+func TestAnyApplication(t *testing.T) {
+	var executed atomic.Int64
+	measured := o(protocol.PBFT, 4)
+	measured.Application = echo{&executed}
+	measured.Operation = func(client, n int) []byte { return fmt.Append(nil, client, n) }
+	c, err := Measure(measured)
+	if err != nil || executed.Load() == 0 {
+		t.Fatalf("%d executions, %v", executed.Load(), err)
+	}
+	equal(t, &c, "messages", c.Alone.each(c.Alone.Frames()), float64(c.Theory.Frames))
 }
 
 // Other sizes follow the same arithmetic.

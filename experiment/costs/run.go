@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/protocol"
@@ -25,6 +26,16 @@ type Options struct {
 	Protocol  string
 	Replicas  int
 	Decisions int // of each run; 1 to MaxDecisions
+
+	// Application executes what is decided, and Operation is what a client asks
+	// for as its n-th; without them, the key-value store and puts of ValueBytes.
+	Application app.Application
+	Operation   func(client, n int) []byte
+}
+
+// put is the operation of those who name none.
+func put(client, n int) []byte {
+	return kv.Put(fmt.Appendf(nil, "%04d/%06d", client, n), slices.Repeat([]byte{'v'}, ValueBytes))
 }
 
 // Decisions is how many are enough: on a quiet network each is like the last.
@@ -146,6 +157,12 @@ type run struct {
 }
 
 func (o Options) run(p protocol.Protocol) *run {
+	if o.Application == nil {
+		o.Application = kv.Store{}
+	}
+	if o.Operation == nil {
+		o.Operation = put
+	}
 	return &run{
 		Options: o, protocol: p, clients: 1, calls: o.Decisions, network: sim.Weather{Delay: delay}, disk: sim.Disks{Steady: true, Segment: 64},
 		tick: slowTick, patience: patience, span: consensus.Time(o.Decisions) * gap,
@@ -213,7 +230,7 @@ func (r *run) config() sim.Config {
 			Storm: 1, Calm: 2*r.dawn() + r.span, StepDelay: r.stepDelay,
 		},
 		Workload:    sim.Workload{Clients: r.clients, Callers: 1, Invoked: 1, Operations: 1, ValueBytes: ValueBytes, Keys: 1, Timeout: 30 * sim.Second},
-		Application: kv.Store{}, Ask: r.ask, Watch: r.meter.watch, Build: r.meter.build,
+		Application: r.Application, Ask: r.ask, Watch: r.meter.watch, Build: r.meter.build,
 	}
 	return c
 }
@@ -237,7 +254,7 @@ func (r *run) ask(client int, before *consensus.Result) (op []byte, at consensus
 		at = r.dawn() + consensus.Time(n)*gap
 	}
 	r.due[client] = at
-	return kv.Put(fmt.Appendf(nil, "%04d/%06d", client, n), slices.Repeat([]byte{'v'}, ValueBytes)), at, true
+	return r.Operation(client, n), at, true
 }
 
 // latency is the time from a request to the belief in its result, in delays.
