@@ -61,10 +61,10 @@ func Init(o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.found(&o, keys); err != nil {
+	if err := c.createGenesis(&o, keys); err != nil {
 		return nil, err
 	}
-	if err := c.furnish(&o, keys); err != nil {
+	if err := c.provision(&o, keys); err != nil {
 		return nil, fmt.Errorf("make the cluster in %s: %w", o.Dir, err)
 	}
 	return c, c.save()
@@ -129,8 +129,8 @@ func (o *Options) keys() (keyring, error) {
 	return k, nil
 }
 
-// found fixes the genesis and the ports.
-func (c *Cluster) found(o *Options, keys keyring) error {
+// createGenesis fixes the genesis and the ports.
+func (c *Cluster) createGenesis(o *Options, keys keyring) error {
 	var replicas []crypto.PublicKey
 	for _, s := range keys.replicas {
 		replicas = append(replicas, crypto.PublicOf(s))
@@ -179,8 +179,8 @@ func (c *Cluster) found(o *Options, keys keyring) error {
 // loopback is an address that only this machine reaches.
 func loopback(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
-// furnish writes everything but the manifest.
-func (c *Cluster) furnish(o *Options, keys keyring) error {
+// provision writes everything but the manifest.
+func (c *Cluster) provision(o *Options, keys keyring) error {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return err
 	}
@@ -201,15 +201,15 @@ func (c *Cluster) furnish(o *Options, keys keyring) error {
 		return err
 	}
 	for i, seed := range keys.replicas {
-		if err := c.furnishHome(o, i, seed); err != nil {
+		if err := c.provisionHome(o, i, seed); err != nil {
 			return fmt.Errorf("replica %d: %w", i, err)
 		}
 	}
 	return nil
 }
 
-// furnishHome makes one home.
-func (c *Cluster) furnishHome(o *Options, i int, seed home.Seed) error {
+// provisionHome makes one home.
+func (c *Cluster) provisionHome(o *Options, i int, seed home.Seed) error {
 	settings := home.DefaultConfig()
 	settings.Replica, settings.Listen, settings.Admin = i, c.Manifest.Replicas[i].Address, c.Manifest.Replicas[i].Admin
 	settings.Disk.Volatile = o.Volatile

@@ -93,7 +93,7 @@ func (r *replica) survives(ctx context.Context) error {
 			return err
 		}
 		if p == nil {
-			return fmt.Errorf("replica %d ended as soon as it was started: %s", r.ID, r.lastWord())
+			return fmt.Errorf("replica %d ended as soon as it was started: %s", r.ID, r.lastLine())
 		}
 		if _, err := ask(ctx, r.Admin); err == nil {
 			return nil
@@ -120,7 +120,7 @@ func (r *replica) follows(p *process) error {
 			return nil
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("replica %d was told how to behave, but does not follow: %s", r.ID, r.lastWord())
+			return fmt.Errorf("replica %d was told how to behave, but does not follow: %s", r.ID, r.lastLine())
 		}
 	}
 	return nil
@@ -163,8 +163,8 @@ func (r *replica) crashed() bool {
 	return err == nil
 }
 
-// lastWord is the last line of the replica's log, and where the rest stands.
-func (r *replica) lastWord() string {
+// lastLine is the last line of the replica's log, and where the rest stands.
+func (r *replica) lastLine() string {
 	lines := strings.Split(strings.TrimSpace(r.tail()), "\n")
 	return fmt.Sprintf("%s (log: %s)", strings.TrimSpace(lines[len(lines)-1]), r.logFile)
 }

@@ -58,7 +58,7 @@ func (c *Cluster) Status(ctx context.Context, i int) ReplicaStatus {
 		return s
 	case p == nil:
 		if r.crashed() {
-			s.Health = "stopped: " + r.lastWord()
+			s.Health = "stopped: " + r.lastLine()
 		}
 		return s
 	}

@@ -76,7 +76,7 @@ func (c *Cluster) start(i int) (running bool, err error) {
 	// Asked for at once, so that it leaves no zombie behind while we live.
 	go func() { _ = cmd.Wait() }()
 	if err := recordProcess(r.pidFile, cmd.Process.Pid); err != nil {
-		return false, fmt.Errorf("replica %d ended as soon as it was started: %s", i, r.lastWord())
+		return false, fmt.Errorf("replica %d ended as soon as it was started: %s", i, r.lastLine())
 	}
 	return false, nil
 }

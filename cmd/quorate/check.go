@@ -32,8 +32,8 @@ func checkCommand() *cli.Command {
 	}
 }
 
-// exhibits is what is judged.
-type exhibits struct {
+// record is what is judged: what was written down, and the genesis to hold it against.
+type record struct {
 	genesis  *consensus.Genesis
 	logs     []string
 	suspects []consensus.ReplicaID
@@ -45,7 +45,7 @@ func checkRun(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	x, err := exhibitsOf(c, args)
+	x, err := recordOf(c, args)
 	if err != nil {
 		return err
 	}
@@ -64,9 +64,9 @@ func checkRun(c *cli.Context, args []string) error {
 	return err
 }
 
-// exhibitsOf finds the logs, and the genesis to hold them against.
-func exhibitsOf(c *cli.Context, args []string) (*exhibits, error) {
-	x := &exhibits{}
+// recordOf finds the logs, and the genesis to hold them against.
+func recordOf(c *cli.Context, args []string) (*record, error) {
+	x := &record{}
 	var cluster *testnet.Cluster
 	if len(args) == 0 {
 		args = []string{c.String("dir")}
@@ -153,7 +153,7 @@ func judge(g *consensus.Genesis, logs []string, suspects []consensus.ReplicaID) 
 }
 
 // printVerdict says first what matters most.
-func printVerdict(v *check.Verdict, x *exhibits) error {
+func printVerdict(v *check.Verdict, x *record) error {
 	p, err := protocol.Of(*x.genesis)
 	if err != nil {
 		return err
