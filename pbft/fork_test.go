@@ -19,7 +19,7 @@ func (l *lab) certificate(kind message.CertificateKind, v consensus.View, n cons
 	c := &message.Certificate{Kind: kind, View: v, Seq: n, Digest: d}
 	for _, id := range by {
 		vote.Replica = id
-		c.Signed = append(c.Signed, message.Signed{Replica: id, Sig: l.rules.SignVote(l.keys[id], vote).Sig})
+		c.Signed = append(c.Signed, message.Signed{Replica: id, Sig: l.rules.SignVote(l.Keys[id], vote).Sig})
 	}
 	return c
 }
@@ -37,30 +37,30 @@ func TestForkNamesThoseWhoSignedBothSides(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLab(t, 4)
-			l.submit(l.request(), 0)
+			l.Submit(l.Request(), 0)
 			// R2 hears nothing of R1's votes, and R1 nothing of R2's: only the
 			// two liars have signed both sides.
-			l.deliver(func(m letter) bool { return m.from != 1 || m.to != 2 || m.bytes[0] != byte(message.CommitKind) })
-			c, _, _ := l.desks[2].engine.log.decided(1)
+			l.Deliver(func(m frame) bool { return m.From != 1 || m.To != 2 || m.Bytes[0] != byte(message.CommitKind) })
+			c, _, _ := l.Replicas[2].Engine.log.decided(1)
 			if c == nil {
 				t.Fatal("R2 has not decided slot 1")
 			}
 			if got := []consensus.ReplicaID{c.Signed[0].Replica, c.Signed[1].Replica, c.Signed[2].Replica}; !slices.Equal(got, []consensus.ReplicaID{0, 2, 3}) {
 				t.Fatalf("R2's certificate is by %v", got)
 			}
-			batch := &consensus.Batch{Stamp: l.now + 1}
+			batch := &consensus.Batch{Stamp: l.Now + 1}
 			other := l.certificate(message.CommittedCertificate, test.view, 1, batch.Digest(), 0, 1, 3)
 			g := message.FetchReply{What: message.WhatCommitted, Seq: 1, Digest: batch.Digest(), Batch: batch, Certificate: other}
-			l.give(2, consensus.ReplicaPeer(1), g.Encode())
-			if l.desks[2].halt == "" {
+			l.Give(2, consensus.ReplicaPeer(1), g.Encode())
+			if l.Replicas[2].Halt == "" {
 				t.Fatal("R2 goes on after a fork")
 			}
 			var named []consensus.ReplicaID
-			for _, n := range l.desks[2].notes {
+			for _, n := range l.Replicas[2].Notes {
 				if n.Kind != consensus.EvidenceNote {
 					continue
 				}
-				fault, err := evidence.VerifyWith(l.verify, &l.genesis, n.Bytes)
+				fault, err := evidence.VerifyWith(l.Verify, &l.Genesis, n.Bytes)
 				if err != nil || fault.Replica != n.Replica || fault.Seq != 1 {
 					t.Errorf("evidence against R%d: %v, %v", n.Replica, fault, err)
 				}

@@ -5,6 +5,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/internal/enginetest"
 	"quorate.dev/quorate/pbft/message"
 )
 
@@ -30,13 +31,14 @@ func FuzzStep(f *testing.F) {
 		}
 		c := &chaos{bytes: data, said: map[message.Promise]string{}}
 		c.lab = newLab(t, 4)
-		c.lab.desks[victim].host = c.restoring
-		c.lab.desks[victim].heard = c.hear
+		c.MayFork = true // others lie in the names of more than f
+		c.lab.Replicas[victim].Host = c.restoring
+		c.lab.Replicas[victim].Heard = c.hear
 		if c.next()&1 == 1 {
-			*c.lab.desks[victim] = desk{heads: map[consensus.Seq]crypto.Digest{}, host: c.restoring, heard: c.hear}
-			c.lab.start(victim, true)
+			*c.lab.Replicas[victim] = desk{Host: c.restoring, Heard: c.hear}
+			c.lab.Start(victim, true)
 		}
-		for len(c.bytes) > 0 && c.desk().halt == "" {
+		for len(c.bytes) > 0 && c.desk().Halt == "" {
 			c.act()
 			c.bounds()
 		}
@@ -53,7 +55,7 @@ type chaos struct {
 	said  map[message.Promise]string // what the victim promised, by all but the content
 }
 
-func (c *chaos) desk() *desk { return c.desks[victim] }
+func (c *chaos) desk() *desk { return c.Replicas[victim] }
 
 // next is the next byte; 0 at the end.
 func (c *chaos) next() byte {
@@ -77,7 +79,7 @@ func (c *chaos) other() int {
 }
 
 func (c *chaos) view() consensus.View {
-	at := c.desk().engine.view.number
+	at := c.desk().Engine.view.number
 	switch b := c.next(); {
 	case b < 160:
 		return at
@@ -95,7 +97,7 @@ func (c *chaos) view() consensus.View {
 }
 
 func (c *chaos) seq() consensus.Seq {
-	e := c.desk().engine
+	e := c.desk().Engine
 	switch b := c.next(); {
 	case b < 120:
 		return e.exec.handed + 1 + consensus.Seq(b%3)
@@ -109,8 +111,8 @@ func (c *chaos) seq() consensus.Seq {
 
 // height is a checkpoint's number.
 func (c *chaos) height() consensus.Seq {
-	k := c.genesis.CheckpointInterval
-	e := c.desk().engine
+	k := c.Genesis.CheckpointInterval
+	e := c.desk().Engine
 	at := max(e.low(), e.exec.handed) / k
 	return (at + consensus.Seq(c.below(8))) * k
 }
@@ -118,12 +120,12 @@ func (c *chaos) height() consensus.Seq {
 // batch is one of a few for each slot, and the null batch now and then.
 func (c *chaos) batch(n consensus.Seq) *consensus.Batch {
 	b := c.next()
-	r := consensus.SignRequest(c.client, c.rules.Cluster, consensus.Sequence{Epoch: 1, Counter: 1 + uint64(n)%64}, [][]byte{{b % 3}})
+	r := consensus.SignRequest(c.Client, c.rules.Cluster, consensus.Sequence{Epoch: 1, Counter: 1 + uint64(n)%64}, [][]byte{{b % 3}})
 	switch {
 	case b < 20:
-		return &consensus.Batch{Stamp: c.now}
+		return &consensus.Batch{Stamp: c.Now}
 	case b < 30:
-		return &consensus.Batch{Stamp: c.now + consensus.Time(b)*1e9, Requests: []*consensus.Request{r}}
+		return &consensus.Batch{Stamp: c.Now + consensus.Time(b)*1e9, Requests: []*consensus.Request{r}}
 	}
 	return &consensus.Batch{Stamp: consensus.Time(1e18), Requests: []*consensus.Request{r}}
 }
@@ -138,7 +140,7 @@ func (c *chaos) digest(n consensus.Seq) crypto.Digest {
 
 // root is the root at n: the victim's own, or another.
 func (c *chaos) root(n consensus.Seq) crypto.Digest {
-	if own, ok := c.desk().heads[n]; ok && c.next() < 250 {
+	if own, ok := c.desk().Roots[n]; ok && c.next() < 250 {
 		return own
 	}
 	return crypto.Hash([]byte{byte(n)})
@@ -153,7 +155,7 @@ func (c *chaos) certificate(k message.CertificateKind, v consensus.View, n conse
 	if k == message.CheckpointCertificate {
 		cert.View = 0
 	}
-	for i := range c.desks {
+	for i := range c.Replicas {
 		if i == victim {
 			continue
 		}
@@ -161,7 +163,7 @@ func (c *chaos) certificate(k message.CertificateKind, v consensus.View, n conse
 		if k == message.PreparedCertificate && c.rules.System.Primary(v) == vote.Replica {
 			vote.Kind = message.PrePrepareKind
 		}
-		s := c.rules.SignVote(c.keys[i], vote)
+		s := c.rules.SignVote(c.Keys[i], vote)
 		cert.Signed = append(cert.Signed, message.Signed{Replica: s.Replica, Sig: s.Sig})
 	}
 	return cert
@@ -177,7 +179,7 @@ func (c *chaos) stableAt(n consensus.Seq) *message.Certificate {
 func (c *chaos) viewChange(i int, v consensus.View) *message.ViewChange {
 	vc := message.ViewChange{View: v, Replica: consensus.ReplicaID(i)}
 	if b := c.next(); b > 100 {
-		vc.Checkpoint = c.desk().engine.checkpoints.Stable()
+		vc.Checkpoint = c.desk().Engine.checkpoints.Stable()
 		if b > 220 {
 			vc.Checkpoint = c.stableAt(c.height())
 		}
@@ -191,7 +193,7 @@ func (c *chaos) viewChange(i int, v consensus.View) *message.ViewChange {
 		at := v - 1 - consensus.View(c.below(3))
 		vc.Prepared = append(vc.Prepared, c.certificate(message.PreparedCertificate, at, n, c.digest(n)))
 	}
-	return c.rules.NewViewChange(c.keys[i], vc)
+	return c.rules.NewViewChange(c.Keys[i], vc)
 }
 
 // newView is what the primary of v may say, or nearly so.
@@ -201,7 +203,7 @@ func (c *chaos) newView(v consensus.View) []byte {
 		return nil
 	}
 	nv := message.NewView{View: v}
-	for i := range c.desks {
+	for i := range c.Replicas {
 		if i != victim {
 			nv.ViewChanges = append(nv.ViewChanges, c.viewChange(i, v))
 		}
@@ -228,9 +230,9 @@ func (c *chaos) newView(v consensus.View) []byte {
 		if cert := chosen[at]; cert != nil {
 			d = cert.Digest
 		}
-		nv.Proposals = append(nv.Proposals, c.rules.SignVote(c.keys[p], message.Vote{Kind: message.PrePrepareKind, View: v, Seq: at, Digest: d, Replica: consensus.ReplicaID(p)}))
+		nv.Proposals = append(nv.Proposals, c.rules.SignVote(c.Keys[p], message.Vote{Kind: message.PrePrepareKind, View: v, Seq: at, Digest: d, Replica: consensus.ReplicaID(p)}))
 	}
-	return c.rules.NewNewView(c.keys[p], nv).Frame
+	return c.rules.NewNewView(c.Keys[p], nv).Frame
 }
 
 // status is any STATUS of anybody.
@@ -273,7 +275,7 @@ func (c *chaos) given() []byte {
 		g.Certificate = c.stableAt(g.Seq)
 		g.Digest = g.Certificate.Digest
 	case message.WhatParts:
-		if t := c.desk().engine.state.Target(); c.next() > 50 {
+		if t := c.desk().Engine.state.Target(); c.next() > 50 {
 			g.Seq, g.Digest = t.Seq, t.Root
 		}
 		g.Gone = c.next() > 200
@@ -285,7 +287,7 @@ func (c *chaos) given() []byte {
 }
 
 func (c *chaos) rejoinAnswer() []byte {
-	e := c.desk().engine
+	e := c.desk().Engine
 	a := message.RejoinAnswer{Nonce: e.rejoin.nonce, Amnesiac: c.next() > 200, View: c.view(), Checkpoint: c.stableAt(c.height())}
 	if c.next() > 200 {
 		a.Yours = c.viewChange(c.other(), 1+c.view()%8)
@@ -306,7 +308,7 @@ func (c *chaos) frame(from int) []byte {
 		if p == victim {
 			return nil
 		}
-		return c.rules.NewPrePrepare(c.keys[p], message.Vote{View: v, Seq: n, Digest: b.Digest(), Replica: p}, b).Frame
+		return c.rules.NewPrePrepare(c.Keys[p], message.Vote{View: v, Seq: n, Digest: b.Digest(), Replica: p}, b).Frame
 	case 5:
 		n := c.height()
 		return c.vote(from, message.CheckpointKind, 0, max(n, 1), c.root(n))
@@ -332,23 +334,23 @@ func (c *chaos) act() {
 	d := c.desk()
 	switch c.below(16) {
 	case 0:
-		c.now += labTick * consensus.Time(1+c.below(50))
-		c.step(victim, consensus.Tick{})
+		c.Now += labTick * consensus.Time(1+c.below(50))
+		c.Step(victim, consensus.Tick{})
 	case 1:
 		for range c.below(60) {
-			c.now += labTick
-			c.step(victim, consensus.Tick{})
+			c.Now += labTick
+			c.Step(victim, consensus.Tick{})
 		}
 	case 2:
-		c.submit(c.request(), victim)
+		c.Submit(c.Request(), victim)
 	case 3:
-		c.submit(c.request(), c.other(), victim)
+		c.Submit(c.Request(), c.other(), victim)
 	case 4: // the others, who are honest but for what is said in their names
-		c.deliver()
-		c.mail = nil
+		c.Deliver()
+		c.Sent = nil
 	case 5:
-		d.working = !d.working // the host stands still, or goes on
-		c.step(victim)
+		d.Stopped = !d.Stopped // the host stands still, or goes on
+		c.Step(victim)
 	case 6:
 		c.crash()
 	default:
@@ -357,16 +359,16 @@ func (c *chaos) act() {
 		if frame == nil {
 			return
 		}
-		h, _ := d.engine.Horizon().(*message.Horizon)
+		h, _ := d.Engine.Horizon().(*message.Horizon)
 		if c.next() < 40 {
 			h = nil // it may be late
 		}
-		if o := c.rules.Open(c.verify, h, []consensus.Frame{{From: consensus.ReplicaPeer(consensus.ReplicaID(from)), Bytes: frame}})[0]; o.Event != nil {
-			c.step(victim, o.Event)
+		if o := c.rules.Open(c.Verify, h, []consensus.Frame{{From: consensus.ReplicaPeer(consensus.ReplicaID(from)), Bytes: frame}})[0]; o.Event != nil {
+			c.Step(victim, o.Event)
 		}
 	}
-	if len(c.mail) > 500 {
-		c.mail = nil
+	if len(c.Sent) > 500 {
+		c.Sent = nil
 	}
 }
 
@@ -374,16 +376,16 @@ func (c *chaos) act() {
 // is on disk, and starts it again from what the log then holds.
 func (c *chaos) crash() {
 	d := c.desk()
-	out := d.engine.Step(consensus.Burst{Now: c.now, Events: []consensus.Event{consensus.Tick{}}})
+	out := d.Engine.Step(consensus.Burst{Now: c.Now, Events: []consensus.Event{consensus.Tick{}}})
 	keep := c.next()
-	d.records = append(d.records, out.Records[:int(keep)%(len(out.Records)+1)]...)
-	amnesiac := d.engine.rejoin.asleep && (!d.engine.rejoin.known || keep > 50)
+	d.Records = append(d.Records, out.Records[:int(keep)%(len(out.Records)+1)]...)
+	amnesiac := d.Engine.rejoin.asleep && (!d.Engine.rejoin.known || keep > 50)
 	if keep > 100 {
-		d.cut()
+		d.Cut()
 	}
-	d.working = false
-	c.start(victim, amnesiac)
-	c.step(victim)
+	d.Stopped = false
+	c.Start(victim, amnesiac)
+	c.Step(victim)
 }
 
 // restoring is the host's part in moving a state.
@@ -392,7 +394,6 @@ func (c *chaos) restoring(job consensus.Job) []consensus.Event {
 	item := func() consensus.Item { return consensus.Item{ID: string([]byte{c.next() % 4})} }
 	switch job := job.(type) {
 	case consensus.RestoreBegin:
-		d.target = job
 		s := consensus.Staged{More: c.next() > 240}
 		for range c.below(3) {
 			s.Missing = append(s.Missing, item())
@@ -407,11 +408,10 @@ func (c *chaos) restoring(job consensus.Job) []consensus.Event {
 	case consensus.RestoreEnd:
 		ok := c.next() < 200
 		if ok {
-			d.kept, d.proof = d.target.Seq, d.target.Certificate
-			d.heads[d.kept], d.head = d.target.Root, d.target.Root
-			d.executed = make([]consensus.Commit, d.kept)
+			s := enginetest.State{Seq: d.Target.Seq, Root: d.Target.Root, Proof: d.Target.Certificate}
+			d.Install(s, make([]consensus.Commit, s.Seq))
 		}
-		return []consensus.Event{consensus.Restored{Seq: d.target.Seq, Root: d.target.Root, OK: ok}}
+		return []consensus.Event{consensus.Restored{Seq: d.Target.Seq, Root: d.Target.Root, OK: ok}}
 	}
 	return nil
 }
@@ -425,15 +425,15 @@ func (c *chaos) hear(frame []byte) {
 	content := p.Content
 	p.Content = ""
 	if before, twice := c.said[p]; twice && before != content {
-		c.t.Fatalf("said two things as %s in view %d, slot %d", p.Kind, p.View, p.Seq)
+		c.T.Fatalf("said two things as %s in view %d, slot %d", p.Kind, p.View, p.Seq)
 	}
 	c.said[p] = content
 }
 
 // bounds are those that invariants do not see.
 func (c *chaos) bounds() {
-	e := c.desk().engine
-	l := int(c.genesis.Window)
+	e := c.desk().Engine
+	l := int(c.Genesis.Window)
 	slots := map[consensus.Seq]bool{}
 	for _, n := range e.view.proposed {
 		slots[n] = true
@@ -447,7 +447,7 @@ func (c *chaos) bounds() {
 		"roots":     {len(e.exec.roots), 4 * l},
 	} {
 		if b[0] > b[1] {
-			c.t.Fatalf("%s: %d, bound %d", name, b[0], b[1])
+			c.T.Fatalf("%s: %d, bound %d", name, b[0], b[1])
 		}
 	}
 }

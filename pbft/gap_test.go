@@ -14,7 +14,7 @@ import (
 
 // recorded lists the messages of kind k that replica i has recorded.
 func (l *lab) recorded(i int, k message.Kind) (list []any) {
-	for _, r := range l.desks[i].records {
+	for _, r := range l.Replicas[i].Records {
 		if m, err := l.rules.Decode(r.Bytes); err == nil && message.Kind(r.Bytes[0]) == k {
 			list = append(list, m)
 		}
@@ -27,26 +27,26 @@ func (l *lab) recorded(i int, k message.Kind) (list []any) {
 func TestPrimaryStaysInTheWindow(t *testing.T) {
 	l := newLab(t, 4)
 	for range 12 {
-		l.submit(l.request(), 0)
-		l.deliver(without(message.CheckpointKind))
+		l.Submit(l.Request(), 0)
+		l.Deliver(without(message.CheckpointKind))
 	}
-	if got := len(l.recorded(0, message.PrePrepareKind)); got != int(l.genesis.Window) {
-		t.Errorf("%d proposals in a window of %d", got, l.genesis.Window)
+	if got := len(l.recorded(0, message.PrePrepareKind)); got != int(l.Genesis.Window) {
+		t.Errorf("%d proposals in a window of %d", got, l.Genesis.Window)
 	}
-	l.wantExecuted(8, l.all()...)
-	l.ticks(15, l.all())
-	l.wantExecuted(9, l.all()...) // all that waited went into one batch
+	l.WantExecuted(8, l.All()...)
+	l.Ticks(15, l.All())
+	l.WantExecuted(9, l.All()...) // all that waited went into one batch
 }
 
 // §4: a primary does not propose again what stands in a slot of its view, e.g.
 // of its earlier life, whose proposal nobody has heard of yet [B37].
 func TestPrimaryDoesNotRepeatARequest(t *testing.T) {
 	l := newLab(t, 4)
-	r := l.request()
-	l.submit(r, 0)
-	l.mail = nil
-	l.start(0, false)
-	l.submit(r, 0)
+	r := l.Request()
+	l.Submit(r, 0)
+	l.Sent = nil
+	l.Start(0, false)
+	l.Submit(r, 0)
 	if got := l.recorded(0, message.PrePrepareKind); len(got) != 1 {
 		t.Errorf("%d proposals for one request", len(got))
 	}
@@ -56,29 +56,29 @@ func TestPrimaryDoesNotRepeatARequest(t *testing.T) {
 // slots go on committing at a replica that has to repair its state.
 func TestNothingIsExecutedDuringARestore(t *testing.T) {
 	l := newLab(t, 4)
-	l.submit(l.request(), 0)
-	l.deliver()
-	d := l.desks[3]
-	d.head = crypto.Hash([]byte("a bit has flipped"))
-	d.host = func(job consensus.Job) []consensus.Event {
+	l.Submit(l.Request(), 0)
+	l.Deliver()
+	d := l.Replicas[3]
+	d.Head = crypto.Hash([]byte("a bit has flipped"))
+	d.Host = func(job consensus.Job) []consensus.Event {
 		if _, begins := job.(consensus.RestoreBegin); begins {
 			return []consensus.Event{consensus.Staged{Missing: []consensus.Item{{ID: "root"}}}}
 		}
 		return nil
 	}
-	l.submit(l.request(), 0)
-	l.deliver()
-	if !d.engine.state.Active() {
+	l.Submit(l.Request(), 0)
+	l.Deliver()
+	if !d.Engine.state.Active() {
 		t.Fatal("does not repair its state")
 	}
-	before := d.engine.exec.handed
-	l.submit(l.request(), 0)
-	l.deliver()
-	if s := d.engine.log.slots[before+1]; s == nil || s.committed == nil {
+	before := d.Engine.exec.handed
+	l.Submit(l.Request(), 0)
+	l.Deliver()
+	if s := d.Engine.log.slots[before+1]; s == nil || s.committed == nil {
 		t.Fatal("nothing committed meanwhile")
 	}
-	if d.engine.exec.handed != before {
-		t.Errorf("handed %d, was %d when the restore began", d.engine.exec.handed, before)
+	if d.Engine.exec.handed != before {
+		t.Errorf("handed %d, was %d when the restore began", d.Engine.exec.handed, before)
 	}
 }
 
@@ -86,14 +86,14 @@ func TestNothingIsExecutedDuringARestore(t *testing.T) {
 // what it leaves waiting.
 func TestRequestIsForwarded(t *testing.T) {
 	l := newLab(t, 4)
-	l.submit(l.request(), 1)
-	l.deliver()
-	l.wantExecuted(1, l.all()...)
-	l.submit(l.request(), 2)
-	l.deliver(func(m letter) bool { return m.bytes[0] != consensus.KindRequest })
-	l.ticks(10, l.all())
-	l.wantExecuted(2, l.all()...)
-	l.wantView(0, l.all()...)
+	l.Submit(l.Request(), 1)
+	l.Deliver()
+	l.WantExecuted(1, l.All()...)
+	l.Submit(l.Request(), 2)
+	l.Deliver(func(m frame) bool { return m.Bytes[0] != consensus.KindRequest })
+	l.Ticks(10, l.All())
+	l.WantExecuted(2, l.All()...)
+	l.wantView(0, l.All()...)
 }
 
 // §6: a VIEW-CHANGE is said again until the view is entered [B14]: here all of
@@ -101,17 +101,17 @@ func TestRequestIsForwarded(t *testing.T) {
 func TestViewChangeIsRepeated(t *testing.T) {
 	l := newLab(t, 4)
 	for _, i := range []int{1, 2, 3} {
-		l.desks[i].engine.timedOut(1, "the test wants it")
-		l.step(i)
+		l.Replicas[i].Engine.timedOut(1, "the test wants it")
+		l.Step(i)
 	}
-	l.mail = nil
-	l.ticks(30, []int{1, 2, 3}, only(1, 2, 3))
+	l.Sent = nil
+	l.Ticks(30, []int{1, 2, 3}, only(1, 2, 3))
 	l.wantView(1, 1, 2, 3)
 }
 
 // §6: patience never overflows, however many view changes there were [B15].
 func TestPatienceNeverOverflows(t *testing.T) {
-	e := newLab(t, 4).desks[0].engine
+	e := newLab(t, 4).Replicas[0].Engine
 	for level, last := 0, 0; level < 10_000; level++ {
 		e.view.level = level
 		if p := e.view.patience(); p < last || p <= 0 || p > e.cfg.PatienceCap {
@@ -126,13 +126,13 @@ func TestPatienceNeverOverflows(t *testing.T) {
 // not end it at once.
 func TestClocksRestartInANewView(t *testing.T) {
 	l := newLab(t, 4)
-	l.submit(l.request(), 2)
-	l.ticks(15, []int{2}, only(2))
-	l.give(2, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1), l.viewChange(3, 1)}))
-	l.ticks(15, []int{2}, only(2))
+	l.Submit(l.Request(), 2)
+	l.Ticks(15, []int{2}, only(2))
+	l.Give(2, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1), l.viewChange(3, 1)}))
+	l.Ticks(15, []int{2}, only(2))
 	l.wantView(1, 2)
-	l.ticks(10, []int{2}, only(2))
-	if !l.desks[2].engine.view.changing {
+	l.Ticks(10, []int{2}, only(2))
+	if !l.Replicas[2].Engine.view.changing {
 		t.Error("stays in a view in which a request waits beyond patience")
 	}
 }
@@ -141,12 +141,12 @@ func TestClocksRestartInANewView(t *testing.T) {
 // others may not have executed it.
 func TestExecutedSlotsAreSaidInAViewChange(t *testing.T) {
 	l := newLab(t, 4)
-	l.submit(l.request(), 0)
-	l.deliver()
-	l.wantExecuted(1, 1)
-	l.desks[1].engine.timedOut(1, "the test wants it")
-	mine := l.desks[1].engine.views.Mine()
-	if len(mine.Prepared) != 1 || mine.Prepared[0].Digest != l.desks[1].executed[0].Digest {
+	l.Submit(l.Request(), 0)
+	l.Deliver()
+	l.WantExecuted(1, 1)
+	l.Replicas[1].Engine.timedOut(1, "the test wants it")
+	mine := l.Replicas[1].Engine.views.Mine()
+	if len(mine.Prepared) != 1 || mine.Prepared[0].Digest != l.Replicas[1].Executed[0].Digest {
 		t.Errorf("P of the VIEW-CHANGE: %v", mine.Prepared)
 	}
 }
@@ -154,12 +154,12 @@ func TestExecutedSlotsAreSaidInAViewChange(t *testing.T) {
 // preparedAtTwo is a lab in which slot 1 prepared at R2, and nowhere else.
 func preparedAtTwo(t *testing.T) (*lab, *message.PrePrepare) {
 	l := newLab(t, 4)
-	a := l.propose(0, 1, l.now, l.request())
-	l.give(2, consensus.ReplicaPeer(0), a.Frame)
+	a := l.propose(0, 1, l.Now, l.Request())
+	l.Give(2, consensus.ReplicaPeer(0), a.Frame)
 	for _, i := range []int{1, 3} {
-		l.give(2, consensus.ReplicaPeer(consensus.ReplicaID(i)), l.vote(i, message.PrepareKind, 0, 1, a.Digest))
+		l.Give(2, consensus.ReplicaPeer(consensus.ReplicaID(i)), l.vote(i, message.PrepareKind, 0, 1, a.Digest))
 	}
-	l.mail = nil
+	l.Sent = nil
 	return l, a
 }
 
@@ -167,10 +167,10 @@ func preparedAtTwo(t *testing.T) (*lab, *message.PrePrepare) {
 // between did not choose it [B27].
 func TestPreparedOutlivesAViewThatDidNotChooseIt(t *testing.T) {
 	l, a := preparedAtTwo(t)
-	l.give(2, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1), l.viewChange(3, 1)}))
+	l.Give(2, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1), l.viewChange(3, 1)}))
 	l.wantView(1, 2)
-	l.desks[2].engine.timedOut(2, "the test wants it")
-	if mine := l.desks[2].engine.views.Mine(); len(mine.Prepared) != 1 || mine.Prepared[0].Digest != a.Digest {
+	l.Replicas[2].Engine.timedOut(2, "the test wants it")
+	if mine := l.Replicas[2].Engine.views.Mine(); len(mine.Prepared) != 1 || mine.Prepared[0].Digest != a.Digest {
 		t.Errorf("P of the VIEW-CHANGE: %v", mine.Prepared)
 	}
 }
@@ -178,9 +178,9 @@ func TestPreparedOutlivesAViewThatDidNotChooseIt(t *testing.T) {
 // §4, §8: ... and although it restarted.
 func TestRestartedReplicaSaysWhatPrepared(t *testing.T) {
 	l, a := preparedAtTwo(t)
-	l.start(2, false)
-	l.desks[2].engine.timedOut(1, "the test wants it")
-	if mine := l.desks[2].engine.views.Mine(); len(mine.Prepared) != 1 || mine.Prepared[0].Digest != a.Digest {
+	l.Start(2, false)
+	l.Replicas[2].Engine.timedOut(1, "the test wants it")
+	if mine := l.Replicas[2].Engine.views.Mine(); len(mine.Prepared) != 1 || mine.Prepared[0].Digest != a.Digest {
 		t.Errorf("P of the VIEW-CHANGE: %v", mine.Prepared)
 	}
 }
@@ -189,25 +189,25 @@ func TestRestartedReplicaSaysWhatPrepared(t *testing.T) {
 // again of others if they do not answer.
 func TestMissingBodyIsAskedFor(t *testing.T) {
 	l := newLab(t, 4)
-	a := l.propose(0, 1, l.now, l.request())
+	a := l.propose(0, 1, l.Now, l.Request())
 	asked := func() map[consensus.ReplicaID]bool {
 		to := map[consensus.ReplicaID]bool{}
-		for _, m := range l.mail {
-			if message.Kind(m.bytes[0]) == message.FetchKind {
-				to[m.to] = true
+		for _, m := range l.Sent {
+			if message.Kind(m.Bytes[0]) == message.FetchKind {
+				to[m.To] = true
 			}
 		}
-		l.mail = nil
+		l.Sent = nil
 		return to
 	}
-	l.give(3, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1, l.prepared(a)), l.viewChange(2, 1)}, a.Digest))
+	l.Give(3, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1, l.prepared(a)), l.viewChange(2, 1)}, a.Digest))
 	if to := asked(); len(to) != 2 || !to[0] || !to[1] {
 		t.Errorf("asked %v at once, want f+1 of those who prepared it", to)
 	}
 	again := map[consensus.ReplicaID]bool{}
 	for range 40 {
-		l.now += labTick
-		l.step(3, consensus.Tick{})
+		l.Now += labTick
+		l.Step(3, consensus.Tick{})
 		for id := range asked() {
 			again[id] = true
 		}
@@ -216,8 +216,8 @@ func TestMissingBodyIsAskedFor(t *testing.T) {
 		t.Errorf("asked %v later, want everybody in turn", again)
 	}
 	g := message.FetchReply{What: message.WhatBatch, Seq: 1, Digest: a.Digest, Batch: a.Batch}
-	l.give(3, consensus.ReplicaPeer(2), g.Encode())
-	if s := l.desks[3].engine.log.slots[1]; !s.voted {
+	l.Give(3, consensus.ReplicaPeer(2), g.Encode())
+	if s := l.Replicas[3].Engine.log.slots[1]; !s.voted {
 		t.Error("no PREPARE for a batch that has come")
 	}
 }
@@ -226,22 +226,22 @@ func TestMissingBodyIsAskedFor(t *testing.T) {
 func TestFetchTurnsToANewerState(t *testing.T) {
 	l, d := lagging(t)
 	var begun []consensus.Seq
-	d.host = func(job consensus.Job) []consensus.Event {
+	d.Host = func(job consensus.Job) []consensus.Event {
 		if b, ok := job.(consensus.RestoreBegin); ok {
 			begun = append(begun, b.Seq)
 			return []consensus.Event{consensus.Staged{Missing: []consensus.Item{{ID: "root"}}}}
 		}
 		return nil
 	}
-	l.step(3, consensus.Staged{Missing: []consensus.Item{{ID: "root"}}})
-	l.ticks(20, l.all(), only(0, 1, 2, 3), without(message.StatusKind)) // all answer that they have none
+	l.Step(3, consensus.Staged{Missing: []consensus.Item{{ID: "root"}}})
+	l.Ticks(20, l.All(), only(0, 1, 2, 3), without(message.StatusKind)) // all answer that they have none
 	for range 8 {
-		l.submit(l.request(), 0)
-		l.deliver(only(0, 1, 2))
+		l.Submit(l.Request(), 0)
+		l.Deliver(only(0, 1, 2))
 	}
-	c := l.desks[0].engine.checkpoints.Stable()
+	c := l.Replicas[0].Engine.checkpoints.Stable()
 	g := message.FetchReply{What: message.WhatCheckpoint, Seq: c.Seq, Digest: c.Digest, Certificate: c}
-	l.give(3, consensus.ReplicaPeer(0), g.Encode())
+	l.Give(3, consensus.ReplicaPeer(0), g.Encode())
 	if len(begun) == 0 || begun[len(begun)-1] != c.Seq {
 		t.Errorf("restores begun for %v, want one for %d", begun, c.Seq)
 	}
@@ -252,15 +252,15 @@ func TestFetchTurnsToANewerState(t *testing.T) {
 func TestEveryVoteIsOnDisk(t *testing.T) {
 	l := newLab(t, 4)
 	kinds := map[message.Kind]int{}
-	for i := range l.desks {
-		d := l.desks[i]
-		d.heard = func(frame []byte) {
+	for i := range l.Replicas {
+		d := l.Replicas[i]
+		d.Heard = func(frame []byte) {
 			p, ok := l.rules.Promised(frame)
 			if !ok || p.Replica != consensus.ReplicaID(i) {
 				return // a hint, or somebody else's word passed on
 			}
 			kinds[message.Kind(frame[0])]++
-			for _, r := range d.records {
+			for _, r := range d.Records {
 				if !r.Lazy && bytes.Equal(r.Bytes, frame) {
 					return
 				}
@@ -269,12 +269,12 @@ func TestEveryVoteIsOnDisk(t *testing.T) {
 		}
 	}
 	for range 5 {
-		l.submit(l.request(), 0)
-		l.deliver()
+		l.Submit(l.Request(), 0)
+		l.Deliver()
 	}
-	r := l.request()
-	l.submit(r, 1, 2, 3)
-	l.ticks(60, []int{1, 2, 3}, only(1, 2, 3))
+	r := l.Request()
+	l.Submit(r, 1, 2, 3)
+	l.Ticks(60, []int{1, 2, 3}, only(1, 2, 3))
 	l.wantView(1, 1, 2, 3)
 	for k := message.PrePrepareKind; k <= message.NewViewKind; k++ {
 		if kinds[k] == 0 {
@@ -287,14 +287,14 @@ func TestEveryVoteIsOnDisk(t *testing.T) {
 // the first away [B10].
 func TestFirstVoteStands(t *testing.T) {
 	l := newLab(t, 4)
-	a, b := l.propose(0, 1, l.now, l.request()), l.propose(0, 1, l.now, l.request())
-	l.give(2, consensus.ReplicaPeer(0), a.Frame)
+	a, b := l.propose(0, 1, l.Now, l.Request()), l.propose(0, 1, l.Now, l.Request())
+	l.Give(2, consensus.ReplicaPeer(0), a.Frame)
 	for _, k := range []message.Kind{message.PrepareKind, message.CommitKind} {
-		l.give(2, consensus.ReplicaPeer(3), l.vote(3, k, 0, 1, a.Digest))
-		l.give(2, consensus.ReplicaPeer(3), l.vote(3, k, 0, 1, b.Digest))
-		l.give(2, consensus.ReplicaPeer(3), l.vote(3, k, 0, 1, b.Digest))
+		l.Give(2, consensus.ReplicaPeer(3), l.vote(3, k, 0, 1, a.Digest))
+		l.Give(2, consensus.ReplicaPeer(3), l.vote(3, k, 0, 1, b.Digest))
+		l.Give(2, consensus.ReplicaPeer(3), l.vote(3, k, 0, 1, b.Digest))
 	}
-	s := l.desks[2].engine.log.slots[1]
+	s := l.Replicas[2].Engine.log.slots[1]
 	for name, votes := range map[string]*ballot{"PREPAREs": &s.prepares, "COMMITs": &s.commits} {
 		if votes.votes[3] == nil || votes.votes[3].Digest != a.Digest || votes.count(b.Digest) != 0 {
 			t.Errorf("%s of the second proposal count, or the first is gone", name)
@@ -306,15 +306,15 @@ func TestFirstVoteStands(t *testing.T) {
 // does nothing.
 func TestEveryVoteIsNeeded(t *testing.T) {
 	l := newLab(t, 7)
-	a := l.propose(0, 1, l.now, l.request())
-	l.give(1, consensus.ReplicaPeer(0), a.Frame)
+	a := l.propose(0, 1, l.Now, l.Request())
+	l.Give(1, consensus.ReplicaPeer(0), a.Frame)
 	q := l.rules.System.Quorum()
-	s := l.desks[1].engine.log.slots[1]
+	s := l.Replicas[1].Engine.log.slots[1]
 	for voters := 2; voters < q; voters++ { // the proposal and this replica's own are there
 		if s.prepared != nil {
 			t.Fatalf("prepared with %d of %d", voters, q)
 		}
-		l.give(1, consensus.ReplicaPeer(consensus.ReplicaID(voters)), l.vote(voters, message.PrepareKind, 0, 1, a.Digest))
+		l.Give(1, consensus.ReplicaPeer(consensus.ReplicaID(voters)), l.vote(voters, message.PrepareKind, 0, 1, a.Digest))
 	}
 	if s.prepared == nil || len(s.prepared.Signed) != q {
 		t.Fatalf("not prepared with %d votes", q)
@@ -323,18 +323,18 @@ func TestEveryVoteIsNeeded(t *testing.T) {
 		if s.committed != nil {
 			t.Fatalf("committed with %d of %d", voters, q)
 		}
-		l.give(1, consensus.ReplicaPeer(consensus.ReplicaID(voters+1)), l.vote(voters+1, message.CommitKind, 0, 1, a.Digest))
+		l.Give(1, consensus.ReplicaPeer(consensus.ReplicaID(voters+1)), l.vote(voters+1, message.CommitKind, 0, 1, a.Digest))
 	}
-	l.wantExecuted(1, 1)
+	l.WantExecuted(1, 1)
 }
 
 // §4: a backup votes once in a slot, whatever its primary says later, and
 // although it heard of no other vote [B1].
 func TestBackupVotesOnce(t *testing.T) {
 	l := newLab(t, 4)
-	a, b := l.propose(0, 1, l.now, l.request()), l.propose(0, 1, l.now, l.request())
+	a, b := l.propose(0, 1, l.Now, l.Request()), l.propose(0, 1, l.Now, l.Request())
 	for _, pp := range []*message.PrePrepare{a, b, a, b} {
-		l.give(2, consensus.ReplicaPeer(0), pp.Frame)
+		l.Give(2, consensus.ReplicaPeer(0), pp.Frame)
 	}
 	votes := l.recorded(2, message.PrepareKind)
 	if len(votes) != 1 || votes[0].(*message.Vote).Digest != a.Digest {
@@ -346,14 +346,14 @@ func TestBackupVotesOnce(t *testing.T) {
 // request was executed here, nor that it is ahead of a window seen from here.
 func TestAcceptanceDoesNotLookAtWhatWasExecuted(t *testing.T) {
 	l := newLab(t, 4)
-	done := l.request()
-	l.submit(done, 0)
-	l.deliver()
-	l.counter = 1000
-	for n, r := range map[consensus.Seq]*consensus.Request{3: done, 4: l.request()} {
-		pp := l.propose(1, n, l.now, r)
-		l.give(2, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1), l.viewChange(3, 1)}))
-		if got := l.give(2, consensus.ReplicaPeer(1), pp.Frame); got != "" {
+	done := l.Request()
+	l.Submit(done, 0)
+	l.Deliver()
+	l.Counter = 1000
+	for n, r := range map[consensus.Seq]*consensus.Request{3: done, 4: l.Request()} {
+		pp := l.propose(1, n, l.Now, r)
+		l.Give(2, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1), l.viewChange(3, 1)}))
+		if got := l.Give(2, consensus.ReplicaPeer(1), pp.Frame); got != "" {
 			t.Errorf("slot %d: %q", n, got)
 		}
 	}
@@ -363,22 +363,22 @@ func TestAcceptanceDoesNotLookAtWhatWasExecuted(t *testing.T) {
 // the view changed: a horizon may be a few steps old.
 func TestVotesOpenedInTheOldView(t *testing.T) {
 	l := newLab(t, 4)
-	a := l.propose(0, 1, l.now, l.request())
+	a := l.propose(0, 1, l.Now, l.Request())
 	var opened []consensus.Event
 	for _, i := range []int{0, 1, 3} {
 		frame := l.vote(i, message.CommitKind, 0, 1, a.Digest)
-		opened = append(opened, l.rules.Open(l.verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(consensus.ReplicaID(i)), Bytes: frame}})[0].Event)
+		opened = append(opened, l.rules.Open(l.Verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(consensus.ReplicaID(i)), Bytes: frame}})[0].Event)
 	}
-	l.give(2, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1), l.viewChange(3, 1)}))
+	l.Give(2, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1), l.viewChange(3, 1)}))
 	l.wantView(1, 2)
-	l.step(2, opened...)
+	l.Step(2, opened...)
 	ignored := 0
-	for _, n := range l.desks[2].notes {
+	for _, n := range l.Replicas[2].Notes {
 		if n.Kind == consensus.Ignored && n.Reason == reasonOldView {
 			ignored++
 		}
 	}
-	if s := l.desks[2].engine.log.slots[1]; ignored != 3 || s != nil && s.committed != nil {
+	if s := l.Replicas[2].Engine.log.slots[1]; ignored != 3 || s != nil && s.committed != nil {
 		t.Errorf("%d of 3 votes of the old view ignored", ignored)
 	}
 }
@@ -387,16 +387,16 @@ func TestVotesOpenedInTheOldView(t *testing.T) {
 // or is a primary with whom nothing is executed, tells everybody of it.
 func TestHelplessReplicaTellsAll(t *testing.T) {
 	l := newLab(t, 4)
-	l.desks[1].engine.timedOut(1, "a request that nobody else has heard of")
-	l.submit(l.request(), 1)
-	l.ticks(50, []int{1, 2}, only(1, 2)) // before anybody has a reason to let R1 back in
-	if l.desks[2].engine.requests.Len() != 1 {
+	l.Replicas[1].Engine.timedOut(1, "a request that nobody else has heard of")
+	l.Submit(l.Request(), 1)
+	l.Ticks(50, []int{1, 2}, only(1, 2)) // before anybody has a reason to let R1 back in
+	if l.Replicas[2].Engine.requests.Len() != 1 {
 		t.Error("R2 has not heard of a request that R1 can do nothing for")
 	}
 	l = newLab(t, 4)
-	l.submit(l.request(), 0)
-	l.ticks(50, []int{0, 2}, only(0, 2), without(message.PrePrepareKind))
-	if l.desks[2].engine.requests.Len() != 1 {
+	l.Submit(l.Request(), 0)
+	l.Ticks(50, []int{0, 2}, only(0, 2), without(message.PrePrepareKind))
+	if l.Replicas[2].Engine.requests.Len() != 1 {
 		t.Error("R2 has not heard of a request that the primary gets nowhere with")
 	}
 }
@@ -405,13 +405,13 @@ func TestHelplessReplicaTellsAll(t *testing.T) {
 // executed again [B12]; the lab fails whoever does.
 func TestExecutedSlotIsNotExecutedAgain(t *testing.T) {
 	l := newLab(t, 4)
-	l.submit(l.request(), 0)
-	l.deliver()
-	l.submit(l.request(), 1, 2, 3)
-	l.ticks(60, []int{1, 2, 3}, only(1, 2, 3))
+	l.Submit(l.Request(), 0)
+	l.Deliver()
+	l.Submit(l.Request(), 1, 2, 3)
+	l.Ticks(60, []int{1, 2, 3}, only(1, 2, 3))
 	l.wantView(1, 1, 2, 3)
-	l.wantExecuted(2, 1, 2, 3)
-	if s := l.desks[2].engine.log.slots[1]; s != nil && !s.preparedIn(1) {
+	l.WantExecuted(2, 1, 2, 3)
+	if s := l.Replicas[2].Engine.log.slots[1]; s != nil && !s.preparedIn(1) {
 		t.Error("slot 1 was not prepared again")
 	}
 }
@@ -420,15 +420,15 @@ func TestExecutedSlotIsNotExecutedAgain(t *testing.T) {
 // the only correct replicas that know what was forgotten.
 func TestRejoinNeedsManyAnswers(t *testing.T) {
 	l := newLab(t, 7)
-	l.start(6, true)
-	j := &l.desks[6].engine.rejoin
+	l.Start(6, true)
+	j := &l.Replicas[6].Engine.rejoin
 	for i := range consensus.ReplicaID(5) {
 		if j.known {
 			t.Fatalf("knows its limits from %d answers", i)
 		}
 		a := message.RejoinAnswer{Nonce: j.nonce, View: 3}
-		l.give(6, consensus.ReplicaPeer(0), a.Encode()) // one replica answers again and again
-		l.give(6, consensus.ReplicaPeer(i), a.Encode())
+		l.Give(6, consensus.ReplicaPeer(0), a.Encode()) // one replica answers again and again
+		l.Give(6, consensus.ReplicaPeer(i), a.Encode())
 	}
 	if !j.known || j.view != 5 {
 		t.Errorf("limits %+v after n-f answers", j)
@@ -439,24 +439,24 @@ func TestRejoinNeedsManyAnswers(t *testing.T) {
 // and cuts of its log: it must never vote where it may have voted before.
 func TestRejoinLimitsOutliveTheLog(t *testing.T) {
 	l := newLab(t, 4)
-	l.start(3, true)
-	l.ticks(10, l.all(), without(message.PrePrepareKind)) // nobody fills for it, so it sleeps on
-	d := l.desks[3]
-	before := d.engine.rejoin
+	l.Start(3, true)
+	l.Ticks(10, l.All(), without(message.PrePrepareKind)) // nobody fills for it, so it sleeps on
+	d := l.Replicas[3]
+	before := d.Engine.rejoin
 	if !before.known || !before.asleep {
 		t.Fatalf("limits %+v", before)
 	}
-	l.start(3, false)
-	if j := d.engine.rejoin; !j.known || !j.asleep || j.target != before.target || j.view != before.view {
+	l.Start(3, false)
+	if j := d.Engine.rejoin; !j.known || !j.asleep || j.target != before.target || j.view != before.view {
 		t.Errorf("asleep: limits %+v after a restart, were %+v", j, before)
 	}
-	l.ticks(100, l.all())
-	if d.engine.rejoin.asleep || d.forget == 0 {
-		t.Fatalf("asleep %v, log cut at %d", d.engine.rejoin.asleep, d.forget)
+	l.Ticks(100, l.All())
+	if d.Engine.rejoin.asleep || d.Forget == 0 {
+		t.Fatalf("asleep %v, log cut at %d", d.Engine.rejoin.asleep, d.Forget)
 	}
-	d.cut()
-	l.start(3, false)
-	if j := d.engine.rejoin; !j.known || j.asleep || j.target != before.target || j.view != before.view {
+	d.Cut()
+	l.Start(3, false)
+	if j := d.Engine.rejoin; !j.known || j.asleep || j.target != before.target || j.view != before.view {
 		t.Errorf("awake: limits %+v after a cut and a restart, were %+v", j, before)
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/internal/enginetest"
 	"quorate.dev/quorate/pbft/message"
 )
 
@@ -12,21 +13,21 @@ import (
 func sleeper(t *testing.T, low consensus.Seq) *lab {
 	l := newLab(t, 4)
 	limits := (&rejoining{known: true, asleep: true, target: 2, view: 2}).record()
-	d := l.desks[3]
-	d.records = append(d.records, consensus.Record{Slot: 4, Bytes: limits})
+	d := l.Replicas[3]
+	d.Records = append(d.Records, consensus.Record{Slot: 4, Bytes: limits})
 	if low > 0 {
-		d.kept, d.heads[low] = low, crypto.Hash([]byte("root"))
-		d.proof = l.stable(low, d.heads[low]).Encode()
+		root := crypto.Hash([]byte("root"))
+		d.Disk = enginetest.State{Seq: low, Root: root, Proof: l.stable(low, root).Encode()}
 	}
-	l.start(3, false)
+	l.Start(3, false)
 	return l
 }
 
 // answers.
 func TestSleeperRestartedTakesAnswers(t *testing.T) {
 	l := sleeper(t, 0)
-	l.ticks(100, l.all(), without(message.PrePrepareKind)) // nobody fills for it, so it sleeps on
-	if n := len(l.desks[3].engine.rejoin.given()); n != 3 {
+	l.Ticks(100, l.All(), without(message.PrePrepareKind)) // nobody fills for it, so it sleeps on
+	if n := len(l.Replicas[3].Engine.rejoin.given()); n != 3 {
 		t.Errorf("%d answers, want 3", n)
 	}
 }
@@ -34,9 +35,9 @@ func TestSleeperRestartedTakesAnswers(t *testing.T) {
 // §8: a replica that restarts asleep when its target is stable wakes up.
 func TestSleeperWakesAfterARestart(t *testing.T) {
 	l := sleeper(t, 2)
-	l.ticks(1, []int{3})
-	if j := &l.desks[3].engine.rejoin; j.asleep {
-		t.Errorf("asleep at h=%d with target %d", l.desks[3].engine.low(), j.target)
+	l.Ticks(1, []int{3})
+	if j := &l.Replicas[3].Engine.rejoin; j.asleep {
+		t.Errorf("asleep at h=%d with target %d", l.Replicas[3].Engine.low(), j.target)
 	}
 }
 
@@ -44,15 +45,15 @@ func TestSleeperWakesAfterARestart(t *testing.T) {
 func TestRejoinAnswerAtTheEndOfViews(t *testing.T) {
 	for _, v := range []consensus.View{1<<64 - 1, 1<<64 - 2, 1 << 63} {
 		l := newLab(t, 7)
-		l.start(6, true)
+		l.Start(6, true)
 		for i := range 5 {
-			a := message.RejoinAnswer{Nonce: l.desks[6].engine.rejoin.nonce, View: 3}
+			a := message.RejoinAnswer{Nonce: l.Replicas[6].Engine.rejoin.nonce, View: 3}
 			if i == 0 {
 				a.View = v
 			}
-			l.give(6, consensus.ReplicaPeer(consensus.ReplicaID(i)), a.Encode())
+			l.Give(6, consensus.ReplicaPeer(consensus.ReplicaID(i)), a.Encode())
 		}
-		if j := &l.desks[6].engine.rejoin; j.known && j.view < 5 {
+		if j := &l.Replicas[6].Engine.rejoin; j.known && j.view < 5 {
 			t.Errorf("may vote from view %d on, the others are in 3", j.view)
 		}
 	}
@@ -61,31 +62,31 @@ func TestRejoinAnswerAtTheEndOfViews(t *testing.T) {
 // there may never be another occasion.
 func TestWakingSaysCheckpoints(t *testing.T) {
 	l := newLab(t, 4)
-	d := l.desks[3]
-	*d = desk{heads: map[consensus.Seq]crypto.Digest{}}
-	l.start(3, true)
-	l.deliver()
-	d.engine.rejoin.known, d.engine.rejoin.target, d.engine.rejoin.view = true, 2, 2
+	d := l.Replicas[3]
+	*d = desk{}
+	l.Start(3, true)
+	l.Deliver()
+	d.Engine.rejoin.known, d.Engine.rejoin.target, d.Engine.rejoin.view = true, 2, 2
 	for range 5 {
-		l.submit(l.request(), 0)
-		l.deliver(func(m letter) bool { return m.to != 3 || message.Kind(m.bytes[0]) != message.CheckpointKind })
+		l.Submit(l.Request(), 0)
+		l.Deliver(func(m frame) bool { return m.To != 3 || message.Kind(m.Bytes[0]) != message.CheckpointKind })
 	}
-	l.wantExecuted(5, 3)
-	c := l.desks[0].engine.checkpoints.At(2)
+	l.WantExecuted(5, 3)
+	c := l.Replicas[0].Engine.checkpoints.At(2)
 	g := message.FetchReply{What: message.WhatCheckpoint, Seq: 2, Digest: c.Digest, Certificate: c}
-	l.give(3, consensus.ReplicaPeer(0), g.Encode())
-	if d.engine.rejoin.asleep {
+	l.Give(3, consensus.ReplicaPeer(0), g.Encode())
+	if d.Engine.rejoin.asleep {
 		t.Fatal("asleep")
 	}
 	said := 0
-	for _, r := range d.records {
+	for _, r := range d.Records {
 		if m, err := l.rules.Decode(r.Bytes); err == nil {
 			if v, ok := m.(*message.Vote); ok && v.Kind == message.CheckpointKind && v.Replica == 3 {
 				said++
 			}
 		}
 	}
-	if v, ok := d.engine.checkpoints.Own(4); !ok || v.Digest != d.heads[4] || said != 1 {
+	if v, ok := d.Engine.checkpoints.Own(4); !ok || v.Digest != d.Roots[4] || said != 1 {
 		t.Errorf("%d CHECKPOINTs, want one for slot 4, which it executed asleep", said)
 	}
 }
@@ -93,10 +94,10 @@ func TestWakingSaysCheckpoints(t *testing.T) {
 // §6: a replica that may not leave does not lose patience over it.
 func TestSleeperKeepsItsPatience(t *testing.T) {
 	l := newLab(t, 4)
-	l.start(3, true)
-	l.submit(l.request(), 3)
-	l.ticks(200, []int{3}, only(3))
-	if n := l.desks[3].engine.view.level; n != 0 {
+	l.Start(3, true)
+	l.Submit(l.Request(), 3)
+	l.Ticks(200, []int{3}, only(3))
+	if n := l.Replicas[3].Engine.view.level; n != 0 {
 		t.Errorf("patience doubled %d times", n)
 	}
 }
@@ -105,7 +106,7 @@ func TestSleeperKeepsItsPatience(t *testing.T) {
 func TestRejoinAnswerUnasked(t *testing.T) {
 	l := newLab(t, 4)
 	a := message.RejoinAnswer{View: 1}
-	if r := l.give(1, consensus.ReplicaPeer(0), a.Encode()); r != message.ReasonSettled {
+	if r := l.Give(1, consensus.ReplicaPeer(0), a.Encode()); r != message.ReasonSettled {
 		t.Errorf("%q", r)
 	}
 }
@@ -113,21 +114,21 @@ func TestRejoinAnswerUnasked(t *testing.T) {
 // having restarted since.
 func TestRejoinerIsJoinedByTheRestarted(t *testing.T) {
 	l := newLab(t, 4)
-	l.desks[3].records = []consensus.Record{{Slot: 4, Bytes: (&rejoining{known: true, view: 2}).record()}}
-	l.start(3, false)
-	l.ticks(200, l.all())
-	l.wantView(2, l.all()...)
+	l.Replicas[3].Records = []consensus.Record{{Slot: 4, Bytes: (&rejoining{known: true, view: 2}).record()}}
+	l.Start(3, false)
+	l.Ticks(200, l.All())
+	l.wantView(2, l.All()...)
 }
 
 // and R2 must not vote in view 2.
 func TestRejoinCountsViewsThatOthersGoFor(t *testing.T) {
 	l := newLab(t, 4)
-	l.start(2, true)
+	l.Start(2, true)
 	for _, i := range []consensus.ReplicaID{0, 1, 3} {
-		a := message.RejoinAnswer{Nonce: l.desks[2].engine.rejoin.nonce, View: 2}
-		l.give(2, consensus.ReplicaPeer(i), a.Encode())
+		a := message.RejoinAnswer{Nonce: l.Replicas[2].Engine.rejoin.nonce, View: 2}
+		l.Give(2, consensus.ReplicaPeer(i), a.Encode())
 	}
-	if j := &l.desks[2].engine.rejoin; !j.known || j.view <= 2 || j.allows(2, 1<<20) {
+	if j := &l.Replicas[2].Engine.rejoin; !j.known || j.view <= 2 || j.allows(2, 1<<20) {
 		t.Errorf("may vote from view %d on", j.view)
 	}
 }
@@ -135,12 +136,12 @@ func TestRejoinCountsViewsThatOthersGoFor(t *testing.T) {
 // far future keeps nobody out.
 func TestLowestAnswersCount(t *testing.T) {
 	l := newLab(t, 7)
-	l.start(6, true)
+	l.Start(6, true)
 	for i, v := range []consensus.View{1 << 60, 3, 3, 3, 3, 3} {
-		a := message.RejoinAnswer{Nonce: l.desks[6].engine.rejoin.nonce, View: v}
-		l.give(6, consensus.ReplicaPeer(consensus.ReplicaID(i)), a.Encode())
+		a := message.RejoinAnswer{Nonce: l.Replicas[6].Engine.rejoin.nonce, View: v}
+		l.Give(6, consensus.ReplicaPeer(consensus.ReplicaID(i)), a.Encode())
 	}
-	if j := &l.desks[6].engine.rejoin; j.view != 5 {
+	if j := &l.Replicas[6].Engine.rejoin; j.view != 5 {
 		t.Errorf("may vote from view %d on, want 5", j.view)
 	}
 }
@@ -148,15 +149,15 @@ func TestLowestAnswersCount(t *testing.T) {
 // §8: awake, a replica that has forgotten votes in no view before V*+2.
 func TestAwakeVotesInLaterViewsOnly(t *testing.T) {
 	l := newLab(t, 4)
-	l.desks[3].records = []consensus.Record{{Slot: 4, Bytes: (&rejoining{known: true, view: 2}).record()}}
-	l.start(3, false)
-	l.give(3, consensus.ReplicaPeer(0), l.propose(0, 1, l.now, l.request()).Frame)
-	if s := l.desks[3].engine.log.slots[1]; s == nil || s.voted {
+	l.Replicas[3].Records = []consensus.Record{{Slot: 4, Bytes: (&rejoining{known: true, view: 2}).record()}}
+	l.Start(3, false)
+	l.Give(3, consensus.ReplicaPeer(0), l.propose(0, 1, l.Now, l.Request()).Frame)
+	if s := l.Replicas[3].Engine.log.slots[1]; s == nil || s.voted {
 		t.Error("voted in view 0, or has not even kept the proposal")
 	}
-	l.give(3, consensus.ReplicaPeer(2), l.newView(2, []*message.ViewChange{l.viewChange(0, 2), l.viewChange(1, 2), l.viewChange(2, 2)}))
-	l.give(3, consensus.ReplicaPeer(2), l.propose(2, 1, l.now, l.request()).Frame)
-	if s := l.desks[3].engine.log.slots[1]; !s.voted {
+	l.Give(3, consensus.ReplicaPeer(2), l.newView(2, []*message.ViewChange{l.viewChange(0, 2), l.viewChange(1, 2), l.viewChange(2, 2)}))
+	l.Give(3, consensus.ReplicaPeer(2), l.propose(2, 1, l.Now, l.Request()).Frame)
+	if s := l.Replicas[3].Engine.log.slots[1]; !s.voted {
 		t.Error("did not vote in view 2")
 	}
 }
@@ -164,15 +165,15 @@ func TestAwakeVotesInLaterViewsOnly(t *testing.T) {
 // §8: the VIEW-CHANGEs of its own that others hold count for V*.
 func TestRejoinCountsItsForgottenViewChange(t *testing.T) {
 	l := newLab(t, 4)
-	l.start(2, true)
+	l.Start(2, true)
 	for _, i := range []consensus.ReplicaID{0, 1, 3} {
-		a := message.RejoinAnswer{Nonce: l.desks[2].engine.rejoin.nonce}
+		a := message.RejoinAnswer{Nonce: l.Replicas[2].Engine.rejoin.nonce}
 		if i == 1 {
 			a.Yours = l.viewChange(2, 5)
 		}
-		l.give(2, consensus.ReplicaPeer(i), a.Encode())
+		l.Give(2, consensus.ReplicaPeer(i), a.Encode())
 	}
-	if j := &l.desks[2].engine.rejoin; j.view != 7 {
+	if j := &l.Replicas[2].Engine.rejoin; j.view != 7 {
 		t.Errorf("may vote from view %d on, want 7", j.view)
 	}
 }
@@ -180,28 +181,28 @@ func TestRejoinCountsItsForgottenViewChange(t *testing.T) {
 // §8: others join a rejoining replica once, for its claim costs nothing.
 func TestRejoinerIsJoinedOnce(t *testing.T) {
 	l := newLab(t, 4)
-	l.give(0, consensus.ReplicaPeer(3), l.viewChange(3, 2).Frame)
+	l.Give(0, consensus.ReplicaPeer(3), l.viewChange(3, 2).Frame)
 	l.wantView(0, 0) // it has not said that it rejoins
 	m := message.Rejoin{Nonce: 9}
-	l.give(0, consensus.ReplicaPeer(3), m.Encode())
-	l.give(0, consensus.ReplicaPeer(3), l.viewChange(3, 2).Frame)
+	l.Give(0, consensus.ReplicaPeer(3), m.Encode())
+	l.Give(0, consensus.ReplicaPeer(3), l.viewChange(3, 2).Frame)
 	goesFor := func(v consensus.View) {
 		t.Helper()
-		if st := l.desks[0].engine.Status(); st.View != v || !st.Changing {
+		if st := l.Replicas[0].Engine.Status(); st.View != v || !st.Changing {
 			t.Fatalf("view %d, changing %v: did not go for %d", st.View, st.Changing, v)
 		}
 	}
 	// One view at a time: nobody has entered view 1, nor have q asked for it,
 	// and to go for 2 from 0 is what the next amnesiac counts on not happening.
 	goesFor(1)
-	l.give(0, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1), l.viewChange(2, 1)}))
-	l.ticks(1, l.all())
+	l.Give(0, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1), l.viewChange(2, 1)}))
+	l.Ticks(1, l.All())
 	goesFor(2)
-	l.give(0, consensus.ReplicaPeer(2), l.newView(2, []*message.ViewChange{l.viewChange(1, 2), l.viewChange(2, 2), l.viewChange(3, 2)}))
+	l.Give(0, consensus.ReplicaPeer(2), l.newView(2, []*message.ViewChange{l.viewChange(1, 2), l.viewChange(2, 2), l.viewChange(3, 2)}))
 	l.wantView(2, 0)
-	l.give(0, consensus.ReplicaPeer(3), m.Encode())
-	l.give(0, consensus.ReplicaPeer(3), l.viewChange(3, 4).Frame)
-	l.ticks(1, l.all())
+	l.Give(0, consensus.ReplicaPeer(3), m.Encode())
+	l.Give(0, consensus.ReplicaPeer(3), l.viewChange(3, 4).Frame)
+	l.Ticks(1, l.All())
 	l.wantView(2, 0)
 }
 
@@ -212,14 +213,14 @@ func TestRejoinerThatRunsAheadIsNotFollowed(t *testing.T) {
 	honest := []int{0, 1, 2}
 	m := message.Rejoin{Nonce: 9}
 	for _, i := range honest {
-		l.give(i, consensus.ReplicaPeer(3), m.Encode())
+		l.Give(i, consensus.ReplicaPeer(3), m.Encode())
 	}
 	for range 400 {
-		carrot := l.viewChange(3, l.desks[0].engine.view.number+2).Frame
+		carrot := l.viewChange(3, l.Replicas[0].Engine.view.number+2).Frame
 		for _, i := range honest {
-			l.give(i, consensus.ReplicaPeer(3), carrot)
+			l.Give(i, consensus.ReplicaPeer(3), carrot)
 		}
-		l.ticks(1, honest, only(honest...))
+		l.Ticks(1, honest, only(honest...))
 	}
 	l.wantView(2, honest...)
 }
@@ -229,22 +230,22 @@ func TestRejoinerThatRunsAheadIsNotFollowed(t *testing.T) {
 // answers when one more has come.
 func TestLiarsViewIsNotGoneFor(t *testing.T) {
 	l := newLab(t, 7)
-	l.start(6, true)
-	r := l.desks[6].engine
+	l.Start(6, true)
+	r := l.Replicas[6].Engine
 	answer := func(i int, v consensus.View) {
 		a := message.RejoinAnswer{Nonce: r.rejoin.nonce, View: v}
-		l.give(6, consensus.ReplicaPeer(consensus.ReplicaID(i)), a.Encode())
+		l.Give(6, consensus.ReplicaPeer(consensus.ReplicaID(i)), a.Encode())
 	}
 	for i, v := range []consensus.View{1 << 40, 3, 3, 3, 3} {
 		answer(i, v)
 	}
 	r.rejoin.target = 0 // as if it were stable
-	l.ticks(2, []int{6})
+	l.Ticks(2, []int{6})
 	if st := r.Status(); st.Rejoining || st.Changing || st.View != 0 {
 		t.Fatalf("rejoining %v, changing %v, view %d: want awake and waiting", st.Rejoining, st.Changing, st.View)
 	}
 	answer(5, 3)
-	l.ticks(2, []int{6})
+	l.Ticks(2, []int{6})
 	if st := r.Status(); !st.Changing || st.View != 5 {
 		t.Fatalf("changing %v, view %d: want to go for 5", st.Changing, st.View)
 	}

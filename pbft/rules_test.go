@@ -1,10 +1,12 @@
 package pbft
 
 import (
+	"slices"
 	"testing"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/internal/enginetest"
 	"quorate.dev/quorate/pbft/message"
 )
 
@@ -12,44 +14,42 @@ import (
 // voting, takes the state of the others, and signs only above it.
 func TestDivergedIsRepaired(t *testing.T) {
 	l := newLab(t, 4)
-	l.submit(l.request(), 0)
-	l.deliver()
-	d := l.desks[3]
-	d.head = crypto.Hash([]byte("a bit has flipped"))
-	var target consensus.RestoreBegin
-	d.host = func(job consensus.Job) []consensus.Event {
-		switch job := job.(type) {
+	l.Submit(l.Request(), 0)
+	l.Deliver()
+	d := l.Replicas[3]
+	d.Head = crypto.Hash([]byte("a bit has flipped"))
+	d.Host = func(job consensus.Job) []consensus.Event {
+		switch job.(type) {
 		case consensus.RestoreBegin:
-			target = job
 			return []consensus.Event{consensus.Staged{}}
 		case consensus.RestoreEnd:
-			d.kept, d.proof, d.head = target.Seq, target.Certificate, target.Root
-			d.heads[d.kept], d.executed = target.Root, append([]consensus.Commit(nil), l.desks[0].executed[:target.Seq]...)
-			return []consensus.Event{consensus.Restored{Seq: target.Seq, Root: target.Root, OK: true}}
+			s := enginetest.State{Seq: d.Target.Seq, Root: d.Target.Root, Proof: d.Target.Certificate}
+			d.Install(s, slices.Clone(l.Replicas[0].Executed[:s.Seq]))
+			return []consensus.Event{consensus.Restored{Seq: s.Seq, Root: s.Root, OK: true}}
 		}
 		return nil
 	}
 	for range 2 { // it has executed slot 3 when it hears that 2 is stable
-		l.submit(l.request(), 0)
-		l.deliver(func(m letter) bool { return m.to != 3 || message.Kind(m.bytes[0]) != message.CheckpointKind })
+		l.Submit(l.Request(), 0)
+		l.Deliver(func(m frame) bool { return m.To != 3 || message.Kind(m.Bytes[0]) != message.CheckpointKind })
 	}
-	c := l.desks[0].engine.checkpoints.At(2)
+	c := l.Replicas[0].Engine.checkpoints.At(2)
 	g := message.FetchReply{What: message.WhatCheckpoint, Seq: 2, Digest: c.Digest, Certificate: c}
-	l.give(3, consensus.ReplicaPeer(0), g.Encode())
-	e := d.engine
-	if d.noted(consensus.Diverged) != 1 || d.noted(consensus.Fetched) != 1 || e.exec.mute != 3 {
-		t.Fatalf("diverged %d times, repaired %d times, silent up to %d", d.noted(consensus.Diverged), d.noted(consensus.Fetched), e.exec.mute)
+	l.Give(3, consensus.ReplicaPeer(0), g.Encode())
+	e := d.Engine
+	if len(d.Noted(consensus.Diverged)) != 1 || len(d.Noted(consensus.Fetched)) != 1 || e.exec.mute != 3 {
+		t.Fatalf("diverged %d times, repaired %d times, silent up to %d", len(d.Noted(consensus.Diverged)), len(d.Noted(consensus.Fetched)), e.exec.mute)
 	}
 	if e.mayVote(0, e.exec.mute) || !e.mayVote(0, e.exec.mute+1) {
 		t.Error("wants to sign at or below the slot that it had to repair, or nothing above it")
 	}
 	for range 3 {
-		l.submit(l.request(), 0)
-		l.deliver()
+		l.Submit(l.Request(), 0)
+		l.Deliver()
 	}
-	l.ticks(15, l.all())
-	l.wantExecuted(6, l.all()...)
-	if d.heads[6] != l.desks[0].heads[6] {
+	l.Ticks(15, l.All())
+	l.WantExecuted(6, l.All()...)
+	if d.Roots[6] != l.Replicas[0].Roots[6] {
 		t.Error("still another state")
 	}
 }
@@ -58,28 +58,28 @@ func TestDivergedIsRepaired(t *testing.T) {
 // others give it the PRE-PREPAREs that they have.
 func TestOneInTheDark(t *testing.T) {
 	l := newLab(t, 4)
-	dark := func(m letter) bool { return m.from != 0 || m.to != 3 }
+	dark := func(m frame) bool { return m.From != 0 || m.To != 3 }
 	for range 3 {
-		r := l.request()
-		l.submit(r, 0, 1, 3) // R2 is down: R3 is needed
-		l.ticks(15, []int{0, 1, 3}, only(0, 1, 3), dark)
+		r := l.Request()
+		l.Submit(r, 0, 1, 3) // R2 is down: R3 is needed
+		l.Ticks(15, []int{0, 1, 3}, only(0, 1, 3), dark)
 	}
-	l.wantExecuted(3, 0, 1, 3)
+	l.WantExecuted(3, 0, 1, 3)
 	l.wantView(0, 0, 1, 3)
 }
 
 // §5: a host that executes slowly is handed no more than a window.
 func TestSlowHostIsHandedAWindow(t *testing.T) {
 	l := newLab(t, 4)
-	d := l.desks[3]
-	d.working = true // and does not come to an end
+	d := l.Replicas[3]
+	d.Stopped = true // and does not come to an end
 	for range 14 {
-		l.submit(l.request(), 0)
-		l.deliver()
+		l.Submit(l.Request(), 0)
+		l.Deliver()
 	}
-	l.wantExecuted(14, 0, 1, 2)
-	if e := &d.engine.exec; e.handed != l.genesis.Window {
-		t.Errorf("handed %d, applied %d, with a window of %d", e.handed, e.applied, l.genesis.Window)
+	l.WantExecuted(14, 0, 1, 2)
+	if e := &d.Engine.exec; e.handed != l.Genesis.Window {
+		t.Errorf("handed %d, applied %d, with a window of %d", e.handed, e.applied, l.Genesis.Window)
 	}
 }
 
@@ -88,26 +88,26 @@ func TestSlowHostIsHandedAWindow(t *testing.T) {
 func TestLeftViewIsStillKnown(t *testing.T) {
 	l := inViewOne(t)
 	for range 2 {
-		l.submit(l.request(), 1)
-		l.deliver(only(1, 2, 3))
+		l.Submit(l.Request(), 1)
+		l.Deliver(only(1, 2, 3))
 	}
-	l.submit(l.request(), 1)
-	l.deliver(only(1, 2, 3), func(m letter) bool { return m.to != 2 || message.Kind(m.bytes[0]) != message.CheckpointKind })
-	l.desks[2].engine.timedOut(2, "the test wants it")
-	l.step(2)
-	c := l.desks[1].engine.checkpoints.Stable()
+	l.Submit(l.Request(), 1)
+	l.Deliver(only(1, 2, 3), func(m frame) bool { return m.To != 2 || message.Kind(m.Bytes[0]) != message.CheckpointKind })
+	l.Replicas[2].Engine.timedOut(2, "the test wants it")
+	l.Step(2)
+	c := l.Replicas[1].Engine.checkpoints.Stable()
 	g := message.FetchReply{What: message.WhatCheckpoint, Seq: c.Seq, Digest: c.Digest, Certificate: c}
-	l.give(2, consensus.ReplicaPeer(1), g.Encode())
-	d := l.desks[2]
-	if d.forget != 4 {
-		t.Fatalf("log cut at %d, want 4", d.forget)
+	l.Give(2, consensus.ReplicaPeer(1), g.Encode())
+	d := l.Replicas[2]
+	if d.Forget != 4 {
+		t.Fatalf("log cut at %d, want 4", d.Forget)
 	}
-	d.records = d.records[len(d.records)-3:] // NEW-VIEW 1, VIEW-CHANGE 2 and what came after
-	l.start(2, false)
-	if st := d.engine.Status(); st.View != 2 || !st.Changing {
+	d.Records = d.Records[len(d.Records)-3:] // NEW-VIEW 1, VIEW-CHANGE 2 and what came after
+	l.Start(2, false)
+	if st := d.Engine.Status(); st.View != 2 || !st.Changing {
 		t.Errorf("view %d, changing %v", st.View, st.Changing)
 	}
-	if nv := d.engine.view.newView; nv == nil || nv.View != 1 {
+	if nv := d.Engine.view.newView; nv == nil || nv.View != 1 {
 		t.Error("the NEW-VIEW of view 1 is gone")
 	}
 }
@@ -116,23 +116,23 @@ func TestLeftViewIsStillKnown(t *testing.T) {
 // too early meanwhile was held and counts [B29].
 func TestLostNewView(t *testing.T) {
 	l := newLab(t, 4)
-	l.submit(l.request(), 1, 2, 3)
-	lost := func(m letter) bool { return m.to != 3 || message.Kind(m.bytes[0]) != message.NewViewKind }
-	l.ticks(30, []int{1, 2, 3}, only(1, 2, 3), lost)
-	if st := l.desks[3].engine.Status(); st.View != 1 || !st.Changing {
+	l.Submit(l.Request(), 1, 2, 3)
+	lost := func(m frame) bool { return m.To != 3 || message.Kind(m.Bytes[0]) != message.NewViewKind }
+	l.Ticks(30, []int{1, 2, 3}, only(1, 2, 3), lost)
+	if st := l.Replicas[3].Engine.Status(); st.View != 1 || !st.Changing {
 		t.Fatalf("R3 is in view %d, changing %v", st.View, st.Changing)
 	}
 	early := 0
-	for i := range l.desks[3].engine.peers {
-		early += len(l.desks[3].engine.held.queues[i].events)
+	for i := range l.Replicas[3].Engine.peers {
+		early += len(l.Replicas[3].Engine.held.queues[i].events)
 	}
 	if early == 0 {
 		t.Error("nothing was held")
 	}
-	fromTwo := func(m letter) bool { return m.from != 1 || m.to != 3 } // not from the primary
-	l.ticks(15, []int{1, 2, 3}, only(1, 2, 3), fromTwo)
+	fromTwo := func(m frame) bool { return m.From != 1 || m.To != 3 } // not from the primary
+	l.Ticks(15, []int{1, 2, 3}, only(1, 2, 3), fromTwo)
 	l.wantView(1, 1, 2, 3)
-	l.wantExecuted(1, 1, 2, 3)
+	l.WantExecuted(1, 1, 2, 3)
 }
 
 // §6: a NEW-VIEW that does not follow from its VIEW-CHANGEs makes its receiver
@@ -140,13 +140,13 @@ func TestLostNewView(t *testing.T) {
 func TestInvalidNewView(t *testing.T) {
 	l := newLab(t, 4)
 	nv := l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1), l.viewChange(2, 1)}, crypto.Hash([]byte("out of nowhere")))
-	if got := l.give(3, consensus.ReplicaPeer(1), nv); got != reasonInvalidView {
+	if got := l.Give(3, consensus.ReplicaPeer(1), nv); got != reasonInvalidView {
 		t.Errorf("%q", got)
 	}
-	if st := l.desks[3].engine.Status(); st.View != 2 || !st.Changing {
+	if st := l.Replicas[3].Engine.Status(); st.View != 2 || !st.Changing {
 		t.Errorf("view %d", st.View)
 	}
-	l.deliver()
+	l.Deliver()
 	l.wantView(0, 0, 1, 2)
 }
 
@@ -154,11 +154,11 @@ func TestInvalidNewView(t *testing.T) {
 // one executed slot [B15].
 func TestPatienceHalvesAtCheckpoints(t *testing.T) {
 	l := newLab(t, 4)
-	e := l.desks[0].engine
+	e := l.Replicas[0].Engine
 	e.view.level = 3
 	for slot := 1; slot <= 8; slot++ {
-		l.submit(l.request(), 0)
-		l.deliver()
+		l.Submit(l.Request(), 0)
+		l.Deliver()
 		if want := max(0, 3-slot/2); e.view.level != want {
 			t.Errorf("level %d after %d slots, want %d", e.view.level, slot, want)
 		}
@@ -169,21 +169,21 @@ func TestPatienceHalvesAtCheckpoints(t *testing.T) {
 func TestClaimingToBeBehindIsBounded(t *testing.T) {
 	l := newLab(t, 4)
 	big := func() *consensus.Request {
-		l.counter++
-		return consensus.SignRequest(l.client, l.rules.Cluster, consensus.Sequence{Epoch: 1, Counter: l.counter}, [][]byte{make([]byte, 1<<20)})
+		l.Counter++
+		return consensus.SignRequest(l.Client, l.rules.Cluster, consensus.Sequence{Epoch: 1, Counter: l.Counter}, [][]byte{make([]byte, 1<<20)})
 	}
 	for range 7 {
-		l.submit(big(), 0)
-		l.deliver()
+		l.Submit(big(), 0)
+		l.Deliver()
 	}
 	bytes := 0
 	st := message.Status{}
 	for range 100 {
-		l.give(1, consensus.ReplicaPeer(3), st.Encode())
-		for _, m := range l.mail {
-			bytes += len(m.bytes)
+		l.Give(1, consensus.ReplicaPeer(3), st.Encode())
+		for _, m := range l.Sent {
+			bytes += len(m.Bytes)
 		}
-		l.mail = nil
+		l.Sent = nil
 	}
 	if most := helpBurst + 2<<20; bytes > most || bytes < 1<<20 {
 		t.Errorf("%d bytes for 100 claims, want some, at most %d", bytes, most)
@@ -198,13 +198,13 @@ func TestFillingIsBounded(t *testing.T) {
 	for nonce := range uint64(20) {
 		m := message.Rejoin{Nonce: nonce}
 		for i := range 3 {
-			l.give(i, consensus.ReplicaPeer(3), m.Encode())
-			l.give(i, consensus.ReplicaPeer(3), st.Encode())
+			l.Give(i, consensus.ReplicaPeer(3), m.Encode())
+			l.Give(i, consensus.ReplicaPeer(3), st.Encode())
 		}
-		l.ticks(2, []int{0, 1, 2}, only(0, 1, 2))
+		l.Ticks(2, []int{0, 1, 2}, only(0, 1, 2))
 	}
-	if n := len(l.desks[0].executed); n != int(4*l.genesis.Window) {
-		t.Errorf("filled %d slots, want %d", n, 4*l.genesis.Window)
+	if n := len(l.Replicas[0].Executed); n != int(4*l.Genesis.Window) {
+		t.Errorf("filled %d slots, want %d", n, 4*l.Genesis.Window)
 	}
 }
 
@@ -212,26 +212,26 @@ func TestFillingIsBounded(t *testing.T) {
 // died is said again, and what follows stands above it.
 func TestRestartedPrimaryLeavesNoHole(t *testing.T) {
 	l := newLab(t, 4)
-	l.submit(l.request(), 0)
-	l.submit(l.request(), 0)
-	l.mail = nil // nobody hears of slots 1 and 2
-	l.start(0, false)
-	l.step(0)
-	l.submit(l.request(), 0)
-	l.deliver()
-	l.wantExecuted(3, l.all()...)
-	l.wantView(0, l.all()...)
+	l.Submit(l.Request(), 0)
+	l.Submit(l.Request(), 0)
+	l.Sent = nil // nobody hears of slots 1 and 2
+	l.Start(0, false)
+	l.Step(0)
+	l.Submit(l.Request(), 0)
+	l.Deliver()
+	l.WantExecuted(3, l.All()...)
+	l.wantView(0, l.All()...)
 }
 
 // §3: an executed request that everybody hands in again costs one answer in a
 // while, not one for each: answers stand in the queue in which batches wait.
 func TestOldRequestIsAnsweredOnceInAWhile(t *testing.T) {
 	l := newLab(t, 4)
-	old := l.request()
-	l.submit(old, 0)
-	l.deliver()
+	old := l.Request()
+	l.Submit(old, 0)
+	l.Deliver()
 	jobs := func() (answers int) {
-		out := l.desks[1].engine.Step(consensus.Burst{Now: l.now, Events: []consensus.Event{
+		out := l.Replicas[1].Engine.Step(consensus.Burst{Now: l.Now, Events: []consensus.Event{
 			consensus.Submit{Via: consensus.ClientPeer(old.Client), Request: old},
 			consensus.Submit{Via: consensus.ReplicaPeer(2), Request: old},
 			consensus.Submit{Via: consensus.ReplicaPeer(3), Request: old},
@@ -249,7 +249,7 @@ func TestOldRequestIsAnsweredOnceInAWhile(t *testing.T) {
 	if n := jobs(); n != 0 {
 		t.Errorf("%d answers to the same at once after", n)
 	}
-	l.ticks(30, l.all())
+	l.Ticks(30, l.All())
 	if n := jobs(); n != 1 {
 		t.Errorf("%d answers to the same after a while", n)
 	}

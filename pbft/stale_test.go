@@ -12,17 +12,17 @@ import (
 // not depose it for that.
 func TestStaleRequestDeposesNobody(t *testing.T) {
 	l := newLab(t, 4)
-	stale := l.request()
-	l.submit(stale, 2)
-	l.mail = nil
-	later := consensus.SignRequest(l.client, l.rules.Cluster, consensus.Sequence{Epoch: 2, Counter: 1}, [][]byte{[]byte("later")})
-	l.submit(later, 0)
-	l.deliver()
-	l.wantExecuted(1, l.all()...)
-	l.ticks(100, l.all())
-	l.wantView(0, l.all()...)
-	for i, d := range l.desks {
-		if s := d.engine.Status(); s.Changing || s.Pending != 0 {
+	stale := l.Request()
+	l.Submit(stale, 2)
+	l.Sent = nil
+	later := consensus.SignRequest(l.Client, l.rules.Cluster, consensus.Sequence{Epoch: 2, Counter: 1}, [][]byte{[]byte("later")})
+	l.Submit(later, 0)
+	l.Deliver()
+	l.WantExecuted(1, l.All()...)
+	l.Ticks(100, l.All())
+	l.wantView(0, l.All()...)
+	for i, d := range l.Replicas {
+		if s := d.Engine.Status(); s.Changing || s.Pending != 0 {
 			t.Errorf("replica %d: changing %t, %d pending", i, s.Changing, s.Pending)
 		}
 	}

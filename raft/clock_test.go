@@ -61,10 +61,10 @@ func TestLeadersWordRests(t *testing.T) {
 		l.say(0, 1, pb.Message{Type: pb.MsgHeartbeat, Term: 3})
 		campaigns := false
 		for range 40 {
-			l.ticks(4, []int{1}, func(letter) bool { return false })
+			l.Ticks(4, []int{1}, func(frame) bool { return false })
 			l.say(0, 1, pb.Message{Type: pb.MsgHeartbeat, Term: tc.term})
-			campaigns = campaigns || l.desks[1].engine.node.BasicStatus().Lead == 0
-			l.mail = nil
+			campaigns = campaigns || l.Replicas[1].Engine.node.BasicStatus().Lead == 0
+			l.Sent = nil
 		}
 		if campaigns != tc.campaigns {
 			t.Errorf("%s: campaigns %v, want %v", name, campaigns, tc.campaigns)
@@ -84,7 +84,7 @@ func TestVoteRests(t *testing.T) {
 		"refused":    {pb.Message{Type: pb.MsgVote, Term: 9}, false},
 	} {
 		l := newLab(t, 3)
-		r := l.desks[1].engine
+		r := l.Replicas[1].Engine
 		if name == "refused" { // the candidate's log is behind
 			l.say(2, 1, pb.Message{Type: pb.MsgApp, Term: 1, Entries: []pb.Entry{{Index: 1, Term: 1}}})
 			_ = r.node.ForgetLeader()
@@ -102,27 +102,27 @@ func TestVoteRests(t *testing.T) {
 func TestOnlyALeaderTicks(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
-	before := len(l.desks[0].outs)
+	before := len(l.Replicas[0].Outs)
 	beats := 0
 	for range 10 {
-		l.ticks(1, []int{0}, func(m letter) bool {
-			if p, err := DecodeMessage(m.bytes); err == nil && p.Type == pb.MsgHeartbeat {
+		l.Ticks(1, []int{0}, func(m frame) bool {
+			if p, err := DecodeMessage(m.Bytes); err == nil && p.Type == pb.MsgHeartbeat {
 				beats++
 			}
 			return true
 		})
 	}
-	if beats != 2*10/2 || len(l.desks[0].outs) == before {
+	if beats != 2*10/2 || len(l.Replicas[0].Outs) == before {
 		t.Errorf("%d heartbeats to two followers in 10 ticks, want 10", beats)
 	}
 	// The library would campaign by itself at some tick; the countdown has its own.
-	r := l.desks[1].engine
+	r := l.Replicas[1].Engine
 	for range 200 {
 		r.clock.countdown = 1000
-		l.step(1, consensus.Tick{})
+		l.Step(1, consensus.Tick{})
 	}
-	if st := r.node.BasicStatus(); st.Term != l.term(0) || len(l.mail) > 0 {
-		t.Errorf("a follower whose countdown never ends goes to term %d, and says %d things", st.Term, len(l.mail))
+	if st := r.node.BasicStatus(); st.Term != l.term(0) || len(l.Sent) > 0 {
+		t.Errorf("a follower whose countdown never ends goes to term %d, and says %d things", st.Term, len(l.Sent))
 	}
 }
 
@@ -132,8 +132,8 @@ func TestCheckQuorum(t *testing.T) {
 	for _, on := range []bool{true, false} {
 		l := newLab(t, 3, func(c *Config) { c.CheckQuorum = on })
 		l.elect(0)
-		l.ticks(30, []int{0}, only(0))
-		if l.desks[0].engine.leading() == on {
+		l.Ticks(30, []int{0}, only(0))
+		if l.Replicas[0].Engine.leading() == on {
 			t.Errorf("CheckQuorum %v: the lonely leader leads %v", on, !on)
 		}
 	}
@@ -146,24 +146,24 @@ func TestLeaseEnds(t *testing.T) {
 	l := newLab(t, 3, func(c *Config) { c.PreVote = false })
 	l.elect(0)
 	vote := pb.Message{Type: pb.MsgVote, Term: l.term(0) + 1, Index: 1, LogTerm: 1}
-	l.crash(0)
-	l.ticks(5, []int{1}, only(1))
-	l.mail = nil
+	l.Crash(0)
+	l.Ticks(5, []int{1}, only(1))
+	l.Sent = nil
 	l.say(2, 1, vote)
 	if len(l.heard(pb.MsgVoteResp)) > 0 || l.term(1) >= vote.Term {
 		t.Errorf("votes while it believes in its leader: term %d", l.term(1))
 	}
-	l.desks[1].engine.clock.countdown = 1000
-	l.ticks(5, []int{1}, only(1))
-	if st := l.desks[1].engine.Status(); !st.Changing {
+	l.Replicas[1].Engine.clock.countdown = 1000
+	l.Ticks(5, []int{1}, only(1))
+	if st := l.Replicas[1].Engine.Status(); !st.Changing {
 		t.Errorf("believes in R%d after %d silent ticks", st.Primary, 10)
 	}
 	l.say(2, 1, vote)
 	if granted := l.heard(pb.MsgVoteResp); len(granted) != 1 || granted[0].Reject {
 		t.Errorf("does not vote when the lease is over: %v", granted)
 	}
-	l.deliver()
-	l.ticks(60, []int{1, 2})
+	l.Deliver()
+	l.Ticks(60, []int{1, 2})
 	if l.leader() < 0 {
 		t.Error("a dead leader is not replaced")
 	}
@@ -176,11 +176,11 @@ func TestPreVote(t *testing.T) {
 		l := newLab(t, 3, func(c *Config) { c.PreVote, c.CheckQuorum = on, false })
 		l.elect(0)
 		was := l.term(0)
-		l.ticks(100, []int{2}, only(2)) // campaigns again and again
+		l.Ticks(100, []int{2}, only(2)) // campaigns again and again
 		if grew := l.term(2) > was; grew == on {
 			t.Errorf("PreVote %v: the lonely one is in term %d, the others in %d", on, l.term(2), was)
 		}
-		l.ticks(12, l.all())
+		l.Ticks(12, l.All())
 		if deposed := l.term(0) > was; deposed == on {
 			t.Errorf("PreVote %v: deposed %v, from term %d to %d", on, deposed, was, l.term(0))
 		}
@@ -191,15 +191,15 @@ func TestPreVote(t *testing.T) {
 func TestReignsAreNoted(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
-	l.ticks(3, l.all())
-	for i, d := range l.desks {
-		if in := d.noted(consensus.EnteredView); len(in) != 1 || in[0].Replica != 0 || in[0].View != 1 {
+	l.Ticks(3, l.All())
+	for i, d := range l.Replicas {
+		if in := d.Noted(consensus.EnteredView); len(in) != 1 || in[0].Replica != 0 || in[0].View != 1 {
 			t.Errorf("R%d notes %v", i, in)
 		}
 	}
-	l.crash(0)
-	l.ticks(60, l.all())
-	if left := l.desks[1].noted(consensus.LeftView); len(left) == 0 || left[0].Reason == "" {
+	l.Crash(0)
+	l.Ticks(60, l.All())
+	if left := l.Replicas[1].Noted(consensus.LeftView); len(left) == 0 || left[0].Reason == "" {
 		t.Errorf("a lost leader is not noted: %v", left)
 	}
 	if l.leader() < 1 || !slices.Contains([]int{1, 2}, l.leader()) {

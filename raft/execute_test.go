@@ -14,16 +14,16 @@ func TestEntriesAreExecutedInOrder(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
 	l.agree(0, 5)
-	l.ticks(3, l.all())
-	l.wantExecuted(6, 0, 1, 2)
-	for i, d := range l.desks {
-		if c := d.done[0]; c.Batch != nil || c.Digest != consensus.NullDigest || c.View != 1 {
+	l.Ticks(3, l.All())
+	l.WantExecuted(6, 0, 1, 2)
+	for i, d := range l.Replicas {
+		if c := d.Executed[0]; c.Batch != nil || c.Digest != consensus.NullDigest || c.View != 1 {
 			t.Errorf("R%d begins with %+v", i, c)
 		}
 		if commits := asked[consensus.Commit](d); len(commits) != 6 {
 			t.Errorf("R%d hands out %d commits, want 6", i, len(commits))
 		}
-		if st := d.engine.Status(); st.Executed != 6 || st.Applied != 6 || st.Stable != 6 || st.Kept != 6 || st.View != 1 {
+		if st := d.Engine.Status(); st.Executed != 6 || st.Applied != 6 || st.Stable != 6 || st.Kept != 6 || st.View != 1 {
 			t.Errorf("R%d: %+v", i, st)
 		}
 	}
@@ -33,16 +33,16 @@ func TestEntriesAreExecutedInOrder(t *testing.T) {
 func TestSlowHostIsHandedAWindow(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
-	l.desks[2].stands = true
+	l.Replicas[2].Stopped = true
 	l.agree(0, 15)
-	l.ticks(3, l.all())
-	if n := len(l.desks[2].jobs); n != 8 {
+	l.Ticks(3, l.All())
+	if n := len(l.Replicas[2].Jobs); n != 8 {
 		t.Errorf("%d jobs wait for a host that stands still, want %d", n, 8)
 	}
-	l.desks[2].stands = false
-	l.step(2)
-	l.ticks(3, l.all())
-	l.wantExecuted(16, 0, 1, 2)
+	l.Replicas[2].Stopped = false
+	l.Step(2)
+	l.Ticks(3, l.All())
+	l.WantExecuted(16, 0, 1, 2)
 }
 
 // Checkpoints are told to the disk where the state has a root, and nowhere
@@ -51,8 +51,8 @@ func TestCheckpointsAreKept(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
 	l.agree(0, 8)
-	l.ticks(3, l.all())
-	for i, d := range l.desks {
+	l.Ticks(3, l.All())
+	for i, d := range l.Replicas {
 		kept := asked[consensus.Stabilize](d)
 		if len(kept) != 4 {
 			t.Errorf("R%d keeps %d checkpoints of 9 entries, want 4", i, len(kept))
@@ -63,11 +63,11 @@ func TestCheckpointsAreKept(t *testing.T) {
 				t.Errorf("R%d keeps %d with the place n=%d term=%d, error %v", i, s.Seq, n, term, err)
 			}
 		}
-		if stable := d.noted(consensus.Stable); len(stable) != 4 {
+		if stable := d.Noted(consensus.Stable); len(stable) != 4 {
 			t.Errorf("R%d notes %d of 4", i, len(stable))
 		}
-		if d.forget != 8 {
-			t.Errorf("R%d lets the log go up to %d, want 8", i, d.forget)
+		if d.Forget != 8 {
+			t.Errorf("R%d lets the log go up to %d, want 8", i, d.Forget)
 		}
 	}
 }
@@ -77,9 +77,9 @@ func TestOldNewsOfTheHost(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
 	l.agree(0, 8)
-	r := l.desks[0].engine
+	r := l.Replicas[0].Engine
 	before := r.Status()
-	out := l.step(0, consensus.Executed{Seq: 4, Root: l.desks[0].disk.root()}, consensus.Kept{Seq: 2})
+	out := l.Step(0, consensus.Executed{Seq: 4, Root: l.Replicas[0].Disk.Root}, consensus.Kept{Seq: 2})
 	if after := r.Status(); after.Applied != before.Applied || after.Kept != before.Kept || len(out.Jobs) > 0 || out.Forget != 0 {
 		t.Errorf("applied %d, kept %d, forget %d, jobs %v after old news", after.Applied, after.Kept, out.Forget, out.Jobs)
 	}
@@ -91,22 +91,22 @@ func TestLogIsCompacted(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
 	l.agree(0, 39)
-	l.ticks(3, l.all())
-	for i, d := range l.desks {
-		first, _ := d.engine.store.FirstIndex()
-		if last, _ := d.engine.store.LastIndex(); last != 40 || first != 33 {
+	l.Ticks(3, l.All())
+	for i, d := range l.Replicas {
+		first, _ := d.Engine.store.FirstIndex()
+		if last, _ := d.Engine.store.LastIndex(); last != 40 || first != 33 {
 			t.Errorf("R%d holds entries %d to %d, want 33 to 40", i, first, last)
 		}
-		snap, err := d.engine.store.Snapshot()
-		if n, root, bad := readSnapshot(&snap); err != nil || bad != nil || n != 40 || root != d.disk.root() || len(snap.Metadata.ConfState.Voters) != 3 {
+		snap, err := d.Engine.store.Snapshot()
+		if n, root, bad := readSnapshot(&snap); err != nil || bad != nil || n != 40 || root != d.Disk.Root || len(snap.Metadata.ConfState.Voters) != 3 {
 			t.Errorf("R%d would send the snapshot %v, errors %v, %v", i, snap.Metadata, err, bad)
 		}
 	}
 	// Behind by less than that: no snapshot.
 	l.agree(0, 6, only(0, 1))
-	l.ticks(8, l.all())
-	l.wantExecuted(46, 2)
-	if f := l.desks[2].noted(consensus.Fetching); len(f) > 0 {
+	l.Ticks(8, l.All())
+	l.WantExecuted(46, 2)
+	if f := l.Replicas[2].Noted(consensus.Fetching); len(f) > 0 {
 		t.Errorf("a replica six entries behind fetches the state")
 	}
 }
@@ -116,7 +116,7 @@ func TestTailIsBoundedInBytes(t *testing.T) {
 	l := newLab(t, 1, func(c *Config) {
 		c.Genesis.Window, c.Genesis.CheckpointInterval = 64, 32
 	})
-	r := l.desks[0].engine
+	r := l.Replicas[0].Engine
 	l.elect(0)
 	last, _ := r.store.LastIndex()
 	for n := last + 1; n <= 40; n++ {
@@ -124,7 +124,7 @@ func TestTailIsBoundedInBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r.compact(40, l.desks[0].disk.root())
+	r.compact(40, l.Replicas[0].Disk.Root)
 	if first, _ := r.store.FirstIndex(); first != 40-15 {
 		t.Errorf("the tail of 1 MiB entries begins at %d of 40, want 25: 16 MiB", first)
 	}
@@ -136,9 +136,9 @@ func TestHardStateOutlivesTheLog(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
 	l.agree(0, 20)
-	l.ticks(3, l.all())
-	for i, d := range l.desks {
-		for _, out := range d.outs {
+	l.Ticks(3, l.All())
+	for i, d := range l.Replicas {
+		for _, out := range d.Outs {
 			if out.Forget == 0 {
 				continue
 			}
@@ -149,10 +149,10 @@ func TestHardStateOutlivesTheLog(t *testing.T) {
 		}
 		for range 2 { // and again, with what the first left
 			l.cut(i)
-			was := d.engine.node.BasicStatus()
-			l.crash(i)
-			l.start(i)
-			if is := d.engine.node.BasicStatus(); is.Term != was.Term || is.Vote != was.Vote || is.Commit < uint64(d.disk.seq) {
+			was := d.Engine.node.BasicStatus()
+			l.Crash(i)
+			l.Start(i, false)
+			if is := d.Engine.node.BasicStatus(); is.Term != was.Term || is.Vote != was.Vote || is.Commit < uint64(d.Disk.Seq) {
 				t.Errorf("R%d is in term %d with vote %d, was in %d with %d", i, is.Term, is.Vote, was.Term, was.Vote)
 			}
 		}
@@ -161,14 +161,14 @@ func TestHardStateOutlivesTheLog(t *testing.T) {
 
 // cut drops from a log all that the engine has allowed to be dropped.
 func (l *lab) cut(i int) {
-	d := l.desks[i]
-	kept := d.records[:0:0]
-	for _, r := range d.records {
-		if r.Slot > d.forget {
+	d := l.Replicas[i]
+	kept := d.Records[:0:0]
+	for _, r := range d.Records {
+		if r.Slot > d.Forget {
 			kept = append(kept, r)
 		}
 	}
-	d.records = kept
+	d.Records = kept
 }
 
 // The log reaches no further beyond the state on disk than two windows and the
@@ -176,17 +176,17 @@ func (l *lab) cut(i int) {
 func TestLogIsBoundedByTheDisk(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
-	for i := range l.desks {
-		l.desks[i].stands = true
+	for i := range l.Replicas {
+		l.Replicas[i].Stopped = true
 	}
 	for range 200 {
-		l.submit(l.request(), 0)
-		l.deliver()
+		l.Submit(l.Request(), 0)
+		l.Deliver()
 	}
-	l.ticks(10, l.all())
+	l.Ticks(10, l.All())
 	const most = 2*8 + 4
-	for i, d := range l.desks {
-		if last, _ := d.engine.store.LastIndex(); last != most {
+	for i, d := range l.Replicas {
+		if last, _ := d.Engine.store.LastIndex(); last != most {
 			t.Errorf("R%d's log ends at %d, the disk is at 0: want %d", i, last, most)
 		}
 	}
@@ -195,17 +195,17 @@ func TestLogIsBoundedByTheDisk(t *testing.T) {
 	if why := l.say(0, 1, pb.Message{Type: pb.MsgApp, Term: term, Index: most, LogTerm: term, Commit: most + 2, Entries: []pb.Entry{entry(most + 1), entry(most + 2)}}); why != reasonFull {
 		t.Errorf("reason %q, want %q", why, reasonFull)
 	}
-	if last, _ := l.desks[1].engine.store.LastIndex(); last != most {
+	if last, _ := l.Replicas[1].Engine.store.LastIndex(); last != most {
 		t.Errorf("a full log takes entries up to %d", last)
 	}
-	l.mail = nil
-	for i := range l.desks {
-		l.desks[i].stands = false
-		l.step(i)
+	l.Sent = nil
+	for i := range l.Replicas {
+		l.Replicas[i].Stopped = false
+		l.Step(i)
 	}
-	l.ticks(60, l.all())
-	for i, d := range l.desks {
-		if st := d.engine.Status(); st.Pending > 0 || st.Applied < 50 {
+	l.Ticks(60, l.All())
+	for i, d := range l.Replicas {
+		if st := d.Engine.Status(); st.Pending > 0 || st.Applied < 50 {
 			t.Errorf("R%d does not go on: %+v", i, st)
 		}
 	}

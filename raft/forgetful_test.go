@@ -21,10 +21,10 @@ func TestWipedMemberCatchesUpWithinTheTerm(t *testing.T) {
 					l := newLab(t, n)
 					l.elect(0)
 					l.agree(0, entries)
-					l.ticks(3, l.all())
+					l.Ticks(3, l.All())
 					term := l.term(0)
-					*l.desks[2] = desk{}
-					if err := l.try(2, true); err != nil {
+					*l.Replicas[2] = desk{}
+					if err := l.TryStart(2, true); err != nil {
 						t.Fatal(err)
 					}
 					want := entries + 1
@@ -32,12 +32,12 @@ func TestWipedMemberCatchesUpWithinTheTerm(t *testing.T) {
 						l.agree(0, 2)
 						want += 2
 					}
-					l.ticks(60, l.all())
+					l.Ticks(60, l.All())
 					l.wantApplied(want)
 					if l.leader() != 0 || l.term(0) != term {
 						t.Errorf("R%d leads in term %d, want R0 in term %d", l.leader(), l.term(0), term)
 					}
-					if alarms := l.desks[0].noted(consensus.Alarm); len(alarms) != 1 || !strings.Contains(alarms[0].Text, "has it lost its disk?") {
+					if alarms := l.Replicas[0].Noted(consensus.Alarm); len(alarms) != 1 || !strings.Contains(alarms[0].Text, "has it lost its disk?") {
 						t.Errorf("the leader says %v", alarms)
 					}
 				})
@@ -47,10 +47,10 @@ func TestWipedMemberCatchesUpWithinTheTerm(t *testing.T) {
 }
 
 func (l *lab) wantApplied(n int) {
-	l.t.Helper()
-	for i, d := range l.desks {
-		if st := d.engine.Status(); st.Applied != consensus.Seq(n) {
-			l.t.Errorf("R%d has applied %d entries, want %d: %+v", i, st.Applied, n, st)
+	l.T.Helper()
+	for i, d := range l.Replicas {
+		if st := d.Engine.Status(); st.Applied != consensus.Seq(n) {
+			l.T.Errorf("R%d has applied %d entries, want %d: %+v", i, st.Applied, n, st)
 		}
 	}
 }
@@ -63,21 +63,21 @@ func TestRelearningCommitsNothing(t *testing.T) {
 		l := newLab(t, n)
 		l.elect(0)
 		l.agree(0, 3)
-		l.ticks(3, l.all())
+		l.Ticks(3, l.All())
 		// An entry that the leader and (n-1)/2 - 1 others hold: one less than a majority.
 		few := n/2 - 1
-		l.agree(0, 1, func(m letter) bool { return m.from == 0 && int(m.to) <= few || m.to == 0 && int(m.from) <= few })
-		before := l.desks[0].engine.node.BasicStatus().Commit
+		l.agree(0, 1, func(m frame) bool { return m.From == 0 && int(m.To) <= few || m.To == 0 && int(m.From) <= few })
+		before := l.Replicas[0].Engine.node.BasicStatus().Commit
 		wiped := n - 1
 		l.say(wiped, 0, pb.Message{Type: pb.MsgAppResp, Term: l.term(0), Index: 4, Reject: true, Context: []byte(lostDisk)})
-		if after := l.desks[0].engine.node.BasicStatus().Commit; after != before || after != 4 {
+		if after := l.Replicas[0].Engine.node.BasicStatus().Commit; after != before || after != 4 {
 			t.Errorf("n=%d: commit index %d, then %d", n, before, after)
 		}
 		l.say(wiped, 0, pb.Message{Type: pb.MsgAppResp, Term: l.term(0), Index: 9, Reject: true, RejectHint: 8, Context: []byte(lostDisk)})
-		if alarms := l.desks[0].noted(consensus.Alarm); len(alarms) != n%2 {
+		if alarms := l.Replicas[0].Noted(consensus.Alarm); len(alarms) != n%2 {
 			t.Errorf("n=%d: %v", n, alarms)
 		}
-		l.ticks(60, l.all())
+		l.Ticks(60, l.All())
 		l.wantApplied(5)
 	}
 }
@@ -88,9 +88,9 @@ func TestLateRefusalIsNoConfession(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
 	l.agree(0, 5)
-	l.ticks(3, l.all())
+	l.Ticks(3, l.All())
 	l.say(2, 0, pb.Message{Type: pb.MsgAppResp, Term: l.term(0), Index: 3, Reject: true, RejectHint: 2, LogTerm: 1})
-	if alarms := l.desks[0].noted(consensus.Alarm); len(alarms) > 0 {
+	if alarms := l.Replicas[0].Noted(consensus.Alarm); len(alarms) > 0 {
 		t.Errorf("a late refusal alarms: %v", alarms)
 	}
 	if n := len(l.heard(pb.MsgApp)); n > 0 {
@@ -104,16 +104,16 @@ func TestWipedMemberThatDiesAgainCatchesUp(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
 	l.agree(0, 5)
-	l.ticks(3, l.all())
-	*l.desks[2] = desk{}
-	if err := l.try(2, true); err != nil {
+	l.Ticks(3, l.All())
+	*l.Replicas[2] = desk{}
+	if err := l.TryStart(2, true); err != nil {
 		t.Fatal(err)
 	}
-	l.step(2, consensus.Tick{})
-	l.mail = nil
-	l.crash(2)
-	l.start(2)
-	l.ticks(60, l.all())
+	l.Step(2, consensus.Tick{})
+	l.Sent = nil
+	l.Crash(2)
+	l.Start(2, false)
+	l.Ticks(60, l.All())
 	l.wantApplied(6)
 }
 
@@ -124,20 +124,20 @@ func TestStalemateWithAWipedMemberEnds(t *testing.T) {
 	l := newLab(t, 4)
 	l.elect(0)
 	l.agree(0, 5)
-	l.ticks(3, l.all())
-	l.crash(3)
-	*l.desks[2] = desk{}
-	l.submit(l.request(), 0)
-	l.deliver() // R0 and R1 hold it, three of four would be a majority
+	l.Ticks(3, l.All())
+	l.Crash(3)
+	*l.Replicas[2] = desk{}
+	l.Submit(l.Request(), 0)
+	l.Deliver() // R0 and R1 hold it, three of four would be a majority
 	term := l.term(0)
-	if err := l.try(2, true); err != nil {
+	if err := l.TryStart(2, true); err != nil {
 		t.Fatal(err)
 	}
 	up := []int{0, 1, 2}
-	l.ticks(200, up)
+	l.Ticks(200, up)
 	for _, i := range up {
 		if n := l.executionsAt(i); n != 6 {
-			t.Errorf("R%d has executed %d requests, want 6: %+v", i, n, l.desks[i].engine.Status())
+			t.Errorf("R%d has executed %d requests, want 6: %+v", i, n, l.Replicas[i].Engine.Status())
 		}
 	}
 	if after := l.term(0); after == term || after > term+5 {

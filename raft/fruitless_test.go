@@ -15,28 +15,28 @@ func TestFetchOfNothingEndsWithItsLeader(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
 	l.agree(0, 3)
-	l.ticks(3, l.all())
+	l.Ticks(3, l.All())
 	for _, i := range []int{1, 2} {
 		l.sayHandle(0, i, 1000, l.term(0), crypto.Hash([]byte("made up")))
 	}
-	l.crash(0)
+	l.Crash(0)
 	rest := []int{1, 2}
-	l.ticks(3000, rest, only(rest...))
+	l.Ticks(3000, rest, only(rest...))
 	if l.leader() < 0 {
-		t.Fatalf("nobody leads: %+v", l.desks[1].engine.Status())
+		t.Fatalf("nobody leads: %+v", l.Replicas[1].Engine.Status())
 	}
 	l.agree(l.leader(), 2, only(rest...))
-	l.ticks(30, rest, only(rest...))
+	l.Ticks(30, rest, only(rest...))
 	for _, i := range rest {
 		if n := l.executionsAt(i); n != 5 {
-			t.Errorf("R%d has executed %d requests, want 5: %+v", i, n, l.desks[i].engine.Status())
+			t.Errorf("R%d has executed %d requests, want 5: %+v", i, n, l.Replicas[i].Engine.Status())
 		}
 	}
 }
 
 // executionsAt counts the requests that replica i has executed.
 func (l *lab) executionsAt(i int) (n int) {
-	for _, c := range l.desks[i].done {
+	for _, c := range l.Replicas[i].Executed {
 		if c.Batch != nil {
 			n += len(c.Batch.Requests)
 		}
@@ -49,9 +49,9 @@ func (l *lab) executionsAt(i int) (n int) {
 func TestFetchOfNothingTurnsToTheLeadersState(t *testing.T) {
 	l := behind(t)
 	l.sayHandle(1, 2, 1000, 1, crypto.Hash([]byte("made up")))
-	l.mail = nil
-	l.ticks(3000, l.all())
-	l.wantExecuted(30, 2)
+	l.Sent = nil
+	l.Ticks(3000, l.All())
+	l.WantExecuted(30, 2)
 }
 
 // A handle that comes late, of a state that the log has gone past: the library
@@ -66,7 +66,7 @@ func TestHandleOfWhatTheLogHolds(t *testing.T) {
 	m.Index, m.LogTerm = 1, 1
 	l.say(0, 2, m) // all that is agreed, and the commit index was lost in a crash
 	l.sayHandle(0, 2, 10, 1, crypto.Hash([]byte("of long ago")))
-	if st := l.desks[2].engine.Status(); st.Fetching != 0 || st.Executed != 10 {
+	if st := l.Replicas[2].Engine.Status(); st.Fetching != 0 || st.Executed != 10 {
 		t.Errorf("fetches %d, has executed %d, want 10", st.Fetching, st.Executed)
 	}
 }
@@ -76,12 +76,12 @@ func TestHandleOfWhatTheLogHolds(t *testing.T) {
 // up before would take it for the disk's.
 func TestAnswersToAnEarlierFetchSayNothing(t *testing.T) {
 	l := behind(t)
-	d := l.desks[2]
-	d.stands = true // the test is the host
-	root := l.desks[0].disk.root()
+	d := l.Replicas[2]
+	d.Stopped = true // the test is the host
+	root := l.Replicas[0].Disk.Root
 	l.sayHandle(0, 2, 30, 1, root)
-	l.step(2, consensus.Staged{Missing: []consensus.Item{{ID: "all", Hash: root}}})
-	l.deliver()
+	l.Step(2, consensus.Staged{Missing: []consensus.Item{{ID: "all", Hash: root}}})
+	l.Deliver()
 	puts := asked[consensus.RestorePut](d)
 	if len(puts) != 1 {
 		t.Fatalf("%d parts have come", len(puts))
@@ -93,18 +93,18 @@ func TestAnswersToAnEarlierFetchSayNothing(t *testing.T) {
 	}
 	append(12) // the log overtakes the fetch
 	l.sayHandle(1, 2, 30, 2, root)
-	if n := len(asked[consensus.RestoreAbort](d)); n != 1 || !d.engine.state.Active() {
-		t.Fatalf("%d aborts, fetches %v", n, d.engine.state.Active())
+	if n := len(asked[consensus.RestoreAbort](d)); n != 1 || !d.Engine.state.Active() {
+		t.Fatalf("%d aborts, fetches %v", n, d.Engine.state.Active())
 	}
-	l.step(2, consensus.Staged{Put: true, Done: puts[0].Items})
+	l.Step(2, consensus.Staged{Put: true, Done: puts[0].Items})
 	append(14)
 	if n := len(asked[consensus.RestoreAbort](d)); n != 1 {
 		t.Error("the second fetch is given up before the host has begun it")
 	}
-	d.stands = false // and does all of it now
-	l.step(2)
-	l.ticks(60, l.all())
-	if st := d.engine.Status(); st.Applied < 30 {
+	d.Stopped = false // and does all of it now
+	l.Step(2)
+	l.Ticks(60, l.All())
+	if st := d.Engine.Status(); st.Applied < 30 {
 		t.Errorf("stands still: %+v", st)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/internal/enginetest"
 )
 
 // scatter fills the corpus with bytes that no mutation of nothing would find.
@@ -27,12 +28,12 @@ func scatter(f *testing.F, seeds, size int) {
 // never both, and what is opened prints and steps.
 func FuzzOpen(f *testing.F) {
 	l := newLab(f, 3)
-	q := l.request()
+	q := l.Request()
 	batch := (&consensus.Batch{Stamp: 5, Requests: []*consensus.Request{q}}).Append(nil)
 	for _, m := range []pb.Message{
 		{Type: pb.MsgApp, From: 1, To: 2, Term: 3, Commit: 1, Entries: []pb.Entry{{Index: 1, Term: 3, Data: batch}, {Index: 2, Term: 3}}},
 		{Type: pb.MsgHeartbeat, From: 1, To: 2, Term: 3, Commit: 9}, {Type: pb.MsgVote, From: 1, To: 2, Term: 3}, {Type: pb.MsgPreVoteResp, From: 1, To: 2, Term: 3},
-		{Type: pb.MsgSnap, From: 1, To: 2, Term: 3, Snapshot: &pb.Snapshot{Data: appendHandle(nil, 4, crypto.Hash(nil)), Metadata: pb.SnapshotMetadata{Index: 4, Term: 2, ConfState: l.desks[0].engine.store.members}}},
+		{Type: pb.MsgSnap, From: 1, To: 2, Term: 3, Snapshot: &pb.Snapshot{Data: appendHandle(nil, 4, crypto.Hash(nil)), Metadata: pb.SnapshotMetadata{Index: 4, Term: 2, ConfState: l.Replicas[0].Engine.store.members}}},
 	} {
 		f.Add(EncodeMessage(&m), byte(0))
 	}
@@ -43,7 +44,7 @@ func FuzzOpen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, frame []byte, from byte) {
 		l := newLab(t, 3)
 		peer := froms[int(from)%len(froms)]
-		opened := l.desks[1].protocol.Open(l.verify, nil, []consensus.Frame{{From: peer, Bytes: frame}})
+		opened := l.Replicas[1].Protocol.Open(l.Verify, nil, []consensus.Frame{{From: peer, Bytes: frame}})
 		if len(opened) != 1 || (opened[0].Event == nil) == (opened[0].Reason == "") {
 			t.Fatalf("opens as %+v", opened)
 		}
@@ -52,7 +53,7 @@ func FuzzOpen(f *testing.F) {
 		}
 		Granted(frame)
 		if opened[0].Event != nil {
-			l.step(1, opened[0].Event)
+			l.Step(1, opened[0].Event)
 			l.sound(1)
 		}
 	})
@@ -61,24 +62,24 @@ func FuzzOpen(f *testing.F) {
 // sound holds a replica to what holds whatever its members say: bounds, and that
 // it still answers its clock. The lab holds it to invariants in each step.
 func (l *lab) sound(i int) {
-	d := l.desks[i]
-	w := l.genesis.Window
-	first, _ := d.engine.store.FirstIndex()
-	last, _ := d.engine.store.LastIndex()
+	d := l.Replicas[i]
+	w := l.Genesis.Window
+	first, _ := d.Engine.store.FirstIndex()
+	last, _ := d.Engine.store.LastIndex()
 	var begin consensus.Seq // entries that begin terms, which have room of their own
 	for n := first; n <= last; n++ {
-		if b, _, ok := d.engine.store.batch(consensus.Seq(n)); ok && b == nil {
+		if b, _, ok := d.Engine.store.batch(consensus.Seq(n)); ok && b == nil {
 			begin++
 		}
 	}
 	if span := consensus.Seq(last + 1 - first); begin > 4*w+8+reserve || span-begin > 4*w+8 {
-		l.t.Fatalf("holds %d entries, %d to %d, the window is %d", span, first, last, w)
+		l.T.Fatalf("holds %d entries, %d to %d, the window is %d", span, first, last, w)
 	}
-	if st := d.engine.Status(); st.Executed-st.Applied > w && !d.engine.state.Active() {
-		l.t.Fatalf("handed out %d, applied %d", st.Executed, st.Applied)
+	if st := d.Engine.Status(); st.Executed-st.Applied > w && !d.Engine.state.Active() {
+		l.T.Fatalf("handed out %d, applied %d", st.Executed, st.Applied)
 	}
-	if n := len(d.engine.exec.roots); n > int(2*w)+8 {
-		l.t.Fatalf("remembers %d roots", n)
+	if n := len(d.Engine.exec.roots); n > int(2*w)+8 {
+		l.T.Fatalf("remembers %d roots", n)
 	}
 }
 
@@ -93,17 +94,17 @@ func FuzzStep(f *testing.F) {
 			return
 		}
 		c := &chaos{lab: newLab(t, 3), bytes: data, votes: map[uint64]uint64{}}
-		c.desks[victim].host = c.restoring
+		c.Replicas[victim].Host = c.restoring
 		for len(c.bytes) > 0 {
-			clear(c.history) // after a crash the bytes may make up another one
+			clear(c.History) // after a crash the bytes may make up another one
 			c.act()
 			c.hear()
 			c.sound(victim)
 		}
 		// It goes on: alone, it campaigns sooner or later, unless it leads.
-		e := c.desks[victim].engine
+		e := c.Replicas[victim].Engine
 		for range 40 {
-			c.step(victim, consensus.Tick{})
+			c.Step(victim, consensus.Tick{})
 		}
 		if st := e.node.BasicStatus(); st.Lead != 0 && !e.leading() {
 			t.Errorf("follows %d for 40 silent ticks", st.Lead)
@@ -134,7 +135,7 @@ func (c *chaos) below(n int) int { return int(c.next()) % n }
 
 // term is near the present one, or far from it.
 func (c *chaos) term() uint64 {
-	at := c.desks[victim].engine.node.BasicStatus().Term
+	at := c.Replicas[victim].Engine.node.BasicStatus().Term
 	switch b := c.next(); {
 	case b < 160:
 		return max(at, 1)
@@ -150,9 +151,9 @@ func (c *chaos) term() uint64 {
 
 // index is one near an edge of the log, or far from all.
 func (c *chaos) index() uint64 {
-	st := c.desks[victim].engine.node.BasicStatus()
-	last, _ := c.desks[victim].engine.store.LastIndex()
-	first, _ := c.desks[victim].engine.store.FirstIndex()
+	st := c.Replicas[victim].Engine.node.BasicStatus()
+	last, _ := c.Replicas[victim].Engine.store.LastIndex()
+	first, _ := c.Replicas[victim].Engine.store.FirstIndex()
 	switch b := c.next(); {
 	case b < 80:
 		return last + uint64(b%4)
@@ -173,9 +174,9 @@ func (c *chaos) message() pb.Message {
 		pb.MsgApp, pb.MsgApp, pb.MsgApp, pb.MsgAppResp, pb.MsgAppResp, pb.MsgVote, pb.MsgVoteResp, pb.MsgVoteResp,
 		pb.MsgPreVote, pb.MsgPreVoteResp, pb.MsgHeartbeat, pb.MsgHeartbeatResp, pb.MsgSnap,
 	}
-	last, _ := c.desks[victim].engine.store.LastIndex()
+	last, _ := c.Replicas[victim].Engine.store.LastIndex()
 	m := pb.Message{Type: kinds[c.below(len(kinds))], Term: c.term(), Index: c.index(), LogTerm: c.term(), Commit: c.index(), Reject: c.next() > 200, RejectHint: c.index()}
-	if term, err := c.desks[victim].engine.store.Term(last); err == nil && c.next() < 160 {
+	if term, err := c.Replicas[victim].Engine.store.Term(last); err == nil && c.next() < 160 {
 		m.Index, m.LogTerm = last, term
 	}
 	switch m.Type {
@@ -183,7 +184,7 @@ func (c *chaos) message() pb.Message {
 		for i := range c.below(6) {
 			e := pb.Entry{Index: m.Index + 1 + uint64(i), Term: m.Term}
 			if c.next() > 60 {
-				b := consensus.Batch{Stamp: c.now, Requests: []*consensus.Request{c.numbered(1+e.Index%64, "x")}}
+				b := consensus.Batch{Stamp: c.Now, Requests: []*consensus.Request{c.Numbered(1+e.Index%64, "x")}}
 				e.Data = b.Append(nil)
 			}
 			m.Entries = append(m.Entries, e)
@@ -191,7 +192,7 @@ func (c *chaos) message() pb.Message {
 	case pb.MsgSnap:
 		n := consensus.Seq(max(2, c.index())) &^ 1
 		root := crypto.Hash([]byte{c.next() % 2})
-		m.Snapshot = &pb.Snapshot{Data: appendHandle(nil, n, root), Metadata: pb.SnapshotMetadata{Index: uint64(n), Term: min(m.Term, 1+uint64(c.below(3))), ConfState: c.desks[victim].engine.store.members}}
+		m.Snapshot = &pb.Snapshot{Data: appendHandle(nil, n, root), Metadata: pb.SnapshotMetadata{Index: uint64(n), Term: min(m.Term, 1+uint64(c.below(3))), ConfState: c.Replicas[victim].Engine.store.members}}
 	}
 	if c.next() > 250 {
 		m.Context = []byte("CampaignTransfer")
@@ -201,58 +202,60 @@ func (c *chaos) message() pb.Message {
 
 // act lets one thing happen.
 func (c *chaos) act() {
-	d := c.desks[victim]
+	d := c.Replicas[victim]
 	switch c.below(14) {
 	case 0:
 		for range c.below(40) {
-			c.now += labTick
-			c.step(victim, consensus.Tick{})
+			c.Now += labTick
+			c.Step(victim, consensus.Tick{})
 		}
 	case 1:
-		c.submit(c.request(), victim)
+		c.Submit(c.Request(), victim)
 	case 2: // everything that the victim has said is lost
-		c.mail = nil
+		c.Sent = nil
 	case 3:
-		d.stands = !d.stands
-		c.step(victim)
+		d.Stopped = !d.Stopped
+		c.Step(victim)
 	case 4:
-		c.crash(victim)
+		c.Crash(victim)
 		if c.next() > 128 {
 			c.cut(victim)
 		}
-		c.start(victim)
+		c.Start(victim, false)
 	case 5, 6:
-		g := FetchReply{Seq: d.engine.state.Target().Seq, Root: d.engine.state.Target().Root, Gone: c.next() > 128}
+		g := FetchReply{Seq: d.Engine.state.Target().Seq, Root: d.Engine.state.Target().Root, Gone: c.next() > 128}
 		if g.Seq == 0 {
 			return
 		}
 		g.Parts = []consensus.Part{{ID: "all", Bytes: []byte{c.next()}}}
-		c.give(victim, consensus.ReplicaPeer(2*consensus.ReplicaID(c.below(2))), g.Encode())
+		c.Give(victim, consensus.ReplicaPeer(2*consensus.ReplicaID(c.below(2))), g.Encode())
 	default:
 		c.say(2*c.below(2), victim, c.message())
 	}
-	if len(c.mail) > 300 {
-		c.mail = nil
+	if len(c.Sent) > 300 {
+		c.Sent = nil
 	}
 }
 
 // restoring is the host's part in moving a state: parts are good or bad, and a
 // state is complete or not, as the bytes say.
 func (c *chaos) restoring(job consensus.Job) []consensus.Event {
-	d := c.desks[victim]
+	d := c.Replicas[victim]
 	switch job := job.(type) {
+	case consensus.RestoreBegin:
+		return c.Restore(d, job)
 	case consensus.RestorePut:
 		if c.next() > 200 {
 			return []consensus.Event{consensus.Staged{From: job.From, Put: true, Bad: job.Items}}
 		}
 		return []consensus.Event{consensus.Staged{From: job.From, Put: true, Done: job.Items}}
 	case consensus.RestoreEnd:
-		ok := c.next() < 200 && d.target.Seq < 1<<12
+		ok := c.next() < 200 && d.Target.Seq < 1<<12
 		if ok {
-			d.disk = state{seq: d.target.Seq, digests: make([]crypto.Digest, d.target.Seq), proof: d.target.Certificate, named: d.target.Root}
-			d.done = make([]consensus.Commit, d.target.Seq)
+			s := enginetest.State{Seq: d.Target.Seq, Root: d.Target.Root, Digests: make([]crypto.Digest, d.Target.Seq), Proof: d.Target.Certificate}
+			d.Install(s, make([]consensus.Commit, s.Seq))
 		}
-		return []consensus.Event{consensus.Restored{Seq: d.target.Seq, Root: d.target.Root, OK: ok}}
+		return []consensus.Event{consensus.Restored{Seq: d.Target.Seq, Root: d.Target.Root, OK: ok}}
 	}
 	return nil
 }
@@ -264,7 +267,7 @@ func (c *chaos) hear() {
 			continue
 		}
 		if to, ok := c.votes[m.Term]; ok && to != m.To {
-			c.t.Fatalf("votes for %d and %d in term %d", to, m.To, m.Term)
+			c.T.Fatalf("votes for %d and %d in term %d", to, m.To, m.Term)
 		}
 		c.votes[m.Term] = m.To
 	}
@@ -282,9 +285,9 @@ func FuzzRecover(f *testing.F) {
 		}
 		return b
 	}
-	for _, d := range l.desks {
-		f.Add(join(d.records), uint64(0), uint64(0))
-		f.Add(join(d.records), uint64(4), uint64(1))
+	for _, d := range l.Replicas {
+		f.Add(join(d.Records), uint64(0), uint64(0))
+		f.Add(join(d.Records), uint64(4), uint64(1))
 	}
 	f.Add(join([]consensus.Record{{Slot: 5, Bytes: tagged(recordBase, append(make([]byte, 15), 7))}}), uint64(7), uint64(2))
 	f.Fuzz(func(t *testing.T, log []byte, height, term uint64) {
@@ -298,7 +301,7 @@ func FuzzRecover(f *testing.F) {
 		if height > 0 {
 			rec.Certificate = certificate(rec.Height, term, rec.Root)
 		}
-		e, err := l.desks[1].protocol.New(rec)
+		e, err := l.Replicas[1].Protocol.New(rec)
 		if err != nil {
 			if !errors.Is(err, errLog) && !errors.Is(err, consensus.ErrMalformed) {
 				t.Errorf("an error without a kind: %v", err)

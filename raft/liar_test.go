@@ -17,21 +17,21 @@ func receive(from, to int, m pb.Message) consensus.Event {
 // ... nor if it comes in the very burst in which the replica is elected.
 func TestAcknowledgementOfNothingInTheBurstOfAnElection(t *testing.T) {
 	l := newLab(t, 3)
-	for l.desks[0].engine.clock.tick == 0 || len(l.heard(pb.MsgPreVote)) == 0 {
-		l.step(0, consensus.Tick{})
+	for l.Replicas[0].Engine.clock.tick == 0 || len(l.heard(pb.MsgPreVote)) == 0 {
+		l.Step(0, consensus.Tick{})
 	}
-	l.mail = nil
-	l.step(0,
+	l.Sent = nil
+	l.Step(0,
 		receive(1, 0, pb.Message{Type: pb.MsgPreVoteResp, Term: 1}),
 		receive(1, 0, pb.Message{Type: pb.MsgVoteResp, Term: 1}),
 		receive(1, 0, pb.Message{Type: pb.MsgApp, Term: 1, Index: 7, LogTerm: 1}),
 		receive(1, 0, pb.Message{Type: pb.MsgAppResp, Term: 1, Index: 1 << 40}),
 	)
-	if !l.desks[0].engine.leading() {
+	if !l.Replicas[0].Engine.leading() {
 		t.Fatal("R0 is not elected in this burst")
 	}
-	l.mail = nil
+	l.Sent = nil
 	l.agree(0, 3)
-	l.ticks(30, l.all())
-	l.wantExecuted(4, 0, 1, 2)
+	l.Ticks(30, l.All())
+	l.WantExecuted(4, 0, 1, 2)
 }

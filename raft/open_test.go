@@ -36,7 +36,7 @@ func TestHandles(t *testing.T) {
 		s := pb.Snapshot{Data: appendHandle(nil, 4, root), Metadata: pb.SnapshotMetadata{Index: 4, Term: 2, ConfState: pb.ConfState{Voters: []uint64{1, 2, 3}}}}
 		tc.change(&s)
 		frame := EncodeMessage(&pb.Message{Type: pb.MsgSnap, From: 1, To: 2, Term: 3, Snapshot: &s})
-		o := l.desks[1].protocol.Open(l.verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(0), Bytes: frame}})[0]
+		o := l.Replicas[1].Protocol.Open(l.Verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(0), Bytes: frame}})[0]
 		if o.Reason != tc.want || (o.Event == nil) != (tc.want != "") {
 			t.Errorf("%s: reason %q, want %q", name, o.Reason, tc.want)
 		}
@@ -47,7 +47,7 @@ func TestHandles(t *testing.T) {
 // the topic requests only.
 func TestChannels(t *testing.T) {
 	l := newLab(t, 3)
-	q := l.request()
+	q := l.Request()
 	fetch := (&Fetch{Seq: 4, Root: crypto.Hash(nil), Items: []consensus.Item{{ID: "a"}}}).Encode()
 	given := (&FetchReply{Seq: 4, Root: crypto.Hash(nil), Gone: true}).Encode()
 	beat := EncodeMessage(&pb.Message{Type: pb.MsgHeartbeat, From: 1, To: 2, Term: 3})
@@ -60,12 +60,12 @@ func TestChannels(t *testing.T) {
 	}{
 		{replica, beat, ""}, {replica, fetch, ""}, {replica, given, ""}, {replica, q.Raw, ""},
 		{client, beat, consensus.ReasonChannel}, {client, fetch, consensus.ReasonChannel}, {client, q.Raw, ""},
-		{consensus.ClientPeer(l.genesis.Replicas[0]), q.Raw, consensus.ReasonChannel},
+		{consensus.ClientPeer(l.Genesis.Replicas[0]), q.Raw, consensus.ReasonChannel},
 		{topic, beat, ReasonTopic}, {topic, fetch, ReasonTopic}, {topic, q.Raw, ""},
 		{observer, fetch, ""}, {observer, given, consensus.ReasonChannel}, {observer, beat, consensus.ReasonChannel}, {observer, q.Raw, consensus.ReasonChannel},
 		{replica, nil, consensus.ReasonMalformed}, {replica, make([]byte, consensus.MaxFrame+1), ReasonOversized},
 	} {
-		o := l.desks[1].protocol.Open(l.verify, nil, []consensus.Frame{{From: tc.from, Bytes: tc.frame}})[0]
+		o := l.Replicas[1].Protocol.Open(l.Verify, nil, []consensus.Frame{{From: tc.from, Bytes: tc.frame}})[0]
 		if o.Reason != tc.want || (o.Event == nil) != (tc.want != "") || o.Blame != (tc.want != "") {
 			t.Errorf("case %d from %v: reason %q, blame %v, want %q", i, tc.from, o.Reason, o.Blame, tc.want)
 		}
@@ -80,7 +80,7 @@ func TestChannels(t *testing.T) {
 func TestMessagesCarryWhatTheyMay(t *testing.T) {
 	l := newLab(t, 3)
 	entry := []pb.Entry{{Index: 1, Term: 1}}
-	snap := &pb.Snapshot{Data: appendHandle(nil, 4, crypto.Hash(nil)), Metadata: pb.SnapshotMetadata{Index: 4, Term: 2, ConfState: l.desks[0].engine.store.members}}
+	snap := &pb.Snapshot{Data: appendHandle(nil, 4, crypto.Hash(nil)), Metadata: pb.SnapshotMetadata{Index: 4, Term: 2, ConfState: l.Replicas[0].Engine.store.members}}
 	for name, m := range map[string]pb.Message{
 		"a vote with entries":          {Type: pb.MsgVote, Term: 3, Entries: entry},
 		"a heartbeat with a snapshot":  {Type: pb.MsgHeartbeat, Term: 3, Snapshot: snap},
@@ -104,13 +104,13 @@ func TestMessagesCarryWhatTheyMay(t *testing.T) {
 // batch of a new term stands for itself.
 func TestEntriesKeepTheLimits(t *testing.T) {
 	l := newLab(t, 3)
-	l.genesis.Limits.BatchRequests, l.genesis.Limits.BatchBytes = 2, 300
-	l.start(1)
+	l.Genesis.Limits.BatchRequests, l.Genesis.Limits.BatchBytes = 2, 300
+	l.Start(1, false)
 	batch := func(n, size int) []byte {
 		b := consensus.Batch{Stamp: 1}
 		for range n {
-			l.counter++
-			b.Requests = append(b.Requests, l.numbered(l.counter, string(make([]byte, size))))
+			l.Counter++
+			b.Requests = append(b.Requests, l.Numbered(l.Counter, string(make([]byte, size))))
 		}
 		return b.Append(nil)
 	}
@@ -126,7 +126,7 @@ func TestEntriesKeepTheLimits(t *testing.T) {
 		"trailing bytes": {append(batch(1, 1), 0), consensus.ReasonMalformed},
 	} {
 		frame := EncodeMessage(&pb.Message{Type: pb.MsgApp, From: 1, To: 2, Term: 3, Entries: []pb.Entry{{Index: 1, Term: 3, Data: tc.data}}})
-		o := l.desks[1].protocol.Open(l.verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(0), Bytes: frame}})[0]
+		o := l.Replicas[1].Protocol.Open(l.Verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(0), Bytes: frame}})[0]
 		if o.Reason != tc.want {
 			t.Errorf("%s: reason %q, want %q", name, o.Reason, tc.want)
 		}
@@ -137,7 +137,7 @@ func TestEntriesKeepTheLimits(t *testing.T) {
 // own.
 func TestGroupsAreJudgedOneByOne(t *testing.T) {
 	l := newLab(t, 3)
-	good, bad := l.request(), l.request()
+	good, bad := l.Request(), l.Request()
 	spoilt := *bad
 	spoilt.Raw = append([]byte{}, bad.Raw...)
 	spoilt.Raw[len(spoilt.Raw)-1] ^= 1
@@ -150,12 +150,12 @@ func TestGroupsAreJudgedOneByOne(t *testing.T) {
 	for _, b := range [][]byte{app(good), app(good, &spoilt), good.Raw, spoilt.Raw, app(&spoilt, good), {FetchKind}, app(good)} {
 		frames = append(frames, consensus.Frame{From: consensus.ReplicaPeer(0), Bytes: b})
 	}
-	for i, o := range l.desks[1].protocol.Open(l.verify, nil, frames) {
+	for i, o := range l.Replicas[1].Protocol.Open(l.Verify, nil, frames) {
 		if o.Reason != want[i] || (o.Event == nil) != (want[i] != "") {
 			t.Errorf("frame %d: reason %q, want %q", i, o.Reason, want[i])
 		}
 	}
-	if got := l.desks[1].protocol.Open(l.verify, nil, nil); len(got) != 0 {
+	if got := l.Replicas[1].Protocol.Open(l.Verify, nil, nil); len(got) != 0 {
 		t.Errorf("%d answers to no frame", len(got))
 	}
 }
@@ -208,7 +208,7 @@ func TestTermsOfEntries(t *testing.T) {
 		for i, term := range tc.terms {
 			m.Entries = append(m.Entries, pb.Entry{Index: 6 + uint64(i), Term: term})
 		}
-		o := l.desks[1].protocol.Open(l.verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(0), Bytes: EncodeMessage(&m)}})[0]
+		o := l.Replicas[1].Protocol.Open(l.Verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(0), Bytes: EncodeMessage(&m)}})[0]
 		if o.Reason != tc.want {
 			t.Errorf("%s: reason %q, want %q", name, o.Reason, tc.want)
 		}
@@ -247,7 +247,7 @@ func TestBombsAreRefused(t *testing.T) {
 		if len(frame) > consensus.MaxFrame {
 			t.Fatalf("%s: %d bytes", name, len(frame))
 		}
-		if why := l.give(1, consensus.ReplicaPeer(0), frame); why != consensus.ReasonMalformed {
+		if why := l.Give(1, consensus.ReplicaPeer(0), frame); why != consensus.ReasonMalformed {
 			t.Errorf("%s: reason %q, want %q", name, why, consensus.ReasonMalformed)
 		}
 	}

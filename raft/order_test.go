@@ -15,21 +15,21 @@ func TestOvertakenAppendsAreNotRefused(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
 	for range 3 {
-		l.submit(l.request(), 0)
+		l.Submit(l.Request(), 0)
 	}
-	slices.Reverse(l.mail) // what R0 has sent to both
+	slices.Reverse(l.Sent) // what R0 has sent to both
 	sent := len(l.heard(pb.MsgApp))
 	if sent < 4 {
 		t.Fatalf("%d appends are under way", sent)
 	}
 	refused := 0
-	l.ticks(4, l.all(), func(m letter) bool {
-		if a, err := DecodeMessage(m.bytes); err == nil && a.Type == pb.MsgAppResp && a.Reject {
+	l.Ticks(4, l.All(), func(m frame) bool {
+		if a, err := DecodeMessage(m.Bytes); err == nil && a.Type == pb.MsgAppResp && a.Reject {
 			refused++
 		}
 		return true
 	})
-	l.wantExecuted(4, 0, 1, 2)
+	l.WantExecuted(4, 0, 1, 2)
 	if refused != 0 {
 		t.Errorf("%d appends are refused", refused)
 	}
@@ -40,21 +40,21 @@ func TestOvertakenAppendsAreNotRefused(t *testing.T) {
 func TestLostAppendIsNoticed(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
-	l.submit(l.request(), 0)
-	l.mail = nil // lost
-	l.submit(l.request(), 0)
-	l.ticks(4, l.all())
-	l.wantExecuted(3, 0, 1, 2)
+	l.Submit(l.Request(), 0)
+	l.Sent = nil // lost
+	l.Submit(l.Request(), 0)
+	l.Ticks(4, l.All())
+	l.WantExecuted(3, 0, 1, 2)
 
-	d := l.desks[1]
+	d := l.Replicas[1]
 	for i := range uint64(2 * maxEarly) {
 		l.say(0, 1, pb.Message{Type: pb.MsgApp, Term: l.term(1), Index: 1000 + i, LogTerm: l.term(1)})
-		if n := len(d.engine.early); n > maxEarly {
+		if n := len(d.Engine.early); n > maxEarly {
 			t.Fatalf("%d appends wait, at most %d should", n, maxEarly)
 		}
 	}
-	l.ticks(1, []int{1})
-	if n := len(d.engine.early); n != 0 {
+	l.Ticks(1, []int{1})
+	if n := len(d.Engine.early); n != 0 {
 		t.Errorf("%d appends wait after a tick", n)
 	}
 }
@@ -63,13 +63,13 @@ func TestLostAppendIsNoticed(t *testing.T) {
 func TestEarlyAppendsAreBoundedInBytes(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
-	d := l.desks[1]
-	b := consensus.Batch{Requests: []*consensus.Request{l.numbered(1, string(make([]byte, 3<<20)))}}
+	d := l.Replicas[1]
+	b := consensus.Batch{Requests: []*consensus.Request{l.Numbered(1, string(make([]byte, 3<<20)))}}
 	e := pb.Entry{Index: 6, Term: 1, Data: b.Append(nil)}
 	for range 8 {
-		l.step(1, receive(0, 1, pb.Message{Type: pb.MsgApp, Term: 1, Index: 5, LogTerm: 1, Entries: []pb.Entry{e}}))
+		l.Step(1, receive(0, 1, pb.Message{Type: pb.MsgApp, Term: 1, Index: 5, LogTerm: 1, Entries: []pb.Entry{e}}))
 	}
-	if n := len(d.engine.early); n != maxEarlyBytes/(3<<20) {
+	if n := len(d.Engine.early); n != maxEarlyBytes/(3<<20) {
 		t.Errorf("%d appends of 3 MiB wait", n)
 	}
 }

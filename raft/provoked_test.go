@@ -17,19 +17,19 @@ func TestProvokedAppendsAreBounded(t *testing.T) {
 	} {
 		l := newLab(t, 3)
 		l.elect(0)
-		l.mail = nil
-		big := l.numbered(1, string(make([]byte, 900<<10)))
-		l.submit(big, 0)
-		l.mail = nil
+		l.Sent = nil
+		big := l.Numbered(1, string(make([]byte, 900<<10)))
+		l.Submit(big, 0)
+		l.Sent = nil
 		l.say(1, 0, pb.Message{Type: pb.MsgAppResp, Term: 1, Index: 2, Reject: true}) // what was sent is lost
-		l.mail = nil
-		known := l.desks[0].engine.node.Status().Progress[2]
+		l.Sent = nil
+		known := l.Replicas[0].Engine.node.Status().Progress[2]
 		m.Index = known.Next - 1
 		var burst []consensus.Event
 		for range 1000 {
 			burst = append(burst, receive(1, 0, m))
 		}
-		out := l.step(0, burst...)
+		out := l.Step(0, burst...)
 		bytes := 0
 		for _, s := range out.Sends {
 			bytes += len(s.Bytes)
@@ -37,8 +37,8 @@ func TestProvokedAppendsAreBounded(t *testing.T) {
 		if bytes > maxProvoked*(maxAppendBytes+1000) || bytes < 900<<10 {
 			t.Errorf("%s: %d frames with %d bytes are sent", name, len(out.Sends), bytes)
 		}
-		l.mail = nil
-		l.ticks(20, l.all())
-		l.wantExecuted(2, 0, 1, 2)
+		l.Sent = nil
+		l.Ticks(20, l.All())
+		l.WantExecuted(2, 0, 1, 2)
 	}
 }

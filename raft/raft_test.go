@@ -140,8 +140,8 @@ func TestAcknowledgementOfNothing(t *testing.T) {
 		t.Errorf("reason %q, want %q", why, ReasonPanic)
 	}
 	l.agree(0, 3)
-	l.ticks(3, l.all())
-	l.wantExecuted(4, 0, 1, 2)
+	l.Ticks(3, l.All())
+	l.WantExecuted(4, 0, 1, 2)
 }
 
 // The log on disk becomes the log in memory, whatever was truncated, voided by

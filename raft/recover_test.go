@@ -10,6 +10,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/internal/enginetest"
 )
 
 // A vote is on disk before it leaves, and is not given to another one after a
@@ -18,23 +19,23 @@ func TestVoteIsGivenOnce(t *testing.T) {
 	l := newLab(t, 3)
 	vote := pb.Message{Type: pb.MsgVote, Term: 5}
 	l.say(0, 1, vote)
-	out := l.desks[1].outs[len(l.desks[1].outs)-1]
+	out := l.Replicas[1].Outs[len(l.Replicas[1].Outs)-1]
 	if len(out.Early) > 0 || len(out.Sends) != 1 || len(out.Records) != 1 || out.Records[0].Lazy || out.Records[0].Bytes[0] != recordHard {
 		t.Fatalf("a vote goes out with %+v", out)
 	}
 	for range 2 {
-		l.mail = nil
+		l.Sent = nil
 		l.say(2, 1, vote)
 		if got := l.heard(pb.MsgVoteResp); len(got) != 1 || !got[0].Reject {
 			t.Errorf("the second candidate is answered %v", got)
 		}
-		l.mail = nil
+		l.Sent = nil
 		l.say(0, 1, vote)
 		if got := l.heard(pb.MsgVoteResp); len(got) != 1 || got[0].Reject {
 			t.Errorf("the first candidate is answered %v when it asks again", got)
 		}
-		l.crash(1)
-		l.start(1)
+		l.Crash(1)
+		l.Start(1, false)
 	}
 }
 
@@ -44,10 +45,10 @@ func TestAcknowledgedEntriesAreOnDisk(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
 	l.agree(0, 9)
-	l.ticks(3, l.all())
-	for i, d := range l.desks {
+	l.Ticks(3, l.All())
+	for i, d := range l.Replicas {
 		on := uint64(0)
-		for _, out := range d.outs {
+		for _, out := range d.Outs {
 			for _, rec := range out.Records {
 				var e pb.Entry
 				if rec.Bytes[0] != recordEntry {
@@ -81,7 +82,7 @@ func TestCommitIndexIsLazy(t *testing.T) {
 	l.elect(0)
 	l.agree(0, 1, without(pb.MsgHeartbeat))
 	lazy := 0
-	for _, rec := range l.desks[1].records {
+	for _, rec := range l.Replicas[1].Records {
 		if rec.Bytes[0] == recordHard && rec.Lazy {
 			lazy++
 		}
@@ -90,7 +91,7 @@ func TestCommitIndexIsLazy(t *testing.T) {
 		t.Error("every commit index is synced")
 	}
 	l.say(2, 1, pb.Message{Type: pb.MsgHeartbeat, Term: 9})
-	if rec := l.desks[1].records[len(l.desks[1].records)-1]; rec.Bytes[0] != recordHard || rec.Lazy {
+	if rec := l.Replicas[1].Records[len(l.Replicas[1].Records)-1]; rec.Bytes[0] != recordHard || rec.Lazy {
 		t.Errorf("a new term is recorded as %d, lazy %v", rec.Bytes[0], rec.Lazy)
 	}
 }
@@ -101,26 +102,26 @@ func TestAllRestart(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
 	l.agree(0, 20)
-	l.crash(l.all()...)
-	l.mail = nil
-	for i, d := range l.desks {
-		l.start(i)
-		if st := d.engine.Status(); st.View != 1 || !st.Changing || st.Executed < d.disk.seq || len(d.noted(consensus.Restarted)) > 0 {
+	l.Crash(l.All()...)
+	l.Sent = nil
+	for i, d := range l.Replicas {
+		l.Start(i, false)
+		if st := d.Engine.Status(); st.View != 1 || !st.Changing || st.Executed < d.Disk.Seq || len(d.Noted(consensus.Restarted)) > 0 {
 			t.Errorf("R%d begins with %+v", i, st)
 		}
 	}
-	l.ticks(60, l.all())
-	for i, d := range l.desks {
-		if again := d.noted(consensus.Restarted); len(again) != 1 {
+	l.Ticks(60, l.All())
+	for i, d := range l.Replicas {
+		if again := d.Noted(consensus.Restarted); len(again) != 1 {
 			t.Errorf("R%d does not say that it restarted: %v", i, again)
 		}
 	}
 	l.agree(1, 3)
-	l.ticks(20, l.all())
-	if n := len(l.history); n < 25 {
+	l.Ticks(20, l.All())
+	if n := len(l.History); n < 25 {
 		t.Errorf("%d entries", n)
 	}
-	l.wantExecuted(len(l.history), 0, 1, 2)
+	l.WantExecuted(len(l.History), 0, 1, 2)
 }
 
 // Whatever the log was cut to, at its end by a crash or at its start by what may
@@ -128,46 +129,46 @@ func TestAllRestart(t *testing.T) {
 // and with every entry behind the state on disk that was written.
 func TestEveryPrefixOfALogIsALog(t *testing.T) {
 	l := behind(t)
-	l.ticks(30, l.all())
+	l.Ticks(30, l.All())
 	l.agree(0, 3)
-	l.crash(0)
-	l.ticks(60, []int{1, 2})
+	l.Crash(0)
+	l.Ticks(60, []int{1, 2})
 	l.agree(1, 3)
 	for i := 1; i < 3; i++ {
-		whole := *l.desks[i]
-		fetched := state{seq: 30, digests: whole.disk.digests[:30]}
-		fetched.proof = certificate(30, 1, fetched.root())
-		for n := range len(whole.records) + 1 {
-			d := l.desks[i]
-			*d = desk{records: whole.records[:n], protocol: whole.protocol}
-			if slices.ContainsFunc(d.records, func(r consensus.Record) bool { return r.Bytes[0] == recordBase }) {
-				d.disk = fetched // it was on disk before the library heard of it
+		whole := *l.Replicas[i]
+		root := enginetest.Root(whole.Disk.Digests[:30])
+		fetched := enginetest.State{Seq: 30, Root: root, Digests: whole.Disk.Digests[:30], Proof: certificate(30, 1, root)}
+		for n := range len(whole.Records) + 1 {
+			d := l.Replicas[i]
+			*d = desk{Records: whole.Records[:n], Protocol: whole.Protocol}
+			if slices.ContainsFunc(d.Records, func(r consensus.Record) bool { return r.Bytes[0] == recordBase }) {
+				d.Disk = fetched // it was on disk before the library heard of it
 			}
-			l.start(i)
-			st, hard := d.engine.node.BasicStatus(), pb.HardState{}
-			for _, rec := range d.records {
+			l.Start(i, false)
+			st, hard := d.Engine.node.BasicStatus(), pb.HardState{}
+			for _, rec := range d.Records {
 				if rec.Bytes[0] == recordHard {
 					if err := hard.Unmarshal(rec.Bytes[1:]); err != nil {
 						t.Fatal(err)
 					}
 				}
 			}
-			last, _ := d.engine.store.LastIndex()
+			last, _ := d.Engine.store.LastIndex()
 			if st.Term != hard.Term || st.Vote != hard.Vote || st.Commit > last {
 				t.Fatalf("R%d, %d records: term %d vote %d commit %d of %d, want %d, %d", i, n, st.Term, st.Vote, st.Commit, last, hard.Term, hard.Vote)
 			}
 		}
-		*l.desks[i] = whole
+		*l.Replicas[i] = whole
 		l.cut(i)
-		l.start(i)
-		if st := l.desks[i].engine.Status(); st.Kept != whole.disk.seq {
+		l.Start(i, false)
+		if st := l.Replicas[i].Engine.Status(); st.Kept != whole.Disk.Seq {
 			t.Errorf("R%d with a cut log is at %+v", i, st)
 		}
 	}
-	l.ticks(60, []int{1, 2})
+	l.Ticks(60, []int{1, 2})
 	l.agree(1, 2)
-	l.ticks(10, []int{1, 2})
-	l.wantExecuted(len(l.history), 1, 2)
+	l.Ticks(10, []int{1, 2})
+	l.WantExecuted(len(l.History), 1, 2)
 }
 
 // An entry that truncates outlives what it truncated, however segments go: or
@@ -178,9 +179,9 @@ func TestTruncationOutlivesTheTruncated(t *testing.T) {
 		l.say(0, 1, pb.Message{Type: pb.MsgApp, Term: 1, Index: n, LogTerm: min(n, 1), Entries: []pb.Entry{{Index: n + 1, Term: 1}}})
 	}
 	l.say(2, 1, pb.Message{Type: pb.MsgApp, Term: 2, Index: 2, LogTerm: 1, Entries: []pb.Entry{{Index: 3, Term: 2}}, Commit: 3})
-	d := l.desks[1]
+	d := l.Replicas[1]
 	var entries []consensus.Record
-	for _, rec := range d.records {
+	for _, rec := range d.Records {
 		if rec.Bytes[0] == recordEntry {
 			entries = append(entries, rec)
 		}
@@ -188,9 +189,9 @@ func TestTruncationOutlivesTheTruncated(t *testing.T) {
 	if len(entries) != 7 || entries[6].Slot < 6 {
 		t.Errorf("the truncating entry may be forgotten with slot %d, what it truncated reaches to 6", entries[6].Slot)
 	}
-	l.crash(1)
-	l.start(1)
-	if last, _ := d.engine.store.LastIndex(); last != 3 {
+	l.Crash(1)
+	l.Start(1, false)
+	if last, _ := d.Engine.store.LastIndex(); last != 3 {
 		t.Errorf("the log ends at %d after a restart, was truncated to 3", last)
 	}
 }
@@ -198,20 +199,20 @@ func TestTruncationOutlivesTheTruncated(t *testing.T) {
 // After a snapshot the log begins behind it, whatever was recorded before.
 func TestInstalledStateVoidsTheLog(t *testing.T) {
 	l := behind(t)
-	l.ticks(30, l.all())
-	d := l.desks[2]
-	at := slices.IndexFunc(d.records, func(r consensus.Record) bool { return r.Bytes[0] == recordBase })
-	if at < 0 || d.records[at].Lazy {
+	l.Ticks(30, l.All())
+	d := l.Replicas[2]
+	at := slices.IndexFunc(d.Records, func(r consensus.Record) bool { return r.Bytes[0] == recordBase })
+	if at < 0 || d.Records[at].Lazy {
 		t.Fatalf("no record says that the log begins anew")
 	}
-	for _, before := range d.records[:at] {
-		if before.Slot > d.records[at].Slot {
-			t.Errorf("a record for slot %d outlives the one that voids it, for %d", before.Slot, d.records[at].Slot)
+	for _, before := range d.Records[:at] {
+		if before.Slot > d.Records[at].Slot {
+			t.Errorf("a record for slot %d outlives the one that voids it, for %d", before.Slot, d.Records[at].Slot)
 		}
 	}
-	l.crash(2)
-	l.start(2)
-	if first, _ := d.engine.store.FirstIndex(); first != 31 {
+	l.Crash(2)
+	l.Start(2, false)
+	if first, _ := d.Engine.store.FirstIndex(); first != 31 {
 		t.Errorf("the log begins at %d, want 31", first)
 	}
 }
@@ -221,7 +222,7 @@ func TestForeignLogsAreRefused(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
 	l.agree(0, 3)
-	full := *l.desks[0]
+	full := *l.Replicas[0]
 	entry := func(index, term uint64) consensus.Record {
 		e := pb.Entry{Index: index, Term: term}
 		b, err := e.Marshal()
@@ -235,25 +236,25 @@ func TestForeignLogsAreRefused(t *testing.T) {
 		want   error
 		says   string
 	}{
-		"a gap":          {func(d *desk) { d.disk, d.records = state{}, []consensus.Record{entry(3, 1)} }, errLog, "begins at 3"},
-		"another state":  {func(d *desk) { d.disk.digests = d.disk.digests[1:] }, errLog, "beside it stands"},
-		"another place":  {func(d *desk) { d.disk.seq-- }, errLog, "beside it stands"},
-		"no place":       {func(d *desk) { d.disk.proof = nil }, consensus.ErrMalformed, "place of the state"},
-		"a broken entry": {func(d *desk) { d.records = []consensus.Record{{Slot: 7, Bytes: []byte{recordEntry, 0xff}}} }, consensus.ErrMalformed, "record 1 of 1 (slot 7)"},
-		"an empty one":   {func(d *desk) { d.records = []consensus.Record{{}} }, consensus.ErrMalformed, "record 1"},
+		"a gap":          {func(d *desk) { d.Disk, d.Records = enginetest.State{}, []consensus.Record{entry(3, 1)} }, errLog, "begins at 3"},
+		"another state":  {func(d *desk) { d.Disk.Root = enginetest.Root(d.Disk.Digests[1:]) }, errLog, "beside it stands"},
+		"another place":  {func(d *desk) { d.Disk.Seq-- }, errLog, "beside it stands"},
+		"no place":       {func(d *desk) { d.Disk.Proof = nil }, consensus.ErrMalformed, "place of the state"},
+		"a broken entry": {func(d *desk) { d.Records = []consensus.Record{{Slot: 7, Bytes: []byte{recordEntry, 0xff}}} }, consensus.ErrMalformed, "record 1 of 1 (slot 7)"},
+		"an empty one":   {func(d *desk) { d.Records = []consensus.Record{{}} }, consensus.ErrMalformed, "record 1"},
 	} {
-		*l.desks[0] = full
-		tc.change(l.desks[0])
-		if err := l.try(0, false); !errors.Is(err, tc.want) || !strings.Contains(err.Error(), tc.says) {
+		*l.Replicas[0] = full
+		tc.change(l.Replicas[0])
+		if err := l.TryStart(0, false); !errors.Is(err, tc.want) || !strings.Contains(err.Error(), tc.says) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	// A commit index that survived without its entries is no error: it is cut.
 	hard := pb.HardState{Term: 3, Vote: 1, Commit: 99}
 	b, _ := hard.Marshal()
-	*l.desks[0] = desk{records: []consensus.Record{entry(1, 3), {Slot: 1, Lazy: true, Bytes: tagged(recordHard, b)}}}
-	l.start(0)
-	if st := l.desks[0].engine.node.BasicStatus(); st.Commit != 1 || st.Term != 3 || st.Vote != 1 {
+	*l.Replicas[0] = desk{Records: []consensus.Record{entry(1, 3), {Slot: 1, Lazy: true, Bytes: tagged(recordHard, b)}}}
+	l.Start(0, false)
+	if st := l.Replicas[0].Engine.node.BasicStatus(); st.Commit != 1 || st.Term != 3 || st.Vote != 1 {
 		t.Errorf("commit %d in term %d with vote %d", st.Commit, st.Term, st.Vote)
 	}
 }
@@ -263,24 +264,24 @@ func TestStateStandsForTheLog(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
 	l.agree(0, 5)
-	d := l.desks[1]
-	d.records = nil
-	l.crash(1)
-	l.start(1)
-	if st := d.engine.node.BasicStatus(); st.Commit != uint64(d.disk.seq) || st.Term != 1 || d.engine.Status().Executed != d.disk.seq {
-		t.Errorf("begins at %d in term %d, the state is at %d of term 1", st.Commit, st.Term, d.disk.seq)
+	d := l.Replicas[1]
+	d.Records = nil
+	l.Crash(1)
+	l.Start(1, false)
+	if st := d.Engine.node.BasicStatus(); st.Commit != uint64(d.Disk.Seq) || st.Term != 1 || d.Engine.Status().Executed != d.Disk.Seq {
+		t.Errorf("begins at %d in term %d, the state is at %d of term 1", st.Commit, st.Term, d.Disk.Seq)
 	}
 }
 
 // A wiped disk is an alarm: nobody can tell what it had acknowledged.
 func TestAmnesiacAlarm(t *testing.T) {
 	l := newLab(t, 3)
-	*l.desks[0] = desk{}
-	if err := l.try(0, true); err != nil {
+	*l.Replicas[0] = desk{}
+	if err := l.TryStart(0, true); err != nil {
 		t.Fatal(err)
 	}
-	l.step(0)
-	if alarms := l.desks[0].noted(consensus.Alarm); len(alarms) != 1 || !strings.Contains(alarms[0].Text, "wiped") {
+	l.Step(0)
+	if alarms := l.Replicas[0].Noted(consensus.Alarm); len(alarms) != 1 || !strings.Contains(alarms[0].Text, "wiped") {
 		t.Errorf("alarms %v", alarms)
 	}
 }

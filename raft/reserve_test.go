@@ -15,21 +15,21 @@ func TestFruitlessElectionsLeaveRoom(t *testing.T) {
 	l.agree(0, 3)
 	deaf := without(pb.MsgAppResp)
 	for range 60 {
-		for i := range l.desks { // a term above all, so that nobody leads
+		for i := range l.Replicas { // a term above all, so that nobody leads
 			l.say((i+1)%3, i, pb.Message{Type: pb.MsgAppResp, Reject: true, Term: l.term(0) + l.term(1) + l.term(2)})
 		}
 		for range 60 {
-			if l.ticks(1, l.all(), deaf); l.leader() >= 0 {
+			if l.Ticks(1, l.All(), deaf); l.leader() >= 0 {
 				break
 			}
 		}
 	}
-	l.ticks(100, l.all())
+	l.Ticks(100, l.All())
 	l.agree(max(l.leader(), 0), 1)
-	l.ticks(5, l.all())
-	for i, d := range l.desks {
+	l.Ticks(5, l.All())
+	for i, d := range l.Replicas {
 		if n := l.executionsAt(i); n != 4 {
-			t.Errorf("R%d has executed %d requests, want 4: %+v", i, n, d.engine.Status())
+			t.Errorf("R%d has executed %d requests, want 4: %+v", i, n, d.Engine.Status())
 		}
 	}
 }
@@ -40,21 +40,21 @@ func TestFullLogLeavesRoom(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
 	l.agree(0, 3)
-	l.ticks(3, l.all())
+	l.Ticks(3, l.All())
 	m := pb.Message{Type: pb.MsgApp, Term: 2, Index: 4, LogTerm: 1}
 	for n := range uint64(40) {
 		m.Entries = append(m.Entries, pb.Entry{Index: 5 + n, Term: 2})
 	}
 	l.say(2, 1, m)
-	l.crash(2)
-	l.mail = nil
+	l.Crash(2)
+	l.Sent = nil
 	rest := []int{0, 1}
-	l.ticks(200, rest)
+	l.Ticks(200, rest)
 	l.agree(max(l.leader(), 0), 1)
-	l.ticks(5, rest)
+	l.Ticks(5, rest)
 	for _, i := range rest {
 		if n := l.executionsAt(i); n != 4 {
-			t.Errorf("R%d has executed %d requests, want 4: %+v", i, n, l.desks[i].engine.Status())
+			t.Errorf("R%d has executed %d requests, want 4: %+v", i, n, l.Replicas[i].Engine.Status())
 		}
 	}
 }

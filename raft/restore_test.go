@@ -16,16 +16,16 @@ func behind(t *testing.T, change ...func(*Config)) *lab {
 	l := newLab(t, 3, change...)
 	l.elect(0)
 	l.agree(0, 29, only(0, 1))
-	l.ticks(3, []int{0, 1}, only(0, 1))
-	l.mail = nil
+	l.Ticks(3, []int{0, 1}, only(0, 1))
+	l.Sent = nil
 	return l
 }
 
 // kinds counts frames by their first byte.
-func kinds(letters []letter) map[byte]int {
+func kinds(letters []frame) map[byte]int {
 	m := map[byte]int{}
 	for _, a := range letters {
-		m[a.bytes[0]]++
+		m[a.Bytes[0]]++
 	}
 	return m
 }
@@ -34,65 +34,65 @@ func kinds(letters []letter) map[byte]int {
 // against the root that the leader named, and goes on from there.
 func TestStateIsFetched(t *testing.T) {
 	l := behind(t)
-	l.ticks(30, l.all())
-	l.wantExecuted(30, 0, 1, 2)
-	d := l.desks[2]
-	if len(d.noted(consensus.Fetching)) != 1 || len(d.noted(consensus.Fetched)) != 1 {
-		t.Errorf("notes %v", d.notes)
+	l.Ticks(30, l.All())
+	l.WantExecuted(30, 0, 1, 2)
+	d := l.Replicas[2]
+	if len(d.Noted(consensus.Fetching)) != 1 || len(d.Noted(consensus.Fetched)) != 1 {
+		t.Errorf("notes %v", d.Notes)
 	}
-	if st := d.engine.Status(); st.Kept != 30 || st.Stable != 30 || st.Executed != 30 || st.Fetching != 0 || st.RootSeq != 30 || st.Root != d.disk.root() {
+	if st := d.Engine.Status(); st.Kept != 30 || st.Stable != 30 || st.Executed != 30 || st.Fetching != 0 || st.RootSeq != 30 || st.Root != d.Disk.Root {
 		t.Errorf("status %+v", st)
 	}
 	l.agree(2, 3)
-	l.ticks(3, l.all())
-	l.wantExecuted(33, 0, 1, 2)
-	l.crash(2) // and the log says the same after a restart
-	l.start(2)
-	l.ticks(5, l.all())
-	l.wantExecuted(33, 2)
+	l.Ticks(3, l.All())
+	l.WantExecuted(33, 0, 1, 2)
+	l.Crash(2) // and the log says the same after a restart
+	l.Start(2, false)
+	l.Ticks(5, l.All())
+	l.WantExecuted(33, 2)
 }
 
 // While a state is fetched nothing is handed to execution, and the status says
 // what is lacking.
 func TestNothingIsExecutedDuringARestore(t *testing.T) {
 	l := behind(t)
-	noParts := func(m letter) bool { return m.bytes[0] != FetchReplyKind }
-	l.ticks(20, l.all(), noParts)
-	d := l.desks[2]
-	if st := d.engine.Status(); st.Fetching != 30 || len(st.Waiting) == 0 || st.Waiting[0].What != "parts of the state" || st.Waiting[0].Seq != 30 {
+	noParts := func(m frame) bool { return m.Bytes[0] != FetchReplyKind }
+	l.Ticks(20, l.All(), noParts)
+	d := l.Replicas[2]
+	if st := d.Engine.Status(); st.Fetching != 30 || len(st.Waiting) == 0 || st.Waiting[0].What != "parts of the state" || st.Waiting[0].Seq != 30 {
 		t.Errorf("status %+v", st)
 	}
 	l.agree(0, 3, noParts)
 	if n := len(asked[consensus.Commit](d)); n != 1 {
 		t.Errorf("%d commits are handed out during a fetch, want the first entry's alone", n)
 	}
-	l.ticks(400, l.all())
-	l.wantExecuted(33, 2)
+	l.Ticks(400, l.All())
+	l.WantExecuted(33, 2)
 }
 
 // ... nor when the log has what is committed, as long as the host has not said
 // what it had executed when the fetch began.
 func TestNothingIsExecutedBeforeARestoreBegins(t *testing.T) {
 	l := behind(t)
-	d := l.desks[2]
-	d.stands = true
-	l.sayHandle(0, 2, 30, 1, l.desks[0].disk.root())
+	d := l.Replicas[2]
+	d.Stopped = true
+	l.sayHandle(0, 2, 30, 1, l.Replicas[0].Disk.Root)
 	l.say(0, 2, l.append(2, 12))
 	if n := len(asked[consensus.Commit](d)); n != 1 {
 		t.Errorf("%d commits are handed out behind a RestoreBegin, want the first entry's alone", n)
 	}
-	d.stands = false
-	l.step(2)
-	l.wantExecuted(12, 2)
+	d.Stopped = false
+	l.Step(2)
+	l.WantExecuted(12, 2)
 }
 
 // append is a leader's MsgApp with the entries of the history up to a place.
 func (l *lab) append(to int, upTo uint64) pb.Message {
-	last, _ := l.desks[to].engine.store.LastIndex()
+	last, _ := l.Replicas[to].Engine.store.LastIndex()
 	m := pb.Message{Type: pb.MsgApp, Term: l.term(to), Index: last, LogTerm: min(last, 1), Commit: upTo}
 	for n := last + 1; n <= upTo; n++ {
 		e := pb.Entry{Index: n, Term: 1}
-		if b := l.history[consensus.Seq(n)].Batch; b != nil {
+		if b := l.History[consensus.Seq(n)].Batch; b != nil {
 			e.Data = b.Append(nil)
 		}
 		m.Entries = append(m.Entries, e)
@@ -103,11 +103,11 @@ func (l *lab) append(to int, upTo uint64) pb.Message {
 // Who serves a part that does not match is named, and another one asked.
 func TestBadPartsAreRefused(t *testing.T) {
 	l := behind(t)
-	l.desks[0].bad = 1
-	l.ticks(30, l.all())
-	l.wantExecuted(30, 2)
-	d := l.desks[2]
-	if bad := d.noted(consensus.BadPart); len(bad) != 1 || bad[0].Replica != 0 {
+	l.Replicas[0].Spoil = 1
+	l.Ticks(30, l.All())
+	l.WantExecuted(30, 2)
+	d := l.Replicas[2]
+	if bad := d.Noted(consensus.BadPart); len(bad) != 1 || bad[0].Replica != 0 {
 		t.Errorf("names %v", bad)
 	}
 	from := map[consensus.ReplicaID]int{}
@@ -122,9 +122,9 @@ func TestBadPartsAreRefused(t *testing.T) {
 // Parts that nobody asked for are not taken.
 func TestPartsUnasked(t *testing.T) {
 	l := behind(t)
-	g := FetchReply{Seq: 30, Root: l.desks[0].disk.root(), Parts: []consensus.Part{{ID: "all", Bytes: []byte{1}}}}
-	l.give(2, consensus.ReplicaPeer(1), g.Encode())
-	if n := len(asked[consensus.RestorePut](l.desks[2])); n > 0 {
+	g := FetchReply{Seq: 30, Root: l.Replicas[0].Disk.Root, Parts: []consensus.Part{{ID: "all", Bytes: []byte{1}}}}
+	l.Give(2, consensus.ReplicaPeer(1), g.Encode())
+	if n := len(asked[consensus.RestorePut](l.Replicas[2])); n > 0 {
 		t.Error("takes parts of a state that it does not fetch")
 	}
 }
@@ -134,17 +134,17 @@ func TestSnapshotOfThePast(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
 	l.agree(0, 9)
-	l.ticks(3, l.all())
-	if why := l.sayHandle(0, 1, 4, 1, crypto.Hash(nil)); why != "" || l.desks[1].engine.state.Active() {
-		t.Errorf("reason %q, fetching %v", why, l.desks[1].engine.state.Active())
+	l.Ticks(3, l.All())
+	if why := l.sayHandle(0, 1, 4, 1, crypto.Hash(nil)); why != "" || l.Replicas[1].Engine.state.Active() {
+		t.Errorf("reason %q, fetching %v", why, l.Replicas[1].Engine.state.Active())
 	}
 	if resp := l.heard(pb.MsgAppResp); len(resp) != 1 || resp[0].Index != 10 {
 		t.Errorf("answers %v, want that it is at 10", resp)
 	}
-	l.mail = nil
-	l.desks[1].engine.node.Campaign()
+	l.Sent = nil
+	l.Replicas[1].Engine.node.Campaign()
 	l.sayHandle(0, 1, 90, l.term(1)-1, crypto.Hash(nil))
-	if l.desks[1].engine.state.Active() {
+	if l.Replicas[1].Engine.state.Active() {
 		t.Error("fetches what the leader of an earlier term names")
 	}
 }
@@ -152,7 +152,7 @@ func TestSnapshotOfThePast(t *testing.T) {
 // sayHandle lets a member name a state, as a leader of a term.
 func (l *lab) sayHandle(from, to int, n consensus.Seq, term uint64, root crypto.Digest) consensus.Reason {
 	return l.say(from, to, pb.Message{Type: pb.MsgSnap, Term: term, Snapshot: &pb.Snapshot{
-		Data: appendHandle(nil, n, root), Metadata: pb.SnapshotMetadata{Index: uint64(n), Term: 1, ConfState: l.desks[to].engine.store.members},
+		Data: appendHandle(nil, n, root), Metadata: pb.SnapshotMetadata{Index: uint64(n), Term: 1, ConfState: l.Replicas[to].Engine.store.members},
 	}})
 }
 
@@ -160,7 +160,7 @@ func (l *lab) sayHandle(from, to int, n consensus.Seq, term uint64, root crypto.
 func TestLeaderTakesNoSnapshot(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
-	if why := l.sayHandle(1, 0, 90, 1, crypto.Hash(nil)); why != reasonLeading || l.desks[0].engine.state.Active() {
+	if why := l.sayHandle(1, 0, 90, 1, crypto.Hash(nil)); why != reasonLeading || l.Replicas[0].Engine.state.Active() {
 		t.Errorf("reason %q, want %q", why, reasonLeading)
 	}
 }
@@ -168,9 +168,9 @@ func TestLeaderTakesNoSnapshot(t *testing.T) {
 // A leader's handle is its word: whoever fetches does not campaign meanwhile.
 func TestHandleRests(t *testing.T) {
 	l := behind(t)
-	r := l.desks[2].engine
+	r := l.Replicas[2].Engine
 	r.clock.countdown = 1
-	l.sayHandle(0, 2, 30, 1, l.desks[0].disk.root())
+	l.sayHandle(0, 2, 30, 1, l.Replicas[0].Disk.Root)
 	if r.clock.countdown < 10 {
 		t.Errorf("countdown %d after a leader's handle", r.clock.countdown)
 	}
@@ -180,28 +180,28 @@ func TestHandleRests(t *testing.T) {
 // that the leader names; before that it sticks to what it has begun.
 func TestFetchTurnsToANewerState(t *testing.T) {
 	l := behind(t)
-	l.desks[0].blind, l.desks[1].blind = true, true
-	l.ticks(20, l.all())
-	d := l.desks[2]
-	if n := d.engine.Status().Fetching; n != 30 {
+	l.Replicas[0].Blind, l.Replicas[1].Blind = true, true
+	l.Ticks(20, l.All())
+	d := l.Replicas[2]
+	if n := d.Engine.Status().Fetching; n != 30 {
 		t.Fatalf("fetches %d", n)
 	}
 	l.agree(0, 10)
-	l.ticks(400, l.all())
-	if n := d.engine.Status().Fetching; n != 40 {
+	l.Ticks(400, l.All())
+	if n := d.Engine.Status().Fetching; n != 40 {
 		t.Errorf("fetches %d, the leader has named 40", n)
 	}
-	l.desks[0].blind, l.desks[1].blind = false, false
-	l.ticks(400, l.all())
-	l.wantExecuted(40, 2)
+	l.Replicas[0].Blind, l.Replicas[1].Blind = false, false
+	l.Ticks(400, l.All())
+	l.WantExecuted(40, 2)
 }
 
 // A second handle during a healthy fetch changes nothing.
 func TestFetchSticksToItsTarget(t *testing.T) {
 	l := behind(t)
-	l.sayHandle(0, 2, 30, 1, l.desks[0].disk.root())
+	l.sayHandle(0, 2, 30, 1, l.Replicas[0].Disk.Root)
 	l.sayHandle(0, 2, 32, 1, crypto.Hash(nil))
-	if st := l.desks[2].engine.Status(); st.Fetching != 30 {
+	if st := l.Replicas[2].Engine.Status(); st.Fetching != 30 {
 		t.Errorf("fetches %d, has begun with 30", st.Fetching)
 	}
 }
@@ -210,49 +210,49 @@ func TestFetchSticksToItsTarget(t *testing.T) {
 // from the state on disk.
 func TestLogOvertakesAFetch(t *testing.T) {
 	l := behind(t)
-	l.desks[0].blind, l.desks[1].blind = true, true
-	l.sayHandle(0, 2, 30, 1, l.desks[0].disk.root())
-	l.deliver()
-	d := l.desks[2]
+	l.Replicas[0].Blind, l.Replicas[1].Blind = true, true
+	l.sayHandle(0, 2, 30, 1, l.Replicas[0].Disk.Root)
+	l.Deliver()
+	d := l.Replicas[2]
 	m := l.append(2, 12)
 	m.Term = 2
 	l.say(1, 2, m)
-	if d.engine.state.Active() || len(asked[consensus.RestoreAbort](d)) != 1 {
-		t.Errorf("still fetches, the log reaches to 12: %+v", d.engine.Status())
+	if d.Engine.state.Active() || len(asked[consensus.RestoreAbort](d)) != 1 {
+		t.Errorf("still fetches, the log reaches to 12: %+v", d.Engine.Status())
 	}
-	l.wantExecuted(12, 2)
+	l.WantExecuted(12, 2)
 }
 
 // A state that cannot be put together ends the fetch at the disk's height; the
 // leader names it again.
 func TestFailedRestoreFallsBack(t *testing.T) {
 	l := behind(t)
-	d := l.desks[2]
-	d.stands = true // the test is the host
-	l.ticks(20, l.all())
-	host := func(e consensus.Event) { l.step(2, e); l.deliver() }
+	d := l.Replicas[2]
+	d.Stopped = true // the test is the host
+	l.Ticks(20, l.All())
+	host := func(e consensus.Event) { l.Step(2, e); l.Deliver() }
 	host(consensus.Staged{})
 	for range 3 {
-		host(consensus.Restored{Seq: 30, Root: l.desks[0].disk.root()})
+		host(consensus.Restored{Seq: 30, Root: l.Replicas[0].Disk.Root})
 		host(consensus.Staged{})
 	}
-	if d.engine.state.Active() || d.engine.state.wanted != nil {
+	if d.Engine.state.Active() || d.Engine.state.wanted != nil {
 		t.Error("still fetches after the host failed three times")
 	}
-	if alarms := d.noted(consensus.Alarm); len(alarms) != 1 {
+	if alarms := d.Noted(consensus.Alarm); len(alarms) != 1 {
 		t.Errorf("alarms %v", alarms)
 	}
 	// The disk is at 0, and of what the log has entry 1 is executed again.
-	tail := d.jobs[len(d.jobs)-2:]
+	tail := d.Jobs[len(d.Jobs)-2:]
 	_, aborts := tail[0].(consensus.RestoreAbort)
-	if c, ok := tail[1].(consensus.Commit); !ok || c.Seq != 1 || !aborts || d.engine.Status().Applied != 0 {
+	if c, ok := tail[1].(consensus.Commit); !ok || c.Seq != 1 || !aborts || d.Engine.Status().Applied != 0 {
 		t.Errorf("ends with the jobs %v", tail)
 	}
-	d.jobs, d.stands = tail, false
-	d.back()
-	l.step(2)
-	l.ticks(60, l.all())
-	l.wantExecuted(30, 2)
+	d.Jobs, d.Stopped = tail, false
+	d.Back()
+	l.Step(2)
+	l.Ticks(60, l.All())
+	l.WantExecuted(30, 2)
 }
 
 // A state that was named by a leader who is deposed when it arrives is
@@ -260,22 +260,22 @@ func TestFailedRestoreFallsBack(t *testing.T) {
 // believed to lead.
 func TestDeposedLeadersStateIsInstalled(t *testing.T) {
 	l := behind(t)
-	l.sayHandle(0, 2, 30, 1, l.desks[0].disk.root())
-	parts := l.mail
-	l.mail = nil
+	l.sayHandle(0, 2, 30, 1, l.Replicas[0].Disk.Root)
+	parts := l.Sent
+	l.Sent = nil
 	l.say(1, 2, pb.Message{Type: pb.MsgVote, Term: 7, Index: 30, LogTerm: 1}) // a later term, with no leader yet
-	l.desks[2].engine.node.ForgetLeader()
+	l.Replicas[2].Engine.node.ForgetLeader()
 	l.say(1, 2, pb.Message{Type: pb.MsgVote, Term: 7, Index: 30, LogTerm: 1})
 	if l.term(2) != 7 {
 		t.Fatalf("in term %d", l.term(2))
 	}
-	l.mail = parts
-	l.deliver(func(m letter) bool { return m.bytes[0] != MessageKind })
-	st := l.desks[2].engine.Status()
+	l.Sent = parts
+	l.Deliver(func(m frame) bool { return m.Bytes[0] != MessageKind })
+	st := l.Replicas[2].Engine.Status()
 	if st.Executed != 30 || st.View != 7 || !st.Changing {
 		t.Errorf("status %+v, want 30 in term 7 without a leader", st)
 	}
-	if last, _ := l.desks[2].engine.store.LastIndex(); last != 30 {
+	if last, _ := l.Replicas[2].Engine.store.LastIndex(); last != 30 {
 		t.Errorf("the log ends at %d", last)
 	}
 }
@@ -285,8 +285,8 @@ func TestDeposedLeadersStateIsInstalled(t *testing.T) {
 func TestSnapshotIsSentAgain(t *testing.T) {
 	l := behind(t)
 	lost := 0
-	l.ticks(60, l.all(), func(m letter) bool {
-		if p, err := DecodeMessage(m.bytes); err == nil && p.Type == pb.MsgSnap {
+	l.Ticks(60, l.All(), func(m frame) bool {
+		if p, err := DecodeMessage(m.Bytes); err == nil && p.Type == pb.MsgSnap {
 			lost++
 			return false
 		}
@@ -295,8 +295,8 @@ func TestSnapshotIsSentAgain(t *testing.T) {
 	if lost < 2 {
 		t.Errorf("a lost handle is sent %d times in 60 ticks", lost)
 	}
-	l.ticks(60, l.all())
-	l.wantExecuted(30, 2)
+	l.Ticks(60, l.All())
+	l.WantExecuted(30, 2)
 }
 
 // What waited here and was executed before the state that was taken is settled
@@ -304,31 +304,31 @@ func TestSnapshotIsSentAgain(t *testing.T) {
 func TestRequestsBehindAState(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
-	q := l.request()
-	l.submit(q, 2) // waits at R2; the leader hears of it from R1
-	l.mail = nil
-	l.submit(q, 0)
-	l.deliver(only(0, 1))
+	q := l.Request()
+	l.Submit(q, 2) // waits at R2; the leader hears of it from R1
+	l.Sent = nil
+	l.Submit(q, 0)
+	l.Deliver(only(0, 1))
 	l.agree(0, 29, only(0, 1))
-	l.ticks(3, []int{0, 1}, only(0, 1))
-	l.ticks(80, l.all())
-	if n := l.desks[2].engine.Status().Pending; n != 0 || l.executions(q) != 1 {
-		t.Errorf("%d wait after the state came, executed %d times", n, l.executions(q))
+	l.Ticks(3, []int{0, 1}, only(0, 1))
+	l.Ticks(80, l.All())
+	if n := l.Replicas[2].Engine.Status().Pending; n != 0 || l.Executions(q) != 1 {
+		t.Errorf("%d wait after the state came, executed %d times", n, l.Executions(q))
 	}
 }
 
 // Whoever asks for parts is served within bounds, observers too.
 func TestPartsAreServed(t *testing.T) {
 	l := behind(t)
-	f := Fetch{Seq: 30, Root: l.desks[1].disk.root(), Items: []consensus.Item{{ID: "all"}}}
-	l.give(1, consensus.ReplicaPeer(2), f.Encode())
-	if got := kinds(l.mail); got[FetchReplyKind] != 1 {
+	f := Fetch{Seq: 30, Root: l.Replicas[1].Disk.Root, Items: []consensus.Item{{ID: "all"}}}
+	l.Give(1, consensus.ReplicaPeer(2), f.Encode())
+	if got := kinds(l.Sent); got[FetchReplyKind] != 1 {
 		t.Errorf("frames %v, want one with parts", got)
 	}
-	l.mail = nil
+	l.Sent = nil
 	f.Seq = 28
-	l.give(1, consensus.ReplicaPeer(2), f.Encode())
-	g, err := decodeFetchReply(l.mail[len(l.mail)-1].bytes)
+	l.Give(1, consensus.ReplicaPeer(2), f.Encode())
+	g, err := decodeFetchReply(l.Sent[len(l.Sent)-1].Bytes)
 	if err != nil || !g.Gone || len(g.Parts) > 0 {
 		t.Errorf("answers %+v, error %v, want that it is gone", g, err)
 	}
@@ -338,12 +338,12 @@ func TestPartsAreServed(t *testing.T) {
 // keep a checkpoint that it has no more.
 func TestNoCheckpointDuringARestore(t *testing.T) {
 	l := newLab(t, 3)
-	d := l.desks[2]
-	d.stands = true
+	d := l.Replicas[2]
+	d.Stopped = true
 	l.elect(0)
 	l.agree(0, 3)
 	l.sayHandle(0, 2, 30, 1, crypto.Hash(nil))
-	l.step(2, consensus.Executed{Seq: 2, Root: crypto.Hash(nil)})
+	l.Step(2, consensus.Executed{Seq: 2, Root: crypto.Hash(nil)})
 	if n := len(asked[consensus.Stabilize](d)); n > 0 {
 		t.Error("is told to keep a checkpoint that the fetch has dropped")
 	}
@@ -353,25 +353,25 @@ func TestNoCheckpointDuringARestore(t *testing.T) {
 // lacks what was agreed, and as a leader would take no state any more.
 func TestNoCampaignDuringARestore(t *testing.T) {
 	l := behind(t)
-	d := l.desks[2]
-	d.stands = true
-	l.ticks(25, []int{2}, only(2)) // asks for votes in advance
-	l.mail = nil
-	l.sayHandle(0, 2, 30, l.term(2), l.desks[0].disk.root())
+	d := l.Replicas[2]
+	d.Stopped = true
+	l.Ticks(25, []int{2}, only(2)) // asks for votes in advance
+	l.Sent = nil
+	l.sayHandle(0, 2, 30, l.term(2), l.Replicas[0].Disk.Root)
 	l.say(1, 2, pb.Message{Type: pb.MsgPreVoteResp, Term: l.term(2) + 1})
 	l.say(1, 2, pb.Message{Type: pb.MsgVoteResp, Term: l.term(2)})
-	if d.engine.leading() {
+	if d.Engine.leading() {
 		t.Error("goes on with its campaign, and leads")
 	}
-	l.mail = nil
-	l.ticks(100, []int{2}, func(m letter) bool {
-		if p, err := DecodeMessage(m.bytes); err == nil && (p.Type == pb.MsgPreVote || p.Type == pb.MsgVote) {
-			t.Errorf("says %s while it fetches", Describe(m.bytes))
+	l.Sent = nil
+	l.Ticks(100, []int{2}, func(m frame) bool {
+		if p, err := DecodeMessage(m.Bytes); err == nil && (p.Type == pb.MsgPreVote || p.Type == pb.MsgVote) {
+			t.Errorf("says %s while it fetches", Describe(m.Bytes))
 		}
 		return false
 	})
-	if d.engine.leading() || !d.engine.state.Active() {
-		t.Errorf("leads %v, fetches %v", d.engine.leading(), d.engine.state.Active())
+	if d.Engine.leading() || !d.Engine.state.Active() {
+		t.Errorf("leads %v, fetches %v", d.Engine.leading(), d.Engine.state.Active())
 	}
 }
 
@@ -379,27 +379,26 @@ func TestNoCampaignDuringARestore(t *testing.T) {
 // the state would come, and nobody expect it.
 func TestEndOfARestoreIsAwaited(t *testing.T) {
 	l := behind(t)
-	d := l.desks[2]
+	d := l.Replicas[2]
 	var end bool
-	d.host = func(j consensus.Job) []consensus.Event {
-		if put, ok := j.(consensus.RestorePut); ok {
-			return []consensus.Event{d.put(put)}
+	d.Host = func(j consensus.Job) []consensus.Event {
+		if _, end = j.(consensus.RestoreEnd); end {
+			return nil // later
 		}
-		end = true
-		return nil // later
+		return l.Restore(d, j)
 	}
-	l.ticks(30, []int{0, 2}, only(0, 2))
+	l.Ticks(30, []int{0, 2}, only(0, 2))
 	if !end {
 		t.Fatal("the state has not come")
 	}
 	l.say(0, 2, l.append(2, 12))
-	if n := len(asked[consensus.RestoreAbort](d)); n > 0 || !d.engine.state.Active() {
-		t.Errorf("%d aborts, fetches %v", n, d.engine.state.Active())
+	if n := len(asked[consensus.RestoreAbort](d)); n > 0 || !d.Engine.state.Active() {
+		t.Errorf("%d aborts, fetches %v", n, d.Engine.state.Active())
 	}
-	d.host = nil
-	l.step(2, l.perform(2, consensus.RestoreEnd{})...)
-	l.wantExecuted(30, 2)
-	if st := d.engine.Status(); st.Executed != 30 || st.Fetching != 0 {
+	d.Host = nil
+	l.Step(2, l.Perform(2, consensus.RestoreEnd{})...)
+	l.WantExecuted(30, 2)
+	if st := d.Engine.Status(); st.Executed != 30 || st.Fetching != 0 {
 		t.Errorf("status %+v", st)
 	}
 }

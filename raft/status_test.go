@@ -16,13 +16,13 @@ import (
 func TestWaiting(t *testing.T) {
 	l := newLab(t, 5)
 	l.elect(0)
-	l.ticks(5, l.all())
-	if w := l.desks[0].engine.Status().Waiting; len(w) != 0 {
+	l.Ticks(5, l.All())
+	if w := l.Replicas[0].Engine.Status().Waiting; len(w) != 0 {
 		t.Errorf("an idle leader waits for %v", w)
 	}
-	l.crash(2, 3, 4)
+	l.Crash(2, 3, 4)
 	l.agree(0, 1)
-	st := l.desks[0].engine.Status()
+	st := l.Replicas[0].Engine.Status()
 	if len(st.Waiting) != 1 {
 		t.Fatalf("waits for %v", st.Waiting)
 	}
@@ -33,8 +33,8 @@ func TestWaiting(t *testing.T) {
 	if st.InFlight != 1 || st.Primary != 0 || st.Changing {
 		t.Errorf("status %+v", st)
 	}
-	l.ticks(60, []int{0, 1})
-	st = l.desks[1].engine.Status()
+	l.Ticks(60, []int{0, 1})
+	st = l.Replicas[1].Engine.Status()
 	if len(st.Waiting) != 1 || st.Waiting[0].What != "votes for a leader" || st.Waiting[0].Need != 3 || !st.Changing || slices.Contains(st.Waiting[0].Have, 3) || !slices.Contains(st.Waiting[0].Missing, 3) {
 		t.Errorf("without a majority: %+v", st)
 	}
@@ -44,10 +44,10 @@ func TestWaiting(t *testing.T) {
 func TestHeard(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
-	l.ticks(3, l.all())
-	l.crash(2)
-	l.ticks(40, []int{0, 1})
-	if got := l.desks[0].engine.Status().Heard; !slices.Equal(got, []consensus.ReplicaID{0, 1}) {
+	l.Ticks(3, l.All())
+	l.Crash(2)
+	l.Ticks(40, []int{0, 1})
+	if got := l.Replicas[0].Engine.Status().Heard; !slices.Equal(got, []consensus.ReplicaID{0, 1}) {
 		t.Errorf("heard %v", got)
 	}
 }

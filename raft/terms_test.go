@@ -26,18 +26,18 @@ func TestLastTermIsNotReached(t *testing.T) {
 		} else {
 			l.say(2, 1, m)
 		}
-		if l.desks[1].engine.state.Active() || l.term(1) > 1+maxLeap {
+		if l.Replicas[1].Engine.state.Active() || l.term(1) > 1+maxLeap {
 			t.Errorf("%s: believed, in term %d", m.Type, l.term(1))
 		}
 		if m.Type != pb.MsgVote || l.term(1) > 1 {
 			l.wantAlarm(1, "which no elections reach")
 		}
-		l.ticks(300, l.all())
+		l.Ticks(300, l.All())
 		if l.leader() < 0 {
 			t.Fatalf("%s: nobody leads", m.Type)
 		}
 		l.agree(l.leader(), 1)
-		l.ticks(5, l.all())
+		l.Ticks(5, l.All())
 		if n := l.executionsAt(0); n != 4 {
 			t.Errorf("%s: R0 has executed %d requests, want 4", m.Type, n)
 		}
@@ -45,13 +45,13 @@ func TestLastTermIsNotReached(t *testing.T) {
 }
 
 func (l *lab) wantAlarm(i int, text string) {
-	l.t.Helper()
-	for _, n := range l.desks[i].noted(consensus.Alarm) {
+	l.T.Helper()
+	for _, n := range l.Replicas[i].Noted(consensus.Alarm) {
 		if strings.Contains(n.Text, text) {
 			return
 		}
 	}
-	l.t.Errorf("R%d raises no alarm of %q", i, text)
+	l.T.Errorf("R%d raises no alarm of %q", i, text)
 }
 
 // Members whom a liar has raised by different amounts meet again without it.
@@ -65,18 +65,18 @@ func TestTermsFarApartMeet(t *testing.T) {
 	if at := l.term(1); at != 1+5*maxLeap {
 		t.Fatalf("R1 is in term %d", at)
 	}
-	if n := len(l.desks[1].noted(consensus.Alarm)); n != 1 {
+	if n := len(l.Replicas[1].Noted(consensus.Alarm)); n != 1 {
 		t.Errorf("%d alarms at once", n)
 	}
-	l.crash(2)
-	l.mail = nil
+	l.Crash(2)
+	l.Sent = nil
 	rest := []int{0, 1}
-	l.ticks(600, rest)
+	l.Ticks(600, rest)
 	if l.leader() < 0 || l.term(0) != l.term(1) {
 		t.Fatalf("R%d leads, the terms are %d and %d", l.leader(), l.term(0), l.term(1))
 	}
 	l.agree(l.leader(), 1)
-	l.ticks(5, rest)
+	l.Ticks(5, rest)
 	if n := l.executionsAt(0); n != 4 {
 		t.Errorf("R0 has executed %d requests, want 4", n)
 	}
@@ -90,9 +90,9 @@ func TestLastTermAlarms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.desks[0].records = []consensus.Record{{Slot: 1, Bytes: tagged(recordHard, body)}}
-	l.start(0)
-	l.ticks(30, []int{0})
+	l.Replicas[0].Records = []consensus.Record{{Slot: 1, Bytes: tagged(recordHard, body)}}
+	l.Start(0, false)
+	l.Ticks(30, []int{0})
 	l.wantAlarm(0, "cannot campaign")
 }
 
@@ -102,13 +102,13 @@ func TestHandlesStandAtCheckpoints(t *testing.T) {
 	for at, want := range map[consensus.Seq]consensus.Reason{
 		4: "", 5: ReasonSnapshot, maxHeight: "", maxHeight + 2: ReasonSnapshot, math.MaxUint64 - 1: ReasonSnapshot,
 	} {
-		l.start(1)
+		l.Start(1, false)
 		if why := l.sayHandle(0, 1, at, 1, crypto.Hash(nil)); why != want {
 			t.Errorf("at %d: reason %q, want %q", at, why, want)
 		}
 	}
 	future := pb.Message{Type: pb.MsgSnap, Term: 1, Snapshot: &pb.Snapshot{
-		Data: appendHandle(nil, 4, crypto.Hash(nil)), Metadata: pb.SnapshotMetadata{Index: 4, Term: 2, ConfState: l.desks[1].engine.store.members},
+		Data: appendHandle(nil, 4, crypto.Hash(nil)), Metadata: pb.SnapshotMetadata{Index: 4, Term: 2, ConfState: l.Replicas[1].Engine.store.members},
 	}}
 	if why := l.say(0, 1, future); why != ReasonSnapshot {
 		t.Errorf("of a later term: reason %q, want %q", why, ReasonSnapshot)
