@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"quorate.dev/quorate/byzantine"
 )
 
 // GateSeeds is how many seeds it takes before coverage is judged: with fewer,
@@ -47,7 +49,7 @@ func (c *Coverage) Missing() []string {
 	for n := 4; n <= 13; n++ {
 		want(c.Replicas[n] > 0, "no seed with %d replicas", n)
 	}
-	for _, p := range slices.Concat(replicaBehaviours, clientBehaviours) {
+	for _, p := range c.behaviours() {
 		seeds, met := c.behaviour(p.Name)
 		want(seeds >= minSeeds*scale, "behaviour %s in %d seeds, want %d", p.Name, seeds, minSeeds*scale)
 		if !p.Client {
@@ -60,6 +62,11 @@ func (c *Coverage) Missing() []string {
 		}
 	}
 	return list
+}
+
+// behaviours are those that seeds of the protocol draw, clients' last.
+func (c *Coverage) behaviours() byzantine.Catalogue {
+	return slices.Concat(behavioursOf(c.Protocol.Name, false), behavioursOf(c.Protocol.Name, true))
 }
 
 // behaviour is the most seeds of any phase that a behaviour met, and how many
@@ -103,7 +110,7 @@ func (c *Coverage) Report(w io.Writer) error {
 	}
 	outcomes := []string{"safe and live", "stopped", "deceived", "forked", "violation"}
 	fmt.Fprintf(&b, "\nseeds by behaviour, phase and outcome\n%-22s%-16s%s\n", "behaviour", "phase", strings.Join(outcomes, "  "))
-	for _, p := range slices.Concat(replicaBehaviours, clientBehaviours) {
+	for _, p := range c.behaviours() {
 		for _, phase := range phaseNames {
 			c.row(&b, p.Name, phase, outcomes)
 		}

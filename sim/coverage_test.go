@@ -43,7 +43,7 @@ func TestGateOfEverything(t *testing.T) {
 		for r := range c.Reasons {
 			c.Reasons[r] = 5
 		}
-		for _, p := range slices.Concat(replicaBehaviours, clientBehaviours) {
+		for _, p := range c.behaviours() {
 			for _, phase := range phaseNames {
 				c.Cells[Cell{Behaviour: p.Name, Phase: phase, Outcome: "safe and live"}] = 5
 			}

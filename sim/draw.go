@@ -40,9 +40,7 @@ func drawGenre(r *stream) Genre {
 // either: no protocol need trust them.
 func FromSeedOf(p protocol.Protocol, seed uint64) Config {
 	if p.Model == quorum.Byzantine {
-		c := FromSeed(seed)
-		c.Protocol = p.Name
-		return c
+		return drawSystem(p.Name, seed)
 	}
 	r := newStream(seed, "crash faults")
 	c := WithoutTraitors(seed)
@@ -53,19 +51,22 @@ func FromSeedOf(p protocol.Protocol, seed uint64) Config {
 	if r.chance(million / 3) {
 		c.Limits = tightLimits()
 		c.Limits.BatchRequests = pick(r, 1, 2, 4, 16, 64)
-		c.Villains = append(c.Villains, drawVillain(r))
+		c.Villains = append(c.Villains, drawVillain(r, &c))
 	}
 	return c
 }
 
-// FromSeed draws a whole system: sizes, weather, disks, hazards, and traitors
+// FromSeed draws a whole system of PBFT.
+func FromSeed(seed uint64) Config { return drawSystem(protocol.PBFT, seed) }
+
+// drawSystem draws a whole system: sizes, weather, disks, hazards, and traitors
 // and villains among them. Sizes are small, because trouble lives at the edges
 // of intervals and windows; rates are log-uniform, because nobody knows the
 // interesting ones; of all classes of faults a subset is drawn, because many at
 // once hide each other.
-func FromSeed(seed uint64) Config {
+func drawSystem(of string, seed uint64) Config {
 	r := newStream(seed, "system")
-	c := Config{Seed: seed, Genre: drawGenre(r), Protocol: protocol.PBFT}
+	c := Config{Seed: seed, Genre: drawGenre(r), Protocol: of}
 	c.Replicas = pick(r, 4, 4, 4, 5, 6, 7)
 	if r.chance(million / 8) {
 		c.Replicas = 8 + r.upTo(5)
@@ -119,7 +120,7 @@ func (c *Config) drawLoad(r *stream) {
 	c.Workload.Think = c.Timing.Storm * consensus.Time(c.Workload.Callers) / consensus.Time(c.Workload.Invoked)
 	if r.chance(million / 3) {
 		for range 1 + r.upTo(1) {
-			c.Villains = append(c.Villains, drawVillain(r))
+			c.Villains = append(c.Villains, drawVillain(r, c))
 		}
 	}
 }

@@ -8,24 +8,18 @@ import (
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/byzantine/catalogue"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/protocol"
 )
 
-// lies are what a replica that a seed makes a traitor draws from: the behaviours
-// of no protocol, and the lies of its own.
-var (
-	lies              = catalogue.Of(protocol.PBFT)
-	replicaBehaviours = behavioursOf(false)
-	clientBehaviours  = behavioursOf(true)
-)
-
-// behavioursOf lists the catalogue's behaviours for PBFT.
-func behavioursOf(clients bool) byzantine.Catalogue {
-	return slices.DeleteFunc(catalogue.All(), func(p byzantine.Profile) bool { return p.Client != clients || !p.For(protocol.PBFT) })
+// behavioursOf lists the catalogue's behaviours for a protocol, those of clients
+// or those of replicas: of no protocol, and the lies of its own.
+func behavioursOf(name string, clients bool) byzantine.Catalogue {
+	return slices.DeleteFunc(catalogue.All(), func(p byzantine.Profile) bool { return p.Client != clients || !p.For(name) })
 }
 
 // drawVillain draws one behaviour of a client.
-func drawVillain(r *stream) string { return withMain(r, pick(r, clientBehaviours...)) }
+func drawVillain(r *stream, c *Config) string {
+	return withMain(r, pick(r, behavioursOf(c.Protocol, true)...))
+}
 
 // withMain adds a main parameter, or leaves the default.
 func withMain(r *stream, p byzantine.Profile) string {
@@ -38,7 +32,7 @@ func withMain(r *stream, p byzantine.Profile) string {
 // drawBehaviour draws one behaviour of a replica, now and then for some victims,
 // some kinds of frames, or some of the time. Replies have victims of their own.
 func drawBehaviour(r *stream, c *Config) string {
-	p := pick(r, replicaBehaviours...)
+	p, kinds := pick(r, behavioursOf(c.Protocol, false)...), catalogue.Of(c.Protocol).Kinds
 	text := withMain(r, p)
 	if !p.OnReplies() && r.chance(million/3) {
 		var victims []string
@@ -47,8 +41,8 @@ func drawBehaviour(r *stream, c *Config) string {
 		}
 		text += " to=" + strings.Join(victims, ",")
 	}
-	if !p.OnReplies() && p.Protocols == nil && r.chance(million/3) {
-		text += " kind=" + pick(r, lies.Kinds...)
+	if !p.OnReplies() && p.Protocols == nil && r.chance(million/3) && len(kinds) > 0 {
+		text += " kind=" + pick(r, kinds...)
 	}
 	if r.chance(million / 4) {
 		text += " chance=" + pick(r, "2%", "10%", "30%", "70%")
@@ -83,8 +77,12 @@ func drawConspiracy(r *stream, c *Config) []Act {
 	var acts []Act
 	at := r.duration(c.Timing.Storm / 4)
 	for range 1 + r.upTo(2) {
-		act := Act{From: at, Behaviours: pick(r, lies.Coalitions...)}
-		if r.chance(million / 5) {
+		var act Act
+		plans := catalogue.Of(c.Protocol).Coalitions
+		if act.From = at; len(plans) > 0 {
+			act.Behaviours = pick(r, plans...)
+		}
+		if r.chance(million/5) || len(plans) == 0 {
 			act.Behaviours = []string{drawBehaviour(r, c)}
 		}
 		acts = append(acts, act)
