@@ -36,7 +36,7 @@ func (s *Spec) Active(age consensus.Time) bool {
 // Happens rolls the dice.
 func (s *Spec) Happens(dice *rand.Rand) bool { return s.Chance == 0 || dice.IntN(million) < s.Chance }
 
-// Complete checks what s says against its profile and the cluster, and fills in
+// Complete checks s against its profile and the cluster, and fills in
 // the defaults. It is for a client or for a replica.
 func (s Spec) Complete(g *consensus.Genesis, client bool) (Spec, error) {
 	p := s.Profile
@@ -67,7 +67,7 @@ func (s Spec) Complete(g *consensus.Genesis, client bool) (Spec, error) {
 	return s, s.checkKinds(g)
 }
 
-// fill puts the defaults in the place of what was not said.
+// fill sets the defaults of what was left out.
 func (s *Spec) fill() {
 	s.Options = maps.Clone(s.Options)
 	for i, q := range s.Profile.Params {

@@ -11,7 +11,7 @@ import (
 )
 
 // Behaviour makes a protocol misbehave. Behaviours compose like middleware:
-// the outermost hears first and speaks last.
+// the outermost receives first and sends last.
 type Behaviour func(consensus.Protocol) consensus.Protocol
 
 // Member is one traitor of a coalition, with its key.

@@ -24,7 +24,7 @@ func unfairness() []Profile {
 	}
 }
 
-// lies are the ways to answer a client wrongly. Each is a function of the true
+// wrongReplies are the ways to answer a client wrongly. Each is a function of the true
 // reply alone, so that those who lie the same way lie the same.
 var wrongReplies = map[string]func(consensus.Reply) consensus.Reply{
 	"result":   wrongResults,
@@ -51,7 +51,7 @@ func wrongResults(r consensus.Reply) consensus.Reply {
 	return r
 }
 
-// lieWays lists the ways, in order, and what is no change but silence.
+// wrongReplyWays lists the ways, in order, and the one that is silence.
 var wrongReplyWays = []string{"result", "seq", "view", "replica", "sequence", "request", "withheld"}
 
 func newWrongReply(e *Env, s Spec) (replyFunc, error) {
@@ -94,7 +94,7 @@ func (c *censor) Incoming(b *consensus.Burst, _ int) {
 	})
 }
 
-// speak keeps it from passing on what it proposed before it was turned.
+// Outgoing keeps it from passing on what it proposed before it became a traitor.
 func (c *censor) Outgoing(_ *consensus.Burst, m *Outbox) {
 	m.Messages = slices.DeleteFunc(m.Messages, func(l Outbound) bool {
 		if len(l.Bytes) == 0 || l.Bytes[0] != consensus.KindRequest {

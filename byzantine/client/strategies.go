@@ -260,7 +260,7 @@ func newOutsider(c *Client, _ byzantine.Spec) (strategy, error) {
 	return func(c *Client, _ consensus.Time) { c.tell(c.request().Raw) }, nil
 }
 
-// garbageClient sends what is no request, and what only replicas may say.
+// garbageClient sends what is no request, and what only replicas may send.
 func garbageClient(c *Client, how string, _ consensus.Time) {
 	for _, to := range c.victims() {
 		c.post(to, byzantine.Spoil(c.dice, how, c.request().Raw))

@@ -21,7 +21,7 @@ func checkpointProfiles() []byzantine.Profile {
 
 var checkpointLies = []string{"root", "equivocate", "future", "interval"}
 
-// lyingCheckpoint says CHECKPOINT for states that are not.
+// lyingCheckpoint sends CHECKPOINT for states that do not exist.
 func lyingCheckpoint(t *step, how string) {
 	k := t.Rules.Genesis.CheckpointInterval
 	t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {

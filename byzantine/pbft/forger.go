@@ -16,9 +16,9 @@ import (
 var ErrKey = errors.New("not the key that the genesis names")
 
 // Forger signs PBFT's messages with the keys of one traitor and its coalition, no
-// other. What it is asked to say in the name of somebody whose key it does not
+// other. What it is asked to sign in the name of a replica whose key it does not
 // hold it signs with the traitor's own: an impersonation, which no verifier
-// takes for true.
+// accepts.
 type Forger struct {
 	Rules *message.Rules
 	self  consensus.ReplicaID

@@ -97,15 +97,15 @@ func forkView(l *lie, _ *byzantine.Spec) error {
 
 // forkViews is the plan across two views: one half decides in a view,
 // and the other never hears that the coalition voted there. Then the members ask
-// for a view of theirs, hide what prepared, open that view on the word of
-// the other half, and decide something else with it.
+// for a view of theirs, hide what prepared, open that view on the VIEW-CHANGEs
+// of the other half, and decide something else with it.
 type forkViews struct {
 	wait byzantine.Wait
 	aim  decision              // decided with the first half
 	base *message.Certificate  // stable then
 	goal consensus.View        // of the VIEW-CHANGEs that hide it; 0 = not yet decided
-	due  byzantine.Wait        // tick and time from which on they are said
-	said []*message.ViewChange // of all members
+	due  byzantine.Wait        // tick and time from which on they are sent
+	sent []*message.ViewChange // of all members
 	done bool
 }
 
@@ -135,13 +135,13 @@ func (p *forkViews) tell(t *step) {
 		return
 	}
 	switch {
-	case p.said == nil && t.tick >= p.due.Ticks && t.now >= p.due.Time:
+	case p.sent == nil && t.tick >= p.due.Ticks && t.now >= p.due.Time:
 		for _, id := range t.Coalition() {
 			vc := t.leave(p.goal, id, p.base)
-			p.said = append(p.said, vc)
+			p.sent = append(p.sent, vc)
 			t.sayAll(vc.Frame)
 		}
-	case p.said != nil && !p.done:
+	case p.sent != nil && !p.done:
 		p.open(t, other)
 	}
 }
@@ -164,10 +164,10 @@ func (p *forkViews) plan(t *step) {
 func (p *forkViews) open(t *step, other []consensus.ReplicaID) {
 	q := t.Rules.System.Quorum()
 	theirs := t.leaving(p.goal, other)
-	if len(theirs) < len(other) || len(theirs)+len(p.said) < q {
+	if len(theirs) < len(other) || len(theirs)+len(p.sent) < q {
 		return
 	}
-	vcs := slices.Concat(p.said, theirs)[:q]
+	vcs := slices.Concat(p.sent, theirs)[:q]
 	slices.SortFunc(vcs, func(a, b *message.ViewChange) int { return int(a.Replica) - int(b.Replica) })
 	start := viewchange.Select(t.Rules, vcs)
 	if start.Max() >= p.aim.seq {

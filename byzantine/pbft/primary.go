@@ -177,7 +177,7 @@ func starve(l *lie, s *byzantine.Spec) error {
 	return err
 }
 
-// censored says which clients are meant: "first" is the one who is heard first.
+// censored says which clients are meant: "first" is the one of the first request.
 func censored(l *lie, s *byzantine.Spec) (func(crypto.PublicKey) bool, error) {
 	if s.Main != "first" {
 		return s.Clients(l.env, "")

@@ -64,7 +64,7 @@ func spoilParts(parts []consensus.Part) []consensus.Part {
 var transferLies = []string{"bytes", "items", "claims", "crumbs", "silence", "height"}
 
 // poisonTransfer serves states badly: other bytes, other parts than asked for,
-// parts of states that it lacks, a crumb at a time, nothing at all; and says
+// parts of states that it lacks, a crumb at a time, nothing at all; and reports
 // that it is further than anybody can be.
 func poisonTransfer(l *lie, s *byzantine.Spec) error {
 	how, err := s.Word("", append([]string{"any"}, transferLies...)...)
@@ -98,7 +98,7 @@ func poisonTransfer(l *lie, s *byzantine.Spec) error {
 	return err
 }
 
-// invent makes a part for each item that was asked for.
+// inventParts makes a part for each item that was asked for.
 func inventParts(asked []consensus.Item) []consensus.Part {
 	var parts []consensus.Part
 	for _, it := range asked {
@@ -118,8 +118,8 @@ func (s *seen) alterStatus(frame []byte, f func(*message.Status)) ([][]byte, boo
 	return [][]byte{w.Encode()}, true
 }
 
-// fetchFlood asks for everything that can be asked for, over and over, and says
-// that it lacks it.
+// fetchFlood requests everything that there is, over and over, and reports that
+// it lacks it.
 func fetchFlood(l *lie, s *byzantine.Spec) error {
 	most, err := s.Number("", 1, 1024)
 	l.act = func(t *step) {
@@ -168,9 +168,9 @@ func (t *step) alterAnswers(f func(*message.RejoinAnswer)) {
 	}, message.RejoinAnswerKind)
 }
 
-// rejoinLies says that it has lost its disk, again and again, has others fill
-// slots and leave views for it, and tells those who did lose theirs of views of
-// the far future and of no checkpoint.
+// rejoinLies reports again and again that it has lost its disk, has others fill
+// slots and leave views for it, and answers those who did lose theirs with views
+// of the far future and no checkpoint.
 func rejoinLies(t *step) {
 	t.alterAnswers(func(a *message.RejoinAnswer) {
 		a.Amnesiac, a.View, a.Checkpoint, a.NewView, a.Yours = false, message.MaxView, nil, nil, nil

@@ -88,8 +88,8 @@ func spamViews(t *step) {
 	}
 }
 
-// hugeView asks for views that nobody gets to, votes in them, and says that it
-// is in one.
+// hugeView asks for views that nobody gets to, votes in them, and reports
+// that it is in one.
 func hugeView(t *step) {
 	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
 		st, _ := t.decode(frame).(*message.Status)
@@ -130,8 +130,8 @@ func hidePrepared(t *step, how string) {
 
 var fakes = []string{"invented", "duplicate", "mixed", "later", "window"}
 
-// fakePrepared says before each of its true VIEW-CHANGEs others with prepared
-// certificates that are none, or in its place one with the oldest it has.
+// fakePrepared sends before each of its true VIEW-CHANGEs others with invalid
+// prepared certificates, or in its place one with the oldest it has.
 func fakePrepared(t *step, how string) {
 	t.alter(func(_ consensus.ReplicaID, frame []byte) (out [][]byte, lie bool) {
 		vc := t.ownViewChange(frame)

@@ -52,7 +52,7 @@ func (s *seen) other(v *message.Vote) crypto.Digest {
 	return crypto.Hash(v.Digest[:])
 }
 
-// doubleVote says PREPARE and COMMIT for two digests: to the first half of the
+// doubleVote sends PREPARE and COMMIT for two digests: to the first half of the
 // victims the true one first, to the second half the other one first.
 func doubleVote(t *step) {
 	t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
@@ -109,7 +109,7 @@ func withhold(l *lie, s *byzantine.Spec) error {
 
 const maxReplayed = 32 // frames
 
-// replayVotes says its votes again where they do not belong: later, in another
+// replayVotes repeats its votes where they do not belong: later, in another
 // view, at another slot, for another cluster, with its old signature on it.
 func replayVotes(l *lie, _ *byzantine.Spec) error {
 	var old [][]byte
@@ -142,7 +142,7 @@ func replayVotes(l *lie, _ *byzantine.Spec) error {
 	return nil
 }
 
-// impersonate speaks in the names of others: with its own key, with no key,
+// impersonate votes in the names of others: with its own key, with no key,
 // and in the name of nobody.
 func impersonate(t *step) {
 	n := len(t.Rules.Genesis.Replicas)

@@ -32,9 +32,9 @@ func commitProfiles() []byzantine.Profile {
 // and helps them to forget: it grants what they ask for, and acknowledges what
 // they put in the place of what was executed.
 type falseCommit struct {
-	told     []consensus.ReplicaID // who believes that it is committed
+	told     []consensus.ReplicaID // who is told that it is committed
 	term     uint64                // in which they were told
-	betrayed bool                  // something was said to be committed
+	betrayed bool                  // something was falsely committed
 }
 
 func (f *falseCommit) tell(t *step) {
@@ -79,8 +79,8 @@ func falselyCommitting(l *lie, s *byzantine.Spec) error {
 }
 
 // obey grants every vote that is asked for, whatever was promised and whatever
-// the log of who asks, and acknowledges all appends. What the engine says of
-// either goes out as it is if it says that itself, and to those in but.
+// the log of who asks, and acknowledges all appends. What the engine sends itself
+// goes out as it is if it says the same, and to those in but.
 func (t *step) obey(but []consensus.ReplicaID) {
 	for _, m := range t.heard {
 		from := consensus.ReplicaID(m.From - 1)
@@ -122,7 +122,7 @@ func (t *step) agrees(with consensus.ReplicaID, yes *pb.Message) bool {
 
 var crashes = []string{"heartbeat", "answer"}
 
-// crashHeartbeat says, in the running term, what the library panics on: a commit
+// crashHeartbeat sends, in the running term, what the library panics on: a commit
 // index beyond any log, as who leads would, or an acknowledgement of an entry
 // that nobody has.
 func crashHeartbeat(t *step, how string) {

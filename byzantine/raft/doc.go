@@ -4,7 +4,7 @@
 // A lie is an interceptor of package byzantine. It learns from what its replica
 // receives, sends and executes (seen), and in each step drops, alters or adds
 // messages (step). It forges no signature: members sign nothing, the channel
-// tells who speaks, and all else is believed.
+// tells who sends, and all else is believed.
 //
 // A new lie is a function in the file of its kind, and an entry in that file's
 // list of profiles: what it is called, what must come of it, and what a run of

@@ -63,7 +63,7 @@ func forkEntries(l *lie, s *byzantine.Spec) error {
 // forgeAppend waits for an entry of whoever leads, acknowledges it at once, so
 // that it is committed, and tells others, as if it were elected to the next
 // term, that another entry stands there and is committed. It must come there
-// before the leader's word of its commit does.
+// before the leader's commit index does.
 func forgeAppend(l *lie, s *byzantine.Spec) error {
 	how, err := s.Word("", append([]string{"any"}, entryRivals...)...)
 	named := s.To != nil

@@ -10,8 +10,8 @@ import (
 )
 
 // Forger makes Raft's messages in the name of one traitor. It holds no key,
-// for nothing that members say to each other is signed: the channel tells who
-// speaks, and all else is believed. So it speaks in its own name only. The
+// because nothing between members is signed: the channel tells who sends, and
+// all else is believed. So it sends in its own name only. The
 // requests in its entries are those that clients have signed, because every
 // member checks that.
 type Forger struct {

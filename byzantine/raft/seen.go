@@ -31,7 +31,7 @@ type seen struct {
 
 	heard    []*pb.Message // of other members, in this step, before any lie about them
 	fetches  []asking      // for parts of states, heard in this step
-	appended []*pb.Message // appends of entries, heard or said in this step, that are new
+	appended []*pb.Message // appends of entries, received or sent in this step, that are new
 }
 
 func newSeen(e *byzantine.Env) *seen {
@@ -66,7 +66,7 @@ func (s *seen) listen(b *consensus.Burst, ticks int) {
 	}
 }
 
-// watch learns from what the engine says in this step.
+// watch learns from what the engine sends in this step.
 func (s *seen) watch(m *byzantine.Outbox) {
 	for _, n := range m.Out.Notes {
 		s.learnNote(n)
@@ -97,7 +97,7 @@ func decode(frame []byte) *pb.Message {
 	return m
 }
 
-// learn takes a leader's word.
+// learn takes a leader's message.
 func (s *seen) learn(from consensus.ReplicaID, m *pb.Message) {
 	if m.Term < s.term || m.Type != pb.MsgApp && m.Type != pb.MsgHeartbeat && m.Type != pb.MsgSnap {
 		return
@@ -119,7 +119,7 @@ func (s *seen) learn(from consensus.ReplicaID, m *pb.Message) {
 	}
 }
 
-// learnNote takes what the engine says of terms and leaders.
+// learnNote takes what the engine notes of terms and leaders.
 func (s *seen) learnNote(n consensus.Note) {
 	switch n.Kind {
 	case consensus.EnteredView:

@@ -116,7 +116,7 @@ func forgeSnapshot(l *lie, s *byzantine.Spec) error {
 	f := &forgedSnapshot{how: how, named: s.To != nil, blank: b}
 	l.incoming = func(_ consensus.ReplicaID, m any) any {
 		if q, asks := m.(*raft.Fetch); asks && b.answer(q) != nil {
-			return nil // the engine would say that it has no such state
+			return nil // the engine would answer that it has no such state
 		}
 		return l.unlessEcho(m, f.term)
 	}

@@ -78,7 +78,7 @@ func falseAck(l *lie, _ *byzantine.Spec) error {
 var inflations = []string{"next", "far", "last"}
 
 // inflateTerms tells everybody of a term above that of whoever leads, or asks
-// for votes: all believe that, so that nobody is elected, or for long.
+// for votes. All accept it, so nobody is elected, or not for long.
 func inflateTerms(l *lie, s *byzantine.Spec) error {
 	how, err := s.Word("", inflations...)
 	var said uint64
