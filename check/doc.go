@@ -8,7 +8,7 @@
 //   - certificates recounted over everything that anybody sent (ballots.go);
 //   - validity and exactly once (ledger.go);
 //   - no contradiction of the honest over all their lives (promises.go);
-//   - what was believed was answered by somebody honest, and stays (beliefs.go);
+//   - what was believed was answered by somebody honest, and stays (accepted.go);
 //   - linearizability per key, and culprits after a fork, by evidence that
 //     package evidence verifies from the genesis alone (verdict.go).
 //

@@ -78,7 +78,7 @@ func (j *Judge) Replied(at consensus.Time, from consensus.ReplicaID, r *consensu
 // nothing needs to be told: their signatures count.
 func (j *Judge) Invoked(at consensus.Time, id CallID, client crypto.PublicKey, op []byte) {
 	j.ledger.of(client, op).issued = true
-	j.beliefs.invoked(at, id, client, op)
+	j.accepted.invoked(at, id, client, op)
 }
 
 // Returned hears that a caller believes a result, executed at height n. Calls
@@ -90,7 +90,7 @@ func (j *Judge) Returned(at consensus.Time, id CallID, n consensus.Seq, result c
 // Declined hears that a caller was told that its call was not executed and will
 // not be.
 func (j *Judge) Declined(id CallID) {
-	if c := j.beliefs.calls[id]; c != nil {
+	if c := j.accepted.calls[id]; c != nil {
 		c.declined = true
 	}
 }
@@ -124,9 +124,9 @@ func (j *Judge) Blamed(at consensus.Time, by, whom consensus.ReplicaID, text str
 // replica of the core has executed: all that was believed must be there.
 func (j *Judge) Present(at consensus.Time, r consensus.ReplicaID, n consensus.Seq) {
 	if j.honest(r) {
-		j.settleBeliefs()
-		if n < j.beliefs.highest {
-			j.violate(at, Lost, "R%d is at height %d, and a result of height %d was believed", r, n, j.beliefs.highest)
+		j.settleAccepted()
+		if n < j.accepted.highest {
+			j.violate(at, Lost, "R%d is at height %d, and a result of height %d was believed", r, n, j.accepted.highest)
 		}
 	}
 }

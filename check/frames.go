@@ -39,7 +39,7 @@ const (
 func (j *Judge) heard(at consensus.Time, by consensus.ReplicaID, frame []byte) {
 	switch frame[0] {
 	case kindAnswer:
-		j.transcript.keep(j, exhibit{bytes: frame})
+		j.transcript.keep(j, evidenceItem{bytes: frame})
 	case kindPrePrepare, kindPrepare, kindCommit, kindCheckpoint:
 		v, ok := readVote(frame)
 		if !ok {
@@ -48,13 +48,13 @@ func (j *Judge) heard(at consensus.Time, by consensus.ReplicaID, frame []byte) {
 		if frame[0] == kindPrePrepare {
 			frame = bytes.Clone(frame[:voteSize]) // and not the batch
 		}
-		j.transcript.keep(j, exhibit{bytes: frame})
+		j.transcript.keep(j, evidenceItem{bytes: frame})
 		j.promised(at, by, protocol.Promise{Signer: v.signer, Kind: frame[0], View: v.view, Seq: v.seq, Content: v.digest})
 		if v.kind == kindCommit || v.kind == kindCheckpoint {
 			j.cast(at, by, &v)
 		}
 	case kindViewChange, kindNewView:
-		j.transcript.keep(j, exhibit{bytes: frame})
+		j.transcript.keep(j, evidenceItem{bytes: frame})
 		if p, ok := j.readView(frame); ok && j.honest(p.Signer) && j.honest(by) {
 			p.Content = crypto.Hash(frame)
 			j.promised(at, by, p)
@@ -134,7 +134,7 @@ func (j *Judge) certified(at consensus.Time, by consensus.ReplicaID, b []byte) {
 // proven hears of a certificate that stands alone.
 func (j *Judge) proven(at consensus.Time, by consensus.ReplicaID, certificate []byte) {
 	if j.convicts && len(certificate) > 0 {
-		j.transcript.keep(j, exhibit{bytes: certificate, alone: true})
+		j.transcript.keep(j, evidenceItem{bytes: certificate, alone: true})
 		j.certified(at, by, certificate)
 	}
 }

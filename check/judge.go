@@ -100,7 +100,7 @@ type Judge struct {
 	convicts   bool                                        // frames convict: they are read here and by package evidence
 	promise    func(frame []byte) (protocol.Promise, bool) // ... of those that do not
 	roles      consensus.Roles                             // who may be a client
-	last       telling
+	last       lastFrame
 	violations []Violation
 	count      map[Kind]int
 	forkAt     consensus.Seq  // 0 = none
@@ -111,7 +111,7 @@ type Judge struct {
 	ledger     ledger
 	promises   promises
 	ballots    ballots
-	beliefs    beliefs
+	accepted   accepted
 	transcript transcript
 	next       [consensus.MaxReplicas]consensus.Seq // what each replica must commit next; 0 = anything
 }
@@ -126,7 +126,7 @@ func New(c Config) *Judge {
 	j := &Judge{
 		cfg: c, verifier: c.Verifier, convicts: p.Signed, promise: p.Codec(c.Genesis).Promise, count: map[Kind]int{},
 		roles: c.Genesis.Roles(), agreement: newAgreement(), ledger: newLedger(), promises: newPromises(),
-		until: math.MaxInt64, ballots: newBallots(&c.Genesis), beliefs: newBeliefs(),
+		until: math.MaxInt64, ballots: newBallots(&c.Genesis), accepted: newAccepted(),
 	}
 	if c.Verifier == nil {
 		j.cfg.Verifier = crypto.NewVerifier(nil)
@@ -139,13 +139,13 @@ func New(c Config) *Judge {
 	return j
 }
 
-// executor stands among the replicas for those who execute a real run again.
+// executor stands among the replicas for the rerun of a real run.
 const executor = consensus.ReplicaID(0xffff)
 
 // name names a replica for people.
 func name(id consensus.ReplicaID) string {
 	if id == executor {
-		return "who executes it again"
+		return "the rerun"
 	}
 	return fmt.Sprintf("R%d", id)
 }
@@ -181,15 +181,15 @@ func (j *Judge) fork(at consensus.Time, n consensus.Seq, format string, args ...
 // Failed reports whether anything was violated so far.
 func (j *Judge) Failed() bool { return len(j.violations) > 0 }
 
-// telling recognises a frame that is told again for another receiver.
-type telling struct {
+// lastFrame recognises a frame that is told again for another receiver.
+type lastFrame struct {
 	by   consensus.ReplicaID
 	head *byte
 	size int
 }
 
-func (t *telling) same(by consensus.ReplicaID, frame []byte) bool {
-	now := telling{by: by, head: &frame[0], size: len(frame)}
+func (t *lastFrame) same(by consensus.ReplicaID, frame []byte) bool {
+	now := lastFrame{by: by, head: &frame[0], size: len(frame)}
 	again := now == *t
 	*t = now
 	return again

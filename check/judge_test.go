@@ -415,7 +415,7 @@ func TestSentIsFrugalAndPatient(t *testing.T) {
 	if r.Failed() {
 		t.Errorf("%v", r.violations)
 	}
-	if allocs := testing.AllocsPerRun(100, func() { r.Sent(1, 1, frame); r.last = telling{}; r.transcript.waiting = nil }); allocs > 1 {
+	if allocs := testing.AllocsPerRun(100, func() { r.Sent(1, 1, frame); r.last = lastFrame{}; r.transcript.waiting = nil }); allocs > 1 {
 		t.Errorf("%v allocations for a vote that is known", allocs)
 	}
 }

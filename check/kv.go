@@ -12,12 +12,12 @@ import (
 // compare-and-swap. Ranges are not judged; what a transaction may write to
 // leaves its keys undecided.
 func Store() *linear.Model {
-	return &linear.Model{Init: cell{}, Read: readStore, Step: stepStore}
+	return &linear.Model{Init: keyState{}, Read: readStore, Step: stepStore}
 }
 
-// cell is what a key holds. The revision of a write that was not answered is
+// keyState is what a key holds. The revision of a write that was not answered is
 // unknown until somebody reads it.
-type cell struct {
+type keyState struct {
 	present  bool
 	revision uint64 // 0 = unknown
 	value    string
@@ -51,7 +51,7 @@ func written(txn *kv.Operation) []string {
 }
 
 func stepStore(state, input any, result *consensus.Result) (any, bool) {
-	now, o := state.(cell), input.(*kv.Operation)
+	now, o := state.(keyState), input.(*kv.Operation)
 	if result != nil && result.Code != consensus.ResultOK {
 		return now, true // nothing of it stays, and why is not judged here
 	}
@@ -60,13 +60,13 @@ func stepStore(state, input any, result *consensus.Result) (any, bool) {
 		return now.get(result)
 	case kv.KindPut:
 		revision, ok := revisionOf(result)
-		return cell{present: true, revision: revision, value: string(o.Value)}, ok
+		return keyState{present: true, revision: revision, value: string(o.Value)}, ok
 	case kv.KindDelete:
 		if result == nil {
-			return cell{}, true
+			return keyState{}, true
 		}
 		existed, err := kv.ParseDelete(result.Data)
-		return cell{}, err == nil && existed == now.present
+		return keyState{}, err == nil && existed == now.present
 	}
 	return now.swap(o, result)
 }
@@ -80,7 +80,7 @@ func revisionOf(result *consensus.Result) (revision uint64, ok bool) {
 	return revision, err == nil
 }
 
-func (c cell) get(result *consensus.Result) (any, bool) {
+func (c keyState) get(result *consensus.Result) (any, bool) {
 	if result == nil {
 		return c, true
 	}
@@ -92,7 +92,7 @@ func (c cell) get(result *consensus.Result) (any, bool) {
 }
 
 // read holds what was read against c, and learns a revision that was unknown.
-func (c cell) read(e kv.Entry, found bool) (any, bool) {
+func (c keyState) read(e kv.Entry, found bool) (any, bool) {
 	if !found {
 		return c, !c.present
 	}
@@ -103,9 +103,9 @@ func (c cell) read(e kv.Entry, found bool) (any, bool) {
 	return c, true
 }
 
-func (c cell) swap(o *kv.Operation, result *consensus.Result) (any, bool) {
+func (c keyState) swap(o *kv.Operation, result *consensus.Result) (any, bool) {
 	holds := c.present != o.Absent && (!c.present || bytes.Equal([]byte(c.value), o.Expect))
-	next := cell{present: !o.Remove, value: string(o.Value)}
+	next := keyState{present: !o.Remove, value: string(o.Value)}
 	if o.Remove {
 		next.value = ""
 	}

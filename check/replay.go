@@ -52,20 +52,20 @@ func Replay(c Case, logs []Log) (Verdict, error) {
 	}
 	if c.Application != nil {
 		var err error
-		if r.again, err = newAgain(r.judge, c.Application); err != nil {
+		if r.rerun, err = newRerun(r.judge, c.Application); err != nil {
 			return Verdict{}, err
 		}
 	}
 	if err := r.all(); err != nil {
 		return Verdict{}, err
 	}
-	r.judge.partial = r.again == nil || r.digests || len(r.heard) == 0 || len(r.again.waiting) > 0
+	r.judge.partial = r.rerun == nil || r.digests || len(r.heard) == 0 || len(r.rerun.waiting) > 0
 	for _, last := range r.heard {
 		r.judge.until = min(r.judge.until, last)
 	}
 	v := r.judge.Verdict(r.now)
-	if r.again != nil {
-		v.Executed = r.again.machine.Applied()
+	if r.rerun != nil {
+		v.Executed = r.rerun.machine.Applied()
 	}
 	return v, nil
 }
@@ -78,7 +78,7 @@ func Replay(c Case, logs []Log) (Verdict, error) {
 type replay struct {
 	judge   *Judge
 	sources []*source
-	again   *again
+	rerun   *rerun
 	base    consensus.Time                         // the run's beginning
 	now     consensus.Time                         // since then
 	heard   map[consensus.ReplicaID]consensus.Time // until when the logs of each honest replica go
@@ -207,8 +207,8 @@ func (r *replay) replica(id consensus.ReplicaID, e *Entry) {
 			return
 		}
 		r.judge.Queued(r.now, id, c)
-		if r.again != nil && r.judge.honest(id) {
-			r.again.commit(r.now, c)
+		if r.rerun != nil && r.judge.honest(id) {
+			r.rerun.commit(r.now, c)
 		}
 	case EntryRestored:
 		r.judge.restoring(id)
@@ -241,9 +241,9 @@ func (r *replay) frame(by consensus.ReplicaID, frame []byte) {
 	r.judge.Sent(r.now, by, frame)
 }
 
-// again executes what was agreed on once more, on a state in memory, and tells
+// rerun executes what was agreed on once more, on a state in memory, and tells
 // the judge what comes out as if a replica beyond doubt had done it.
-type again struct {
+type rerun struct {
 	judge   *Judge
 	machine *app.Machine
 	waiting map[consensus.Seq]consensus.Commit
@@ -251,8 +251,8 @@ type again struct {
 	inner   app.Application
 }
 
-func newAgain(j *Judge, application app.Application) (*again, error) {
-	a := &again{judge: j, waiting: map[consensus.Seq]consensus.Commit{}, inner: application}
+func newRerun(j *Judge, application app.Application) (*rerun, error) {
+	a := &rerun{judge: j, waiting: map[consensus.Seq]consensus.Commit{}, inner: application}
 	var listening app.Application = a
 	if i, ok := application.(app.Initialiser); ok {
 		listening = beginning{a, i}
@@ -267,22 +267,22 @@ func newAgain(j *Judge, application app.Application) (*again, error) {
 
 // beginning is for applications that have a state before the first batch.
 type beginning struct {
-	*again
+	*rerun
 	app.Initialiser
 }
 
 // Name implements app.Application.
-func (a *again) Name() string { return a.inner.Name() }
+func (a *rerun) Name() string { return a.inner.Name() }
 
 // Execute implements app.Application.
-func (a *again) Execute(ctx app.Context, tx app.Tx, op []byte) consensus.Result {
+func (a *rerun) Execute(ctx app.Context, tx app.Tx, op []byte) consensus.Result {
 	a.judge.executed(a.now, executor, &ctx, op)
 	return a.inner.Execute(ctx, tx, op)
 }
 
 // commit takes a batch that somebody honest committed, the first one of each
 // height, and executes what follows without a gap.
-func (a *again) commit(now consensus.Time, c consensus.Commit) {
+func (a *rerun) commit(now consensus.Time, c consensus.Commit) {
 	if _, known := a.waiting[c.Seq]; known || c.Seq <= a.machine.Applied() {
 		return
 	}
@@ -298,7 +298,7 @@ func (a *again) commit(now consensus.Time, c consensus.Commit) {
 
 // execute executes one batch. It stops at one that cannot be: that was judged
 // when it was committed.
-func (a *again) execute(c consensus.Commit) bool {
+func (a *rerun) execute(c consensus.Commit) bool {
 	if c.Batch.Digest() != c.Digest {
 		return false
 	}

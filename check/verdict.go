@@ -57,7 +57,7 @@ func (j *Judge) linearizable(at consensus.Time) Answer {
 func (j *Judge) history() []linear.Call {
 	var calls []linear.Call
 	told := map[*operation]int{}
-	for _, c := range j.beliefs.order {
+	for _, c := range j.accepted.order {
 		o := j.ledger.of(c.client, c.op)
 		told[o]++
 		call := linear.Call{Client: c.id.Client, Op: c.op, Began: c.began, Ended: c.ended}
@@ -141,13 +141,13 @@ func (j *Judge) named() (want int, possible bool) {
 
 // transcript is what everybody sent that is signed, until it is read.
 type transcript struct {
-	waiting      []exhibit
+	waiting      []evidenceItem
 	proofs       [][]byte
 	investigator *evidence.Investigator
 }
 
-// exhibit is a frame, or a certificate that stands alone.
-type exhibit struct {
+// evidenceItem is a frame, or a certificate that stands alone.
+type evidenceItem struct {
 	bytes []byte
 	alone bool
 }
@@ -155,7 +155,7 @@ type exhibit struct {
 // maxTranscript bounds what waits to be read.
 const maxTranscript = 1 << 16
 
-func (t *transcript) keep(j *Judge, e exhibit) {
+func (t *transcript) keep(j *Judge, e evidenceItem) {
 	if t.waiting = append(t.waiting, e); len(t.waiting) > maxTranscript {
 		t.flush(j)
 	}

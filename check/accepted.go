@@ -7,9 +7,9 @@ import (
 	"quorate.dev/quorate/crypto"
 )
 
-// beliefs judges what clients believe: that an honest replica answered it, that
+// accepted judges what clients accept: that an honest replica answered it, that
 // it stays whatever crashes, and that whoever asks later comes after it.
-type beliefs struct {
+type accepted struct {
 	highest consensus.Seq // of all that an honest replica answered and a client believed
 	calls   map[CallID]*call
 	order   []*call // as they were invoked
@@ -31,18 +31,18 @@ type call struct {
 	result   consensus.Result
 }
 
-func newBeliefs() beliefs {
-	return beliefs{calls: map[CallID]*call{}}
+func newAccepted() accepted {
+	return accepted{calls: map[CallID]*call{}}
 }
 
-func (b *beliefs) invoked(at consensus.Time, id CallID, client crypto.PublicKey, op []byte) {
-	c := &call{id: id, client: client, op: op, after: b.highest, began: at}
-	b.calls[id] = c
-	b.order = append(b.order, c)
+func (a *accepted) invoked(at consensus.Time, id CallID, client crypto.PublicKey, op []byte) {
+	c := &call{id: id, client: client, op: op, after: a.highest, began: at}
+	a.calls[id] = c
+	a.order = append(a.order, c)
 }
 
 func (j *Judge) returned(at consensus.Time, id CallID, n consensus.Seq, result consensus.Result) {
-	c := j.beliefs.calls[id]
+	c := j.accepted.calls[id]
 	if c == nil {
 		j.violate(at, Validity, "client %d gets a result for call %d, which it never made", id.Client, id.Number)
 		return
@@ -52,22 +52,22 @@ func (j *Judge) returned(at consensus.Time, id CallID, n consensus.Seq, result c
 		return
 	}
 	c.returned, c.ended, c.seq, c.result = true, at, n, result
-	if !j.believe(at, c) {
-		j.beliefs.doubted = append(j.beliefs.doubted, c)
+	if !j.accept(at, c) {
+		j.accepted.doubted = append(j.accepted.doubted, c)
 	}
 }
 
-// believe enters a result that an honest replica gave, and judges real time:
+// accept enters a result that an honest replica gave, and judges real time:
 // the operation began after everything up to c.after had been answered, so it
 // must stand behind it. It reports whether there is such a replica.
-func (j *Judge) believe(at consensus.Time, c *call) bool {
+func (j *Judge) accept(at consensus.Time, c *call) bool {
 	given := slices.ContainsFunc(j.ledger.of(c.client, c.op).answers, func(t told) bool {
 		return t.seq == c.seq && t.code == c.result.Code && t.data == string(c.result.Data)
 	})
 	if !given {
 		return false
 	}
-	b := &j.beliefs
+	b := &j.accepted
 	b.held = append(b.held, c)
 	b.highest = max(b.highest, c.seq)
 	if c.seq < c.after {
@@ -76,18 +76,18 @@ func (j *Judge) believe(at consensus.Time, c *call) bool {
 	return true
 }
 
-// settleBeliefs looks again at what nobody honest had answered yet.
-func (j *Judge) settleBeliefs() {
-	j.beliefs.doubted = slices.DeleteFunc(j.beliefs.doubted, func(c *call) bool { return j.believe(c.ended, c) })
+// settleAccepted looks again at what nobody honest had answered yet.
+func (j *Judge) settleAccepted() {
+	j.accepted.doubted = slices.DeleteFunc(j.accepted.doubted, func(c *call) bool { return j.accept(c.ended, c) })
 }
 
 // deceived finds the calls whose result no honest replica gave. If one has
 // executed the operation at that height and its answer was never told, nothing
 // is held against the result.
 func (j *Judge) deceived() []*call {
-	j.settleBeliefs()
+	j.settleAccepted()
 	var found []*call
-	for _, c := range j.beliefs.doubted {
+	for _, c := range j.accepted.doubted {
 		o := j.ledger.of(c.client, c.op)
 		executed := slices.ContainsFunc(o.places, func(p place) bool { return p.seq == c.seq })
 		answered := slices.ContainsFunc(o.answers, func(t told) bool { return t.seq == c.seq })
@@ -111,7 +111,7 @@ func (j *Judge) untold(c *call) bool {
 // denied finds the first call that was executed against what its caller was
 // told.
 func (j *Judge) denied() *call {
-	for _, c := range j.beliefs.order {
+	for _, c := range j.accepted.order {
 		if c.declined && len(j.ledger.of(c.client, c.op).places) > 0 {
 			return c
 		}
@@ -123,7 +123,7 @@ func (j *Judge) denied() *call {
 // committed: a height that was believed and then given to others shows as a
 // fork, one that nobody executed shows here.
 func (j *Judge) missing() *call {
-	for _, c := range j.beliefs.held {
+	for _, c := range j.accepted.held {
 		if _, known := j.agreement.batches[c.seq]; !known && !j.untold(c) {
 			return c
 		}
