@@ -47,9 +47,6 @@ func TestRequestRoundTrip(t *testing.T) {
 		if !v.Verify([]crypto.Claim{got.Claim(testCluster)})[0] || v.Verify([]crypto.Claim{got.Claim(crypto.Digest{9})})[0] {
 			t.Fatal("the claim must hold for this cluster and for no other")
 		}
-		if c := got.Copy(); !bytes.Equal(c.Raw, got.Raw) || &c.Raw[0] == &got.Raw[0] {
-			t.Fatal("a copy must be equal and apart")
-		}
 	})
 }
 

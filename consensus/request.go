@@ -21,8 +21,8 @@ const (
 	FirstProtocolKind byte = 0x10
 )
 
-// RequestTag is the domain tag of a client's signature.
-const RequestTag = "quorate/1/request"
+// requestTag is the domain tag of a client's signature.
+const requestTag = "quorate/1/request"
 
 // MaxOperations bounds the operations in one request, whatever the genesis says.
 const MaxOperations = 4096
@@ -63,7 +63,7 @@ func SignRequest(s crypto.Signer, cluster crypto.Digest, seq Sequence, operation
 	for _, op := range operations {
 		raw = AppendBytes(raw, op)
 	}
-	sig := s.Sign(crypto.Domain{Tag: RequestTag, Cluster: cluster}, raw[1:])
+	sig := s.Sign(crypto.Domain{Tag: requestTag, Cluster: cluster}, raw[1:])
 	raw = append(raw, sig[:]...)
 	return &Request{Client: pub, Sequence: seq, Operations: operations, Digest: crypto.Hash(raw), Raw: raw}
 }
@@ -100,20 +100,10 @@ func (r *Request) Claim(cluster crypto.Digest) crypto.Claim {
 	end := len(r.Raw) - crypto.SignatureSize
 	return crypto.Claim{
 		Key:       r.Client,
-		Domain:    crypto.Domain{Tag: RequestTag, Cluster: cluster},
+		Domain:    crypto.Domain{Tag: requestTag, Cluster: cluster},
 		Body:      r.Raw[1:end],
 		Signature: crypto.Signature(r.Raw[end:]),
 	}
-}
-
-// Copy returns a request that no longer aliases the frame it came in. What
-// keeps a request beyond its burst keeps a copy.
-func (r *Request) Copy() *Request {
-	c, err := DecodeRequest(append([]byte(nil), r.Raw...))
-	if err != nil {
-		panic(fmt.Sprintf("consensus: copy of a decoded request does not decode: %v", err))
-	}
-	return c
 }
 
 // Batch is what one sequence number executes: requests in order, and the

@@ -75,14 +75,14 @@ type Bounds struct {
 	EvidenceFiles int // evidence kept per replica
 }
 
-// DefaultBounds suit four to seven replicas in half a GiB of memory each.
-func DefaultBounds() Bounds {
+// defaultBounds suit four to seven replicas in half a GiB of memory each.
+func defaultBounds() Bounds {
 	return Bounds{Bounds: host.DefaultBounds(), Workers: runtime.GOMAXPROCS(0), Proven: 1 << 16, EvidenceFiles: 16}
 }
 
 // fill puts defaults in the place of zeros.
 func (b *Bounds) fill() {
-	d := DefaultBounds()
+	d := defaultBounds()
 	for _, f := range []struct {
 		field    *int
 		standard int
@@ -104,11 +104,11 @@ func (b *Bounds) smallest() int {
 		b.InboxEvents, b.InboxBytes, b.Jobs, b.Answers, b.Reads, b.EvidenceFiles)
 }
 
-// ErrConfig is what Validate wraps.
+// ErrConfig is what validate wraps.
 var ErrConfig = errors.New("invalid node configuration")
 
-// Validate fills in defaults and says what is wrong, naming the value.
-func (c *Config) Validate() error {
+// validate fills in defaults and says what is wrong, naming the value.
+func (c *Config) validate() error {
 	if c.Tick == 0 {
 		c.Tick = 10 * time.Millisecond
 	}

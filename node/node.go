@@ -62,22 +62,10 @@ type parts struct {
 	writers  sync.WaitGroup
 }
 
-// Run runs a replica until ctx ends or something ends it. It returns nil after
-// an orderly end by ctx.
-func Run(ctx context.Context, config Config) error {
-	n, err := Start(config)
-	if err != nil {
-		return err
-	}
-	stop := context.AfterFunc(ctx, n.Stop)
-	defer stop()
-	return n.Wait()
-}
-
 // Start opens the home, recovers, listens, and returns. Every error is one
 // line that says what to do; nothing is left behind after one.
 func Start(config Config) (*Node, error) {
-	if err := config.Validate(); err != nil {
+	if err := config.validate(); err != nil {
 		return nil, err
 	}
 	p, err := protocol.Of(config.Genesis)

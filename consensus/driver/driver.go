@@ -40,7 +40,7 @@ type Host interface {
 // bounded too.
 const (
 	MaxBacklog      = 1024
-	MaxBacklogBytes = 64 << 20
+	maxBacklogBytes = 64 << 20
 )
 
 // Driver joins one engine to one host. It is not safe for concurrent use: the
@@ -183,10 +183,7 @@ func (d *Driver) Backlog() int { return len(d.held) }
 
 // Full says that the disk is too far behind: the host should not step before a
 // Durable has made room.
-func (d *Driver) Full() bool { return len(d.held) >= MaxBacklog || d.bytes >= MaxBacklogBytes }
-
-// Halted says that the engine asked to stop: Step does nothing any more.
-func (d *Driver) Halted() bool { return d.halted }
+func (d *Driver) Full() bool { return len(d.held) >= MaxBacklog || d.bytes >= maxBacklogBytes }
 
 // Status describes the replica for people.
 func (d *Driver) Status() consensus.Status { return d.engine.Status() }

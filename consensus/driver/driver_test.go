@@ -144,7 +144,7 @@ func TestHaltKeepsEverythingAndStops(t *testing.T) {
 	h.expect(t)
 	d.Durable(1)
 	h.expect(t, "halt fork")
-	if !d.Halted() {
+	if !d.halted {
 		t.Error("not halted")
 	}
 }
@@ -174,7 +174,7 @@ func TestBacklogFills(t *testing.T) {
 	if d.Full() || d.Backlog() != MaxBacklog-1 {
 		t.Fatalf("after a sync: full %v, backlog %d", d.Full(), d.Backlog())
 	}
-	e.next.Records[0].Bytes = make([]byte, MaxBacklogBytes)
+	e.next.Records[0].Bytes = make([]byte, maxBacklogBytes)
 	d.Step(consensus.Burst{})
 	d.Durable(MaxBacklog)
 	if !d.Full() || d.Backlog() != 1 {

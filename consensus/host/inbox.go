@@ -22,7 +22,7 @@ func classOf(f *consensus.Frame, e consensus.Event) Class {
 	if _, is := e.(consensus.Submit); is {
 		return Requests
 	}
-	if PriorityOf(f) == Small {
+	if priorityOf(f) == Small {
 		return Votes
 	}
 	return Bodies

@@ -18,8 +18,8 @@ const (
 // smallFrame divides votes from batches and parts of a state.
 const smallFrame = 2 << 10 // bytes
 
-// PriorityOf guesses by the size: a wrong guess costs time and nothing else.
-func PriorityOf(f *consensus.Frame) Priority {
+// priorityOf guesses by the size: a wrong guess costs time and nothing else.
+func priorityOf(f *consensus.Frame) Priority {
 	switch {
 	case f.From.Kind != consensus.PeerReplica:
 		return Clients
@@ -89,7 +89,7 @@ func NewIntake(b Bounds) *Intake {
 
 // Offer takes in a frame if there is room for it.
 func (q *Intake) Offer(f *consensus.Frame) Verdict {
-	k := sourceKey{peer: f.From, priority: PriorityOf(f)}
+	k := sourceKey{peer: f.From, priority: priorityOf(f)}
 	s := q.sources[k]
 	if s == nil {
 		s = &source{key: k}

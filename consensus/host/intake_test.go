@@ -199,7 +199,7 @@ func TestOrderPerReplica(t *testing.T) {
 		}
 		giveBack := func(g *Group) {
 			for _, f := range g.Frames {
-				k := sourceKey{f.From, PriorityOf(&f)}
+				k := sourceKey{f.From, priorityOf(&f)}
 				if number(f) != taken[k] {
 					rt.Fatalf("%v: frame %d when %d was due", k, number(f), taken[k])
 				}
@@ -211,7 +211,7 @@ func TestOrderPerReplica(t *testing.T) {
 			"offer": func(rt *rapid.T) {
 				from := consensus.ReplicaPeer(consensus.ReplicaID(rapid.IntRange(0, 2).Draw(rt, "from")))
 				size := rapid.SampledFrom([]int{10, 3 << 10}).Draw(rt, "size")
-				k := sourceKey{from, PriorityOf(&frames(from, 0, 1, size)[0])}
+				k := sourceKey{from, priorityOf(&frames(from, 0, 1, size)[0])}
 				group := frames(from, offered[k], rapid.IntRange(1, 20).Draw(rt, "n"), size)
 				offered[k] += offer(q, group)[Taken]
 			},

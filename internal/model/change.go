@@ -18,7 +18,7 @@ const (
 )
 
 // said is V: by replica, what its VIEW-CHANGE says.
-type said [MaxReplicas]uint8
+type said [maxReplicas]uint8
 
 // plan is how a NEW-VIEW begins: what it allows to propose for the slot, and
 // which value it keeps.
@@ -124,7 +124,7 @@ func lie(v said, liars []consensus.ReplicaID, lies []uint8, then func(said)) {
 // lies lists what a liar can say: nothing, or whatever can be proven.
 func (h *search) lies(s *state) []uint8 {
 	list := []uint8{nothing}
-	for bit := range uint8(MaxViews * values) {
+	for bit := range uint8(maxViews * values) {
 		if s.certs>>bit&1 == 1 {
 			list = append(list, bit+1)
 		}

@@ -14,13 +14,13 @@ import (
 // QUORATE_MODEL=deep go test -run Deep -v ./internal/model
 var deep = os.Getenv("QUORATE_MODEL") == "deep"
 
-func system(t *testing.T, n, q, views int, liars ...consensus.ReplicaID) System {
+func system(t *testing.T, n, q, views int, liars ...consensus.ReplicaID) cluster {
 	t.Helper()
-	rules, err := Rules(n, q)
+	rules, err := rules(n, q)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return System{Rules: rules, Views: views, Liars: quorum.SetOf(liars...)}
+	return cluster{Rules: rules, Views: views, Liars: quorum.SetOf(liars...)}
 }
 
 // gangs lists the sets of liars that can differ: who leads none of the views is
@@ -38,9 +38,9 @@ func gangs(n, liars, views int) (all [][]consensus.ReplicaID) {
 }
 
 // safe fails unless the system has neither a fork nor a V that forgets.
-func safe(t *testing.T, name string, s System) {
+func safe(t *testing.T, name string, s cluster) {
 	t.Helper()
-	r := Search(s)
+	r := explore(s)
 	if r.Fork != nil {
 		t.Errorf("%s: forks:\n%s", name, strings.Join(r.Fork, "\n"))
 	} else if r.Lost != nil {
@@ -53,9 +53,9 @@ func safe(t *testing.T, name string, s System) {
 }
 
 // forks fails unless the system forks, and the shortest way takes so many steps.
-func forks(t *testing.T, name string, s System, steps int) {
+func forks(t *testing.T, name string, s cluster, steps int) {
 	t.Helper()
-	r := Search(s)
+	r := explore(s)
 	if r.Fork == nil {
 		t.Errorf("%s: does not fork, in %d states", name, r.States)
 		return
@@ -70,7 +70,7 @@ func forks(t *testing.T, name string, s System, steps int) {
 // nothing forks, and every V of every later view has what was committed.
 func TestWhatIsCommittedAnywhereIsInEveryPlan(t *testing.T) {
 	for liar := range consensus.ReplicaID(4) {
-		s := system(t, 4, 0, MaxViews, liar)
+		s := system(t, 4, 0, maxViews, liar)
 		safe(t, fmt.Sprintf("n=4 liar=%d", liar), s)
 		s.Checkpoints = true
 		safe(t, fmt.Sprintf("n=4 liar=%d, with checkpoints", liar), s)
@@ -84,7 +84,7 @@ func TestTwoColludersFork(t *testing.T) {
 	forks(t, "with an honest first primary", system(t, 4, 0, 2, 1, 3), 7)
 	forks(t, "with honest primaries only", system(t, 4, 0, 2, 2, 3), 7)
 	forks(t, "three of seven", system(t, 7, 0, 1, 0, 5, 6), 10)
-	if r := Search(system(t, 4, 0, 1, 1, 3)); r.Fork != nil || r.Lost == nil {
+	if r := explore(system(t, 4, 0, 1, 1, 3)); r.Fork != nil || r.Lost == nil {
 		t.Errorf("in one view of an honest primary: fork %v; a NEW-VIEW that forgets: %v", r.Fork, r.Lost)
 	}
 }
@@ -103,7 +103,7 @@ func TestQuorumArithmetic(t *testing.T) {
 			for liars := 0; liars <= f+1; liars++ {
 				forked := false
 				for _, gang := range gangs(n, liars, 2) {
-					forked = forked || Search(system(t, n, q, 2, gang...)).Fork != nil
+					forked = forked || explore(system(t, n, q, 2, gang...)).Fork != nil
 				}
 				if forked == arithmetic(n, q, liars) {
 					t.Errorf("n=%d q=%d with %d liars: forks is %v", n, q, liars, forked)
@@ -122,11 +122,11 @@ func TestQuorumArithmetic(t *testing.T) {
 // 2f+1 hard-coded forks five and six replicas with one liar [B8]; the right
 // quorum does not, in three views.
 func TestHardCodedQuorum(t *testing.T) {
-	forks(t, "n=5 q=3", system(t, 5, 3, MaxViews, 0), 10)
-	forks(t, "n=6 q=3", system(t, 6, 3, MaxViews, 0), 10)
+	forks(t, "n=5 q=3", system(t, 5, 3, maxViews, 0), 10)
+	forks(t, "n=6 q=3", system(t, 6, 3, maxViews, 0), 10)
 	for _, n := range []int{5, 6} {
-		for _, gang := range gangs(n, 1, MaxViews) {
-			safe(t, fmt.Sprintf("n=%d liars=%v", n, gang), system(t, n, 0, MaxViews, gang...))
+		for _, gang := range gangs(n, 1, maxViews) {
+			safe(t, fmt.Sprintf("n=%d liars=%v", n, gang), system(t, n, 0, maxViews, gang...))
 		}
 	}
 }
@@ -136,7 +136,7 @@ func TestHardCodedQuorum(t *testing.T) {
 func TestThreeReplicas(t *testing.T) {
 	forks(t, "n=3 q=2", system(t, 3, 2, 1, 0), 6)
 	for liar := range consensus.ReplicaID(3) {
-		safe(t, fmt.Sprintf("n=3 q=3 liar=%d", liar), system(t, 3, 3, MaxViews, liar))
+		safe(t, fmt.Sprintf("n=3 q=3 liar=%d", liar), system(t, 3, 3, maxViews, liar))
 	}
 	for _, tc := range []struct {
 		n, q   int
@@ -151,9 +151,9 @@ func TestThreeReplicas(t *testing.T) {
 		{6, 0, quorum.SetOf(0, 1), true},
 		{6, 0, quorum.SetOf(0, 1, 2), false},
 	} {
-		s := system(t, tc.n, tc.q, MaxViews)
+		s := system(t, tc.n, tc.q, maxViews)
 		s.Silent = tc.silent
-		if r := Search(s); r.Executes != tc.goes || r.Fork != nil {
+		if r := explore(s); r.Executes != tc.goes || r.Fork != nil {
 			t.Errorf("n=%d q=%d without %v: executes is %v, want %v; fork %v", tc.n, tc.q, tc.silent.Replicas(), r.Executes, tc.goes, r.Fork)
 		}
 	}
@@ -163,8 +163,8 @@ func TestThreeReplicas(t *testing.T) {
 func TestMajorityTrustsItsMembers(t *testing.T) {
 	for n, steps := range map[int]int{3: 6, 5: 10} {
 		q := quorum.Crash.System(n).Quorum()
-		safe(t, fmt.Sprintf("n=%d q=%d, nobody lies", n, q), system(t, n, q, MaxViews))
-		forks(t, fmt.Sprintf("n=%d q=%d, one liar", n, q), system(t, n, q, MaxViews, 0), steps)
+		safe(t, fmt.Sprintf("n=%d q=%d, nobody lies", n, q), system(t, n, q, maxViews))
+		forks(t, fmt.Sprintf("n=%d q=%d, one liar", n, q), system(t, n, q, maxViews, 0), steps)
 	}
 }
 
@@ -172,17 +172,17 @@ func TestMajorityTrustsItsMembers(t *testing.T) {
 // replicas fork, unless it votes only above what it may have forgotten. Alone
 // it does no harm. R2 and R3 lead none of the views.
 func TestLostDisk(t *testing.T) {
-	wiped := func(views int, rash bool, liars ...consensus.ReplicaID) System {
+	wiped := func(views int, rash bool, liars ...consensus.ReplicaID) cluster {
 		s := system(t, 4, 0, views, liars...)
 		s.Wiped, s.Weakness.Rash = quorum.SetOf(2), rash
 		return s
 	}
 	forks(t, "one lost disk and one liar", wiped(2, true, 3), 13)
-	safe(t, "one lost disk", wiped(MaxViews, true))
+	safe(t, "one lost disk", wiped(maxViews, true))
 	for _, liar := range []consensus.ReplicaID{0, 1, 3} {
-		safe(t, fmt.Sprintf("one lost disk and liar %d, with the rule", liar), wiped(MaxViews, false, liar))
+		safe(t, fmt.Sprintf("one lost disk and liar %d, with the rule", liar), wiped(maxViews, false, liar))
 	}
-	s := wiped(MaxViews, true)
+	s := wiped(maxViews, true)
 	s.Rules = system(t, 3, 2, 1).Rules
 	forks(t, "one lost disk of a majority", s, 13)
 }
@@ -192,12 +192,12 @@ func TestDeep(t *testing.T) {
 	if !deep {
 		t.Skip("takes most of a minute: QUORATE_MODEL=deep")
 	}
-	for _, gang := range gangs(7, 2, MaxViews) {
-		safe(t, fmt.Sprintf("n=7 liars=%v", gang), system(t, 7, 0, MaxViews, gang...))
+	for _, gang := range gangs(7, 2, maxViews) {
+		safe(t, fmt.Sprintf("n=7 liars=%v", gang), system(t, 7, 0, maxViews, gang...))
 	}
 	for _, n := range []int{5, 6} {
-		for _, gang := range gangs(n, 1, MaxViews) {
-			s := system(t, n, 0, MaxViews, gang...)
+		for _, gang := range gangs(n, 1, maxViews) {
+			s := system(t, n, 0, maxViews, gang...)
 			s.Checkpoints = true
 			safe(t, fmt.Sprintf("n=%d liars=%v, with checkpoints", n, gang), s)
 		}

@@ -4,8 +4,8 @@ import (
 	"quorate.dev/quorate/viewchange"
 )
 
-// Report is what a search found.
-type Report struct {
+// report is what a search found.
+type report struct {
 	States   int      // different ones, up to the end or to the fork
 	Plans    int      // different V for which Select was asked
 	Executes bool     // something can be executed at all
@@ -30,26 +30,26 @@ type step struct {
 	wipe    bool // the disk was lost in this view
 }
 
-// search is one walk through a System, cheapest executions first.
+// search is one walk through a cluster, cheapest executions first.
 type search struct {
-	System
+	cluster
 	cast
 	nodes []node
 	best  map[state]int // cost, by key
 	queue [][]int32     // nodes by cost
 	votes map[situation][]outcome
 	plans map[said]plan
-	twins [MaxViews + 2][]bool
-	found Report
+	twins [maxViews + 2][]bool
+	found report
 }
 
-// Search looks at every execution of s, and stops at the first fork. Memory
+// explore looks at every execution of s, and stops at the first fork. Memory
 // grows with the number of states, some 100 bytes each.
-func Search(s System) Report {
+func explore(s cluster) report {
 	if s.Weakness.Select == nil {
 		s.Weakness.Select = viewchange.Select
 	}
-	h := &search{System: s, cast: s.newCast(), best: map[state]int{}, votes: map[situation][]outcome{}, plans: map[said]plan{}}
+	h := &search{cluster: s, cast: s.newCast(), best: map[state]int{}, votes: map[situation][]outcome{}, plans: map[said]plan{}}
 	h.push(node{state: state{allowed: bothValues}, parent: -1})
 	for cost := 0; cost < len(h.queue) && h.found.Fork == nil; cost++ {
 		for i := 0; i < len(h.queue[cost]) && h.found.Fork == nil; i++ {

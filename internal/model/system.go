@@ -13,27 +13,27 @@ import (
 
 // The limits of what can be searched.
 const (
-	MaxReplicas = 7
-	MaxViews    = 3
+	maxReplicas = 7
+	maxViews    = 3
 	values      = 2
-	maxActors   = MaxReplicas + 1 // and the second life of the one that lost its disk
+	maxActors   = maxReplicas + 1 // and the second life of the one that lost its disk
 )
 
-// System is a cluster to be searched.
-type System struct {
+// cluster is what is searched.
+type cluster struct {
 	Rules       *message.Rules
-	Views       int        // in which votes are cast: 1..MaxViews
+	Views       int        // in which votes are cast: 1..maxViews
 	Liars       quorum.Set // they collude
 	Silent      quorum.Set // they never do anything
 	Wiped       quorum.Set // at most one: it may lose its disk, once
 	Checkpoints bool       // the slot may become stable
-	Weakness    Weakness
+	Weakness    weakness
 }
 
-// Weakness is what makes a protocol another one than PBFT. The zero Weakness
+// weakness is what makes a protocol another one than PBFT. The zero weakness
 // is PBFT.
-type Weakness struct {
-	Select       Selection // instead of viewchange.Select
+type weakness struct {
+	Select       selection // instead of viewchange.Select
 	Prepares     int       // so many votes fewer make a prepared certificate
 	Commits      int       // ... a committed one
 	ViewChanges  int       // ... a NEW-VIEW
@@ -43,14 +43,14 @@ type Weakness struct {
 	Rash         bool      // who lost its disk votes as if it were new
 }
 
-// Selection is what viewchange.Select is one of.
-type Selection func(*message.Rules, []*message.ViewChange) viewchange.Start
+// selection is what viewchange.Select is one of.
+type selection func(*message.Rules, []*message.ViewChange) viewchange.Start
 
-// Rules makes the rules of n replicas, with quorum.Byzantine's quorum if q is 0.
-// It fails as message.NewRules does, or if n is beyond MaxReplicas.
-func Rules(n, q int) (*message.Rules, error) {
-	if n > MaxReplicas {
-		return nil, fmt.Errorf("%d replicas: at most %d can be searched", n, MaxReplicas)
+// rules makes the rules of n replicas, with quorum.Byzantine's quorum if q is 0.
+// It fails as message.NewRules does, or if n is beyond maxReplicas.
+func rules(n, q int) (*message.Rules, error) {
+	if n > maxReplicas {
+		return nil, fmt.Errorf("%d replicas: at most %d can be searched", n, maxReplicas)
 	}
 	keys := make([]crypto.PublicKey, n)
 	for i := range keys {
@@ -61,9 +61,9 @@ func Rules(n, q int) (*message.Rules, error) {
 	return message.NewRules(g)
 }
 
-func (s *System) quorum() int { return s.Rules.System.Quorum() }
+func (s *cluster) quorum() int { return s.Rules.System.Quorum() }
 
-func (s *System) primary(view int) consensus.ReplicaID {
+func (s *cluster) primary(view int) consensus.ReplicaID {
 	return s.Rules.System.Primary(consensus.View(view))
 }
 
@@ -76,7 +76,7 @@ type cast struct {
 }
 
 // newCast lists the actors. The second life stands right behind the first.
-func (s *System) newCast() cast {
+func (s *cluster) newCast() cast {
 	c := cast{first: -1, second: -1}
 	for id := range consensus.ReplicaID(s.Rules.System.Size()) {
 		if s.Liars.Has(id) || s.Silent.Has(id) {

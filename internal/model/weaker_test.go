@@ -17,7 +17,7 @@ type (
 
 // choosing is a Select that differs in which entry of which VIEW-CHANGEs it
 // takes.
-func choosing(counts func(*message.Rules, int, vcs) bool, better func(p, best cert) bool) Selection {
+func choosing(counts func(*message.Rules, int, vcs) bool, better func(p, best cert) bool) selection {
 	return func(rules *message.Rules, v vcs) viewchange.Start {
 		start := viewchange.Select(rules, v)
 		if start.Min > 0 {
@@ -42,7 +42,7 @@ func everybody(*message.Rules, int, vcs) bool { return true }
 func highest(p, best cert) bool               { return p.View > best.View }
 
 // matching takes as min-s the highest mark that so many VIEW-CHANGEs name [B11].
-func matching(least func(*message.Rules) int) Selection {
+func matching(least func(*message.Rules) int) selection {
 	return func(rules *message.Rules, v vcs) viewchange.Start {
 		count := 0
 		for _, vc := range v {
@@ -72,15 +72,15 @@ func lowest(rules *message.Rules, v vcs) viewchange.Start {
 func TestSearchFindsWeakerRules(t *testing.T) {
 	for _, tc := range []struct {
 		name         string
-		weakness     Weakness
+		weakness     weakness
 		checkpoints  bool
 		views, steps int
 	}{
-		{"nothing is carried over", Weakness{Select: func(*message.Rules, vcs) viewchange.Start { return viewchange.Start{} }}, false, 2, 12},
-		{"any certificate instead of the one from the highest view", Weakness{Select: choosing(everybody, func(cert, cert) bool { return false })}, false, 3, 16},
-		{"the certificate from the lowest view", Weakness{Select: choosing(everybody, func(p, best cert) bool { return p.View < best.View })}, false, 3, 16},
-		{"the last certificate in V", Weakness{Select: choosing(everybody, func(cert, cert) bool { return true })}, false, 3, 16},
-		{"only what several say is prepared", Weakness{Select: choosing(func(r *message.Rules, i int, v vcs) bool {
+		{"nothing is carried over", weakness{Select: func(*message.Rules, vcs) viewchange.Start { return viewchange.Start{} }}, false, 2, 12},
+		{"any certificate instead of the one from the highest view", weakness{Select: choosing(everybody, func(cert, cert) bool { return false })}, false, 3, 16},
+		{"the certificate from the lowest view", weakness{Select: choosing(everybody, func(p, best cert) bool { return p.View < best.View })}, false, 3, 16},
+		{"the last certificate in V", weakness{Select: choosing(everybody, func(cert, cert) bool { return true })}, false, 3, 16},
+		{"only what several say is prepared", weakness{Select: choosing(func(r *message.Rules, i int, v vcs) bool {
 			same := 0
 			for _, vc := range v {
 				if len(vc.Prepared) > 0 && vc.Prepared[0].Digest == v[i].Prepared[0].Digest {
@@ -89,25 +89,25 @@ func TestSearchFindsWeakerRules(t *testing.T) {
 			}
 			return same >= r.System.Weak()
 		}, highest)}, false, 2, 12},
-		{"the last VIEW-CHANGE of V is not looked at", Weakness{Select: choosing(func(_ *message.Rules, i int, v vcs) bool { return i < len(v)-1 }, highest)}, false, 2, 12},
-		{"only the new primary's certificates", Weakness{Select: choosing(func(r *message.Rules, i int, v vcs) bool {
+		{"the last VIEW-CHANGE of V is not looked at", weakness{Select: choosing(func(_ *message.Rules, i int, v vcs) bool { return i < len(v)-1 }, highest)}, false, 2, 12},
+		{"only the new primary's certificates", weakness{Select: choosing(func(r *message.Rules, i int, v vcs) bool {
 			return v[i].Replica == r.System.Primary(v[i].View)
 		}, highest)}, false, 2, 12},
-		{"min-s is what w VIEW-CHANGEs name [B11]", Weakness{Select: matching(func(r *message.Rules) int { return r.System.Weak() })}, true, 2, 14},
-		{"min-s is the lowest in V", Weakness{Select: lowest}, true, 2, 14},
-		{"the primary counts twice [B2]", Weakness{PrimaryTwice: true}, false, 2, 13},
-		{"q-1 votes prepare", Weakness{Prepares: 1}, false, 2, 13},
-		{"q-1 COMMITs commit", Weakness{Commits: 1}, false, 2, 10},
-		{"V is smaller than a quorum", Weakness{ViewChanges: 1}, false, 2, 11},
-		{"backups accept what does not follow from V", Weakness{Disloyal: true}, false, 2, 12},
-		{"a vote in a later view forgets what prepared before [B27]", Weakness{Forgetful: true}, false, 3, 16},
+		{"min-s is what w VIEW-CHANGEs name [B11]", weakness{Select: matching(func(r *message.Rules) int { return r.System.Weak() })}, true, 2, 14},
+		{"min-s is the lowest in V", weakness{Select: lowest}, true, 2, 14},
+		{"the primary counts twice [B2]", weakness{PrimaryTwice: true}, false, 2, 13},
+		{"q-1 votes prepare", weakness{Prepares: 1}, false, 2, 13},
+		{"q-1 COMMITs commit", weakness{Commits: 1}, false, 2, 10},
+		{"V is smaller than a quorum", weakness{ViewChanges: 1}, false, 2, 11},
+		{"backups accept what does not follow from V", weakness{Disloyal: true}, false, 2, 12},
+		{"a vote in a later view forgets what prepared before [B27]", weakness{Forgetful: true}, false, 3, 16},
 	} {
-		for views := 1; views <= MaxViews; views++ {
-			var best Report
+		for views := 1; views <= maxViews; views++ {
+			var best report
 			for liar := range consensus.ReplicaID(4) {
 				s := system(t, 4, 0, views, liar)
 				s.Weakness, s.Checkpoints = tc.weakness, tc.checkpoints
-				if r := Search(s); r.Fork != nil && (best.Fork == nil || r.Steps < best.Steps) {
+				if r := explore(s); r.Fork != nil && (best.Fork == nil || r.Steps < best.Steps) {
 					best = r
 				}
 			}
@@ -127,7 +127,7 @@ func TestSearchFindsWeakerRules(t *testing.T) {
 // are as many steps as counted.
 func TestStoriesAreComplete(t *testing.T) {
 	for _, liars := range [][]consensus.ReplicaID{{0, 3}, {1, 3}, {2, 3}, {0, 1}} {
-		r := Search(system(t, 4, 0, MaxViews, liars...))
+		r := explore(system(t, 4, 0, maxViews, liars...))
 		executed, steps := map[string]bool{}, 0
 		for _, line := range r.Fork {
 			switch {

@@ -56,7 +56,7 @@ const labs = 8
 
 func (l *Lab) build(hosts int) error {
 	steps := []string{
-		"addr add " + l.Outside() + "/24 dev " + l.prefix + "b",
+		"addr add " + l.outside() + "/24 dev " + l.prefix + "b",
 		"link set " + l.prefix + "b up",
 	}
 	for i := range hosts {
@@ -86,9 +86,9 @@ func (l *Lab) namespace(i int) string { return fmt.Sprintf("%sn%d", l.prefix, i)
 // Address is host i's.
 func (l *Lab) Address(i int) string { return fmt.Sprintf("10.231.%d.%d", l.subnet, i+1) }
 
-// Outside is the address of the machine itself on the bridge: it reaches every
+// outside is the address of the machine itself on the bridge: it reaches every
 // host, and no Cut concerns it.
-func (l *Lab) Outside() string { return fmt.Sprintf("10.231.%d.254", l.subnet) }
+func (l *Lab) outside() string { return fmt.Sprintf("10.231.%d.254", l.subnet) }
 
 // Command is argv, run on host i. The process is the command's own.
 func (l *Lab) Command(i int, argv []string) []string {
@@ -108,9 +108,9 @@ func (l *Lab) Cut(from, to int, on bool) error {
 	return nil
 }
 
-// Part cuts, or mends, both directions between hosts of different sides.
+// part cuts, or mends, both directions between hosts of different sides.
 // Hosts that stand on no side keep all their links.
-func (l *Lab) Part(on bool, sides ...[]int) error {
+func (l *Lab) part(on bool, sides ...[]int) error {
 	var errs []error
 	for i, side := range sides {
 		for j, other := range sides {

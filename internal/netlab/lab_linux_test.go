@@ -53,13 +53,13 @@ func TestLabCuts(t *testing.T) {
 	if err := l.Cut(0, 1, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Part(true, []int{0}, []int{1, 2}); err != nil {
+	if err := l.part(true, []int{0}, []int{1, 2}); err != nil {
 		t.Fatal(err)
 	}
 	if reaches(t, l, 0, 2) || reaches(t, l, 1, 0) || !reaches(t, l, 1, 2) {
 		t.Fatal("the partition runs elsewhere")
 	}
-	if err := l.Part(false, []int{0}, []int{1, 2}); err != nil {
+	if err := l.part(false, []int{0}, []int{1, 2}); err != nil {
 		t.Fatal(err)
 	}
 	if !reaches(t, l, 0, 1) || !reaches(t, l, 2, 0) {

@@ -49,9 +49,9 @@ func (r *Relay) Delay(d time.Duration) {
 	r.delay = d
 }
 
-// Stall lets nothing pass until it is called with false. Nothing is lost:
+// stall lets nothing pass until it is called with false. Nothing is lost:
 // connections stay, as over a link that went dead.
-func (r *Relay) Stall(on bool) {
+func (r *Relay) stall(on bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	stalled := false

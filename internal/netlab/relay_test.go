@@ -64,8 +64,8 @@ func TestRelayCarries(t *testing.T) {
 // A stalled relay passes nothing, and loses nothing.
 func TestRelayStalls(t *testing.T) {
 	r, c := dialRelay(t)
-	r.Stall(true)
-	r.Stall(true)
+	r.stall(true)
+	r.stall(true)
 	if _, err := c.Write([]byte("held")); err != nil {
 		t.Fatal(err)
 	}
@@ -79,8 +79,8 @@ func TestRelayStalls(t *testing.T) {
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	r.Stall(false)
-	r.Stall(false)
+	r.stall(false)
+	r.stall(false)
 	if _, err := io.ReadFull(c, got); err != nil || string(got) != "held" {
 		t.Fatalf("%q came late: %v", got, err)
 	}
