@@ -200,8 +200,8 @@ func (c *Cluster) writeTraitor(i int) error {
 		}
 		return nil
 	}
-	if !slices.Contains(c.Manifest.Turned, i) {
-		c.Manifest.Turned = append(c.Manifest.Turned, i)
+	if !slices.Contains(c.Manifest.Traitors, i) {
+		c.Manifest.Traitors = append(c.Manifest.Traitors, i)
 		if err := c.save(); err != nil {
 			return err
 		}

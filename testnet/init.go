@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -56,18 +57,28 @@ func Init(o Options) (*Cluster, error) {
 	if err := vacant(o.Dir); err != nil {
 		return nil, err
 	}
-	c := &Cluster{Dir: o.Dir, Manifest: Manifest{Version: manifestVersion, Genesis: genesisName, ClientKey: clientKeyName, BenchKey: benchKeyName}}
-	keys, err := o.keys()
-	if err != nil {
+	k := creation{Options: o, Cluster: &Cluster{Dir: o.Dir, Manifest: Manifest{Version: manifestVersion, Genesis: genesisName, ClientKey: clientKeyName, BenchKey: benchKeyName}}}
+	if err := k.createGenesis(); err != nil {
 		return nil, err
 	}
-	if err := c.createGenesis(&o, keys); err != nil {
-		return nil, err
-	}
-	if err := c.provision(&o, keys); err != nil {
+	if err := k.provision(); err != nil {
 		return nil, fmt.Errorf("make the cluster in %s: %w", o.Dir, err)
 	}
-	return c, c.save()
+	return k.Cluster, k.save()
+}
+
+// creation is a cluster in the making.
+type creation struct {
+	Options
+	*Cluster
+	replicas []home.Seed
+	clients  []clientKey // the default client, the one of bench, and the pool
+}
+
+// clientKey is the key of a client, and the file for it.
+type clientKey struct {
+	seed home.Seed
+	file string
 }
 
 // vacant refuses a directory that has anything of ours in it: to make keys
@@ -88,91 +99,89 @@ func vacant(dir string) error {
 	return nil
 }
 
-// keyring holds the private keys of a cluster in the making.
-type keyring struct {
-	replicas      []home.Seed
-	client, bench home.Seed
-	pool          []home.Seed // of more clients
-}
-
 // poolKeys is how many client keys a cluster has for commands that run at the
 // same time: more than a person starts by hand.
 const poolKeys = 8
 
-// keys draws all private keys, or derives them from the seed.
-func (o *Options) keys() (keyring, error) {
-	draw := func(role string, i int) (home.Seed, error) {
-		if o.Seed != "" {
-			return derive(o.Seed, role, i), nil
-		}
-		return home.NewSeed()
+// draw draws a private key, or derives it from the seed.
+func (k *creation) draw(role string, i int) (home.Seed, error) {
+	if k.Seed != "" {
+		return derive(k.Seed, role, i), nil
 	}
-	k := keyring{replicas: make([]home.Seed, o.Replicas)}
-	var err error
-	for i := range k.replicas {
-		if k.replicas[i], err = draw("replica", i); err != nil {
-			return k, err
-		}
-	}
-	if k.client, err = draw("client", 0); err != nil {
-		return k, err
-	}
-	if k.bench, err = draw("client", 1); err != nil {
-		return k, err
-	}
-	k.pool = make([]home.Seed, poolKeys-1)
-	for i := range k.pool {
-		if k.pool[i], err = draw("client", 2+i); err != nil {
-			return k, err
-		}
-	}
-	return k, nil
+	return home.NewSeed()
 }
 
-// createGenesis fixes the genesis and the ports.
-func (c *Cluster) createGenesis(o *Options, keys keyring) error {
+// createKeys makes all keys, and says where those of clients go.
+func (k *creation) createKeys() error {
+	for i := range k.Replicas {
+		seed, err := k.draw("replica", i)
+		if err != nil {
+			return err
+		}
+		k.replicas = append(k.replicas, seed)
+	}
+	files := []string{clientKeyName, benchKeyName}
+	for i := range poolKeys - 1 {
+		file := filepath.Join(clientsName, strconv.Itoa(i+1)+".key")
+		files, k.Manifest.ClientKeys = append(files, file), append(k.Manifest.ClientKeys, file)
+	}
+	for i, file := range files {
+		seed, err := k.draw("client", i)
+		if err != nil {
+			return err
+		}
+		k.clients = append(k.clients, clientKey{seed, file})
+	}
+	return nil
+}
+
+// createGenesis makes the keys and fixes the genesis and the ports.
+func (k *creation) createGenesis() error {
+	if err := k.createKeys(); err != nil {
+		return err
+	}
 	var replicas []crypto.PublicKey
-	for _, s := range keys.replicas {
+	for _, s := range k.replicas {
 		replicas = append(replicas, crypto.PublicOf(s))
 	}
-	name := o.Name
-	if name == "" {
-		name = "testnet"
+	g := consensus.NewGenesis(cmp.Or(k.Name, "testnet"), k.Protocol, replicas)
+	g.Application, g.Testnet = k.Application, !k.Production
+	for i, c := range k.clients {
+		role := consensus.RoleWriter
+		if i == 0 {
+			role = consensus.RoleAdmin
+		}
+		g.Clients = append(g.Clients, consensus.ClientEntry{Key: crypto.PublicOf(c.seed), Role: role})
 	}
-	g := consensus.NewGenesis(name, o.Protocol, replicas)
-	g.Application, g.Testnet = o.Application, !o.Production
-	g.Clients = []consensus.ClientEntry{
-		{Key: crypto.PublicOf(keys.client), Role: consensus.RoleAdmin},
-		{Key: crypto.PublicOf(keys.bench), Role: consensus.RoleWriter},
-	}
-	for i, s := range keys.pool {
-		g.Clients = append(g.Clients, consensus.ClientEntry{Key: crypto.PublicOf(s), Role: consensus.RoleWriter})
-		c.Manifest.ClientKeys = append(c.Manifest.ClientKeys, filepath.Join(clientsName, strconv.Itoa(i+1)+".key"))
-	}
-	if o.Adjust != nil {
-		o.Adjust(&g)
+	if k.Adjust != nil {
+		k.Adjust(&g)
 	}
 	if err := g.Validate(); err != nil {
 		return err
 	}
-	if o.Hosts != nil && len(o.Hosts) != o.Replicas {
-		return fmt.Errorf("%d hosts for %d replicas: one each", len(o.Hosts), o.Replicas)
+	k.Genesis = g
+	return k.place()
+}
+
+// place gives every replica a home and addresses.
+func (k *creation) place() error {
+	if k.Hosts != nil && len(k.Hosts) != k.Replicas {
+		return fmt.Errorf("%d hosts for %d replicas: one each", len(k.Hosts), k.Replicas)
 	}
-	ports, err := freePorts(2 * o.Replicas)
+	ports, err := freePorts(2 * k.Replicas)
 	if err != nil {
 		return err
 	}
-	for i := range o.Replicas {
+	for i := range k.Replicas {
 		dir, at := "replica-"+strconv.Itoa(i), loopback
-		if o.Hosts != nil {
-			at = func(port int) string { return net.JoinHostPort(o.Hosts[i], strconv.Itoa(port)) }
+		if k.Hosts != nil {
+			at = func(port int) string { return net.JoinHostPort(k.Hosts[i], strconv.Itoa(port)) }
 		}
-		c.Manifest.Replicas = append(c.Manifest.Replicas, Place{
+		k.Manifest.Replicas = append(k.Manifest.Replicas, Place{
 			ID: i, Home: dir, Address: at(ports[2*i]), Admin: at(ports[2*i+1]),
 			Pid: filepath.Join(dir, pidName), Log: filepath.Join(dir, logName),
 		})
 	}
-	c.Genesis = g
 	return nil
 }
 
@@ -180,43 +189,30 @@ func (c *Cluster) createGenesis(o *Options, keys keyring) error {
 func loopback(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
 // provision writes everything but the manifest.
-func (c *Cluster) provision(o *Options, keys keyring) error {
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+func (k *creation) provision() error {
+	if err := errors.Join(os.MkdirAll(k.path("."), 0o755), os.MkdirAll(k.path(clientsName), 0o700)); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(c.Dir, clientsName), 0o700); err != nil {
-		return err
-	}
-	for i, seed := range keys.pool {
-		if err := home.WriteKey(c.path(c.Manifest.ClientKeys[i]), seed, ""); err != nil {
+	for _, c := range k.clients {
+		if err := home.WriteKey(k.path(c.file), c.seed, ""); err != nil {
 			return err
 		}
 	}
-	for name, seed := range map[string]home.Seed{clientKeyName: keys.client, benchKeyName: keys.bench} {
-		if err := home.WriteKey(filepath.Join(c.Dir, name), seed, ""); err != nil {
-			return err
-		}
-	}
-	if err := genesis.Save(filepath.Join(c.Dir, genesisName), c.genesisFile()); err != nil {
+	if err := genesis.Save(k.path(genesisName), k.genesisFile()); err != nil {
 		return err
 	}
-	for i, seed := range keys.replicas {
-		if err := c.provisionHome(o, i, seed); err != nil {
+	for i, seed := range k.replicas {
+		settings := home.DefaultConfig()
+		settings.Replica, settings.Listen, settings.Admin = i, k.Manifest.Replicas[i].Address, k.Manifest.Replicas[i].Admin
+		settings.Disk.Volatile = k.Volatile
+		if k.Settings != nil {
+			k.Settings(i, &settings)
+		}
+		if err := home.Create(k.Home(i), settings, k.genesisFile(), seed); err != nil {
 			return fmt.Errorf("replica %d: %w", i, err)
 		}
 	}
 	return nil
-}
-
-// provisionHome makes one home.
-func (c *Cluster) provisionHome(o *Options, i int, seed home.Seed) error {
-	settings := home.DefaultConfig()
-	settings.Replica, settings.Listen, settings.Admin = i, c.Manifest.Replicas[i].Address, c.Manifest.Replicas[i].Admin
-	settings.Disk.Volatile = o.Volatile
-	if o.Settings != nil {
-		o.Settings(i, &settings)
-	}
-	return home.Create(c.Home(i), settings, c.genesisFile(), seed)
 }
 
 // genesisFile is the genesis with the addresses of the manifest.

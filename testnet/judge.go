@@ -50,15 +50,15 @@ func (c *Cluster) Judge(a app.Application, m *linear.Model) (check.Verdict, erro
 	if err != nil {
 		return check.Verdict{}, err
 	}
-	return transcript.Judge(check.Case{Genesis: c.Genesis, Application: a, Model: m, Suspects: c.Turned()}, logs)
+	return transcript.Judge(check.Case{Genesis: c.Genesis, Application: a, Model: m, Suspects: c.Traitors()}, logs)
 }
 
-// Turned lists the replicas that are traitors or were once, since the cluster
+// Traitors lists the replicas that are traitors or were once, since the cluster
 // was made: nothing that they did is held against the others.
-func (c *Cluster) Turned() []consensus.ReplicaID {
+func (c *Cluster) Traitors() []consensus.ReplicaID {
 	var ids []consensus.ReplicaID
 	for i := range c.Size() {
-		if slices.Contains(c.Manifest.Turned, i) || len(c.Manifest.Replicas[i].Byzantine) > 0 || len(c.Behaviours(i)) > 0 {
+		if slices.Contains(c.Manifest.Traitors, i) || len(c.Manifest.Replicas[i].Byzantine) > 0 || len(c.Behaviours(i)) > 0 {
 			ids = append(ids, consensus.ReplicaID(i))
 		}
 	}

@@ -15,7 +15,6 @@ import (
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/evidence"
 	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/internal/files"
@@ -35,24 +34,16 @@ func loaded(t *testing.T, level string, during func(c *Cluster)) *Cluster {
 		t.Fatal(err)
 	}
 	ready(t, c)
-	seed, err := home.ReadKey(c.ClientKey(), nil)
+	caller, err := c.Dial(t.Context(), c.ClientKey())
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := transcript.NewHistory(c.HistoryFile(crypto.PublicOf(seed)), &c.Genesis, crypto.PublicOf(seed))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cl, err := client.Dial(t.Context(), client.Config{Genesis: &c.Genesis, Key: seed, Addresses: c.Addresses()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	load(t, client.KV{Invoker: h.Of(cl)}, 1)
+	load(t, client.KV{Invoker: caller}, 1)
 	if during != nil {
 		during(c)
 	}
-	load(t, client.KV{Invoker: h.Of(cl)}, 2)
-	if err := errors.Join(cl.Close(), h.Close(), c.Down()); err != nil {
+	load(t, client.KV{Invoker: caller}, 2)
+	if err := errors.Join(caller.Close(), c.Down()); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -107,7 +98,7 @@ func TestEverythingWrittenDownIsJudged(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	v := judged(t, c, c.Turned())
+	v := judged(t, c, c.Traitors())
 	if !v.Safe() || v.Linearizable != check.Yes || v.Executed == 0 || !slices.Equal(v.Culprits, []consensus.ReplicaID{0}) {
 		t.Fatalf("the verdict is %+v", v)
 	}
@@ -123,7 +114,7 @@ func TestEverythingWrittenDownIsJudged(t *testing.T) {
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if v := judged(t, c, c.Turned()); v.Safe() {
+	if v := judged(t, c, c.Traitors()); v.Safe() {
 		t.Errorf("a result that nobody gave was believed, and the verdict is %+v", v)
 	}
 }
@@ -139,7 +130,7 @@ func (liar) Invoke(context.Context, []byte) (client.Result, error) {
 // and nothing is said about what was done.
 func TestVotesAloneNameTheLiar(t *testing.T) {
 	c := loaded(t, home.RecordVotes, nil)
-	v := judged(t, c, c.Turned())
+	v := judged(t, c, c.Traitors())
 	if !v.Safe() || v.Linearizable == check.No || v.Executed != 0 || !slices.Equal(v.Culprits, []consensus.ReplicaID{0}) {
 		t.Fatalf("the verdict is %+v", v)
 	}
@@ -171,7 +162,7 @@ func TestVotesAloneNameTheLiar(t *testing.T) {
 		if logs, err = c.Logs(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := judgeOf(c, logs, c.Turned()); (err == nil) != whole || !whole && !errors.Is(err, check.ErrLog) {
+		if _, err := judgeOf(c, logs, c.Traitors()); (err == nil) != whole || !whole && !errors.Is(err, check.ErrLog) {
 			t.Errorf("a log that begins %.8q: %v", text, err)
 		}
 	}

@@ -35,7 +35,7 @@ type Manifest struct {
 	ClientKeys []string `toml:"client_keys,omitempty" comment:"more client keys: each command takes a free one"`
 	BenchKey   string   `toml:"bench_key" comment:"of quorate bench, so that it disturbs no other client's session"`
 	Coalition  []int    `toml:"gang,omitempty" comment:"TRAITORS THAT SHARE THEIR PRIVATE KEYS: each of them signs for all of them, as soon as it has a behaviour"`
-	Turned     []int    `toml:"turned,omitempty" comment:"replicas that were traitors at some time: quorate check expects nothing of them"`
+	Traitors   []int    `toml:"turned,omitempty" comment:"replicas that were traitors at some time: quorate check expects nothing of them"`
 	Replicas   []Place  `toml:"replicas"`
 }
 

@@ -72,7 +72,7 @@ func TestTraitorObeysWhileItRuns(t *testing.T) {
 	if err := c.Heal(2); err != nil {
 		t.Fatal(err)
 	}
-	if again, err := Open(c.Dir); err != nil || !slices.Equal(again.Turned(), []consensus.ReplicaID{2}) {
+	if again, err := Open(c.Dir); err != nil || !slices.Equal(again.Traitors(), []consensus.ReplicaID{2}) {
 		t.Errorf("who was a traitor once is forgotten: %v, %v", again, err)
 	}
 }

@@ -94,7 +94,7 @@ func recordOf(c *cli.Context, args []string) (*record, error) {
 		return nil, err
 	}
 	if cluster != nil {
-		x.suspects = cluster.Turned()
+		x.suspects = cluster.Traitors()
 	}
 	if c.IsSet("traitors") {
 		x.suspects, err = suspectsOf(c.String("traitors"), len(x.genesis.Replicas))

@@ -208,7 +208,7 @@ func gathered(cluster *testnet.Cluster) ([]evidence.Entry, error) {
 	if err != nil || len(logs) == 0 {
 		return store.All(), err
 	}
-	v, err := judge(&cluster.Genesis, logs, cluster.Turned())
+	v, err := judge(&cluster.Genesis, logs, cluster.Traitors())
 	if err != nil {
 		return nil, err
 	}

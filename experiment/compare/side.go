@@ -140,7 +140,7 @@ func (s *side) judge(ctx context.Context) error {
 		return fmt.Errorf("judge %s: %w", s.protocol.Name, err)
 	}
 	s.mu.Lock()
-	s.phase, s.verdict = "done", newVerdict(&v, s.cluster.Turned(), s.back)
+	s.phase, s.verdict = "done", newVerdict(&v, s.cluster.Traitors(), s.back)
 	s.mu.Unlock()
 	s.changed()
 	return nil

@@ -94,7 +94,7 @@ func (c *Cluster) inOffice(ctx context.Context, role spec.Role) (consensus.Repli
 // none, or it is not known who leads.
 func (c *Cluster) following(all []testnet.ReplicaStatus, leader int) int {
 	for i, x := range all {
-		if leader >= 0 && i != leader && x.Report != nil && !slices.Contains(c.Turned(), consensus.ReplicaID(i)) {
+		if leader >= 0 && i != leader && x.Report != nil && !slices.Contains(c.Traitors(), consensus.ReplicaID(i)) {
 			return i
 		}
 	}
