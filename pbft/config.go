@@ -46,21 +46,21 @@ func (c *Config) validate() error {
 	}
 	switch {
 	case int(c.Self) >= len(c.Genesis.Replicas):
-		return bad("replica %d of %d", c.Self, len(c.Genesis.Replicas))
+		return bad("this is replica %d, and the genesis names replicas 0 to %d", c.Self, len(c.Genesis.Replicas)-1)
 	case c.Signer == nil || c.Signer.Public() != c.Genesis.Replicas[c.Self]:
 		return bad("the key is not the one that the genesis names for replica %d", c.Self)
 	case c.Verify == nil:
 		return bad("no verifier")
 	case c.TickLength < 1e6 || c.TickLength > 1e10:
-		return bad("tick of %d ns: between 1 ms and 10 s are possible", c.TickLength)
+		return bad("tick is %d ns: choose 1 ms to 10 s", c.TickLength)
 	case c.Patience < 2 || c.PatienceCap < c.Patience || c.PatienceCap > 1<<30:
-		return bad("patience of %d ticks with a cap of %d: at least 2, and the cap at least as much", c.Patience, c.PatienceCap)
+		return bad("patience must be at least 2 ticks and patience_cap no less: they are %d and %d", c.Patience, c.PatienceCap)
 	case c.StatusEvery < 1 || c.RejoinEvery < 1:
-		return bad("status_every is %d, rejoin_every %d ticks: at least 1 each", c.StatusEvery, c.RejoinEvery)
+		return bad("status_every and rejoin_every must be positive: they are %d and %d ticks", c.StatusEvery, c.RejoinEvery)
 	case c.Pipeline < 1 || c.Pipeline > int(c.Genesis.Window):
-		return bad("pipeline of %d slots: between 1 and the window of %d are possible", c.Pipeline, c.Genesis.Window)
+		return bad("pipeline is %d slots: choose 1 to %d, the window of the genesis", c.Pipeline, c.Genesis.Window)
 	case c.PendingCount < 1 || c.PendingBytes < c.Genesis.Limits.RequestBytes:
-		return bad("pending requests: count %d must be at least 1, bytes %d at least limits.request_bytes %d", c.PendingCount, c.PendingBytes, c.Genesis.Limits.RequestBytes)
+		return bad("pending_count must be positive and pending_bytes at least limits.request_bytes (%d): they are %d and %d", c.Genesis.Limits.RequestBytes, c.PendingCount, c.PendingBytes)
 	}
 	return nil
 }

@@ -188,7 +188,7 @@ func TestPreVote(t *testing.T) {
 }
 
 // Terms begin with a note of who leads; a leader lost is noted, too.
-func TestReignsAreNoted(t *testing.T) {
+func TestLeadersAreNoted(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
 	l.Ticks(3, l.All())

@@ -42,15 +42,15 @@ func (c *Config) validate() error {
 	}
 	switch {
 	case c.Genesis.Quorum != 0:
-		return bad("a quorum of %d: this protocol knows majorities only, leave it out", c.Genesis.Quorum)
+		return bad("the genesis asks for a quorum of %d: Raft knows majorities only, leave it out", c.Genesis.Quorum)
 	case int(c.Self) >= len(c.Genesis.Replicas):
-		return bad("replica %d of %d", c.Self, len(c.Genesis.Replicas))
+		return bad("this is replica %d, and the genesis names replicas 0 to %d", c.Self, len(c.Genesis.Replicas)-1)
 	case c.Heartbeat < 1 || c.Election <= c.Heartbeat || c.Election > 1<<30:
-		return bad("election after %d ticks, heartbeat every %d: at least 1, and the election later than the heartbeat", c.Election, c.Heartbeat)
+		return bad("a heartbeat must take at least 1 tick and an election more than a heartbeat: they are %d and %d", c.Heartbeat, c.Election)
 	case c.Pipeline < 1 || c.Pipeline > int(c.Genesis.Window):
-		return bad("pipeline of %d entries: between 1 and the window of %d are possible", c.Pipeline, c.Genesis.Window)
+		return bad("pipeline is %d entries: choose 1 to %d, the window of the genesis", c.Pipeline, c.Genesis.Window)
 	case c.PendingCount < 1 || c.PendingBytes < c.Genesis.Limits.RequestBytes:
-		return bad("pending requests: count %d must be at least 1, bytes %d at least limits.request_bytes %d", c.PendingCount, c.PendingBytes, c.Genesis.Limits.RequestBytes)
+		return bad("pending_count must be positive and pending_bytes at least limits.request_bytes (%d): they are %d and %d", c.Genesis.Limits.RequestBytes, c.PendingCount, c.PendingBytes)
 	}
 	return c.Genesis.Validate()
 }
