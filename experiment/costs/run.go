@@ -97,9 +97,9 @@ func Measure(o Options) (Cost, error) {
 	case p.Costs.Decision == nil:
 		return Cost{}, fmt.Errorf("%w: protocol %q has no formulas", ErrOptions, o.Protocol)
 	case o.Replicas < 2 || o.Replicas > MaxReplicas:
-		return Cost{}, fmt.Errorf("%w: %d replicas: between 2, for one has nobody to agree with, and %d are possible", ErrOptions, o.Replicas, MaxReplicas)
+		return Cost{}, fmt.Errorf("%w: %d replicas: choose 2 to %d", ErrOptions, o.Replicas, MaxReplicas)
 	case o.Decisions < 1 || o.Decisions > MaxDecisions:
-		return Cost{}, fmt.Errorf("%w: %d decisions: between 1 and %d are possible", ErrOptions, o.Decisions, MaxDecisions)
+		return Cost{}, fmt.Errorf("%w: %d decisions: choose 1 to %d", ErrOptions, o.Decisions, MaxDecisions)
 	}
 	c := Cost{Protocol: o.Protocol, Replicas: o.Replicas, Faults: p.Model.System(o.Replicas).Faults(), Theory: p.Costs.Decision(o.Replicas)}
 	alone, hundred, load, synced := o.run(p), o.run(p), o.run(p), o.run(p)
