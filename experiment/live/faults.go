@@ -37,24 +37,26 @@ var errNobody = errors.New("nobody to be found")
 // there is none.
 const roleWithin = 2 * time.Second
 
-// Find fills in whom a fault befalls, if it names a role.
+// Find fills in whom a fault befalls, if it names a role. It ends for whom it
+// began, whatever office that one has by then.
 func (c *Cluster) Find(ctx context.Context, f *spec.Fault) error {
 	var found consensus.ReplicaID
 	var err error
-	switch f.Role {
-	case "":
+	switch office := f.Role == spec.RoleLeader || f.Role == spec.RoleFollower; {
+	case f.Role == "":
 		return nil
-	case spec.RoleCrashed:
+	case f.Role == spec.RoleCrashed:
 		found, err = c.latest(spec.Crash, spec.TornWrite)
-	case spec.RolePaused:
-		found, err = c.latest(spec.Pause)
-	case spec.RoleCorrupted:
-		found, err = c.latest(spec.Corrupt)
+	case !office || f.Ends:
+		found, err = c.latest(f.Kind)
 	default:
 		found, err = c.inOffice(ctx, f.Role)
 	}
 	if err == nil {
 		f.Replicas = []consensus.ReplicaID{found}
+	}
+	if err == nil && f.Ends {
+		f.Role = ""
 	}
 	return err
 }
