@@ -106,7 +106,7 @@ func runsOf(c *cli.Context, args []string) ([]spec.ProfileRuns, error) {
 	if c.Bool("all") {
 		return everyProfile(name, sizes, c.Bool("gang")), nil
 	}
-	one := spec.ProfileRuns{Protocol: name, Behaviour: args[0], Replicas: sizes[0], Traitors: c.Int("traitors"), Gang: c.Bool("gang")}
+	one := spec.ProfileRuns{Protocol: name, Behaviour: args[0], Replicas: sizes[0], Traitors: c.Int("traitors"), Coalition: c.Bool("gang")}
 	if c.IsSet("replicas") {
 		one.Replicas = c.Int("replicas")
 	}
@@ -131,7 +131,7 @@ func everyProfile(protocol string, sizes []int, gang bool) []spec.ProfileRuns {
 	for _, n := range sizes {
 		for _, p := range catalogue.All() {
 			if p.For(protocol) {
-				all = append(all, spec.ProfileRuns{Protocol: protocol, Behaviour: p.Name, Replicas: n, Gang: gang})
+				all = append(all, spec.ProfileRuns{Protocol: protocol, Behaviour: p.Name, Replicas: n, Coalition: gang})
 			}
 		}
 	}
@@ -262,7 +262,7 @@ func (t *tally) simulate(c *cli.Context, x *spec.ProfileRuns, want byzantine.Out
 
 // real runs one cluster of processes and leaves no directory behind.
 func (t *tally) real(c *cli.Context, x *spec.ProfileRuns, want byzantine.Outcome) error {
-	dir, err := os.MkdirTemp("", "quorate-trial-")
+	dir, err := os.MkdirTemp("", "quorate-byzantine-")
 	if err != nil {
 		return fmt.Errorf("%w: %w: %s", live.ErrPlace, err, elsewhere)
 	}

@@ -19,8 +19,8 @@ var sizes = []struct {
 	replicas int
 }{{protocol.Raft, 3}, {protocol.Raft, 5}, {protocol.PBFT, 4}, {protocol.PBFT, 7}}
 
-// side is what a fault does to one protocol: how theory says it ends, and why.
-type side struct {
+// column is what a fault does to one protocol: how theory says it ends, and why.
+type column struct {
 	theory, why, source string
 	behaviour           string // what its traitors do
 	names               bool   // a fork convicts f+1
@@ -29,7 +29,7 @@ type side struct {
 // fault is a row of that section.
 type fault struct {
 	row        string
-	raft, pbft side
+	raft, pbft column
 	change     func(s *spec.Spec, f int, behaviour string)
 	except     func(c *Cell) // where theory says something else of one size; may be nil
 }
@@ -47,30 +47,30 @@ func bothCells() []Cell {
 
 // cell is the fault as one protocol of one size meets it.
 func (x *fault) cell(name string, n int) Cell {
-	side := map[string]side{protocol.Raft: x.raft, protocol.PBFT: x.pbft}[name]
+	column := map[string]column{protocol.Raft: x.raft, protocol.PBFT: x.pbft}[name]
 	c := Cell{
-		Section: sectionBoth, Row: x.row, Theory: []string{side.theory}, Why: side.why, Source: side.source, Real: true,
+		Section: sectionBoth, Row: x.row, Theory: []string{column.theory}, Why: column.why, Source: column.source, Real: true,
 		Spec: spec.Spec{
 			Name: x.row, Protocol: name, Replicas: n, Clients: 2, Invoked: 16, Think: 40 * sim.Millisecond, Seed: 1, RealKeys: true,
 			Forward: first(1), // replica 0 leads first, as it does in PBFT
 		},
 	}
 	f := c.Spec.System().Faults()
-	if side.names {
+	if column.names {
 		c.Culprits = f + 1
 	}
-	x.change(&c.Spec, f, side.behaviour)
+	x.change(&c.Spec, f, column.behaviour)
 	if x.except != nil {
 		x.except(&c)
 	}
 	return c
 }
 
-// When faults strike: by then there is a leader, and clients are at work. A
+// When faults begin: by then there is a leader, and clients are at work. A
 // protocol that elects needs longer for that.
 const (
-	strikes = 600 * sim.Millisecond
-	returns = 1500 * sim.Millisecond // so much later what was cut off or crashed is back
+	faultAt    = 600 * sim.Millisecond
+	faultLasts = 1500 * sim.Millisecond // so much later what was cut off or crashed is back
 )
 
 // Where theory stands.
@@ -96,9 +96,9 @@ func between(a, b int) (ids []consensus.ReplicaID) {
 // leave a majority. The third part has no client.
 func evenly(s *spec.Spec, lasts consensus.Time) {
 	half := s.Replicas / 2
-	s.Faults = append(s.Faults, cutOff(between(0, half), []int{0}, strikes, lasts))
+	s.Faults = append(s.Faults, cutOff(between(0, half), []int{0}, faultAt, lasts))
 	if s.Replicas%2 == 1 && s.UnderTest().Model == quorum.Crash {
-		s.Faults = append(s.Faults, cutOff(between(half, 2*half), []int{1}, strikes, lasts))
+		s.Faults = append(s.Faults, cutOff(between(half, 2*half), []int{1}, faultAt, lasts))
 	}
 }
 
@@ -106,37 +106,37 @@ func evenly(s *spec.Spec, lasts consensus.Time) {
 func crashFaults() []fault {
 	return []fault{
 		{row: "nobody is faulty",
-			raft:   side{theory: spec.Live, why: "The normal case: the leader appends, a majority stores, the leader decides.", source: sourceRaft},
-			pbft:   side{theory: spec.Live, why: "The normal case: three phases, no view change.", source: sourcePaper},
+			raft:   column{theory: spec.Live, why: "The normal case: the leader appends, a majority stores, the leader decides.", source: sourceRaft},
+			pbft:   column{theory: spec.Live, why: "The normal case: three phases, no view change.", source: sourcePaper},
 			change: func(*spec.Spec, int, string) {}},
 		{row: "f crashed",
-			raft:   side{theory: spec.Live, why: "f+1 of 2f+1 are a majority, and any majority has somebody who stored what another one decided. The leader is among the crashed, so that an election must come first.", source: sourceRaft},
-			pbft:   side{theory: spec.Live, why: "A quorum of 2f+1 is left. The primary is among the crashed, so that a view change must come first.", source: sourcePaper},
-			change: func(s *spec.Spec, f int, _ string) { s.Faults = crashed(first(f), strikes, 0) }},
+			raft:   column{theory: spec.Live, why: "f+1 of 2f+1 are a majority, and any majority has somebody who stored what another one decided. The leader is among the crashed, so that an election must come first.", source: sourceRaft},
+			pbft:   column{theory: spec.Live, why: "A quorum of 2f+1 is left. The primary is among the crashed, so that a view change must come first.", source: sourcePaper},
+			change: func(s *spec.Spec, f int, _ string) { s.Faults = crashed(first(f), faultAt, 0) }},
 		{row: "f crashed and returned",
-			raft:   side{theory: spec.Live, why: "What they had acknowledged is on their disks, and the leader sends them what they missed.", source: sourceRaft},
-			pbft:   side{theory: spec.Live, why: "What they had signed is on their disks, so that they do not contradict it, and the others send them what they missed.", source: sourcePaper},
-			change: func(s *spec.Spec, f int, _ string) { s.Faults = crashed(first(f), strikes, returns) }},
+			raft:   column{theory: spec.Live, why: "What they had acknowledged is on their disks, and the leader sends them what they missed.", source: sourceRaft},
+			pbft:   column{theory: spec.Live, why: "What they had signed is on their disks, so that they do not contradict it, and the others send them what they missed.", source: sourcePaper},
+			change: func(s *spec.Spec, f int, _ string) { s.Faults = crashed(first(f), faultAt, faultLasts) }},
 		{row: "f+1 crashed",
-			raft:   side{theory: spec.Stopped, why: "f replicas are no majority. Nothing is decided, and nothing that was decided is lost: it is on f+1 disks.", source: sourceRaft},
-			pbft:   side{theory: spec.Stopped, why: "2f replicas are no quorum. Nothing is decided, and nothing that was decided is lost.", source: sourcePaper},
-			change: func(s *spec.Spec, f int, _ string) { s.Faults = crashed(last(s.Replicas, f+1), strikes, 0) }},
+			raft:   column{theory: spec.Stopped, why: "f replicas are no majority. Nothing is decided, and nothing that was decided is lost: it is on f+1 disks.", source: sourceRaft},
+			pbft:   column{theory: spec.Stopped, why: "2f replicas are no quorum. Nothing is decided, and nothing that was decided is lost.", source: sourcePaper},
+			change: func(s *spec.Spec, f int, _ string) { s.Faults = crashed(last(s.Replicas, f+1), faultAt, 0) }},
 		{row: "f+1 crashed, one returned",
-			raft: side{theory: spec.Live, why: "It stands still while f+1 are away and goes on as soon as a majority is there: crashes cost time, not safety.", source: sourceRaft},
-			pbft: side{theory: spec.Live, why: "It stands still while f+1 are away and goes on as soon as 2f+1 are there: crashes cost time, not safety.", source: sourcePaper},
+			raft: column{theory: spec.Live, why: "It stands still while f+1 are away and goes on as soon as a majority is there: crashes cost time, not safety.", source: sourceRaft},
+			pbft: column{theory: spec.Live, why: "It stands still while f+1 are away and goes on as soon as 2f+1 are there: crashes cost time, not safety.", source: sourcePaper},
 			change: func(s *spec.Spec, f int, _ string) {
 				away := last(s.Replicas, f+1)
-				s.Faults = append(crashed(away[:1], strikes, 2*returns), crashed(away[1:], strikes, 0)...)
+				s.Faults = append(crashed(away[:1], faultAt, 2*faultLasts), crashed(away[1:], faultAt, 0)...)
 			}},
 		{row: "one wiped disk, all others up",
-			raft: side{theory: spec.Live, why: "All others still have what it had acknowledged. It gets a snapshot and votes on as if nothing had been: this time it does no harm.", source: "ADVERSARIES.md R7 control"},
-			pbft: side{theory: spec.Live, why: "It has forgotten what it signed, so it rejoins without voting, until a checkpoint is stable that lies above all of it.", source: "PROTOCOL.md §7; ADVERSARIES.md P7 control"},
+			raft: column{theory: spec.Live, why: "All others still have what it had acknowledged. It gets a snapshot and votes on as if nothing had been: this time it does no harm.", source: "ADVERSARIES.md R7 control"},
+			pbft: column{theory: spec.Live, why: "It has forgotten what it signed, so it rejoins without voting, until a checkpoint is stable that lies above all of it.", source: "PROTOCOL.md §7; ADVERSARIES.md P7 control"},
 			change: func(s *spec.Spec, _ int, _ string) {
-				s.Faults = []spec.Fault{{At: strikes, Lasts: 100 * sim.Millisecond, Kind: spec.Wipe, Replicas: first(2)[1:]}}
+				s.Faults = []spec.Fault{{At: faultAt, Lasts: 100 * sim.Millisecond, Kind: spec.Wipe, Replicas: first(2)[1:]}}
 			}},
 		{row: "one wiped disk while others are behind",
-			raft:   side{theory: spec.Forked, why: "An answered write stood on f+1 disks, and one of these is wiped. It votes for a replica that never had the write, and this one leads with the others who were behind: the write is lost. Whoever forgets what it acknowledged is a liar against its will.", source: "ADVERSARIES.md R7"},
-			pbft:   side{theory: spec.Live, why: "The same schedule. Who was wiped has no vote, so nobody leads without the others who had the write: it waits until they are back.", source: "ADVERSARIES.md P7 control 3"},
+			raft:   column{theory: spec.Forked, why: "An answered write stood on f+1 disks, and one of these is wiped. It votes for a replica that never had the write, and this one leads with the others who were behind: the write is lost. Whoever forgets what it acknowledged is a liar against its will.", source: "ADVERSARIES.md R7"},
+			pbft:   column{theory: spec.Live, why: "The same schedule. Who was wiped has no vote, so nobody leads without the others who had the write: it waits until they are back.", source: "ADVERSARIES.md P7 control 3"},
 			change: wipedAndBehind},
 	}
 }
@@ -144,24 +144,24 @@ func crashFaults() []fault {
 // wipedAndBehind wipes one of those who decided a write that others missed.
 func wipedAndBehind(s *spec.Spec, f int, _ string) {
 	turn := behind(s, f)
-	s.Faults = append(s.Faults, spec.Fault{At: turn, Lasts: 50 * sim.Millisecond, Kind: spec.Wipe, Replicas: pivot(s, f)})
+	s.Faults = append(s.Faults, spec.Fault{At: turn, Lasts: 50 * sim.Millisecond, Kind: spec.Wipe, Replicas: overlap(s, f)})
 }
 
 // behind: writes are decided by the first replicas while the last f are cut off;
 // then those who were behind return, and as many of the others are cut off in
-// their turn. It answers when that is: all depends on what the pivot then says.
+// their turn. It answers when that is: all depends on what the overlap then says.
 func behind(s *spec.Spec, f int) (turn consensus.Time) {
-	s.Invoked, turn = 40, strikes+400*sim.Millisecond
+	s.Invoked, turn = 40, faultAt+400*sim.Millisecond
 	s.Faults = []spec.Fault{
-		cutOff(last(s.Replicas, f), nil, strikes, turn-strikes),
-		cutOff(first(f), nil, turn, 2*returns),
+		cutOff(last(s.Replicas, f), nil, faultAt, turn-faultAt),
+		cutOff(first(f), nil, turn, 2*faultLasts),
 	}
 	return turn
 }
 
-// pivot is the one who decided those writes and is not cut off: of Raft the only
+// overlap is the one who decided those writes and is not cut off: of Raft the only
 // one.
-func pivot(s *spec.Spec, f int) []consensus.ReplicaID {
+func overlap(s *spec.Spec, f int) []consensus.ReplicaID {
 	return between(s.Replicas-f-1, s.Replicas-f)
 }
 
@@ -169,19 +169,19 @@ func pivot(s *spec.Spec, f int) []consensus.ReplicaID {
 func netFaults() []fault {
 	return []fault{
 		{row: "a minority cut off, with the leader",
-			raft: side{theory: spec.Live, why: "The others are a majority and elect another leader. The one that was cut off steps down; what it appended alone nobody acknowledged, and it is replaced.", source: sourceCut},
-			pbft: side{theory: spec.Live, why: "The others are a quorum and change the view. Who was cut off decides nothing alone.", source: sourceCut},
+			raft: column{theory: spec.Live, why: "The others are a majority and elect another leader. The one that was cut off steps down; what it appended alone nobody acknowledged, and it is replaced.", source: sourceCut},
+			pbft: column{theory: spec.Live, why: "The others are a quorum and change the view. Who was cut off decides nothing alone.", source: sourceCut},
 			change: func(s *spec.Spec, f int, _ string) {
-				s.Faults = []spec.Fault{cutOff(first(f), []int{0}, strikes, returns)}
+				s.Faults = []spec.Fault{cutOff(first(f), []int{0}, faultAt, faultLasts)}
 			}},
 		{row: "an even split, for good",
-			raft:   side{theory: spec.Stopped, why: "No side has a majority (among an odd number it takes three sides). All stop, and nothing is decided twice.", source: sourceCut},
-			pbft:   side{theory: spec.Stopped, why: "No side has a quorum. Both halves stop, and nothing is decided twice.", source: sourceCut},
+			raft:   column{theory: spec.Stopped, why: "No side has a majority (among an odd number it takes three sides). All stop, and nothing is decided twice.", source: sourceCut},
+			pbft:   column{theory: spec.Stopped, why: "No side has a quorum. Both halves stop, and nothing is decided twice.", source: sourceCut},
 			change: func(s *spec.Spec, _ int, _ string) { evenly(s, 0) }},
 		{row: "an even split, healed",
-			raft:   side{theory: spec.Live, why: "It resumes when the network is whole: what either side held back is decided once.", source: sourceCut},
-			pbft:   side{theory: spec.Live, why: "It resumes when the network is whole, in a view that both halves enter.", source: sourceCut},
-			change: func(s *spec.Spec, _ int, _ string) { evenly(s, returns) }},
+			raft:   column{theory: spec.Live, why: "It resumes when the network is whole: what either side held back is decided once.", source: sourceCut},
+			pbft:   column{theory: spec.Live, why: "It resumes when the network is whole, in a view that both halves enter.", source: sourceCut},
+			change: func(s *spec.Spec, _ int, _ string) { evenly(s, faultLasts) }},
 	}
 }
 

@@ -6,19 +6,19 @@ import (
 )
 
 // forks is how Raft meets a lie that its overlap of one cannot stand.
-func forks(behaviour, why, source string) side {
-	return side{theory: spec.Forked, behaviour: behaviour, why: why, source: source}
+func forks(behaviour, why, source string) column {
+	return column{theory: spec.Forked, behaviour: behaviour, why: why, source: source}
 }
 
 // stands is how a protocol meets a lie that does it no harm.
-func stands(behaviour, why, source string) side {
-	return side{theory: spec.Live, behaviour: behaviour, why: why, source: source}
+func stands(behaviour, why, source string) column {
+	return column{theory: spec.Live, behaviour: behaviour, why: why, source: source}
 }
 
 // leaderLies makes a traitor of the first leader, backupLies of the last replica.
-func leaderLies(s *spec.Spec, _ int, behaviour string) { s.Traitors = liars(first(1), behaviour) }
+func leaderLies(s *spec.Spec, _ int, behaviour string) { s.Traitors = traitors(first(1), behaviour) }
 func backupLies(s *spec.Spec, _ int, behaviour string) {
-	s.Traitors = liars(last(s.Replicas, 1), behaviour)
+	s.Traitors = traitors(last(s.Replicas, 1), behaviour)
 }
 
 // backupLiesOnce does so, and cuts off the first primary of those that are
@@ -30,18 +30,18 @@ func backupLiesOnce(s *spec.Spec, f int, behaviour string) {
 	}
 }
 
-// pivotLies makes a traitor of the one on whom it depends whether those who were
+// overlapLies makes a traitor of the one on whom it depends whether those who were
 // behind learn what they missed.
-func pivotLies(s *spec.Spec, f int, behaviour string) {
+func overlapLies(s *spec.Spec, f int, behaviour string) {
 	behind(s, f)
-	s.Traitors = []sim.Traitor{{Replica: pivot(s, f)[0], Acts: []sim.Act{{Behaviours: []string{behaviour}}}}}
+	s.Traitors = []sim.Traitor{{Replica: overlap(s, f)[0], Acts: []sim.Act{{Behaviours: []string{behaviour}}}}}
 }
 
 // forgetful does so, and starts it again at that moment where it must forget.
 func forgetful(s *spec.Spec, f int, behaviour string) {
-	pivotLies(s, f, behaviour)
+	overlapLies(s, f, behaviour)
 	if behaviour == "amnesia" {
-		s.Faults = append(s.Faults, crashed(pivot(s, f), strikes+400*sim.Millisecond, 50*sim.Millisecond)...)
+		s.Faults = append(s.Faults, crashed(overlap(s, f), faultAt+400*sim.Millisecond, 50*sim.Millisecond)...)
 	}
 }
 
@@ -71,7 +71,7 @@ func oneLiar() []fault {
 		{row: "one votes twice",
 			raft:   forks("two-votes", "While some are behind, it votes for one of them, whatever this one lacks. A majority elects a leader without what another majority had decided.", "ADVERSARIES.md R6"),
 			pbft:   stands("double-vote", "The same schedule. A second vote counts for nothing without f others, and two signatures at one position convict their signer.", "ADVERSARIES.md §2 V-DOUBLE"),
-			change: pivotLies},
+			change: overlapLies},
 		{row: "one forgets what it acknowledged",
 			raft:   forks("false-ack", "It acknowledges entries and keeps none. A write is answered that only f have, and a majority without them elects somebody who never had it.", "ADVERSARIES.md R7"),
 			pbft:   stands("amnesia", "The same schedule, and it is started again without its log. Any two quorums share f+1 replicas: one who forgets leaves another who does not.", "ADVERSARIES.md P7 control 2"),
@@ -81,15 +81,15 @@ func oneLiar() []fault {
 			pbft:   stands("garbage", "What does not decode, or does not verify, is dropped before it costs anything.", "ADVERSARIES.md §2 V-GARBAGE"),
 			change: backupLies},
 		{row: "one deposes every leader",
-			raft:   side{theory: spec.Stopped, behaviour: "inflate-terms", why: "A higher term is believed from anybody, and its leader steps down: one member can keep all from working, without a fork.", source: "ADVERSARIES.md R9"},
+			raft:   column{theory: spec.Stopped, behaviour: "inflate-terms", why: "A higher term is believed from anybody, and its leader steps down: one member can keep all from working, without a fork.", source: "ADVERSARIES.md R9"},
 			pbft:   stands("huge-view", "Nobody follows one replica into a view: f+1 must ask, and the (f+1)-th highest wish counts.", "ADVERSARIES.md §2 VC-SPAM"),
 			change: backupLies},
 		{row: "one starves a client",
-			raft:   side{theory: spec.Stopped, behaviour: "censor client=0", why: "The leader ignores one client, and nobody takes offence: followers watch for heartbeats only.", source: "ADVERSARIES.md §2 P-CENSOR"},
+			raft:   column{theory: spec.Stopped, behaviour: "censor client=0", why: "The leader ignores one client, and nobody takes offence: followers watch for heartbeats only.", source: "ADVERSARIES.md §2 P-CENSOR"},
 			pbft:   stands("censor client=0", "Backups know the request, too, and leave the view of a primary that does not propose it.", "ADVERSARIES.md §2 P-CENSOR"),
 			change: leaderLies},
 		{row: "one lies to clients",
-			raft:   side{theory: spec.Deceived, behaviour: "lie", why: "One reply is believed: trusting the members is what the mode means.", source: "ADVERSARIES.md §2 R-LIE"},
+			raft:   column{theory: spec.Deceived, behaviour: "lie", why: "One reply is believed: trusting the members is what the mode means.", source: "ADVERSARIES.md §2 R-LIE"},
 			pbft:   stands("lie", "f equal lies are one short of the f+1 that a client believes.", "ADVERSARIES.md P5"),
 			change: leaderLies},
 	}
@@ -111,43 +111,43 @@ func racing(c *Cell) {
 	}
 }
 
-// lonely: where two of three lie, the honest one has nobody to differ from. Its
+// oneHonest: where two of three lie, the honest one has nobody to differ from. Its
 // clients have.
-func lonely(c *Cell) {
+func oneHonest(c *Cell) {
 	if c.Spec.Replicas == 3 {
 		c.Theory, c.Why = []string{spec.Deceived}, "Two of three lie: the honest one has nobody to differ from, but clients believe the others. Nobody could be shown to lie."
-		c.Spec.Traitors = liars(append(first(1), last(3, 1)...), "fork-entries", "lie")
+		c.Spec.Traitors = traitors(append(first(1), last(3, 1)...), "fork-entries", "lie")
 	}
 }
 
 // manyLiars are the rows with f and with f+1.
 func manyLiars() []fault {
-	gang := func(size func(f int) int) func(*spec.Spec, int, string) {
+	coalition := func(size func(f int) int) func(*spec.Spec, int, string) {
 		return func(s *spec.Spec, f int, behaviour string) {
 			k := size(f)
-			s.Gang, s.Traitors = k > 1, liars(append(first(1), last(s.Replicas, k-1)...), behaviour)
+			s.Coalition, s.Traitors = k > 1, traitors(append(first(1), last(s.Replicas, k-1)...), behaviour)
 		}
 	}
 	just := func(f int) int { return f }
 	more := func(f int) int { return f + 1 }
-	quiet := func(s *spec.Spec, f int, behaviour string) { s.Traitors = liars(last(s.Replicas, f+1), behaviour) }
+	quiet := func(s *spec.Spec, f int, behaviour string) { s.Traitors = traitors(last(s.Replicas, f+1), behaviour) }
 	return []fault{
 		{row: "f traitors",
 			raft:   forks("fork-entries", "One would do.", "ADVERSARIES.md R1"),
 			pbft:   stands("fork", "They collude and tell each half of the honest another story. A quorum needs f+1 of the honest, and these are not enough for two.", "ADVERSARIES.md P1 control"),
-			change: gang(just)},
+			change: coalition(just)},
 		{row: "f+1 traitors",
 			raft: forks("fork-entries", "One would do, and nobody could be shown to be one.", "ADVERSARIES.md R1"),
-			pbft: side{theory: spec.Forked, behaviour: "fork", names: true, source: sourceForensics,
+			pbft: column{theory: spec.Forked, behaviour: "fork", names: true, source: sourceForensics,
 				why: "Any two quorums share f+1 replicas. If all of these lie, each half of the honest makes a quorum with them. Their votes for both convict all f+1."},
-			change: gang(more), except: lonely},
+			change: coalition(more), except: oneHonest},
 		{row: "f+1 silent",
-			raft:   side{theory: spec.Stopped, behaviour: "silent", why: "No different from a crash: no majority without them.", source: "ADVERSARIES.md R10"},
-			pbft:   side{theory: spec.Stopped, behaviour: "silent", why: "No different from a crash: no quorum without them.", source: "ADVERSARIES.md P9"},
+			raft:   column{theory: spec.Stopped, behaviour: "silent", why: "No different from a crash: no majority without them.", source: "ADVERSARIES.md R10"},
+			pbft:   column{theory: spec.Stopped, behaviour: "silent", why: "No different from a crash: no quorum without them.", source: "ADVERSARIES.md P9"},
 			change: quiet},
 		{row: "f+1 lie to clients",
-			raft:   side{theory: spec.Deceived, behaviour: "lie", why: "One would do.", source: "ADVERSARIES.md §2 R-LIE"},
-			pbft:   side{theory: spec.Deceived, behaviour: "lie", why: "f+1 equal replies are believed because one of them should be honest. The log is sound and nobody can be convicted: a reply is authentic by its channel and proves nothing to others.", source: "ADVERSARIES.md P5"},
-			change: gang(more)},
+			raft:   column{theory: spec.Deceived, behaviour: "lie", why: "One would do.", source: "ADVERSARIES.md §2 R-LIE"},
+			pbft:   column{theory: spec.Deceived, behaviour: "lie", why: "f+1 equal replies are believed because one of them should be honest. The log is sound and nobody can be convicted: a reply is authentic by its channel and proves nothing to others.", source: "ADVERSARIES.md P5"},
+			change: coalition(more)},
 	}
 }

@@ -122,7 +122,7 @@ func newPageCell(r *Result) (*pageCell, error) {
 	if r.Err != nil {
 		c.Complaint = r.Err.Error()
 	}
-	c.Calls, c.CallsCut = r.story()
+	c.Calls, c.CallsCut = r.splitCalls()
 	if r.Err != nil || len(r.Outcome.Steps) == 0 {
 		return c, nil
 	}

@@ -46,8 +46,8 @@ func of(n int) spec.Spec {
 	return spec.Spec{Protocol: protocol.PBFT, Replicas: n, Clients: 2, Invoked: 12, Seed: 1, RealKeys: true}
 }
 
-// liars makes traitors of replicas that do the same from the start.
-func liars(ids []consensus.ReplicaID, behaviours ...string) []sim.Traitor {
+// traitors makes traitors of replicas that do the same from the start.
+func traitors(ids []consensus.ReplicaID, behaviours ...string) []sim.Traitor {
 	var all []sim.Traitor
 	for _, id := range ids {
 		all = append(all, sim.Traitor{Replica: id, Acts: []sim.Act{{Behaviours: behaviours}}})
@@ -89,7 +89,7 @@ func tolerated(n int) []Cell {
 	var cells []Cell
 	for _, k := range kinds {
 		cells = append(cells, cell("f "+k.who, k.why, k.source, func(s *spec.Spec) {
-			s.Traitors = liars(k.seats(n, f), k.behaviour)
+			s.Traitors = traitors(k.seats(n, f), k.behaviour)
 			if k.absent {
 				s.Faults = []spec.Fault{{At: 60 * sim.Millisecond, Lasts: 600 * sim.Millisecond, Kind: spec.Isolate, Replicas: first(1)}}
 			}
@@ -136,7 +136,7 @@ func exceeded(n int) []Cell {
 	next := append([]consensus.ReplicaID{1}, last(n, f)...)
 	return []Cell{
 		cell("f+1 collude across views", spec.Forked, "They decide with one half, leave it out of their VIEW-CHANGEs, and decide something else with the other half. COMMIT and VIEW-CHANGE together convict them.", sourceForensics,
-			func(s *spec.Spec) { s.Gang, s.Traitors = true, liars(next, "fork-views") }),
+			func(s *spec.Spec) { s.Coalition, s.Traitors = true, traitors(next, "fork-views") }),
 	}
 }
 
@@ -148,17 +148,17 @@ func tooFew() []Cell {
 		for _, c := range []Cell{
 			{Row: "quorum n−f, f collude", Theory: []string{spec.Forked}, Culprits: 2*(n-f) - n,
 				Why:  "Two quorums of 2f among 3f share f replicas, and all of these may lie. Their votes for both convict all f.",
-				Spec: spec.Spec{Quorum: n - f, Gang: true, Traitors: liars(append(first(1), last(n, f-1)...), "fork")}},
+				Spec: spec.Spec{Quorum: n - f, Coalition: true, Traitors: traitors(append(first(1), last(n, f-1)...), "fork")}},
 			{Row: "quorum 2f+1, f collude", Theory: []string{spec.Live, spec.Stopped},
 				Why:  "Two quorums of 2f+1 share f+2 replicas: safe. Whether it moves is up to the liars, for without them there is no quorum.",
-				Spec: spec.Spec{Gang: true, Traitors: liars(append(first(1), last(n, f-1)...), "fork")}},
+				Spec: spec.Spec{Coalition: true, Traitors: traitors(append(first(1), last(n, f-1)...), "fork")}},
 			{Row: "quorum 2f+1, f silent", Theory: []string{spec.Stopped},
 				Why:  "Who must wait for 2f+1 of 3f waits for a liar. There is no third way: n = 3f is either unsafe or stops.",
-				Spec: spec.Spec{Traitors: liars(last(n, f), "silent")}},
+				Spec: spec.Spec{Traitors: traitors(last(n, f), "silent")}},
 		} {
 			c.Section, c.Source, c.Real = sectionTooFew, sourceBound, true
 			s := of(n)
-			s.Assumed, s.Quorum, s.Gang, s.Traitors, s.Name = f, c.Spec.Quorum, c.Spec.Gang, c.Spec.Traitors, c.Row
+			s.Assumed, s.Quorum, s.Coalition, s.Traitors, s.Name = f, c.Spec.Quorum, c.Spec.Coalition, c.Spec.Traitors, c.Row
 			c.Spec = s
 			all = append(all, c)
 		}
@@ -177,7 +177,7 @@ func wrongQuorum() []Cell {
 	} {
 		c.Section, c.Source, c.Real = sectionQuorum, "ADVERSARIES.md P4", true
 		s := of(5)
-		s.Quorum, s.Gang, s.Traitors, s.Name = c.Spec.Quorum, true, liars(first(1), "fork"), c.Row
+		s.Quorum, s.Coalition, s.Traitors, s.Name = c.Spec.Quorum, true, traitors(first(1), "fork"), c.Row
 		c.Spec = s
 		all = append(all, c)
 	}

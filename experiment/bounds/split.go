@@ -72,7 +72,7 @@ func splitCells() []Cell {
 			"The leader is cut off with f-1 others and its client. It hears no majority and steps down; its side refuses reads like writes, for an answer could be out of date. The other side elects a leader and answers. A write that the minority had taken may yet be decided, or not: its caller is told that the outcome is unknown, never that it is done. No answered write is lost when the network is whole.",
 			"The primary is cut off with f-1 others and its client. f replicas are no quorum and cannot answer f+1 times from anything that is decided, so that its client waits, for reads like for writes, until it gives up: outcome unknown. The other side changes the view and answers. No answered write is lost when the network is whole. (In the simulator alone: a client of processes cannot be cut off from all but f of them.)",
 			[]int{1},
-			func(s *spec.Spec, f int) { s.Faults = []spec.Fault{cutOff(first(f), []int{0}, strikes, splits)} }},
+			func(s *spec.Spec, f int) { s.Faults = []spec.Fault{cutOff(first(f), []int{0}, faultAt, splits)} }},
 		{"nobody has a majority, and nobody answers",
 			"Split so that no side has a majority, all sides refuse reads and writes. The price of never answering two truths is to answer none.",
 			"Split in halves, neither has a quorum. Both clients are told, when they give up, that the outcome is unknown.",
@@ -88,7 +88,7 @@ func splitCells() []Cell {
 			row.part(&s, s.System().Faults())
 			all = append(all, Cell{
 				Section: sectionSplit, Row: row.name, Spec: s, Theory: []string{spec.Live}, Why: why, Source: sourceCut, Real: row.answered == nil || s.System().Replies() == 1,
-				Split: &Split{From: strikes, To: strikes + splits, Answered: row.answered},
+				Split: &Split{From: faultAt, To: faultAt + splits, Answered: row.answered},
 			})
 		}
 	}

@@ -27,7 +27,7 @@ func (r *run) misbehaving(ctx context.Context, i int, text string) (func(), erro
 	}
 	keys := r.cluster.ClientKeys()
 	if r.spec.Clients+i >= len(keys) {
-		return nil, fmt.Errorf("%w: %d clients and %d villains: a real cluster has keys for %d", spec.ErrSpec, r.spec.Clients, len(r.spec.Villains), len(keys))
+		return nil, fmt.Errorf("%w: %d clients and %d Byzantine ones: a real cluster has keys for %d", spec.ErrSpec, r.spec.Clients, len(r.spec.ByzantineClients), len(keys))
 	}
 	seed, err := home.ReadKey(keys[len(keys)-1-i], nil)
 	if err != nil {
@@ -37,7 +37,7 @@ func (r *run) misbehaving(ctx context.Context, i int, text string) (func(), erro
 	n := 0
 	v, err := byzclient.New(g, crypto.NewSigner(seed), b, r.spec.Seed, func() []byte {
 		n++
-		return kv.Put([]byte("villain"), fmt.Appendf(nil, "%d", n))
+		return kv.Put([]byte("byzantine"), fmt.Appendf(nil, "%d", n))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", spec.ErrSpec, err)

@@ -40,7 +40,7 @@ func realRun(t *testing.T, s spec.Spec) spec.Outcome {
 // and the transcripts convict the first.
 func TestRealTraitor(t *testing.T) {
 	out := realRun(t, spec.Spec{
-		Protocol: "pbft", Replicas: 4, Invoked: 25, Seed: 1, Villains: []string{"conflict"},
+		Protocol: "pbft", Replicas: 4, Invoked: 25, Seed: 1, ByzantineClients: []string{"conflict"},
 		Traitors: []sim.Traitor{{Replica: 0, Acts: []sim.Act{{Behaviours: []string{"equivocate"}}}}},
 		Faults:   []spec.Fault{{At: 200 * sim.Millisecond, Lasts: 300 * sim.Millisecond, Kind: spec.Pause, Replicas: []consensus.ReplicaID{2}}},
 	})
@@ -55,7 +55,7 @@ func TestRealTraitor(t *testing.T) {
 // TestRealFork: with two colluders of four the real thing forks, too.
 func TestRealFork(t *testing.T) {
 	out := realRun(t, spec.Spec{
-		Protocol: "pbft", Replicas: 4, Invoked: 5, Seed: 1, Gang: true, Settle: sim.Second,
+		Protocol: "pbft", Replicas: 4, Invoked: 5, Seed: 1, Coalition: true, Settle: sim.Second,
 		Traitors: []sim.Traitor{{Replica: 0, Acts: []sim.Act{{Behaviours: []string{"fork"}}}}, {Replica: 3, Acts: []sim.Act{{Behaviours: []string{"fork"}}}}},
 	})
 	if out.Word() != spec.Forked || len(out.Verdict.Culprits) != 2 {

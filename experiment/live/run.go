@@ -115,7 +115,7 @@ func (r *run) corrupt(context.Context) error {
 	for _, t := range r.spec.Traitors {
 		coalition = append(coalition, int(t.Replica))
 	}
-	if r.spec.Gang && len(coalition) > 1 {
+	if r.spec.Coalition && len(coalition) > 1 {
 		if err := r.cluster.Collude(coalition); err != nil {
 			return refused(err)
 		}
@@ -223,7 +223,7 @@ func (r *run) load(ctx context.Context, out *spec.Outcome) error {
 	within, cancel := context.WithTimeout(ctx, time.Duration(last+r.spec.SettleWithin(&sim.Timing{Tick: consensus.Time(tick), PatienceCap: int(patienceCap / tick)})))
 	defer cancel()
 	var misbehaving []func()
-	for i, text := range r.spec.Villains {
+	for i, text := range r.spec.ByzantineClients {
 		m, err := r.misbehaving(within, i, text)
 		if err != nil {
 			return err

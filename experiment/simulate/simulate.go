@@ -95,7 +95,7 @@ func config(s *spec.Spec) (sim.Config, error) {
 		c.Workload.Think = c.Timing.Storm / consensus.Time(s.Invoked)
 	}
 	c.Protocol, c.Replicas, c.RealKeys = s.Protocol, s.Replicas, s.RealKeys
-	c.Traitors, c.Gang, c.Faults, c.Villains = traitors, s.Gang, faults, s.Villains
+	c.Traitors, c.Gang, c.Faults, c.Villains = traitors, s.Coalition, faults, s.ByzantineClients
 	// Nobody is taken away but by the spec itself.
 	c.Trust = sim.Trust{Replies: s.System().Replies(), Quorum: s.Quorum, Assumed: s.Assumed}
 	c.Workload.Clients, c.Workload.Invoked = s.Clients, s.Invoked

@@ -15,9 +15,9 @@ type Outcome struct {
 	Live     bool // everything that was asked was answered within the bound
 	Asked    int  // operations
 	Answered int
-	Lies     int            // steps, replies and frames in which a traitor or a villain lied; -1 in a real run, where nobody counts them
+	Lies     int            // steps, replies and frames in which a traitor or a Byzantine client lied; -1 in a real run, where nobody counts them
 	Views    consensus.View // the highest that an honest replica was in
-	Steps    []sim.Step     // of a simulated run: bounded, the decisive ones
+	Steps    []sim.Step     // of a simulated run: bounded, a slice of its trace
 	Slot     consensus.Seq  // what most of these are about
 	Calls    []Call         // if callers have a deadline: bounded, the first ones
 	Elapsed  consensus.Time // virtual or real

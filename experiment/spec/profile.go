@@ -21,12 +21,12 @@ type ProfileRuns struct {
 	Protocol  string // "pbft" or "raft"; "" = pbft
 	Behaviour string // a behaviour with its parameters, as byzantine.Parse reads it
 	Replicas  int
-	Traitors  int                   // 0 = f in PBFT, one in Raft; of a client's behaviour: how many villains
-	At        []consensus.ReplicaID // where they sit; nil = drawn by each seed
-	Gang      bool
+	Traitors  int                   // 0 = f in PBFT, one in Raft; of a client's behaviour: how many Byzantine clients
+	At        []consensus.ReplicaID // which replicas; nil = drawn by each seed
+	Coalition bool                  // the traitors share their keys and a plan
 }
 
-// Check finds the campaign's profile and refuses what cannot be. Errors wrap
+// Check finds the profile and refuses what cannot be. Errors wrap
 // ErrSpec.
 func (c *ProfileRuns) Check() (byzantine.Profile, error) {
 	spec, err := catalogue.Parse(c.Behaviour)
@@ -58,15 +58,15 @@ func (c *ProfileRuns) Check() (byzantine.Profile, error) {
 	if profile.Client && c.At != nil {
 		return profile, fmt.Errorf("%w: %s is done by a client, which has no place among the replicas", ErrSpec, profile.Name)
 	}
-	if err := c.rehearse(spec, profile.Client); err != nil {
+	if err := c.makePlans(spec, profile.Client); err != nil {
 		return profile, fmt.Errorf("%w: %w", ErrSpec, err)
 	}
 	return profile, nil
 }
 
-// rehearse makes each traitor's plan, or one villain, for a cluster of the same
+// makePlans makes each traitor's plan, or one Byzantine client, for a cluster of the same
 // size: what cannot be made is heard of before anything runs.
-func (c *ProfileRuns) rehearse(spec byzantine.Spec, client bool) error {
+func (c *ProfileRuns) makePlans(spec byzantine.Spec, client bool) error {
 	var members []byzantine.Member
 	var keys []crypto.PublicKey
 	for i := range c.Replicas {
@@ -74,19 +74,19 @@ func (c *ProfileRuns) rehearse(spec byzantine.Spec, client bool) error {
 		keys = append(keys, signer.Public())
 		members = append(members, byzantine.Member{Replica: consensus.ReplicaID(i), Signer: signer})
 	}
-	g := consensus.NewGenesis("rehearsal", c.name(), keys)
+	g := consensus.NewGenesis("profile", c.name(), keys)
 	if client {
 		_, err := byzclient.New(g, crypto.NewSigner([32]byte{2: 2}), spec, 0, func() []byte { return nil })
 		return err
 	}
-	var gang []byzantine.Member
+	var coalition []byzantine.Member
 	for _, t := range c.Spec(1).Traitors {
-		gang = append(gang, members[t.Replica])
+		coalition = append(coalition, members[t.Replica])
 	}
-	for _, m := range gang {
+	for _, m := range coalition {
 		env := byzantine.Env{Genesis: g, Self: m.Replica, Signer: m.Signer, Patience: 1}
-		if c.Gang {
-			env.Coalition = gang
+		if c.Coalition {
+			env.Coalition = coalition
 		}
 		if _, err := env.Plan(spec); err != nil {
 			return err
@@ -117,7 +117,7 @@ func (c *ProfileRuns) traitors() int {
 // Want is the outcome that the catalogue promises for so many traitors among so
 // many replicas. It speaks of up to f of PBFT's, of f+1 of exactly 3f+1, and of
 // one of Raft's 2f+1, with an f of at least one; beyond that it promises nothing.
-// Villains may be as many as they like.
+// Byzantine clients may be as many as they like.
 func (c *ProfileRuns) Want(p byzantine.Profile) (want byzantine.Outcome, promised bool) {
 	model := c.underTest().Model
 	if model == quorum.Crash {
@@ -135,33 +135,33 @@ func (c *ProfileRuns) Want(p byzantine.Profile) (want byzantine.Outcome, promise
 	return byzantine.MayFork, false
 }
 
-// Spec is the run of one seed: it draws where the traitors sit, when they turn,
+// Spec is the run of one seed: it draws which replicas are traitors, when they turn,
 // the network, and, in half of the seeds, a primary that is away for a while, so
 // that there are views to lie in.
 func (c *ProfileRuns) Spec(seed uint64) Spec {
 	dice := rand.New(rand.NewPCG(seed, 0xb12))
 	s := Spec{
-		Name: c.Behaviour, Protocol: c.name(), Replicas: c.Replicas, Gang: c.Gang, Clients: standardClients + dice.IntN(2),
+		Name: c.Behaviour, Protocol: c.name(), Replicas: c.Replicas, Coalition: c.Coalition, Clients: standardClients + dice.IntN(2),
 		Invoked: standardInvoked, Seed: seed, Rough: true,
 	}
 	p := c.profile()
 	switch {
 	case p.Client:
 		for range max(1, c.Traitors) {
-			s.Villains = append(s.Villains, c.Behaviour)
+			s.ByzantineClients = append(s.ByzantineClients, c.Behaviour)
 		}
 		// A flood that a small machine withstands is no match for the
 		// slowest disks that a seed may draw.
 		s.Rough = false
 	case c.underTest().Elected:
-		c.stageRaft(&s, &p, dice)
+		c.placeElected(&s, &p, dice)
 	default:
-		c.stagePBFT(&s, &p, dice)
+		c.placeFixed(&s, &p, dice)
 	}
 	return s
 }
 
-// profile is the campaign's; the zero one if its behaviour does not exist.
+// profile is that of the runs; the zero one if its behaviour does not exist.
 func (c *ProfileRuns) profile() byzantine.Profile {
 	spec, err := catalogue.Parse(c.Behaviour)
 	if err != nil {
@@ -171,72 +171,66 @@ func (c *ProfileRuns) profile() byzantine.Profile {
 	return p
 }
 
-// draw draws where the traitors sit.
-func (c *ProfileRuns) draw(dice *rand.Rand) (seats []consensus.ReplicaID) {
+// draw draws which replicas are traitors.
+func (c *ProfileRuns) draw(dice *rand.Rand) (at []consensus.ReplicaID) {
 	for _, i := range dice.Perm(c.Replicas)[:c.traitors()] {
-		seats = append(seats, consensus.ReplicaID(i))
+		at = append(at, consensus.ReplicaID(i))
 	}
-	slices.Sort(seats)
-	return seats
+	slices.Sort(at)
+	return at
 }
 
-// stagePBFT seats the traitors and sees to it that they have an occasion to lie.
-func (c *ProfileRuns) stagePBFT(s *Spec, p *byzantine.Profile, dice *rand.Rand) {
-	seats, occasion := c.At, c.occasion(p)
-	if seats == nil && occasion != nil {
-		// Whoever lies in a view change must have one: the traitors sit behind
+// preconditions are the faults that a need of a lie asks for, where a view has a
+// fixed primary.
+var preconditions = map[byzantine.Need]Kind{byzantine.Restart: Crash, byzantine.ViewChange: Isolate, byzantine.Fetch: Isolate}
+
+// placeFixed places the traitors where a view has a fixed primary, and sees to it
+// that they can lie.
+func (c *ProfileRuns) placeFixed(s *Spec, p *byzantine.Profile, dice *rand.Rand) {
+	at, precondition := c.At, preconditions[p.Needs]
+	if at == nil && precondition != "" {
+		// Whoever lies in a view change must have one: the traitors come behind
 		// the first primary, who is away for a while.
 		for i := range c.traitors() {
-			seats = append(seats, consensus.ReplicaID((i+1)%c.Replicas))
+			at = append(at, consensus.ReplicaID((i+1)%c.Replicas))
 		}
 	}
-	if seats == nil {
-		seats = c.draw(dice)
+	if at == nil {
+		at = c.draw(dice)
 		if p.Needs == byzantine.Primary && s.Seed%2 == 1 {
-			seats[0] = 0 // a primary's lie wants a primary, in half of the seeds at least
+			at[0] = 0 // a primary's lie wants a primary, in half of the seeds at least
 		}
 	}
-	for _, id := range seats {
+	for _, id := range at {
 		s.Traitors = append(s.Traitors, sim.Traitor{Replica: id, Acts: []sim.Act{{From: turn(dice), Behaviours: []string{c.Behaviour}}}})
 	}
-	if occasion != nil {
+	switch {
+	case precondition != "":
+		whom := at
+		switch p.Needs {
+		case byzantine.ViewChange:
+			whom = []consensus.ReplicaID{0}
+		case byzantine.Fetch: // somebody must be so far behind that a state is fetched
+			whom = []consensus.ReplicaID{consensus.ReplicaID((int(at[len(at)-1]) + 1) % c.Replicas)}
+		}
 		s.Faults = []Fault{{
 			At: consensus.Time(100+dice.IntN(300)) * sim.Millisecond, Lasts: consensus.Time(500+dice.IntN(1500)) * sim.Millisecond,
-			Kind: occasion.kind, Replicas: occasion.of(seats),
+			Kind: precondition, Replicas: whom,
 		}}
 		for i := range s.Traitors {
 			s.Traitors[i].Acts[0].From = 0
 		}
-		return
-	}
-	if dice.IntN(2) == 0 {
-		s.Faults = []Fault{{
-			At: consensus.Time(100+dice.IntN(400)) * sim.Millisecond, Lasts: consensus.Time(200+dice.IntN(2000)) * sim.Millisecond,
-			Kind: Isolate, Replicas: []consensus.ReplicaID{consensus.ReplicaID(dice.IntN(c.Replicas))},
-		}}
+	case dice.IntN(2) == 0:
+		s.Faults = c.somebodyIsolated(dice)
 	}
 }
 
-// occasion is what must happen so that a lie can be told at all.
-type occasion struct {
-	kind Kind
-	of   func(seats []consensus.ReplicaID) []consensus.ReplicaID
-}
-
-// occasion finds what a behaviour waits for in PBFT; nil if it lies without.
-func (c *ProfileRuns) occasion(p *byzantine.Profile) *occasion {
-	switch p.Needs {
-	case byzantine.Restart:
-		return &occasion{kind: Crash, of: func(seats []consensus.ReplicaID) []consensus.ReplicaID { return seats }}
-	case byzantine.ViewChange:
-		return &occasion{kind: Isolate, of: func([]consensus.ReplicaID) []consensus.ReplicaID { return []consensus.ReplicaID{0} }}
-	case byzantine.Fetch:
-		// Somebody must be so far behind that a state is fetched.
-		return &occasion{kind: Isolate, of: func(seats []consensus.ReplicaID) []consensus.ReplicaID {
-			return []consensus.ReplicaID{consensus.ReplicaID((int(seats[len(seats)-1]) + 1) % c.Replicas)}
-		}}
-	}
-	return nil
+// somebodyIsolated cuts a replica off for a while.
+func (c *ProfileRuns) somebodyIsolated(dice *rand.Rand) []Fault {
+	return []Fault{{
+		At: consensus.Time(100+dice.IntN(400)) * sim.Millisecond, Lasts: consensus.Time(200+dice.IntN(2000)) * sim.Millisecond,
+		Kind: Isolate, Replicas: []consensus.ReplicaID{consensus.ReplicaID(dice.IntN(c.Replicas))},
+	}}
 }
 
 // turn is when a traitor turns: from the start, mostly.
@@ -253,9 +247,9 @@ func (c *ProfileRuns) Real(seed uint64) Spec {
 	s := c.Spec(seed)
 	s.Rough, s.Faults, s.Invoked = false, nil, standardInvoked/2
 	if len(s.Traitors) > 0 && c.underTest().Elected {
-		c.hasten(&s)
+		c.electFirst(&s)
 	}
-	if len(s.Villains) > 0 {
+	if len(s.ByzantineClients) > 0 {
 		// A permitted writer may send megabytes in each operation, and on a
 		// small machine the others then wait their turn: live, but slow.
 		s.Invoked = standardInvoked / 4

@@ -50,7 +50,7 @@ func TestCampaignsAreChecked(t *testing.T) {
 		"known kinds":       {Behaviour: "drop kind=FOO", Replicas: 4},
 		"client=":           {Behaviour: "lie to=2", Replicas: 4},
 		"to choose from":    {Behaviour: "poison kind=REPLY", Replicas: 4},
-		"has 4 replicas":    {Behaviour: "silent to=7", Replicas: 4, Gang: true},
+		"has 4 replicas":    {Behaviour: "silent to=7", Replicas: 4, Coalition: true},
 		"65 misbehaving":    {Behaviour: "poison", Replicas: 4, Traitors: 65},
 		"9 traitors":        {Behaviour: "silent", Replicas: 4, Traitors: 9},
 		"replica 4":         {Behaviour: "silent", Replicas: 4, At: []consensus.ReplicaID{4}},

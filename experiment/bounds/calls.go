@@ -12,12 +12,12 @@ import (
 	"quorate.dev/quorate/experiment/spec"
 )
 
-// maxCalls bounds the calls of a story.
+// maxCalls bounds the calls of a split.
 const maxCalls = 24
 
-// story is what each side of a split network answered, and how many calls were
+// splitCalls are what each side of a split network answered, and how many calls were
 // left out. Of those that were answered at once the first few will do.
-func (r *Result) story() (calls report.Table, cut int) {
+func (r *Result) splitCalls() (calls report.Table, cut int) {
 	if r.Split == nil {
 		return calls, 0
 	}
@@ -30,13 +30,13 @@ func (r *Result) story() (calls report.Table, cut int) {
 			cut++
 			continue
 		}
-		calls.Rows = append(calls.Rows, r.tale(&c))
+		calls.Rows = append(calls.Rows, r.callRow(&c))
 	}
 	return calls, cut
 }
 
-// tale is one call, as a row.
-func (r *Result) tale(c *spec.Call) []report.Cell {
+// callRow is one call.
+func (r *Result) callRow(c *spec.Call) []report.Cell {
 	var took report.Cell
 	if c.Ended > 0 {
 		took.Text = time.Duration(c.Ended - c.Asked).Round(time.Millisecond).String()
