@@ -67,7 +67,7 @@ func (c *conflicts) count(s *statement, signers uint64) {
 		c.known = map[slot][]Certified{}
 	}
 	at := slot{s.kind, s.seq}
-	news := Certified{View: s.view, Digest: s.said, Signers: members(signers)}
+	news := Certified{View: s.view, Digest: s.digest, Signers: members(signers)}
 	earlier, seen := c.known[at]
 	if len(earlier) >= sides || slices.ContainsFunc(earlier, func(x Certified) bool { return x.Digest == news.Digest }) {
 		return

@@ -45,7 +45,7 @@ func (c Contradiction) judge(j *judge) (Fault, error) {
 	if err != nil {
 		return Fault{}, fmt.Errorf("second message: %w", err)
 	}
-	if first.place != second.place || first.said == second.said {
+	if first.place != second.place || first.digest == second.digest {
 		return Fault{}, ErrNoContradiction
 	}
 	if err := j.signed(&first, &second); err != nil {

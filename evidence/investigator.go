@@ -33,17 +33,17 @@ type Investigator struct {
 	judge     *judge
 	verify    func(encoded []byte) (Fault, error)
 	votes     record
-	replicas  []dossier // by id
+	replicas  []viewFrames // by id
 	seen      map[crypto.Digest]bool
 	store     Store
 	conflicts conflicts
 	ignored   int
 }
 
-// dossier is what is kept of one replica's words about views.
-type dossier struct {
-	leaves shelf // its VIEW-CHANGEs
-	opens  shelf // its NEW-VIEWs
+// viewFrames are the frames of one replica about views that are kept.
+type viewFrames struct {
+	viewChanges heldFrames // its VIEW-CHANGEs
+	newViews    heldFrames // its NEW-VIEWs
 }
 
 // maxSeen bounds the frames of views that are not read a second time.
@@ -57,7 +57,7 @@ const provenMemory = 1 << 16
 // signatures; nil is Ed25519 by the genesis alone, as Verify has it. Callers
 // with another one: simulations.
 func NewInvestigator(g *consensus.Genesis, v crypto.Verifier) *Investigator {
-	i := &Investigator{replicas: make([]dossier, len(g.Replicas)), seen: map[crypto.Digest]bool{}}
+	i := &Investigator{replicas: make([]viewFrames, len(g.Replicas)), seen: map[crypto.Digest]bool{}}
 	i.verify = func(encoded []byte) (Fault, error) { return VerifyWith(v, g, encoded) }
 	if v == nil {
 		v = crypto.NewVerifier(crypto.NewMemory(provenMemory))
@@ -191,9 +191,9 @@ func (i *Investigator) vote(s statement) {
 
 // omitted looks for VIEW-CHANGEs that do not show what a COMMIT obliges to.
 func (i *Investigator) omitted(s *statement) {
-	leaves := i.replicas[s.signer].leaves.kept
+	leaves := i.replicas[s.signer].viewChanges.frames
 	for k := range leaves {
-		if l := &leaves[k]; !l.convicts && l.layout.omits(s.view, s.seq, s.said) {
+		if l := &leaves[k]; !l.convicts && l.layout.omits(s.view, s.seq, s.digest) {
 			l.convicts = true
 			i.prove(Omission{Commit: s.frame(), ViewChange: l.frame})
 		}
@@ -214,14 +214,14 @@ func (i *Investigator) viewChange(b []byte) {
 	if !ok {
 		return
 	}
-	news := i.shelve(&i.replicas[s.signer].leaves, s, b, vc)
+	news := i.hold(&i.replicas[s.signer].viewChanges, s, b, vc)
 	if news == nil {
 		return
 	}
 	if i.judge.founded(b) != nil {
 		i.prove(Unfounded{Frame: b})
 	}
-	if commit, found := i.votes.commit(s.signer, vc.low, func(c *spoken) bool { return vc.omits(c.view, c.seq, c.said) }); found {
+	if commit, found := i.votes.commit(s.signer, vc.low, func(c *vote) bool { return vc.omits(c.view, c.seq, c.digest) }); found {
 		news.convicts = true
 		i.prove(Omission{Commit: commit.frame(), ViewChange: b})
 	}
@@ -244,7 +244,7 @@ func (i *Investigator) newView(b []byte) {
 	if !ok {
 		return
 	}
-	if i.shelve(&i.replicas[s.signer].opens, s, b, viewChange{}) != nil && i.judge.founded(b) != nil {
+	if i.hold(&i.replicas[s.signer].newViews, s, b, viewChange{}) != nil && i.judge.founded(b) != nil {
 		i.prove(Unfounded{Frame: b})
 	}
 }
@@ -277,27 +277,27 @@ func (i *Investigator) sealed(b []byte) (statement, bool) {
 	return s, true
 }
 
-// shelve keeps a frame of views, and finds what its author has said otherwise
+// hold keeps a frame of views, and finds what its author has said otherwise
 // in the same view. It answers nil if the very same is kept already.
-func (i *Investigator) shelve(s *shelf, said statement, b []byte, layout viewChange) *kept {
+func (i *Investigator) hold(s *heldFrames, said statement, b []byte, layout viewChange) *heldFrame {
 	other := -1
-	for k := range s.kept {
+	for k := range s.frames {
 		switch {
-		case s.kept[k].view != said.view:
-		case s.kept[k].said == said.said:
+		case s.frames[k].view != said.view:
+		case s.frames[k].digest == said.digest:
 			return nil
 		default:
 			other = k
 		}
 	}
 	if other >= 0 {
-		i.prove(Contradiction{First: s.kept[other].frame, Second: b})
+		i.prove(Contradiction{First: s.frames[other].frame, Second: b})
 	}
 	layout.checkpoint = nil // what is kept must not hold on to the caller's bytes
 	for k := range layout.prepared {
 		layout.prepared[k].signed = nil
 	}
-	return s.add(kept{view: said.view, said: said.said, frame: bytes.Clone(b), layout: layout})
+	return s.add(heldFrame{view: said.view, digest: said.digest, frame: bytes.Clone(b), layout: layout})
 }
 
 // prove has a proof judged by the one way that counts, and stores it.

@@ -367,16 +367,16 @@ func TestRecordIsBounded(t *testing.T) {
 }
 
 func TestShelfIsBounded(t *testing.T) {
-	var s shelf
+	var s heldFrames
 	for n := range 2 * maxViewFrames {
-		s.add(kept{view: consensus.View(n), frame: make([]byte, 10)})
+		s.add(heldFrame{view: consensus.View(n), frame: make([]byte, 10)})
 	}
-	if len(s.kept) != maxViewFrames || s.bytes != 10*maxViewFrames || s.kept[0].view != maxViewFrames {
-		t.Errorf("%d frames, %d bytes, from %d", len(s.kept), s.bytes, s.kept[0].view)
+	if len(s.frames) != maxViewFrames || s.bytes != 10*maxViewFrames || s.frames[0].view != maxViewFrames {
+		t.Errorf("%d frames, %d bytes, from %d", len(s.frames), s.bytes, s.frames[0].view)
 	}
-	s.add(kept{view: 9, frame: make([]byte, maxViewBytes+1)})
-	if len(s.kept) != 1 || s.bytes != maxViewBytes+1 || s.kept[0].view != 9 {
-		t.Errorf("%d frames, %d bytes", len(s.kept), s.bytes)
+	s.add(heldFrame{view: 9, frame: make([]byte, maxViewBytes+1)})
+	if len(s.frames) != 1 || s.bytes != maxViewBytes+1 || s.frames[0].view != 9 {
+		t.Errorf("%d frames, %d bytes", len(s.frames), s.bytes)
 	}
 }
 
@@ -386,14 +386,14 @@ func TestConflictsAreBounded(t *testing.T) {
 	x.quorum = 1
 	for n := consensus.Seq(2 * maxConflicts); n > 0; n-- {
 		for _, d := range []crypto.Digest{a, b} {
-			x.count(&statement{place: place{kind: kindCommit, seq: n}, said: d}, 1)
+			x.count(&statement{place: place{kind: kindCommit, seq: n}, digest: d}, 1)
 		}
 	}
 	if len(x.found) != maxConflicts || x.found[0].Seq != 1 || x.found[maxConflicts-1].Seq != maxConflicts {
 		t.Errorf("%d conflicts from %d to %d", len(x.found), x.found[0].Seq, x.found[len(x.found)-1].Seq)
 	}
 	for n := consensus.Seq(1); n <= 2*maxCertified; n++ {
-		x.count(&statement{place: place{kind: kindCheckpoint, seq: n}, said: a}, 1)
+		x.count(&statement{place: place{kind: kindCheckpoint, seq: n}, digest: a}, 1)
 	}
 	if len(x.known) > maxCertified || len(x.order) > maxCertified {
 		t.Errorf("%d slots are known", len(x.known))

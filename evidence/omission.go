@@ -41,7 +41,7 @@ func (o Omission) judge(j *judge) (Fault, error) {
 	if err != nil {
 		return Fault{}, err
 	}
-	if commit.signer != said.signer || !vc.omits(commit.view, commit.seq, commit.said) {
+	if commit.signer != said.signer || !vc.omits(commit.view, commit.seq, commit.digest) {
 		return Fault{}, ErrNoOmission
 	}
 	if err := j.signed(&commit, &said); err != nil {

@@ -15,32 +15,32 @@ const (
 	maxViewBytes  = 4 << 20 // or one frame, should that be larger
 )
 
-// spoken is a vote that was verified.
-type spoken struct {
+// vote is a vote that was verified.
+type vote struct {
 	place
-	said crypto.Digest
-	sig  crypto.Signature
+	digest crypto.Digest
+	sig    crypto.Signature
 }
 
-func (s *spoken) frame() []byte {
-	v := voteOf(s.place, s.said, s.sig)
+func (s *vote) frame() []byte {
+	v := voteOf(s.place, s.digest, s.sig)
 	return v.frame()
 }
 
-// matter is what the voters of a certificate agree on.
-type matter struct {
-	kind byte
-	view consensus.View
-	seq  consensus.Seq
-	said crypto.Digest
+// subject is what the voters of a certificate agree on.
+type subject struct {
+	kind   byte
+	view   consensus.View
+	seq    consensus.Seq
+	digest crypto.Digest
 }
 
 // record holds verified votes.
 type record struct {
 	limit   int
-	all     []spoken // in the order in which they came
+	all     []vote // in the order in which they came
 	firsts  map[place]int
-	signers map[matter]uint64             // by id, consensus.MaxReplicas of them at most
+	signers map[subject]uint64            // by id, consensus.MaxReplicas of them at most
 	commits map[consensus.ReplicaID][]int // positions of COMMITs, ascending by slot
 }
 
@@ -48,18 +48,18 @@ func (r *record) reset() {
 	if r.limit == 0 {
 		r.limit = maxStatements
 	}
-	r.firsts, r.signers, r.commits = map[place]int{}, map[matter]uint64{}, map[consensus.ReplicaID][]int{}
+	r.firsts, r.signers, r.commits = map[place]int{}, map[subject]uint64{}, map[consensus.ReplicaID][]int{}
 }
 
 // has reports whether these very words under this very signature are known to
 // be signed, so that it need not be verified again.
 func (r *record) has(s *statement) bool {
 	first, ok := r.first(s.place)
-	return ok && first.said == s.said && first.sig == s.sig
+	return ok && first.digest == s.digest && first.sig == s.sig
 }
 
 // first is what was heard first for a place.
-func (r *record) first(p place) (*spoken, bool) {
+func (r *record) first(p place) (*vote, bool) {
 	at, ok := r.firsts[p]
 	if !ok {
 		return nil, false
@@ -70,14 +70,14 @@ func (r *record) first(p place) (*spoken, bool) {
 // add keeps a verified vote. It answers who has said the same by now; fresh is
 // false if this signer had.
 func (r *record) add(s *statement) (signers uint64, fresh bool) {
-	m := matter{s.kind, s.view, s.seq, s.said}
+	m := subject{s.kind, s.view, s.seq, s.digest}
 	if r.signers[m]>>s.signer&1 == 1 {
 		return r.signers[m], false
 	}
 	if len(r.all) >= r.limit {
 		r.forget()
 	}
-	r.all = append(r.all, spoken{s.place, s.said, s.sig})
+	r.all = append(r.all, vote{s.place, s.digest, s.sig})
 	r.index(len(r.all) - 1)
 	return r.signers[m], true
 }
@@ -87,7 +87,7 @@ func (r *record) index(at int) {
 	if _, spoke := r.firsts[s.place]; !spoke {
 		r.firsts[s.place] = at
 	}
-	r.signers[matter{s.kind, s.view, s.seq, s.said}] |= 1 << s.signer
+	r.signers[subject{s.kind, s.view, s.seq, s.digest}] |= 1 << s.signer
 	if s.kind == kindCommit {
 		list := r.commits[s.signer]
 		r.commits[s.signer] = slices.Insert(list, r.above(list, s.seq), at)
@@ -106,7 +106,7 @@ func (r *record) above(list []int, n consensus.Seq) int {
 }
 
 // commit finds the lowest COMMIT of a replica that matches, above slot low.
-func (r *record) commit(id consensus.ReplicaID, low consensus.Seq, match func(*spoken) bool) (*spoken, bool) {
+func (r *record) commit(id consensus.ReplicaID, low consensus.Seq, match func(*vote) bool) (*vote, bool) {
 	list := r.commits[id]
 	for _, at := range list[r.above(list, low):] {
 		if match(&r.all[at]) {
@@ -125,27 +125,27 @@ func (r *record) forget() {
 	}
 }
 
-// kept is a frame of views that its author has signed.
-type kept struct {
+// heldFrame is a VIEW-CHANGE or NEW-VIEW that its author has signed.
+type heldFrame struct {
 	view     consensus.View
-	said     crypto.Digest
+	digest   crypto.Digest
 	frame    []byte
 	layout   viewChange // of a VIEW-CHANGE that has one
 	convicts bool       // it is part of a proof already
 }
 
-// shelf is frames of views of one replica, the oldest first.
-type shelf struct {
-	kept  []kept
-	bytes int
+// heldFrames are such frames of one replica, the oldest first.
+type heldFrames struct {
+	frames []heldFrame
+	bytes  int
 }
 
 // add keeps k, and forgets the oldest beyond the bounds.
-func (s *shelf) add(k kept) *kept {
-	s.kept = append(s.kept, k)
-	for s.bytes += len(k.frame); len(s.kept) > 1 && (len(s.kept) > maxViewFrames || s.bytes > maxViewBytes); {
-		s.bytes -= len(s.kept[0].frame)
-		s.kept = slices.Delete(s.kept, 0, 1)
+func (s *heldFrames) add(k heldFrame) *heldFrame {
+	s.frames = append(s.frames, k)
+	for s.bytes += len(k.frame); len(s.frames) > 1 && (len(s.frames) > maxViewFrames || s.bytes > maxViewBytes); {
+		s.bytes -= len(s.frames[0].frame)
+		s.frames = slices.Delete(s.frames, 0, 1)
 	}
-	return &s.kept[len(s.kept)-1]
+	return &s.frames[len(s.frames)-1]
 }

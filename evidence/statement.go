@@ -58,9 +58,9 @@ type place struct {
 // statement is a signed frame, as far as this package understands it.
 type statement struct {
 	place
-	said crypto.Digest // what must not differ
-	body []byte        // the signed bytes
-	sig  crypto.Signature
+	digest crypto.Digest // what must not differ
+	body   []byte        // the signed bytes
+	sig    crypto.Signature
 }
 
 // frame is a vote as it stands on the wire.
@@ -72,7 +72,7 @@ func voteOf(p place, said crypto.Digest, sig crypto.Signature) statement {
 	b = binary.BigEndian.AppendUint64(b, uint64(p.view))
 	b = binary.BigEndian.AppendUint64(b, uint64(p.seq))
 	b = append(b, said[:]...)
-	return statement{place: p, said: said, body: binary.BigEndian.AppendUint16(b, uint16(p.signer)), sig: sig}
+	return statement{place: p, digest: said, body: binary.BigEndian.AppendUint16(b, uint16(p.signer)), sig: sig}
 }
 
 // read takes a frame apart. The signature is not judged yet.
@@ -100,7 +100,7 @@ func read(g *consensus.Genesis, frame []byte) (statement, error) {
 	if s.view == 0 {
 		return statement{}, fmt.Errorf("%s for view 0: %w", kinds[s.kind].name, consensus.ErrMalformed)
 	}
-	s.said = crypto.Hash(s.body)
+	s.digest = crypto.Hash(s.body)
 	return s, member(g, s.signer)
 }
 
@@ -109,7 +109,7 @@ func readVote(g *consensus.Genesis, s statement) (statement, error) {
 		return statement{}, fmt.Errorf("vote of %d bytes: %w", len(s.body)+crypto.SignatureSize, consensus.ErrMalformed)
 	}
 	s.seq = consensus.Seq(binary.BigEndian.Uint64(s.body[seqAt:]))
-	s.said = crypto.Digest(s.body[digestAt:signerAt])
+	s.digest = crypto.Digest(s.body[digestAt:signerAt])
 	s.signer = consensus.ReplicaID(binary.BigEndian.Uint16(s.body[signerAt:]))
 	if s.seq == 0 || s.kind == kindCheckpoint && s.view != 0 {
 		return statement{}, fmt.Errorf("%s at v=%d n=%d: %w", kinds[s.kind].name, s.view, s.seq, consensus.ErrMalformed)

@@ -144,7 +144,7 @@ func (j *judge) newView(frame []byte) error {
 		return unfounded("NEW-VIEW for v=%d: %d proposals, %d follow", nv.view, len(nv.proposals), len(chosen))
 	}
 	for i, s := range nv.votes(j.g) {
-		if s.seq != first+consensus.Seq(i) || s.said != chosen[i] || !j.check(&s) {
+		if s.seq != first+consensus.Seq(i) || s.digest != chosen[i] || !j.check(&s) {
 			return unfounded("NEW-VIEW for v=%d: its proposal at n=%d", nv.view, s.seq)
 		}
 	}

@@ -201,7 +201,7 @@ func TestRead(t *testing.T) {
 		"leave":      {vc.Frame, "VIEW-CHANGE", place{kind: 0x14, view: 5, seq: 0, signer: 2}, crypto.Hash(vc.Frame[:len(vc.Frame)-crypto.SignatureSize])},
 	} {
 		got, err := read(&c.Genesis, essence(tc.frame))
-		if err != nil || got.place != tc.want || got.said != tc.digest || kinds[got.kind].name != tc.said {
+		if err != nil || got.place != tc.want || got.digest != tc.digest || kinds[got.kind].name != tc.said {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}

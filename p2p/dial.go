@@ -40,18 +40,18 @@ type ClientConfig struct {
 type Client struct {
 	config ClientConfig
 	host   host.Host
-	roads  map[consensus.ReplicaID]*road
+	routes map[consensus.ReplicaID]*route
 	topic  *publisher // nil: not an observer
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 }
 
-// roadLimit bounds what waits for one replica.
-var roadLimit = queueLimit{frames: 4096, bytes: 32 << 20, policy: dropOldest}
+// routeLimit bounds what waits for one replica.
+var routeLimit = queueLimit{frames: 4096, bytes: 32 << 20, policy: dropOldest}
 
-// road is a client's way to one replica: a connection and one stream, made
+// route is a client's way to one replica: a connection and one stream, made
 // again whenever they break.
-type road struct {
+type route struct {
 	client *Client
 	member member
 	box    *outbox
@@ -76,7 +76,7 @@ func Dial(ctx context.Context, config ClientConfig) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{config: config, host: h, roads: make(map[consensus.ReplicaID]*road)}
+	c := &Client{config: config, host: h, routes: make(map[consensus.ReplicaID]*route)}
 	var life context.Context
 	life, c.cancel = context.WithCancel(context.Background())
 	if config.Topic != nil {
@@ -87,9 +87,9 @@ func Dial(ctx context.Context, config ClientConfig) (*Client, error) {
 		}
 	}
 	for _, m := range who.members {
-		c.roads[m.replica] = &road{client: c, member: m, box: newOutbox(roadLimit, nil, nil)}
+		c.routes[m.replica] = &route{client: c, member: m, box: newOutbox(routeLimit, nil, nil)}
 	}
-	for _, r := range c.roads {
+	for _, r := range c.routes {
 		c.work.Go(func() { r.run(life) })
 	}
 	return c, nil
@@ -122,13 +122,13 @@ func (c *ClientConfig) validate() (*roster, error) {
 // never waits. It reports whether the frame was queued: not for a replica that
 // does not exist or has been out of reach for some seconds.
 func (c *Client) Send(to consensus.ReplicaID, frame []byte) bool {
-	r := c.roads[to]
+	r := c.routes[to]
 	return r != nil && len(frame) > 0 && len(frame) <= consensus.MaxFrame && r.box.put(frame)
 }
 
 // Connected reports whether there is a connection to a replica.
 func (c *Client) Connected(to consensus.ReplicaID) bool {
-	r := c.roads[to]
+	r := c.routes[to]
 	return r != nil && c.host.Network().Connectedness(r.member.id) == network.Connected
 }
 
@@ -147,12 +147,12 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// run keeps the road open until ctx ends. A refusal ends a stream too, so that
+// run keeps the route open until ctx ends. A refusal ends a stream too, so that
 // an unknown client comes back at the pace of the backoff and no faster.
-func (r *road) run(ctx context.Context) {
+func (r *route) run(ctx context.Context) {
 	for b := (backoff{}); ctx.Err() == nil; b.sleep(ctx) {
 		began := time.Now()
-		if err := r.travel(ctx); err != nil && ctx.Err() == nil {
+		if err := r.serve(ctx); err != nil && ctx.Err() == nil {
 			r.client.config.Log.Debug("not connected", "replica", r.member.replica, "error", err)
 		}
 		if time.Since(began) > backoffMost {
@@ -161,8 +161,8 @@ func (r *road) run(ctx context.Context) {
 	}
 }
 
-// travel connects and serves one stream until it ends.
-func (r *road) travel(ctx context.Context) error {
+// serve connects and serves one stream until it ends.
+func (r *route) serve(ctx context.Context) error {
 	if err := dial(ctx, r.client.host, r.member); err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (r *road) travel(ctx context.Context) error {
 	return err
 }
 
-func (r *road) read(ctx context.Context, s network.Stream) error {
+func (r *route) read(ctx context.Context, s network.Stream) error {
 	in := newFrameReader(s, readBuffer, consensus.MaxFrame)
 	for {
 		frames, err := in.group(ctx)

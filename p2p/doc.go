@@ -57,7 +57,7 @@
 //	reset                1 per stream given up         at once, or with the connection
 //	publisher.run        1, if a topic was joined      Close
 //	topic.deliverAll     1, in package gossip          Close
-//	road.run             1 per replica (client side)   Close
+//	route.run            1 per replica (client side)   Close
 //	  its writer         1 per open stream             with it
 //
 // and libp2p's own: about 12 per host, 3 per connection, 30 for gossip among four.

@@ -32,11 +32,11 @@ const (
 // handshake, which proves the key, and before a multiplexer, a stream or an
 // identify exchange costs anything. It keeps exact counts of who is in.
 type gate struct {
-	who    *roster
-	admit  func(crypto.PublicKey) bool
-	limits Limits
-	guests *rate.Limiter
-	doors  *handshakes
+	who        *roster
+	admit      func(crypto.PublicKey) bool
+	limits     Limits
+	guests     *rate.Limiter
+	handshakes *handshakes
 
 	mu      sync.Mutex
 	conns   map[network.Conn]standing
@@ -50,8 +50,8 @@ func newGate(who *roster, admit func(crypto.PublicKey) bool, limits Limits) *gat
 	}
 	return &gate{
 		who: who, admit: admit, limits: limits, conns: make(map[network.Conn]standing),
-		doors:  newHandshakes(limits.Handshakes),
-		guests: rate.NewLimiter(rate.Limit(limits.GuestsPerSecond), limits.Guests),
+		handshakes: newHandshakes(limits.Handshakes),
+		guests:     rate.NewLimiter(rate.Limit(limits.GuestsPerSecond), limits.Guests),
 	}
 }
 
@@ -90,7 +90,7 @@ func (g *gate) InterceptAddrDial(peer.ID, ma.Multiaddr) bool { return true }
 // room: see handshakes.
 func (g *gate) InterceptAccept(c network.ConnMultiaddrs) bool {
 	if conn, ok := c.(io.Closer); ok {
-		g.doors.begin(c.RemoteMultiaddr().String(), conn)
+		g.handshakes.begin(c.RemoteMultiaddr().String(), conn)
 	}
 	return true
 }
@@ -100,7 +100,7 @@ func (g *gate) InterceptSecured(dir network.Direction, id peer.ID, c network.Con
 	if dir == network.DirOutbound {
 		return true
 	}
-	g.doors.end(c.RemoteMultiaddr().String())
+	g.handshakes.end(c.RemoteMultiaddr().String())
 	g.mu.Lock()
 	s := g.judge(id)
 	g.mu.Unlock()

@@ -33,7 +33,7 @@ const redialAge = 2 * dialTimeout
 // readBuffer is what the reader of a member's stream gathers at once, bytes.
 const readBuffer = 64 << 10
 
-// link is the road to one other member: a connection that is dialled again
+// link is the way to one other member: a connection that is dialled again
 // whenever it breaks, and for each class one stream out, opened again whenever
 // it breaks, and at most one stream in. Streams carry frames one way only, so
 // that it does not matter who dialled.
@@ -178,7 +178,7 @@ func (l *link) dial(ctx context.Context) error {
 }
 
 // session runs the writers while there is a connection. A class whose stream
-// breaks is mended by its own writer: a stalled snapshot does not take the votes
+// breaks is opened again by its own writer: a stalled snapshot does not take the votes
 // down with it.
 func (l *link) session(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)

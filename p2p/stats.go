@@ -104,7 +104,7 @@ func (c *clients) stats() ClientStats {
 	counts := c.net.gate.counts()
 	s := ClientStats{
 		Connections: counts[client] + counts[observer], Guests: counts[guest],
-		TurnedAway: c.net.gate.refused.Load(), HungUpOn: c.net.gate.doors.evicted.Load(),
+		TurnedAway: c.net.gate.refused.Load(), HungUpOn: c.net.gate.handshakes.evicted.Load(),
 		Refused: c.refused.Load(), Evicted: c.evicted.Load(),
 	}
 	c.mu.RLock()

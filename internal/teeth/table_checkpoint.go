@@ -69,12 +69,12 @@ var checkpointBugs = []Bug{
 	},
 	{
 		Name: "evidence-frames-repetition", From: "§9", What: "the same words twice convict",
-		Edits: edit("evidence/contradiction.go", "first.place != second.place || first.said == second.said", "first.place != second.place"),
+		Edits: edit("evidence/contradiction.go", "first.place != second.place || first.digest == second.digest", "first.place != second.place"),
 		Rule:  Rule{"evidence", "TestTwoSignaturesUnderTheSameWordsConvictNobody|TestHonestPairsConvictNobody"},
 	},
 	{
 		Name: "evidence-frames-the-honest", From: "§9", What: "two votes in different slots convict",
-		Edits: edit("evidence/contradiction.go", "first.place != second.place || first.said == second.said", "first.said == second.said"),
+		Edits: edit("evidence/contradiction.go", "first.place != second.place || first.digest == second.digest", "first.digest == second.digest"),
 		Rule:  Rule{"evidence", "TestHonestPairsConvictNobody"},
 	},
 	{
