@@ -19,7 +19,7 @@ import (
 var standard = sync.OnceValues(func() ([]Cost, error) {
 	var all []Options
 	for _, p := range protocol.Names() {
-		for _, n := range Sizes(p) {
+		for _, n := range costsOf(p).Sizes {
 			all = append(all, Options{Protocol: p, Replicas: n, Decisions: Decisions})
 		}
 	}
@@ -70,8 +70,8 @@ func TestMessagesEqualTheFormulas(t *testing.T) {
 		equal(t, &c, "messages in all", c.Alone.Frames(), formula*c.Alone.Decisions)
 		for _, tally := range []*Tally{&c.Alone, &c.Hundred} {
 			// The library's encoding of numbers grows with them, a little.
-			want := float64(ExpectBytes(c.Protocol, n, tally.batch()))
-			if got := tally.each(tally.Bytes()); got != want && (c.Protocol == protocol.PBFT || got < want || got > 1.01*want) {
+			want := float64(costsOf(c.Protocol).Bytes(n, tally.batch()))
+			if got := tally.each(tally.bytes()); got != want && (c.Protocol == protocol.PBFT || got < want || got > 1.01*want) {
 				t.Errorf("%s, n = %d: counted %v bytes, the formula says %v", c.Protocol, n, got, want)
 			}
 		}
@@ -130,7 +130,7 @@ func runOf(name string, n int) *run {
 func TestDisturbedRunsAreRefused(t *testing.T) {
 	slow := runOf(protocol.Raft, 3)
 	slow.network.Delay = gap
-	if err := slow.do(); !errors.Is(err, ErrDisturbed) {
+	if err := slow.do(); !errors.Is(err, errDisturbed) {
 		t.Errorf("decisions that run into each other: %v", err)
 	}
 	other := runOf(protocol.PBFT, 4)
@@ -138,7 +138,7 @@ func TestDisturbedRunsAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	other.meter.counts["VIEW-CHANGE"] = &Count{FrameKind: protocol.FrameKind{Name: "VIEW-CHANGE", Part: protocol.Other}, Frames: 1}
-	if err := other.check(); !errors.Is(err, ErrDisturbed) {
+	if err := other.check(); !errors.Is(err, errDisturbed) {
 		t.Errorf("a view change: %v", err)
 	}
 }
@@ -149,7 +149,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		{Protocol: protocol.PBFT, Replicas: MaxReplicas + 1, Decisions: 1}, {Protocol: protocol.Raft, Replicas: 3},
 		{Protocol: protocol.Raft, Replicas: 3, Decisions: MaxDecisions + 1}, {Protocol: protocol.Raft, Replicas: -1, Decisions: 1},
 	} {
-		if _, err := Measure(o); !errors.Is(err, ErrOptions) {
+		if _, err := Measure(o); !errors.Is(err, errOptions) {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
@@ -214,7 +214,7 @@ func TestDocumentIsUpToDate(t *testing.T) {
 
 func TestInsertNeedsAPlace(t *testing.T) {
 	for _, document := range []string{"", begins, ends + begins} {
-		if _, err := Insert(document, nil); !errors.Is(err, ErrNoPlace) {
+		if _, err := Insert(document, nil); !errors.Is(err, errNoPlace) {
 			t.Errorf("%q: %v", document, err)
 		}
 	}

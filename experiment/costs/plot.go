@@ -40,11 +40,11 @@ func byteCurves(p protocol.Protocol, c *Cost) []curve {
 	return []curve{{
 		name:    p.Title + ", alone",
 		formula: func(n int) float64 { return float64(p.Costs.Bytes(n, c.Alone.batch())) },
-		counted: func(c *Cost) float64 { return c.Alone.perRequest(c.Alone.Bytes()) },
+		counted: func(c *Cost) float64 { return c.Alone.perRequest(c.Alone.bytes()) },
 	}, {
 		class: "dashed", name: p.Title + ", 100",
-		formula: func(n int) float64 { return float64(p.Costs.Bytes(n, c.Hundred.batch())) / Hundred },
-		counted: func(c *Cost) float64 { return c.Hundred.perRequest(c.Hundred.Bytes()) },
+		formula: func(n int) float64 { return float64(p.Costs.Bytes(n, c.Hundred.batch())) / perHundred },
+		counted: func(c *Cost) float64 { return c.Hundred.perRequest(c.Hundred.bytes()) },
 	}}
 }
 

@@ -14,12 +14,12 @@ import (
 	"quorate.dev/quorate/sim"
 )
 
-// ErrOptions is wrapped by what Measure refuses.
-var ErrOptions = errors.New("nothing to measure")
+// errOptions is wrapped by what Measure refuses.
+var errOptions = errors.New("nothing to measure")
 
-// ErrDisturbed is wrapped when a run was not the quiet one that it should have
+// errDisturbed is wrapped when a run was not the quiet one that it should have
 // been: its counts would be those of something else.
-var ErrDisturbed = errors.New("the run was not quiet")
+var errDisturbed = errors.New("the run was not quiet")
 
 // Options say what is measured.
 type Options struct {
@@ -28,14 +28,14 @@ type Options struct {
 	Decisions int // of each run; 1 to MaxDecisions
 
 	// Application executes what is decided, and Operation is what a client asks
-	// for as its n-th; without them, the key-value store and puts of ValueBytes.
+	// for as its n-th; without them, the key-value store and puts of 256 bytes.
 	Application app.Application
 	Operation   func(client, n int) []byte
 }
 
 // put is the operation of those who name none.
 func put(client, n int) []byte {
-	return kv.Put(fmt.Appendf(nil, "%04d/%06d", client, n), slices.Repeat([]byte{'v'}, ValueBytes))
+	return kv.Put(fmt.Appendf(nil, "%04d/%06d", client, n), slices.Repeat([]byte{'v'}, valueBytes))
 }
 
 // Decisions is how many are enough: on a quiet network each is like the last.
@@ -49,12 +49,12 @@ const MaxDecisions = 10_000
 
 // Requests per decision of the second run, and callers of the third.
 const (
-	Hundred = 100
-	Callers = 64
+	perHundred = 100
+	callers    = 64
 )
 
-// ValueBytes is the size of each value that is put, as of quorate bench.
-const ValueBytes = 256
+// valueBytes is the size of each value that is put, as of quorate bench.
+const valueBytes = 256
 
 // Cost is what one protocol with one number of replicas costs.
 type Cost struct {
@@ -87,24 +87,24 @@ func MeasureAll(options []Options) ([]Cost, error) {
 	return all, errors.Join(errs...)
 }
 
-// Measure runs one protocol with one number of replicas. Errors wrap ErrOptions
-// or ErrDisturbed.
+// Measure runs one protocol with one number of replicas. Errors wrap errOptions
+// or errDisturbed.
 func Measure(o Options) (Cost, error) {
 	p, err := protocol.Lookup(o.Protocol)
 	switch {
 	case err != nil:
-		return Cost{}, fmt.Errorf("%w: %w", ErrOptions, err)
+		return Cost{}, fmt.Errorf("%w: %w", errOptions, err)
 	case p.Costs.Decision == nil:
-		return Cost{}, fmt.Errorf("%w: protocol %q has no formulas", ErrOptions, o.Protocol)
+		return Cost{}, fmt.Errorf("%w: protocol %q has no formulas", errOptions, o.Protocol)
 	case o.Replicas < 2 || o.Replicas > MaxReplicas:
-		return Cost{}, fmt.Errorf("%w: %d replicas: choose 2 to %d", ErrOptions, o.Replicas, MaxReplicas)
+		return Cost{}, fmt.Errorf("%w: %d replicas: choose 2 to %d", errOptions, o.Replicas, MaxReplicas)
 	case o.Decisions < 1 || o.Decisions > MaxDecisions:
-		return Cost{}, fmt.Errorf("%w: %d decisions: choose 1 to %d", ErrOptions, o.Decisions, MaxDecisions)
+		return Cost{}, fmt.Errorf("%w: %d decisions: choose 1 to %d", errOptions, o.Decisions, MaxDecisions)
 	}
 	c := Cost{Protocol: o.Protocol, Replicas: o.Replicas, Faults: p.Model.System(o.Replicas).Faults(), Theory: p.Costs.Decision(o.Replicas)}
 	alone, hundred, load, synced := o.run(p), o.run(p), o.run(p), o.run(p)
-	hundred.clients = Hundred
-	load.clients, load.loop = Callers, true
+	hundred.clients = perHundred
+	load.clients, load.loop = callers, true
 	load.disk, load.stepDelay = sim.Disks{Sync: delay, Execute: delay / 10, Segment: 64}, delay/10
 	synced.network.Delay, synced.disk.Sync = 0, delay
 	idle := o.run(p)
@@ -194,12 +194,12 @@ func (r *run) do() error {
 	r.meter = newMeter(r.protocol, r.begin(), r.begin()+r.span)
 	w, err := sim.New(r.config())
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrOptions, err)
+		return fmt.Errorf("%w: %w", errOptions, err)
 	}
 	r.meter.codec = r.protocol.Codec(w.Genesis())
 	result := w.Run()
 	if !result.Live || len(result.Verdict.Violations) > 0 {
-		return fmt.Errorf("%w: %v", ErrDisturbed, result.Verdict.Violations)
+		return fmt.Errorf("%w: %v", errDisturbed, result.Verdict.Violations)
 	}
 	return r.check()
 }
@@ -207,14 +207,14 @@ func (r *run) do() error {
 // check refuses counts that hold anything else than what was to be counted.
 func (r *run) check() error {
 	if len(r.took) != r.calls*r.clients {
-		return fmt.Errorf("%w: %d of %d requests were answered in time", ErrDisturbed, len(r.took), r.calls*r.clients)
+		return fmt.Errorf("%w: %d of %d requests were answered in time", errDisturbed, len(r.took), r.calls*r.clients)
 	}
 	if n := len(r.meter.decided); !r.loop && n != r.calls {
-		return fmt.Errorf("%w: %d decisions instead of %d", ErrDisturbed, n, r.calls)
+		return fmt.Errorf("%w: %d decisions instead of %d", errDisturbed, n, r.calls)
 	}
 	for _, c := range r.tally().Kinds {
 		if c.Part == protocol.Other {
-			return fmt.Errorf("%w: it sent %d frames of kind %s", ErrDisturbed, c.Frames, c.Name)
+			return fmt.Errorf("%w: it sent %d frames of kind %s", errDisturbed, c.Frames, c.Name)
 		}
 	}
 	return nil
@@ -229,7 +229,7 @@ func (r *run) config() sim.Config {
 			Tick: r.tick, Patience: r.patience, PatienceCap: 8 * r.patience, LeaderPatience: r.leaders, Skew: 2 * sim.Second,
 			Storm: 1, Calm: 2*r.dawn() + r.span, StepDelay: r.stepDelay,
 		},
-		Workload:    sim.Workload{Clients: r.clients, Callers: 1, Invoked: 1, Operations: 1, ValueBytes: ValueBytes, Keys: 1, Timeout: 30 * sim.Second},
+		Workload:    sim.Workload{Clients: r.clients, Callers: 1, Invoked: 1, Operations: 1, ValueBytes: valueBytes, Keys: 1, Timeout: 30 * sim.Second},
 		Application: r.Application, Ask: r.ask, Watch: r.meter.watch, Build: r.meter.build,
 	}
 	return c

@@ -34,8 +34,8 @@ func WriteText(w io.Writer, all []Cost) error {
 	return nil
 }
 
-// WriteMarkdown writes the tables as they stand in docs/BOUNDS.md.
-func WriteMarkdown(w io.Writer, all []Cost) error {
+// writeMarkdown writes the tables as they stand in docs/BOUNDS.md.
+func writeMarkdown(w io.Writer, all []Cost) error {
 	var b strings.Builder
 	for i, table := range tables(all) {
 		if i > 0 {
@@ -73,11 +73,11 @@ func tables(all []Cost) []table {
 
 // gathered is what a request costs when a decision holds a hundred.
 func gathered(all []Cost) table {
-	t := table{title: fmt.Sprintf("The same per request, with %d requests per decision", Hundred), lines: [][]string{
+	t := table{title: fmt.Sprintf("The same per request, with %d requests per decision", perHundred), lines: [][]string{
 		{"protocol", "n", "messages", "bytes", "... alone", "signatures made", "checked", "of clients checked", "writes waited for"}}}
 	for i := range all {
 		c, h := &all[i], &all[i].Hundred
-		t.lines = append(t.lines, c.line(number(h.perRequest(h.Frames())), number(h.perRequest(h.Bytes())), number(c.Alone.perRequest(c.Alone.Bytes())),
+		t.lines = append(t.lines, c.line(number(h.perRequest(h.Frames())), number(h.perRequest(h.bytes())), number(c.Alone.perRequest(c.Alone.bytes())),
 			number(h.perRequest(h.Signed)), number(h.perRequest(h.Verified)), number(h.perRequest(h.Admitted)), number(h.perRequest(h.Forced))))
 	}
 	return t
@@ -85,7 +85,7 @@ func gathered(all []Cost) table {
 
 // loaded is what a decision costs when several are under way.
 func loaded(all []Cost) table {
-	t := table{title: fmt.Sprintf("Per decision under load: %d callers in a closed loop, batches of at most %d, several under way", Callers, loopBatch), lines: [][]string{
+	t := table{title: fmt.Sprintf("Per decision under load: %d callers in a closed loop, batches of at most %d, several under way", callers, loopBatch), lines: [][]string{
 		{"protocol", "n", "requests", "messages", "formula", "ratio", "signatures checked", "if all were", "writes waited for", "alone"}}}
 	for i := range all {
 		c, l, e := &all[i], &all[i].Load, &all[i].Theory
@@ -125,7 +125,7 @@ func formula(text string, n int) string {
 
 func (c *Cost) messages() []string {
 	a, e, own := &c.Alone, &c.Theory, costsOf(c.Protocol)
-	frames, bytes, weigh := a.each(a.Frames()), a.each(a.Bytes()), own.Bytes(c.Replicas, a.batch())
+	frames, bytes, weigh := a.each(a.Frames()), a.each(a.bytes()), own.Bytes(c.Replicas, a.batch())
 	return c.line(strconv.Itoa(c.Faults), number(frames), formula(own.Text.Frames, e.Frames), ratio(frames, e.Frames),
 		number(bytes), formula(own.Text.Bytes, weigh), ratio(bytes, weigh))
 }

@@ -58,8 +58,8 @@ func (t *Tally) of(p protocol.Part) (counts []Count) {
 // Frames are those of the agreement.
 func (t *Tally) Frames() int { return framesOf(t.of(protocol.Agreement)) }
 
-// Bytes are those of the agreement's frames.
-func (t *Tally) Bytes() (sum int) {
+// bytes are those of the agreement's frames.
+func (t *Tally) bytes() (sum int) {
 	for _, c := range t.of(protocol.Agreement) {
 		sum += c.Bytes
 	}
@@ -70,7 +70,7 @@ func (t *Tally) Bytes() (sum int) {
 func (t *Tally) batch() int {
 	for _, c := range t.Kinds {
 		if c.Name == "REQUEST" {
-			return Batch(t.Requests/max(1, t.Decisions), c.Bytes/max(1, c.Frames))
+			return batchBytes(t.Requests/max(1, t.Decisions), c.Bytes/max(1, c.Frames))
 		}
 	}
 	return 0

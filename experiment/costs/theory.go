@@ -8,16 +8,6 @@ func costsOf(name string) protocol.Costs {
 	return p.Costs
 }
 
-// Expect is what arithmetic says of one decision on a quiet network of n.
-func Expect(name string, n int) protocol.Expected { return costsOf(name).Decision(n) }
-
-// ExpectBytes is what one decision weighs between replicas, for a batch of so
-// many bytes.
-func ExpectBytes(name string, n, batch int) int { return costsOf(name).Bytes(n, batch) }
-
-// Sizes are the numbers of replicas that are measured unless others are wished for.
-func Sizes(name string) []int { return costsOf(name).Sizes }
-
 func framesOf(counts []Count) (sum int) {
 	for _, c := range counts {
 		sum += c.Frames
@@ -25,6 +15,6 @@ func framesOf(counts []Count) (sum int) {
 	return sum
 }
 
-// Batch is what requests of so many bytes weigh in a batch: its stamp and their
+// batchBytes is what requests of so many bytes weigh in a batch: its stamp and their
 // number before them all, a length before each.
-func Batch(requests, bytes int) int { return 8 + 2 + requests*(3+bytes) }
+func batchBytes(requests, bytes int) int { return 8 + 2 + requests*(3+bytes) }
