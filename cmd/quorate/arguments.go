@@ -1,7 +1,6 @@
 package main
 
 import (
-	"runtime"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -23,9 +22,6 @@ func does(least, most int, do func(c *cli.Context, args []string) error) cli.Act
 			return usageError("%s needs %s: see %s --help", commandPath(c), c.Command.ArgsUsage, commandPath(c))
 		case most >= 0 && len(args) > most:
 			return usageError("%s takes no argument %q: see %s --help", commandPath(c), args[most], commandPath(c))
-		}
-		if err := patient(c); err != nil {
-			return err
 		}
 		return do(c, args)
 	}
@@ -127,9 +123,4 @@ func commandPath(c *cli.Context) string {
 		return c.App.Name
 	}
 	return c.Command.HelpName
-}
-
-// coresFlag says how much of what the processor alone limits is done at once.
-func coresFlag(usage string) cli.Flag {
-	return &cli.IntFlag{Name: "parallel", Value: runtime.GOMAXPROCS(0), DefaultText: "one per core", Usage: usage}
 }

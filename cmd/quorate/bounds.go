@@ -22,7 +22,7 @@ func boundsCommand() *cli.Command {
 			"(with the culprits named, where there is proof), or a client deceived. The same faults\n" +
 			"strike both protocols. Exit code 1 if one cell disagrees with theory.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "table or json"},
+			outputFlag("table", "json"),
 			&cli.PathFlag{Name: "html", Usage: "write one self-contained page with a chart for each cell to `FILE`"},
 			&cli.PathFlag{Name: "evidence", Usage: "write what the runs prove into `DIR`, for quorate evidence verify"},
 			&cli.StringFlag{Name: "protocol", Value: bounds.Both, Usage: "whose columns: pbft, raft or both"},
@@ -36,9 +36,6 @@ func boundsCommand() *cli.Command {
 
 // runBounds runs the matrix and writes what was asked for.
 func runBounds(c *cli.Context, _ []string) error {
-	if o := c.String("output"); o != "table" && o != "json" {
-		return usageError("--output %q: write table or json", o)
-	}
 	cells, err := bounds.Cells(c.String("protocol"))
 	if err != nil {
 		return usageError("%w", err)
@@ -110,7 +107,7 @@ func writable(c *cli.Context) error {
 // table is there.
 func writeBounds(c *cli.Context, results []bounds.Result) error {
 	write := bounds.WriteTable
-	if c.String("output") == "json" {
+	if forPrograms(c) {
 		write = bounds.WriteJSON
 	}
 	if err := write(os.Stdout, results); err != nil {

@@ -3,11 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
@@ -74,10 +72,6 @@ func completeReplica(c *cli.Context) []string {
 
 // byzantineList prints the catalogue. A single name gets all that is known of it.
 func byzantineList(c *cli.Context, args []string) error {
-	machine, err := asJSON(c)
-	if err != nil {
-		return err
-	}
 	all := catalogue.All()
 	if len(args) == 1 {
 		p := all.Lookup(args[0])
@@ -87,7 +81,7 @@ func byzantineList(c *cli.Context, args []string) error {
 		all = byzantine.Catalogue{*p}
 	}
 	switch {
-	case machine:
+	case forPrograms(c):
 		for i := range all {
 			all[i].AtCrash = all[i].Crash()
 		}
@@ -113,7 +107,7 @@ func printCatalogue(all []byzantine.Profile) error {
 		heading string
 		client  bool
 	}{{"REPLICAS", false}, {"CLIENTS", true}} {
-		t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		t := newTable()
 		fmt.Fprintf(t, "%s\tPARAMETERS\tF OF 3F+1\tF+1 OF 3F+1\t1 OF 2F+1\tWHAT IT DOES\n", part.heading)
 		for _, p := range all {
 			if p.Client == part.client {
@@ -163,7 +157,7 @@ func dash(text string) string {
 
 // describe prints one behaviour in full.
 func describe(p *byzantine.Profile) error {
-	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	t := newTable()
 	who := "a replica"
 	if p.Client {
 		who = "a client"
@@ -216,19 +210,6 @@ func traitorsOf(c *cli.Context) (map[int][]string, error) {
 	return all, nil
 }
 
-// gangOf reads --gang.
-func gangOf(c *cli.Context) ([]int, error) {
-	var gang []int
-	for _, text := range strings.Split(c.String("gang"), ",") {
-		n, err := strconv.Atoi(strings.TrimSpace(text))
-		if err != nil {
-			return nil, usageError("--gang %q: write numbers of replicas, such as 0,3", c.String("gang"))
-		}
-		gang = append(gang, n)
-	}
-	return gang, nil
-}
-
 // switchOn makes the traitors that the flags of up ask for, running or not.
 func switchOn(c *cli.Context, cluster *testnet.Cluster) error {
 	traitors, err := traitorsOf(c)
@@ -241,7 +222,7 @@ func switchOn(c *cli.Context, cluster *testnet.Cluster) error {
 		}
 	}
 	if c.IsSet("gang") {
-		gang, err := gangOf(c)
+		gang, err := numbersOf(c, "gang", 0, cluster.Size()-1)
 		if err != nil {
 			return err
 		}

@@ -48,10 +48,6 @@ func byzantineRun() *cli.Command {
 
 // runProfiles runs the profile that is named, or all.
 func runProfiles(c *cli.Context, args []string) error {
-	machine, err := asJSON(c)
-	if err != nil {
-		return err
-	}
 	all, err := runsOf(c, args)
 	if err != nil {
 		return err
@@ -65,7 +61,7 @@ func runProfiles(c *cli.Context, args []string) error {
 		if t.bad() {
 			failed++
 		}
-		if machine {
+		if forPrograms(c) {
 			err = printJSON(t)
 		} else {
 			t.print()

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -41,10 +39,6 @@ type record struct {
 
 // checkRun judges and says so.
 func checkRun(c *cli.Context, args []string) error {
-	machine, err := asJSON(c)
-	if err != nil {
-		return err
-	}
 	x, err := recordOf(c, args)
 	if err != nil {
 		return err
@@ -53,7 +47,7 @@ func checkRun(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if machine {
+	if forPrograms(c) {
 		err = printSnake(v)
 	} else {
 		err = printVerdict(&v, x)
@@ -97,9 +91,18 @@ func recordOf(c *cli.Context, args []string) (*record, error) {
 		x.suspects = cluster.Traitors()
 	}
 	if c.IsSet("traitors") {
-		x.suspects, err = suspectsOf(c.String("traitors"), len(x.genesis.Replicas))
+		x.suspects = nil
+		if c.String("traitors") != "" {
+			numbers, err := numbersOf(c, "traitors", 0, len(x.genesis.Replicas)-1)
+			if err != nil {
+				return nil, err
+			}
+			for _, n := range numbers {
+				x.suspects = append(x.suspects, consensus.ReplicaID(n))
+			}
+		}
 	}
-	return x, err
+	return x, nil
 }
 
 // logsOf is what an argument names: a cluster, a directory of logs, or a log.
@@ -122,22 +125,6 @@ func logsOf(arg string) ([]string, *testnet.Cluster, error) {
 	}
 	logs, err := transcript.Files(arg)
 	return logs, nil, err
-}
-
-// suspectsOf reads --traitors.
-func suspectsOf(list string, members int) ([]consensus.ReplicaID, error) {
-	var ids []consensus.ReplicaID
-	if strings.TrimSpace(list) == "" {
-		return ids, nil
-	}
-	for _, text := range strings.Split(list, ",") {
-		n, err := strconv.Atoi(strings.TrimSpace(text))
-		if err != nil || n < 0 || n >= members {
-			return nil, usageError("--traitors %q: write numbers of replicas between 0 and %d, such as 0,3", list, members-1)
-		}
-		ids = append(ids, consensus.ReplicaID(n))
-	}
-	return ids, nil
 }
 
 // judge judges a run. That of an application which this program does not have is

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -18,29 +17,6 @@ import (
 	"quorate.dev/quorate/testnet"
 )
 
-// dirFlag is how every command finds its cluster.
-func dirFlag() cli.Flag {
-	return &cli.PathFlag{Name: "dir", Aliases: []string{"d"}, EnvVars: []string{"QUORATE_DIR"}, Value: "quorate-testnet", Usage: "`DIR` of the cluster"}
-}
-
-// clusterFlags are what every command has that talks to a cluster, with more
-// of its own.
-func clusterFlags(more ...cli.Flag) []cli.Flag {
-	return append([]cli.Flag{
-		dirFlag(),
-		&cli.PathFlag{Name: "genesis", Usage: "genesis `FILE` of a cluster elsewhere, instead of --dir"},
-		&cli.PathFlag{Name: "key", Usage: "client key `FILE`; with --dir, instead of a free one of its own"},
-		&cli.StringFlag{Name: "addresses", Usage: "`HOST:PORT,...` of the replicas, by id; with --genesis, instead of the file's own"},
-		passphraseFlag(),
-	}, more...)
-}
-
-// timeoutFlag bounds commands that wait for the cluster: a script must not hang
-// because too many replicas are down.
-func timeoutFlag(standard time.Duration) cli.Flag {
-	return &cli.DurationFlag{Name: "timeout", EnvVars: []string{"QUORATE_TIMEOUT"}, Value: standard, Usage: "give up after this long"}
-}
-
 // access is what a client needs to reach a cluster.
 type access struct {
 	genesis   consensus.Genesis
@@ -48,11 +24,8 @@ type access struct {
 	keyFile   string
 	seed      home.Seed
 	local     *testnet.Cluster // nil for a cluster elsewhere
-	claim     *testnet.Claim   // of the key, until release
+	claim     *testnet.Claim   // on the key, until the command ends
 }
-
-// release gives the key to the next command.
-func (a *access) release() { a.claim.Release() }
 
 // reach finds the cluster that the flags name.
 func reach(c *cli.Context) (*access, error) {
@@ -69,7 +42,7 @@ func reach(c *cli.Context) (*access, error) {
 	}
 	var err error
 	if a.seed, err = home.ReadKey(a.keyFile, passphrase(c)); err != nil {
-		a.release()
+		a.claim.Release()
 		return nil, err
 	}
 	return a, nil
@@ -123,38 +96,52 @@ func (a *access) here(c *cli.Context) error {
 	return nil
 }
 
-// dial makes a client. For a cluster on this machine of which nothing runs it
-// says so at once, instead of waiting for nobody.
-func (a *access) dial(ctx context.Context, tune session.Config) (*client.Client, error) {
-	if a.local != nil && !a.local.AnyRunning() {
-		return nil, &codedError{exitUnreachable, fmt.Errorf("no replica of %s is running: start them with `quorate testnet up --dir %s`", a.local.Dir, a.local.Dir)}
-	}
-	return client.Dial(ctx, client.Config{
-		Genesis: &a.genesis, Key: a.seed, Addresses: a.addresses, Session: tune,
-	})
-}
-
-// withClient runs do with a client of the cluster and a bounded context.
-func withClient(c *cli.Context, do func(ctx context.Context, store client.KV) error) error {
+// withAccess runs do with what reaches the cluster that the flags name.
+func withAccess(c *cli.Context, do func(a *access) error) error {
 	a, err := reach(c)
 	if err != nil {
 		return err
 	}
-	defer a.release()
-	if err := runsStore(&a.genesis); err != nil {
-		return err
+	defer a.claim.Release()
+	return do(a)
+}
+
+// withClient runs do with a client. If nothing of a cluster on this machine runs
+// it says so at once, instead of waiting in vain.
+func (a *access) withClient(ctx context.Context, tune session.Config, do func(cl *client.Client) error) error {
+	if a.local != nil && !a.local.AnyRunning() {
+		return unreachable("no replica of %s is running: start them with `quorate testnet up --dir %s`", a.local.Dir, a.local.Dir)
 	}
-	if limit := a.genesis.Limits.KeyBytes; slices.Contains(keyed, c.Command.Name) && len(c.Args().First()) > limit {
-		return fmt.Errorf("%w: the key has %d bytes, the cluster's limit for a key is %d", session.ErrTooLarge, len(c.Args().First()), limit)
-	}
-	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
-	defer cancel()
-	cl, err := a.dial(ctx, session.Config{})
+	cl, err := client.Dial(ctx, client.Config{Genesis: &a.genesis, Key: a.seed, Addresses: a.addresses, Session: tune})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = cl.Close() }()
-	return explainTimeout(c, do(ctx, client.KV{Invoker: cl}))
+	return do(cl)
+}
+
+// withStore runs do with the key-value store of the cluster, within --timeout.
+func withStore(c *cli.Context, do func(ctx context.Context, store client.KV) error) error {
+	return withAccess(c, func(a *access) error {
+		if err := runsStore(&a.genesis); err != nil {
+			return err
+		}
+		if limit, key := a.genesis.Limits.KeyBytes, c.Args().First(); slices.Contains(keyed, c.Command.Name) && len(key) > limit {
+			return fmt.Errorf("%w: the key has %d bytes, the cluster's limit for a key is %d", session.ErrTooLarge, len(key), limit)
+		}
+		ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
+		defer cancel()
+		return explainTimeout(c, a.withClient(ctx, session.Config{}, func(cl *client.Client) error { return do(ctx, client.KV{Invoker: cl}) }))
+	})
+}
+
+// withCluster runs do with the cluster in --dir.
+func withCluster(c *cli.Context, do func(cluster *testnet.Cluster) error) error {
+	cluster, err := openCluster(c)
+	if err != nil {
+		return err
+	}
+	return do(cluster)
 }
 
 // runsStore refuses to speak to another application in the language of the store.
@@ -165,48 +152,26 @@ func runsStore(g *consensus.Genesis) error {
 	return nil
 }
 
-// patient refuses a timeout that leaves no time for anything.
-func patient(c *cli.Context) error {
-	if t := c.Duration("timeout"); t <= 0 && has(c, "timeout") {
-		return usageError("--timeout must be positive, not %v", t)
-	}
-	return nil
-}
-
-// has reports whether the command knows the flag.
-func has(c *cli.Context, name string) bool {
-	return slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) })
-}
-
 // keyed are the commands whose first argument is a key.
 var keyed = []string{"put", "get", "del", "cas"}
 
 // reads are the commands of which it does not matter whether they were executed.
 var reads = []string{"get", "range", "export", "status"}
 
-// explainLeader says what to do when a minority answered that nobody leads.
-func explainLeader(err error) error {
-	if errors.Is(err, session.ErrNoLeader) {
-		return &codedError{exitUnreachable, fmt.Errorf("%w; `quorate status` tells who is missing", err)}
-	}
-	return err
-}
-
 // explainTimeout says what to do when time ran out, or nobody leads.
 func explainTimeout(c *cli.Context, err error) error {
-	if errors.Is(err, session.ErrNoLeader) {
-		return explainLeader(err)
-	}
-	if !errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, session.ErrNoLeader):
+		return unreachable("%w; `quorate status` shows who is missing", err)
+	case !errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
-	what := "nothing was executed"
-	if errors.Is(err, session.ErrUnknown) {
-		what = "the operation may have been executed: read before writing again"
+	what := "nothing was executed; "
+	switch {
+	case slices.Contains(reads, c.Command.Name):
+		what = ""
+	case errors.Is(err, session.ErrUnknown):
+		what = "the operation may have been executed: read before writing again; "
 	}
-	if slices.Contains(reads, c.Command.Name) {
-		return &codedError{exitUnreachable, fmt.Errorf("the cluster did not answer within %v; `quorate status` tells why it does not progress: %w", c.Duration("timeout"), context.DeadlineExceeded)}
-	}
-	return &codedError{exitUnreachable, fmt.Errorf("the cluster did not answer within %v; %s; `quorate status` tells why it does not progress: %w",
-		c.Duration("timeout"), what, context.DeadlineExceeded)}
+	return unreachable("the cluster did not answer within %v; %s`quorate status` shows why: %w", c.Duration("timeout"), what, context.DeadlineExceeded)
 }

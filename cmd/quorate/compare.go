@@ -46,7 +46,7 @@ func compareCommand() *cli.Command {
 			&cli.DurationFlag{Name: "patience", Usage: "how long a request waits before its primary is left; a silent leader has half of it", DefaultText: "as shipped: 2s"},
 			&cli.BoolFlag{Name: "turns", Usage: "one cluster after the other, each alone on the machine"},
 			&cli.PathFlag{Name: "html", Usage: "write one self-contained page with plots to `FILE`"},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "table or json"},
+			outputFlag("table", "json"),
 			&cli.PathFlag{Name: "dir", Usage: "keep both clusters in `DIR`, which must be new or empty, for quorate check", DefaultText: "a temporary one, removed"},
 		},
 		Action: does(0, 0, runCompare),
@@ -55,9 +55,6 @@ func compareCommand() *cli.Command {
 
 // runCompare compares and writes what was asked for.
 func runCompare(c *cli.Context, _ []string) (err error) {
-	if o := c.String("output"); o != "table" && o != "json" {
-		return usageError("--output %q: write table or json", o)
-	}
 	o := compare.Options{
 		Faults: c.Int("faults"), Duration: c.Duration("duration"), Clients: c.Int("clients"), ValueBytes: c.Int("value-bytes"),
 		Turns: c.Bool("turns"), Patience: c.Duration("patience"), Scenario: compare.Default(),
@@ -115,7 +112,7 @@ func roomForTwo(c *cli.Context) (dir string, remove func() error, err error) {
 // writeCompared writes the table, and then the page: if that fails, the table is
 // there.
 func writeCompared(c *cli.Context, r *compare.Report) error {
-	if c.String("output") == "json" {
+	if forPrograms(c) {
 		if err := printSnake(r); err != nil {
 			return err
 		}

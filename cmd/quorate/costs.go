@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -21,8 +20,8 @@ func costsCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "protocol", Usage: "only this one: " + strings.Join(protocol.Names(), " or "), DefaultText: "both"},
 			&cli.StringFlag{Name: "sizes", Usage: "numbers of replicas, as in `N,N,...`", DefaultText: "4,7,10,13 of pbft, 3,5,7 of raft"},
-			&cli.IntFlag{Name: "decisions", Value: costs.Decisions, Usage: "count so many in each run"},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "table or json"},
+			numberFlag("decisions", costs.Decisions, 1, costs.MaxDecisions, "count so many in each run"),
+			outputFlag("table", "json"),
 			&cli.PathFlag{Name: "write", Usage: "put the tables, as Markdown, into their place in `FILE`"},
 			&cli.PathFlag{Name: "svg", Usage: "write the plot to `FILE`"},
 		},
@@ -32,11 +31,6 @@ func costsCommand() *cli.Command {
 
 // runCosts measures what was asked for, and writes it.
 func runCosts(c *cli.Context, _ []string) error {
-	o := c.String("output")
-	switch {
-	case o != "table" && o != "json":
-		return usageError("--output %q: write table or json", o)
-	}
 	wanted, err := costOptions(c)
 	if err != nil {
 		return err
@@ -50,10 +44,6 @@ func runCosts(c *cli.Context, _ []string) error {
 
 // costOptions reads which systems are to be measured.
 func costOptions(c *cli.Context) ([]costs.Options, error) {
-	n := c.Int("decisions")
-	if n < 1 || n > costs.MaxDecisions {
-		return nil, usageError("--decisions %d: between 1 and %d are possible", n, costs.MaxDecisions)
-	}
 	protocols := protocol.All()
 	if c.IsSet("protocol") {
 		p, err := protocolOf(c)
@@ -64,40 +54,23 @@ func costOptions(c *cli.Context) ([]costs.Options, error) {
 	}
 	var wanted []costs.Options
 	for _, p := range protocols {
-		sizes, err := sizesOf(c.String("sizes"), p)
-		if err != nil {
-			return nil, err
+		sizes := p.Costs.Sizes
+		if c.String("sizes") != "" {
+			var err error
+			if sizes, err = numbersOf(c, "sizes", 2, costs.MaxReplicas); err != nil {
+				return nil, err
+			}
 		}
 		for _, size := range sizes {
-			wanted = append(wanted, costs.Options{Protocol: p.Name, Replicas: size, Decisions: n})
+			wanted = append(wanted, costs.Options{Protocol: p.Name, Replicas: size, Decisions: c.Int("decisions")})
 		}
 	}
 	return wanted, nil
 }
 
-// sizesOf reads a list of numbers of replicas, or takes what is usual.
-func sizesOf(list string, p protocol.Protocol) ([]int, error) {
-	if list == "" {
-		return p.Costs.Sizes, nil
-	}
-	var sizes []int
-	for _, text := range strings.Split(list, ",") {
-		n, err := strconv.Atoi(strings.TrimSpace(text))
-		if err != nil || n < 2 || n > costs.MaxReplicas {
-			return nil, usageError("--sizes %q: numbers from 2 to %d, with commas between them", list, costs.MaxReplicas)
-		}
-		sizes = append(sizes, n)
-	}
-	return sizes, nil
-}
-
 // writeCosts writes the table, and then document and plot.
 func writeCosts(c *cli.Context, all []costs.Cost) error {
-	write := func() error { return costs.WriteText(os.Stdout, all) }
-	if c.String("output") == "json" {
-		write = func() error { return printJSON(all) }
-	}
-	if err := write(); err != nil {
+	if err := show(c, all, func() error { return costs.WriteText(os.Stdout, all) }); err != nil {
 		return err
 	}
 	if path := c.Path("write"); path != "" {

@@ -35,11 +35,6 @@ func evidenceCommands() *cli.Command {
 	}
 }
 
-// genesisFlag is for commands that need no cluster, only what it agreed on.
-func genesisFlag() cli.Flag {
-	return &cli.PathFlag{Name: "genesis", Usage: "genesis `FILE`, instead of the one in --dir"}
-}
-
 // genesisOf reads the genesis that the flags name.
 func genesisOf(c *cli.Context) (*consensus.Genesis, error) {
 	if path := c.Path("genesis"); path != "" {
@@ -71,7 +66,7 @@ type proofLine struct {
 }
 
 // printProofs prints proofs and counts those that do not hold.
-func printProofs(machine bool, proofs []testnet.Proof) (bad int, err error) {
+func printProofs(c *cli.Context, proofs []testnet.Proof) (bad int, err error) {
 	lines := []proofLine{}
 	for _, p := range proofs {
 		l := proofLine{File: p.Path, Holds: p.Err == nil, Replica: -1}
@@ -82,25 +77,20 @@ func printProofs(machine bool, proofs []testnet.Proof) (bad int, err error) {
 		}
 		lines = append(lines, l)
 	}
-	if machine {
-		return bad, printJSON(lines)
-	}
-	for _, l := range lines {
-		if l.Holds {
-			fmt.Printf("%s: proven: %s\n", l.File, l.Proves)
-		} else {
-			fmt.Printf("%s: rejected: %s\n", l.File, l.Error)
+	return bad, show(c, lines, func() error {
+		for _, l := range lines {
+			if l.Holds {
+				fmt.Printf("%s: proven: %s\n", l.File, l.Proves)
+			} else {
+				fmt.Printf("%s: rejected: %s\n", l.File, l.Error)
+			}
 		}
-	}
-	return bad, nil
+		return nil
+	})
 }
 
 // evidenceVerify needs nobody's word: a genesis and the file suffice.
 func evidenceVerify(c *cli.Context, args []string) error {
-	machine, err := asJSON(c)
-	if err != nil {
-		return err
-	}
 	genesis, err := genesisOf(c)
 	if err != nil {
 		return err
@@ -109,7 +99,7 @@ func evidenceVerify(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	bad, err := printProofs(machine, proofs)
+	bad, err := printProofs(c, proofs)
 	if err == nil && bad > 0 {
 		err = fmt.Errorf("%d of %d files prove nothing for cluster %s", bad, len(proofs), genesis.ID().Short())
 	}
@@ -118,23 +108,17 @@ func evidenceVerify(c *cli.Context, args []string) error {
 
 // evidenceList shows also what does not hold: a damaged file is worth knowing of.
 func evidenceList(c *cli.Context, _ []string) error {
-	machine, err := asJSON(c)
-	if err != nil {
+	return withCluster(c, func(cluster *testnet.Cluster) error {
+		proofs, err := cluster.Evidence()
+		if err != nil {
+			return err
+		}
+		if len(proofs) == 0 && !forPrograms(c) && !unsigned(cluster) {
+			note("no replica of %s has evidence: `quorate evidence collect` looks into their transcripts too", cluster.Dir)
+		}
+		_, err = printProofs(c, proofs)
 		return err
-	}
-	cluster, err := openCluster(c)
-	if err != nil {
-		return err
-	}
-	proofs, err := cluster.Evidence()
-	if err != nil {
-		return err
-	}
-	if len(proofs) == 0 && !machine && !unsigned(cluster) {
-		note("no replica of %s has evidence: `quorate evidence collect` looks into their transcripts too", cluster.Dir)
-	}
-	_, err = printProofs(machine, proofs)
-	return err
+	})
 }
 
 // unsigned says that there can be no proof, if so.
@@ -150,31 +134,25 @@ func unsigned(cluster *testnet.Cluster) bool {
 // evidenceCollect writes what holds, and says what that proves. It asks the
 // replicas' own folders first: they have what a bounded transcript has lost.
 func evidenceCollect(c *cli.Context, _ []string) error {
-	machine, err := asJSON(c)
-	if err != nil {
+	return withCluster(c, func(cluster *testnet.Cluster) error {
+		entries, err := gathered(cluster)
+		if err != nil {
+			return err
+		}
+		paths, err := testnet.SaveEvidence(c.Path("out"), entries)
+		if err != nil {
+			return err
+		}
+		saved, err := readProofs(paths, &cluster.Genesis)
+		if err != nil {
+			return err
+		}
+		if len(saved) == 0 && !unsigned(cluster) {
+			note("there is no proof against any replica")
+		}
+		_, err = printProofs(c, saved)
 		return err
-	}
-	cluster, err := openCluster(c)
-	if err != nil {
-		return err
-	}
-	entries, err := gathered(cluster)
-	if err != nil {
-		return err
-	}
-	paths, err := testnet.SaveEvidence(c.Path("out"), entries)
-	if err != nil {
-		return err
-	}
-	saved, err := readProofs(paths, &cluster.Genesis)
-	if err != nil {
-		return err
-	}
-	if len(saved) == 0 && !unsigned(cluster) {
-		note("there is no proof against anybody")
-	}
-	_, err = printProofs(machine, saved)
-	return err
+	})
 }
 
 // readProofs reads and judges files of evidence, one proof each.

@@ -28,18 +28,13 @@ func invokeCommand() *cli.Command {
 			"travel in one request and are executed in their order, with nothing in between; each\n" +
 			"is all or nothing by itself. Results are one line each: text, hex or json. A single\n" +
 			"text is printed without a line's end. Exit code 4 if the application refused one.",
-		Flags: clusterFlags(timeoutFlag(30*time.Second),
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "text, hex or json"}),
+		Flags:  clusterFlags(timeoutFlag(30*time.Second, giveUp), outputFlag("text", "hex", "json")),
 		Action: does(0, -1, invoke),
 	}
 }
 
 // invoke sends all operations in one request, or none.
 func invoke(c *cli.Context, args []string) error {
-	print, ok := resultPrinters[c.String("output")]
-	if !ok {
-		return usageError("--output %q: write text, hex or json", c.String("output"))
-	}
 	if len(args) == 0 {
 		if onTerminal(os.Stdin) {
 			return usageError("quorate invoke needs an operation: as an argument, @FILE, or on stdin")
@@ -50,30 +45,26 @@ func invoke(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	a, err := reach(c)
-	if err != nil {
-		return err
-	}
-	defer a.release()
-	limits := &a.genesis.Limits
-	if size := total(ops); len(ops) > limits.RequestOperations || size > limits.RequestBytes/2 && len(ops) > 1 {
-		return fmt.Errorf("%w: %d operations of %d bytes do not fit one request: send them one by one", session.ErrTooLarge, len(ops), size)
-	}
-	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
-	defer cancel()
-	cl, err := a.dial(ctx, session.Config{GatherBytes: limits.RequestBytes})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = cl.Close() }()
-	results, err := cl.InvokeAll(ctx, ops)
-	if err != nil {
-		return explainTimeout(c, err)
-	}
-	if err := print(results); err != nil {
-		return err
-	}
-	return refusedBy(results)
+	return withAccess(c, func(a *access) error {
+		limits := &a.genesis.Limits
+		if size := len(bytes.Join(ops, nil)); len(ops) > limits.RequestOperations || size > limits.RequestBytes/2 && len(ops) > 1 {
+			return fmt.Errorf("%w: %d operations of %d bytes do not fit one request: send them one by one", session.ErrTooLarge, len(ops), size)
+		}
+		ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
+		defer cancel()
+		var results []client.Result
+		err := a.withClient(ctx, session.Config{GatherBytes: limits.RequestBytes}, func(cl *client.Client) (err error) {
+			results, err = cl.InvokeAll(ctx, ops)
+			return err
+		})
+		if err != nil {
+			return explainTimeout(c, err)
+		}
+		if err := printResults(c.String("output"), results); err != nil {
+			return err
+		}
+		return refusedBy(results)
+	})
 }
 
 // operationsOf reads the operations. Stdin can be one of them.
@@ -106,58 +97,28 @@ func operationsOf(args []string) ([][]byte, error) {
 	return ops, nil
 }
 
-// readFile reads a file, bounded.
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+// printResults prints one line per result; a single text is printed as it is.
+func printResults(form string, results []client.Result) error {
+	if form == "json" {
+		return printJSON(resultLines(results))
 	}
-	defer func() { _ = f.Close() }() // only read
-	return readValue(f)
-}
-
-// total is how many bytes operations have.
-func total(ops [][]byte) int { return len(bytes.Join(ops, nil)) }
-
-// resultPrinters print all results of a request.
-var resultPrinters = map[string]func([]client.Result) error{
-	"text": func(results []client.Result) error {
-		end := "\n"
-		if len(results) == 1 {
-			end = ""
+	end := "\n"
+	if form == "text" && len(results) == 1 {
+		end = ""
+	}
+	for _, r := range results {
+		text := string(r.Data)
+		switch {
+		case form == "hex":
+			text = hex.EncodeToString(r.Data)
+		case r.Code != consensus.ResultOK:
+			text = "" // the error says it
 		}
-		for _, r := range results {
-			if r.Code != consensus.ResultOK {
-				r.Data = nil // the error says it
-			}
-			if _, err := io.WriteString(os.Stdout, string(r.Data)+end); err != nil {
-				return err
-			}
+		if _, err := io.WriteString(os.Stdout, text+end); err != nil {
+			return err
 		}
-		return nil
-	},
-	"hex": func(results []client.Result) error {
-		for _, r := range results {
-			if _, err := fmt.Println(hex.EncodeToString(r.Data)); err != nil {
-				return err
-			}
-		}
-		return nil
-	},
-	"json": func(results []client.Result) error {
-		lines := make([]resultLine, len(results))
-		for i, r := range results {
-			lines[i] = resultLine{OK: r.Code == consensus.ResultOK, Seq: r.Seq, Hex: hex.EncodeToString(r.Data)}
-			if utf8.Valid(r.Data) {
-				text := string(r.Data)
-				lines[i].Text = &text
-			}
-			if !lines[i].OK {
-				lines[i].Error = refusal(&r).Error()
-			}
-		}
-		return printJSON(lines)
-	},
+	}
+	return nil
 }
 
 // resultLine is one result for programs.
@@ -167,6 +128,22 @@ type resultLine struct {
 	Hex   string        `json:"data_hex"`
 	Text  *string       `json:"data,omitempty"` // if it is UTF-8
 	Error string        `json:"error,omitempty"`
+}
+
+// resultLines are results for programs.
+func resultLines(results []client.Result) []resultLine {
+	lines := make([]resultLine, len(results))
+	for i, r := range results {
+		lines[i] = resultLine{OK: r.Code == consensus.ResultOK, Seq: r.Seq, Hex: hex.EncodeToString(r.Data)}
+		if utf8.Valid(r.Data) {
+			text := string(r.Data)
+			lines[i].Text = &text
+		}
+		if !lines[i].OK {
+			lines[i].Error = refusal(&r).Error()
+		}
+	}
+	return lines
 }
 
 // refusal is why an operation failed, in the application's words if it has any.

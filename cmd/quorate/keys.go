@@ -70,13 +70,8 @@ func printKey(c *cli.Context, public crypto.PublicKey, encrypted bool) error {
 	if err != nil {
 		return err
 	}
-	machine, err := asJSON(c)
-	if err != nil {
-		return err
-	}
-	if machine {
-		return printJSON(map[string]any{"public": public.String(), "peer_id": id.String(), "encrypted": encrypted})
-	}
-	fmt.Printf("public     %s\npeer id    %s\nencrypted  %t\n", public, id, encrypted)
-	return nil
+	return show(c, map[string]any{"public": public.String(), "peer_id": id.String(), "encrypted": encrypted}, func() error {
+		fmt.Printf("public     %s\npeer id    %s\nencrypted  %t\n", public, id, encrypted)
+		return nil
+	})
 }

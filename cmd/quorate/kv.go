@@ -48,7 +48,7 @@ func kvCommands() *cli.Command {
 
 // kvFlags are those of every command here, with more of its own.
 func kvFlags(more ...cli.Flag) []cli.Flag {
-	return clusterFlags(append(more, timeoutFlag(30*time.Second), outputFlag())...)
+	return clusterFlags(append(more, timeoutFlag(30*time.Second, giveUp), outputFlag())...)
 }
 
 // fileFlag is for values that no command line can hold.
@@ -73,11 +73,16 @@ func valueOf(c *cli.Context, args []string) ([]byte, error) {
 	case file == "" || file == "-":
 		return readValue(os.Stdin)
 	}
-	f, err := os.Open(file)
+	return readFile(file)
+}
+
+// readFile reads a file, bounded.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }()
+	defer func() { _ = f.Close() }() // only read
 	return readValue(f)
 }
 
@@ -125,13 +130,9 @@ func kvPut(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	machine, err := asJSON(c)
-	if err != nil {
-		return err
-	}
-	return withClient(c, func(ctx context.Context, store client.KV) error {
+	return withStore(c, func(ctx context.Context, store client.KV) error {
 		revision, err := store.Put(ctx, []byte(args[0]), value)
-		if err != nil || !machine {
+		if err != nil || !forPrograms(c) {
 			return err
 		}
 		return printJSON(jsonOf([]byte(args[0]), kv.Entry{Revision: revision}, false))
@@ -141,18 +142,14 @@ func kvPut(c *cli.Context, args []string) error {
 // kvGet prints the value's bytes and nothing else, so that a file that was put
 // comes back the same.
 func kvGet(c *cli.Context, args []string) error {
-	machine, err := asJSON(c)
-	if err != nil {
-		return err
-	}
-	return withClient(c, func(ctx context.Context, store client.KV) error {
+	return withStore(c, func(ctx context.Context, store client.KV) error {
 		e, found, err := store.Get(ctx, []byte(args[0]))
 		switch {
 		case err != nil:
 			return err
 		case !found:
 			return no("%q not found", args[0])
-		case machine:
+		case forPrograms(c):
 			return printJSON(jsonOf([]byte(args[0]), e, true))
 		}
 		return printValue(e.Value)
@@ -174,16 +171,12 @@ func printValue(b []byte) error {
 // kvDel has the answer "was absent" as an exit code, not as a failure: the key is
 // gone in both cases.
 func kvDel(c *cli.Context, args []string) error {
-	machine, err := asJSON(c)
-	if err != nil {
-		return err
-	}
-	return withClient(c, func(ctx context.Context, store client.KV) error {
+	return withStore(c, func(ctx context.Context, store client.KV) error {
 		existed, err := store.Delete(ctx, []byte(args[0]))
 		if err != nil {
 			return err
 		}
-		if machine {
+		if forPrograms(c) {
 			err = printJSON(map[string]bool{"existed": existed})
 		}
 		if !existed {
@@ -199,16 +192,12 @@ func kvCas(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	machine, err := asJSON(c)
-	if err != nil {
-		return err
-	}
-	return withClient(c, func(ctx context.Context, store client.KV) error {
+	return withStore(c, func(ctx context.Context, store client.KV) error {
 		s, err := store.CompareAndSwap(ctx, []byte(args[0]), expect, next)
 		if err != nil {
 			return err
 		}
-		if machine {
+		if forPrograms(c) {
 			j := struct {
 				Done    bool `json:"done"`
 				Present bool `json:"present"`
@@ -250,7 +239,7 @@ func swapOf(c *cli.Context, args []string) (expect, next kv.Maybe, err error) {
 		expect = kv.Some([]byte(c.String("expect")))
 	}
 	if file := c.Path("expect-file"); file != "" {
-		b, err := os.ReadFile(file)
+		b, err := readFile(file)
 		if err != nil {
 			return expect, next, err
 		}

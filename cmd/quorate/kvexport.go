@@ -13,7 +13,6 @@ import (
 
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/client"
-	"quorate.dev/quorate/client/session"
 )
 
 // kvExportCommand is quorate kv export.
@@ -26,7 +25,7 @@ func kvExportCommand() *cli.Command {
 		Flags: clusterFlags(prefixFlag(), outputFlag(),
 			&cli.BoolFlag{Name: "keep-prefix", Usage: "paths begin with the prefix"},
 			&cli.BoolFlag{Name: "force", Usage: "write into a directory that is not empty, over files that are there"},
-			timeoutFlag(10*time.Minute)),
+			timeoutFlag(10*time.Minute, giveUp)),
 		Action: does(1, 1, kvExport),
 	}
 }
@@ -42,32 +41,18 @@ type export struct {
 
 // kvExport is one client from the survey to the last page.
 func kvExport(c *cli.Context, args []string) error {
-	machine, err := asJSON(c)
-	if err != nil {
-		return err
-	}
-	a, err := reach(c)
-	if err != nil {
-		return err
-	}
-	defer a.release()
-	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
-	defer cancel()
-	cl, err := a.dial(ctx, session.Config{})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = cl.Close() }()
-	x := &export{store: client.KV{Invoker: cl}, prefix: c.String("prefix"), made: map[string]bool{".": true}}
+	x := &export{prefix: c.String("prefix"), made: map[string]bool{".": true}}
 	if !c.Bool("keep-prefix") {
 		x.cut = len(x.prefix)
 	}
-	begun := time.Now()
-	p, err := x.run(ctx, args[0], c.Bool("force"))
-	if err != nil {
-		return explainTimeout(c, err)
-	}
-	return summarize(machine, "exported", p, time.Since(begun))
+	return withStore(c, func(ctx context.Context, store client.KV) error {
+		x.store = store
+		p, err := x.run(ctx, args[0], c.Bool("force"))
+		if err != nil {
+			return err
+		}
+		return p.summarize(c, "exported")
+	})
 }
 
 // run reads page by page and writes as it reads: memory holds one page, however

@@ -27,7 +27,7 @@ func kvImportCommand() *cli.Command {
 			"limits is an error before anything is stored. What fails because a replica does is\n" +
 			"tried again; run it again after an interruption, storing twice does no harm.",
 		Flags: clusterFlags(prefixFlag(), parallelFlag(), outputFlag(),
-			&cli.DurationFlag{Name: "timeout", EnvVars: []string{"QUORATE_TIMEOUT"}, Value: 2 * time.Minute, Usage: "give up when nothing was stored for this long"}),
+			timeoutFlag(2*time.Minute, "give up when nothing was stored for this long")),
 		Action: does(1, 1, kvImport),
 	}
 }
@@ -39,7 +39,7 @@ func prefixFlag() cli.Flag {
 
 // parallelFlag bounds the memory: each file under way is held whole.
 func parallelFlag() cli.Flag {
-	return &cli.IntFlag{Name: "parallel", Value: 64, Usage: "how many `FILES` are under way at once"}
+	return numberFlag("parallel", 64, 1, maxCallers, "how many `FILES` are under way at once")
 }
 
 // file is one file of a tree.
@@ -52,32 +52,24 @@ type file struct {
 // kvImport has a patience instead of a deadline: how long a tree takes nobody
 // knows, but nothing being stored for minutes means that something is wrong.
 func kvImport(c *cli.Context, args []string) error {
-	machine, err := asJSON(c)
-	if err != nil {
-		return err
-	}
-	a, err := reach(c)
-	if err != nil {
-		return err
-	}
-	defer a.release()
-	files, err := survey(args[0], c.String("prefix"), &a.genesis.Limits)
-	if err != nil {
-		return err
-	}
-	cl, err := a.dial(c.Context, session.Config{})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = cl.Close() }()
-	begun := time.Now()
-	p := newProgress("import", files)
-	err = storeAll(c, client.KV{Invoker: cl}, files, p)
-	p.finish(err == nil)
-	if err != nil {
-		return err
-	}
-	return summarize(machine, "imported", p, time.Since(begun))
+	return withAccess(c, func(a *access) error {
+		if err := runsStore(&a.genesis); err != nil {
+			return err
+		}
+		files, err := survey(args[0], c.String("prefix"), &a.genesis.Limits)
+		if err != nil {
+			return err
+		}
+		return a.withClient(c.Context, session.Config{}, func(cl *client.Client) error {
+			p := newProgress("import", files)
+			err := storeAll(c, client.KV{Invoker: cl}, files, p)
+			p.finish(err == nil)
+			if err != nil {
+				return err
+			}
+			return p.summarize(c, "imported")
+		})
+	})
 }
 
 // survey lists the files of a tree in order, and refuses what the cluster's
@@ -134,7 +126,7 @@ func storeAll(c *cli.Context, store client.KV, files []file, p *progress) error 
 	defer stop()
 	var next atomic.Int64
 	var workers sync.WaitGroup
-	for range max(1, min(c.Int("parallel"), len(files))) {
+	for range min(c.Int("parallel"), len(files)) {
 		workers.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(files)) && ctx.Err() == nil; i = next.Add(1) - 1 {
 				if err := storeOne(ctx, store, &files[i]); err != nil {
@@ -148,7 +140,7 @@ func storeAll(c *cli.Context, store client.KV, files []file, p *progress) error 
 	workers.Wait()
 	err := context.Cause(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &codedError{exitUnreachable, fmt.Errorf("nothing was stored for %v: `quorate status` tells why the cluster does not progress; %d of %d files are stored, run the import again", c.Duration("timeout"), p.files.Load(), len(files))}
+		return unreachable("nothing was stored for %v: `quorate status` shows why; %d of %d files are stored: run the import again", c.Duration("timeout"), p.files.Load(), len(files))
 	}
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -41,14 +40,10 @@ func kvRange(c *cli.Context, _ []string) error {
 		}
 		from, to = []byte(c.String("prefix")), kv.PrefixEnd([]byte(c.String("prefix")))
 	}
-	machine, err := asJSON(c)
-	if err != nil {
-		return err
-	}
 	out := bufio.NewWriter(os.Stdout)
-	err = withClient(c, func(ctx context.Context, store client.KV) error {
+	err := withStore(c, func(ctx context.Context, store client.KV) error {
 		return pages(ctx, store, from, to, c.Uint64("limit"), c.Bool("keys"), func(e kv.Entry) error {
-			return printEntry(out, e, machine, !c.Bool("keys"))
+			return printEntry(out, e, forPrograms(c), !c.Bool("keys"))
 		})
 	})
 	if flushed := out.Flush(); err == nil {
@@ -81,7 +76,7 @@ func pages(ctx context.Context, store client.KV, from, to []byte, limit uint64, 
 // other programs count and split.
 func printEntry(w *bufio.Writer, e kv.Entry, machine, withValue bool) error {
 	if machine {
-		return printJSONTo(w, jsonOf(e.Key, e, withValue))
+		return newEncoder(w).Encode(jsonOf(e.Key, e, withValue))
 	}
 	line := plainText(e.Key)
 	if withValue {
@@ -112,6 +107,3 @@ func escaped(b []byte) string {
 	q := strconv.Quote(string(b))
 	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
 }
-
-// printJSONTo is printJSON for output that is buffered.
-func printJSONTo(w io.Writer, v any) error { return newEncoder(w).Encode(v) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -62,11 +61,7 @@ func kvTxn(c *cli.Context, args []string) error {
 	if err != nil {
 		return &codedError{exitUsage, err}
 	}
-	machine, err := asJSON(c)
-	if err != nil {
-		return err
-	}
-	return withClient(c, func(ctx context.Context, store client.KV) error {
+	return withStore(c, func(ctx context.Context, store client.KV) error {
 		b, err := store.Txn(ctx, t.compares, encoded(t.then), encoded(t.otherwise))
 		if err != nil {
 			return err
@@ -75,7 +70,7 @@ func kvTxn(c *cli.Context, args []string) error {
 		if !b.Held {
 			ran = t.otherwise
 		}
-		err = printBranch(ran, b, machine)
+		err = printBranch(ran, b, forPrograms(c))
 		if !b.Held {
 			return errors.Join(err, no("a condition did not hold"))
 		}
@@ -85,16 +80,11 @@ func kvTxn(c *cli.Context, args []string) error {
 
 // txnText reads the file, or stdin.
 func txnText(args []string) (string, error) {
-	in := io.Reader(os.Stdin)
 	if len(args) > 0 && args[0] != "-" {
-		f, err := os.Open(args[0])
-		if err != nil {
-			return "", err
-		}
-		defer func() { _ = f.Close() }()
-		in = f
+		b, err := readFile(args[0])
+		return string(b), err
 	}
-	b, err := readValue(in)
+	b, err := readValue(os.Stdin)
 	return string(b), err
 }
 

@@ -142,6 +142,11 @@ func no(format string, args ...any) error {
 	return &codedError{exitNo, fmt.Errorf(format, args...)}
 }
 
+// unreachable is for a cluster that was not reached, or did not answer in time.
+func unreachable(format string, args ...any) error {
+	return &codedError{exitUnreachable, fmt.Errorf(format, args...)}
+}
+
 // codeOf is the exit code of an error. An error without a code of its own that
 // came of time running out means that the cluster did not answer.
 func codeOf(err error, interrupted bool) int {

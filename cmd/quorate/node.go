@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -25,8 +24,8 @@ func nodeCommand() *cli.Command {
 			homeFlag(),
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for replicas and clients (QUORATE_LISTEN)"},
 			&cli.StringFlag{Name: "admin", Usage: "`HOST:PORT` for health, status, metrics and pprof (QUORATE_ADMIN)"},
-			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error (QUORATE_LOG_LEVEL)"},
-			&cli.StringFlag{Name: "log-format", Usage: "text or json (QUORATE_LOG_FORMAT)"},
+			choiceFlag("log-level", "", "debug, info, warn or error (QUORATE_LOG_LEVEL)", "debug", "info", "warn", "error"),
+			choiceFlag("log-format", "", "text or json (QUORATE_LOG_FORMAT)", "text", "json"),
 			&cli.StringSliceFlag{Name: "set", Usage: "`KEY=VALUE`: any key of config.toml; may be repeated"},
 			&cli.BoolFlag{Name: "traitor", Usage: "lie as byzantine.toml in the home says, while it is there; testnets only"},
 			passphraseFlag(),
@@ -49,12 +48,6 @@ func runNode(c *cli.Context, _ []string) error {
 	flags, err := settingFlags(c)
 	if err != nil {
 		return err
-	}
-	if level := c.String("log-level"); c.IsSet("log-level") && !slices.Contains([]string{"debug", "info", "warn", "error"}, strings.ToLower(level)) {
-		return usageError("--log-level %q: write debug, info, warn or error", level)
-	}
-	if format := c.String("log-format"); c.IsSet("log-format") && format != "text" && format != "json" {
-		return usageError("--log-format %q: write text or json", format)
 	}
 	warnOfUnknown(os.Environ())
 	h, err := home.Load(dir, home.Overrides{Flags: flags, Lookup: lookupEnv}, passphrase(c))

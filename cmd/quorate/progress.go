@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/urfave/cli/v2"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 )
@@ -94,11 +95,10 @@ func (p *progress) watch(patience time.Duration, stuck func()) (stop func()) {
 func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 
 // summarize prints what was done.
-func summarize(machine bool, verb string, p *progress, took time.Duration) error {
-	files, bytes := p.files.Load(), p.moved.Load()
-	if machine {
-		return printJSON(map[string]any{"files": files, "bytes": bytes, "seconds": took.Seconds()})
-	}
-	fmt.Printf("%s %d files, %d bytes in %.1fs (%.1f MiB/s)\n", verb, files, bytes, took.Seconds(), mib(bytes)/max(took.Seconds(), 1e-9))
-	return nil
+func (p *progress) summarize(c *cli.Context, verb string) error {
+	files, bytes, seconds := p.files.Load(), p.moved.Load(), time.Since(p.begun).Seconds()
+	return show(c, map[string]any{"files": files, "bytes": bytes, "seconds": seconds}, func() error {
+		fmt.Printf("%s %d files, %d bytes in %.1fs (%.1f MiB/s)\n", verb, files, bytes, seconds, mib(bytes)/max(seconds, 1e-9))
+		return nil
+	})
 }

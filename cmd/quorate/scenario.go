@@ -2,10 +2,8 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
@@ -27,10 +25,6 @@ func byzantineScenario() *cli.Command {
 
 // runScenario runs the file and prints what came of it.
 func runScenario(c *cli.Context, args []string) error {
-	machine, err := asJSON(c)
-	if err != nil {
-		return err
-	}
 	s, err := spec.LoadScenario(args[0])
 	if err != nil {
 		return err
@@ -39,7 +33,7 @@ func runScenario(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if machine {
+	if forPrograms(c) {
 		err = printSnake(play)
 	} else {
 		err = printPlay(s, play)
@@ -95,7 +89,7 @@ func describeSet(s *spec.Scenario, x *spec.Set) string {
 // printPart prints one table: a row for each replica, or for each slot.
 func printPart(part string, p *simulate.SetResult) error {
 	fmt.Printf("  %s\n", part)
-	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	t := newTable()
 	for _, row := range map[string][][]string{"log": p.Log, "state": p.State, "status": p.Status, "views": p.Views}[part] {
 		fmt.Fprintf(t, "    %s\n", strings.Join(row, "\t"))
 	}

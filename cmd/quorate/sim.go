@@ -40,10 +40,6 @@ func simCommand() *cli.Command {
 
 // runSim is either one seed in depth or many in width.
 func runSim(c *cli.Context, _ []string) error {
-	machine, err := asJSON(c)
-	if err != nil {
-		return err
-	}
 	p, err := protocolOf(c)
 	switch {
 	case err != nil:
@@ -55,15 +51,15 @@ func runSim(c *cli.Context, _ []string) error {
 	case c.IsSet("seed") && c.Bool("coverage"):
 		return usageError("--coverage goes with --seeds N")
 	case c.IsSet("seed") && c.Bool("shrink"):
-		return shrinkSeed(c, p, machine)
+		return shrinkSeed(c, p)
 	case c.IsSet("seed"):
-		return replay(c, p, machine)
+		return replay(c, p)
 	case c.Bool("trace"):
 		return usageError("--trace goes with --seed S")
 	case c.Bool("shrink"):
 		return usageError("--shrink goes with --seed S")
 	}
-	return sweep(c, p, machine)
+	return sweep(c, p)
 }
 
 // runSeed runs one system of a protocol.
@@ -79,7 +75,7 @@ func runSeed(p protocol.Protocol, seed uint64, trace io.Writer) (sim.Config, sim
 
 // replay runs one seed, and again without a trace: a run that cannot be
 // repeated is a violation too.
-func replay(c *cli.Context, p protocol.Protocol, machine bool) error {
+func replay(c *cli.Context, p protocol.Protocol) error {
 	seed := c.Uint64("seed")
 	var trace io.Writer
 	if c.Bool("trace") {
@@ -94,7 +90,7 @@ func replay(c *cli.Context, p protocol.Protocol, machine bool) error {
 		return err
 	}
 	note("%s", cfg.String())
-	if machine {
+	if forPrograms(c) {
 		if err := printSnake(map[string]any{
 			"protocol": p.Name, "seed": seed, "history": fmt.Sprintf("%016x", first.History), "outcome": first.Outcome(), "culprits": first.Verdict.Culprits,
 			"violations": texts(first), "stats": first.Stats,
@@ -136,14 +132,14 @@ func named(r sim.Result) string {
 
 // shrinkSeed prints the least that it finds of a seed's configuration that
 // still goes wrong, and how.
-func shrinkSeed(c *cli.Context, p protocol.Protocol, machine bool) error {
+func shrinkSeed(c *cli.Context, p protocol.Protocol) error {
 	seed := c.Uint64("seed")
 	cfg := sim.FromSeedOf(p, seed)
 	small, result := sim.Shrink(cfg, c.Int("tries"))
 	if len(result.Violations) == 0 {
 		return fmt.Errorf("seed %d breaks no promise: there is nothing to shrink", seed)
 	}
-	if machine {
+	if forPrograms(c) {
 		return printSnake(map[string]any{"seed": seed, "from": cfg.String(), "to": small.String(), "violations": texts(result)})
 	}
 	fmt.Printf("seed %d was    %s\n", seed, cfg.String())

@@ -31,7 +31,7 @@ type sweepState struct {
 
 // sweep runs the seeds on several workers. A run is one goroutine, and runs share
 // nothing, so that they are as deterministic side by side as alone.
-func sweep(c *cli.Context, of protocol.Protocol, machine bool) error {
+func sweep(c *cli.Context, of protocol.Protocol) error {
 	s := &sweepState{of: of, next: c.Uint64("from"), end: c.Uint64("from") + c.Uint64("seeds"), bad: map[uint64][]string{}, tried: sim.NewCoverage(of), begun: time.Now(), told: time.Now()}
 	quickly()
 	var workers sync.WaitGroup
@@ -47,7 +47,7 @@ func sweep(c *cli.Context, of protocol.Protocol, machine bool) error {
 	if s.failed != nil {
 		return s.failed
 	}
-	if err := s.report(machine, c.Bool("coverage")); err != nil {
+	if err := s.report(forPrograms(c), c.Bool("coverage")); err != nil {
 		return err
 	}
 	return c.Context.Err()

@@ -43,10 +43,6 @@ type twinsState struct {
 }
 
 func enumerateTwins(c *cli.Context, _ []string) error {
-	machine, err := asJSON(c)
-	if err != nil {
-		return err
-	}
 	all, err := sim.NewTwins(c.Int("twins"))
 	switch {
 	case err != nil:
@@ -68,7 +64,7 @@ func enumerateTwins(c *cli.Context, _ []string) error {
 	if s.failed != nil {
 		return s.failed
 	}
-	if err := s.report(machine); err != nil {
+	if err := s.report(forPrograms(c)); err != nil {
 		return err
 	}
 	return c.Context.Err()

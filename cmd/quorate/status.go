@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -24,7 +22,7 @@ func statusCommand() *cli.Command {
 	return &cli.Command{
 		Name: "status", Usage: "ask every replica where it is, and say why the cluster does not progress, if it does not",
 		Description: "What a replica says of itself is its own word, which no other vouches for.\nExit code 3 if no replica answers.",
-		Flags:       clusterFlags(timeoutFlag(3*time.Second), outputFlag()),
+		Flags:       clusterFlags(timeoutFlag(3*time.Second, giveUp), outputFlag()),
 		Action:      does(0, 0, status),
 	}
 }
@@ -40,41 +38,29 @@ type answer struct {
 // status asks by the client protocol, so that it works for any cluster that the
 // caller may use, wherever it runs.
 func status(c *cli.Context, _ []string) error {
-	machine, err := asJSON(c)
-	if err != nil {
-		return err
-	}
-	a, err := reach(c)
-	if err != nil {
-		return err
-	}
-	defer a.release()
-	cl, err := a.dial(c.Context, session.Config{})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = cl.Close() }()
-	answers := askAll(c, a, cl)
-	p, err := protocol.Of(a.genesis)
-	if err != nil {
-		return err
-	}
-	system, err := p.Model.For(&a.genesis)
-	if err != nil {
-		return err
-	}
-	why := explain(answers, system, p)
-	if machine {
-		err = printSnake(map[string]any{"replicas": answers, "progress": why})
-	} else {
-		err = printStatus(answers, why, p)
-	}
-	for _, r := range answers {
-		if r.Status != nil {
+	return withAccess(c, func(a *access) error {
+		p, err := protocol.Of(a.genesis)
+		if err != nil {
 			return err
 		}
-	}
-	return errors.Join(err, &codedError{exitUnreachable, fmt.Errorf("no replica answered within %v", c.Duration("timeout"))})
+		system, err := p.Model.For(&a.genesis)
+		if err != nil {
+			return err
+		}
+		return a.withClient(c.Context, session.Config{}, func(cl *client.Client) error {
+			answers := askAll(c, a, cl)
+			why := explain(answers, system, p)
+			if forPrograms(c) {
+				err = printSnake(map[string]any{"replicas": answers, "progress": why})
+			} else {
+				err = printStatus(answers, why, p)
+			}
+			if !slices.ContainsFunc(answers, func(r answer) bool { return r.Status != nil }) {
+				err = errors.Join(err, unreachable("no replica answered within %v", c.Duration("timeout")))
+			}
+			return err
+		})
+	})
 }
 
 // askAll asks all replicas at once: a silent one must not hide the others.
@@ -101,7 +87,7 @@ func askAll(c *cli.Context, a *access, cl *client.Client) []answer {
 
 // printStatus is the table, and below it what it means.
 func printStatus(answers []answer, why []string, p protocol.Protocol) error {
-	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	t := newTable()
 	fmt.Fprintf(t, "REPLICA\tADDRESS\tROLE\t%s\tEXECUTED\tSTABLE\tPENDING\tSTATE ROOT\tHEARS\n", strings.ToUpper(p.Words.View))
 	for _, a := range answers {
 		s := a.Status

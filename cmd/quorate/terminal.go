@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -25,25 +26,19 @@ func columns(f *os.File) int {
 	return width
 }
 
-// outputFlag is --output, for commands that scripts read.
-func outputFlag() cli.Flag {
-	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "text or json"}
-}
-
-// asJSON reports whether --output json was given.
-func asJSON(c *cli.Context) (bool, error) {
-	switch o := c.String("output"); o {
-	case "text":
-		return false, nil
-	case "json":
-		return true, nil
-	default:
-		return false, usageError("--output %q: write text or json", o)
-	}
-}
-
 // printJSON prints one value on one line.
 func printJSON(v any) error { return newEncoder(os.Stdout).Encode(v) }
+
+// show prints a value for programs, or what people is made of.
+func show(c *cli.Context, v any, people func() error) error {
+	if forPrograms(c) {
+		return printJSON(v)
+	}
+	return people()
+}
+
+// newTable aligns columns; it is printed when it is flushed.
+func newTable() *tabwriter.Writer { return tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0) }
 
 // note prints a line for people, on stderr.
 func note(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

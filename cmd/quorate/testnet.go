@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 
 	"github.com/urfave/cli/v2"
 
@@ -32,7 +31,7 @@ func testnetCommands() *cli.Command {
 				Name: "status", Usage: "print one line per replica",
 				Flags: []cli.Flag{dirFlag(), outputFlag(),
 					&cli.BoolFlag{Name: "settled", Usage: "wait until all replicas are ready, at the same sequence number and root"},
-					timeoutFlag(testnet.ReadyWithin)},
+					timeoutFlag(testnet.ReadyWithin, giveUp)},
 				Action: does(0, 0, testnetStatus),
 			},
 			{Name: "down", Usage: "stop all replicas; may be repeated", Flags: []cli.Flag{dirFlag()}, Action: does(0, 0, testnetDown)},
@@ -61,7 +60,7 @@ func initFlags() []cli.Flag {
 		dirFlag(),
 		protocolFlag("of a new cluster"),
 		&cli.IntFlag{Name: "replicas", Aliases: []string{"n"}, Usage: "how many, in a new cluster", DefaultText: "as many as --faults takes"},
-		&cli.IntFlag{Name: "faults", Aliases: []string{"f"}, Value: 1, Usage: "how many a new cluster tolerates: 3f+1 replicas of pbft, 2f+1 of raft"},
+		faultsFlag("how many a new cluster tolerates: 3f+1 replicas of pbft, 2f+1 of raft", "f"),
 		&cli.StringFlag{Name: "seed", Usage: "derive all keys of a new cluster from `TEXT`, for repeatable runs; who knows it has all keys"},
 		&cli.StringFlag{Name: "name", Value: "testnet", Usage: "of a new cluster"},
 		&cli.Uint64Flag{Name: "checkpoint-interval", Value: 64, Usage: "of a new cluster: `K` sequence numbers between two checkpoints; the window is four times that"},
@@ -211,26 +210,20 @@ func foreground(c *cli.Context, cluster *testnet.Cluster) error {
 // testnetStatus can wait for the replicas to agree, for scripts and tests that
 // would otherwise sleep and hope.
 func testnetStatus(c *cli.Context, _ []string) error {
-	machine, err := asJSON(c)
-	if err != nil {
-		return err
-	}
-	cluster, err := openCluster(c)
-	if err != nil {
-		return err
-	}
-	if c.Bool("settled") {
-		ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
-		defer cancel()
-		if err := cluster.AwaitSettled(ctx); err != nil {
-			return err
+	return withCluster(c, func(cluster *testnet.Cluster) error {
+		if c.Bool("settled") {
+			ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
+			defer cancel()
+			if err := cluster.AwaitSettled(ctx); err != nil {
+				return err
+			}
 		}
-	}
-	all := cluster.Statuses(c.Context)
-	if machine {
-		return printSnake(all)
-	}
-	return testnet.WriteTable(os.Stdout, all, columns(os.Stdout))
+		all := cluster.Statuses(c.Context)
+		if forPrograms(c) {
+			return printSnake(all)
+		}
+		return testnet.WriteTable(os.Stdout, all, columns(os.Stdout))
+	})
 }
 
 // testnetDown succeeds if nothing runs: that is what was asked for. A damaged
@@ -257,11 +250,7 @@ func disturbance(name, usage string, do func(*testnet.Cluster, int) error) *cli.
 	return &cli.Command{
 		Name: name, Usage: usage, ArgsUsage: "N", Flags: []cli.Flag{dirFlag()}, BashComplete: completes(completeReplica),
 		Action: does(1, 1, func(c *cli.Context, args []string) error {
-			n, err := strconv.Atoi(args[0])
-			if err != nil {
-				return usageError("%q is not the number of a replica", args[0])
-			}
-			cluster, err := openCluster(c)
+			cluster, n, err := oneReplica(c, args[0])
 			if err != nil {
 				return err
 			}

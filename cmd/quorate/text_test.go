@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"quorate.dev/quorate/app/kv"
@@ -188,17 +187,6 @@ func TestNamesForPrograms(t *testing.T) {
 	got := renamed(map[string]any{"Heard": nil, "Waiting": []any{map[string]any{"Need": json.Number("3")}}})
 	if want := `map[heard:[] waiting:[map[need:3]]]`; fmt.Sprint(got) != want {
 		t.Errorf("got %v, want %s", got, want)
-	}
-}
-
-// TestLatencies: percentiles of a hundred known durations.
-func TestLatencies(t *testing.T) {
-	var all []time.Duration
-	for i := range 100 {
-		all = append(all, time.Duration(100-i)*time.Millisecond)
-	}
-	if got, want := summarizeLatency(all), (latency{Mean: 50.5, P50: 51, P90: 91, P99: 100, Max: 100}); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 

@@ -16,16 +16,11 @@ func versionCommand() *cli.Command {
 	return &cli.Command{
 		Name: "version", Usage: "print the version", Flags: []cli.Flag{outputFlag()},
 		Action: does(0, 0, func(c *cli.Context, _ []string) error {
-			machine, err := asJSON(c)
-			if err != nil {
-				return err
-			}
-			revision := revisionOf(debug.ReadBuildInfo())
-			if machine {
-				return printJSON(map[string]string{"version": version, "revision": revision, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
-			}
-			fmt.Printf("quorate %s %s %s %s/%s\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return nil
+			revision, platform := revisionOf(debug.ReadBuildInfo()), runtime.GOOS+"/"+runtime.GOARCH
+			return show(c, map[string]string{"version": version, "revision": revision, "go": runtime.Version(), "platform": platform}, func() error {
+				fmt.Printf("quorate %s %s %s %s\n", version, revision, runtime.Version(), platform)
+				return nil
+			})
 		}),
 	}
 }

@@ -33,7 +33,7 @@ var floors = [][]string{
 	{"testnet", "internal/netlab", "experiment/spec"},
 	{"experiment/course"},
 	{"experiment/simulate", "experiment/live"},
-	{"experiment/bounds", "experiment/compare", "experiment/costs"},
+	{"experiment/bench", "experiment/bounds", "experiment/compare", "experiment/costs"},
 	{"cmd/quorate", "examples/*", "internal/*", "."},
 }
 

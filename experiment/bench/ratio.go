@@ -1,21 +1,16 @@
-package main
+package bench
 
 import (
 	"fmt"
-	"os"
+	"io"
 	"slices"
 	"text/tabwriter"
-
-	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/protocol"
 )
 
-// maxRounds bounds --rounds.
-const maxRounds = 100
-
-// ratio is what Raft reaches of PBFT in one measurement: medians of all rounds.
-type ratio struct {
+// Ratio is what Raft reaches of PBFT in one measurement: medians of all rounds.
+type Ratio struct {
 	Name       string  `json:"name"`
 	Rounds     int     `json:"rounds"`
 	Faults     int     `json:"faults"`
@@ -33,46 +28,42 @@ type pair struct {
 	Each      decision `json:"per_decision"` // of the last round
 }
 
-// versus measures both protocols on equal terms: the same faults to withstand,
+// Ratios measures both protocols on equal terms: the same faults to withstand,
 // the same load, the same machine, in turns, so that what disturbs the machine
-// disturbs both.
-func versus(c *cli.Context, t measurement) error {
-	kinds := comparison(t)[:3]
-	outcomes := make([]map[string][]measured, len(kinds))
-	for i, kind := range kinds {
-		outcomes[i] = map[string][]measured{}
-		for range c.Int("rounds") {
+// disturbs both. run makes one measurement.
+func Ratios(m Measurement, faults, rounds int, run func(Measurement) (Result, error)) ([]Ratio, error) {
+	var ratios []Ratio
+	for _, kind := range Standard(m)[:3] {
+		results := map[string][]Result{}
+		for range rounds {
 			for _, name := range []string{protocol.Raft, protocol.PBFT} {
 				p, err := protocol.Lookup(name)
 				if err != nil {
-					return err
+					return nil, err
 				}
-				kind.Protocol, kind.Replicas = name, p.Model.Least(c.Int("faults"))
-				o, err := temporary(c, kind)
+				kind.Protocol, kind.Replicas = name, p.Model.Least(faults)
+				r, err := run(kind)
 				if err != nil {
-					return fmt.Errorf("%s, %s: %w", kind.Name, name, err)
+					return nil, err
 				}
-				outcomes[i][name] = append(outcomes[i][name], o)
+				results[name] = append(results[name], r)
 			}
 		}
+		ratios = append(ratios, ratioOf(kind.Name, faults, results[protocol.Raft], results[protocol.PBFT]))
 	}
-	var ratios []ratio
-	for i, kind := range kinds {
-		ratios = append(ratios, ratioOf(kind.Name, c.Int("faults"), outcomes[i]))
-	}
-	return printRatios(c, ratios)
+	return ratios, nil
 }
 
 // ratioOf compares the rounds of one kind of measurement.
-func ratioOf(name string, faults int, outcomes map[string][]measured) ratio {
-	r := ratio{Name: name, Rounds: len(outcomes[protocol.Raft]), Faults: faults, Raft: pairOf(outcomes[protocol.Raft]), PBFT: pairOf(outcomes[protocol.PBFT])}
+func ratioOf(name string, faults int, raft, pbft []Result) Ratio {
+	r := Ratio{Name: name, Rounds: len(raft), Faults: faults, Raft: pairOf(raft), PBFT: pairOf(pbft)}
 	r.Throughput = r.Raft.PerSecond / max(r.PBFT.PerSecond, 1e-9)
 	r.Median = r.Raft.P50 / max(r.PBFT.P50, 1e-9)
 	return r
 }
 
 // pairOf takes the medians of one protocol's rounds; there is at least one.
-func pairOf(rounds []measured) pair {
+func pairOf(rounds []Result) pair {
 	var perSecond, p50 []float64
 	for _, o := range rounds {
 		perSecond, p50 = append(perSecond, o.PerSecond), append(p50, o.Latency.P50)
@@ -91,21 +82,9 @@ func median(values []float64) float64 {
 	return (values[half-1] + values[half]) / 2
 }
 
-// printRatios ends the report.
-func printRatios(c *cli.Context, ratios []ratio) error {
-	machine, err := benchJSON(c)
-	if err != nil {
-		return err
-	}
-	if machine {
-		for _, r := range ratios {
-			if err := printJSON(r); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+// WriteRatios writes them as a table.
+func WriteRatios(w io.Writer, ratios []Ratio) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "Raft, %d replicas, to PBFT, %d replicas (medians of %d):\n", ratios[0].Raft.Replicas, ratios[0].PBFT.Replicas, ratios[0].Rounds)
 	fmt.Fprintln(t, "  MEASUREMENT\tOPERATIONS/s\tRATIO\tP50 ms\tRATIO")
 	for _, r := range ratios {

@@ -1,14 +1,12 @@
-package main
+package bench
 
 import (
 	"bufio"
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"quorate.dev/quorate/testnet"
@@ -111,69 +109,4 @@ func rates(before, after observation) []replicaResult {
 		out = append(out, r)
 	}
 	return out
-}
-
-// measured is a measurement with what the processes used for it.
-type measured struct {
-	result
-	ClientCPU float64         `json:"client_cpu_percent"`
-	Each      decision        `json:"per_decision"`
-	Processes []replicaResult `json:"replica_processes"`
-}
-
-// decision is what one decision, a batch, took on average, all replicas together,
-// with everything that passes between them: upkeep, and requests passed on.
-type decision struct {
-	Operations float64 `json:"operations"`
-	Frames     float64 `json:"frames"`
-	Bytes      float64 `json:"bytes"`
-	Syncs      float64 `json:"log_syncs"`
-}
-
-// measuredOf joins what the callers saw with what the processes counted.
-func measuredOf(r result, before, after observation) measured {
-	o := measured{result: r, Processes: rates(before, after)}
-	o.ClientCPU = 100 * (after.clientS - before.clientS) / max(after.at.Sub(before.at).Seconds(), 1e-9)
-	var decisions float64
-	for _, p := range o.Processes {
-		decisions = max(decisions, p.Batches)
-		o.Each.Frames, o.Each.Bytes, o.Each.Syncs = o.Each.Frames+p.Frames, o.Each.Bytes+p.Bytes, o.Each.Syncs+p.Syncs
-	}
-	if decisions > 0 {
-		e := &o.Each
-		e.Operations, e.Frames, e.Bytes, e.Syncs = float64(r.Operations)/decisions, e.Frames/decisions, e.Bytes/decisions, e.Syncs/decisions
-	}
-	return o
-}
-
-// report prints one measurement.
-func (o *measured) report(machine bool) error {
-	if machine {
-		return printJSON(o)
-	}
-	l := o.Latency
-	fmt.Printf("%s: %s, %s, %s, %s\n", o.Name, o.Protocol, several(o.Replicas, "replica"), several(o.Clients, "caller"), o.load())
-	fmt.Printf("  %.0f operations/s (%d in %.1fs, %d failed)\n", o.PerSecond, o.Operations, o.Seconds, o.Failed)
-	fmt.Printf("  latency ms: p50 %.2f  p90 %.2f  p99 %.2f  max %.2f  mean %.2f\n", l.P50, l.P90, l.P99, l.Max, l.Mean)
-	if e := o.Each; e.Frames > 0 {
-		fmt.Printf("  per decision: %.1f operations, %.1f messages and %.0f bytes between replicas, %.1f syncs\n", e.Operations, e.Frames, e.Bytes, e.Syncs)
-	}
-	fmt.Printf("  client CPU %.0f%%\n", o.ClientCPU)
-	return printReplicas(o.result, o.Processes)
-}
-
-// printReplicas shows, beside what a replica used, how well work was gathered:
-// operations per batch, and batches per sync, are what throughput is made of.
-func printReplicas(r result, replicas []replicaResult) error {
-	if len(replicas) == 0 {
-		return nil
-	}
-	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "  REPLICA\tCPU\tRSS MiB\tPEAK MiB\tBATCHES/s\tREQUESTS/BATCH\tOPERATIONS/BATCH\tSYNCS/s\tSYNC ms")
-	for _, x := range replicas {
-		perBatch := float64(r.Operations) / max(x.Batches, 1)
-		fmt.Fprintf(t, "  %d\t%.0f%%\t%.0f\t%.0f\t%.0f\t%.1f\t%.1f\t%.0f\t%.2f\n", x.Replica, x.CPU, mib(x.RSS), mib(x.Peak),
-			x.Batches/r.Seconds, x.BatchSize, perBatch, x.Syncs/r.Seconds, 1e3*x.SyncSeconds)
-	}
-	return t.Flush()
 }

@@ -1,0 +1,100 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+)
+
+// Result is what came of a measurement.
+type Result struct {
+	Measurement
+	Seconds    float64         `json:"seconds"`
+	Operations int             `json:"operations"`
+	PerSecond  float64         `json:"operations_per_second"`
+	Failed     int             `json:"failed"`
+	Latency    latency         `json:"latency_ms"`
+	ClientCPU  float64         `json:"client_cpu_percent"`
+	Each       decision        `json:"per_decision"`
+	Processes  []replicaResult `json:"replica_processes"`
+}
+
+// decision is what one decision, a batch, took on average, all replicas together,
+// with everything that passes between them: upkeep, and requests passed on.
+type decision struct {
+	Operations float64 `json:"operations"`
+	Frames     float64 `json:"frames"`
+	Bytes      float64 `json:"bytes"`
+	Syncs      float64 `json:"log_syncs"`
+}
+
+// result joins what the callers saw, after they have ended, with what the
+// processes counted.
+func (l *load) result(before, after observation) Result {
+	r := Result{Measurement: l.Measurement, Seconds: l.Duration.Seconds(), Processes: rates(before, after)}
+	all := l.callers[0].latencies
+	r.Failed = l.callers[0].failed
+	for _, c := range l.callers[1:] {
+		all = append(all, c.latencies...)
+		r.Failed += c.failed
+	}
+	r.Operations, r.Latency = len(all), latencyOf(all)
+	r.PerSecond = float64(len(all)) / max(r.Seconds, 1e-9)
+	r.ClientCPU = 100 * (after.clientS - before.clientS) / max(after.at.Sub(before.at).Seconds(), 1e-9)
+	r.Each = decisionOf(r.Operations, r.Processes)
+	return r
+}
+
+// decisionOf divides what all replicas did by the decisions of the one that is
+// furthest.
+func decisionOf(operations int, replicas []replicaResult) (d decision) {
+	var decisions float64
+	for _, p := range replicas {
+		decisions = max(decisions, p.Batches)
+		d.Frames, d.Bytes, d.Syncs = d.Frames+p.Frames, d.Bytes+p.Bytes, d.Syncs+p.Syncs
+	}
+	if decisions == 0 {
+		return decision{}
+	}
+	return decision{Operations: float64(operations) / decisions, Frames: d.Frames / decisions, Bytes: d.Bytes / decisions, Syncs: d.Syncs / decisions}
+}
+
+// load says what the callers ask for.
+func (m *Measurement) load() string {
+	if m.Operation != nil {
+		return "an operation of " + several(len(m.Operation), "byte")
+	}
+	return "values of " + several(m.ValueBytes, "byte")
+}
+
+// several is a number with its noun.
+func several(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// WriteText writes a result for people. How well work was gathered stands beside
+// what a replica used: operations per batch, and batches per sync, are what
+// throughput is made of.
+func (r *Result) WriteText(w io.Writer) error {
+	l := r.Latency
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%s: %s, %s, %s, %s\n", r.Name, r.Protocol, several(r.Replicas, "replica"), several(r.Clients, "caller"), r.load())
+	fmt.Fprintf(t, "  %.0f operations/s (%d in %.1fs, %d failed)\n", r.PerSecond, r.Operations, r.Seconds, r.Failed)
+	fmt.Fprintf(t, "  latency ms: p50 %.2f  p90 %.2f  p99 %.2f  max %.2f  mean %.2f\n", l.P50, l.P90, l.P99, l.Max, l.Mean)
+	if e := r.Each; e.Frames > 0 {
+		fmt.Fprintf(t, "  per decision: %.1f operations, %.1f messages and %.0f bytes between replicas, %.1f syncs\n", e.Operations, e.Frames, e.Bytes, e.Syncs)
+	}
+	fmt.Fprintf(t, "  client CPU %.0f%%\n", r.ClientCPU)
+	if len(r.Processes) > 0 {
+		fmt.Fprintln(t, "  REPLICA\tCPU\tRSS MiB\tPEAK MiB\tBATCHES/s\tREQUESTS/BATCH\tOPERATIONS/BATCH\tSYNCS/s\tSYNC ms")
+	}
+	for _, x := range r.Processes {
+		perBatch := float64(r.Operations) / max(x.Batches, 1)
+		fmt.Fprintf(t, "  %d\t%.0f%%\t%d\t%d\t%.0f\t%.1f\t%.1f\t%.0f\t%.2f\n", x.Replica, x.CPU, x.RSS>>20, x.Peak>>20,
+			x.Batches/r.Seconds, x.BatchSize, perBatch, x.Syncs/r.Seconds, 1e3*x.SyncSeconds)
+	}
+	return t.Flush()
+}
