@@ -11,8 +11,8 @@
 //	0x04 time, client             expiry index: one entry per session
 //	0x10 key                      the application's own keys
 //
-// Called by: driver and sim through their host, node; applications implement
-// Application. The store that ships with the project is package app/kv.
+// Applications implement Application; the one that ships with the project is
+// package app/kv.
 //
 // Sources: PROTOCOL.md §3 (clients and exactly-once), §4 (execution), §5
 // (what the root covers); Castro & Liskov (OSDI 1999) §4.1 and §4.2, where a

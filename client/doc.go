@@ -9,7 +9,7 @@
 // this process or another, begins a newer session, and the older one's requests
 // fail with session.ErrStale. Within one process, share the Client.
 //
-// Called by: users, testnet, cmd/quorate. It decides nothing: what to send, when
+// It decides nothing: what to send, when
 // again, and what to believe is the business of package session; carrying
 // frames is that of package p2p, or of what Config.Connect returns instead.
 //

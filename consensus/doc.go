@@ -6,11 +6,11 @@
 // neither can tell. The package also holds the words that every protocol
 // shares: requests, batches, replies, refusals, and the genesis.
 //
-// Called by: everything. It never does I/O and knows no protocol.
+// It never does I/O and knows no protocol.
 //
 // Invariants: one value has one encoding and decoders refuse every other;
 // bytes once handed over are never written to; what Open returns is authentic.
 //
-// Source: ARCHITECTURE §2; Castro & Liskov (OSDI 1999) §4.1 for requests and
+// Source: Castro & Liskov (OSDI 1999) §4.1 for requests and
 // replies.
 package consensus

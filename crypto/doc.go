@@ -2,7 +2,7 @@
 // verification and the format of key files. It knows nothing of replicas, and
 // it works on bytes: who wants a file reads it first.
 //
-// Called by: everything. Engines sign inside a step, because signing is a pure
+// Engines sign inside a step, because signing is a pure
 // function of key, domain and body. Verification happens in the Open of a
 // protocol, in groups, by workers.
 //

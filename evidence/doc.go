@@ -29,9 +29,7 @@
 // either. Only keys of small order, for which anybody can sign, prove nothing;
 // Verify refuses them.
 //
-// Called by: pbft (which reports contradictions as notes), node (which stores
-// and exports them), the offline verifier, the simulator's checkers. It never
-// accuses on a missing message or on anybody's word. Its verdicts rest on the
+// It never accuses on a missing message or on anybody's word. Its verdicts rest on the
 // honest keeping to PROTOCOL.md §4-§8; where the engine's rules change, so must
 // the argument in §9 that an honest replica never convicts itself.
 //

@@ -12,9 +12,8 @@
 // frame calls synced was lost by the disk, any other was never promised to
 // anyone.
 //
-// Called by: node, which owns the only goroutine that appends; testnet, which
-// writes birth records; tests. Nothing here starts a goroutine, and a Log is
-// not safe for concurrent use.
+// Nothing here starts a goroutine, and a Log is not safe for concurrent use: one
+// goroutine of its owner appends.
 //
 // What it never does: repair in silence. A torn tail is cut and reported; all
 // else that does not fit is a typed error of one line that says what to do,

@@ -13,8 +13,7 @@
 // one batch may write a key several times. An absent key has revision 0. The
 // writes of one transaction share its revision.
 //
-// Called by: node and sim (Store), client and cmd/quorate (the rest). It is
-// an application like any other and knows nothing of sessions or protocols.
+// It is an application like any other and knows nothing of sessions or protocols.
 //
 // Invariants: an empty value is not an absent one; an operation that fails
 // writes nothing; a result never exceeds the room that its context gives, and

@@ -8,8 +8,8 @@
 // arrives). Castro & Liskov (OSDI 1999) §4.3 and §5.3; Castro's thesis (2001)
 // §5.3, whose partition tree this Merkle trie replaces; docs/adr/0002 says why.
 //
-// Called by: app, which gives prefixes of the keyspace their meaning. storage
-// and NewMemory supply the Store below.
+// Package app gives prefixes of the keyspace their meaning; package storage and
+// NewMemory supply the Store below.
 //
 // It never interprets a key or a value, starts no goroutine, reads no clock and
 // touches no file. A State belongs to one goroutine; only Snapshot.Read may be

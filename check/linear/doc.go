@@ -8,7 +8,7 @@
 // time, so that one history has one answer on every machine; what is not
 // decided within it is unknown.
 //
-// Called by: check. It knows no store: a Model says what operations do.
+// It knows no store: a Model says what operations do.
 //
 // Invariants: a history is called good only if an order was found for every
 // key of it; a call without an answer may have happened at any time from its

@@ -1,6 +1,6 @@
 // Package driver sequences what an engine puts out by the durability law.
 //
-// The law (ARCHITECTURE §2): nothing but Early may be seen outside the replica
+// The law (consensus/engine.go): nothing but Early may be seen outside the replica
 // before the records of this and every earlier output are durable. The driver
 // is the only place where it is kept, so that neither an engine nor a host has
 // to think of it: the engine counts its own vote when it casts it, the host
@@ -8,8 +8,8 @@
 // It steps on while earlier outputs are still being synced, so that one sync
 // may cover many steps.
 //
-// Called by: node, which performs a Host's duties with goroutines, and sim,
-// which schedules their completions adversarially.
+// A node performs a Host's duties with goroutines; a simulation schedules their
+// completions adversarially.
 //
 // It never does I/O, never waits, never reorders outputs, and knows no protocol.
 //

@@ -2,8 +2,6 @@
 // scenarios and protocols, each cell an actual run judged by package check and
 // held against what theory says.
 //
-// Called by: cmd/quorate.
-//
 // Invariants: no cell's outcome is written down in advance, only what theory
 // expects of it; the report holds everything that it shows (one file, no
 // network).

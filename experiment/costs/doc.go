@@ -14,8 +14,6 @@
 //	document.go where they stand in a document
 //	plot.go     the plot, as SVG
 //
-// Called by: cmd/quorate.
-//
 // Invariants: one seed, one result, on every machine; nothing is taken from a
 // formula that claims to be counted; a run in which anything else happened than
 // agreement and upkeep is an error and no measurement.

@@ -29,6 +29,6 @@
 // proposal or its acceptance, a COMMIT, an execution, a VIEW-CHANGE, a lost
 // disk. What liars do costs nothing.
 //
-// Called by: its own tests and internal/teeth. It never touches a clock, a disk
+// It never touches a clock, a disk
 // or the network.
 package model

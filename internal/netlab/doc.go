@@ -6,7 +6,7 @@
 // what no loopback interface does. A Relay stands between two processes on any
 // machine: it delays what passes, or stops to pass it on.
 //
-// Called by: live, tests. It does nothing to processes.
+// It does nothing to processes.
 //
 // Invariants: Close takes away all that New made; names begin with the lab's
 // prefix, so that what a killed test left behind can be told from other things.

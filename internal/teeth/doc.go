@@ -21,5 +21,5 @@
 // is waited for, and killed when its time is up; the exit code is 0 only if all
 // bugs were caught by a rule test or by the simulator.
 //
-// Called by: make teeth, and, for a share of quick ones, make test.
+// make teeth runs it, and make test a share of quick bugs.
 package main
