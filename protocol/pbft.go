@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -40,15 +41,9 @@ func pbftProtocol() Protocol {
 func newPBFT(s Settings) (consensus.Protocol, error) {
 	c := pbft.DefaultConfig(s.Genesis, s.Self, s.Signer, s.Verifier)
 	c.TickLength, c.Patience, c.PatienceCap, c.CheckEachStep = s.TickLength, s.Patience, s.PatienceCap, s.CheckEachStep
-	c.Pipeline = min(c.Pipeline, int(s.Genesis.Window))
-	for _, f := range []struct {
-		field *int
-		set   int
-	}{{&c.StatusEvery, s.StatusEvery}, {&c.RejoinEvery, s.RejoinEvery}, {&c.Pipeline, s.Pipeline}, {&c.PendingCount, s.PendingCount}, {&c.PendingBytes, s.PendingBytes}} {
-		if f.set != 0 {
-			*f.field = f.set
-		}
-	}
+	c.Pipeline = cmp.Or(s.Pipeline, min(c.Pipeline, int(s.Genesis.Window)))
+	c.StatusEvery, c.RejoinEvery = cmp.Or(s.StatusEvery, c.StatusEvery), cmp.Or(s.RejoinEvery, c.RejoinEvery)
+	c.PendingCount, c.PendingBytes = cmp.Or(s.PendingCount, c.PendingCount), cmp.Or(s.PendingBytes, c.PendingBytes)
 	return pbft.New(c)
 }
 

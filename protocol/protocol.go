@@ -25,8 +25,8 @@ type Protocol struct {
 	// Signed: replicas sign what they promise, in the frames that package
 	// evidence reads, so that a liar can be convicted.
 	Signed bool
-	// Elected: a view has the leader that its members elect, if any. Otherwise
-	// replica v mod n leads view v.
+	// Elected: a view has the leader that its members elect, if any, and those
+	// who follow say nothing to each other. Otherwise replica v mod n leads view v.
 	Elected bool
 	// Rejoins: a replica that lost its disk votes for nothing until what it may
 	// have forgotten cannot matter. Otherwise it takes part at once.

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 
 	pb "go.etcd.io/raft/v3/raftpb"
@@ -30,15 +31,8 @@ func newRaft(s Settings) (consensus.Protocol, error) {
 	c := raft.DefaultConfig(s.Genesis, s.Self)
 	c.Election, c.Heartbeat = s.LeaderPatience, max(1, s.LeaderPatience/10)
 	c.PreVote, c.CheckQuorum = !s.Elections.NoPreVote, !s.Elections.NoCheckQuorum
-	c.Pipeline, c.CheckEachStep = min(c.Pipeline, int(s.Genesis.Window)), s.CheckEachStep
-	for _, f := range []struct {
-		field *int
-		set   int
-	}{{&c.Pipeline, s.Pipeline}, {&c.PendingCount, s.PendingCount}, {&c.PendingBytes, s.PendingBytes}} {
-		if f.set != 0 {
-			*f.field = f.set
-		}
-	}
+	c.Pipeline, c.CheckEachStep = cmp.Or(s.Pipeline, min(c.Pipeline, int(s.Genesis.Window))), s.CheckEachStep
+	c.PendingCount, c.PendingBytes = cmp.Or(s.PendingCount, c.PendingCount), cmp.Or(s.PendingBytes, c.PendingBytes)
 	return raft.New(c)
 }
 
