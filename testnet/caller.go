@@ -18,19 +18,23 @@ type Caller struct {
 	history *transcript.History
 }
 
-// Dial makes a caller with a key of the cluster's: see ClientKeys. A key belongs
-// to one caller at a time.
-func (c *Cluster) Dial(ctx context.Context, keyFile string) (*Caller, error) {
+// Dial makes a caller with a key of the cluster's, see ClientKeys, as far as
+// nobody tunes it. A key belongs to one caller at a time.
+func (c *Cluster) Dial(ctx context.Context, keyFile string, tune ...func(*client.Config)) (*Caller, error) {
 	key, err := home.ReadKey(keyFile, envPassphrase)
 	if err != nil {
 		return nil, err
+	}
+	config := client.Config{Genesis: &c.Genesis, Key: key, Addresses: c.Addresses()}
+	for _, t := range tune {
+		t(&config)
 	}
 	public := crypto.PublicOf(key)
 	k := &Caller{}
 	if k.history, err = transcript.NewHistory(c.HistoryFile(public), &c.Genesis, public); err != nil {
 		return nil, err
 	}
-	if k.client, err = client.Dial(ctx, client.Config{Genesis: &c.Genesis, Key: key, Addresses: c.Addresses()}); err != nil {
+	if k.client, err = client.Dial(ctx, config); err != nil {
 		return nil, errors.Join(err, k.history.Close())
 	}
 	k.Invoker = k.history.Of(k.client)

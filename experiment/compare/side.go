@@ -12,7 +12,6 @@ import (
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/client"
-	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/experiment/live"
 	"quorate.dev/quorate/experiment/spec"
 	"quorate.dev/quorate/home"
@@ -29,7 +28,7 @@ type side struct {
 	changed  func() // tells that the report is another
 
 	cluster *live.Cluster
-	client  *live.Client
+	client  *testnet.Caller
 	callers *callers
 	count   *count
 	meter   *meter
@@ -81,7 +80,7 @@ func (s *side) up(ctx context.Context) (err error) {
 	if err := s.cluster.AwaitReady(ctx); err != nil {
 		return fmt.Errorf("the cluster of %s is not ready: %w", s.protocol.Name, err)
 	}
-	if s.client, err = s.cluster.Dial(ctx, s.cluster.BenchKey(), session.Config{}, s.cluster.Addresses()); err != nil {
+	if s.client, err = s.cluster.Dial(ctx, s.cluster.BenchKey()); err != nil {
 		return err
 	}
 	if _, err := s.store().Put(ctx, []byte("compare/first"), []byte("hello")); err != nil {

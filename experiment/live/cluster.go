@@ -13,14 +13,10 @@ import (
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/check/linear"
-	"quorate.dev/quorate/client"
-	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/experiment/spec"
 	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/testnet"
-	"quorate.dev/quorate/transcript"
 )
 
 // ErrPlace is what errors wrap when a run finds no place on this machine for the
@@ -160,35 +156,6 @@ func leading(all []testnet.ReplicaStatus) int {
 	}
 	return found
 }
-
-// Client is a client whose calls are written down for the judges.
-type Client struct {
-	client.Invoker
-	client  *client.Client
-	history *transcript.History
-}
-
-// Dial connects a client with a key of the cluster's. Addresses are those that it
-// knows, by replica.
-func (c *Cluster) Dial(ctx context.Context, key string, s session.Config, addresses []string) (*Client, error) {
-	seed, err := home.ReadKey(key, nil)
-	if err != nil {
-		return nil, err
-	}
-	public := crypto.PublicOf(seed)
-	history, err := transcript.NewHistory(c.HistoryFile(public), &c.Genesis, public)
-	if err != nil {
-		return nil, err
-	}
-	dialled, err := client.Dial(ctx, client.Config{Genesis: &c.Genesis, Key: seed, Addresses: addresses, Session: s})
-	if err != nil {
-		return nil, errors.Join(err, history.Close())
-	}
-	return &Client{Invoker: history.Of(dialled), client: dialled, history: history}, nil
-}
-
-// Close ends the client. That something could not be written down is an error.
-func (c *Client) Close() error { return errors.Join(c.client.Close(), c.history.Close()) }
 
 // Close ends all processes and takes away what faults took. It may be repeated.
 func (c *Cluster) Close() error { return errors.Join(c.Down(), c.rig.close()) }

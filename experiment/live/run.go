@@ -12,12 +12,14 @@ import (
 
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/spec"
 	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/internal/files"
 	"quorate.dev/quorate/sim"
+	"quorate.dev/quorate/testnet"
 )
 
 // Options say where and how a run happens.
@@ -79,7 +81,7 @@ type run struct {
 
 // caller is one honest client. Its fields are its goroutine's while the load runs.
 type caller struct {
-	*Client
+	*testnet.Caller
 	dice     *rand.Rand
 	counter  int // of the counter that is its own
 	asked    int
@@ -177,11 +179,11 @@ func (r *run) dial(ctx context.Context) error {
 		config.NoLeader = r.spec.Deadline * 3 / 4
 	}
 	for i := range r.spec.Clients {
-		c, err := r.cluster.Dial(ctx, keys[i], config, r.reach(i))
+		c, err := r.cluster.Dial(ctx, keys[i], func(c *client.Config) { c.Session, c.Addresses = config, r.reach(i) })
 		if err != nil {
 			return err
 		}
-		r.callers = append(r.callers, &caller{Client: c, dice: rand.New(rand.NewPCG(r.spec.Seed, uint64(i)))})
+		r.callers = append(r.callers, &caller{Caller: c, dice: rand.New(rand.NewPCG(r.spec.Seed, uint64(i)))})
 	}
 	return nil
 }
