@@ -31,7 +31,7 @@ func (c *Cluster) Dial(ctx context.Context, keyFile string, tune ...func(*client
 	}
 	public := crypto.PublicOf(key)
 	k := &Caller{}
-	if k.history, err = transcript.NewHistory(c.HistoryFile(public), &c.Genesis, public); err != nil {
+	if k.history, err = transcript.NewHistory(c.historyFile(public), &c.Genesis, public); err != nil {
 		return nil, err
 	}
 	if k.client, err = client.Dial(ctx, config); err != nil {

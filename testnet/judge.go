@@ -17,7 +17,7 @@ import (
 const historiesName = "histories"
 
 // histories is where programs put the histories of their calls, so that they
-// are judged with the replicas' transcripts: see HistoryFile.
+// are judged with the replicas' transcripts: see historyFile.
 func (c *Cluster) histories() string { return c.path(historiesName) }
 
 // Logs lists what the replicas, and clients that keep a history, have written
@@ -38,8 +38,8 @@ func (c *Cluster) Logs() ([]string, error) {
 	return all, nil
 }
 
-// HistoryFile is where the history of a client goes that begins now.
-func (c *Cluster) HistoryFile(key crypto.PublicKey) string {
+// historyFile is where the history of a client goes that begins now.
+func (c *Cluster) historyFile(key crypto.PublicKey) string {
 	return filepath.Join(c.histories(), transcript.HistoryName(key))
 }
 

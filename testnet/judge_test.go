@@ -104,7 +104,7 @@ func TestEverythingWrittenDownIsJudged(t *testing.T) {
 	}
 	// The same, with a client that says to have read what nobody wrote.
 	key := c.Genesis.Clients[1].Key
-	h, err := transcript.NewHistory(c.HistoryFile(key), &c.Genesis, key)
+	h, err := transcript.NewHistory(c.historyFile(key), &c.Genesis, key)
 	if err != nil {
 		t.Fatal(err)
 	}
