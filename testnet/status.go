@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -142,6 +143,22 @@ func Settled(all []ReplicaStatus) (bool, string) {
 // Metrics reads the metrics page of replica i, in the text format.
 func (c *Cluster) Metrics(ctx context.Context, i int) ([]byte, error) {
 	return get(ctx, c.Manifest.Replicas[i].Admin, "/metrics")
+}
+
+// ParseMetrics reads a metrics page: each value by its name with its labels.
+func ParseMetrics(page []byte) map[string]float64 {
+	found := map[string]float64{}
+	for line := range strings.Lines(string(page)) {
+		line = strings.TrimSuffix(line, "\n")
+		at := strings.LastIndexByte(line, ' ')
+		if at < 0 || line[0] == '#' {
+			continue
+		}
+		if v, err := strconv.ParseFloat(line[at+1:], 64); err == nil {
+			found[line[:at]] = v
+		}
+	}
+	return found
 }
 
 // Usage tells what the process of replica i has used.

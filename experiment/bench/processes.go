@@ -1,11 +1,8 @@
 package bench
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -49,20 +46,12 @@ func observe(ctx context.Context, c *testnet.Cluster) observation {
 // parseMetrics reads a page of counters. Those with labels are summed up under
 // their common name.
 func parseMetrics(page []byte) map[string]float64 {
-	found := map[string]float64{}
-	lines := bufio.NewScanner(bytes.NewReader(page))
-	for lines.Scan() {
-		line := lines.Text()
-		at := strings.LastIndexByte(line, ' ')
-		if at < 0 || line[0] == '#' {
-			continue
-		}
-		name, _, _ := strings.Cut(line[:at], "{")
-		if v, err := strconv.ParseFloat(line[at+1:], 64); err == nil {
-			found[name] += v
-		}
+	sums := map[string]float64{}
+	for name, v := range testnet.ParseMetrics(page) {
+		name, _, _ = strings.Cut(name, "{")
+		sums[name] += v
 	}
-	return found
+	return sums
 }
 
 // ownCPU is what this process has used, or 0 where the system does not tell.

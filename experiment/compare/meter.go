@@ -1,12 +1,8 @@
 package compare
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -28,18 +24,7 @@ func classOf(c int) string { return consensus.Class(c).String() }
 // parseReading reads a metrics page. A page without the counters is none of a
 // replica of ours.
 func parseReading(page []byte) (r reading, ok bool) {
-	found := map[string]float64{}
-	lines := bufio.NewScanner(bytes.NewReader(page))
-	for lines.Scan() {
-		line := lines.Text()
-		cut := strings.LastIndexByte(line, ' ')
-		if cut < 0 || !strings.HasPrefix(line, "quorate_") {
-			continue
-		}
-		if v, err := strconv.ParseFloat(line[cut+1:], 64); err == nil && v >= 0 {
-			found[line[:cut]] = v
-		}
-	}
+	found := testnet.ParseMetrics(page)
 	applied, ok := found[`quorate_replica{what="applied"}`]
 	r.applied, r.view = uint64(applied), uint64(found[`quorate_replica{what="view"}`])
 	r.leads = found[`quorate_state{condition="leading"}`] == 1

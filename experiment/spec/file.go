@@ -16,6 +16,7 @@ import (
 
 	"quorate.dev/quorate/byzantine/catalogue"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/internal/files"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -119,7 +120,8 @@ func LoadScenario(path string) (*Scenario, error) {
 func ParseScenario(text []byte) (*Scenario, error) {
 	f := scenarioTOML{Name: "unnamed", Replicas: 4, Seed: 1}
 	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&f); err != nil {
-		return nil, explain(err)
+		line, text := files.Explain(err, knownKeys)
+		return nil, &ScenarioError{Line: line, Text: text}
 	}
 	s := &Scenario{Name: f.Name, Replicas: f.Replicas, Balance: f.Balance, Seed: f.Seed}
 	if len(f.Faults) > maxFaults {
@@ -162,23 +164,9 @@ func headings(text []byte, heading string, tables int) []int {
 	return lines
 }
 
-// explain makes one line of a decoder's error.
-func explain(err error) *ScenarioError {
-	var unknown *toml.StrictMissingError
-	var wrong *toml.DecodeError
-	switch {
-	case errors.As(err, &unknown) && len(unknown.Errors) > 0:
-		line, _ := unknown.Errors[0].Position()
-		key := strings.Join(unknown.Errors[0].Key(), ".")
-		text := fmt.Sprintf("unknown key %q: a file has name, replicas, balance, seed, [[set]]s with requests, live, byzantine, print and lasts, "+
-			"and [[fault]]s with at, kind, lasts, replica, replicas or role, behaviours, raft, pbft and by", key)
-		return &ScenarioError{Line: line, Text: text}
-	case errors.As(err, &wrong):
-		line, _ := wrong.Position()
-		return &ScenarioError{Line: line, Text: strings.TrimPrefix(wrong.Error(), "toml: ")}
-	}
-	return &ScenarioError{Text: strings.TrimPrefix(err.Error(), "toml: ")}
-}
+// knownKeys says which keys there are.
+const knownKeys = "a file has name, replicas, balance, seed, [[set]]s with requests, live, byzantine, print and lasts, " +
+	"and [[fault]]s with at, kind, lasts, replica, replicas or role, behaviours, raft, pbft and by"
 
 // set reads one stretch.
 func (x *setTOML) set() (s Set, err error) {

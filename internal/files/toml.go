@@ -48,24 +48,34 @@ func ReadTOML(path string, v any) error {
 
 // explain makes one line of a decoder's error, with file, line and key.
 func explain(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	line, text := Explain(err, "remove it or correct its name")
+	if line > 0 {
+		path += fmt.Sprintf(":%d", line)
+	}
+	return fmt.Errorf("%w: %s: %s", ErrInvalid, path, text)
+}
+
+// Explain is what a decoder's error says, on one line, and where; line 0 is not
+// known. Of a key that nobody knows it gives the advice.
+func Explain(err error, advice string) (line int, text string) {
 	var unknown *toml.StrictMissingError
 	var wrong *toml.DecodeError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &unknown) && len(unknown.Errors) > 0:
 		first := unknown.Errors[0]
-		line, _ := first.Position()
-		return fmt.Errorf("%w: %s:%d: unknown key %q: remove it or correct its name", ErrInvalid, path, line, strings.Join(first.Key(), "."))
+		line, _ = first.Position()
+		return line, fmt.Sprintf("unknown key %q: %s", strings.Join(first.Key(), "."), advice)
 	case errors.As(err, &wrong):
-		line, _ := wrong.Position()
-		where := ""
+		line, _ = wrong.Position()
 		if key := strings.Join(wrong.Key(), "."); key != "" {
-			where = fmt.Sprintf(" key %q:", key)
+			text = fmt.Sprintf("key %q: ", key)
 		}
-		return fmt.Errorf("%w: %s:%d:%s %s", ErrInvalid, path, line, where, strings.TrimPrefix(wrong.Error(), "toml: "))
+		return line, text + strings.TrimPrefix(wrong.Error(), "toml: ")
 	}
-	return fmt.Errorf("%w: %s: %s", ErrInvalid, path, strings.ReplaceAll(err.Error(), "\n", "; "))
+	return 0, strings.ReplaceAll(strings.TrimPrefix(err.Error(), "toml: "), "\n", "; ")
 }
 
 // WriteTOML writes v with a heading of comment lines.
