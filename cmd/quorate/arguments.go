@@ -73,7 +73,7 @@ func misplaced(c *cli.Context, before, moved, plain []string) ([]string, error) 
 			break
 		}
 	}
-	return nil, usageError("flags stand before arguments: %s", line(append(corrected, plain...)))
+	return nil, usageError("flags come before arguments: %s", line(append(corrected, plain...)))
 }
 
 // flagOf finds the command's flag that an argument such as --name=value names.

@@ -17,17 +17,17 @@ import (
 // boundsCommand is quorate bounds.
 func boundsCommand() *cli.Command {
 	return &cli.Command{
-		Name: "bounds", Usage: "run the matrix of what 2f+1 and 3f+1 replicas withstand, and hold it against theory",
+		Name: "bounds", Usage: "run the matrix of what 2f+1 and 3f+1 replicas withstand, and compare it with theory",
 		Description: "Every cell is a run, judged by the checkers: safe and live, safe but stopped, forked\n" +
-			"(with the culprits named, where there is proof), or a client deceived. The same faults\n" +
-			"strike both protocols. Exit code 1 if one cell disagrees with theory.",
+			"(with the culprits named, where there is proof), or a client deceived. Both protocols\n" +
+			"get the same faults. Exit code 1 if a cell disagrees with theory.",
 		Flags: []cli.Flag{
 			outputFlag("table", "json"),
 			&cli.PathFlag{Name: "html", Usage: "write one self-contained page with a chart for each cell to `FILE`"},
 			&cli.PathFlag{Name: "evidence", Usage: "write what the runs prove into `DIR`, for quorate evidence verify"},
 			&cli.StringFlag{Name: "protocol", Value: bounds.Both, Usage: "whose columns: pbft, raft or both"},
 			&cli.StringFlag{Name: "only", Usage: "only cells whose id contains `TEXT`, such as raft-n-3-one"},
-			&cli.BoolFlag{Name: "real", Usage: "run the cells that can as processes over libp2p, one after the other"},
+			&cli.BoolFlag{Name: "real", Usage: "run cells as processes over libp2p where possible, one after the other"},
 			coresFlag("how many cells at once, in the simulator"),
 		},
 		Action: does(0, 0, runBounds),

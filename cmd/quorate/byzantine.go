@@ -21,8 +21,8 @@ func byzantineCommands() *cli.Command {
 		Subcommands: []*cli.Command{
 			{
 				Name: "list", Usage: "name every behaviour, or describe one", ArgsUsage: "[NAME]",
-				Description: "With the outcome that each must have: with f traitors of 3f+1 replicas and with f+1 that\n" +
-					"collude, where traitors are tolerated (PBFT); with one of 2f+1 where only crashes are (Raft).",
+				Description: "Shows the outcome that each must have: in PBFT with f traitors of 3f+1 replicas, and with\n" +
+					"f+1 that collude; in Raft, which tolerates only crashes, with one traitor of 2f+1.",
 				Flags:  []cli.Flag{outputFlag()},
 				Action: does(0, 1, byzantineList),
 				BashComplete: completes(func(*cli.Context) []string {
@@ -266,7 +266,7 @@ func foresee(c *cli.Context) error {
 	}
 	for n, behaviours := range traitors {
 		if n < 0 || n >= size {
-			return usageError("--byzantine: no replica %d: the cluster is to have 0 to %d", n, size-1)
+			return usageError("--byzantine: no replica %d: the new cluster has 0 to %d", n, size-1)
 		}
 		for _, text := range behaviours {
 			spec, err := catalogue.Parse(text)
@@ -274,7 +274,7 @@ func foresee(c *cli.Context) error {
 				return usageError("--byzantine %q: %w", text, err)
 			}
 			if !spec.Profile.For(of.Name) {
-				return usageError("--byzantine: %q is no behaviour for %s: quorate byzantine list names those that are", spec.Profile.Name, of.Name)
+				return usageError("--byzantine: %q is not a behaviour of %s: see quorate byzantine list", spec.Profile.Name, of.Name)
 			}
 		}
 	}
@@ -341,9 +341,9 @@ func tellTraitor(c *cli.Context, cluster *testnet.Cluster, n int) error {
 	s := cluster.Status(c.Context, n)
 	switch s.Condition {
 	case testnet.Stopped:
-		what += "; it does not run, so this holds from its next start on"
+		what += "; it does not run: this takes effect when it starts"
 	case testnet.Paused:
-		what += "; it is paused, so this holds once it goes on"
+		what += "; it is paused: this takes effect when it resumes"
 	}
 	note("replica %d %s", n, what)
 	if traitors := countTraitors(cluster); traitors > faults(cluster) {

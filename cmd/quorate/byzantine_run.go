@@ -27,7 +27,7 @@ import (
 func byzantineRun() *cli.Command {
 	return &cli.Command{
 		Name: "run", Usage: "run clusters with traitors of one profile, and judge them", ArgsUsage: "PROFILE",
-		Description: "In the simulator, over many seeds, which vary network, victims and timing; or once with\n" +
+		Description: "In the simulator, over many seeds, which vary network, traitors and timing; or once with\n" +
 			"real processes. Exit code 0 only if every run ends as quorate byzantine list says.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "protocol", Value: protocol.PBFT, Usage: "`PBFT|RAFT`: which one they run"},
@@ -91,13 +91,13 @@ func runsOf(c *cli.Context, args []string) ([]spec.ProfileRuns, error) {
 	case c.Bool("all") && (c.IsSet("at") || c.IsSet("traitors") || c.IsSet("replicas")):
 		return nil, usageError("--all takes no --replicas, --traitors and --at: it runs each profile with f traitors of 4 and of 7, and of raft with one of 3 and of 5")
 	case c.Uint64("seeds") == 0:
-		return nil, usageError("--seeds 0: at least 1")
+		return nil, usageError("--seeds must be at least 1")
 	case c.Bool("real") && (c.IsSet("seeds") || c.IsSet("parallel")):
 		return nil, usageError("--real takes no --seeds and --parallel: processes run once, from the seed of --from")
 	case c.IsSet("at") && c.IsSet("traitors"):
 		return nil, usageError("--at and --traitors: choose one; --at says how many by naming them")
 	case c.IsSet("traitors") && c.Int("traitors") < 1:
-		return nil, usageError("--traitors %d: at least 1; without it as many as are tolerated", c.Int("traitors"))
+		return nil, usageError("--traitors %d: choose at least 1, or omit it for as many as are tolerated", c.Int("traitors"))
 	}
 	if c.Bool("all") {
 		return everyProfile(name, sizes, c.Bool("gang")), nil

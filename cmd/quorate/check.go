@@ -18,13 +18,13 @@ import (
 // checkCommand is quorate check.
 func checkCommand() *cli.Command {
 	return &cli.Command{
-		Name: "check", Usage: "judge a run by what replicas and clients wrote down", ArgsUsage: "[DIR|LOG...]",
-		Description: "Without an argument, the cluster of --dir. A DIR is that of a cluster, or one with\n" +
-			"logs of it. Traitors are judged by what they signed only; those that testnet\n" +
-			"has made are known. Exit code 1 if anything happened that must never happen.",
+		Name: "check", Usage: "judge a run by the transcripts of its replicas and clients", ArgsUsage: "[DIR|LOG...]",
+		Description: "Without an argument, judges the cluster of --dir. DIR is the directory of a cluster,\n" +
+			"or one with its logs. Traitors are judged only by what they signed. testnet has\n" +
+			"recorded which replicas it made traitors. Exit code 1 if the run was not safe.",
 		Flags: []cli.Flag{
 			dirFlag(), genesisFlag(), outputFlag(),
-			&cli.StringFlag{Name: "traitors", Usage: "`N,M,...`: who may have lied, instead of those that testnet has made; \"\" = nobody"},
+			&cli.StringFlag{Name: "traitors", Usage: "`N,M,...`: replicas that may have lied, instead of those that testnet recorded; \"\" = none"},
 		},
 		Action: does(0, -1, checkRun),
 	}
@@ -53,7 +53,7 @@ func checkRun(c *cli.Context, args []string) error {
 		err = printVerdict(&v, x)
 	}
 	if err == nil && !v.Safe() {
-		err = fmt.Errorf("%d violations", len(v.Violations))
+		err = errors.New(several(len(v.Violations), "violation"))
 	}
 	return err
 }
@@ -127,14 +127,14 @@ func logsOf(arg string) ([]string, *testnet.Cluster, error) {
 	return logs, nil, err
 }
 
-// judge judges a run. That of an application which this program does not have is
-// judged by what was agreed on alone.
+// judge judges a run. If this program does not have the application, it judges
+// only what was agreed on.
 func judge(g *consensus.Genesis, logs []string, suspects []consensus.ReplicaID) (check.Verdict, error) {
 	c := check.Case{Genesis: *g, Suspects: suspects}
 	if g.Application == "" {
 		c.Application, c.Model = kv.Store{}, check.Store()
 	} else {
-		note("nothing is executed again: this program does not have the application %q", g.Application)
+		note("nothing is re-executed: this program does not have the application %q", g.Application)
 	}
 	return transcript.Judge(c, logs)
 }
@@ -146,7 +146,7 @@ func printVerdict(v *check.Verdict, x *record) error {
 		return err
 	}
 	place := p.Words.Place
-	word := "safe: nothing happened that must never happen"
+	word := "safe: nothing was violated"
 	switch {
 	case v.Forked:
 		word = fmt.Sprintf("FORKED at %s %d", place, v.ForkAt)
@@ -157,10 +157,10 @@ func printVerdict(v *check.Verdict, x *record) error {
 	for _, violation := range v.Violations {
 		fmt.Printf("  %s\n", violation)
 	}
-	fmt.Printf("judged: %d logs; not expected to be honest: %s\n", len(x.logs), nobody(x.suspects))
-	culprits := nobody(v.Culprits)
+	fmt.Printf("judged: %d logs; possible traitors: %s\n", len(x.logs), listed(x.suspects))
+	culprits := listed(v.Culprits)
 	if !p.Signed {
-		culprits = fmt.Sprintf("nobody can be, for members of %s sign nothing", p.Title)
+		culprits = fmt.Sprintf("none can be named: members of %s sign nothing", p.Title)
 	}
 	fmt.Printf("culprits, by evidence: %s\n", culprits)
 	for _, e := range v.Evidence {
@@ -168,15 +168,15 @@ func printVerdict(v *check.Verdict, x *record) error {
 	}
 	fmt.Printf("linearizable: %s\n", v.Linearizable)
 	if v.Executed > 0 {
-		fmt.Printf("executed again: up to %s %d\n", place, v.Executed)
+		fmt.Printf("re-executed: up to %s %d\n", place, v.Executed)
 	}
 	return nil
 }
 
-// nobody lists replicas, or says that there are none.
-func nobody(all []consensus.ReplicaID) string {
+// listed lists replicas, or says that there are none.
+func listed(all []consensus.ReplicaID) string {
 	if len(all) == 0 {
-		return "nobody"
+		return "none"
 	}
 	return ids(all)
 }

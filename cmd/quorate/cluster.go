@@ -86,7 +86,7 @@ func (a *access) elsewhere(c *cli.Context) error {
 // here finds a cluster that testnet made.
 func (a *access) here(c *cli.Context) error {
 	if c.String("addresses") != "" {
-		return usageError("--addresses goes with --genesis")
+		return usageError("--addresses needs --genesis")
 	}
 	cluster, err := openCluster(c)
 	if err != nil {
@@ -147,7 +147,7 @@ func withCluster(c *cli.Context, do func(cluster *testnet.Cluster) error) error 
 // runsStore refuses to speak to another application in the language of the store.
 func runsStore(g *consensus.Genesis) error {
 	if name := g.Application; name != "" {
-		return fmt.Errorf("the cluster runs the application %q, not the key-value store: use `quorate invoke`, or the program that was written for it", name)
+		return fmt.Errorf("the cluster runs the application %q, not the key-value store: use `quorate invoke`, or the application's own client", name)
 	}
 	return nil
 }
@@ -173,5 +173,5 @@ func explainTimeout(c *cli.Context, err error) error {
 	case errors.Is(err, session.ErrUnknown):
 		what = "the operation may have been executed: read before writing again; "
 	}
-	return unreachable("the cluster did not answer within %v; %s`quorate status` shows why: %w", c.Duration("timeout"), what, context.DeadlineExceeded)
+	return unreachable("the cluster did not answer within %v; %s`quorate status` shows why", c.Duration("timeout"), what)
 }

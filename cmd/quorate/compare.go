@@ -20,10 +20,10 @@ func compareCommand() *cli.Command {
 	return &cli.Command{
 		Name: "compare", Usage: "run a Raft and a PBFT cluster side by side, under the same load and the same faults",
 		Description: "Starts two temporary clusters that tolerate --faults each, loads both in the same way,\n" +
-			"lets the faults of --scenario happen to both at the same moments, and shows what each\n" +
-			"does, second by second. Then reads back what was acknowledged and has everything judged\n" +
-			"that replicas and callers wrote down. Ctrl-C stops and removes all.\n\n" +
-			"Both share this machine with their callers: with --turns one follows the other.\n\n" +
+			"injects the faults of --scenario into both at the same moments, and shows what each does,\n" +
+			"second by second. Then it reads back what was acknowledged, and judges the transcripts.\n" +
+			"Ctrl-C stops and removes both.\n\n" +
+			"Both share this machine with their callers; with --turns they run one after the other.\n\n" +
 			"A scenario is TOML: name = \"...\", and for each fault a [[fault]] with\n" +
 			"  at          = \"5s\" since the load began, or \"25%\" of its duration\n" +
 			"  kind        = crash, pause, wipe, corrupt, isolate, partition, deaf, mute, delay,\n" +
@@ -36,14 +36,14 @@ func compareCommand() *cli.Command {
 			"  by          = \"40ms\", of delay\n" +
 			"Cut links and full disks need Linux and root. Without a scenario the leader crashes\n" +
 			"and returns, and then a follower halts for a while.\n\n" +
-			"Exit code 0 also if one of them lost or forked: that is a result, which is shown.",
+			"Exit code 0 even if one of them lost writes or forked: that is a result.",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "faults", Aliases: []string{"f"}, Value: 1, Usage: "how many each tolerates: 2f+1 replicas of raft, 3f+1 of pbft"},
 			&cli.DurationFlag{Name: "duration", Value: 24 * time.Second, Usage: "of the load"},
 			&cli.IntFlag{Name: "clients", Value: 16, Usage: "`C` concurrent callers of each cluster"},
 			&cli.IntFlag{Name: "value-bytes", Value: 256, Usage: "size of each value that is put"},
 			&cli.PathFlag{Name: "scenario", Usage: "`FILE` with the faults"},
-			&cli.DurationFlag{Name: "patience", Usage: "how long a request waits before its primary is left; a silent leader has half of it", DefaultText: "as shipped: 2s"},
+			&cli.DurationFlag{Name: "patience", Usage: "how long a request waits before a view change; Raft's election timeout is half of it", DefaultText: "as shipped: 2s"},
 			&cli.BoolFlag{Name: "turns", Usage: "one cluster after the other, each alone on the machine"},
 			&cli.PathFlag{Name: "html", Usage: "write one self-contained page with plots to `FILE`"},
 			outputFlag("table", "json"),
@@ -95,7 +95,7 @@ func runCompare(c *cli.Context, _ []string) (err error) {
 func roomForTwo(c *cli.Context) (dir string, remove func() error, err error) {
 	if dir := c.Path("dir"); dir != "" {
 		if found, err := os.ReadDir(dir); err == nil && len(found) > 0 {
-			return "", nil, usageError("--dir %s: there is something in it: choose a new or an empty directory", dir)
+			return "", nil, usageError("--dir %s is not empty: choose a new or an empty directory", dir)
 		}
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return "", nil, fmt.Errorf("--dir: %w", err)

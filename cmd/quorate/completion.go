@@ -74,7 +74,7 @@ func completion(c *cli.Context, args []string) error {
 			return err
 		}
 	default:
-		return usageError("%q: bash, zsh and fish are known", args[0])
+		return usageError("%q: choose bash, zsh or fish", args[0])
 	}
 	_, err := fmt.Print(script)
 	return err

@@ -19,7 +19,7 @@ func configCommands() *cli.Command {
 		Name: "config", Usage: "check configurations",
 		Subcommands: []*cli.Command{{
 			Name: "check", Usage: "check a home, or all homes of a cluster, without starting anything",
-			Description: "Reads config.toml with the environment over it, the genesis, the key, and whether\nthe data belong to this replica of this cluster. Changes nothing.",
+			Description: "Checks config.toml with the environment over it, the genesis, the key, and that the\ndata belong to this replica of this cluster. Changes nothing.",
 			Flags:       []cli.Flag{dirFlag(), homeFlag(), passphraseFlag()},
 			Action:      does(0, 0, configCheck),
 		}},

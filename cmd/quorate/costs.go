@@ -14,15 +14,15 @@ import (
 // costsCommand is quorate costs.
 func costsCommand() *cli.Command {
 	return &cli.Command{
-		Name: "costs", Usage: "count messages, bytes, signatures and syncs per decision, and hold them against the formulas",
-		Description: "Runs the replicas' own code in the simulator, on a quiet network: the same counts on\n" +
-			"every machine. For time on a machine see quorate bench.",
+		Name: "costs", Usage: "count messages, bytes, signatures and syncs per decision, and compare them with the formulas",
+		Description: "Runs the replicas' own code in the simulator, on a quiet network: the counts are the\n" +
+			"same on every machine. quorate bench measures time.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "protocol", Usage: "only this one: " + strings.Join(protocol.Names(), " or "), DefaultText: "both"},
+			&cli.StringFlag{Name: "protocol", Usage: "count only " + strings.Join(protocol.Names(), " or "), DefaultText: "both"},
 			&cli.StringFlag{Name: "sizes", Usage: "numbers of replicas, as in `N,N,...`", DefaultText: "4,7,10,13 of pbft, 3,5,7 of raft"},
-			numberFlag("decisions", costs.Decisions, 1, costs.MaxDecisions, "count so many in each run"),
+			numberFlag("decisions", costs.Decisions, 1, costs.MaxDecisions, "how many to count in each run"),
 			outputFlag("table", "json"),
-			&cli.PathFlag{Name: "write", Usage: "put the tables, as Markdown, into their place in `FILE`"},
+			&cli.PathFlag{Name: "write", Usage: "replace the tables in the Markdown `FILE`"},
 			&cli.PathFlag{Name: "svg", Usage: "write the plot to `FILE`"},
 		},
 		Action: does(0, 0, runCosts),

@@ -18,16 +18,16 @@ func evidenceCommands() *cli.Command {
 		Name: "evidence", Usage: "list, gather and verify proofs that a replica contradicted itself",
 		Subcommands: []*cli.Command{
 			{
-				Name: "list", Usage: "list what the replicas of a cluster have kept",
+				Name: "list", Usage: "list the evidence that the replicas of a cluster have kept",
 				Flags: []cli.Flag{dirFlag(), outputFlag()}, Action: does(0, 0, evidenceList),
 			},
 			{
-				Name: "verify", Usage: "judge files by a genesis alone, offline; exit code 1 if one proves nothing", ArgsUsage: "FILE...",
+				Name: "verify", Usage: "verify files offline, against a genesis; exit code 1 if one proves nothing", ArgsUsage: "FILE...",
 				Flags:  []cli.Flag{dirFlag(), genesisFlag(), outputFlag()},
 				Action: does(1, -1, evidenceVerify),
 			},
 			{
-				Name: "collect", Usage: "write one file per proof, from what the replicas kept and what they recorded",
+				Name: "collect", Usage: "write one file per proof, from the replicas' evidence and transcripts",
 				Flags:  []cli.Flag{dirFlag(), &cli.PathFlag{Name: "out", Value: "evidence", Usage: "`DIR` for the files"}, outputFlag()},
 				Action: does(0, 0, evidenceCollect),
 			},
@@ -114,7 +114,7 @@ func evidenceList(c *cli.Context, _ []string) error {
 			return err
 		}
 		if len(proofs) == 0 && !forPrograms(c) && !unsigned(cluster) {
-			note("no replica of %s has evidence: `quorate evidence collect` looks into their transcripts too", cluster.Dir)
+			note("no replica of %s has evidence: `quorate evidence collect` also searches their transcripts", cluster.Dir)
 		}
 		_, err = printProofs(c, proofs)
 		return err
@@ -127,7 +127,7 @@ func unsigned(cluster *testnet.Cluster) bool {
 	if err != nil || p.Signed {
 		return false
 	}
-	note("the members of %s speak %s, whose messages nobody signs: nobody can be convicted. `quorate check` tells what happened", cluster.Dir, p.Title)
+	note("%s runs %s, whose messages are not signed: no replica can be convicted. `quorate check` shows what happened", cluster.Dir, p.Title)
 	return true
 }
 
@@ -177,7 +177,7 @@ func gathered(cluster *testnet.Cluster) ([]evidence.Entry, error) {
 	var store evidence.Store
 	for _, p := range proofs {
 		if p.Err != nil {
-			note("%s is left out: %v", p.Path, p.Err)
+			note("skipping %s: %v", p.Path, p.Err)
 			continue
 		}
 		store.Add(p.Fault, p.Encoded)

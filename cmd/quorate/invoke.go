@@ -22,12 +22,12 @@ import (
 // invokeCommand is quorate invoke.
 func invokeCommand() *cli.Command {
 	return &cli.Command{
-		Name: "invoke", Usage: "have operations of any application executed, and print their results as they are", ArgsUsage: "[OPERATION...]",
-		Description: "An OPERATION is text; or hex:DIGITS, @FILE with its bytes, - for stdin, text:TEXT for\n" +
-			"a text that begins like one of these. Without one, stdin is the operation. Several\n" +
-			"travel in one request and are executed in their order, with nothing in between; each\n" +
-			"is all or nothing by itself. Results are one line each: text, hex or json. A single\n" +
-			"text is printed without a line's end. Exit code 4 if the application refused one.",
+		Name: "invoke", Usage: "execute operations of any application, and print their results", ArgsUsage: "[OPERATION...]",
+		Description: "OPERATION is a text, hex:DIGITS, @FILE, or - for stdin, which is also the default.\n" +
+			"text:TEXT is for a text that begins like one of these. Several operations travel in\n" +
+			"one request and are executed in order, with none in between; each is atomic by\n" +
+			"itself. Prints one line per result: text, hex or json. A single text has no newline\n" +
+			"added. Exit code 4 if the application refused an operation.",
 		Flags:  clusterFlags(timeoutFlag(30*time.Second, giveUp), outputFlag("text", "hex", "json")),
 		Action: does(0, -1, invoke),
 	}
@@ -76,7 +76,7 @@ func operationsOf(args []string) ([][]byte, error) {
 		var err error
 		switch {
 		case arg == "-" && stdin:
-			return nil, usageError("- stands twice: stdin is one operation")
+			return nil, usageError("- is given twice: stdin is one operation")
 		case arg == "-":
 			op, err = readValue(os.Stdin)
 			stdin = true

@@ -25,7 +25,7 @@ func keysCommands() *cli.Command {
 			},
 			{
 				Name: "show", Usage: "print the public key and the peer id of a key file", ArgsUsage: "FILE",
-				Flags:  []cli.Flag{&cli.BoolFlag{Name: "verify", Usage: "also open it, which needs the passphrase if it is encrypted"}, passphraseFlag(), outputFlag()},
+				Flags:  []cli.Flag{&cli.BoolFlag{Name: "verify", Usage: "also read the private key; an encrypted one needs its passphrase"}, passphraseFlag(), outputFlag()},
 				Action: does(1, 1, keysShow),
 			},
 		},

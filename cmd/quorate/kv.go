@@ -20,7 +20,7 @@ import (
 // kvHelp is what all of these commands have in common.
 const kvHelp = `Values are bytes: from the argument, from --file FILE (- is stdin), or from
 stdin if it is not a terminal. An empty value is not an absent one.
-With --output json, keys and values that are not valid UTF-8 stand in base64,
+With --output json, keys and values that are not valid UTF-8 are in base64,
 under key_base64 and value_base64.`
 
 // kvCommands is quorate kv: signed requests of a client, as any program makes
@@ -33,7 +33,7 @@ func kvCommands() *cli.Command {
 			{Name: "get", Usage: "print a value; exit code 4 if the key is absent", ArgsUsage: "KEY", Flags: kvFlags(), Action: does(1, 1, kvGet)},
 			{Name: "del", Usage: "remove a key; exit code 4 if it was absent", ArgsUsage: "KEY", Flags: kvFlags(), Action: does(1, 1, kvDel)},
 			{
-				Name: "cas", Usage: "store a value if the key holds what is expected; exit code 4 if it does not", ArgsUsage: "KEY [VALUE]",
+				Name: "cas", Usage: "store a value if the key holds the expected one; exit code 4 if it does not", ArgsUsage: "KEY [VALUE]",
 				Flags: kvFlags(fileFlag(),
 					&cli.StringFlag{Name: "expect", Usage: "the `VALUE` that the key must hold"},
 					&cli.PathFlag{Name: "expect-file", Usage: "`FILE` with that value"},
@@ -65,7 +65,7 @@ func valueOf(c *cli.Context, args []string) ([]byte, error) {
 	file := c.Path("file")
 	switch {
 	case len(args) > 1 && file != "":
-		return nil, usageError("a value was given, and --file too: which one?")
+		return nil, usageError("VALUE and --file exclude each other: choose one")
 	case len(args) > 1:
 		return []byte(args[1]), nil
 	case file == "" && onTerminal(os.Stdin):

@@ -19,12 +19,12 @@ import (
 func kvExportCommand() *cli.Command {
 	return &cli.Command{
 		Name: "export", Usage: "write entries as files: key → path", ArgsUsage: "DIR",
-		Description: "DIR is made if need be, and must be empty without --force. All keys are looked at\n" +
-			"before anything is written: one that is no clean relative path, such as ../x or\n" +
-			"/x, is an error, and nothing is ever written outside DIR.",
+		Description: "Creates DIR if needed. Without --force it must be empty. Checks all keys before it\n" +
+			"writes anything: a key that is not a clean relative path, such as ../x or /x, is an\n" +
+			"error. Nothing is ever written outside DIR.",
 		Flags: clusterFlags(prefixFlag(), outputFlag(),
-			&cli.BoolFlag{Name: "keep-prefix", Usage: "paths begin with the prefix"},
-			&cli.BoolFlag{Name: "force", Usage: "write into a directory that is not empty, over files that are there"},
+			&cli.BoolFlag{Name: "keep-prefix", Usage: "keep the prefix in the paths"},
+			&cli.BoolFlag{Name: "force", Usage: "write into a directory that is not empty, and overwrite its files"},
 			timeoutFlag(10*time.Minute, giveUp)),
 		Action: does(1, 1, kvExport),
 	}
@@ -114,7 +114,7 @@ func (x *export) pathOf(key []byte) (string, error) {
 	name := string(key)[x.cut:]
 	clean := name != "" && name == path.Clean(name) && !path.IsAbs(name) && name != "." && name != ".." && !strings.HasPrefix(name, "../")
 	if !clean || strings.ContainsAny(name, "\x00\\") {
-		return "", fmt.Errorf("the key %q makes no safe path: export a --prefix without it, or remove it with `quorate kv del`", key)
+		return "", fmt.Errorf("the key %q is not a safe path: export a --prefix without it, or remove it with `quorate kv del`", key)
 	}
 	return name, nil
 }

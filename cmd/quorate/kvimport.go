@@ -22,10 +22,10 @@ import (
 func kvImportCommand() *cli.Command {
 	return &cli.Command{
 		Name: "import", Usage: "store a directory tree: path → content", ArgsUsage: "DIR",
-		Description: "Keys are paths below DIR with / between their parts. Links, sockets and other\n" +
-			"things that are no regular files are skipped and named. A file over the cluster's\n" +
-			"limits is an error before anything is stored. What fails because a replica does is\n" +
-			"tried again; run it again after an interruption, storing twice does no harm.",
+		Description: "Keys are the paths below DIR, separated by /. Skips and names everything that is not a\n" +
+			"regular file, such as links. A file over the cluster's limits is an error before\n" +
+			"anything is stored. Retries when a replica fails. After an interruption, run it\n" +
+			"again: storing twice does no harm.",
 		Flags: clusterFlags(prefixFlag(), parallelFlag(), outputFlag(),
 			timeoutFlag(2*time.Minute, "give up when nothing was stored for this long")),
 		Action: does(1, 1, kvImport),
@@ -39,7 +39,7 @@ func prefixFlag() cli.Flag {
 
 // parallelFlag bounds the memory: each file under way is held whole.
 func parallelFlag() cli.Flag {
-	return numberFlag("parallel", 64, 1, maxCallers, "how many `FILES` are under way at once")
+	return numberFlag("parallel", 64, 1, maxCallers, "how many `FILES` to store at once")
 }
 
 // file is one file of a tree.
@@ -78,7 +78,7 @@ func survey(dir, prefix string, l *consensus.Limits) ([]file, error) {
 	if stat, err := os.Stat(dir); err != nil {
 		return nil, err
 	} else if !stat.IsDir() {
-		return nil, fmt.Errorf("%s is no directory: store one file with `quorate kv put --file %s KEY`", dir, dir)
+		return nil, fmt.Errorf("%s is not a directory: store one file with `quorate kv put --file %s KEY`", dir, dir)
 	}
 	var files []file
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

@@ -20,7 +20,7 @@ func kvRangeCommand() *cli.Command {
 		Name: "range", Usage: "print entries in the order of their keys",
 		Description: "One line per entry: key, tab, value. Bytes that would break the line, and\n" +
 			"backslashes, are written as \\t, \\n, \\\\ or \\xNN. With --output json, one\n" +
-			"object per line. Each page is read at one moment, the whole is not.",
+			"object per line. Each page is consistent; the whole is not.",
 		Flags: kvFlags(
 			&cli.StringFlag{Name: "prefix", Usage: "only keys that begin with `TEXT`"},
 			&cli.StringFlag{Name: "from", Usage: "first `KEY`, inclusive"},

@@ -25,9 +25,9 @@ fails, none. Exit code 4 if a condition did not hold.
    then put KEY VALUE | then get KEY | then del KEY
    else ...                                    the same
 
-Words are separated by blanks; one that holds blanks, or bytes that cannot be
-typed, is written as a Go string: "two words", "\x00". Lines that begin with #
-are ignored. Prints one line per operation: its kind, its key and its outcome.`
+Blanks separate words. A word with blanks, or with bytes that cannot be typed, is
+written as a Go string: "two words", "\x00". Lines that begin with # are ignored.
+Prints one line per operation: its kind, its key and its result.`
 
 // kvTxnCommand is quorate kv txn.
 func kvTxnCommand() *cli.Command {

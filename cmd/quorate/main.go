@@ -33,8 +33,8 @@ const (
 const exitHelp = `Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the cluster was not reached or did
    not answer in time; 4 not found, or a condition did not hold; 130 interrupted.
 
-   Flags stand before arguments; -- ends the flags. Data go to stdout, all else to
-   stderr. A command finds its cluster by --dir, else QUORATE_DIR, else
+   Flags come before arguments; -- ends the flags. Data go to stdout, everything
+   else to stderr. --dir names the cluster; without it QUORATE_DIR does, or it is
    ./quorate-testnet.`
 
 // main leaves everything to run, which tests can call too.

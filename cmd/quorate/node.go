@@ -19,7 +19,7 @@ var nodeShortcuts = map[string]string{"listen": "listen", "admin": "admin", "log
 func nodeCommand() *cli.Command {
 	return &cli.Command{
 		Name: "node", Usage: "run one replica in this process, until SIGINT or SIGTERM",
-		Description: "Every key of config.toml can be set by --set KEY=VALUE, or by the environment:\nQUORATE_ENGINE_TICK sets engine.tick. Flag, environment, file, default: in this order.",
+		Description: "Every key of config.toml can be set by --set KEY=VALUE, or by the environment:\nQUORATE_ENGINE_TICK sets engine.tick. A flag comes before\nthe environment, the environment before the file, the file before the default.",
 		Flags: []cli.Flag{
 			homeFlag(),
 			&cli.StringFlag{Name: "listen", Usage: "`HOST:PORT` for replicas and clients (QUORATE_LISTEN)"},
@@ -27,7 +27,7 @@ func nodeCommand() *cli.Command {
 			choiceFlag("log-level", "", "debug, info, warn or error (QUORATE_LOG_LEVEL)", "debug", "info", "warn", "error"),
 			choiceFlag("log-format", "", "text or json (QUORATE_LOG_FORMAT)", "text", "json"),
 			&cli.StringSliceFlag{Name: "set", Usage: "`KEY=VALUE`: any key of config.toml; may be repeated"},
-			&cli.BoolFlag{Name: "traitor", Usage: "lie as byzantine.toml in the home says, while it is there; testnets only"},
+			&cli.BoolFlag{Name: "traitor", Usage: "misbehave as byzantine.toml in the home says; testnets only"},
 			passphraseFlag(),
 		},
 		Action: does(0, 0, runNode),

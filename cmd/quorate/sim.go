@@ -47,17 +47,17 @@ func runSim(c *cli.Context, _ []string) error {
 	case c.IsSet("seed") == c.IsSet("seeds"):
 		return usageError("%s needs --seeds N or --seed S", commandPath(c))
 	case c.IsSet("seeds") && c.Uint64("seeds") == 0:
-		return usageError("--seeds 0: at least 1")
+		return usageError("--seeds must be at least 1")
 	case c.IsSet("seed") && c.Bool("coverage"):
-		return usageError("--coverage goes with --seeds N")
+		return usageError("--coverage needs --seeds N")
 	case c.IsSet("seed") && c.Bool("shrink"):
 		return shrinkSeed(c, p)
 	case c.IsSet("seed"):
 		return replay(c, p)
 	case c.Bool("trace"):
-		return usageError("--trace goes with --seed S")
+		return usageError("--trace needs --seed S")
 	case c.Bool("shrink"):
-		return usageError("--shrink goes with --seed S")
+		return usageError("--shrink needs --seed S")
 	}
 	return sweep(c, p)
 }

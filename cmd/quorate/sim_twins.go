@@ -48,7 +48,7 @@ func enumerateTwins(c *cli.Context, _ []string) error {
 	case err != nil:
 		return usageError("%v", err)
 	case c.Int("limit") < 0:
-		return usageError("--limit %d: at least 0", c.Int("limit"))
+		return usageError("--limit must not be negative: %d", c.Int("limit"))
 	}
 	s := &twinsState{all: all, limit: c.Int("limit"), begun: time.Now(), told: time.Now()}
 	quickly()

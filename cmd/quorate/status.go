@@ -20,8 +20,8 @@ import (
 // statusCommand is quorate status.
 func statusCommand() *cli.Command {
 	return &cli.Command{
-		Name: "status", Usage: "ask every replica where it is, and say why the cluster does not progress, if it does not",
-		Description: "What a replica says of itself is its own word, which no other vouches for.\nExit code 3 if no replica answers.",
+		Name: "status", Usage: "ask every replica for its state, and explain why the cluster does not progress",
+		Description: "Every replica speaks for itself: no other vouches for what it reports.\nExit code 3 if no replica answers.",
 		Flags:       clusterFlags(timeoutFlag(3*time.Second, giveUp), outputFlag()),
 		Action:      does(0, 0, status),
 	}

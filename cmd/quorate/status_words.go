@@ -109,7 +109,7 @@ func deposed(answers []answer, leader consensus.ReplicaID, term consensus.View) 
 		case s == nil:
 			return ", which does not answer"
 		case s.View != term || s.Changing || s.Primary != leader:
-			return ", which does not lead any more"
+			return ", which no longer leads"
 		}
 	}
 	return ""
@@ -142,7 +142,7 @@ func parted(answers []answer, words protocol.Words) []string {
 		for _, root := range roots[seq] {
 			each = append(each, fmt.Sprintf("%s at replica %s", root.Short(), ids(said[place{seq, root}])))
 		}
-		lines = append(lines, fmt.Sprintf("THE STATES ARE NOT THE SAME: the root at %s %d is %s; `quorate check` tells more.", words.Place, seq, strings.Join(each, ", and ")))
+		lines = append(lines, fmt.Sprintf("THE STATES DIFFER: the root at %s %d is %s; run `quorate check`.", words.Place, seq, strings.Join(each, ", and ")))
 	}
 	return lines
 }

@@ -46,7 +46,7 @@ func note(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args
 // passphraseFlag takes a file and never the passphrase itself, which every user
 // of the machine could read in the list of processes.
 func passphraseFlag() cli.Flag {
-	return &cli.PathFlag{Name: "passphrase-file", Usage: "`FILE` whose first line is the key's passphrase (else QUORATE_PASSPHRASE, else a prompt)"}
+	return &cli.PathFlag{Name: "passphrase-file", Usage: "`FILE` whose first line is the key's passphrase (default: QUORATE_PASSPHRASE, or a prompt)"}
 }
 
 // passphrase asks for the passphrase of an existing key file: from the file
@@ -71,7 +71,7 @@ func newPassphrase(c *cli.Context) (string, error) {
 	if c.Path("passphrase-file") != "" || os.Getenv("QUORATE_PASSPHRASE") != "" {
 		phrase, err := passphrase(c)()
 		if err == nil && phrase == "" {
-			err = errors.New("the passphrase is empty: leave the file away for a key without one")
+			err = errors.New("the passphrase is empty: omit it for a key that is not encrypted")
 		}
 		return phrase, err
 	}

@@ -16,17 +16,17 @@ import (
 // testnetCommands is quorate testnet.
 func testnetCommands() *cli.Command {
 	return &cli.Command{
-		Name: "testnet", Usage: "run a cluster on this machine, disturb it, watch it",
+		Name: "testnet", Usage: "run a cluster on this machine, inject faults, watch it",
 		Subcommands: []*cli.Command{
 			{
-				Name: "up", Usage: "make the cluster if the directory is new, start what does not run, show the status",
-				Description: "Stays and shows a table until Ctrl-C, which stops all replicas. With --detach it\n" +
-					"returns when all replicas are ready, and leaves them running. If they run already,\n" +
-					"it prints the status.",
+				Name: "up", Usage: "create the cluster if the directory is new, start its replicas, show the status",
+				Description: "Shows a table until Ctrl-C, which stops all replicas. With --detach it returns when\n" +
+					"all replicas are ready, and leaves them running. If they run already, it prints the\n" +
+					"status.",
 				Flags:  append(append(initFlags(), &cli.BoolFlag{Name: "detach", Usage: "return when all replicas are ready"}), traitorFlags()...),
 				Action: does(0, 0, testnetUp),
 			},
-			{Name: "init", Usage: "make keys, genesis and configuration, and start nothing", Flags: append(initFlags(), productionFlag()), Action: does(0, 0, testnetInit)},
+			{Name: "init", Usage: "create keys, genesis and configuration, and start nothing", Flags: append(initFlags(), productionFlag()), Action: does(0, 0, testnetInit)},
 			{
 				Name: "status", Usage: "print one line per replica",
 				Flags: []cli.Flag{dirFlag(), outputFlag(),
@@ -37,12 +37,12 @@ func testnetCommands() *cli.Command {
 			{Name: "down", Usage: "stop all replicas; may be repeated", Flags: []cli.Flag{dirFlag()}, Action: does(0, 0, testnetDown)},
 			disturbance("kill", "end replica N by SIGKILL, as a crash does", (*testnet.Cluster).Kill),
 			disturbance("pause", "stop replica N by SIGSTOP: it keeps its connections and says nothing", (*testnet.Cluster).Pause),
-			disturbance("resume", "let paused replica N go on", (*testnet.Cluster).Resume),
+			disturbance("resume", "continue paused replica N", (*testnet.Cluster).Resume),
 			disturbance("restart", "stop replica N, if it runs, and start it", (*testnet.Cluster).Restart),
-			disturbance("wipe", "stop replica N, remove all that it kept, and start it as one that lost its disk", wipe),
+			disturbance("wipe", "stop replica N, delete its data, and start it as one that lost its disk", wipe),
 			{
-				Name: "corrupt", Usage: "make a traitor of replica N, while it runs", ArgsUsage: "N BEHAVIOUR...",
-				Description: "quorate byzantine list names the behaviours, such as equivocate or \"delay 80%\". What\nthe replica did before is replaced. Some behaviours restart it.",
+				Name: "corrupt", Usage: "make replica N a traitor, while it runs", ArgsUsage: "N BEHAVIOUR...",
+				Description: "quorate byzantine list names the behaviours, such as equivocate or \"delay 80%\". They\nreplace those that the replica had. Some restart it.",
 				Flags:       []cli.Flag{dirFlag()}, Action: does(2, -1, testnetCorrupt), BashComplete: completes(completeCorrupt),
 			},
 			{
@@ -59,17 +59,17 @@ func initFlags() []cli.Flag {
 	return []cli.Flag{
 		dirFlag(),
 		protocolFlag("of a new cluster"),
-		&cli.IntFlag{Name: "replicas", Aliases: []string{"n"}, Usage: "how many, in a new cluster", DefaultText: "as many as --faults takes"},
+		&cli.IntFlag{Name: "replicas", Aliases: []string{"n"}, Usage: "size of a new cluster", DefaultText: "as many as --faults takes"},
 		faultsFlag("how many a new cluster tolerates: 3f+1 replicas of pbft, 2f+1 of raft", "f"),
-		&cli.StringFlag{Name: "seed", Usage: "derive all keys of a new cluster from `TEXT`, for repeatable runs; who knows it has all keys"},
+		&cli.StringFlag{Name: "seed", Usage: "derive all keys of a new cluster from `TEXT`, for repeatable runs; anyone who knows it has all keys"},
 		&cli.StringFlag{Name: "name", Value: "testnet", Usage: "of a new cluster"},
-		&cli.Uint64Flag{Name: "checkpoint-interval", Value: 64, Usage: "of a new cluster: `K` sequence numbers between two checkpoints; the window is four times that"},
+		&cli.Uint64Flag{Name: "checkpoint-interval", Value: 64, Usage: "`K` sequence numbers between two checkpoints of a new cluster; the window is 4K"},
 	}
 }
 
 // productionFlag is for homes that are to be moved to where they count.
 func productionFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "production", Usage: "a genesis without the mark of a testnet: no replica of it can be told to lie"}
+	return &cli.BoolFlag{Name: "production", Usage: "do not mark the genesis as a testnet's: no replica can be made a traitor"}
 }
 
 // optionsOf reads them. The window follows from the checkpoint interval, at the
@@ -101,9 +101,9 @@ func testnetInit(c *cli.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	note("made a cluster of %s in %s: start it with `quorate testnet up --dir %s`", several(cluster.Size(), "replica"), cluster.Dir, cluster.Dir)
+	note("created a cluster of %s in %s: start it with `quorate testnet up --dir %s`", several(cluster.Size(), "replica"), cluster.Dir, cluster.Dir)
 	if p, _ := protocol.Lookup(o.Protocol); faults(cluster) == 0 {
-		note("that tolerates no fault at all: at least %d replicas of %s tolerate one", p.Model.Least(1), p.Name)
+		note("it tolerates no fault: with %s, one fault takes %d replicas", p.Name, p.Model.Least(1))
 	}
 	return nil
 }
@@ -135,17 +135,16 @@ func openOrInit(c *cli.Context) (*testnet.Cluster, error) {
 	return cluster, err
 }
 
-// noteIgnored names those of the given flags that wish for another cluster than
-// the one that is there.
+// noteIgnored names the flags that contradict the existing cluster.
 func noteIgnored(c *cli.Context, cluster *testnet.Cluster, flags ...string) {
 	for _, name := range flags {
 		if c.IsSet(name) && !fulfilled(c, cluster, name) {
-			note("%s has a cluster already, %s with %s: --%s has no effect", cluster.Dir, cluster.Genesis.Protocol, several(cluster.Size(), "replica"), name)
+			note("%s already has a cluster, %s with %s: --%s is ignored", cluster.Dir, cluster.Genesis.Protocol, several(cluster.Size(), "replica"), name)
 		}
 	}
 }
 
-// fulfilled reports whether a cluster that is there already is as a flag wishes.
+// fulfilled reports whether the existing cluster is as a flag says.
 func fulfilled(c *cli.Context, cluster *testnet.Cluster, flag string) bool {
 	switch flag {
 	case "replicas":

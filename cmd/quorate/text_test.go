@@ -152,7 +152,7 @@ func TestRaftInItsOwnWords(t *testing.T) {
 		"a vote given twice": {[]answer{at(0, 4, 0), at(1, 4, 1), at(2, 4, 0)},
 			[]string{"Term 4 has more than one leader, replicas 0,1: a member voted twice, because it lies or has lost its disk.", "Idle: nothing is pending."}},
 		"forked": {[]answer{rooted(at(0, 4, 0), 1), rooted(at(1, 4, 0), 2), rooted(at(2, 4, 0), 1)},
-			[]string{"Term 4, leader is replica 0.", "THE STATES ARE NOT THE SAME: the root at index 64 is 01000000 at replica 0,2, and 02000000 at replica 1; `quorate check` tells more."}},
+			[]string{"Term 4, leader is replica 0.", "THE STATES DIFFER: the root at index 64 is 01000000 at replica 0,2, and 02000000 at replica 1; run `quorate check`."}},
 	} {
 		if got := explain(test.answers, quorum.Crash.System(3), speaks(t, protocol.Raft)); !slices.Equal(got, test.want) {
 			t.Errorf("%s: got %q, want %q", name, got, test.want)
