@@ -18,7 +18,7 @@ import (
 
 // ProfileRuns is a profile of the catalogue in many runs, each from another seed.
 type ProfileRuns struct {
-	Protocol  string // "pbft" or "raft"; "" = pbft
+	Protocol  string // as package protocol names it; "" = PBFT
 	Behaviour string // a behaviour with its parameters, as byzantine.Parse reads it
 	Replicas  int
 	Traitors  int                   // 0 = f in PBFT, one in Raft; of a client's behaviour: how many Byzantine clients

@@ -13,7 +13,7 @@ var ErrSpec = errors.New("this cannot be tried")
 // Spec is one experiment.
 type Spec struct {
 	Name             string
-	Protocol         string // "pbft" or "raft"
+	Protocol         string // as package protocol names it
 	Replicas         int
 	Quorum           int // 0 = the right one; another is for showing what then happens
 	Assumed          int // faults that the cluster claims to tolerate; 0 = what the bound allows
