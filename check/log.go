@@ -117,7 +117,7 @@ func (w *Writer) Write(e *Entry) error {
 	}
 	body, err := e.appendBody(append(w.buf[:0], make([]byte, entryHead)...))
 	if size := len(body) - entryHead; err == nil && size > maxEntry {
-		err = fmt.Errorf("%w: an entry of %d bytes, at most %d are possible", ErrLog, size, maxEntry)
+		err = fmt.Errorf("%w: an entry of %d bytes: at most %d are possible", ErrLog, size, maxEntry)
 	}
 	if err == nil {
 		binary.BigEndian.PutUint32(body, uint32(len(body)-entryHead))
@@ -198,7 +198,7 @@ func (l *Reader) next() (e Entry, size int64, err error) {
 	}
 	length := binary.BigEndian.Uint32(head)
 	if length < entryMin || length > maxEntry {
-		return Entry{}, 0, fmt.Errorf("%w: an entry of %d bytes, between %d and %d are possible", ErrLog, length, entryMin, maxEntry)
+		return Entry{}, 0, fmt.Errorf("%w: an entry of %d bytes: %d to %d are possible", ErrLog, length, entryMin, maxEntry)
 	}
 	body, err := l.read(int(length))
 	if err != nil {

@@ -14,9 +14,9 @@ var (
 	ErrNoContradiction = errors.New("the two messages do not contradict each other")
 	// ErrNoOmission: an honest replica may have cast the vote and sent the
 	// VIEW-CHANGE.
-	ErrNoOmission = errors.New("the VIEW-CHANGE leaves out nothing that the COMMIT obliges it to show")
+	ErrNoOmission = errors.New("the VIEW-CHANGE shows everything that the COMMIT obliges it to show")
 	// ErrFounded: an honest replica may have sent the frame.
-	ErrFounded = errors.New("the message holds")
+	ErrFounded = errors.New("the message proves what it claims")
 	// ErrSignature: the named replica has not signed one of the frames.
 	ErrSignature = errors.New("not signed by the replica that it names")
 )

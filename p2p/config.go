@@ -124,7 +124,7 @@ func (l Limits) Validate() error {
 	switch {
 	case l.Clients < 0 || l.StreamsPerClient < 0 || l.Guests < 0 || l.GuestsPerSecond < 0 || l.Handshakes < 0 ||
 		l.ConnectionsPerIP < 0 || l.TopicBytesPerPeer < 0 || l.GuestTime < 0 || l.WriteTimeout < 0:
-		return fmt.Errorf("%w: limits are not negative", errConfig)
+		return fmt.Errorf("%w: limits must not be negative", errConfig)
 	case l.RequestFrame < 0 || l.RequestFrame > consensus.MaxFrame:
 		return fmt.Errorf("%w: a request frame is at most %d bytes, not %d", errConfig, consensus.MaxFrame, l.RequestFrame)
 	case l.ClientBytesIn < l.RequestFrame || l.ClientBytesOut < l.RequestFrame:
@@ -138,7 +138,7 @@ func (l Limits) Validate() error {
 // validate finds the members' peer ids, this replica's entry, and mistakes.
 func (c *Config) validate() (*roster, error) {
 	if c.Receiver == nil {
-		return nil, fmt.Errorf("%w: no receiver", errConfig)
+		return nil, fmt.Errorf("%w: Receiver is nil: set it to what takes frames", errConfig)
 	}
 	if err := c.Limits.Validate(); err != nil {
 		return nil, err

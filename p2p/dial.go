@@ -97,7 +97,7 @@ func Dial(ctx context.Context, config ClientConfig) (*Client, error) {
 
 func (c *ClientConfig) validate() (*roster, error) {
 	if c.Receive == nil {
-		return nil, fmt.Errorf("%w: nobody receives", errConfig)
+		return nil, fmt.Errorf("%w: Receive is nil: set it to a function that takes frames", errConfig)
 	}
 	if c.Topic != nil && c.Gossip == nil {
 		return nil, fmt.Errorf("%w: a topic needs Gossip: set it to gossip.Join", errConfig)

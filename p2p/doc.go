@@ -5,7 +5,7 @@
 // keys: the peer id is the key, the security handshake proves it, and the
 // connection gater compares it with the members of the genesis and the client
 // policy. Transport is TCP with TLS, else Noise, and yamux; nothing else of
-// libp2p runs, and nothing else of it is linked.
+// libp2p runs, and no other transport of it is linked.
 //
 // # Streams
 //

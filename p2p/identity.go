@@ -83,7 +83,7 @@ func newRoster(key lcrypto.PrivKey, members []Member, observers []crypto.PublicK
 	}
 	r.id = id
 	if len(members) == 0 || len(members) > consensus.MaxReplicas {
-		return nil, fmt.Errorf("%w: %d members: between 1 and %d are possible", errConfig, len(members), consensus.MaxReplicas)
+		return nil, fmt.Errorf("%w: %d members: 1 to %d are possible", errConfig, len(members), consensus.MaxReplicas)
 	}
 	for _, m := range members {
 		if err := r.add(m); err != nil {

@@ -61,7 +61,7 @@ func (c Config) withDefaults() (Config, error) {
 		{&c.GatherBytes, 256 << 10}, {&c.Queue, 16 << 10}, {&c.QueueBytes, 64 << 20},
 	} {
 		if *f.field < 0 {
-			return c, fmt.Errorf("%w: limits are not negative", ErrConfig)
+			return c, fmt.Errorf("%w: limits must not be negative", ErrConfig)
 		}
 		if *f.field == 0 {
 			*f.field = f.standard
@@ -74,7 +74,7 @@ func (c Config) withDefaults() (Config, error) {
 		{&c.Patience, 500 * millisecond}, {&c.MaxPatience, 8 * second}, {&c.BusyPause, 20 * millisecond}, {&c.GiveUp, 30 * second}, {&c.NoLeader, 3 * second},
 	} {
 		if *f.field < 0 {
-			return c, fmt.Errorf("%w: durations are not negative", ErrConfig)
+			return c, fmt.Errorf("%w: durations must not be negative", ErrConfig)
 		}
 		if *f.field == 0 {
 			*f.field = f.standard
