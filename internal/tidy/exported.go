@@ -18,7 +18,9 @@ import (
 //   - it is a constant of a type, and another constant of that type is used:
 //     nobody wants half an enumeration;
 //   - it is a method by which its type satisfies an interface that somebody
-//     mentions.
+//     mentions;
+//   - it is an interface that a type of another package satisfies: whoever has
+//     one may ask whether it can do more.
 //
 // A package's own tests do not count. Fields are left out: JSON, TOML and
 // templates use them by reflection, where no compiler sees it.
@@ -48,6 +50,9 @@ func (t *module) exportedNames(dir string) (*exported, error) {
 		if p.Name() != "main" {
 			e.declare(p.Scope())
 		}
+	}
+	for _, p := range own {
+		e.implement(p)
 	}
 	e.spread()
 	return e, nil
@@ -99,6 +104,22 @@ func (e *exported) declare(scope *types.Scope) {
 		for m := range t.Methods() {
 			if m.Exported() {
 				e.names[m.Pos()], e.owners[m.Pos()] = m, t
+			}
+		}
+	}
+}
+
+// implement marks the interfaces of other packages that types of p satisfy.
+func (e *exported) implement(p *types.Package) {
+	for at, o := range e.names {
+		i, ok := o.Type().Underlying().(*types.Interface)
+		if _, isType := o.(*types.TypeName); !isType || !ok || e.used[at] || o.Pkg() == p || i.NumMethods() == 0 {
+			continue
+		}
+		for _, name := range p.Scope().Names() {
+			t := p.Scope().Lookup(name).Type()
+			if !types.IsInterface(t) && (types.Implements(t, i) || types.Implements(types.NewPointer(t), i)) {
+				e.used[at] = true
 			}
 		}
 	}

@@ -43,6 +43,8 @@ type Square struct{}
 
 func (Square) Area() int { return 1 } // satisfies Shape
 
+type Closer interface{ CloseIt() } // a type of the other package is one
+
 type Kind int
 
 const (
@@ -60,7 +62,7 @@ func Area(s Shape) int { return s.Area() }
 var ErrLost error
 `,
 		"low/low_test.go":     "package low_test\n\nimport \"" + modulePath + "/low\"\n\nvar _ = low.Tested\n",
-		"high/high.go":        "package high\n\nimport \"" + modulePath + "/low\"\n\nvar a, b = low.Twice(low.First)\nvar _, _ = low.Make(), low.Area(low.Square{})\n",
+		"high/high.go":        "package high\n\nimport \"" + modulePath + "/low\"\n\nvar a, b = low.Twice(low.First)\nvar _, _ = low.Make(), low.Area(low.Square{})\n\ntype door struct{}\n\nfunc (door) CloseIt() {}\n",
 		"high/high_test.go":   "package high\n\nimport \"" + modulePath + "/low\"\n\nfunc use(t low.Text) { t.Busy(); _ = low.Size }\n",
 		"cmd/tool/command.go": "package main\n\nfunc Main() {}\nfunc main() {}\n",
 	} {
