@@ -37,7 +37,7 @@ func newClock(e *Env, s Spec) (Interceptor, error) {
 	text, back := strings.CutPrefix(s.Main, "-")
 	by, err := parseSpan(text)
 	if err != nil {
-		return nil, s.Wrong("", err.Error()+", or one back such as -3s")
+		return nil, s.wrong("", err.Error()+", or one back such as -3s")
 	}
 	if c.by = by; back {
 		c.by = -by

@@ -103,7 +103,7 @@ func (d *delay) Outgoing(b *consensus.Burst, m *Outbox) {
 	d.tick += ticksIn(b)
 	out := d.put(m.Messages, b.Now)
 	n := 0
-	for n < len(d.messages) && d.wait.Over(d.tick-d.messages[n].tick, b.Now-d.messages[n].at) {
+	for n < len(d.messages) && d.wait.over(d.tick-d.messages[n].tick, b.Now-d.messages[n].at) {
 		n++
 	}
 	m.Messages = append(out, d.take(n)...)
@@ -207,7 +207,7 @@ func (p *recent) pick(dice *rand.Rand) []byte {
 }
 
 func newReplay(e *Env, s Spec) (Interceptor, error) {
-	share, err := s.Share("")
+	share, err := s.share("")
 	if err != nil {
 		return nil, err
 	}

@@ -139,8 +139,8 @@ func (e *Env) interceptors(specs []Spec) ([]*selector, error) {
 }
 
 // wraps makes what surrounds New.
-func (e *Env) wraps(specs []Spec) ([]Behaviour, error) {
-	var all []Behaviour
+func (e *Env) wraps(specs []Spec) ([]behaviour, error) {
+	var all []behaviour
 	for _, s := range specs {
 		if s.Profile.wrap == nil {
 			continue

@@ -45,11 +45,11 @@ func (f forgetful) New(rec consensus.Recovered) (consensus.Engine, error) {
 	return e, nil
 }
 
-func newAmnesia(*Env, Spec) (Behaviour, error) {
+func newAmnesia(*Env, Spec) (behaviour, error) {
 	return func(p consensus.Protocol) consensus.Protocol { return forgetful{p, 0} }, nil
 }
 
-func newRollback(_ *Env, s Spec) (Behaviour, error) {
-	keep, err := s.Share("")
+func newRollback(_ *Env, s Spec) (behaviour, error) {
+	keep, err := s.share("")
 	return func(p consensus.Protocol) consensus.Protocol { return forgetful{p, keep} }, err
 }

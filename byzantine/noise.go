@@ -44,7 +44,7 @@ type garbage struct {
 var Breakages = []string{"any", "flip", "truncate", "extend", "kind", "random", "huge"}
 
 func newGarbage(e *Env, s Spec) (Interceptor, error) {
-	share, err := s.Share("")
+	share, err := s.share("")
 	if err != nil {
 		return nil, err
 	}

@@ -14,21 +14,21 @@ import (
 // Limits of what Parse reads.
 const (
 	MaxText  = 1024 // bytes
-	MaxWords = 32
+	maxWords = 32
 )
 
 // ErrSpec is what every error about the text of a behaviour wraps.
 var ErrSpec = errors.New("no such behaviour")
 
-// UnknownError says that no behaviour has this name.
-type UnknownError struct {
+// unknownError says that no behaviour has this name.
+type unknownError struct {
 	Name    string
 	Nearest string   // the known name that is spelled most like it; "" = none is near
 	Known   []string // all names
 }
 
 // Error names the nearest, or all if none is near.
-func (e *UnknownError) Error() string {
+func (e *unknownError) Error() string {
 	if e.Nearest != "" {
 		return fmt.Sprintf("%v: %q; did you mean %q?", ErrSpec, e.Name, e.Nearest)
 	}
@@ -36,22 +36,22 @@ func (e *UnknownError) Error() string {
 }
 
 // Unwrap makes it an ErrSpec.
-func (e *UnknownError) Unwrap() error { return ErrSpec }
+func (e *unknownError) Unwrap() error { return ErrSpec }
 
-// ParamError says what is wrong with one word of a behaviour.
-type ParamError struct {
+// paramError says what is wrong with one word of a behaviour.
+type paramError struct {
 	Behaviour string
 	Word      string
 	Why       string
 }
 
 // Error says which word to change, and how.
-func (e *ParamError) Error() string {
+func (e *paramError) Error() string {
 	return fmt.Sprintf("behaviour %q: %q: %s", e.Behaviour, e.Word, e.Why)
 }
 
 // Unwrap makes it an ErrSpec.
-func (e *ParamError) Unwrap() error { return ErrSpec }
+func (e *paramError) Unwrap() error { return ErrSpec }
 
 // Parse reads one behaviour: a name or an alias, then words of the form
 // name=value, then the main parameter, which may stand bare. All behaviours
@@ -60,14 +60,14 @@ func (e *ParamError) Unwrap() error { return ErrSpec }
 // others are judged by Env.Plan, which knows the cluster.
 func (c Catalogue) Parse(text string) (Spec, error) {
 	if len(text) > MaxText {
-		return Spec{}, &ParamError{Word: text[:32] + "...", Why: fmt.Sprintf("the text has %d bytes, at most %d are read", len(text), MaxText)}
+		return Spec{}, &paramError{Word: text[:32] + "...", Why: fmt.Sprintf("the text has %d bytes, at most %d are read", len(text), MaxText)}
 	}
 	words := strings.Fields(text)
 	if len(words) == 0 {
 		return Spec{}, c.unknown("")
 	}
-	if len(words) > MaxWords {
-		return Spec{}, &ParamError{Behaviour: words[0], Word: words[MaxWords], Why: fmt.Sprintf("at most %d words are read", MaxWords)}
+	if len(words) > maxWords {
+		return Spec{}, &paramError{Behaviour: words[0], Word: words[maxWords], Why: fmt.Sprintf("at most %d words are read", maxWords)}
 	}
 	p := c.Lookup(words[0])
 	if p == nil {
@@ -76,14 +76,14 @@ func (c Catalogue) Parse(text string) (Spec, error) {
 	s := Spec{Profile: p}
 	for i, w := range words[1:] {
 		if slices.ContainsFunc(words[1:1+i], func(v string) bool { return key(v) == key(w) }) {
-			return Spec{}, &ParamError{Behaviour: p.Name, Word: w, Why: "it stands twice"}
+			return Spec{}, &paramError{Behaviour: p.Name, Word: w, Why: "it stands twice"}
 		}
 		if why := s.take(p, w); why != "" {
-			return Spec{}, &ParamError{Behaviour: p.Name, Word: w, Why: why}
+			return Spec{}, &paramError{Behaviour: p.Name, Word: w, Why: why}
 		}
 	}
 	if s.Until != 0 && s.Until <= s.After {
-		return Spec{}, &ParamError{Behaviour: p.Name, Word: "until", Why: "must lie behind after"}
+		return Spec{}, &paramError{Behaviour: p.Name, Word: "until", Why: "must lie behind after"}
 	}
 	return s, nil
 }
@@ -213,7 +213,7 @@ func parseSpan(text string) (consensus.Time, error) {
 }
 
 func (c Catalogue) unknown(name string) error {
-	e := &UnknownError{Name: name, Known: c.names()}
+	e := &unknownError{Name: name, Known: c.names()}
 	if len(e.Name) > 64 {
 		e.Name = e.Name[:64] + "..."
 	}

@@ -66,11 +66,11 @@ func TestParseRefuses(t *testing.T) {
 		"drop sha\x01=3":                        "known are",
 		"drop 3\x7f":                            "do not print",
 		"dark 3":                                "no main parameter",
-		"drop" + strings.Repeat(" 1", MaxWords): "words",
+		"drop" + strings.Repeat(" 1", maxWords): "words",
 		"drop " + strings.Repeat("1", MaxText):  "bytes",
 	} {
 		_, err := known().Parse(text)
-		var p *ParamError
+		var p *paramError
 		if !errors.As(err, &p) || !errors.Is(err, ErrSpec) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.60q: %v, want it to say %q", text, err, want)
 		}
@@ -82,7 +82,7 @@ func TestParseNamesTheNearest(t *testing.T) {
 		"silnet": "silent", "Drop": "drop", "dellay 3%": "delay", "in-drak": "in-dark", "qqqqqqqq": "", "": "", strings.Repeat("z", 900): "",
 	} {
 		_, err := known().Parse(text)
-		var u *UnknownError
+		var u *unknownError
 		if !errors.As(err, &u) || !errors.Is(err, ErrSpec) || u.Nearest != nearest || len(u.Known) != len(known()) || len(u.Name) > 80 {
 			t.Errorf("%.60q: %v", text, err)
 		}

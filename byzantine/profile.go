@@ -62,7 +62,7 @@ type Profile struct {
 
 	Intercept func(*Env, Spec) (Interceptor, error) `json:"-"` // between the engine and the network
 	replies   func(*Env, Spec) (replyFunc, error)   // between execution and clients
-	wrap      func(*Env, Spec) (Behaviour, error)   // around New
+	wrap      func(*Env, Spec) (behaviour, error)   // around New
 }
 
 // For reports whether a behaviour is one for a protocol.

@@ -55,7 +55,7 @@ func (e *Env) replyFuncs(specs []Spec) ([]replyFunc, error) {
 		case p.replies == nil:
 			continue
 		case !s.forReplies() && p.OnReplies():
-			return nil, &ParamError{Behaviour: p.Name, Word: "to, kind, after, until", Why: "replies go to clients and know no clock: choose by client=, and change plans over time"}
+			return nil, &paramError{Behaviour: p.Name, Word: "to, kind, after, until", Why: "replies go to clients and know no clock: choose by client=, and change plans over time"}
 		case !s.forReplies():
 			continue
 		}

@@ -83,7 +83,7 @@ type drop struct {
 }
 
 func newDrop(e *Env, s Spec) (Interceptor, error) {
-	share, err := s.Share("")
+	share, err := s.share("")
 	return &drop{share: share, dice: e.Rand("drop " + s.String())}, err
 }
 
@@ -92,7 +92,7 @@ func (d *drop) Outgoing(_ *consensus.Burst, m *Outbox) {
 }
 
 func dropReplies(e *Env, s Spec) (replyFunc, error) {
-	share, err := s.Share("")
+	share, err := s.share("")
 	dice := e.Rand("drop replies " + s.String())
 	return func(rs []consensus.Reply) []consensus.Reply {
 		return slices.DeleteFunc(rs, func(consensus.Reply) bool { return dice.IntN(million) < share })
@@ -163,7 +163,7 @@ type flicker struct {
 func newFlicker(e *Env, s Spec) (Interceptor, error) {
 	p, err := s.Wait(e, "")
 	if err == nil && p == (Wait{}) {
-		err = s.Wrong("", "turns need a length")
+		err = s.wrong("", "turns need a length")
 	}
 	return &flicker{period: p}, err
 }
@@ -173,7 +173,7 @@ func (f *flicker) Incoming(b *consensus.Burst, ticks int) {
 		f.began = b.Now
 	}
 	f.ticks += ticks
-	if f.period.Over(f.ticks, b.Now-f.began) {
+	if f.period.over(f.ticks, b.Now-f.began) {
 		f.ticks, f.began, f.asleep = 0, b.Now, !f.asleep
 	}
 	if f.asleep {

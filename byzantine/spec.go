@@ -84,7 +84,7 @@ func (s *Spec) fill() {
 }
 
 func (s *Spec) refuse(word, why string) error {
-	return &ParamError{Behaviour: s.Profile.Name, Word: word, Why: why}
+	return &paramError{Behaviour: s.Profile.Name, Word: word, Why: why}
 }
 
 // String is a text that Parse reads as this Spec.

@@ -10,9 +10,9 @@ import (
 	"quorate.dev/quorate/crypto"
 )
 
-// Behaviour makes a protocol misbehave. Behaviours compose like middleware:
+// behaviour makes a protocol misbehave. Behaviours compose like middleware:
 // the outermost receives first and sends last.
-type Behaviour func(consensus.Protocol) consensus.Protocol
+type behaviour func(consensus.Protocol) consensus.Protocol
 
 // Member is one traitor of a coalition, with its key.
 type Member struct {

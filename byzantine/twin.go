@@ -120,7 +120,7 @@ const maxTwin = 1 << 10
 var _ consensus.Engine = (*twins)(nil)
 
 // newTwin makes the behaviour for a traitor that is a twin from its start on.
-func newTwin(e *Env, s Spec) (Behaviour, error) {
+func newTwin(e *Env, s Spec) (behaviour, error) {
 	return func(p consensus.Protocol) consensus.Protocol { return twinning{p, e, hearers(e, &s)} }, nil
 }
 

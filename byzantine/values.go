@@ -21,8 +21,8 @@ func (s *Spec) Value(name string) string {
 	return s.Options[name]
 }
 
-// Wrong says what is wrong with the value of a parameter.
-func (s *Spec) Wrong(name, why string) error {
+// wrong says what is wrong with the value of a parameter.
+func (s *Spec) wrong(name, why string) error {
 	word := s.Value(name)
 	if name != "" {
 		word = name + "=" + word
@@ -34,15 +34,15 @@ func (s *Spec) Wrong(name, why string) error {
 func (s *Spec) Number(name string, low, high int) (int, error) {
 	n, err := strconv.Atoi(s.Value(name))
 	if err != nil || n < low || n > high {
-		return 0, s.Wrong(name, fmt.Sprintf("want a number between %d and %d", low, high))
+		return 0, s.wrong(name, fmt.Sprintf("want a number between %d and %d", low, high))
 	}
 	return n, nil
 }
 
-// Share reads a percentage, in parts per million.
-func (s *Spec) Share(name string) (ppm int, err error) {
+// share reads a percentage, in parts per million.
+func (s *Spec) share(name string) (ppm int, err error) {
 	if ppm, err = parsePercent(s.Value(name)); err != nil {
-		return 0, s.Wrong(name, err.Error())
+		return 0, s.wrong(name, err.Error())
 	}
 	return ppm, nil
 }
@@ -52,7 +52,7 @@ func (s *Spec) Word(name string, allowed ...string) (string, error) {
 	if w := s.Value(name); slices.Contains(allowed, w) {
 		return w, nil
 	}
-	return "", s.Wrong(name, "want one of: "+strings.Join(allowed, ", "))
+	return "", s.wrong(name, "want one of: "+strings.Join(allowed, ", "))
 }
 
 // Wait is a time to wait: ticks, or nanoseconds of the host's clock.
@@ -61,8 +61,8 @@ type Wait struct {
 	Time  consensus.Time
 }
 
-// Over reports whether a wait has ended that began so long ago.
-func (w Wait) Over(ticks int, age consensus.Time) bool {
+// over reports whether a wait has ended that began so long ago.
+func (w Wait) over(ticks int, age consensus.Time) bool {
 	return ticks >= w.Ticks && age >= w.Time
 }
 
@@ -70,7 +70,7 @@ func (w Wait) Over(ticks int, age consensus.Time) bool {
 func (s *Spec) Duration(name string) (consensus.Time, error) {
 	d, err := parseSpan(s.Value(name))
 	if err != nil {
-		return 0, s.Wrong(name, err.Error())
+		return 0, s.wrong(name, err.Error())
 	}
 	return d, nil
 }
@@ -82,13 +82,13 @@ func (s *Spec) Wait(e *Env, name string) (Wait, error) {
 	if number, ok := strings.CutSuffix(text, "%"); ok {
 		n, err := strconv.ParseUint(number, 10, 16)
 		if err != nil || n > 10_000 {
-			return Wait{}, s.Wrong(name, "want a whole percentage of the patience of honest replicas, at most 10000%")
+			return Wait{}, s.wrong(name, "want a whole percentage of the patience of honest replicas, at most 10000%")
 		}
 		return Wait{Ticks: int(n) * e.Patience / 100}, nil
 	}
 	d, err := parseSpan(text)
 	if err != nil {
-		return Wait{}, s.Wrong(name, err.Error()+", or a percentage of the patience of honest replicas, such as 80%")
+		return Wait{}, s.wrong(name, err.Error()+", or a percentage of the patience of honest replicas, such as 80%")
 	}
 	return Wait{Time: d}, nil
 }
@@ -108,7 +108,7 @@ func (s *Spec) Clients(e *Env, name string) (func(crypto.PublicKey) bool, error)
 		} else if isPrefix(part) {
 			prefixes = append(prefixes, strings.ToLower(part))
 		} else {
-			return nil, s.Wrong(name, fmt.Sprintf("want all, numbers of the genesis' %d clients, or at least 8 digits of their keys", len(e.Genesis.Clients)))
+			return nil, s.wrong(name, fmt.Sprintf("want all, numbers of the genesis' %d clients, or at least 8 digits of their keys", len(e.Genesis.Clients)))
 		}
 	}
 	return func(k crypto.PublicKey) bool {

@@ -53,7 +53,7 @@ func (s *seen) badProposal(p *message.PrePrepare, how string) []byte {
 	if b.Digest() == p.Digest || b.Size() > consensus.MaxFrame-message.VoteSize {
 		return nil
 	}
-	return s.Proposal(p.View, p.Seq, b).Frame
+	return s.proposal(p.View, p.Seq, b).Frame
 }
 
 // tamper flips a bit of a request. Where it does not decode any more it is

@@ -64,10 +64,10 @@ func (s *seen) flawed(c *message.Certificate, flaw string, d crypto.Digest) *mes
 
 // invented is a certificate under which one traitor has signed for everybody.
 func (s *seen) invented(k message.CertificateKind, v consensus.View, n consensus.Seq, d crypto.Digest, ids []consensus.ReplicaID) *message.Certificate {
-	c := s.Certificate(k, v, n, d, ids...)
+	c := s.certificate(k, v, n, d, ids...)
 	for i := range c.Signed {
-		if c.Signed[i].Replica != s.self && s.Holds(c.Signed[i].Replica) {
-			c.Signed[i].Sig = s.Certificate(k, v, n, d, s.self).Signed[0].Sig
+		if c.Signed[i].Replica != s.self && s.holds(c.Signed[i].Replica) {
+			c.Signed[i].Sig = s.certificate(k, v, n, d, s.self).Signed[0].Sig
 		}
 	}
 	return c
@@ -107,7 +107,7 @@ func (s *seen) badCertificates(flaw string) (frames [][]byte) {
 		c := s.flawed(s.stable, flaw, crypto.Hash(s.stable.Digest[:]))
 		g := message.FetchReply{What: message.WhatCheckpoint, Seq: c.Seq, Digest: c.Digest, Certificate: c}
 		vc.Low, vc.Checkpoint = c.Seq, c
-		frames = append(frames, g.Encode(), s.ViewChange(vc).Frame)
+		frames = append(frames, g.Encode(), s.viewChange(vc).Frame)
 	}
 	if k := len(s.prepared); k > 0 {
 		c := s.prepared[k-1]
@@ -116,7 +116,7 @@ func (s *seen) badCertificates(flaw string) (frames [][]byte) {
 			vc.Low = 0
 		}
 		vc.Prepared = []*message.Certificate{s.flawed(c, flaw, crypto.Hash(c.Digest[:]))}
-		frames = append(frames, s.ViewChange(vc).Frame)
+		frames = append(frames, s.viewChange(vc).Frame)
 	}
 	return frames
 }

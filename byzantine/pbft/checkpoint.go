@@ -49,9 +49,9 @@ func lyingCheckpoint(t *step, how string) {
 }
 
 // votes signs votes and lays them out.
-func (f *Forger) votes(vs ...*message.Vote) (frames [][]byte) {
+func (f *forger) votes(vs ...*message.Vote) (frames [][]byte) {
 	for _, v := range vs {
-		w := f.Vote(*v)
+		w := f.vote(*v)
 		frames = append(frames, w.Encode())
 	}
 	return frames

@@ -3,7 +3,7 @@
 //
 // A lie is an interceptor of package byzantine. It learns from what its replica
 // receives, records and sends (seen), and in each step drops, alters or adds
-// messages (step). Its signatures come from a Forger, which holds the traitor's
+// messages (step). Its signatures come from a forger, which holds the traitor's
 // own key, those of its coalition if it has one, and no other.
 //
 // A new lie is a function in the file of its kind, and an entry in that file's

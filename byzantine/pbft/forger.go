@@ -15,29 +15,29 @@ import (
 // ErrKey refuses a traitor whose key is not the one that the genesis names.
 var ErrKey = errors.New("not the key that the genesis names")
 
-// Forger signs PBFT's messages with the keys of one traitor and its coalition, no
+// forger signs PBFT's messages with the keys of one traitor and its coalition, no
 // other. What it is asked to sign in the name of a replica whose key it does not
 // hold it signs with the traitor's own: an impersonation, which no verifier
 // accepts.
-type Forger struct {
+type forger struct {
 	Rules *message.Rules
 	self  consensus.ReplicaID
 	keys  []byzantine.Member // ascending by replica, the traitor itself included
 }
 
-// NewForger makes the forger of a traitor. It fails with ErrKey if a key in e
+// newForger makes the forger of a traitor. It fails with ErrKey if a key in e
 // is not the member's.
-func NewForger(e *byzantine.Env) (*Forger, error) {
+func newForger(e *byzantine.Env) (*forger, error) {
 	rules, err := message.NewRules(e.Genesis)
 	if err != nil {
 		return nil, err
 	}
-	f := &Forger{Rules: rules, self: e.Self}
+	f := &forger{Rules: rules, self: e.Self}
 	for _, m := range append([]byzantine.Member{{Replica: e.Self, Signer: e.Signer}}, e.Coalition...) {
 		if int(m.Replica) >= len(e.Genesis.Replicas) || m.Signer == nil || m.Signer.Public() != e.Genesis.Replicas[m.Replica] {
 			return nil, fmt.Errorf("replica %d: %w", m.Replica, ErrKey)
 		}
-		if !f.Holds(m.Replica) {
+		if !f.holds(m.Replica) {
 			f.keys = append(f.keys, m)
 		}
 	}
@@ -45,13 +45,13 @@ func NewForger(e *byzantine.Env) (*Forger, error) {
 	return f, nil
 }
 
-// Holds reports whether the key of replica id is at hand.
-func (f *Forger) Holds(id consensus.ReplicaID) bool {
+// holds reports whether the key of replica id is at hand.
+func (f *forger) holds(id consensus.ReplicaID) bool {
 	return slices.ContainsFunc(f.keys, func(m byzantine.Member) bool { return m.Replica == id })
 }
 
-// Coalition lists whose keys are at hand, ascending.
-func (f *Forger) Coalition() []consensus.ReplicaID {
+// coalition lists whose keys are at hand, ascending.
+func (f *forger) coalition() []consensus.ReplicaID {
 	ids := make([]consensus.ReplicaID, len(f.keys))
 	for i, m := range f.keys {
 		ids[i] = m.Replica
@@ -59,11 +59,11 @@ func (f *Forger) Coalition() []consensus.ReplicaID {
 	return ids
 }
 
-// Honest lists the others, ascending.
-func (f *Forger) Honest() []consensus.ReplicaID {
+// honest lists the others, ascending.
+func (f *forger) honest() []consensus.ReplicaID {
 	var ids []consensus.ReplicaID
 	for i := range f.Rules.Genesis.Replicas {
-		if id := consensus.ReplicaID(i); !f.Holds(id) {
+		if id := consensus.ReplicaID(i); !f.holds(id) {
 			ids = append(ids, id)
 		}
 	}
@@ -71,7 +71,7 @@ func (f *Forger) Honest() []consensus.ReplicaID {
 }
 
 // signer is the key of id, or the traitor's own.
-func (f *Forger) signer(id consensus.ReplicaID) crypto.Signer {
+func (f *forger) signer(id consensus.ReplicaID) crypto.Signer {
 	own := f.keys[0].Signer
 	for _, m := range f.keys {
 		switch m.Replica {
@@ -84,38 +84,38 @@ func (f *Forger) signer(id consensus.ReplicaID) crypto.Signer {
 	return own
 }
 
-// Vote signs v in the name of v.Replica.
-func (f *Forger) Vote(v message.Vote) message.Vote {
+// vote signs v in the name of v.Replica.
+func (f *forger) vote(v message.Vote) message.Vote {
 	return f.Rules.SignVote(f.signer(v.Replica), v)
 }
 
-// Proposal signs a PRE-PREPARE in the name of the primary of view v.
-func (f *Forger) Proposal(v consensus.View, n consensus.Seq, b *consensus.Batch) *message.PrePrepare {
+// proposal signs a PRE-PREPARE in the name of the primary of view v.
+func (f *forger) proposal(v consensus.View, n consensus.Seq, b *consensus.Batch) *message.PrePrepare {
 	p := f.Rules.System.Primary(v)
 	return f.Rules.NewPrePrepare(f.signer(p), message.Vote{View: v, Seq: n, Digest: b.Digest(), Replica: p}, b)
 }
 
-// ViewChange signs vc in the name of vc.Replica.
-func (f *Forger) ViewChange(vc message.ViewChange) *message.ViewChange {
+// viewChange signs vc in the name of vc.Replica.
+func (f *forger) viewChange(vc message.ViewChange) *message.ViewChange {
 	return f.Rules.NewViewChange(f.signer(vc.Replica), vc)
 }
 
-// NewView signs nv in the name of the primary of its view, and its proposals
+// newView signs nv in the name of the primary of its view, and its proposals
 // for the given digests, the first of them for slot first.
-func (f *Forger) NewView(v consensus.View, vcs []*message.ViewChange, first consensus.Seq, digests []crypto.Digest) *message.NewView {
+func (f *forger) newView(v consensus.View, vcs []*message.ViewChange, first consensus.Seq, digests []crypto.Digest) *message.NewView {
 	nv := message.NewView{View: v, ViewChanges: vcs}
 	p := f.Rules.System.Primary(v)
 	for i, d := range digests {
-		nv.Proposals = append(nv.Proposals, f.Vote(message.Vote{
+		nv.Proposals = append(nv.Proposals, f.vote(message.Vote{
 			Kind: message.PrePrepareKind, View: v, Seq: first + consensus.Seq(i), Digest: d, Replica: p,
 		}))
 	}
 	return f.Rules.NewNewView(f.signer(p), nv)
 }
 
-// Certificate makes a certificate with one signature for each of ids, in their
+// certificate makes a certificate with one signature for each of ids, in their
 // order; those whose key is not at hand are invented.
-func (f *Forger) Certificate(k message.CertificateKind, v consensus.View, n consensus.Seq, d crypto.Digest, ids ...consensus.ReplicaID) *message.Certificate {
+func (f *forger) certificate(k message.CertificateKind, v consensus.View, n consensus.Seq, d crypto.Digest, ids ...consensus.ReplicaID) *message.Certificate {
 	c := &message.Certificate{Kind: k, View: v, Seq: n, Digest: d}
 	kind := map[message.CertificateKind]message.Kind{
 		message.PreparedCertificate: message.PrepareKind, message.CommittedCertificate: message.CommitKind, message.CheckpointCertificate: message.CheckpointKind,
@@ -125,17 +125,17 @@ func (f *Forger) Certificate(k message.CertificateKind, v consensus.View, n cons
 		if k == message.PreparedCertificate && id == f.Rules.System.Primary(v) {
 			w.Kind = message.PrePrepareKind
 		}
-		w = f.Vote(w)
+		w = f.vote(w)
 		c.Signed = append(c.Signed, message.Signed{Replica: id, Sig: w.Sig})
 	}
 	return c
 }
 
 // votesOf are frames of the votes of ids for one slot, one for each.
-func (f *Forger) votesOf(k message.Kind, v consensus.View, n consensus.Seq, d crypto.Digest, ids []consensus.ReplicaID) [][]byte {
+func (f *forger) votesOf(k message.Kind, v consensus.View, n consensus.Seq, d crypto.Digest, ids []consensus.ReplicaID) [][]byte {
 	var frames [][]byte
 	for _, id := range ids {
-		w := f.Vote(message.Vote{Kind: k, View: v, Seq: n, Digest: d, Replica: id})
+		w := f.vote(message.Vote{Kind: k, View: v, Seq: n, Digest: d, Replica: id})
 		frames = append(frames, w.Encode())
 	}
 	return frames

@@ -12,9 +12,9 @@ import (
 )
 
 // forgers makes the forger of replica 1, alone and with a coalition.
-func forgers(t *testing.T, l *lab, coalition ...byzantine.Member) *Forger {
+func forgers(t *testing.T, l *lab, coalition ...byzantine.Member) *forger {
 	t.Helper()
-	f, err := NewForger(&byzantine.Env{Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: coalition})
+	f, err := newForger(&byzantine.Env{Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: coalition})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,8 +28,8 @@ func TestForgerHasNoOtherKey(t *testing.T) {
 		f := forgers(t, l, coalition...)
 		for id := range consensus.ReplicaID(4) {
 			want := id == 1 || slices.ContainsFunc(coalition, func(m byzantine.Member) bool { return m.Replica == id })
-			if f.Holds(id) != want {
-				t.Errorf("coalition %v: holds the key of %d: %v", coalition, id, f.Holds(id))
+			if f.holds(id) != want {
+				t.Errorf("coalition %v: holds the key of %d: %v", coalition, id, f.holds(id))
 			}
 			for name, frame := range wordsOf(f, id) {
 				o := l.rules.Open(l.verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(1), Bytes: frame}})[0]
@@ -45,16 +45,16 @@ func TestForgerHasNoOtherKey(t *testing.T) {
 }
 
 // wordsOf is one frame of each kind that is signed, in the name of id.
-func wordsOf(f *Forger, id consensus.ReplicaID) map[string][]byte {
+func wordsOf(f *forger, id consensus.ReplicaID) map[string][]byte {
 	b := &consensus.Batch{Stamp: 1}
 	view := consensus.View(id)
-	words := map[string][]byte{"PRE-PREPARE": f.Proposal(view, 1, b).Frame, "VIEW-CHANGE": f.leave(9, id, nil).Frame}
+	words := map[string][]byte{"PRE-PREPARE": f.proposal(view, 1, b).Frame, "VIEW-CHANGE": f.leave(9, id, nil).Frame}
 	for _, k := range []message.Kind{message.PrepareKind, message.CommitKind, message.CheckpointKind} {
 		v := message.Vote{Kind: k, View: view + 1, Seq: 2, Digest: b.Digest(), Replica: id}
 		if k == message.CheckpointKind {
 			v.View = 0
 		}
-		w := f.Vote(v)
+		w := f.vote(v)
 		words[k.String()] = w.Encode()
 	}
 	return words
@@ -66,15 +66,15 @@ func TestForgedCertificates(t *testing.T) {
 	alone, coalition := forgers(t, l), forgers(t, l, byzantine.Member{Replica: 0, Signer: l.keys[0]}, byzantine.Member{Replica: 2, Signer: l.keys[2]})
 	d := crypto.Hash([]byte("batch"))
 	for _, k := range []message.CertificateKind{message.PreparedCertificate, message.CommittedCertificate, message.CheckpointCertificate} {
-		for f, want := range map[*Forger]bool{alone: false, coalition: true} {
-			c := f.Certificate(k, 0, 2, d, 0, 1, 2)
+		for f, want := range map[*forger]bool{alone: false, coalition: true} {
+			c := f.certificate(k, 0, 2, d, 0, 1, 2)
 			if _, err := l.rules.OpenCertificate(l.verify, c.Encode(), k); (err == nil) != want {
-				t.Errorf("kind %d, coalition of %d: %v", k, len(f.Coalition()), err)
+				t.Errorf("kind %d, coalition of %d: %v", k, len(f.coalition()), err)
 			}
 		}
 	}
 	vcs := []*message.ViewChange{coalition.leave(1, 0, nil), coalition.leave(1, 1, nil), coalition.leave(1, 2, nil)}
-	frame := coalition.NewView(1, vcs, 1, nil).Frame
+	frame := coalition.newView(1, vcs, 1, nil).Frame
 	if o := l.rules.Open(l.verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(1), Bytes: frame}})[0]; o.Event == nil {
 		t.Error(o.Reason)
 	}
@@ -88,7 +88,7 @@ func TestForgerRefusesOtherKeys(t *testing.T) {
 		"a member's": {Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: []byzantine.Member{{Replica: 2, Signer: l.keys[3]}}},
 		"nobody's":   {Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: []byzantine.Member{{Replica: 4, Signer: l.keys[3]}}},
 	} {
-		if _, err := NewForger(&e); !errors.Is(err, ErrKey) {
+		if _, err := newForger(&e); !errors.Is(err, ErrKey) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := e.Plan(byzantine.Spec{Profile: all.Lookup("equivocate")}); !errors.Is(err, ErrKey) {
@@ -108,14 +108,14 @@ func TestHalves(t *testing.T) {
 		}
 		for _, m := range members {
 			e := byzantine.Env{Genesis: l.genesis, Self: m.Replica, Signer: m.Signer, Coalition: members}
-			f, err := NewForger(&e)
+			f, err := newForger(&e)
 			if err != nil {
 				t.Fatal(err)
 			}
 			other := newSeen(&e, f, "test").otherHalf()
 			q := l.rules.System.Quorum()
-			if len(members)+len(other) != q || len(f.Honest())-len(other)+len(members) != q {
-				t.Errorf("%v: honest %v, other half %v, quorum %d", g, f.Honest(), other, q)
+			if len(members)+len(other) != q || len(f.honest())-len(other)+len(members) != q {
+				t.Errorf("%v: honest %v, other half %v, quorum %d", g, f.honest(), other, q)
 			}
 		}
 	}

@@ -32,29 +32,29 @@ func forkProfiles() []byzantine.Profile {
 
 // otherHalf is the half of the honest that gets the other version.
 func (s *seen) otherHalf() []consensus.ReplicaID {
-	honest := s.Honest()
+	honest := s.honest()
 	return honest[len(honest)/2:]
 }
 
 // nextOurs is the first view above v whose primary belongs to the coalition.
 func (s *seen) nextOurs(v consensus.View) consensus.View {
-	for v++; !s.Holds(s.Rules.System.Primary(v)); v++ {
+	for v++; !s.holds(s.Rules.System.Primary(v)); v++ {
 	}
 	return v
 }
 
 // backups are the members of the coalition that are not the primary of v.
 func (s *seen) backups(v consensus.View) []consensus.ReplicaID {
-	return slices.DeleteFunc(s.Coalition(), func(id consensus.ReplicaID) bool { return id == s.Rules.System.Primary(v) })
+	return slices.DeleteFunc(s.coalition(), func(id consensus.ReplicaID) bool { return id == s.Rules.System.Primary(v) })
 }
 
 // bundle is all that a replica needs of a coalition to decide b in slot n, if its
 // own half agrees: proposal, PREPAREs and COMMITs of all members.
 func (s *seen) bundle(v consensus.View, n consensus.Seq, b *consensus.Batch) [][]byte {
 	d := b.Digest()
-	frames := [][]byte{s.Proposal(v, n, b).Frame}
+	frames := [][]byte{s.proposal(v, n, b).Frame}
 	frames = append(frames, s.votesOf(message.PrepareKind, v, n, d, s.backups(v))...)
-	return append(frames, s.votesOf(message.CommitKind, v, n, d, s.Coalition())...)
+	return append(frames, s.votesOf(message.CommitKind, v, n, d, s.coalition())...)
 }
 
 // forkView is the plan for one view: its primary proposes one batch to
@@ -65,7 +65,7 @@ func forkView(l *lie, _ *byzantine.Spec) error {
 	split := consensus.Seq(0) // the first slot in which the other half got another version
 	l.act = func(t *step) {
 		other := t.otherHalf()
-		ours := func(v consensus.View) bool { return t.Holds(t.Rules.System.Primary(v)) }
+		ours := func(v consensus.View) bool { return t.holds(t.Rules.System.Primary(v)) }
 		for _, d := range t.fresh {
 			if split == 0 && ours(d.view) {
 				split = d.seq
@@ -121,7 +121,7 @@ func (p *forkViews) tell(t *step) {
 	t.drop(func(to consensus.ReplicaID, frame []byte) bool {
 		v := t.ownVote(frame)
 		own := v != nil || t.ownProposal(frame) != nil || isKind(frame, []message.Kind{message.FetchReplyKind})
-		return own && (slices.Contains(other, to) || v != nil && v.Kind == message.CheckpointKind && !t.Holds(to))
+		return own && (slices.Contains(other, to) || v != nil && v.Kind == message.CheckpointKind && !t.holds(to))
 	}, message.PrePrepareKind, message.PrepareKind, message.CommitKind, message.CheckpointKind, message.FetchReplyKind)
 	p.plan(t)
 	if p.goal == 0 {
@@ -136,7 +136,7 @@ func (p *forkViews) tell(t *step) {
 	}
 	switch {
 	case p.sent == nil && t.tick >= p.due.Ticks && t.now >= p.due.Time:
-		for _, id := range t.Coalition() {
+		for _, id := range t.coalition() {
 			vc := t.leave(p.goal, id, p.base)
 			p.sent = append(p.sent, vc)
 			t.sayAll(vc.Frame)
@@ -174,7 +174,7 @@ func (p *forkViews) open(t *step, other []consensus.ReplicaID) {
 		return // the other half knows of it
 	}
 	p.done = true
-	t.sayAll(t.NewView(p.goal, vcs, start.Min+1, chosenOf(&start)).Frame)
+	t.sayAll(t.newView(p.goal, vcs, start.Min+1, chosenOf(&start)).Frame)
 	for n := start.Max() + 1; n <= p.aim.seq; n++ {
 		for _, to := range other {
 			t.say(to, t.bundle(p.goal, n, p.rivalAt(t, n))...)

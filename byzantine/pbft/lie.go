@@ -60,7 +60,7 @@ type step struct {
 // what is to be done in each step.
 func stateful(build func(*lie, *byzantine.Spec) error) func(*byzantine.Env, byzantine.Spec) (byzantine.Interceptor, error) {
 	return func(e *byzantine.Env, s byzantine.Spec) (byzantine.Interceptor, error) {
-		f, err := NewForger(e)
+		f, err := newForger(e)
 		if err != nil {
 			return nil, err
 		}

@@ -57,7 +57,7 @@ func poisonCheckpoint(t *step) {
 	}
 	k := t.Rules.Genesis.CheckpointInterval
 	for _, n := range []consensus.Seq{t.low + k, t.low + 2*t.Rules.Genesis.Window} {
-		for _, ids := range [][]consensus.ReplicaID{t.Coalition(), t.quorumIDs()} {
+		for _, ids := range [][]consensus.ReplicaID{t.coalition(), t.quorumIDs()} {
 			c := t.poisonCertificate(n, ids)
 			g := message.FetchReply{What: message.WhatCheckpoint, Seq: n, Digest: c.Digest, Certificate: c}
 			t.sayAll(g.Encode())
@@ -66,7 +66,7 @@ func poisonCheckpoint(t *step) {
 }
 
 func (s *seen) poisonCertificate(n consensus.Seq, ids []consensus.ReplicaID) *message.Certificate {
-	return s.Certificate(message.CheckpointCertificate, 0, n, poisonRoot(n), ids...)
+	return s.certificate(message.CheckpointCertificate, 0, n, poisonRoot(n), ids...)
 }
 
 // quorumIDs are q replicas, ascending, those of the coalition among them.
@@ -76,7 +76,7 @@ func (s *seen) quorumIDs() []consensus.ReplicaID {
 	for i := range s.Rules.Genesis.Replicas {
 		id := consensus.ReplicaID(i)
 		switch {
-		case s.Holds(id):
+		case s.holds(id):
 			ids = append(ids, id)
 		case need > 0:
 			ids = append(ids, id)

@@ -85,7 +85,7 @@ func equivocate(l *lie, s *byzantine.Spec) error {
 				return nil, false
 			}
 			if how := byzantine.InTurn(how, rivals, uint64(p.Seq)); how != "body" {
-				return [][]byte{t.Proposal(p.View, p.Seq, byzantine.RivalBatch(p.Batch, how)).Frame}, true
+				return [][]byte{t.proposal(p.View, p.Seq, byzantine.RivalBatch(p.Batch, how)).Frame}, true
 			}
 			return [][]byte{message.Reframe(p.Vote, byzantine.RivalBatch(p.Batch, "stamp")).Frame}, true
 		}, message.PrePrepareKind)
@@ -214,16 +214,16 @@ func seqJump(t *step, how string) {
 		}
 		switch byzantine.InTurn(how, jumps, uint64(p.View)) {
 		case "gap":
-			return [][]byte{t.Proposal(p.View, p.Seq+1, p.Batch).Frame}, true
+			return [][]byte{t.proposal(p.View, p.Seq+1, p.Batch).Frame}, true
 		case "far":
-			return [][]byte{t.Proposal(p.View, p.Seq+3*t.Rules.Genesis.Window, p.Batch).Frame}, true
+			return [][]byte{t.proposal(p.View, p.Seq+3*t.Rules.Genesis.Window, p.Batch).Frame}, true
 		case "huge":
-			return [][]byte{t.Proposal(p.View, 1<<63+p.Seq, p.Batch).Frame}, true
+			return [][]byte{t.proposal(p.View, 1<<63+p.Seq, p.Batch).Frame}, true
 		}
 		if p.Seq == 1 {
 			return nil, false
 		}
-		return [][]byte{frame, t.Proposal(p.View, p.Seq-1, p.Batch).Frame}, true
+		return [][]byte{frame, t.proposal(p.View, p.Seq-1, p.Batch).Frame}, true
 	}, message.PrePrepareKind)
 }
 
@@ -237,16 +237,16 @@ func oldView(t *step) {
 	n := consensus.View(len(t.Rules.Genesis.Replicas))
 	at := t.next()
 	if !t.leads() { // in the name of itself, in the view of another
-		v := t.Vote(message.Vote{Kind: message.PrePrepareKind, View: t.view, Seq: at, Digest: b.Digest(), Replica: t.self})
+		v := t.vote(message.Vote{Kind: message.PrePrepareKind, View: t.view, Seq: at, Digest: b.Digest(), Replica: t.self})
 		t.sayAll(message.Reframe(v, b).Frame)
 	}
 	own := t.view - t.view%n + consensus.View(t.self)
 	if own < t.view {
-		t.sayAll(t.Proposal(own, at, b).Frame)
+		t.sayAll(t.proposal(own, at, b).Frame)
 	} else if own >= n {
-		t.sayAll(t.Proposal(own-n, at, b).Frame)
+		t.sayAll(t.proposal(own-n, at, b).Frame)
 	}
-	t.sayAll(t.Proposal(own+2*n, at, b).Frame)
+	t.sayAll(t.proposal(own+2*n, at, b).Frame)
 }
 
 // falseStamp gives its batches a time that is not the time.
@@ -279,7 +279,7 @@ func falseStamp(l *lie, s *byzantine.Spec) error {
 				}
 				b.Stamp = first[p.View]
 			}
-			return [][]byte{t.Proposal(p.View, p.Seq, b).Frame}, b.Stamp != p.Batch.Stamp
+			return [][]byte{t.proposal(p.View, p.Seq, b).Frame}, b.Stamp != p.Batch.Stamp
 		}, message.PrePrepareKind)
 	}
 	return nil

@@ -19,7 +19,7 @@ const (
 // receives, records and sends. It does not look into the engine. A lie that is
 // put on later knows less at first; the next STATUS says in which view it is.
 type seen struct {
-	*Forger
+	*forger
 	env  *byzantine.Env
 	dice *rand.Rand
 
@@ -67,9 +67,9 @@ type leaving struct {
 	replica consensus.ReplicaID
 }
 
-func newSeen(e *byzantine.Env, f *Forger, purpose string) *seen {
+func newSeen(e *byzantine.Env, f *forger, purpose string) *seen {
 	return &seen{
-		Forger: f, env: e, dice: e.Rand("lie " + purpose),
+		forger: f, env: e, dice: e.Rand("lie " + purpose),
 		proposals: map[consensus.Seq]*proposal{}, leavers: map[leaving]*message.ViewChange{},
 		asked: map[consensus.ReplicaID][]consensus.Item{},
 	}

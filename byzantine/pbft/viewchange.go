@@ -73,12 +73,12 @@ func (t *step) ownViewChange(frame []byte) *message.ViewChange {
 }
 
 // leave is a VIEW-CHANGE for v of one who has prepared nothing above stable.
-func (f *Forger) leave(v consensus.View, as consensus.ReplicaID, stable *message.Certificate) *message.ViewChange {
+func (f *forger) leave(v consensus.View, as consensus.ReplicaID, stable *message.Certificate) *message.ViewChange {
 	vc := message.ViewChange{View: v, Replica: as, Checkpoint: stable}
 	if stable != nil {
 		vc.Low = stable.Seq
 	}
-	return f.ViewChange(vc)
+	return f.viewChange(vc)
 }
 
 // spamViews asks to leave each view as soon as it is active, and then again.
@@ -124,7 +124,7 @@ func hidePrepared(t *step, how string) {
 		case how == "old" && t.older != nil:
 			w.Low, w.Checkpoint = t.older.Seq, t.older
 		}
-		return [][]byte{t.ViewChange(w).Frame}, len(vc.Prepared) > 0 || w.Low != vc.Low
+		return [][]byte{t.viewChange(w).Frame}, len(vc.Prepared) > 0 || w.Low != vc.Low
 	}, message.ViewChangeKind)
 }
 
@@ -147,7 +147,7 @@ func fakePrepared(t *step, how string) {
 			}
 			w := *vc
 			w.Prepared = []*message.Certificate{t.fake(vc, fake)}
-			out = append(out, t.ViewChange(w).Frame)
+			out = append(out, t.viewChange(w).Frame)
 		}
 		return append(out, frame), true
 	}, message.ViewChangeKind)
@@ -157,7 +157,7 @@ func fakePrepared(t *step, how string) {
 func (s *seen) fake(vc *message.ViewChange, how string) *message.Certificate {
 	n, d := vc.Low+1, crypto.Hash([]byte("never proposed"))
 	v := vc.View - 1
-	ids := s.Certifiers(v)
+	ids := s.certifiers(v)
 	switch how {
 	case "duplicate":
 		c := s.invented(message.PreparedCertificate, v, n, d, ids)
@@ -170,15 +170,15 @@ func (s *seen) fake(vc *message.ViewChange, how string) *message.Certificate {
 			return s.flawed(vc.Prepared[0], "digest", d)
 		}
 	case "later":
-		return s.invented(message.PreparedCertificate, vc.View, n, d, s.Certifiers(vc.View))
+		return s.invented(message.PreparedCertificate, vc.View, n, d, s.certifiers(vc.View))
 	case "window":
 		return s.invented(message.PreparedCertificate, v, n+s.Rules.Genesis.Window, d, ids)
 	}
 	return s.invented(message.PreparedCertificate, v, n, d, ids)
 }
 
-// Certifiers are q replicas, ascending, the primary of v among them.
-func (f *Forger) Certifiers(v consensus.View) []consensus.ReplicaID {
+// certifiers are q replicas, ascending, the primary of v among them.
+func (f *forger) certifiers(v consensus.View) []consensus.ReplicaID {
 	ids := []consensus.ReplicaID{f.Rules.System.Primary(v)}
 	for i := 0; len(ids) < f.Rules.System.Quorum(); i++ {
 		if id := consensus.ReplicaID(i); id != ids[0] {
@@ -206,7 +206,7 @@ func (s *seen) stale(vc *message.ViewChange) ([][]byte, bool) {
 		w.Prepared = append(w.Prepared, c)
 	}
 	slices.SortFunc(w.Prepared, func(a, b *message.Certificate) int { return cmp.Compare(a.Seq, b.Seq) })
-	return [][]byte{s.ViewChange(w).Frame}, lie
+	return [][]byte{s.viewChange(w).Frame}, lie
 }
 
 // ownNewView reads a NEW-VIEW of this replica's; nil for one that it only
@@ -248,7 +248,7 @@ func (s *seen) badTerms(nv *message.NewView, how string) *message.NewView {
 			if vc.Replica == s.self {
 				w := *vc
 				w.View++
-				vcs[i] = s.ViewChange(w)
+				vcs[i] = s.viewChange(w)
 			}
 		}
 	case how == "low" && first > 1:
@@ -263,7 +263,7 @@ func (s *seen) badTerms(nv *message.NewView, how string) *message.NewView {
 	default:
 		digests = append(digests, wrong)
 	}
-	return s.NewView(nv.View, vcs, first, digests)
+	return s.newView(nv.View, vcs, first, digests)
 }
 
 func chosenOf(s *viewchange.Start) (digests []crypto.Digest) {
@@ -287,11 +287,11 @@ func equivocateNewView(l *lie, s *byzantine.Spec) error {
 			vcs := slices.Clone(nv.ViewChanges)
 			for i, vc := range vcs {
 				if vc.Replica == t.self {
-					vcs[i] = t.ViewChange(message.ViewChange{View: vc.View, Replica: vc.Replica})
+					vcs[i] = t.viewChange(message.ViewChange{View: vc.View, Replica: vc.Replica})
 				}
 			}
 			start := viewchange.Select(t.Rules, vcs)
-			other := t.NewView(nv.View, vcs, start.Min+1, chosenOf(&start))
+			other := t.newView(nv.View, vcs, start.Min+1, chosenOf(&start))
 			return [][]byte{other.Frame}, string(other.Frame) != string(frame)
 		}, message.NewViewKind)
 	}

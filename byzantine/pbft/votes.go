@@ -62,7 +62,7 @@ func doubleVote(t *step) {
 		}
 		w := *v
 		w.Digest = t.other(v)
-		w = t.Vote(w)
+		w = t.vote(w)
 		if t.misled(to) {
 			return [][]byte{w.Encode(), frame}, true
 		}
@@ -81,7 +81,7 @@ func unknownDigest(t *step) {
 		w := *v
 		w.Seq++
 		w.Digest = crypto.Hash(v.Digest[:])
-		w = t.Vote(w)
+		w = t.vote(w)
 		return [][]byte{w.Encode(), frame}, true
 	}, message.PrepareKind, message.CommitKind)
 }
@@ -135,7 +135,7 @@ func replayVotes(l *lie, _ *byzantine.Spec) error {
 		t.sayAll(frame, moved.Encode(), abroad.Encode())
 		if v.View > 0 && v.Kind != message.CheckpointKind {
 			past.View--
-			past = t.Vote(past)
+			past = t.vote(past)
 			t.sayAll(past.Encode())
 		}
 	}
@@ -153,19 +153,19 @@ func impersonate(t *step) {
 		}
 		for id := range n + 1 {
 			who := consensus.ReplicaID(id)
-			if who == m.To.Replica || id < n && t.Holds(who) {
+			if who == m.To.Replica || id < n && t.holds(who) {
 				continue
 			}
 			w := *v
 			w.Replica = who
 			invented := w // with the signature of the traitor's own vote
-			w = t.Vote(w)
+			w = t.vote(w)
 			t.say(m.To.Replica, w.Encode(), invented.Encode())
 		}
 	}
 	if t.Act && t.began {
-		for _, who := range t.Honest() {
-			t.sayAll(t.ViewChange(message.ViewChange{View: t.view + 1, Replica: who}).Frame)
+		for _, who := range t.honest() {
+			t.sayAll(t.viewChange(message.ViewChange{View: t.view + 1, Replica: who}).Frame)
 		}
 	}
 }

@@ -79,7 +79,7 @@ func forgeAppend(l *lie, s *byzantine.Spec) error {
 			t.acknowledge(t.leader, m)
 			e.Term = forged
 			for _, to := range t.misled(named) {
-				t.say(to, t.Append(forged, prev, e.Index, e))
+				t.say(to, t.append(forged, prev, e.Index, e))
 			}
 		}
 	}

@@ -9,39 +9,39 @@ import (
 	"quorate.dev/quorate/raft"
 )
 
-// Forger makes Raft's messages in the name of one traitor. It holds no key,
+// forger makes Raft's messages in the name of one traitor. It holds no key,
 // because nothing between members is signed: the channel tells who sends, and
 // all else is believed. So it sends in its own name only. The
 // requests in its entries are those that clients have signed, because every
 // member checks that.
-type Forger struct {
+type forger struct {
 	self    consensus.ReplicaID
 	members int
 }
 
-// NewForger makes the forger of a traitor.
-func NewForger(e *byzantine.Env) *Forger {
-	return &Forger{self: e.Self, members: len(e.Genesis.Replicas)}
+// newForger makes the forger of a traitor.
+func newForger(e *byzantine.Env) *forger {
+	return &forger{self: e.Self, members: len(e.Genesis.Replicas)}
 }
 
 // number is what the library calls a replica: it has no use for 0.
 func number(id consensus.ReplicaID) uint64 { return uint64(id) + 1 }
 
-// Say returns the frame of m from the traitor to a member.
-func (f *Forger) Say(to consensus.ReplicaID, m pb.Message) []byte {
+// frame returns the frame of m from the traitor to a member.
+func (f *forger) frame(to consensus.ReplicaID, m pb.Message) []byte {
 	m.From, m.To = number(f.self), number(to)
 	return raft.EncodeMessage(&m)
 }
 
-// Append is an append of a leader of term: entries behind the place of prev,
+// append is an append of a leader of term: entries behind the place of prev,
 // with a commit index.
-func (f *Forger) Append(term uint64, prev place, commit uint64, entries ...pb.Entry) pb.Message {
+func (f *forger) append(term uint64, prev place, commit uint64, entries ...pb.Entry) pb.Message {
 	return pb.Message{Type: pb.MsgApp, Term: term, Index: prev.index, LogTerm: prev.term, Entries: entries, Commit: commit}
 }
 
-// Snapshot names a state as a leader of term would: root, as of an index whose
+// snapshot names a state as a leader of term would: root, as of an index whose
 // entry is of that term.
-func (f *Forger) Snapshot(term, index uint64, root crypto.Digest) pb.Message {
+func (f *forger) snapshot(term, index uint64, root crypto.Digest) pb.Message {
 	s := pb.Snapshot{Data: raft.EncodeHandle(consensus.Seq(index), root), Metadata: pb.SnapshotMetadata{Index: index, Term: term}}
 	for id := range f.members {
 		s.Metadata.ConfState.Voters = append(s.Metadata.ConfState.Voters, number(consensus.ReplicaID(id)))

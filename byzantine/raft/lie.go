@@ -80,7 +80,7 @@ func (l *lie) depose(m *byzantine.Outbox) {
 		return
 	}
 	l.patient = l.tick + 3*l.env.Patience
-	m.Add(l.leader, consensus.Votes, l.Say(l.leader, pb.Message{Type: pb.MsgAppResp, Term: l.term + 1, Reject: true}))
+	m.Add(l.leader, consensus.Votes, l.frame(l.leader, pb.Message{Type: pb.MsgAppResp, Term: l.term + 1, Reject: true}))
 }
 
 // step is one step of a lie.
@@ -137,7 +137,7 @@ func (t *step) alter(f func(to consensus.ReplicaID, m *pb.Message) (out *pb.Mess
 		}
 		t.lies++
 		if out != nil {
-			l.Bytes = t.Say(l.To.Replica, *out)
+			l.Bytes = t.frame(l.To.Replica, *out)
 			all = append(all, l)
 		}
 	}
@@ -150,7 +150,7 @@ func (t *step) say(to consensus.ReplicaID, m pb.Message) {
 	if len(m.Entries) > 0 {
 		class = consensus.Bodies
 	}
-	t.Messages = append(t.Messages, byzantine.Outbound{To: consensus.ReplicaPeer(to), Class: class, Bytes: t.Say(to, m), Early: true})
+	t.Messages = append(t.Messages, byzantine.Outbound{To: consensus.ReplicaPeer(to), Class: class, Bytes: t.frame(to, m), Early: true})
 	t.lies++
 }
 

@@ -126,19 +126,19 @@ func (l *lab) hears(p consensus.Protocol, from consensus.ReplicaID, frame []byte
 func TestRaftForger(t *testing.T) {
 	l := newLab(t)
 	e := l.env(2)
-	f := NewForger(&e)
+	f := newForger(&e)
 	p, _ := l.member(1)
 	true1 := entryOf(4, 9, l.batch(3))
 	frames := [][]byte{
-		f.Say(1, f.Append(4, place{8, 4}, 9, true1)), f.Say(1, f.Snapshot(5, 64, crypto.Hash([]byte("state")))),
-		f.Say(1, pb.Message{Type: pb.MsgVoteResp, Term: 5, From: number(0)}),
+		f.frame(1, f.append(4, place{8, 4}, 9, true1)), f.frame(1, f.snapshot(5, 64, crypto.Hash([]byte("state")))),
+		f.frame(1, pb.Message{Type: pb.MsgVoteResp, Term: 5, From: number(0)}),
 	}
 	for _, how := range entryRivals {
 		other, ok := rivalEntry(true1, how)
 		if !ok || slices.Equal(other.Data, true1.Data) || other.Index != 9 || other.Term != 4 {
 			t.Errorf("%s: no rival: %v", how, other)
 		}
-		frames = append(frames, f.Say(1, f.Append(4, place{8, 4}, 9, other)))
+		frames = append(frames, f.frame(1, f.append(4, place{8, 4}, 9, other)))
 	}
 	for _, frame := range frames {
 		if o := l.hears(p, 2, frame); o.Event == nil {
@@ -185,10 +185,10 @@ func TestProfilesOfRaft(t *testing.T) {
 func TestKindsOfRaft(t *testing.T) {
 	l := newLab(t)
 	e := l.env(2)
-	f := NewForger(&e)
+	f := newForger(&e)
 	frames := map[string][]byte{
-		"MsgApp": f.Say(1, f.Append(1, place{}, 0)), "MsgAppResp": f.Say(1, pb.Message{Type: pb.MsgAppResp, Term: 1}), "MsgSnap": f.Say(1, f.Snapshot(1, 64, crypto.Digest{})),
-		"MsgVote": f.Say(1, pb.Message{Type: pb.MsgVote, Term: 2}), "FETCH": (&raft.Fetch{Seq: 8, Items: []consensus.Item{{ID: "n"}}}).Encode(), "FETCH-REPLY": (&raft.FetchReply{Seq: 8}).Encode(),
+		"MsgApp": f.frame(1, f.append(1, place{}, 0)), "MsgAppResp": f.frame(1, pb.Message{Type: pb.MsgAppResp, Term: 1}), "MsgSnap": f.frame(1, f.snapshot(1, 64, crypto.Digest{})),
+		"MsgVote": f.frame(1, pb.Message{Type: pb.MsgVote, Term: 2}), "FETCH": (&raft.Fetch{Seq: 8, Items: []consensus.Item{{ID: "n"}}}).Encode(), "FETCH-REPLY": (&raft.FetchReply{Seq: 8}).Encode(),
 	}
 	var all consensus.Output
 	for _, frame := range frames {
@@ -210,24 +210,24 @@ func TestKindsOfRaft(t *testing.T) {
 func TestCrashesAreSurvived(t *testing.T) {
 	l := newLab(t)
 	e := l.env(2)
-	f := NewForger(&e)
+	f := newForger(&e)
 	p, victim := l.member(1)
 	say := func(m pb.Message) consensus.Output {
 		t.Helper()
-		o := l.hears(p, 2, f.Say(1, m))
+		o := l.hears(p, 2, f.frame(1, m))
 		if o.Event == nil {
 			t.Fatalf("%s is refused: %s", m.Type, o.Reason)
 		}
 		return victim.Step(consensus.Burst{Now: 1e18, Events: []consensus.Event{o.Event}})
 	}
-	say(f.Append(1, place{}, 0, entryOf(1, 1, l.batch(1))))
+	say(f.append(1, place{}, 0, entryOf(1, 1, l.batch(1))))
 	out := say(pb.Message{Type: pb.MsgHeartbeat, Term: 1, Commit: 1 << 40})
 	if !slices.ContainsFunc(out.Notes, func(n consensus.Note) bool {
 		return n.Kind == consensus.Ignored && n.Reason == raft.ReasonPanic && n.Replica == 2 && strings.Contains(n.Text, "MsgHeartbeat")
 	}) {
 		t.Errorf("nothing is said of the heartbeat: %v", out.Notes)
 	}
-	out = say(f.Append(1, place{1, 1}, 2, entryOf(1, 2, l.batch(1))))
+	out = say(f.append(1, place{1, 1}, 2, entryOf(1, 2, l.batch(1))))
 	if commits := len(out.Jobs); commits != 2 {
 		t.Errorf("%d jobs after the next append, want both entries executed: %v", commits, out.Jobs)
 	}
@@ -237,11 +237,11 @@ func TestCrashesAreSurvived(t *testing.T) {
 func TestForkEntriesMisleadsHalf(t *testing.T) {
 	l := newLab(t)
 	e := l.env(0)
-	f := NewForger(&e)
+	f := newForger(&e)
 	b := l.batch(2)
 	var honest consensus.Output
 	for to := consensus.ReplicaID(1); to < 3; to++ {
-		honest.Sends = append(honest.Sends, consensus.Send{To: consensus.ReplicaPeer(to), Bytes: f.Say(to, f.Append(1, place{}, 0, entryOf(1, 1, b)))})
+		honest.Sends = append(honest.Sends, consensus.Send{To: consensus.ReplicaPeer(to), Bytes: f.frame(to, f.append(1, place{}, 0, entryOf(1, 1, b)))})
 	}
 	out := steps(t, e, honest, "fork-entries")
 	told := map[consensus.ReplicaID]crypto.Digest{}

@@ -15,7 +15,7 @@ const maxLog = 256
 // receives, sends and executes. It does not look into the engine. A lie that is
 // put on later learns all of it from the leader's next message.
 type seen struct {
-	*Forger
+	*forger
 	env *byzantine.Env
 
 	tick   int // of the host, however many the engine is told of
@@ -35,7 +35,7 @@ type seen struct {
 }
 
 func newSeen(e *byzantine.Env) *seen {
-	return &seen{Forger: NewForger(e), env: e, log: map[uint64]pb.Entry{}}
+	return &seen{forger: newForger(e), env: e, log: map[uint64]pb.Entry{}}
 }
 
 // asking is a member's wish for parts of a state.

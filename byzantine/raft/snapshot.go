@@ -154,7 +154,7 @@ func (f *forgedSnapshot) name(t *step, m *pb.Message) {
 	f.victims = t.misled(f.named)
 	t.acknowledge(t.leader, m)
 	for _, to := range f.victims {
-		t.say(to, t.Snapshot(f.term, uint64(n), root))
+		t.say(to, t.snapshot(f.term, uint64(n), root))
 	}
 }
 
@@ -166,7 +166,7 @@ func (f *forgedSnapshot) lead(t *step) {
 		if m.Type == pb.MsgAppResp && m.Term == f.term && !m.Reject && m.Index == f.at.index && slices.Contains(f.victims, from) {
 			b := consensus.Batch{Stamp: t.now}
 			e := pb.Entry{Term: f.term, Index: f.at.index + 1, Data: b.Append(nil)}
-			t.say(from, t.Append(f.term, f.at, e.Index, e))
+			t.say(from, t.append(f.term, f.at, e.Index, e))
 		}
 	}
 	if t.beats == 0 {
