@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 
 	"quorate.dev/quorate/protocol"
 )
@@ -42,13 +43,24 @@ func (c *Cluster) Kill(i int) error {
 	return r.await(p, stopWithin)
 }
 
-// Pause stops replica i by SIGSTOP: it keeps its connections and says nothing.
+// pauseWithin bounds how long a process may take to stand still: one that waits
+// for its disk does so when the disk has answered.
+const pauseWithin = 2 * time.Second
+
+// Pause stops replica i by SIGSTOP, and returns when it stands still or has had
+// its time: it keeps its connections and says nothing.
 func (c *Cluster) Pause(i int) error {
 	_, p, err := c.alive(i)
 	if err != nil {
 		return err
 	}
-	return p.signal(sigStop)
+	if err := p.signal(sigStop); err != nil {
+		return err
+	}
+	for end := time.Now().Add(pauseWithin); condition(p.pid) == Running && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	return nil
 }
 
 // Resume lets a paused replica go on, and returns when it answers or has had
