@@ -16,10 +16,12 @@ var (
 	quoted = regexp.MustCompile("`([^`\n]+)`")
 	// aPath is a word that looks like a path of this repository.
 	aPath = regexp.MustCompile(`^(\./)?[a-z][a-z0-9_-]*(/[a-zA-Z0-9_.*-]+)+$|^\./[a-z-]+$`)
-	aFile = regexp.MustCompile(`\b[a-z0-9_]+\.go\b`)
+	aFile = regexp.MustCompile(`\b[a-z0-9_]+\.go\b|\b[A-Z]+\.md\b`)
 	aLink = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 	// aName is a name of Go behind its package's.
 	aName = regexp.MustCompile(`^([a-z]+)\.([A-Z]\w*)(?:\.([A-Z]\w*))?(?:\(\))?$`)
+	// alone is a name of Go without a package.
+	alone = regexp.MustCompile(`^[A-Z]\w*[a-z]\w*$`)
 	// aTest is the name of a test, with the word in front of it.
 	aTest = regexp.MustCompile(`(?:([a-z][a-z/]*) )?\b((?:Test|Fuzz|Benchmark)[A-Z]\w*)`)
 	// traces are the names of golden traces, and a row is one of a table.
@@ -72,12 +74,14 @@ func TestMissing(t *testing.T) {
 		{"`go test ./storages`", "./storages"},
 		{"`sim/testdata/viewstamped/*.txt`", "sim/testdata/viewstamped/*.txt"},
 		{"see abnormal.go", "abnormal.go"},
+		{"see NUMBERS.md §2, TESTING.md", "NUMBERS.md"},
 		{"[there](adr/0000-nothing.md#part)", "adr/0000-nothing.md"},
 		{"[there](TESTING.md#teeth), [far](https://example.org/x)", ""},
 		{"`viewchange.Select`, `consensus.Engine.Step`", ""},
 		{"`viewchange.Elect`", "viewchange.Elect"},
 		{"`consensus.Engine.Stop`", "consensus.Engine.Stop"},
 		{"`trial.Spec`", "trial.Spec"},
+		{"`Horizon`, `PREPARE`, `Unheard`", "Unheard"},
 		{"pbft TestNormal", "TestNormal"},
 		{"storage TestBackupVotesOnce", "storage TestBackupVotesOnce"},
 		{"pbft TestBackupVotesOnce, and TestJoin", ""},
@@ -108,10 +112,11 @@ func (k *names) missing(file, text string) []string {
 		if n := aName.FindStringSubmatch(m[1]); n != nil && !strings.HasSuffix(m[1], ".go") {
 			note(k.declares(n[1], n[2]) && (n[3] == "" || k.declares(n[1], n[3])), m[1])
 		}
+		note(!alone.MatchString(m[1]) || k.declares("", m[1]), m[1])
 	}
 	for _, name := range aFile.FindAllString(text, -1) {
 		if !slices.ContainsFunc(gone, func(g string) bool { return path.Base(g) == name }) {
-			note(k.files[name], name)
+			note(k.files[name] || strings.HasSuffix(name, ".md") && (exists("../../docs", name) || exists("../..", name)), name)
 		}
 	}
 	for _, m := range aLink.FindAllStringSubmatch(text, -1) {
