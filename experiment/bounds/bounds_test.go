@@ -16,7 +16,7 @@ import (
 // TestChartOfAFork: both executions are marked, each with those who signed its
 // certificate, and what never arrived is shown as lost.
 func TestChartOfAFork(t *testing.T) {
-	c, err := NewChart(forked(t))
+	c, err := newMessageChart(forked(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestEndingShowsEveryCulprit(t *testing.T) {
 	proofs := r.Outcome.Verdict.Evidence
 	slices.SortFunc(proofs, func(a, b evidence.Entry) int { return int(a.Fault.Replica) - int(b.Fault.Replica) })
 	r.Outcome.Verdict.Evidence = append(slices.Repeat(proofs[:1], 2*maxLacks), proofs[1])
-	c, err := NewChart(r)
+	c, err := newMessageChart(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestEndingShowsEveryCulprit(t *testing.T) {
 
 // TestChartOfAStop: it says what is lacking, and whom.
 func TestChartOfAStop(t *testing.T) {
-	c, err := NewChart(stopped(t))
+	c, err := newMessageChart(stopped(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestChartsAreBounded(t *testing.T) {
 		s.propose(0, s.batch(uint64(i+1)), "R1")
 	}
 	r.Outcome.Steps = s.steps
-	c, err := NewChart(r)
+	c, err := newMessageChart(r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // ErrProtocol: there is no matrix for this protocol.
-var ErrProtocol = errors.New("no matrix for this protocol")
+var errProtocol = errors.New("no matrix for this protocol")
 
 // Both names the matrix of all protocols, side by side.
 const Both = "both"
@@ -20,7 +20,7 @@ const Both = "both"
 func Cells(name string) ([]Cell, error) {
 	known := append(protocol.Names(), Both)
 	if !slices.Contains(known, name) {
-		return nil, fmt.Errorf("%w: %q: choose %s", ErrProtocol, name, strings.Join(known, ", "))
+		return nil, fmt.Errorf("%w: %q: choose %s", errProtocol, name, strings.Join(known, ", "))
 	}
 	all := slices.Concat(bothCells(), splitCells(), pbftCells())
 	return slices.DeleteFunc(all, func(c Cell) bool { return name != Both && c.Spec.Protocol != name }), nil

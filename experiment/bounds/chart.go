@@ -14,19 +14,19 @@ import (
 	"quorate.dev/quorate/sim"
 )
 
-// Chart is the message sequence chart of a run's decisive steps, with how it
+// messageChart is the message sequence chart of a run's decisive steps, with how it
 // ended.
-type Chart struct {
+type messageChart struct {
 	report.Chart
-	Values []Value  // what was voted for, in order of appearance; rows have its index
-	Slot   string   // which slot it shows
-	Ending []string // how it ended, in sentences
-	Tone   string   // of the ending: good, stopped or bad
-	Cut    int      // messages left out
+	Values []valueKey // what was voted for, in order of appearance; rows have its index
+	Slot   string     // which slot it shows
+	Ending []string   // how it ended, in sentences
+	Tone   string     // of the ending: good, stopped or bad
+	Cut    int        // messages left out
 }
 
-// Value is a batch or a result under a letter.
-type Value struct {
+// valueKey is a batch or a result under a letter.
+type valueKey struct {
 	Letter string
 	Digest string
 }
@@ -42,7 +42,7 @@ const together = 50 * time.Millisecond
 type drawer struct {
 	read    func(frame []byte) (protocol.Summary, bool)
 	result  *Result
-	chart   *Chart
+	chart   *messageChart
 	ends    map[string]int
 	values  map[crypto.Digest]int
 	results int                              // how many of the values are results
@@ -63,15 +63,15 @@ type ballot struct {
 	value crypto.Digest
 }
 
-// NewChart makes the chart of a cell that was run in the simulator. It fails if
+// newMessageChart makes the chart of a cell that was run in the simulator. It fails if
 // nobody can read the protocol's frames.
-func NewChart(r *Result) (*Chart, error) {
+func newMessageChart(r *Result) (*messageChart, error) {
 	p, err := protocol.Of(r.Outcome.Genesis)
 	if err != nil {
 		return nil, fmt.Errorf("chart of %s: %w", r.ID(), err)
 	}
 	d := &drawer{
-		read: p.Codec(r.Outcome.Genesis).Summary, result: r, chart: &Chart{}, ends: map[string]int{}, values: map[crypto.Digest]int{},
+		read: p.Codec(r.Outcome.Genesis).Summary, result: r, chart: &messageChart{}, ends: map[string]int{}, values: map[crypto.Digest]int{},
 		heard: map[ballot][]consensus.ReplicaID{}, told: map[string]string{}, done: map[int]int{}, open: map[string]int{},
 	}
 	d.lifelines()
@@ -302,7 +302,7 @@ func (d *drawer) value(s protocol.Summary) int {
 	} else {
 		letter = string(rune('A' + (len(d.chart.Values)-d.results)%26))
 	}
-	v := Value{Letter: letter, Digest: s.Value.Short()}
+	v := valueKey{Letter: letter, Digest: s.Value.Short()}
 	if s.Value == consensus.NullDigest {
 		v.Digest = "null"
 	}

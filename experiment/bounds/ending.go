@@ -48,7 +48,7 @@ func (d *drawer) plainResults() {
 	if d.results != 1 {
 		return
 	}
-	at := slices.IndexFunc(d.chart.Values, func(v Value) bool { return v.Letter == "r1" })
+	at := slices.IndexFunc(d.chart.Values, func(v valueKey) bool { return v.Letter == "r1" })
 	d.chart.Values = slices.Delete(d.chart.Values, at, at+1)
 	for i := range d.chart.Rows {
 		r := &d.chart.Rows[i]

@@ -11,43 +11,43 @@ import (
 	"quorate.dev/quorate/experiment/spec"
 )
 
-// Matrix is the table of one section: scenarios by protocols and sizes.
-type Matrix struct {
+// matrix is the table of one section: scenarios by protocols and sizes.
+type matrix struct {
 	Section string
 	Columns []string
-	Rows    []Row
+	Rows    []scenarioRow
 }
 
-// Row is one scenario.
-type Row struct {
+// scenarioRow is one scenario.
+type scenarioRow struct {
 	Name   string
 	Theory string    // of each protocol, if they differ in it
 	Cells  []*Result // by column; nil where there is no such run
 }
 
-// Matrices arranges results in the order in which their sections, columns and
+// matrices arranges results in the order in which their sections, columns and
 // rows first appear.
-func Matrices(results []Result) []Matrix {
-	var ms []Matrix
+func matrices(results []Result) []matrix {
+	var ms []matrix
 	for i := range results {
 		r := &results[i]
-		at := slices.IndexFunc(ms, func(m Matrix) bool { return m.Section == r.Section })
+		at := slices.IndexFunc(ms, func(m matrix) bool { return m.Section == r.Section })
 		if at < 0 {
-			at, ms = len(ms), append(ms, Matrix{Section: r.Section})
+			at, ms = len(ms), append(ms, matrix{Section: r.Section})
 		}
 		ms[at].put(r)
 	}
 	return ms
 }
 
-func (m *Matrix) put(r *Result) {
+func (m *matrix) put(r *Result) {
 	column := slices.Index(m.Columns, r.Column())
 	if column < 0 {
 		column, m.Columns = len(m.Columns), append(m.Columns, r.Column())
 	}
-	row := slices.IndexFunc(m.Rows, func(x Row) bool { return x.Name == r.Row })
+	row := slices.IndexFunc(m.Rows, func(x scenarioRow) bool { return x.Name == r.Row })
 	if row < 0 {
-		row, m.Rows = len(m.Rows), append(m.Rows, Row{Name: r.Row})
+		row, m.Rows = len(m.Rows), append(m.Rows, scenarioRow{Name: r.Row})
 	}
 	x := &m.Rows[row]
 	for i := range m.Rows {
@@ -60,7 +60,7 @@ func (m *Matrix) put(r *Result) {
 }
 
 // theory is what it says of the row's cells: once, if it says the same of all.
-func (x *Row) theory() string {
+func (x *scenarioRow) theory() string {
 	var protocols []string
 	words := map[string][]string{}
 	var all []string
@@ -96,7 +96,7 @@ func (x *Row) theory() string {
 // and its complaint below the table.
 func WriteTable(w io.Writer, results []Result) error {
 	var b strings.Builder
-	for i, m := range Matrices(results) {
+	for i, m := range matrices(results) {
 		if i > 0 {
 			b.WriteString("\n")
 		}
@@ -114,7 +114,7 @@ func WriteTable(w io.Writer, results []Result) error {
 }
 
 // write lays one matrix out in columns as wide as their widest entry.
-func (m *Matrix) write(b *strings.Builder) {
+func (m *matrix) write(b *strings.Builder) {
 	lines := [][]string{append(append([]string{m.Section}, m.Columns...), "theory")}
 	for _, r := range m.Rows {
 		line := []string{"  " + r.Name}

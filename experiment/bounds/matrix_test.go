@@ -55,7 +55,7 @@ func TestMatrixAgreesWithTheory(t *testing.T) {
 		if words[r.Word()]++; !r.Agrees() {
 			t.Errorf("%s, %s: %v %s", r.Column(), r.Row, r.Err, r.Complaint)
 		}
-		if _, err := NewChart(r); err != nil {
+		if _, err := newMessageChart(r); err != nil {
 			t.Errorf("%s: %v", r.ID(), err)
 		}
 	}
@@ -83,7 +83,7 @@ func TestMatrixSetsOneLiarApart(t *testing.T) {
 		case r.Spec.UnderTest().Signed && (len(r.Spec.Traitors) != r.system().Faults()+1 || len(v.Culprits) != len(r.Spec.Traitors)):
 			t.Errorf("%s forks with %d liars, of whom %v are convicted", r.ID(), len(r.Spec.Traitors), v.Culprits)
 		}
-		c, err := NewChart(&r)
+		c, err := newMessageChart(&r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -220,7 +220,7 @@ func TestCellsAreWellFormed(t *testing.T) {
 func TestOneThatReturns(t *testing.T) {
 	r := stopped(t)
 	r.Spec.Faults = []spec.Fault{{Lasts: sim.Millisecond / 2, Kind: spec.Crash, Replicas: last(4, 1)}}
-	c, err := NewChart(r)
+	c, err := newMessageChart(r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ type (
 		Tone, Facts, Named, Complaint string
 		Calls                         report.Table
 		CallsCut                      int
-		Chart                         *Chart // nil = none
+		Chart                         *messageChart // nil = none
 		Figure                        report.Figure
 	}
 )
@@ -61,7 +61,7 @@ func WriteHTML(w io.Writer, results []Result, real bool) error {
 		}
 		cells[c.Result] = c
 	}
-	for _, m := range Matrices(results) {
+	for _, m := range matrices(results) {
 		data.Sections = append(data.Sections, m.table())
 		data.Pairs = append(data.Pairs, m.pairs(cells)...)
 	}
@@ -72,7 +72,7 @@ func WriteHTML(w io.Writer, results []Result, real bool) error {
 }
 
 // table is the matrix, each place with a link to its cell.
-func (m *Matrix) table() report.Table {
+func (m *matrix) table() report.Table {
 	t := report.Table{Title: m.Section, Class: "stack", Heads: []report.Cell{{Text: "scenario"}}}
 	for _, c := range m.Columns {
 		t.Heads = append(t.Heads, report.Cell{Text: c})
@@ -93,7 +93,7 @@ func (m *Matrix) table() report.Table {
 }
 
 // pairs are the panels of a matrix.
-func (m *Matrix) pairs(cells map[*Result]*pageCell) (all []pagePair) {
+func (m *matrix) pairs(cells map[*Result]*pageCell) (all []pagePair) {
 	for _, row := range m.Rows {
 		first := len(all)
 		for _, r := range row.Cells {
@@ -126,7 +126,7 @@ func newPageCell(r *Result) (*pageCell, error) {
 	if r.Err != nil || len(r.Outcome.Steps) == 0 {
 		return c, nil
 	}
-	chart, err := NewChart(r)
+	chart, err := newMessageChart(r)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ var page = report.Page(pageText)
 type (
 	pageData struct {
 		*Report
+		Sharing         string
 		Patience        string
 		Results         []pageResult
 		Figures, Faults report.Table
@@ -36,7 +37,7 @@ type (
 // WriteHTML writes the report as one page that needs nothing else.
 func WriteHTML(w io.Writer, r *Report) error {
 	data := pageData{
-		Report: r, Patience: patience(r), Figures: r.figures(), Faults: r.faults(), Bars: r.costs(),
+		Report: r, Sharing: r.conditions(), Patience: patience(r), Figures: r.figures(), Faults: r.faults(), Bars: r.costs(),
 		Plots: []report.Figure{throughput(r), latency(r), strips(r)},
 	}
 	for i := range r.Sides {
@@ -107,7 +108,7 @@ func (r *Report) costs() (all []report.Figure) {
 
 // newPageResult is how one side ended.
 func newPageResult(r *Report, s *Side) pageResult {
-	v := pageResult{Title: s.title(), Color: s.color(), Tone: tone(s.Verdict), Word: s.Verdict.Word()}
+	v := pageResult{Title: s.title(), Color: s.color(), Tone: tone(s.Verdict), Word: s.Verdict.word()}
 	if s.Verdict != nil {
 		v.Lines = append([]string{s.Verdict.measure()}, s.Verdict.details()...)
 	}

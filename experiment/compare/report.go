@@ -96,20 +96,20 @@ func ratio(a, b uint64) float64 {
 func messages(x Traffic) uint64 { return x.Messages }
 func bytesOf(x Traffic) uint64  { return x.Bytes }
 
-// MessagesPerDecision counts frames between replicas.
-func (t *Total) MessagesPerDecision() float64 { return t.per(messages, t.Decisions) }
+// messagesPerDecision counts frames between replicas.
+func (t *Total) messagesPerDecision() float64 { return t.per(messages, t.Decisions) }
 
-// BytesPerDecision counts bytes of these frames.
-func (t *Total) BytesPerDecision() float64 { return t.per(bytesOf, t.Decisions) }
+// bytesPerDecision counts bytes of these frames.
+func (t *Total) bytesPerDecision() float64 { return t.per(bytesOf, t.Decisions) }
 
-// MessagesPerOperation is per answered operation: a decision carries many.
-func (t *Total) MessagesPerOperation() float64 { return t.per(messages, uint64(t.Done)) }
+// messagesPerOperation is per answered operation: a decision carries many.
+func (t *Total) messagesPerOperation() float64 { return t.per(messages, uint64(t.Done)) }
 
-// BytesPerOperation is per answered operation.
-func (t *Total) BytesPerOperation() float64 { return t.per(bytesOf, uint64(t.Done)) }
+// bytesPerOperation is per answered operation.
+func (t *Total) bytesPerOperation() float64 { return t.per(bytesOf, uint64(t.Done)) }
 
-// OperationsPerDecision is how many operations one decision carried.
-func (t *Total) OperationsPerDecision() float64 { return ratio(uint64(t.Done), t.Decisions) }
+// operationsPerDecision is how many operations one decision carried.
+func (t *Total) operationsPerDecision() float64 { return ratio(uint64(t.Done), t.Decisions) }
 
 // availability is how many of the seconds had an answer.
 func (s *Side) availability() (with, of int) {
@@ -135,9 +135,9 @@ func (s *Side) title() string {
 	return fmt.Sprintf("%s, %d replicas", s.underTest().Title, s.Replicas)
 }
 
-// Sharing says under which conditions the figures were taken, for people who
+// conditions says under which conditions the figures were taken, for people who
 // would believe them.
-func (r *Report) Sharing() string {
+func (r *Report) conditions() string {
 	if r.Turns {
 		return fmt.Sprintf("one after the other on the same machine of %d cores, callers included", r.Cores)
 	}
@@ -168,11 +168,11 @@ func rows() []row {
 			return fmt.Sprintf("%d of %d", with, of)
 		}},
 		{"decisions", func(s *Side) string { return grouped(float64(s.Total.Decisions)) }},
-		{"operations per decision", func(s *Side) string { return brief(s.Total.OperationsPerDecision()) }},
-		{"messages per decision", func(s *Side) string { return brief(s.Total.MessagesPerDecision()) }},
-		{"bytes per decision", func(s *Side) string { return grouped(s.Total.BytesPerDecision()) }},
-		{"messages per operation", func(s *Side) string { return brief(s.Total.MessagesPerOperation()) }},
-		{"bytes per operation", func(s *Side) string { return grouped(s.Total.BytesPerOperation()) }},
+		{"operations per decision", func(s *Side) string { return brief(s.Total.operationsPerDecision()) }},
+		{"messages per decision", func(s *Side) string { return brief(s.Total.messagesPerDecision()) }},
+		{"bytes per decision", func(s *Side) string { return grouped(s.Total.bytesPerDecision()) }},
+		{"messages per operation", func(s *Side) string { return brief(s.Total.messagesPerOperation()) }},
+		{"bytes per operation", func(s *Side) string { return grouped(s.Total.bytesPerOperation()) }},
 	}
 }
 
@@ -195,7 +195,7 @@ func plural(n int, one, many string) string {
 // judges say.
 func WriteTable(w io.Writer, r *Report) error {
 	var b strings.Builder
-	head := fmt.Sprintf("%s callers each, values of %d bytes, %.0f s; %s", grouped(float64(r.Clients)), r.ValueBytes, r.Seconds, r.Sharing())
+	head := fmt.Sprintf("%s callers each, values of %d bytes, %.0f s; %s", grouped(float64(r.Clients)), r.ValueBytes, r.Seconds, r.conditions())
 	fmt.Fprintf(&b, "%s%s\n", wrapped(r.Scenario, ""), wrapped(head, ""))
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for i := range r.Sides {

@@ -93,10 +93,10 @@ func TestMarks(t *testing.T) {
 // TestCosts: what a decision and an operation cost.
 func TestCosts(t *testing.T) {
 	x := sample().Sides[0].Total
-	if x.MessagesPerDecision() != 5 || x.BytesPerDecision() != 540 || x.OperationsPerDecision() != 6 || x.MessagesPerOperation() != 500.0/600 || x.BytesPerOperation() != 90 {
-		t.Errorf("%v %v %v %v %v", x.MessagesPerDecision(), x.BytesPerDecision(), x.OperationsPerDecision(), x.MessagesPerOperation(), x.BytesPerOperation())
+	if x.messagesPerDecision() != 5 || x.bytesPerDecision() != 540 || x.operationsPerDecision() != 6 || x.messagesPerOperation() != 500.0/600 || x.bytesPerOperation() != 90 {
+		t.Errorf("%v %v %v %v %v", x.messagesPerDecision(), x.bytesPerDecision(), x.operationsPerDecision(), x.messagesPerOperation(), x.bytesPerOperation())
 	}
-	if none := (&Total{}); none.MessagesPerDecision() != 0 || none.BytesPerOperation() != 0 {
+	if none := (&Total{}); none.messagesPerDecision() != 0 || none.bytesPerOperation() != 0 {
 		t.Error("nothing done, and it costs something")
 	}
 }
@@ -117,7 +117,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
-	if err := sample().Safe(); err == nil || !strings.Contains(err.Error(), "Raft, 3 replicas: forked at n=12") {
+	if err := sample().safe(); err == nil || !strings.Contains(err.Error(), "Raft, 3 replicas: forked at n=12") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -32,8 +32,8 @@ type Options struct {
 // Limits of a comparison.
 const (
 	MaxDuration = 10 * time.Minute // the judges hold all of it in memory
-	MaxClients  = 1024
-	MaxValue    = 64 << 10
+	maxClients  = 1024
+	maxValue    = 64 << 10
 	maxFaulty   = 4 // 9 + 13 replicas on one machine
 )
 
@@ -47,10 +47,10 @@ func (o *Options) check() error {
 		return bad("%d faults: between 1 and %d, for 3 and 4 to %d and %d replicas", o.Faults, maxFaulty, least(protocol.Raft, maxFaulty), least(protocol.PBFT, maxFaulty))
 	case o.Duration < time.Second || o.Duration > MaxDuration:
 		return bad("a load of %v: between 1s and %v", o.Duration, MaxDuration)
-	case o.Clients < 1 || o.Clients > MaxClients:
-		return bad("%d clients: between 1 and %d", o.Clients, MaxClients)
-	case o.ValueBytes < 8 || o.ValueBytes > MaxValue:
-		return bad("values of %d bytes: between 8 and %d", o.ValueBytes, MaxValue)
+	case o.Clients < 1 || o.Clients > maxClients:
+		return bad("%d clients: between 1 and %d", o.Clients, maxClients)
+	case o.ValueBytes < 8 || o.ValueBytes > maxValue:
+		return bad("values of %d bytes: between 8 and %d", o.ValueBytes, maxValue)
 	case o.Patience != 0 && (o.Patience < 100*time.Millisecond || o.Patience > time.Minute):
 		return bad("a patience of %v: between 100ms and 1m", o.Patience)
 	case o.Dir == "":

@@ -128,7 +128,7 @@ func picture(r *Report, width int) []string {
 	return append(append(lines, ""), eventLines(r, width)...)
 }
 
-// sharing is Report.Sharing in few words.
+// sharing is Report.conditions in few words.
 func sharing(r *Report) string {
 	if r.Turns {
 		return fmt.Sprintf("one after the other on %d cores", r.Cores)
@@ -175,7 +175,7 @@ func (s *Side) column(width int, top scale, whole float64) []string {
 		fmt.Sprintf("%-11s %s", "", latest),
 		fmt.Sprintf("%-11s %s", "available", s.strip(bars)),
 		fmt.Sprintf("%-11s %d of %d s; mute for %.1f s", "", with, of, t.Silence.Lasted.Seconds()),
-		fmt.Sprintf("%-11s %s messages, %s", "a decision", brief(t.MessagesPerDecision()), volume(t.BytesPerDecision())),
+		fmt.Sprintf("%-11s %s messages, %s", "a decision", brief(t.messagesPerDecision()), volume(t.bytesPerDecision())),
 		s.ending(),
 	}
 	for i := range lines {
@@ -190,9 +190,9 @@ func (s *Side) ending() string {
 	case s.Verdict == nil:
 		return ""
 	case s.Verdict.Safe:
-		return "✓ " + s.Verdict.Word()
+		return "✓ " + s.Verdict.word()
 	}
-	return "✗ " + s.Verdict.Word()
+	return "✗ " + s.Verdict.word()
 }
 
 // volume is a number of bytes in few columns.

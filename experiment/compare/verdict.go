@@ -52,8 +52,8 @@ func numbers(ids []consensus.ReplicaID) []int {
 	return all
 }
 
-// Word is the verdict in a few words.
-func (v *Verdict) Word() string {
+// word is the verdict in a few words.
+func (v *Verdict) word() string {
 	switch {
 	case v == nil:
 		return "not judged"
@@ -74,7 +74,7 @@ func (v *Verdict) lines() []string {
 	if v == nil {
 		return []string{"not judged"}
 	}
-	return append([]string{v.Word() + ": " + v.measure()}, v.details()...)
+	return append([]string{v.word() + ": " + v.measure()}, v.details()...)
 }
 
 // details are what else there is to know.
@@ -121,18 +121,18 @@ func members(all []int) string {
 	return strings.Join(names, ", ")
 }
 
-// Safe is nil if neither side did what must never happen; else its error names
+// safe is nil if neither side did what must never happen; else its error names
 // the side. With more faults than a protocol tolerates, that is no surprise.
-func (r *Report) Safe() error {
+func (r *Report) safe() error {
 	var errs []error
 	for i := range r.Sides {
 		s := &r.Sides[i]
 		if s.Verdict != nil && !s.Verdict.Safe {
-			errs = append(errs, fmt.Errorf("%s: %s", s.title(), s.Verdict.Word()))
+			errs = append(errs, fmt.Errorf("%s: %s", s.title(), s.Verdict.word()))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// Convicts reports whether a protocol's messages can prove who lied.
-func (s *Side) Convicts() bool { return s.underTest().Signed }
+// convicts reports whether a protocol's messages can prove who lied.
+func (s *Side) convicts() bool { return s.underTest().Signed }

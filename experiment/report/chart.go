@@ -70,7 +70,7 @@ const (
 
 // sequence is a chart in the making.
 type sequence struct {
-	Drawing
+	drawing
 	*Chart
 	gap           float64 // between lifelines
 	width, height float64

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// Drawing is an SVG in the making, of paths and texts. They have classes, and
+// drawing is an SVG in the making, of paths and texts. They have classes, and
 // their colours come from the style sheet; all text is escaped here.
-type Drawing struct{ strings.Builder }
+type drawing struct{ strings.Builder }
 
 // open begins a picture, or one within another. Attributes are names and values
 // in turn.
-func (d *Drawing) open(attributes ...string) { d.tag("svg", ">\n", attributes...) }
+func (d *drawing) open(attributes ...string) { d.tag("svg", ">\n", attributes...) }
 
-func (d *Drawing) close() { d.WriteString("</svg>\n") }
+func (d *drawing) close() { d.WriteString("</svg>\n") }
 
-func (d *Drawing) tag(name, end string, attributes ...string) {
+func (d *drawing) tag(name, end string, attributes ...string) {
 	d.WriteString("<" + name)
 	for i := 0; i+1 < len(attributes); i += 2 {
 		d.WriteString(" " + attributes[i] + `="` + html.EscapeString(attributes[i+1]) + `"`)
@@ -26,7 +26,7 @@ func (d *Drawing) tag(name, end string, attributes ...string) {
 }
 
 // path draws; tip is what a pointer that rests on it is told.
-func (d *Drawing) path(class, tip, format string, numbers ...float64) {
+func (d *drawing) path(class, tip, format string, numbers ...float64) {
 	end := "/>\n"
 	if tip != "" {
 		end = "><title>" + html.EscapeString(tip) + "</title></path>\n"
@@ -40,7 +40,7 @@ func (d *Drawing) path(class, tip, format string, numbers ...float64) {
 
 // write writes beside x, so many pixels to the right of it. The classes middle
 // and right say which part of the text stands there, if not its left end.
-func (d *Drawing) write(class, x string, shift, y float64, text string) {
+func (d *drawing) write(class, x string, shift, y float64, text string) {
 	if text != "" {
 		d.tag("text", ">"+html.EscapeString(text)+"</text>\n", "class", class, "x", x, "dx", px(shift), "y", px(y))
 	}

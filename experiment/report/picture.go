@@ -19,7 +19,7 @@ const (
 // Picture lays plots out side by side, each under its title and a note, as an
 // SVG file that stands alone.
 func Picture(title string, notes []string, plots ...*Plot) string {
-	var d Drawing
+	var d drawing
 	width, height := px(float64(panelShare*len(plots))), px(panelAbove+plots[0].height)
 	d.open("xmlns", "http://www.w3.org/2000/svg", "class", "plot", "viewBox", "0 0 "+width+" "+height, "width", width, "height", height, "role", "img", "aria-label", title)
 	d.WriteString("<style>\n" + theme + plotStyle + "</style>\n")

@@ -93,7 +93,7 @@ type Plot struct {
 	title              string
 	x, y               Axis
 	top, floor, height float64 // in pixels
-	area, over         Drawing
+	area, over         drawing
 	names              []label
 }
 
@@ -217,7 +217,7 @@ func (p *Plot) End() template.HTML {
 		y = max(y+15, n.y+1)
 		p.Text("label "+n.class, p.x.High, 7, y, n.text)
 	}
-	var d Drawing
+	var d drawing
 	d.open("class", "plot", "height", px(p.height), "role", "img", "aria-label", p.title)
 	d.open("viewBox", "0 0 1000 "+px(p.height), "width", "100%", "height", px(p.height), "preserveAspectRatio", "none", "overflow", "visible")
 	d.WriteString(p.area.String())

@@ -12,8 +12,8 @@ import (
 	"quorate.dev/quorate/consensus"
 )
 
-// CourseBalance is what every account of a course's file holds at the start.
-const CourseBalance = 10
+// courseBalance is what every account of a course's file holds at the start.
+const courseBalance = 10
 
 // The columns of a course's file.
 const (
@@ -34,7 +34,7 @@ const (
 func ParseCourse(text []byte) (*Scenario, error) {
 	r := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(text), "\ufeff")))
 	r.FieldsPerRecord, r.TrimLeadingSpace, r.LazyQuotes = -1, true, true
-	s := &Scenario{Name: "course", Balance: CourseBalance, Seed: 1}
+	s := &Scenario{Name: "course", Balance: courseBalance, Seed: 1}
 	highest := 0
 	for {
 		fields, err := r.Read()

@@ -31,8 +31,8 @@ const (
 	TornWrite Kind = "torn write" // it crashes, and half a record stands at the end of its log
 )
 
-// Kinds lists them.
-var Kinds = []Kind{Crash, Pause, Wipe, Corrupt, Isolate, Partition, Deaf, Mute, Delay, DiskFull, TornWrite}
+// kinds lists them.
+var kinds = []Kind{Crash, Pause, Wipe, Corrupt, Isolate, Partition, Deaf, Mute, Delay, DiskFull, TornWrite}
 
 // ends are words of their own for the end of a fault.
 var ends = map[Kind]string{Crash: "restart", Pause: "resume", Corrupt: "heal"}

@@ -54,7 +54,7 @@ func TestFaultText(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	for _, k := range Kinds {
+	for _, k := range kinds {
 		if want := slices.Contains([]Kind{Isolate, Partition, Deaf, Mute}, k); k.Cuts() != want {
 			t.Errorf("%s cuts links: %v", k, !want)
 		}

@@ -248,7 +248,7 @@ func (x *faultTOML) fault() (f ScenarioFault, err error) {
 // kindOf reads the name of a fault, or the word for its end.
 func kindOf(text string) (kind Kind, over bool, err error) {
 	var names []string
-	for _, k := range Kinds {
+	for _, k := range kinds {
 		if text == string(k) || text != "" && text == ends[k] {
 			return k, text != string(k), nil
 		}

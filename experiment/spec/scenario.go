@@ -51,8 +51,8 @@ type Moment struct {
 	Share float64 // 0 to 1; counts if Since is 0
 }
 
-// Of is the moment in a load that lasts so long.
-func (m Moment) Of(whole consensus.Time) consensus.Time {
+// of is the moment in a load that lasts so long.
+func (m Moment) of(whole consensus.Time) consensus.Time {
 	return cmp.Or(m.Since, consensus.Time(m.Share*float64(whole)))
 }
 
@@ -129,14 +129,14 @@ func (x *Set) check(replicas int) error {
 // that lasts so long, by time. Errors are *ScenarioErrors.
 func (s *Scenario) FaultsFor(p protocol.Protocol, replicas int, whole consensus.Time) ([]Fault, error) {
 	all := slices.Clone(s.Faults)
-	slices.SortStableFunc(all, func(a, b ScenarioFault) int { return cmp.Compare(a.Moment.Of(whole), b.Moment.Of(whole)) })
+	slices.SortStableFunc(all, func(a, b ScenarioFault) int { return cmp.Compare(a.Moment.of(whole), b.Moment.of(whole)) })
 	done := map[Kind]bool{} // the kinds that have happened
 	var faults []Fault
 	for _, f := range all {
 		if own, apart := f.Own[p.Name]; apart {
 			f.Behaviours = own
 		}
-		f.At = f.Moment.Of(whole)
+		f.At = f.Moment.of(whole)
 		if why := f.misfit(p, replicas, whole, done); why != "" {
 			return nil, &ScenarioError{File: s.File, Line: f.Line, Text: fmt.Sprintf("fault %d: %s", f.Number, why)}
 		}

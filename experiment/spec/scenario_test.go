@@ -94,7 +94,7 @@ func TestParseCourse(t *testing.T) {
 		},
 		{Requests: []Request{{"transfer", []string{"C", "A", "1"}}}, Live: []consensus.ReplicaID{0, 1, 2, 3, 4}, Byzantine: map[consensus.ReplicaID][]string{}, Print: Parts},
 	}
-	if s.Replicas != 7 || s.Balance != CourseBalance || !reflect.DeepEqual(s.Sets, want) {
+	if s.Replicas != 7 || s.Balance != courseBalance || !reflect.DeepEqual(s.Sets, want) {
 		t.Errorf("got %+v", s)
 	}
 }
