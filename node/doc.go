@@ -35,8 +35,9 @@
 //
 //	intake, small frames of a replica    that replica's oldest one is dropped and counted
 //	intake, larger frames of a replica   the stream they come by is held back
-//	intake, frames of a client           the client is refused as busy; the topic's are dropped;
-//	                                     one client has a quarter of the bytes of all
+//	intake, requests and all             the client is refused as busy; what a replica forwards
+//	frames of clients                    and the topic's are dropped; one source has a quarter
+//	                                     of the bytes of all
 //	inbox, own events                    cannot be: bounded by jobs and reads under way
 //	inbox, votes and bodies              the worker waits, and with it the intake; no class
 //	                                     keeps another out of a burst

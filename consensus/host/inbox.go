@@ -22,7 +22,7 @@ func classOf(f *consensus.Frame, e consensus.Event) Class {
 	if _, is := e.(consensus.Submit); is {
 		return Requests
 	}
-	if priorityOf(f) == Small {
+	if PriorityOf(f) == Small {
 		return Votes
 	}
 	return Bodies

@@ -101,6 +101,16 @@ func TestFloodOfVotesLeavesRoomInEveryBurst(t *testing.T) {
 	}
 }
 
+func TestOwnEventsAlwaysFindRoom(t *testing.T) {
+	q := NewInbox(smallBounds())
+	for n := range consensus.Seq(100) {
+		q.Own(consensus.Executed{Seq: n})
+	}
+	if events, _ := q.Burst(false); len(events) != 100 {
+		t.Fatalf("%d of 100 own events come", len(events))
+	}
+}
+
 func TestBurstsOfNothing(t *testing.T) {
 	q := NewInbox(smallBounds())
 	if events, more := q.Burst(false); len(events) != 0 || more {

@@ -4,24 +4,26 @@ import "quorate.dev/quorate/consensus"
 
 // Priority is how urgent frames are before anybody has decoded them. The host
 // does not know the protocol, so it goes by who sent them and by their size:
-// votes are small, whatever they are called.
+// votes are small, whatever they are called. Requests wait apart, also those
+// that a replica forwards: a client that floods must not stand before the votes
+// of those who forward for it.
 type Priority uint8
 
 // The priorities, most urgent first.
 const (
 	Small      Priority = iota // small frames of replicas
 	Large                      // larger frames of replicas
-	Clients                    // frames of clients, observers and the topic
+	Clients                    // requests, and all frames of clients, observers and the topic
 	Priorities                 // their number
 )
 
 // smallFrame divides votes from batches and parts of a state.
 const smallFrame = 2 << 10 // bytes
 
-// priorityOf guesses by the size: a wrong guess costs time and nothing else.
-func priorityOf(f *consensus.Frame) Priority {
+// PriorityOf guesses by the size: a wrong guess costs time and nothing else.
+func PriorityOf(f *consensus.Frame) Priority {
 	switch {
-	case f.From.Kind != consensus.PeerReplica:
+	case f.From.Kind != consensus.PeerReplica, len(f.Bytes) > 0 && f.Bytes[0] == consensus.KindRequest:
 		return Clients
 	case len(f.Bytes) <= smallFrame:
 		return Small
@@ -29,8 +31,9 @@ func priorityOf(f *consensus.Frame) Priority {
 	return Large
 }
 
-// fairness: every so many takes the least urgent priority is served first, so
-// that a replica that floods us with votes cannot starve clients.
+// fairness: of so many takes in a row, one serves clients first and another one
+// larger frames, so that whoever floods us with votes starves neither clients
+// nor batches and VIEW-CHANGEs.
 const fairness = 4
 
 // clientShare divides the room for the bytes of all clients: one client gets
@@ -89,7 +92,7 @@ func NewIntake(b Bounds) *Intake {
 
 // Offer takes in a frame if there is room for it.
 func (q *Intake) Offer(f *consensus.Frame) Verdict {
-	k := sourceKey{peer: f.From, priority: priorityOf(f)}
+	k := sourceKey{peer: f.From, priority: PriorityOf(f)}
 	s := q.sources[k]
 	if s == nil {
 		s = &source{key: k}
@@ -184,11 +187,14 @@ func (q *Intake) Take(g *Group) {
 
 // next is the priority to serve now; one of them has work.
 func (q *Intake) next() Priority {
-	q.takes++
-	if q.takes%fairness == 0 && q.ready[Clients].len() > 0 {
-		return Clients
+	first := Small
+	switch q.takes++; q.takes % fairness {
+	case 0:
+		first = Clients
+	case fairness / 2:
+		first = Large
 	}
-	for p := range Priorities {
+	for _, p := range [...]Priority{first, Small, Large} {
 		if q.ready[p].len() > 0 {
 			return p
 		}

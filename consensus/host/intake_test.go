@@ -10,18 +10,19 @@ import (
 	"quorate.dev/quorate/crypto"
 )
 
-// frames makes n frames of one size, numbered by their first two bytes.
+// frames makes n frames of one size, numbered by two bytes behind a kind that is
+// not a request's.
 func frames(from consensus.Peer, first, n, size int) []consensus.Frame {
 	var out []consensus.Frame
 	for i := first; i < first+n; i++ {
 		b := make([]byte, size)
-		b[0], b[1] = byte(i>>8), byte(i)
+		b[1], b[2] = byte(i>>8), byte(i)
 		out = append(out, consensus.Frame{From: from, Bytes: b})
 	}
 	return out
 }
 
-func number(f consensus.Frame) int { return int(f.Bytes[0])<<8 | int(f.Bytes[1]) }
+func number(f consensus.Frame) int { return int(f.Bytes[1])<<8 | int(f.Bytes[2]) }
 
 func smallBounds() Bounds {
 	return Bounds{
@@ -117,17 +118,21 @@ func TestVotesComeFirstAndClientsNowAndThen(t *testing.T) {
 	}
 }
 
-// turns offers a frame, and floods the intake before each take: it counts the
-// takes until the frame comes.
-func turns(t *testing.T, flood consensus.Peer, one consensus.Frame) int {
+// turns offers a frame, before a flood or after it began, and floods the intake
+// before each take: it counts the takes until the frame comes.
+func turns(t *testing.T, flood consensus.Peer, one consensus.Frame, before bool) int {
 	t.Helper()
 	b := smallBounds()
 	b.ClientBytes = 1 << 20
 	q := NewIntake(b)
-	offer(q, frames(flood, 300, 16, 100))
-	offer(q, []consensus.Frame{one})
+	if before {
+		offer(q, []consensus.Frame{one})
+	}
 	for i := range 10 * fairness {
 		offer(q, frames(flood, 300, 16, 100))
+		if i == 0 && !before {
+			offer(q, []consensus.Frame{one})
+		}
 		for _, f := range takeAll(q, 1) {
 			if f.From == one.From {
 				return i + 1
@@ -147,14 +152,32 @@ func TestNobodyStarvesAnother(t *testing.T) {
 		most  int
 	}{
 		{"votes before a vote", liar, frames(honest, 1, 1, 100)[0], 2},
+		{"votes before a batch", liar, frames(honest, 1, 1, 3<<10)[0], fairness},
 		{"votes before a request", liar, frames(modest, 1, 1, 100)[0], fairness},
 		{"requests before a request", greedy, frames(modest, 1, 1, 100)[0], 2},
 		{"requests before a vote", greedy, frames(honest, 1, 1, 100)[0], 1},
 		{"requests before a batch", greedy, frames(honest, 1, 1, 3<<10)[0], 1},
 	} {
-		if n := turns(t, c.flood, c.one); n > c.most {
-			t.Errorf("%s: it comes with take %d, want %d at most", c.name, n, c.most)
+		for _, before := range []bool{true, false} {
+			if n := turns(t, c.flood, c.one, before); n > c.most {
+				t.Errorf("%s: it comes with take %d, want %d at most", c.name, n, c.most)
+			}
 		}
+	}
+}
+
+// A client that floods has replicas forward what it says: that must not stand
+// before their votes.
+func TestForwardedRequestsWaitWithClients(t *testing.T) {
+	q := NewIntake(smallBounds())
+	for _, f := range frames(honest, 0, 4, 100) {
+		f.Bytes[0] = consensus.KindRequest
+		q.Offer(&f)
+	}
+	last := frames(honest, 9, 1, 100)
+	offer(q, last)
+	if got := takeAll(q, 1); len(got) != 1 || number(got[0]) != 9 {
+		t.Fatalf("%d frames come first, want the vote alone", len(got))
 	}
 }
 
@@ -199,7 +222,7 @@ func TestOrderPerReplica(t *testing.T) {
 		}
 		giveBack := func(g *Group) {
 			for _, f := range g.Frames {
-				k := sourceKey{f.From, priorityOf(&f)}
+				k := sourceKey{f.From, PriorityOf(&f)}
 				if number(f) != taken[k] {
 					rt.Fatalf("%v: frame %d when %d was due", k, number(f), taken[k])
 				}
@@ -211,7 +234,7 @@ func TestOrderPerReplica(t *testing.T) {
 			"offer": func(rt *rapid.T) {
 				from := consensus.ReplicaPeer(consensus.ReplicaID(rapid.IntRange(0, 2).Draw(rt, "from")))
 				size := rapid.SampledFrom([]int{10, 3 << 10}).Draw(rt, "size")
-				k := sourceKey{from, priorityOf(&frames(from, 0, 1, size)[0])}
+				k := sourceKey{from, PriorityOf(&frames(from, 0, 1, size)[0])}
 				group := frames(from, offered[k], rapid.IntRange(1, 20).Draw(rt, "n"), size)
 				offered[k] += offer(q, group)[Taken]
 			},

@@ -85,13 +85,15 @@ func TestWhatFillsTheQueueOfJobs(t *testing.T) {
 		}
 		q.Put(consensus.Commit{Seq: n})
 	}
-	if !q.Full() {
-		t.Fatal("not full with 4 jobs of 4")
+	if q.Put(consensus.Commit{Seq: 4}) != Taken || !q.Full() {
+		t.Fatal("not full with 5 jobs of 4, all of which are taken")
 	}
 	if q.Take().Read != read || q.Take().Read != read || q.Read(read) != Taken {
 		t.Fatal("reads come first, and make room")
 	}
-	q.Take() // the answer, whose turn it is
+	for range 2 { // a job, and the answer, whose turn it is
+		q.Take()
+	}
 	if q.Take(); q.Full() {
 		t.Fatal("full with 3 jobs of 4")
 	}
