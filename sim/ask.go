@@ -47,6 +47,6 @@ func (w *World) Value(id consensus.ReplicaID, key string) (value []byte, ok bool
 	if !r.up() {
 		return nil, false
 	}
-	value, ok, err := r.hands.machine.Peek([]byte(key))
+	value, ok, err := r.executor.machine.Peek([]byte(key))
 	return value, ok && err == nil
 }

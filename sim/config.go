@@ -35,6 +35,8 @@ type Config struct {
 	Workload Workload
 	Network  Weather
 	Disk     Disks
+	Host     Host
+	Flood    bool // traitors and villains repeat themselves faster than others can verify
 	Hazards  []Hazard
 	Faults   []Fault               // at fixed moments, beside the hazards
 	Traitors []Traitor             // replicas that misbehave
@@ -178,6 +180,7 @@ func WithoutTraitors(seed uint64) Config {
 	c.Workload.Think = c.Timing.Storm * consensus.Time(c.Workload.Callers) / consensus.Time(c.Workload.Invoked)
 	c.Hazards = drawHazards(r, c.Timing.Storm, plainHazards)
 	c.drawLongSession(newStream(seed, "long session"))
+	c.drawHost(newStream(seed, "host"))
 	return c
 }
 
@@ -296,6 +299,9 @@ func (c *Config) String() string {
 	}
 	if len(c.Villains) > 0 {
 		fmt.Fprintf(&b, " villains=%q", c.Villains)
+	}
+	if c.Flood {
+		b.WriteString(" flood")
 	}
 	return b.String()
 }

@@ -112,13 +112,14 @@ type Coverage struct {
 	RealKeys        int
 	Fallen          int // seeds in which a traitor could not go on
 	TopView         consensus.View
+	Queues          map[string]int // seeds in which each of them was full
 	Tried           map[string]int // of a crash-fault protocol: seeds in which each of its goals was reached
 }
 
 // NewCoverage is that of no seed of a protocol.
 func NewCoverage(p protocol.Protocol) *Coverage {
 	c := &Coverage{
-		Protocol: p, Tried: map[string]int{},
+		Protocol: p, Tried: map[string]int{}, Queues: map[string]int{},
 		Genres: map[Genre]int{}, Replicas: map[int]int{}, Cells: map[Cell]int{}, Forks: map[Genre]int{}, Changes: map[string]int{},
 		Reasons: map[consensus.Reason]int{}, Linearizable: map[check.Answer]int{},
 	}
@@ -142,6 +143,7 @@ var buckets = []struct {
 func (c *Coverage) Add(cfg *Config, r *Result) {
 	c.Seeds++
 	c.addGoals(cfg, r)
+	c.addQueues(r)
 	c.Genres[cfg.Genre]++
 	c.Replicas[cfg.Replicas]++
 	c.Linearizable[r.Verdict.Linearizable]++

@@ -89,7 +89,7 @@ func (c *Coverage) missingGoals() []string {
 	if 100*c.Linearizable["unknown"] > maxUnknown*c.Seeds {
 		list = append(list, fmt.Sprintf("linearizability undecided in %d of %d seeds, want at most %d%%", c.Linearizable["unknown"], c.Seeds, maxUnknown))
 	}
-	return list
+	return append(list, c.missingQueues()...)
 }
 
 // reportGoals prints the coverage of a crash-fault protocol for people.
@@ -108,6 +108,7 @@ func (c *Coverage) reportGoals(w io.Writer) error {
 	for _, g := range c.goals() {
 		fmt.Fprintf(&b, "%12d  %s\n", c.Tried[g.name], g.name)
 	}
+	c.reportQueues(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -61,7 +61,7 @@ func (c *Coverage) Missing() []string {
 			want(c.Reasons[r] >= minReason, "reason %q was hit %d times, want %d", r, c.Reasons[r], minReason)
 		}
 	}
-	return list
+	return append(list, c.missingQueues()...)
 }
 
 // behaviours are those that seeds of the protocol draw, clients' last.
@@ -108,6 +108,7 @@ func (c *Coverage) Report(w io.Writer) error {
 		}
 		fmt.Fprintf(&b, "%12d  %s%s\n", c.Reasons[r], r, note)
 	}
+	c.reportQueues(&b)
 	outcomes := []string{"safe and live", "stopped", "deceived", "forked", "violation"}
 	fmt.Fprintf(&b, "\nseeds by behaviour, phase and outcome\n%-22s%-16s%s\n", "behaviour", "phase", strings.Join(outcomes, "  "))
 	for _, p := range c.behaviours() {

@@ -19,6 +19,13 @@
 // what a campaign has tried. Twins enumerates what one or two replicas with two
 // bodies each can bring about.
 //
+// What waits inside a replica waits in the queues of a node (consensus/host),
+// with bounds from the seed that are now and then so small that they are met,
+// before workers that take their time. Traitors and villains may keep those
+// workers busy by repeating themselves (Flood): nobody honest may then wait for
+// more than a few turns (turns.go), and what a queue loses it must count, and
+// say to whom it is owed.
+//
 // A Script drives the same world by hand, one delivery at a time, for golden
 // traces.
 //

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/host"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/protocol"
 )
@@ -53,6 +54,7 @@ func FromSeedOf(p protocol.Protocol, seed uint64) Config {
 		c.Limits.BatchRequests = pick(r, 1, 2, 4, 16, 64)
 		c.Villains = append(c.Villains, drawVillain(r, &c))
 	}
+	c.drawFlood(newStream(seed, "flood"))
 	return c
 }
 
@@ -85,7 +87,34 @@ func drawSystem(of string, seed uint64) Config {
 	c.drawHunt(newStream(seed, "hunt"))
 	c.drawTraitors(newStream(seed, "plot"))
 	c.drawLongSession(newStream(seed, "long session"))
+	c.drawHost(newStream(seed, "host"))
+	c.drawFlood(newStream(seed, "flood"))
 	return c
+}
+
+// drawHost draws how quick verification is and how much may wait: in two of
+// three seeds some of the bounds are so small that they are met.
+func (c *Config) drawHost(r *stream) {
+	b := host.DefaultBounds()
+	c.Host = Host{Workers: 1 + r.upTo(2), Verify: logUniform(r, Millisecond/100, 7)}
+	if r.chance(million * 2 / 3) {
+		tight := func(bound *int, choices ...int) {
+			if r.chance(million / 2) {
+				*bound = pick(r, choices...)
+			}
+		}
+		tight(&b.GroupFrames, 1, 2, 8, 32)
+		tight(&b.PeerFrames, 16, 64, 256)
+		tight(&b.PeerBytes, 4<<10, 32<<10, 256<<10)
+		tight(&b.ClientFrames, 1, 2, 8)
+		tight(&b.ClientBytes, 16<<10, 128<<10)
+		tight(&b.InboxEvents, 4, 16, 64)
+		tight(&b.InboxBytes, 4<<10, 64<<10)
+		tight(&b.Jobs, 1, 4, 16)
+		tight(&b.Answers, 1, 4, 32)
+		tight(&b.Reads, 1, 4)
+	}
+	c.Host.Bounds = b
 }
 
 // drawDisks draws how disks and execution behave.
@@ -198,4 +227,21 @@ func (c *Config) recruit(r *stream, count int, gang bool) {
 		}
 		c.Traitors = append(c.Traitors, t)
 	}
+}
+
+// drawFlood has, now and then, whoever misbehaves keep all workers busy, in
+// clusters of up to seven that must live all the same. They are slow then, and
+// take little at once, else it would take too many frames; each member has a
+// turn, so that large clusters need quicker ones. Batches are large enough that
+// what waits is executed before backups lose their patience.
+func (c *Config) drawFlood(r *stream) {
+	wanted := r.chance(million / 6)
+	group := pick(r, 4, 8)
+	liars := len(c.Traitors)
+	if !wanted || liars+len(c.Villains) == 0 || c.Replicas > 7 || c.Genre == GenreTreason || c.Genre == GenreBent || c.forgets() && liars >= c.Trust.Faults {
+		return
+	}
+	c.Flood = true
+	c.Host.Workers, c.Host.Verify, c.Host.Bounds.GroupFrames = 1, 8*Millisecond/consensus.Time(c.Replicas), group
+	c.Limits.BatchRequests, c.Limits.BatchBytes = max(16, c.Limits.BatchRequests), 1<<20
 }

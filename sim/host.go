@@ -4,6 +4,7 @@ import (
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/driver"
+	"quorate.dev/quorate/consensus/host"
 )
 
 // A replica is the driver's host: it schedules the completion of what it is
@@ -85,22 +86,35 @@ func (r *replica) Refuse(refusals []consensus.Refusal) {
 	}
 }
 
-// Read answers reads of the snapshot, each on its own.
+// refuse tells a client at the end of a channel why it gets no result, and who
+// is thought to lead.
+func (r *replica) refuse(refusal *consensus.Refusal) {
+	s := r.driver.Status()
+	refusal.View, refusal.Primary = s.View, s.Primary
+	r.Refuse([]consensus.Refusal{*refusal})
+}
+
+// Read queues the search for snapshots. What finds no room is answered with
+// nothing, and asked for again.
 func (r *replica) Read(reads []consensus.ChunkRead) {
-	for _, read := range reads {
-		r.later(r.dice.duration(r.world.cfg.Disk.Execute), func() {
-			r.tell(r.hands.read(read))
-		})
+	for i := range reads {
+		if r.executor.jobs.Read(&reads[i]) != host.Taken {
+			r.world.stats.full(fullReads)
+			r.tell(consensus.Chunk{Read: reads[i]})
+		}
 	}
+	r.executor.work()
 }
 
 // Execute queues jobs.
 func (r *replica) Execute(jobs []consensus.Job) {
 	for _, j := range jobs {
 		r.world.checks.queued(r, j)
+		if r.executor.jobs.Put(j) != host.Taken {
+			r.world.stats.full(fullAnswers)
+		}
 	}
-	r.hands.add(jobs)
-	r.work()
+	r.executor.work()
 }
 
 // Note traces facts, and judges those that no honest cluster may see.

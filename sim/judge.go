@@ -162,8 +162,8 @@ func (c *checks) final(core []*replica) {
 		if !r.up() {
 			continue
 		}
-		c.judge.Present(c.world.at(), r.id, r.hands.machine.Applied())
-		n, root, err := r.hands.root()
+		c.judge.Present(c.world.at(), r.id, r.executor.machine.Applied())
+		n, root, err := r.executor.root()
 		if err != nil {
 			c.world.violate("%v has no root: %v", r, err)
 			continue

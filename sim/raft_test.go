@@ -119,6 +119,9 @@ func TestGateOfRaft(t *testing.T) {
 	for _, g := range full.goals() {
 		full.Tried[g.name] = g.least
 	}
+	for _, g := range queueGoals {
+		full.Queues[g.name] = g.least
+	}
 	if missing := full.Missing(); len(missing) > 0 {
 		t.Errorf("missing: %v", missing)
 	}

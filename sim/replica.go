@@ -16,11 +16,12 @@ type replica struct {
 	id       consensus.ReplicaID
 	protocol consensus.Protocol
 	driver   *driver.Driver // nil while it is down
-	hands    *hands
+	executor *executor
 	disk     *disk
 	store    *state.Memory // what the disk holds of the state; nil while it is empty
 	dice     *stream
-	inbox    inbox
+	process                    // lives as long as the driver
+	pace     *stream           // of its workers
 	horizon  consensus.Horizon // possibly late
 	health   health
 	life     uint64         // counts starts; what an earlier life scheduled is void
@@ -72,9 +73,9 @@ func (r *replica) later(d consensus.Time, f func()) {
 func (r *replica) start() {
 	w := r.world
 	r.life++
-	r.inbox, r.frozen, r.awake, r.horizon = inbox{}, nil, false, nil
+	r.process, r.frozen, r.awake, r.horizon = w.cfg.newProcess(), nil, false, nil
 	r.health = health{born: r.health.born, wiped: r.health.wiped, gone: r.health.gone}
-	hands, home, err := w.openState(r)
+	executor, home, err := w.openState(r)
 	if err != nil {
 		w.violate("%v: state does not open: %v", r, err)
 		return
@@ -94,7 +95,7 @@ func (r *replica) start() {
 		r.falls("%v: does not start: %v", r, err)
 		return
 	}
-	r.hands = hands
+	r.executor = executor
 	r.driver = driver.New(engine, r)
 	w.trace.event(w.clock.now, r, "starts, life %d, %d records, state at %d", r.life, len(home.Records), home.Height)
 	if !w.net.manual {
@@ -111,8 +112,9 @@ func (r *replica) stop() {
 		r.world.stats.Beheaded++
 	}
 	r.life++
-	r.driver, r.hands = nil, nil
-	r.inbox, r.frozen = inbox{}, nil
+	r.closeBooks()
+	r.driver, r.executor = nil, nil
+	r.process, r.frozen = process{}, nil
 	r.health.paused = false
 	lucky, lost := r.disk.crash()
 	if r.store != nil {
@@ -147,7 +149,7 @@ func (r *replica) resume() {
 // tick counts one tick. Ticks that a busy or paused process misses are lost,
 // as with any ticker.
 func (r *replica) tick() {
-	r.inbox.tick = true
+	r.process.tick = true
 	r.wake()
 	r.later(r.world.cfg.Timing.Tick, r.tick)
 }
@@ -161,56 +163,48 @@ func (r *replica) wake() {
 	r.later(r.dice.duration(r.world.cfg.Timing.StepDelay), r.step)
 }
 
-// accept takes a frame from the network.
-func (r *replica) accept(class consensus.Class, f consensus.Frame) {
-	if r.up() && r.inbox.put(class, f) {
-		r.wake()
-	}
-}
-
-// step opens what waits and hands it to the engine as one burst.
+// step hands the engine a burst of what waits. A tick that finds disk or
+// execution behind is lost.
 func (r *replica) step() {
 	r.awake = false
-	if !r.up() || r.driver.Full() {
+	if !r.up() {
 		return
 	}
-	burst := consensus.Burst{Now: r.now(), Events: r.inbox.takeEvents()}
-	frames := r.inbox.takeFrames(consensus.MaxBurst - len(burst.Events) - 1)
-	burst.Events = append(burst.Events, r.open(frames)...)
-	if r.inbox.tick {
-		r.inbox.tick = false
-		burst.Events = append(burst.Events, consensus.Tick{})
+	tick := r.process.tick
+	r.process.tick = false
+	if r.behind() {
+		return
 	}
-	if len(burst.Events) > 0 {
+	events, more := r.inbox.Burst(tick)
+	if len(events) > 0 {
 		r.world.stats.Steps++
-		r.run(burst)
+		r.run(consensus.Burst{Now: r.now(), Events: events})
 		r.world.checks.stepped(r)
 	}
+	if !r.up() {
+		return
+	}
 	// Workers that open frames see the horizon late, if ever.
-	if r.up() && r.dice.chance(million/2) {
+	if r.dice.chance(million / 2) {
 		r.horizon = r.driver.Horizon()
 	}
-	if !r.inbox.empty() {
+	r.unblock()
+	if more {
 		r.wake()
 	}
 }
 
-// open turns frames into events. Blaming an honest peer is a mistake.
-func (r *replica) open(frames []consensus.Frame) []consensus.Event {
-	if len(frames) == 0 {
-		return nil
-	}
+// open is what a worker makes of frames. Blaming an honest peer is a mistake.
+func (r *replica) open(h consensus.Horizon, frames []consensus.Frame) []consensus.Opened {
 	w := r.world
-	opened := r.protocol.Open(w.keys.verifier, r.horizon, frames)
+	opened := r.protocol.Open(w.keys.verifier, h, frames)
 	if len(opened) != len(frames) {
 		w.violate("%v: Open answered %d of %d frames", r, len(opened), len(frames))
 		return nil
 	}
-	var events []consensus.Event
 	for i, o := range opened {
 		switch {
 		case o.Event != nil:
-			events = append(events, o.Event)
 		case o.Reason == "" && r.honest():
 			w.violate("%v: Open gave neither event nor reason for %s", r, w.describe(frames[i].Bytes))
 		default:
@@ -223,10 +217,10 @@ func (r *replica) open(frames []consensus.Frame) []consensus.Event {
 			r.blame(frames[i], o.Reason)
 		}
 		if o.Refusal != nil {
-			r.Refuse([]consensus.Refusal{*o.Refusal})
+			r.refuse(o.Refusal)
 		}
 	}
-	return events
+	return opened
 }
 
 // blame tells the judge that r holds a peer for the author of a bad frame.
@@ -243,7 +237,7 @@ func (r *replica) blame(f consensus.Frame, why consensus.Reason) {
 
 // tell hands the engine an event of its host.
 func (r *replica) tell(e consensus.Event) {
-	r.inbox.events = append(r.inbox.events, e)
+	r.inbox.Own(e)
 	r.wake()
 }
 
@@ -253,49 +247,4 @@ func (r *replica) String() string {
 		return fmt.Sprintf("R%d'", r.id)
 	}
 	return fmt.Sprintf("R%d", r.id)
-}
-
-// inbox is what waits for the next step.
-type inbox struct {
-	frames [consensus.Classes][]consensus.Frame
-	events []consensus.Event
-	tick   bool
-}
-
-// maxInbox bounds the frames of each class: what comes on top is lost.
-const maxInbox = 2048
-
-func (b *inbox) put(class consensus.Class, f consensus.Frame) bool {
-	if len(b.frames[class]) >= maxInbox {
-		return false
-	}
-	b.frames[class] = append(b.frames[class], f)
-	return true
-}
-
-func (b *inbox) empty() bool {
-	for _, fs := range b.frames {
-		if len(fs) > 0 {
-			return false
-		}
-	}
-	return len(b.events) == 0 && !b.tick
-}
-
-// takeFrames takes up to room frames, votes first.
-func (b *inbox) takeFrames(room int) []consensus.Frame {
-	var taken []consensus.Frame
-	for class := range b.frames {
-		n := min(room-len(taken), len(b.frames[class]))
-		taken = append(taken, b.frames[class][:n]...)
-		b.frames[class] = b.frames[class][n:]
-	}
-	return taken
-}
-
-func (b *inbox) takeEvents() []consensus.Event {
-	n := min(len(b.events), consensus.MaxBurst/2)
-	taken := b.events[:n:n]
-	b.events = b.events[n:]
-	return taken
 }

@@ -231,8 +231,8 @@ func (s *Script) falsify(a args) (string, error) {
 
 // fable is a history that a traitor made up, with the state that it leads to.
 type fable struct {
-	hands *hands
-	last  consensus.Executed
+	executor *executor
+	last     consensus.Executed
 }
 
 // invent lets a traitor execute a history that nobody agreed on.
@@ -252,7 +252,7 @@ func (s *Script) invention(a args) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	f := &fable{hands: &hands{replica: liar, machine: m}}
+	f := &fable{executor: &executor{replica: liar, machine: m}}
 	for i, word := range strings.Split(words[1], ",") {
 		b, err := s.batch(liar, word)
 		if err != nil {
@@ -311,7 +311,7 @@ func (s *Script) arrive(p packet) {
 
 // serve answers a Fetch from a fable, if it asks for that.
 func (s *Script) serve(f *fable, p packet) bool {
-	w, liar := s.world, f.hands.replica
+	w, liar := s.world, f.executor.replica
 	asker := consensus.ReplicaPeer(consensus.ReplicaID(p.from))
 	opened := liar.protocol.Open(w.keys.verifier, nil, []consensus.Frame{{From: asker, Bytes: p.bytes}})
 	received, ok := opened[0].Event.(consensus.Receive)
@@ -322,7 +322,11 @@ func (s *Script) serve(f *fable, p packet) bool {
 	if !ok || m.Seq != f.last.Seq || m.Root != f.last.Root {
 		return false
 	}
-	c := f.hands.read(consensus.ChunkRead{To: asker, Seq: m.Seq, Root: m.Root, Items: m.Items})
+	snapshot, ok := f.executor.machine.Snapshot(m.Seq, m.Root)
+	if !ok {
+		return false
+	}
+	c := chunk(consensus.ChunkRead{To: asker, Seq: m.Seq, Root: m.Root, Items: m.Items}, snapshot)
 	g := raft.FetchReply{Seq: m.Seq, Root: m.Root, Parts: c.Parts, Gone: c.Gone}
 	w.launch(packet{from: liar.end, to: p.from, class: consensus.Bulk, bytes: g.Encode()})
 	return true

@@ -269,7 +269,7 @@ func (s *Script) tick(a args) string {
 		s.world.clock.now += s.world.cfg.Timing.Tick
 		for _, r := range chosen {
 			if r.up() {
-				r.inbox.tick = true
+				r.process.tick = true
 				r.wake()
 			}
 		}

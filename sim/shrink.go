@@ -66,6 +66,8 @@ func simpler(c Config) []Config {
 	for i := range c.Faults {
 		change(true, func(n *Config) { n.Faults = without(c.Faults, i) })
 	}
+	change(c.Flood, func(n *Config) { n.Flood = false })
+	change(c.Host != (Host{}), func(n *Config) { n.Host = Host{} })
 	change(c.RealKeys, func(n *Config) { n.RealKeys = false })
 	change(c.Network.Loss > 0, func(n *Config) { n.Network.Loss = 0 })
 	change(c.Network.Duplicate > 0, func(n *Config) { n.Network.Duplicate = 0 })

@@ -6,11 +6,11 @@ import (
 	"io"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/crypto"
 )
 
 // launch sends a packet, to both bodies of a twinned replica.
 func (w *World) launch(p packet) {
+	w.remember(p)
 	w.send(p)
 	w.copyToTwin(p)
 }
@@ -39,22 +39,23 @@ func (w *World) arrive(p packet) {
 	w.watchFrame(StepDeliver, p)
 	from, to := w.bodyAt(p.from), w.bodyAt(p.to)
 	switch {
-	case from == nil && to != nil:
-		to.accept(p.class, consensus.Frame{From: consensus.ClientPeer(w.keyOf(p.from)), Bytes: p.bytes})
 	case to != nil:
-		to.accept(p.class, consensus.Frame{From: consensus.ReplicaPeer(from.id), Bytes: p.bytes})
+		to.accept(p.class, consensus.Frame{From: w.peerAt(p.from), Bytes: p.bytes})
 	case int(p.to) < len(w.replicas)+len(w.clients) && from != nil: // villains read nothing
 		w.clients[int(p.to)-len(w.replicas)].accept(from.id, p.bytes)
 	}
 }
 
-// keyOf is the key of a client or of a villain.
-func (w *World) keyOf(e endpoint) crypto.PublicKey {
+// peerAt is who speaks at an end: a replica, a client or a villain.
+func (w *World) peerAt(e endpoint) consensus.Peer {
 	i := int(e) - len(w.replicas)
-	if i < len(w.clients) {
-		return w.clients[i].signer.Public()
+	switch b := w.bodyAt(e); {
+	case b != nil:
+		return consensus.ReplicaPeer(b.id)
+	case i < len(w.clients):
+		return consensus.ClientPeer(w.clients[i].signer.Public())
 	}
-	return w.keys.villains[i-len(w.clients)].Public()
+	return consensus.ClientPeer(w.keys.villains[i-len(w.clients)].Public())
 }
 
 // name is an endpoint's name in traces: R0, R1, … and C0, C1, …, villains last
@@ -149,6 +150,7 @@ func (t *trace) note(now consensus.Time, r *replica, n *consensus.Note) {
 type Stats struct {
 	Steps           uint64 // engine steps
 	Frames          uint64 // sent
+	Repeated        uint64 // by those who flood, beside them
 	Lost            uint64 // of them, to the weather and to partitions
 	Hazards         uint64 // that struck
 	Struck          map[HazardKind]int
@@ -171,6 +173,7 @@ type Stats struct {
 	Records         int            // most records in one log
 	Notes           map[consensus.NoteKind]int
 	Reasons         map[consensus.Reason]int // why frames were refused or messages ignored
+	Full            map[string]int           // what full queues did
 }
 
 func (s *Stats) noted(n *consensus.Note) {
@@ -189,12 +192,12 @@ func (s *Stats) Add(o Stats) {
 	s.Declined, s.Failed = s.Declined+o.Declined, s.Failed+o.Failed
 	s.Asked, s.Changes, s.InARow, s.FetchedInChange = s.Asked+o.Asked, s.Changes+o.Changes, s.InARow+o.InARow, s.FetchedInChange+o.FetchedInChange
 	s.Busiest = max(s.Busiest, o.Busiest)
-	s.Beheaded += o.Beheaded
+	s.Beheaded, s.Repeated = s.Beheaded+o.Beheaded, s.Repeated+o.Repeated
 	s.TopView = max(s.TopView, o.TopView)
 	s.Height, s.Records = max(s.Height, o.Height), max(s.Records, o.Records)
 	s.Virtual, s.Recovery = s.Virtual+o.Virtual, max(s.Recovery, o.Recovery)
 	if s.Notes == nil {
-		s.Notes, s.Reasons, s.Struck = map[consensus.NoteKind]int{}, map[consensus.Reason]int{}, map[HazardKind]int{}
+		s.Notes, s.Reasons, s.Struck, s.Full = map[consensus.NoteKind]int{}, map[consensus.Reason]int{}, map[HazardKind]int{}, map[string]int{}
 	}
 	for k, n := range o.Struck {
 		s.Struck[k] += n
@@ -204,5 +207,8 @@ func (s *Stats) Add(o Stats) {
 	}
 	for k, n := range o.Reasons {
 		s.Reasons[k] += n
+	}
+	for k, n := range o.Full {
+		s.Full[k] += n
 	}
 }

@@ -32,6 +32,7 @@ func (w *World) twin() error {
 			dice: dice, disk: newDisk(dice, w.cfg.Disk), health: health{born: true}, second: true,
 		}
 		second.offset = first.offset
+		second.pace = newStream(w.cfg.Seed, fmt.Sprintf("twin's workers %d", i))
 		first.twinned, second.twinned = true, true
 		first.other, second.other = second, first
 		w.bodies = append(w.bodies, second)

@@ -30,8 +30,9 @@ type World struct {
 	clients  []*client
 	byKey    map[crypto.PublicKey]*client
 	villains []*villain
-	quiet    bool // everything honest is answered: villains stop
-	over     bool // what clients come to believe from now on is not judged
+	flooders map[endpoint]*flooder // of traitors and villains; nil if nobody floods
+	quiet    bool                  // everything honest is answered: villains stop
+	over     bool                  // what clients come to believe from now on is not judged
 	checks   *checks
 	theory   theory
 	hunt     hunt
@@ -69,7 +70,7 @@ type Result struct {
 func New(cfg Config) (*World, error) {
 	w := &World{cfg: cfg, byKey: map[crypto.PublicKey]*client{}, trace: trace{out: cfg.Trace}, hunt: hunt{prey: -1}, played: map[string]Phase{}}
 	w.clock.now = dawn
-	w.stats.Notes, w.stats.Reasons, w.stats.Struck = map[consensus.NoteKind]int{}, map[consensus.Reason]int{}, map[HazardKind]int{}
+	w.stats.Notes, w.stats.Reasons, w.stats.Struck, w.stats.Full = map[consensus.NoteKind]int{}, map[consensus.Reason]int{}, map[HazardKind]int{}, map[string]int{}
 	w.drawKeys()
 	if err := w.found(); err != nil {
 		return nil, fmt.Errorf("simulation %s: %w", cfg.String(), err)
@@ -79,6 +80,7 @@ func New(cfg Config) (*World, error) {
 	for i := range cfg.Replicas {
 		dice := newStream(cfg.Seed, fmt.Sprintf("replica %d", i))
 		r := &replica{world: w, id: consensus.ReplicaID(i), body: i, end: endpoint(i), dice: dice, disk: newDisk(dice, cfg.Disk), health: health{born: true}}
+		r.pace = newStream(cfg.Seed, fmt.Sprintf("workers %d", i))
 		r.offset = dice.duration(cfg.Timing.Skew) - cfg.Timing.Skew/2
 		w.replicas = append(w.replicas, r)
 	}
@@ -179,12 +181,16 @@ func (w *World) Run() Result {
 		for _, c := range w.clients {
 			c.start(w.cfg.Workload.Invoked)
 		}
+		w.floods()
 		w.storm()
 		w.calm()
 		w.linger()
 	})
 	w.stats.Virtual = w.clock.now - dawn
 	w.stats.Lost = w.net.lost
+	for _, r := range w.bodies {
+		r.closeBooks()
+	}
 	for _, c := range w.clients {
 		if c.session != nil {
 			w.stats.Again += c.session.Stats().Again
