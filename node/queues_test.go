@@ -10,12 +10,12 @@ import (
 	"quorate.dev/quorate/crypto"
 )
 
-// frames makes n frames of one size, numbered by their first byte.
+// frames makes n frames of one size, numbered by their second byte: the first one is a kind.
 func frames(from consensus.Peer, n, size int) []consensus.Frame {
 	var out []consensus.Frame
 	for i := range n {
 		b := make([]byte, size)
-		b[0] = byte(i)
+		b[1] = byte(i)
 		out = append(out, consensus.Frame{From: from, Bytes: b})
 	}
 	return out
@@ -46,8 +46,8 @@ func TestIntakeHoldsLargeFramesBackWithoutLosingOne(t *testing.T) {
 		t.Fatalf("%d large frames handed back", len(refused))
 	}
 	for i, f := range got {
-		if int(f.Bytes[0]) != i {
-			t.Fatalf("frame %d comes as number %d", f.Bytes[0], i)
+		if int(f.Bytes[1]) != i {
+			t.Fatalf("frame %d comes as number %d", f.Bytes[1], i)
 		}
 	}
 }
@@ -55,7 +55,7 @@ func TestIntakeHoldsLargeFramesBackWithoutLosingOne(t *testing.T) {
 func TestIntakeHandsBackWhatItRefuses(t *testing.T) {
 	q := newIntake(smallBounds())
 	refused := q.offer(frames(consensus.ClientPeer(crypto.PublicKey{1}), 6, 100))
-	if len(refused) != 2 || refused[0].Bytes[0] != 4 {
+	if len(refused) != 2 || refused[0].Bytes[1] != 4 {
 		t.Fatalf("%d refused, want the last 2", len(refused))
 	}
 	if n, dropped := q.depth(); n != 4 || dropped[host.Clients] != 2 {
