@@ -78,9 +78,12 @@ func LoadConfig(dir string, over Overrides) (*Home, error) {
 
 // Create makes a home: its key, its copy of the genesis and its settings. The
 // birth record comes last: a home that has one is complete. It never overwrites
-// a key.
+// a key, and makes nothing if the protocol refuses the configuration.
 func Create(dir string, c Config, g *genesis.File, seed Seed) error {
-	h := &Home{Dir: dir, Config: c, Genesis: g.Genesis}
+	h := &Home{Dir: dir, Config: c, Genesis: g.Genesis, Seed: seed}
+	if _, err := h.protocol(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}

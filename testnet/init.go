@@ -188,17 +188,10 @@ func (k *creation) place() error {
 // loopback is an address that only this machine reaches.
 func loopback(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
-// provision writes everything but the manifest.
+// provision writes everything but the manifest. Homes come first: a configuration
+// that the protocol refuses leaves no file behind.
 func (k *creation) provision() error {
 	if err := errors.Join(os.MkdirAll(k.path("."), 0o755), os.MkdirAll(k.path(clientsName), 0o700)); err != nil {
-		return err
-	}
-	for _, c := range k.clients {
-		if err := home.WriteKey(k.path(c.file), c.seed, ""); err != nil {
-			return err
-		}
-	}
-	if err := genesis.Save(k.path(genesisName), k.genesisFile()); err != nil {
 		return err
 	}
 	for i, seed := range k.replicas {
@@ -212,7 +205,12 @@ func (k *creation) provision() error {
 			return fmt.Errorf("replica %d: %w", i, err)
 		}
 	}
-	return nil
+	for _, c := range k.clients {
+		if err := home.WriteKey(k.path(c.file), c.seed, ""); err != nil {
+			return err
+		}
+	}
+	return genesis.Save(k.path(genesisName), k.genesisFile())
 }
 
 // genesisFile is the genesis with the addresses of the manifest.

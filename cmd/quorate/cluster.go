@@ -78,7 +78,7 @@ func (a *access) elsewhere(c *cli.Context) error {
 		a.addresses = strings.Split(list, ",")
 	}
 	if n := len(a.genesis.Replicas); len(a.addresses) != n {
-		return usageError("%d addresses for %d replicas: give --addresses HOST:PORT,... or contact.addresses in %s", len(a.addresses), n, c.Path("genesis"))
+		return usageError("%d of %d replicas have an address: give --addresses HOST:PORT,... or contact.addresses in %s", len(a.addresses), n, c.Path("genesis"))
 	}
 	return nil
 }

@@ -233,7 +233,7 @@ func swapOf(c *cli.Context, args []string) (expect, next kv.Maybe, err error) {
 		}
 	}
 	if given != 1 {
-		return expect, next, usageError("%s needs one of --expect VALUE, --expect-file FILE and --absent", commandPath(c))
+		return expect, next, usageError("%s needs exactly one of --expect VALUE, --expect-file FILE and --absent", commandPath(c))
 	}
 	if c.IsSet("expect") {
 		expect = kv.Some([]byte(c.String("expect")))

@@ -36,7 +36,7 @@ func kvRange(c *cli.Context, _ []string) error {
 	from, to := []byte(c.String("from")), []byte(c.String("to"))
 	if c.IsSet("prefix") {
 		if c.IsSet("from") || c.IsSet("to") {
-			return usageError("--prefix goes without --from and --to")
+			return usageError("--prefix excludes --from and --to")
 		}
 		from, to = []byte(c.String("prefix")), kv.PrefixEnd([]byte(c.String("prefix")))
 	}

@@ -38,7 +38,7 @@ func (m Model) System(n int) System {
 // consensus.ErrGenesis, if so many replicas are impossible.
 func (m Model) Of(n int) (System, error) {
 	if n < 1 || n > consensus.MaxReplicas {
-		return System{}, fmt.Errorf("%w: %d replicas: between 1 and %d are possible", consensus.ErrGenesis, n, consensus.MaxReplicas)
+		return System{}, fmt.Errorf("%w: %d replicas: choose 1 to %d", consensus.ErrGenesis, n, consensus.MaxReplicas)
 	}
 	return m.System(n), nil
 }
@@ -66,7 +66,7 @@ func (m Model) For(g *consensus.Genesis) (System, error) {
 
 func mustBeSize(n int) int {
 	if n < 1 || n > consensus.MaxReplicas {
-		panic(fmt.Sprintf("quorum: a system of %d replicas, between 1 and %d are possible", n, consensus.MaxReplicas))
+		panic(fmt.Sprintf("quorum: a system of %d replicas: choose 1 to %d", n, consensus.MaxReplicas))
 	}
 	return n
 }
@@ -78,9 +78,9 @@ func (s System) bent(g *consensus.Genesis) (System, error) {
 	case !g.UnsafeDemo:
 		return System{}, fmt.Errorf("%w: a quorum of %d instead of %d, or %d faults instead of %d, need unsafe_demo = true", consensus.ErrGenesis, g.Quorum, s.quorum, g.Faults, s.faults)
 	case g.Quorum < 0 || g.Quorum > s.size:
-		return System{}, fmt.Errorf("%w: a quorum of %d among %d replicas: between 1 and %d are possible", consensus.ErrGenesis, g.Quorum, s.size, s.size)
+		return System{}, fmt.Errorf("%w: a quorum of %d among %d replicas: choose 1 to %d", consensus.ErrGenesis, g.Quorum, s.size, s.size)
 	case g.Faults < 0 || g.Faults >= s.size:
-		return System{}, fmt.Errorf("%w: %d faults among %d replicas: between 1 and %d are possible", consensus.ErrGenesis, g.Faults, s.size, s.size-1)
+		return System{}, fmt.Errorf("%w: %d faults among %d replicas: choose 1 to %d", consensus.ErrGenesis, g.Faults, s.size, s.size-1)
 	}
 	if g.Faults != 0 && s.model == Byzantine {
 		s.faults, s.replies = g.Faults, g.Faults+1

@@ -44,15 +44,15 @@ func (o *Options) check() error {
 	}
 	switch {
 	case o.Faults < 1 || o.Faults > maxFaulty:
-		return bad("%d faults: between 1 and %d, for 3 and 4 to %d and %d replicas", o.Faults, maxFaulty, least(protocol.Raft, maxFaulty), least(protocol.PBFT, maxFaulty))
+		return bad("%d faults: choose 1 to %d", o.Faults, maxFaulty)
 	case o.Duration < time.Second || o.Duration > MaxDuration:
-		return bad("a load of %v: between 1s and %v", o.Duration, MaxDuration)
+		return bad("a load of %v: choose 1s to %v", o.Duration, MaxDuration)
 	case o.Clients < 1 || o.Clients > maxClients:
-		return bad("%d clients: between 1 and %d", o.Clients, maxClients)
+		return bad("%d clients: choose 1 to %d", o.Clients, maxClients)
 	case o.ValueBytes < 8 || o.ValueBytes > maxValue:
-		return bad("values of %d bytes: between 8 and %d", o.ValueBytes, maxValue)
+		return bad("values of %d bytes: choose 8 to %d", o.ValueBytes, maxValue)
 	case o.Patience != 0 && (o.Patience < 100*time.Millisecond || o.Patience > time.Minute):
-		return bad("a patience of %v: between 100ms and 1m", o.Patience)
+		return bad("a patience of %v: choose 100ms to 1m", o.Patience)
 	case o.Dir == "":
 		return bad("no directory for the clusters")
 	}

@@ -67,7 +67,7 @@ func TestRealFork(t *testing.T) {
 func TestRealRefusesWhatCannotBe(t *testing.T) {
 	for want, s := range map[string]spec.Spec{
 		"choose pbft or raft": {Protocol: "paxos", Replicas: 4},
-		"between 1 and":       {Protocol: "pbft"},
+		"choose 1 to":         {Protocol: "pbft"},
 		"no such":             {Protocol: "pbft", Replicas: 4, Traitors: []sim.Traitor{{Replica: 0, Acts: []sim.Act{{Behaviours: []string{"sing"}}}}}},
 		"keys for":            {Protocol: "pbft", Replicas: 4, Clients: 60},
 		"no replica 7":        {Protocol: "pbft", Replicas: 4, Traitors: []sim.Traitor{{Replica: 7, Acts: []sim.Act{{Behaviours: []string{"silent"}}}}}},

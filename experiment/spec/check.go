@@ -33,7 +33,7 @@ func (s *Spec) check() error {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrSpec, err)
 	case s.Replicas < 1 || s.Replicas > consensus.MaxReplicas:
-		return bad("%d replicas: between 1 and %d are possible", s.Replicas, consensus.MaxReplicas)
+		return bad("%d replicas: choose 1 to %d", s.Replicas, consensus.MaxReplicas)
 	case s.Clients < 0 || s.Clients > maxClients || s.Invoked < 0 || s.Invoked > maxInvoked:
 		return bad("%d clients with %d operations each: at most %d and %d are possible", s.Clients, s.Invoked, maxClients, maxInvoked)
 	}

@@ -38,7 +38,7 @@ func (c *ProfileRuns) Check() (byzantine.Profile, error) {
 		return profile, fmt.Errorf("%w: %w", ErrSpec, err)
 	}
 	if c.Replicas < 1 || c.Replicas > consensus.MaxReplicas {
-		return profile, fmt.Errorf("%w: %d replicas: between 1 and %d are possible", ErrSpec, c.Replicas, consensus.MaxReplicas)
+		return profile, fmt.Errorf("%w: %d replicas: choose 1 to %d", ErrSpec, c.Replicas, consensus.MaxReplicas)
 	}
 	switch n := c.traitors(); {
 	case c.Traitors < 0:

@@ -44,7 +44,7 @@ func TestExpected(t *testing.T) {
 func TestCampaignsAreChecked(t *testing.T) {
 	for want, c := range map[string]ProfileRuns{
 		"no such behaviour": {Behaviour: "sing", Replicas: 4},
-		"between 1 and":     {Behaviour: "silent"},
+		"choose 1 to":       {Behaviour: "silent"},
 		"at least 4":        {Behaviour: "silent", Replicas: 3},
 		"-1 traitors":       {Behaviour: "silent", Replicas: 4, Traitors: -1},
 		"known kinds":       {Behaviour: "drop kind=FOO", Replicas: 4},

@@ -79,7 +79,7 @@ var words = map[string]int{"put": 2, "get": 1, "del": 1, "balance": 1, "transfer
 // check holds a scenario against what can be run.
 func (s *Scenario) check() error {
 	if s.Replicas < 1 || s.Replicas > consensus.MaxReplicas {
-		return &ScenarioError{Text: fmt.Sprintf("replicas = %d: between 1 and %d are possible", s.Replicas, consensus.MaxReplicas)}
+		return &ScenarioError{Text: fmt.Sprintf("replicas = %d: choose 1 to %d", s.Replicas, consensus.MaxReplicas)}
 	}
 	if len(s.Sets) > maxSets {
 		return &ScenarioError{Text: fmt.Sprintf("%d sets: at most %d", len(s.Sets), maxSets)}

@@ -61,7 +61,7 @@ func TestScenariosSayWhatIsWrong(t *testing.T) {
 		"choose of log":          {`["state"]`, `["stat"]`},
 		"lasts":                  {"3s", "soon"},
 		"sielnt":                 {"silent", "sielnt"},
-		"between 1 and":          {"balance = 10", "balance = 10\nreplicas = 99"},
+		"choose 1 to":            {"balance = 10", "balance = 10\nreplicas = 99"},
 		"line 3":                 {"balance = 10", "balance = ten"},
 	} {
 		if _, err := ParseScenario([]byte(strings.Replace(small, change[0], change[1], 1))); !errors.Is(err, ErrScenario) || !strings.Contains(err.Error(), want) {
