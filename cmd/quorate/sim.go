@@ -16,20 +16,20 @@ import (
 func simCommand() *cli.Command {
 	return &cli.Command{
 		Name: "sim", Usage: "simulate whole systems, each drawn from a seed, and check them",
-		Description: "A seed draws replicas, clients, network, disks, and what goes wrong. With pbft up to\n" +
-			"f of the replicas lie, and sometimes more; with raft only clients do. The same seed\n" +
-			"is the same history. Prints the seeds that break a promise, with the command that\n" +
-			"replays each; exit code 1 if there are any. With --coverage it says what the seeds\n" +
-			"have tried, and what is missing counts as a failure.",
+		Description: "A seed draws replicas, clients, network, disks and faults. With pbft up to f replicas\n" +
+			"lie, and sometimes more; with raft only clients do. The same seed gives the same\n" +
+			"history. Prints the seeds that break a promise, with the command that replays each;\n" +
+			"exit code 1 if there are any. --coverage reports what the seeds have tried, and fails\n" +
+			"if something is missing.",
 		Flags: []cli.Flag{
 			protocolFlag("what the systems run"),
 			&cli.Uint64Flag{Name: "seeds", Usage: "simulate `N` systems"},
 			&cli.Uint64Flag{Name: "from", Value: 1, Usage: "the first seed"},
 			&cli.Uint64Flag{Name: "seed", Usage: "simulate the system of seed `S`, twice, and compare"},
-			&cli.BoolFlag{Name: "trace", Usage: "with --seed: print everything that happens"},
-			&cli.BoolFlag{Name: "shrink", Usage: "with --seed: look for the least that still goes wrong"},
-			&cli.IntFlag{Name: "tries", Value: 400, Usage: "with --shrink: runs at most"},
-			&cli.BoolFlag{Name: "coverage", Usage: "with --seeds: report what was tried"},
+			&cli.BoolFlag{Name: "trace", Usage: "with --seed: print every event"},
+			&cli.BoolFlag{Name: "shrink", Usage: "with --seed: look for the smallest configuration that still fails"},
+			&cli.IntFlag{Name: "tries", Value: 400, Usage: "with --shrink: at most `N` runs"},
+			&cli.BoolFlag{Name: "coverage", Usage: "with --seeds: report what they have tried"},
 			coresFlag("how many systems at once"),
 			outputFlag(),
 		},
@@ -130,8 +130,8 @@ func named(r sim.Result) string {
 	return fmt.Sprintf(" at %d, culprits %v", r.Verdict.ForkAt, r.Verdict.Culprits)
 }
 
-// shrinkSeed prints the least that it finds of a seed's configuration that
-// still goes wrong, and how.
+// shrinkSeed prints the smallest configuration that it finds which still fails,
+// and how.
 func shrinkSeed(c *cli.Context, p protocol.Protocol) error {
 	seed := c.Uint64("seed")
 	cfg := sim.FromSeedOf(p, seed)

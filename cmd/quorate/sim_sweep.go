@@ -96,7 +96,7 @@ func (s *sweepState) rate() float64 {
 	return float64(s.done) / max(time.Since(s.begun).Seconds(), 1e-9)
 }
 
-// report lists the bad seeds in order at the end, where they are looked for.
+// report lists the bad seeds in order at the end, where people look for them.
 func (s *sweepState) report(machine, coverage bool) error {
 	var seeds []uint64
 	for seed := range s.bad {
@@ -138,5 +138,5 @@ func (s *sweepState) gate(coverage bool) error {
 	for _, m := range missing {
 		note("not covered: %s", m)
 	}
-	return fmt.Errorf("%d seeds leave %d things untried", s.done, len(missing))
+	return fmt.Errorf("%d seeds have not tried %d things", s.done, len(missing))
 }
