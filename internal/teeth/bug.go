@@ -46,7 +46,7 @@ func bugs() []Bug {
 	for i := range ofRaft {
 		ofRaft[i].Of = protocol.Raft
 	}
-	return slices.Concat(countingBugs, openingBugs, normalBugs, viewBugs, checkpointBugs, restartBugs, clientBugs, stateBugs, ofRaft)
+	return slices.Concat(countingBugs, openingBugs, normalBugs, viewBugs, checkpointBugs, restartBugs, clientBugs, stateBugs, hostBugs, ofRaft)
 }
 
 // protocol is the one whose systems are simulated.
