@@ -7,9 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -107,13 +105,11 @@ func runsOf(c *cli.Context, args []string) ([]spec.ProfileRuns, error) {
 		one.Replicas = c.Int("replicas")
 	}
 	if c.IsSet("at") {
-		for _, word := range strings.Split(c.String("at"), ",") {
-			id, err := strconv.ParseUint(strings.TrimSpace(word), 10, 16)
-			if err != nil {
-				return nil, usageError("--at %q: write numbers of replicas, such as 0,3", c.String("at"))
-			}
-			one.At = append(one.At, consensus.ReplicaID(id))
+		numbers, err := numbersOf(c, "at", 0, consensus.MaxReplicas-1)
+		if err != nil {
+			return nil, err
 		}
+		one.At = replicaIDs(numbers)
 	}
 	if _, err := one.Check(); err != nil {
 		return nil, usageError("%w", err)
@@ -220,40 +216,18 @@ func (t *tally) add(seed uint64, o *spec.Outcome, want byzantine.Outcome) {
 
 // simulate runs the seeds side by side.
 func (t *tally) simulate(c *cli.Context, x *spec.ProfileRuns, want byzantine.Outcome) error {
-	var mu sync.Mutex
-	var workers sync.WaitGroup
-	var failed error
-	told := time.Now()
-	next, end := c.Uint64("from"), c.Uint64("from")+c.Uint64("seeds")
-	take := func() (uint64, bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		if next == end || failed != nil || c.Context.Err() != nil {
-			return 0, false
-		}
-		next++
-		return next - 1, true
+	type ended struct {
+		seed    uint64
+		outcome spec.Outcome
 	}
-	for range max(1, c.Int("parallel")) {
-		workers.Go(func() {
-			for seed, ok := take(); ok; seed, ok = take() {
-				o, err := simulate.Run(x.Spec(seed))
-				mu.Lock()
-				if err != nil {
-					failed = errors.Join(failed, err)
-				} else {
-					t.add(seed, &o, want)
-				}
-				if time.Since(told) > 5*time.Second {
-					told = time.Now()
-					note("%s, n=%d: %d of %d seeds, %d unexpected", x.Behaviour, x.Replicas, t.Runs, c.Uint64("seeds"), len(t.Unexpected))
-				}
-				mu.Unlock()
-			}
-		})
+	run := func(seed uint64) (ended, error) {
+		o, err := simulate.Run(x.Spec(seed))
+		return ended{seed, o}, err
 	}
-	workers.Wait()
-	return errors.Join(failed, c.Context.Err())
+	err := sideBySide(c, seedsOf(c), run, func(e ended) { t.add(e.seed, &e.outcome, want) }, func() string {
+		return fmt.Sprintf("%s, n=%d: %d of %d seeds, %d unexpected", x.Behaviour, x.Replicas, t.Runs, c.Uint64("seeds"), len(t.Unexpected))
+	})
+	return errors.Join(err, c.Context.Err())
 }
 
 // real runs one cluster of processes and leaves no directory behind.

@@ -97,9 +97,7 @@ func recordOf(c *cli.Context, args []string) (*record, error) {
 			if err != nil {
 				return nil, err
 			}
-			for _, n := range numbers {
-				x.suspects = append(x.suspects, consensus.ReplicaID(n))
-			}
+			x.suspects = replicaIDs(numbers)
 		}
 	}
 	return x, nil

@@ -148,6 +148,15 @@ func numbersOf(c *cli.Context, flag string, least, most int) ([]int, error) {
 	return all, nil
 }
 
+// replicaIDs are numbers as replicas.
+func replicaIDs(numbers []int) []consensus.ReplicaID {
+	ids := make([]consensus.ReplicaID, len(numbers))
+	for i, n := range numbers {
+		ids[i] = consensus.ReplicaID(n)
+	}
+	return ids
+}
+
 // coresFlag bounds how much runs at once of what the processor alone limits.
 func coresFlag(usage string) cli.Flag {
 	f := numberFlag("parallel", runtime.GOMAXPROCS(0), 1, 1<<10, usage)

@@ -29,25 +29,25 @@ func runScenario(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	play, err := simulate.RunScenario(s, nil)
+	result, err := simulate.RunScenario(s, nil)
 	if err != nil {
 		return err
 	}
 	if forPrograms(c) {
-		err = printSnake(play)
+		err = printSnake(result)
 	} else {
-		err = printPlay(s, play)
+		err = printScenario(s, result)
 	}
-	if err == nil && !play.Safe {
-		err = fmt.Errorf("the run was %s: %s", play.Outcome, strings.Join(play.Violations, "; "))
+	if err == nil && !result.Safe {
+		err = fmt.Errorf("the run was %s: %s", result.Outcome, strings.Join(result.Violations, "; "))
 	}
 	return err
 }
 
-// printPlay prints each set with its answers and the parts that it asks for.
-func printPlay(s *spec.Scenario, play *simulate.ScenarioResult) error {
+// printScenario prints each set with its answers and the parts that it asks for.
+func printScenario(s *spec.Scenario, result *simulate.ScenarioResult) error {
 	for i, x := range s.Sets {
-		p := &play.Sets[i]
+		p := &result.Sets[i]
 		fmt.Printf("set %d: %s\n", i+1, describeSet(s, &x))
 		for _, a := range p.Answers {
 			fmt.Printf("  %s: %s\n", a.Request, a.Result)
@@ -64,8 +64,8 @@ func printPlay(s *spec.Scenario, play *simulate.ScenarioResult) error {
 			}
 		}
 	}
-	fmt.Printf("outcome: %s\n", play.Outcome)
-	for _, v := range play.Violations {
+	fmt.Printf("outcome: %s\n", result.Outcome)
+	for _, v := range result.Violations {
 		fmt.Printf("  %s\n", v)
 	}
 	return nil

@@ -2,7 +2,8 @@ package main
 
 import (
 	"fmt"
-	"sync"
+	"iter"
+	"math"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -14,12 +15,12 @@ import (
 func twinsCommand() *cli.Command {
 	return &cli.Command{
 		Name: "twins", Usage: "enumerate what one or two replicas with two bodies each can bring about",
-		Description: "Four replicas, of which one or two run twice under one key, and all ways to split\n" +
+		Description: "Four replicas, of which one or two run twice under one key, and all ways to partition\n" +
 			"the bodies in each of the first three views. One must change nothing; two may fork,\n" +
-			"and must be named. Exit code 1 if a promise is broken.",
+			"and must then be named. Exit code 1 if a promise is broken.",
 		Flags: []cli.Flag{
-			&cli.IntFlag{Name: "twins", Value: 1, Usage: "how many replicas have two bodies: 1 or 2"},
-			&cli.IntFlag{Name: "limit", Usage: "run at most `N` scenarios, spread over all; 0 = all"},
+			numberFlag("twins", 1, 1, 2, "how many replicas have two bodies: 1 or 2"),
+			numberFlag("limit", 0, 0, math.MaxInt32, "run at most `N` scenarios, spread over all; 0 = all"),
 			coresFlag("how many systems at once"),
 			outputFlag(),
 		},
@@ -27,90 +28,67 @@ func twinsCommand() *cli.Command {
 	}
 }
 
-// twinsState is what the workers of an enumeration share.
+// twinsState is what an enumeration has found so far.
 type twinsState struct {
-	mu     sync.Mutex
-	all    *sim.Twins
-	next   int
-	limit  int
-	done   int
-	forks  int
-	live   int
-	bad    []string
-	begun  time.Time
-	told   time.Time
-	failed error
+	done, forks, live int
+	bad               []string
+	begun             time.Time
 }
 
 func enumerateTwins(c *cli.Context, _ []string) error {
 	all, err := sim.NewTwins(c.Int("twins"))
-	switch {
-	case err != nil:
-		return usageError("%v", err)
-	case c.Int("limit") < 0:
-		return usageError("--limit must not be negative: %d", c.Int("limit"))
+	if err != nil {
+		return usageError("%w", err)
 	}
-	s := &twinsState{all: all, limit: c.Int("limit"), begun: time.Now(), told: time.Now()}
+	s := &twinsState{begun: time.Now()}
 	quickly()
-	var workers sync.WaitGroup
-	for range max(1, c.Int("parallel")) {
-		workers.Go(func() {
-			for cfg, ok := s.take(c); ok; cfg, ok = s.take(c) {
-				s.run(cfg)
-			}
-		})
+	run := func(cfg sim.Config) (seedRun, error) {
+		w, err := sim.New(cfg)
+		if err != nil {
+			return seedRun{}, err
+		}
+		return seedRun{cfg, w.Run()}, nil
 	}
-	workers.Wait()
-	if s.failed != nil {
-		return s.failed
+	if err := sideBySide(c, scenarios(all, c.Int("limit")), run, s.take, func() string {
+		return fmt.Sprintf("%d scenarios done, %d forks, %d bad, %.1f/s", s.done, s.forks, len(s.bad), s.rate())
+	}); err != nil {
+		return err
 	}
-	if err := s.report(forPrograms(c)); err != nil {
+	if err := s.report(c); err != nil {
 		return err
 	}
 	return c.Context.Err()
 }
 
-// take hands out the next scenario that is not another one's mirror image.
-func (s *twinsState) take(c *cli.Context) (sim.Config, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.next < s.all.Count() && s.failed == nil && c.Context.Err() == nil && (s.limit == 0 || s.done < s.limit) {
-		cfg, ok := s.all.Sample(s.next)
-		s.next++
-		if ok {
-			s.done++
-			return cfg, true
+// scenarios are those that are not another one's mirror image, at most limit of
+// them; 0 = all.
+func scenarios(all *sim.Twins, limit int) iter.Seq[sim.Config] {
+	return func(yield func(sim.Config) bool) {
+		chosen := 0
+		for i := range all.Count() {
+			cfg, ok := all.Sample(i)
+			if !ok {
+				continue
+			}
+			if chosen++; !yield(cfg) || chosen == limit {
+				return
+			}
 		}
 	}
-	return sim.Config{}, false
 }
 
-func (s *twinsState) run(cfg sim.Config) {
-	w, err := sim.New(cfg)
-	var r sim.Result
-	if err == nil {
-		r = w.Run()
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err != nil {
-		s.failed = err
-		return
-	}
-	if r.Verdict.Forked {
+// take adds the run of a scenario.
+func (s *twinsState) take(r seedRun) {
+	s.done++
+	if r.result.Verdict.Forked {
 		s.forks++
 	}
-	if r.Live {
+	if r.result.Live {
 		s.live++
 	}
-	if len(r.Violations) > 0 {
-		text := fmt.Sprintf("%s: %s", cfg.String(), r.Violations[0])
-		s.bad = append(s.bad, text)
-		note("%s", text)
-	}
-	if time.Since(s.told) > 5*time.Second {
-		s.told = time.Now()
-		note("%d scenarios begun, %d forks, %d bad, %.1f/s", s.done, s.forks, len(s.bad), s.rate())
+	if len(r.result.Violations) > 0 {
+		s.bad = append(s.bad, fmt.Sprintf("%s: %s", r.config.String(), r.result.Violations[0]))
+		note("%s", s.bad[len(s.bad)-1])
 	}
 }
 
@@ -119,8 +97,8 @@ func (s *twinsState) rate() float64 {
 	return float64(s.done) / max(time.Since(s.begun).Seconds(), 1e-9)
 }
 
-func (s *twinsState) report(machine bool) error {
-	if machine {
+func (s *twinsState) report(c *cli.Context) error {
+	if forPrograms(c) {
 		if err := printSnake(map[string]any{"scenarios": s.done, "forks": s.forks, "live": s.live, "bad": s.bad, "per_second": s.rate()}); err != nil {
 			return err
 		}

@@ -18,19 +18,19 @@ func explain(answers []answer, system quorum.System, p protocol.Protocol) []stri
 		lead = elected
 	}
 	lines := append([]string{lead(answers, system, p.Words)}, parted(answers, p.Words)...)
-	calm := len(lines) == 1
+	quiet := len(lines) == 1
 	if why := tooFew(answers, system, p); why != "" {
-		lines, calm = append(lines, why), false
+		lines, quiet = append(lines, why), false
 	}
 	for _, a := range answers {
 		if a.Status == nil {
 			continue
 		}
 		for _, l := range a.Status.Waiting {
-			lines, calm = append(lines, fmt.Sprintf("Replica %d waits for %s.", a.Replica, lack(l, p))), false
+			lines, quiet = append(lines, fmt.Sprintf("Replica %d waits for %s.", a.Replica, lack(l, p))), false
 		}
 	}
-	if calm {
+	if quiet {
 		lines = append(lines, "Idle: nothing is pending.")
 	}
 	return lines

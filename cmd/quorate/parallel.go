@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+// sideBySide runs jobs on as many workers as --parallel says, until there are no
+// more, one fails, or the command is interrupted. Results are taken one at a time;
+// every few seconds tell says how far it is.
+func sideBySide[J, R any](c *cli.Context, jobs iter.Seq[J], run func(J) (R, error), take func(R), tell func() string) error {
+	next, stop := iter.Pull(jobs)
+	defer stop()
+	var mu sync.Mutex
+	var failed error
+	told := time.Now()
+	fetch := func() (j J, ok bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if failed != nil || c.Context.Err() != nil {
+			return j, false
+		}
+		return next()
+	}
+	finish := func(r R, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil {
+			failed = errors.Join(failed, err)
+			return
+		}
+		take(r)
+		if time.Since(told) > 5*time.Second {
+			told = time.Now()
+			note("%s", tell())
+		}
+	}
+	var workers sync.WaitGroup
+	for range c.Int("parallel") {
+		workers.Go(func() {
+			for j, ok := fetch(); ok; j, ok = fetch() {
+				finish(run(j))
+			}
+		})
+	}
+	workers.Wait()
+	return failed
+}
+
+// seedsOf are the seeds of --from and --seeds.
+func seedsOf(c *cli.Context) iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		for n := range c.Uint64("seeds") {
+			if !yield(c.Uint64("from") + n) {
+				return
+			}
+		}
+	}
+}
