@@ -88,8 +88,13 @@ func TestWhatFillsTheQueueOfJobs(t *testing.T) {
 	if q.Put(consensus.Commit{Seq: 4}) != Taken || !q.Full() {
 		t.Fatal("not full with 5 jobs of 4, all of which are taken")
 	}
-	if q.Take().Read != read || q.Take().Read != read || q.Read(read) != Taken {
-		t.Fatal("reads come first, and make room")
+	for range 2 {
+		if q.Take().Read != read {
+			t.Fatal("reads come first")
+		}
+	}
+	if q.Read(read) != Taken {
+		t.Fatal("reads that were taken make room")
 	}
 	for range 2 { // a job, and the answer, whose turn it is
 		q.Take()
