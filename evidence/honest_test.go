@@ -21,7 +21,7 @@ func watched(cfg sim.Config) (sim.Config, func() *evidence.Investigator) {
 		}
 		return build.New(s)
 	}
-	cfg.Traitors, cfg.Villains, cfg.Gang = nil, nil, false
+	cfg.Traitors, cfg.Byzantines, cfg.Coalition = nil, nil, false
 	cfg.Watch = func(step sim.Step) {
 		if step.Kind == sim.StepSend {
 			i.Frame(step.Frame)

@@ -104,7 +104,7 @@ func (c *client) think() {
 		return
 	}
 	pause := c.world.cfg.Workload.Think
-	if c.world.net.calm {
+	if c.world.net.settled {
 		pause /= 8 // nothing to wait for any more
 	}
 	c.world.clock.after(c.dice.around(pause), func() {
@@ -214,7 +214,7 @@ func (c *client) declined(call call, err error) {
 	if !errors.Is(err, session.ErrUnknown) {
 		w.checks.judge.Declined(check.CallID{Client: c.index, Number: uint64(call.ticket)})
 	}
-	if w.net.calm {
+	if w.net.settled {
 		c.quota++
 	}
 }

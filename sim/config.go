@@ -18,38 +18,38 @@ const (
 )
 
 // dawn is the virtual clock's start: 2026-01-01 UTC.
-const dawn = consensus.Time(1767225600 * 1e9)
+const startTime = consensus.Time(1767225600 * 1e9)
 
 // Config is everything that a run depends on beside the protocol. FromSeed
 // draws one; a test may change it before New.
 type Config struct {
-	Seed     uint64
-	Genre    Genre  // what it was drawn for; has no effect
-	Protocol string // the genesis' protocol
-	Replicas int
-	Trust    Trust
-	Interval consensus.Seq
-	Window   consensus.Seq
-	Limits   consensus.Limits
-	Timing   Timing
-	Workload Workload
-	Network  Weather
-	Disk     Disks
-	Host     Host
-	Flood    bool // traitors and villains repeat themselves faster than others can verify
-	Hazards  []Hazard
-	Faults   []Fault               // at fixed moments, beside the hazards
-	Traitors []Traitor             // replicas that misbehave
-	Gang     bool                  // ... and share their keys and a plan
-	Twins    []consensus.ReplicaID // replicas with a second body under the same id: traitors, too
-	Splits   Splits                // of the bodies, in the first views
-	Villains []string              // clients that misbehave: specs of package byzantine, one client each
-	RealKeys bool                  // Ed25519 instead of keyed hashes
-	Trace    io.Writer             // one readable line per event; may be nil
-	Watch    func(Step)            // hears of everything, for charts; may be nil
+	Seed       uint64
+	Genre      Genre  // what it was drawn for; has no effect
+	Protocol   string // the genesis' protocol
+	Replicas   int
+	Trust      Trust
+	Interval   consensus.Seq
+	Window     consensus.Seq
+	Limits     consensus.Limits
+	Timing     Timing
+	Workload   Workload
+	Network    NetworkModel
+	Disk       Disks
+	Host       Host
+	Flood      bool // traitors and villains repeat themselves faster than others can verify
+	Hazards    []Hazard
+	Faults     []Fault               // at fixed moments, beside the hazards
+	Traitors   []Traitor             // replicas that misbehave
+	Coalition  bool                  // ... and share their keys and a plan
+	Twins      []consensus.ReplicaID // replicas with a second body under the same id: traitors, too
+	Splits     Splits                // of the bodies, in the first views
+	Byzantines []string              // clients that misbehave: specs of package byzantine, one client each
+	RealKeys   bool                  // Ed25519 instead of keyed hashes
+	Trace      io.Writer             // one readable line per event; may be nil
+	Watch      func(Step)            // hears of everything, for charts; may be nil
 	// Linger is how long a run that something was violated in goes on, so that
 	// a watcher sees what comes of it.
-	Linger consensus.Time
+	CoolDown consensus.Time
 	// Build makes what each life of a replica is built from; nil = as the
 	// registry has it. Tests bend it.
 	Build func(protocol.Settings) (consensus.Protocol, error)
@@ -75,8 +75,8 @@ type Timing struct {
 	Patience    int            // base patience of the protocol, in ticks
 	PatienceCap int            // ... and its cap
 	Skew        consensus.Time // the genesis' bound; clocks are off by at most half of it
-	Storm       consensus.Time // length of the first phase
-	Calm        consensus.Time // bound of the second phase
+	Safety      consensus.Time // length of the first phase
+	Liveness    consensus.Time // bound of the second phase
 	StepDelay   consensus.Time // at most this long from an arrival to the step: what arrives meanwhile shares a burst
 	Elections   protocol.Elections
 	// LeaderPatience is how long an elected leader may be silent, in ticks; 0 =
@@ -101,7 +101,7 @@ type Workload struct {
 
 // Weather is the state of the network outside of partitions. Chances are in
 // parts per million, per frame.
-type Weather struct {
+type NetworkModel struct {
 	Delay     consensus.Time // at least
 	Jitter    consensus.Time // up to this much more; reorders
 	Loss      int
@@ -133,19 +133,19 @@ type HazardKind string
 
 // The classes of faults.
 const (
-	Crash     HazardKind = "crash"      // one replica loses what was not synced, and restarts later
-	PowerLoss HazardKind = "power loss" // all replicas at once
-	Pause     HazardKind = "pause"      // one replica stands still for a while
-	Partition HazardKind = "partition"  // the network splits in two; clients fall on either side
-	OneWay    HazardKind = "one way"    // some links work in one direction only
-	Isolate   HazardKind = "isolate"    // one replica hears and is heard by nobody
-	SlowDisk  HazardKind = "slow disk"  // one replica's syncs take a hundred times longer for a while
-	SlowRun   HazardKind = "slow run"   // ... or its execution does
-	Wipe      HazardKind = "wipe"       // one replica loses its disk
-	Tempest   HazardKind = "tempest"    // loss rises to half of everything for a while
-	Relaunch  HazardKind = "relaunch"   // one client loses its process, and comes back with a higher epoch
-	Swizzle   HazardKind = "swizzle"    // links stop one by one, and come back in another order
-	Hunt      HazardKind = "hunt"       // whoever is primary is cut off, in several views in a row
+	Crash           HazardKind = "crash"      // one replica loses what was not synced, and restarts later
+	PowerLoss       HazardKind = "power loss" // all replicas at once
+	Pause           HazardKind = "pause"      // one replica stands still for a while
+	Partition       HazardKind = "partition"  // the network splits in two; clients fall on either side
+	OneWay          HazardKind = "one way"    // some links work in one direction only
+	Isolate         HazardKind = "isolate"    // one replica hears and is heard by nobody
+	SlowDisk        HazardKind = "slow disk"  // one replica's syncs take a hundred times longer for a while
+	SlowRun         HazardKind = "slow run"   // ... or its execution does
+	Wipe            HazardKind = "wipe"       // one replica loses its disk
+	LossBurst       HazardKind = "tempest"    // loss rises to half of everything for a while
+	Relaunch        HazardKind = "relaunch"   // one client loses its process, and comes back with a higher epoch
+	Swizzle         HazardKind = "swizzle"    // links stop one by one, and come back in another order
+	LeaderIsolation HazardKind = "hunt"       // whoever is primary is cut off, in several views in a row
 )
 
 // Hazard is one class of faults at one rate.
@@ -165,7 +165,7 @@ func WithoutTraitors(seed uint64) Config {
 		Seed: seed, Genre: GenreBenign, Protocol: protocol.PBFT, Replicas: n, Trust: Trust{Faults: (n - 1) / 3, Replies: (n-1)/3 + 1},
 		Interval: k, Window: k * consensus.Seq(2+r.upTo(2)),
 		Timing:   drawTiming(r),
-		Network:  drawWeather(r),
+		Network:  drawNetwork(r),
 		RealKeys: r.chance(million / 100),
 		Disk:     drawDisks(r),
 	}
@@ -177,8 +177,8 @@ func WithoutTraitors(seed uint64) Config {
 		ValueBytes: pick(r, 8, 64, 1024), Keys: 1 + r.upTo(7),
 		Timeout: consensus.Time(c.Timing.Patience) * c.Timing.Tick / 2,
 	}
-	c.Workload.Think = c.Timing.Storm * consensus.Time(c.Workload.Callers) / consensus.Time(c.Workload.Invoked)
-	c.Hazards = drawHazards(r, c.Timing.Storm, plainHazards)
+	c.Workload.Think = c.Timing.Safety * consensus.Time(c.Workload.Callers) / consensus.Time(c.Workload.Invoked)
+	c.Hazards = drawHazards(r, c.Timing.Safety, plainHazards)
 	c.drawLongSession(newStream(seed, "long session"))
 	c.drawHost(newStream(seed, "host"))
 	return c
@@ -192,7 +192,7 @@ func (c *Config) drawLongSession(r *stream) {
 	}
 	w := &c.Workload
 	w.Clients, w.Operations, w.Invoked = 1, 1, consensus.SessionWindow+r.upTo(200)
-	w.Think = c.Timing.Storm * consensus.Time(w.Callers) / consensus.Time(w.Invoked)
+	w.Think = c.Timing.Safety * consensus.Time(w.Callers) / consensus.Time(w.Invoked)
 }
 
 // CrashFaults turns c into a configuration for a protocol that tolerates
@@ -223,10 +223,10 @@ func (c Config) Without(kinds ...HazardKind) Config {
 func drawTiming(r *stream) Timing {
 	t := Timing{
 		Tick: 10 * Millisecond, Patience: 20 << r.upTo(3), Skew: 2 * Second,
-		Storm: Second + r.duration(6*Second), StepDelay: logUniform(r, Millisecond/100, 8),
+		Safety: Second + r.duration(6*Second), StepDelay: logUniform(r, Millisecond/100, 8),
 	}
 	t.PatienceCap = t.Patience << (1 + r.upTo(3))
-	t.Calm = t.bound()
+	t.Liveness = t.bound()
 	return t
 }
 
@@ -237,8 +237,8 @@ func (t *Timing) bound() consensus.Time {
 	return 30*Second + 40*consensus.Time(t.PatienceCap)*t.Tick
 }
 
-func drawWeather(r *stream) Weather {
-	w := Weather{Delay: logUniform(r, Millisecond/10, 5)}
+func drawNetwork(r *stream) NetworkModel {
+	w := NetworkModel{Delay: logUniform(r, Millisecond/10, 5)}
 	w.Jitter = pick(r, 0, w.Delay, 4*w.Delay, 10*Millisecond)
 	if r.chance(million * 2 / 3) {
 		w.Loss = 100 << r.upTo(11) // up to 20 %
@@ -257,7 +257,7 @@ func drawWeather(r *stream) Weather {
 
 // plainHazards are drawn from without traitors, and allHazards beside them.
 var (
-	plainHazards = []HazardKind{Crash, PowerLoss, Pause, Partition, OneWay, Isolate, SlowDisk, SlowRun, Wipe, Tempest, Relaunch}
+	plainHazards = []HazardKind{Crash, PowerLoss, Pause, Partition, OneWay, Isolate, SlowDisk, SlowRun, Wipe, LossBurst, Relaunch}
 	allHazards   = slices.Concat(plainHazards, []HazardKind{Swizzle})
 )
 
@@ -287,18 +287,18 @@ func (c *Config) String() string {
 	}
 	for _, t := range c.Traitors {
 		fmt.Fprintf(&b, " R%d:", t.Replica)
-		for _, a := range t.Acts {
+		for _, a := range t.Schedule {
 			fmt.Fprintf(&b, " [%dms %s]", a.From/Millisecond, strings.Join(a.Behaviours, " + "))
 		}
 	}
-	if c.Gang && len(c.Traitors) > 0 {
+	if c.Coalition && len(c.Traitors) > 0 {
 		b.WriteString(" in a gang")
 	}
 	if len(c.Twins) > 0 {
 		fmt.Fprintf(&b, " twins=%v splits: %s", c.Twins, c.Splits.text(c))
 	}
-	if len(c.Villains) > 0 {
-		fmt.Fprintf(&b, " villains=%q", c.Villains)
+	if len(c.Byzantines) > 0 {
+		fmt.Fprintf(&b, " villains=%q", c.Byzantines)
 	}
 	if c.Flood {
 		b.WriteString(" flood")

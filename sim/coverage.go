@@ -44,12 +44,12 @@ func phaseOf(k consensus.NoteKind) Phase {
 // during marks a phase for every behaviour that is on.
 func (w *World) during(p Phase) {
 	for _, t := range w.cfg.Traitors {
-		w.replicas[t.Replica].turncoat.met |= p
+		w.replicas[t.Replica].traitor.met |= p
 	}
 }
 
 // book enters the phases that the current act has met.
-func (t *turncoat) book(plots map[string]Phase) {
+func (t *traitor) record(plots map[string]Phase) {
 	for _, b := range t.doing {
 		name, _, _ := strings.Cut(b, " ")
 		plots[name] |= t.met
@@ -59,17 +59,17 @@ func (t *turncoat) book(plots map[string]Phase) {
 
 // plots are the behaviours of a run with the phases that they met; villains'
 // meet the normal case.
-func (w *World) plots() map[string]Phase {
+func (w *World) phasesMet() map[string]Phase {
 	for _, r := range w.replicas {
-		if r.turncoat != nil {
-			r.turncoat.book(w.played)
+		if r.traitor != nil {
+			r.traitor.record(w.pastPhases)
 		}
 	}
-	for _, v := range w.cfg.Villains {
+	for _, v := range w.cfg.Byzantines {
 		name, _, _ := strings.Cut(v, " ")
-		w.played[name] |= PhaseNormal
+		w.pastPhases[name] |= PhaseNormal
 	}
-	return w.played
+	return w.pastPhases
 }
 
 // Outcome is the run in a word.
@@ -172,7 +172,7 @@ func (c *Coverage) Add(cfg *Config, r *Result) {
 			c.Reasons[reason] += n
 		}
 	}
-	for name, met := range r.Plots {
+	for name, met := range r.Phases {
 		for i, phase := range phaseNames {
 			if met>>i&1 == 1 {
 				c.Cells[Cell{Behaviour: name, Phase: phase, Outcome: r.Outcome()}]++

@@ -22,7 +22,7 @@ type goal struct {
 // crashGoals are those of every such protocol.
 var crashGoals = []goal{
 	{"a replica restarted from its log", 300, func(_ *Config, r *Result) bool { return r.Stats.Notes[consensus.Restarted] > 0 }},
-	{"a client lied", 100, func(c *Config, _ *Result) bool { return len(c.Villains) > 0 }},
+	{"a client lied", 100, func(c *Config, _ *Result) bool { return len(c.Byzantines) > 0 }},
 	{"real keys", 1, func(c *Config, _ *Result) bool { return c.RealKeys }},
 	{"power loss", 100, struck(PowerLoss)},
 	{"crash", 100, struck(Crash)},
@@ -31,10 +31,10 @@ var crashGoals = []goal{
 	{"links of one direction", 100, struck(OneWay)},
 	{"one replica cut off", 100, struck(Isolate)},
 	{"links that stop and come back one by one", 100, struck(Swizzle)},
-	{"leaders cut off one after the other", 200, struck(Hunt)},
+	{"leaders cut off one after the other", 200, struck(LeaderIsolation)},
 	{"slow disk", 100, struck(SlowDisk)},
 	{"slow execution", 100, struck(SlowRun)},
-	{"half of everything lost", 100, struck(Tempest)},
+	{"half of everything lost", 100, struck(LossBurst)},
 	{"a client's process lost", 100, struck(Relaunch)},
 }
 
@@ -44,7 +44,7 @@ func (c *Coverage) goals() []goal {
 	for _, g := range c.Protocol.Goals {
 		all = append(all, goal{g.Name, g.Least, func(_ *Config, r *Result) bool {
 			return g.Seen(&protocol.Run{
-				Changes: r.Stats.Changes, InARow: r.Stats.InARow, LeadersLost: r.Stats.Beheaded, FetchedInChange: r.Stats.FetchedInChange,
+				Changes: r.Stats.Changes, InARow: r.Stats.InARow, LeadersLost: r.Stats.LeadersLost, FetchedInChange: r.Stats.FetchedInChange,
 				Refusals: r.Stats.Refusals, Notes: r.Stats.Notes, Reasons: r.Stats.Reasons,
 			})
 		}})

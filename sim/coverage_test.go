@@ -113,8 +113,8 @@ func TestDraws(t *testing.T) {
 // Shrinking drops traitors, villains and hazards that a violation does not need.
 func TestShrinkDropsLies(t *testing.T) {
 	c := calmConfig(3)
-	c.Traitors = []Traitor{{Replica: 2, Acts: []Act{{Behaviours: []string{"reorder", "unfair-order"}}, {From: Second, Behaviours: []string{"duplicate"}}}}}
-	c.Villains = []string{"outsider"}
+	c.Traitors = []Traitor{{Replica: 2, Schedule: []Assignment{{Behaviours: []string{"reorder", "unfair-order"}}, {From: Second, Behaviours: []string{"duplicate"}}}}}
+	c.Byzantines = []string{"outsider"}
 	c.Hazards = []Hazard{{Kind: Pause, Every: Second, Lasts: Second / 10}}
 	c = bend(c, func(s protocol.Settings) func(*consensus.Output) {
 		return func(o *consensus.Output) {
@@ -127,7 +127,7 @@ func TestShrinkDropsLies(t *testing.T) {
 		}
 	})
 	small, r := Shrink(c, 200)
-	if len(small.Traitors)+len(small.Villains)+len(small.Hazards) > 0 || small.Workload.Invoked > 3 || len(r.Violations) == 0 {
+	if len(small.Traitors)+len(small.Byzantines)+len(small.Hazards) > 0 || small.Workload.Invoked > 3 || len(r.Violations) == 0 {
 		t.Errorf("shrunk to %s", small.String())
 	}
 	if d := small.Describe(); !strings.Contains(d, "4 replicas") || strings.Contains(d, "R2") {

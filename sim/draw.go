@@ -47,12 +47,12 @@ func FromSeedOf(p protocol.Protocol, seed uint64) Config {
 	c := WithoutTraitors(seed)
 	c.Replicas = pick(r, crashSizes...)
 	c = c.CrashFaults(p.Name)
-	c.Hazards = append(c.Hazards, drawHazards(newStream(seed, "swizzle"), c.Timing.Storm, []HazardKind{Swizzle})...)
-	c.drawHunt(newStream(seed, "hunt"))
+	c.Hazards = append(c.Hazards, drawHazards(newStream(seed, "swizzle"), c.Timing.Safety, []HazardKind{Swizzle})...)
+	c.drawIsolation(newStream(seed, "hunt"))
 	if r.chance(million / 3) {
 		c.Limits = tightLimits()
 		c.Limits.BatchRequests = pick(r, 1, 2, 4, 16, 64)
-		c.Villains = append(c.Villains, drawVillain(r, &c))
+		c.Byzantines = append(c.Byzantines, drawClientBehaviour(r, &c))
 	}
 	c.drawFlood(newStream(seed, "flood"))
 	return c
@@ -78,13 +78,13 @@ func drawSystem(of string, seed uint64) Config {
 	c.Interval = 2 + consensus.Seq(r.upTo(8))
 	c.Window = c.Interval * consensus.Seq(2+r.upTo(2))
 	c.Timing = drawTiming(r)
-	c.Timing.Storm = min(c.Timing.Storm, 28*Second/consensus.Time(c.Replicas))
-	c.Network = drawWeather(r)
+	c.Timing.Safety = min(c.Timing.Safety, 28*Second/consensus.Time(c.Replicas))
+	c.Network = drawNetwork(r)
 	c.RealKeys = r.chance(million / 100)
 	c.Disk = drawDisks(r)
 	c.drawLoad(r)
-	c.Hazards = drawHazards(newStream(seed, "hazards"), c.Timing.Storm, allHazards)
-	c.drawHunt(newStream(seed, "hunt"))
+	c.Hazards = drawHazards(newStream(seed, "hazards"), c.Timing.Safety, allHazards)
+	c.drawIsolation(newStream(seed, "hunt"))
 	c.drawTraitors(newStream(seed, "plot"))
 	c.drawLongSession(newStream(seed, "long session"))
 	c.drawHost(newStream(seed, "host"))
@@ -146,10 +146,10 @@ func (c *Config) drawLoad(r *stream) {
 		ValueBytes: pick(r, 8, 64, 1024), Keys: 1 + r.upTo(5),
 		Timeout: consensus.Time(c.Timing.Patience) * c.Timing.Tick / 2,
 	}
-	c.Workload.Think = c.Timing.Storm * consensus.Time(c.Workload.Callers) / consensus.Time(c.Workload.Invoked)
+	c.Workload.Think = c.Timing.Safety * consensus.Time(c.Workload.Callers) / consensus.Time(c.Workload.Invoked)
 	if r.chance(million / 3) {
 		for range 1 + r.upTo(1) {
-			c.Villains = append(c.Villains, drawVillain(r, c))
+			c.Byzantines = append(c.Byzantines, drawClientBehaviour(r, c))
 		}
 	}
 }
@@ -157,17 +157,17 @@ func (c *Config) drawLoad(r *stream) {
 // drawHunt adds, in more than every second seed, the hazard that makes view
 // changes follow each other: what only two in a row show is too rare without
 // (ADVERSARIES.md, fact 4). The patience of such a seed is short enough.
-func (c *Config) drawHunt(r *stream) {
+func (c *Config) drawIsolation(r *stream) {
 	if !r.chance(million * 55 / 100) {
 		return
 	}
 	c.Timing.Patience = min(c.Timing.Patience, pick(r, 20, 20, 40))
 	c.Timing.PatienceCap = min(c.Timing.PatienceCap, 8*c.Timing.Patience)
-	c.Timing.Storm = max(c.Timing.Storm, 3*Second)
+	c.Timing.Safety = max(c.Timing.Safety, 3*Second)
 	c.Workload.Timeout = consensus.Time(c.Timing.Patience) * c.Timing.Tick / 2
-	c.Timing.Calm = c.Timing.bound()
+	c.Timing.Liveness = c.Timing.bound()
 	c.Hazards = append(c.Hazards, Hazard{
-		Kind: Hunt, Every: logUniform(r, c.Timing.Storm/8, 2), Lasts: 4 * consensus.Time(c.Timing.Patience) * c.Timing.Tick,
+		Kind: LeaderIsolation, Every: logUniform(r, c.Timing.Safety/8, 2), Lasts: 4 * consensus.Time(c.Timing.Patience) * c.Timing.Tick,
 	})
 }
 
@@ -176,20 +176,20 @@ func (c *Config) drawTraitors(r *stream) {
 	f := c.Trust.Faults
 	switch c.Genre {
 	case GenreTraitor:
-		c.recruit(r, 1+r.upTo(f-1), r.chance(million/4))
+		c.drawSchedules(r, 1+r.upTo(f-1), r.chance(million/4))
 	case GenreTreason:
 		c.Trust.Faults = f + 1
-		c.recruit(r, f+1, true)
-		c.hasten()
+		c.drawSchedules(r, f+1, true)
+		c.shorten()
 	case GenreBent:
 		c.bend(r)
-		c.hasten()
+		c.shorten()
 	}
 }
 
 // hasten bounds the second phase of a run that need not end well.
-func (c *Config) hasten() {
-	c.Timing.Calm = 5*Second + 4*consensus.Time(c.Timing.PatienceCap)*c.Timing.Tick
+func (c *Config) shorten() {
+	c.Timing.Liveness = 5*Second + 4*consensus.Time(c.Timing.PatienceCap)*c.Timing.Tick
 	*c = c.Without(Wipe)
 }
 
@@ -201,7 +201,7 @@ func (c *Config) bend(r *stream) {
 		c.Replicas = pick(r, 5, 6, 9)
 		f := (c.Replicas - 1) / 3
 		c.Trust = Trust{Faults: f, Replies: f + 1, Quorum: 2*f + 1}
-		c.recruit(r, f, true)
+		c.drawSchedules(r, f, true)
 		return
 	}
 	c.Replicas = pick(r, 3, 3, 6, 9)
@@ -210,20 +210,20 @@ func (c *Config) bend(r *stream) {
 	if r.chance(million / 2) {
 		c.Trust.Quorum = c.Replicas - f
 	}
-	c.recruit(r, f, true)
+	c.drawSchedules(r, f, true)
 }
 
 // recruit draws traitors and what they do.
-func (c *Config) recruit(r *stream, count int, gang bool) {
-	c.Gang = gang
-	var common []Act
+func (c *Config) drawSchedules(r *stream, count int, gang bool) {
+	c.Coalition = gang
+	var common []Assignment
 	if gang && c.Genre != GenreTraitor {
-		common = drawConspiracy(r, c)
+		common = drawCoalition(r, c)
 	}
 	for _, id := range r.rng.Perm(c.Replicas)[:count] {
-		t := Traitor{Replica: consensus.ReplicaID(id), Acts: common}
+		t := Traitor{Replica: consensus.ReplicaID(id), Schedule: common}
 		if common == nil {
-			t.Acts = drawActs(r, c)
+			t.Schedule = drawSchedule(r, c)
 		}
 		c.Traitors = append(c.Traitors, t)
 	}
@@ -238,7 +238,7 @@ func (c *Config) drawFlood(r *stream) {
 	wanted := r.chance(million / 6)
 	group := pick(r, 4, 8)
 	liars := len(c.Traitors)
-	if !wanted || liars+len(c.Villains) == 0 || c.Replicas > 7 || c.Genre == GenreTreason || c.Genre == GenreBent || c.forgets() && liars >= c.Trust.Faults {
+	if !wanted || liars+len(c.Byzantines) == 0 || c.Replicas > 7 || c.Genre == GenreTreason || c.Genre == GenreBent || c.forgets() && liars >= c.Trust.Faults {
 		return
 	}
 	c.Flood = true

@@ -99,7 +99,7 @@ func (x *executor) perform(job consensus.Job) {
 		x.judge(e)
 		r.tell(e)
 	}
-	replies := r.say(out.Replies)
+	replies := r.filterReplies(out.Replies)
 	for i := range replies {
 		reply := &replies[i]
 		if c := r.world.byKey[reply.Client]; c != nil {

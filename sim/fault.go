@@ -9,7 +9,7 @@ import (
 
 // script schedules the faults at fixed moments. It fails if one names a replica
 // or a client that is not there.
-func (w *World) script() error {
+func (w *World) scheduleFaults() error {
 	for i, f := range w.cfg.Faults {
 		for _, id := range f.Replicas {
 			if int(id) >= len(w.replicas) {
@@ -37,17 +37,17 @@ func (w *World) faultOf(f Fault) (func(), error) {
 		return func() {
 			for _, id := range f.Replicas {
 				w.watchFault(w.replicas[id], string(f.Kind))
-				w.replicas[id].suffer(f)
+				w.replicas[id].fail(f)
 			}
 		}, nil
 	case FaultIsolate, FaultPartition, FaultDeaf, FaultMute:
-		return func() { w.bar(f) }, nil
+		return func() { w.cutFor(f) }, nil
 	}
 	return nil, fmt.Errorf("no fault is called %q", f.Kind)
 }
 
 // suffer lets one process or disk fail.
-func (r *replica) suffer(f Fault) {
+func (r *replica) fail(f Fault) {
 	w := r.world
 	switch f.Kind {
 	case FaultCrash:
@@ -74,7 +74,7 @@ func (r *replica) suffer(f Fault) {
 }
 
 // bar cuts links for a time of their own: hazards that end do not mend them.
-func (w *World) bar(f Fault) {
+func (w *World) cutFor(f Fault) {
 	inside := make([]bool, w.net.ends)
 	for _, id := range f.Replicas {
 		inside[id] = true
@@ -152,12 +152,12 @@ func (k FaultKind) Cuts(from, to bool) bool {
 
 // lost counts those honest replicas that a fault keeps away for good, or cuts
 // off from the others for good.
-func (w *World) forsaken(r *replica) bool {
+func (w *World) keptAway(r *replica) bool {
 	if r.health.gone {
 		return true
 	}
 	for _, f := range w.cfg.Faults {
-		if f.Lasts != 0 || w.clock.now-dawn < f.At {
+		if f.Lasts != 0 || w.clock.now-startTime < f.At {
 			continue
 		}
 		for _, id := range f.Replicas {
@@ -185,7 +185,7 @@ func (w *World) watchLink(what, sides string) {
 
 // watch tells the watcher, if there is one.
 func (w *World) watch(s Step) {
-	s.At = w.clock.now - dawn
+	s.At = w.clock.now - startTime
 	w.cfg.Watch(s)
 }
 

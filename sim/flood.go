@@ -24,18 +24,18 @@ func (w *World) floods() {
 	}
 	w.flooders = map[endpoint]*flooder{}
 	for _, r := range w.replicas {
-		if r.turncoat != nil {
+		if r.traitor != nil {
 			w.flooders[r.end] = nil
 		}
 	}
-	for _, v := range w.villains {
+	for _, v := range w.byzantines {
 		w.flooders[v.end] = nil
 	}
 	for end := range endpoint(w.net.ends) {
 		if _, floods := w.flooders[end]; floods {
 			f := &flooder{world: w, end: end, said: map[endpoint][]packet{}}
 			w.flooders[end] = f
-			w.clock.after(max(0, w.cfg.Timing.Storm-Second), f.flood)
+			w.clock.after(max(0, w.cfg.Timing.Safety-Second), f.flood)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // threaten lets a hazard strike again and again until the storm ends.
-func (w *World) threaten(h Hazard, end consensus.Time) {
+func (w *World) schedule(h Hazard, end consensus.Time) {
 	dice := newStream(w.cfg.Seed, "hazard "+string(h.Kind))
 	var strike func()
 	strike = func() {
@@ -17,14 +17,14 @@ func (w *World) threaten(h Hazard, end consensus.Time) {
 		}
 		w.stats.Hazards++
 		w.stats.Struck[h.Kind]++
-		w.strike(h, dice)
+		w.inject(h, dice)
 		w.clock.after(dice.around(h.Every), strike)
 	}
 	w.clock.after(dice.around(h.Every), strike)
 }
 
 // strike lets one hazard happen once.
-func (w *World) strike(h Hazard, dice *stream) {
+func (w *World) inject(h Hazard, dice *stream) {
 	victim := w.replicas[dice.upTo(len(w.replicas)-1)]
 	lasts := dice.duration(h.Lasts)
 	switch h.Kind {
@@ -38,7 +38,7 @@ func (w *World) strike(h Hazard, dice *stream) {
 			w.clock.after(lasts+dice.duration(lasts), r.revive)
 		}
 	case Wipe:
-		if !victim.honest() || w.spare() > 0 {
+		if !victim.honest() || w.allowance() > 0 {
 			victim.wipe()
 			w.clock.after(lasts, victim.revive)
 		}
@@ -54,9 +54,9 @@ func (w *World) strike(h Hazard, dice *stream) {
 		w.clients[dice.upTo(len(w.clients)-1)].restart()
 	case Swizzle:
 		w.swizzle(lasts, dice)
-	case Hunt:
-		w.hunts(h.Lasts, dice)
-	case Tempest:
+	case LeaderIsolation:
+		w.isolateLeaders(h.Lasts, dice)
+	case LossBurst:
 		w.net.setLoss(million / 2)
 		w.clock.after(lasts, func() { w.net.setLoss(w.cfg.Network.Loss) })
 	default:
@@ -103,7 +103,7 @@ func (w *World) cutLinks(kind HazardKind, victim *replica, dice *stream) {
 				apart = apart && side[from]
 			}
 			if apart {
-				w.net.sever(endpoint(from), endpoint(to), true)
+				w.net.set(endpoint(from), endpoint(to), true)
 			}
 		}
 	}
@@ -135,10 +135,10 @@ func (w *World) amnesiacs() int {
 
 // spare is how many more of the honest may yet fail: traitors, disks that were
 // lost, and those whom a script keeps away for good all count.
-func (w *World) spare() int {
+func (w *World) allowance() int {
 	failed := w.amnesiacs()
 	for _, r := range w.replicas {
-		if !r.honest() || (w.forsaken(r) && !r.health.wiped) {
+		if !r.honest() || (w.keptAway(r) && !r.health.wiped) {
 			failed++
 		}
 	}
@@ -152,16 +152,16 @@ func (w *World) spare() int {
 func (w *World) healCore() []*replica {
 	dice := newStream(w.cfg.Seed, "core")
 	w.net.heal()
-	w.hunt.left = 0
-	w.letGo()
+	w.isolation.left = 0
+	w.releaseLeader()
 	w.net.setLoss(min(w.cfg.Network.Loss, million/50))
-	w.net.weather.Late = 0
-	w.net.calm = true
-	away := dice.upTo(w.spare())
+	w.net.model.Late = 0
+	w.net.settled = true
+	away := dice.upTo(w.allowance())
 	var core []*replica
 	for _, i := range dice.rng.Perm(len(w.replicas)) {
 		r := w.replicas[i]
-		if w.forsaken(r) {
+		if w.keptAway(r) {
 			continue
 		}
 		if away > 0 && !r.health.wiped && r.honest() {
@@ -182,7 +182,7 @@ func (w *World) healCore() []*replica {
 }
 
 // lament says who waits for what, when there is no progress.
-func (w *World) lament(core []*replica) string {
+func (w *World) diagnosis(core []*replica) string {
 	var b strings.Builder
 	for _, c := range w.clients {
 		if !c.done() {

@@ -5,34 +5,34 @@ import "quorate.dev/quorate/consensus"
 // hunt isolates whoever is primary, one view after the other, so that a view
 // is given up before it has achieved much. It ends after a few victims, or when
 // its time is over.
-type hunt struct {
-	left  int            // victims still to come
-	end   consensus.Time // of the hunt
-	view  consensus.View // of the last victim
-	prey  int            // the last victim; -1 = none
-	dice  *stream
-	round uint64 // counts the hunts of a run
+type isolation struct {
+	left   int            // victims still to come
+	end    consensus.Time // of the hunt
+	view   consensus.View // of the last victim
+	target int            // the last victim; -1 = none
+	dice   *stream
+	round  uint64 // counts the hunts of a run
 }
 
 // hunts begins a hunt, unless one is going on. Two views in a row at least.
-func (w *World) hunts(lasts consensus.Time, dice *stream) {
-	h := &w.hunt
-	if h.left > 0 || h.prey >= 0 {
+func (w *World) isolateLeaders(lasts consensus.Time, dice *stream) {
+	h := &w.isolation
+	if h.left > 0 || h.target >= 0 {
 		return
 	}
 	h.round++
-	h.left, h.end, h.dice, h.view, h.prey = 2+dice.upTo(2), w.clock.now+lasts+dice.duration(lasts), dice, 0, -1
+	h.left, h.end, h.dice, h.view, h.target = 2+dice.upTo(2), w.clock.now+lasts+dice.duration(lasts), dice, 0, -1
 	for _, r := range w.replicas {
 		if r.up() && r.honest() {
 			h.view = max(h.view, r.driver.Status().View)
 		}
 	}
-	w.strikePrimary(h.view)
+	w.isolateLeader(h.view)
 	round := h.round
 	w.clock.after(h.end-w.clock.now, func() {
 		if h.round == round {
 			h.left = 0
-			w.letGo()
+			w.releaseLeader()
 		}
 	})
 }
@@ -40,7 +40,7 @@ func (w *World) hunts(lasts consensus.Time, dice *stream) {
 // entered hears that an honest replica has entered a view. The hunt lets the
 // new primary say a little, or nothing, or just too much.
 func (w *World) entered(v consensus.View) {
-	h := &w.hunt
+	h := &w.isolation
 	if h.left == 0 || v <= h.view {
 		return
 	}
@@ -48,23 +48,23 @@ func (w *World) entered(v consensus.View) {
 	round := h.round
 	w.clock.after(h.dice.duration(pick(h.dice, 0, 2*w.cfg.Network.Delay, 8*(w.cfg.Network.Delay+w.cfg.Network.Jitter))), func() {
 		if h.round == round && h.left > 0 {
-			w.strikePrimary(v)
+			w.isolateLeader(v)
 		}
 	})
 }
 
 // strikePrimary isolates the primary of a view, and lets go of the one before:
 // more than one away at a time would stop what is to go on.
-func (w *World) strikePrimary(v consensus.View) {
-	w.letGo()
-	w.hunt.left--
-	w.hunt.prey = w.head(v)
-	w.trace.line(w.clock.now, "hunt: R%d, primary of view %d, is cut off", w.hunt.prey, v)
-	w.fence(w.hunt.prey, 1)
+func (w *World) isolateLeader(v consensus.View) {
+	w.releaseLeader()
+	w.isolation.left--
+	w.isolation.target = w.leaderOf(v)
+	w.trace.line(w.clock.now, "hunt: R%d, primary of view %d, is cut off", w.isolation.target, v)
+	w.block(w.isolation.target, 1)
 }
 
 // head is who leads in a view: by turns, or whom its members elected.
-func (w *World) head(v consensus.View) int {
+func (w *World) leaderOf(v consensus.View) int {
 	if w.protocol.Elected {
 		for _, r := range w.replicas {
 			if !r.up() {
@@ -79,17 +79,17 @@ func (w *World) head(v consensus.View) int {
 }
 
 // letGo ends the isolation of the last victim.
-func (w *World) letGo() {
-	if w.hunt.prey >= 0 {
-		w.trace.line(w.clock.now, "hunt: R%d is back", w.hunt.prey)
-		w.fence(w.hunt.prey, -1)
-		w.hunt.prey = -1
+func (w *World) releaseLeader() {
+	if w.isolation.target >= 0 {
+		w.trace.line(w.clock.now, "hunt: R%d is back", w.isolation.target)
+		w.block(w.isolation.target, -1)
+		w.isolation.target = -1
 		w.net.release()
 	}
 }
 
 // fence cuts or mends all links of one end.
-func (w *World) fence(e, by int) {
+func (w *World) block(e, by int) {
 	for i := range w.net.ends {
 		if i != e {
 			w.net.barred[i*w.net.ends+e] += by
@@ -113,7 +113,7 @@ func (w *World) swizzle(lasts consensus.Time, dice *stream) {
 			}
 		}
 	}
-	lasts = min(lasts, (w.dusk-w.clock.now)/2)
+	lasts = min(lasts, (w.safetyEnd-w.clock.now)/2)
 	w.trace.line(w.clock.now, "swizzle: %d links of %s", len(links), w.sides(inside))
 	for _, l := range links {
 		stops, mends := dice.duration(lasts), lasts+dice.duration(lasts)

@@ -59,7 +59,7 @@ func (c *checks) heard(v Violation) {
 }
 
 // at is the time of a fact.
-func (w *World) at() consensus.Time { return w.clock.now - dawn }
+func (w *World) at() consensus.Time { return w.clock.now - startTime }
 
 // violate reports what only the simulator can see: a host's call that fails, a
 // panic, a protocol that breaks the contract.

@@ -19,8 +19,8 @@ func (w *World) Statuses() []consensus.Status {
 }
 
 // linger lets what a violation brings about happen.
-func (w *World) linger() {
-	end := w.clock.now + w.cfg.Linger
+func (w *World) coolDown() {
+	end := w.clock.now + w.cfg.CoolDown
 	for w.checks.ended && w.clock.now < end && w.clock.advance() {
 	}
 }

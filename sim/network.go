@@ -23,7 +23,7 @@ type packet struct {
 type network struct {
 	clock   *clock
 	dice    *stream
-	weather Weather
+	model   NetworkModel
 	ends    int
 	cut     []bool // from*ends+to: what arrives there is stopped
 	barred  []int  // ... by so many faults of a script, which no healing mends
@@ -32,7 +32,7 @@ type network struct {
 	manual  bool     // a script delivers: packets wait in pool
 	pool    []packet // in the order in which they were sent
 	lost    uint64
-	calm    bool // the weather does not get worse any more
+	settled bool // the weather does not get worse any more
 }
 
 // maxHeld bounds the packets that partitions keep, and a script's pool.
@@ -40,9 +40,9 @@ const maxHeld = 10_000
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func newNetwork(c *clock, seed uint64, w Weather, ends int, arrive func(packet)) *network {
+func newNetwork(c *clock, seed uint64, w NetworkModel, ends int, arrive func(packet)) *network {
 	return &network{
-		clock: c, dice: newStream(seed, "network"), weather: w, ends: ends,
+		clock: c, dice: newStream(seed, "network"), model: w, ends: ends,
 		cut: make([]bool, ends*ends), barred: make([]int, ends*ends), arrive: arrive,
 	}
 }
@@ -56,20 +56,20 @@ func (n *network) send(p packet) {
 		}
 		return
 	}
-	if n.dice.chance(n.weather.Loss) {
+	if n.dice.chance(n.model.Loss) {
 		n.lost++
 		return
 	}
 	n.launch(p)
-	if n.dice.chance(n.weather.Duplicate) {
+	if n.dice.chance(n.model.Duplicate) {
 		n.launch(p)
 	}
 }
 
 func (n *network) launch(p packet) {
-	d := n.weather.Delay + n.dice.duration(n.weather.Jitter)
-	if n.dice.chance(n.weather.Late) {
-		d += n.dice.duration(n.weather.LateBy)
+	d := n.model.Delay + n.dice.duration(n.model.Jitter)
+	if n.dice.chance(n.model.Late) {
+		d += n.dice.duration(n.model.LateBy)
 	}
 	n.clock.after(d, func() { n.land(p) })
 }
@@ -81,7 +81,7 @@ func (n *network) land(p packet) {
 		n.arrive(p)
 		return
 	}
-	if len(n.held) < maxHeld && n.dice.chance(n.weather.Held) {
+	if len(n.held) < maxHeld && n.dice.chance(n.model.Held) {
 		n.held = append(n.held, p)
 		return
 	}
@@ -95,7 +95,7 @@ func (n *network) stops(p packet) bool {
 }
 
 // sever cuts, or mends, the link from one endpoint to another.
-func (n *network) sever(from, to endpoint, cut bool) {
+func (n *network) set(from, to endpoint, cut bool) {
 	if from != to {
 		n.cut[int(from)*n.ends+int(to)] = cut
 	}
@@ -119,7 +119,7 @@ func (n *network) release() {
 
 // setLoss changes the chance of loss, in parts per million.
 func (n *network) setLoss(ppm int) {
-	if !n.calm {
-		n.weather.Loss = ppm
+	if !n.settled {
+		n.model.Loss = ppm
 	}
 }

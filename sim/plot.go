@@ -17,7 +17,7 @@ func behavioursOf(name string, clients bool) byzantine.Catalogue {
 }
 
 // drawVillain draws one behaviour of a client.
-func drawVillain(r *stream, c *Config) string {
+func drawClientBehaviour(r *stream, c *Config) string {
 	return withMain(r, pick(r, behavioursOf(c.Protocol, true)...))
 }
 
@@ -52,14 +52,14 @@ func drawBehaviour(r *stream, c *Config) string {
 
 // drawActs draws what one traitor does over time: it may begin as the honest
 // do, and may go back to that. What it does last it does to the end.
-func drawActs(r *stream, c *Config) []Act {
-	var acts []Act
+func drawSchedule(r *stream, c *Config) []Assignment {
+	var acts []Assignment
 	var at consensus.Time
 	if r.chance(million / 3) {
-		at = r.duration(c.Timing.Storm / 2)
+		at = r.duration(c.Timing.Safety / 2)
 	}
 	for range 1 + r.upTo(3) {
-		act := Act{From: at}
+		act := Assignment{From: at}
 		for range pick(r, 1, 1, 1, 2, 2, 3) {
 			act.Behaviours = append(act.Behaviours, drawBehaviour(r, c))
 		}
@@ -67,17 +67,17 @@ func drawActs(r *stream, c *Config) []Act {
 			act.Behaviours = nil
 		}
 		acts = append(acts, act)
-		at += r.duration(c.Timing.Storm)
+		at += r.duration(c.Timing.Safety)
 	}
 	return acts
 }
 
 // drawConspiracy draws what a gang does, everybody the same at the same time.
-func drawConspiracy(r *stream, c *Config) []Act {
-	var acts []Act
-	at := r.duration(c.Timing.Storm / 4)
+func drawCoalition(r *stream, c *Config) []Assignment {
+	var acts []Assignment
+	at := r.duration(c.Timing.Safety / 4)
 	for range 1 + r.upTo(2) {
-		var act Act
+		var act Assignment
 		plans := catalogue.Of(c.Protocol).Coalitions
 		if act.From = at; len(plans) > 0 {
 			act.Behaviours = pick(r, plans...)
@@ -86,7 +86,7 @@ func drawConspiracy(r *stream, c *Config) []Act {
 			act.Behaviours = []string{drawBehaviour(r, c)}
 		}
 		acts = append(acts, act)
-		at += r.duration(c.Timing.Storm)
+		at += r.duration(c.Timing.Safety)
 	}
 	return acts
 }

@@ -16,8 +16,8 @@ func TestPowerLossAtEveryPoint(t *testing.T) {
 		c := WithoutTraitors(uint64(i % 5))
 		c.Replicas, c.Trust.Faults, c.Trust.Replies, c.RealKeys = 4, 1, 2, false
 		c.Interval, c.Window, c.Limits.BatchRequests = 2, 4, 1
-		c.Timing.Storm, c.Timing.Patience, c.Timing.PatienceCap = Second, 20, 80
-		c.Network = Weather{Delay: Millisecond}
+		c.Timing.Safety, c.Timing.Patience, c.Timing.PatienceCap = Second, 20, 80
+		c.Network = NetworkModel{Delay: Millisecond}
 		c.Disk = Disks{Sync: 4 * Millisecond, Execute: 2 * Millisecond, Segment: 2, Holes: i%2 == 0}
 		c.Workload = Workload{Clients: 2, Callers: 1, Invoked: 20, Operations: 1, Keys: 2, ValueBytes: 8, Think: Millisecond, Timeout: Second}
 		c.Hazards = nil
@@ -27,7 +27,7 @@ func TestPowerLossAtEveryPoint(t *testing.T) {
 		}
 		at := 40*Millisecond + consensus.Time(i)*Millisecond/5
 		w.clock.after(at, func() {
-			w.strike(Hazard{Kind: PowerLoss, Lasts: 5 * Millisecond}, newStream(uint64(i), "power"))
+			w.inject(Hazard{Kind: PowerLoss, Lasts: 5 * Millisecond}, newStream(uint64(i), "power"))
 		})
 		for _, v := range w.Run().Violations {
 			t.Errorf("power loss after %d ns (case %d): %s", at, i, v)

@@ -53,7 +53,7 @@ func TestDrawsOfRaft(t *testing.T) {
 			t.Fatal(err)
 		}
 		sizes[c.Replicas]++
-		villains += len(c.Villains)
+		villains += len(c.Byzantines)
 		if len(c.Traitors)+len(c.Twins) > 0 || c.forgets() || c.Trust.Faults != (c.Replicas-1)/2 || c.Trust.Replies != 1 {
 			t.Errorf("seed %d draws %s", seed, c.String())
 		}
@@ -85,7 +85,7 @@ func TestPanicsOfTheLibraryAreViolations(t *testing.T) {
 		}
 	}
 	c := raftConfig(4)
-	c.Replicas, c.Hazards, c.Villains = 3, nil, nil
+	c.Replicas, c.Hazards, c.Byzantines = 3, nil, nil
 	r := run(t, bend(c, beat))
 	if !slices.ContainsFunc(r.Violations, func(v Violation) bool { return strings.Contains(v.Text, "nobody lies") }) {
 		t.Errorf("violations %v, want one that names the panic", r.Violations)

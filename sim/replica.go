@@ -28,7 +28,7 @@ type replica struct {
 	offset   consensus.Time // of its clock
 	awake    bool           // a step is scheduled
 	frozen   []func()       // completions that came while it was paused
-	turncoat *turncoat      // of a traitor; nil for the honest
+	traitor  *traitor       // of a traitor; nil for the honest
 	end      endpoint
 	body     int      // its number among all bodies
 	twinned  bool     // there is another body with this id
@@ -109,7 +109,7 @@ func (r *replica) stop() {
 		return
 	}
 	if s := r.driver.Status(); s.Primary == r.id && !s.Changing && s.InFlight > 0 {
-		r.world.stats.Beheaded++
+		r.world.stats.LeadersLost++
 	}
 	r.life++
 	r.closeBooks()

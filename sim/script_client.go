@@ -27,7 +27,7 @@ func (h *hand) ask(c *client, op []byte, all bool) *consensus.Request {
 	w := c.world
 	h.counter++
 	w.checks.judge.Invoked(w.at(), check.CallID{Client: c.index, Number: h.counter}, c.signer.Public(), op)
-	seq := consensus.Sequence{Epoch: uint64(dawn), Counter: h.counter}
+	seq := consensus.Sequence{Epoch: uint64(startTime), Counter: h.counter}
 	r := consensus.SignRequest(c.signer, w.genesis.ID(), seq, [][]byte{op})
 	w.checks.judge.Signed(r)
 	h.open = append(h.open, &attempt{request: r, votes: map[string][]consensus.ReplicaID{}})

@@ -148,7 +148,7 @@ func (s *Script) cluster(a args) string {
 			}
 			t := Traitor{Replica: consensus.ReplicaID(id)}
 			if lie, ok := a.value("lie"); ok {
-				t.Acts = []Act{{Behaviours: []string{lie}}}
+				t.Schedule = []Assignment{{Behaviours: []string{lie}}}
 			}
 			c.Traitors = append(c.Traitors, t)
 		}
@@ -169,7 +169,7 @@ func (s *Script) found(c Config, verbose bool) string {
 			s.notes = append(s.notes, line)
 		}
 	}
-	w.stage()
+	w.scheduleTraitors()
 	for _, r := range w.replicas {
 		r.offset = 0
 		r.start()

@@ -80,7 +80,7 @@ func simpler(c Config) []Config {
 	change(c.Workload.Operations > 1, func(n *Config) { n.Workload.Operations = 1 })
 	change(c.Workload.Invoked > 1, func(n *Config) { n.Workload.Invoked /= 2 })
 	change(c.Timing.Skew > 0, func(n *Config) { n.Timing.Skew = 0 })
-	change(c.Timing.Storm > 2*Second, func(n *Config) { n.Timing.Storm /= 2 })
+	change(c.Timing.Safety > 2*Second, func(n *Config) { n.Timing.Safety /= 2 })
 	return list
 }
 
@@ -93,29 +93,29 @@ func fewerLies(c Config) []Config {
 		n := c
 		n.Traitors = without(c.Traitors, i)
 		list = append(list, n)
-		for j, a := range t.Acts {
-			if len(t.Acts) > 1 {
-				list = append(list, c.withActs(i, without(t.Acts, j)))
+		for j, a := range t.Schedule {
+			if len(t.Schedule) > 1 {
+				list = append(list, c.withActs(i, without(t.Schedule, j)))
 			}
 			for k := range a.Behaviours {
-				acts := slices.Clone(t.Acts)
+				acts := slices.Clone(t.Schedule)
 				acts[j].Behaviours = without(a.Behaviours, k)
 				list = append(list, c.withActs(i, acts))
 			}
 		}
 	}
-	for i := range c.Villains {
+	for i := range c.Byzantines {
 		n := c
-		n.Villains = without(c.Villains, i)
+		n.Byzantines = without(c.Byzantines, i)
 		list = append(list, n)
 	}
 	return list
 }
 
 // withActs is c with other acts of one traitor.
-func (c Config) withActs(traitor int, acts []Act) Config {
+func (c Config) withActs(traitor int, acts []Assignment) Config {
 	c.Traitors = slices.Clone(c.Traitors)
-	c.Traitors[traitor].Acts = acts
+	c.Traitors[traitor].Schedule = acts
 	return c
 }
 
@@ -128,11 +128,11 @@ func (c *Config) Describe() string {
 	fmt.Fprintf(&b, "  %d replicas, checkpoint every %d, window %d; %d clients of %d callers, %d calls each, up to %d operations in a request\n",
 		c.Replicas, c.Interval, c.Window, c.Workload.Clients, c.Workload.Callers, c.Workload.Invoked, c.Workload.Operations)
 	for _, t := range c.Traitors {
-		for _, a := range t.Acts {
+		for _, a := range t.Schedule {
 			fmt.Fprintf(&b, "  R%d from %d ms: %s\n", t.Replica, a.From/Millisecond, strings.Join(a.Behaviours, " + "))
 		}
 	}
-	for _, v := range c.Villains {
+	for _, v := range c.Byzantines {
 		fmt.Fprintf(&b, "  a client does: %s\n", v)
 	}
 	for _, h := range c.Hazards {

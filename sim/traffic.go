@@ -55,7 +55,7 @@ func (w *World) peerAt(e endpoint) consensus.Peer {
 	case i < len(w.clients):
 		return consensus.ClientPeer(w.clients[i].signer.Public())
 	}
-	return consensus.ClientPeer(w.keys.villains[i-len(w.clients)].Public())
+	return consensus.ClientPeer(w.keys.byzantines[i-len(w.clients)].Public())
 }
 
 // name is an endpoint's name in traces: R0, R1, … and C0, C1, …, villains last
@@ -126,7 +126,7 @@ func (t *trace) on() bool { return t.out != nil }
 
 func (t *trace) line(now consensus.Time, format string, args ...any) {
 	if t.out != nil {
-		at := now - dawn
+		at := now - startTime
 		// A trace that cannot be written is of no use to anybody, and
 		// the run itself does not depend on it.
 		_, _ = fmt.Fprintf(t.out, "%4d.%06d  %s\n", at/Second, at%Second/1000, fmt.Sprintf(format, args...))
@@ -154,7 +154,7 @@ type Stats struct {
 	Lost            uint64 // of them, to the weather and to partitions
 	Hazards         uint64 // that struck
 	Struck          map[HazardKind]int
-	Beheaded        uint64         // times that a primary died with something in flight
+	LeadersLost     uint64         // times that a primary died with something in flight
 	Results         uint64         // that callers believe
 	Asked           uint64         // operations that callers invoked
 	Declined        uint64         // ... and for which there was no majority
@@ -192,7 +192,7 @@ func (s *Stats) Add(o Stats) {
 	s.Declined, s.Failed = s.Declined+o.Declined, s.Failed+o.Failed
 	s.Asked, s.Changes, s.InARow, s.FetchedInChange = s.Asked+o.Asked, s.Changes+o.Changes, s.InARow+o.InARow, s.FetchedInChange+o.FetchedInChange
 	s.Busiest = max(s.Busiest, o.Busiest)
-	s.Beheaded, s.Repeated = s.Beheaded+o.Beheaded, s.Repeated+o.Repeated
+	s.LeadersLost, s.Repeated = s.LeadersLost+o.LeadersLost, s.Repeated+o.Repeated
 	s.TopView = max(s.TopView, o.TopView)
 	s.Height, s.Records = max(s.Height, o.Height), max(s.Records, o.Records)
 	s.Virtual, s.Recovery = s.Virtual+o.Virtual, max(s.Recovery, o.Recovery)

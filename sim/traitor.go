@@ -8,13 +8,13 @@ import (
 // Traitor is a replica with behaviours of package byzantine, as its specs name
 // them. They change over time: an act holds from its moment on, until the next.
 type Traitor struct {
-	Replica consensus.ReplicaID
-	Acts    []Act
+	Replica  consensus.ReplicaID
+	Schedule []Assignment
 }
 
 // Act is what a traitor does from a moment on, since the start of the run. No
 // behaviours at all heal it.
-type Act struct {
+type Assignment struct {
 	From       consensus.Time
 	Behaviours []string
 }

@@ -16,9 +16,9 @@ func calmConfig(seed uint64) Config {
 	return Config{
 		Seed: seed, Protocol: protocol.PBFT, Replicas: 4, Trust: Trust{Faults: 1, Replies: 2},
 		Interval: 4, Window: 8, Limits: tightLimits(),
-		Timing:   Timing{Tick: 10 * Millisecond, Patience: 20, PatienceCap: 80, Skew: 2 * Second, Storm: 3 * Second, Calm: 60 * Second},
+		Timing:   Timing{Tick: 10 * Millisecond, Patience: 20, PatienceCap: 80, Skew: 2 * Second, Safety: 3 * Second, Liveness: 60 * Second},
 		Workload: Workload{Clients: 2, Callers: 2, Invoked: 40, Operations: 2, ValueBytes: 8, Keys: 3, Think: 50 * Millisecond, Timeout: 100 * Millisecond},
-		Network:  Weather{Delay: Millisecond, Jitter: Millisecond},
+		Network:  NetworkModel{Delay: Millisecond, Jitter: Millisecond},
 		Disk:     Disks{Sync: Millisecond, Execute: Millisecond / 10, Segment: 8},
 	}
 }
@@ -34,10 +34,10 @@ func TestEveryBehaviourOfOne(t *testing.T) {
 		c := calmConfig(uint64(i))
 		c.Workload.Invoked = 12
 		if p.Client {
-			c.Villains = []string{p.Name}
+			c.Byzantines = []string{p.Name}
 		} else {
 			c.Trust.Faults = 1
-			c.Traitors = []Traitor{{Replica: consensus.ReplicaID(i % 4), Acts: []Act{{Behaviours: []string{p.Name}}}}}
+			c.Traitors = []Traitor{{Replica: consensus.ReplicaID(i % 4), Schedule: []Assignment{{Behaviours: []string{p.Name}}}}}
 		}
 		r := run(t, c)
 		for _, v := range r.Violations {
@@ -54,9 +54,9 @@ func TestTwoColludersForkAndAreNamed(t *testing.T) {
 	forks := 0
 	for seed := range uint64(6) {
 		c := calmConfig(seed)
-		c.Gang = true
+		c.Coalition = true
 		for _, id := range []consensus.ReplicaID{0, 3} {
-			c.Traitors = append(c.Traitors, Traitor{Replica: id, Acts: []Act{{Behaviours: []string{"fork"}}}})
+			c.Traitors = append(c.Traitors, Traitor{Replica: id, Schedule: []Assignment{{Behaviours: []string{"fork"}}}})
 		}
 		r := run(t, c)
 		for _, v := range r.Violations {
@@ -111,7 +111,7 @@ func TestFaultsAndWatcher(t *testing.T) {
 // f+1 that are away for good stop everything, and that is no violation.
 func TestTwoAwayStop(t *testing.T) {
 	c := calmConfig(1)
-	c.Timing.Calm = 20 * Second
+	c.Timing.Liveness = 20 * Second
 	c.Faults = []Fault{{At: Second, Kind: FaultCrash, Replicas: []consensus.ReplicaID{1, 2}}}
 	r := run(t, c)
 	if len(r.Violations) > 0 || r.Live || r.Verdict.Forked {
@@ -124,8 +124,8 @@ func TestImpossibleConfigurations(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		"there is no replica 9": func(c *Config) { c.Traitors = []Traitor{{Replica: 9}} },
 		"stands twice":          func(c *Config) { c.Traitors = []Traitor{{Replica: 1}, {Replica: 1}} },
-		"no such behaviour":     func(c *Config) { c.Traitors = []Traitor{{Acts: []Act{{Behaviours: []string{"sing"}}}}} },
-		"villain \"silent\"":    func(c *Config) { c.Villains = []string{"silent"} },
+		"no such behaviour":     func(c *Config) { c.Traitors = []Traitor{{Schedule: []Assignment{{Behaviours: []string{"sing"}}}}} },
+		"villain \"silent\"":    func(c *Config) { c.Byzantines = []string{"silent"} },
 		"there is no client 7":  func(c *Config) { c.Faults = []Fault{{Kind: FaultPartition, Clients: []int{7}}} },
 		"no fault is called":    func(c *Config) { c.Faults = []Fault{{Kind: "flood"}} },
 	} {

@@ -14,17 +14,17 @@ import (
 
 // turncoat is what makes a replica a traitor. It outlives the process: plans
 // hold across restarts.
-type turncoat struct {
-	env   byzantine.Env
-	acts  []act
-	plan  *byzantine.Plan // what it does now; nil while it does as the honest
-	doing []string        // the plan's behaviours, for coverage and traces
-	met   Phase           // what the honest were doing meanwhile
-	mouth *byzantine.ReplyFilter
+type traitor struct {
+	env      byzantine.Env
+	schedule []assignment
+	plan     *byzantine.Plan // what it does now; nil while it does as the honest
+	doing    []string        // the plan's behaviours, for coverage and traces
+	met      Phase           // what the honest were doing meanwhile
+	replies  *byzantine.ReplyFilter
 }
 
 // act is an Act whose plan has been checked.
-type act struct {
+type assignment struct {
 	from  consensus.Time
 	plan  *byzantine.Plan
 	doing []string
@@ -32,7 +32,7 @@ type act struct {
 
 // corrupt makes traitors of the replicas that the configuration names. It fails
 // if one of them is not there, or if a behaviour does not exist.
-func (w *World) corrupt() error {
+func (w *World) makeTraitors() error {
 	var gang []byzantine.Member
 	for _, t := range w.cfg.Traitors {
 		if int(t.Replica) >= len(w.replicas) {
@@ -40,19 +40,19 @@ func (w *World) corrupt() error {
 		}
 		gang = append(gang, byzantine.Member{Replica: t.Replica, Signer: w.keys.replicas[t.Replica]})
 	}
-	if !w.cfg.Gang {
+	if !w.cfg.Coalition {
 		gang = nil
 	}
 	for _, t := range w.cfg.Traitors {
 		r := w.replicas[t.Replica]
-		if r.turncoat != nil {
+		if r.traitor != nil {
 			return fmt.Errorf("replica %d stands twice among the traitors", t.Replica)
 		}
-		r.turncoat = &turncoat{env: byzantine.Env{
+		r.traitor = &traitor{env: byzantine.Env{
 			Genesis: w.genesis, Self: t.Replica, Signer: w.keys.replicas[t.Replica], Coalition: gang,
 			Patience: w.cfg.Timing.Patience, Seed: newStream(w.cfg.Seed, "traitors").rng.Uint64(),
 		}}
-		if err := r.turncoat.learn(t.Acts); err != nil {
+		if err := r.traitor.setSchedule(t.Schedule); err != nil {
 			return err
 		}
 	}
@@ -60,14 +60,14 @@ func (w *World) corrupt() error {
 }
 
 // learn checks what a traitor is to do.
-func (t *turncoat) learn(acts []Act) error {
-	t.mouth = byzantine.NewReplyFilter(t.env, t.current)
+func (t *traitor) setSchedule(acts []Assignment) error {
+	t.replies = byzantine.NewReplyFilter(t.env, t.current)
 	for _, a := range acts {
 		plan, err := planOf(&t.env, a.Behaviours)
 		if err != nil {
 			return err
 		}
-		t.acts = append(t.acts, act{from: a.From, plan: plan, doing: a.Behaviours})
+		t.schedule = append(t.schedule, assignment{from: a.From, plan: plan, doing: a.Behaviours})
 	}
 	return nil
 }
@@ -89,24 +89,24 @@ func planOf(env *byzantine.Env, behaviours []string) (*byzantine.Plan, error) {
 }
 
 // current is the plan in force.
-func (t *turncoat) current() *byzantine.Plan { return t.plan }
+func (t *traitor) current() *byzantine.Plan { return t.plan }
 
 // stage schedules the acts of all traitors.
-func (w *World) stage() {
+func (w *World) scheduleTraitors() {
 	for _, r := range w.replicas {
-		if r.turncoat == nil {
+		if r.traitor == nil {
 			continue
 		}
-		for _, a := range r.turncoat.acts {
-			w.clock.after(max(0, a.from), func() { r.turn(a) })
+		for _, a := range r.traitor.schedule {
+			w.clock.after(max(0, a.from), func() { r.assign(a) })
 		}
 	}
 }
 
 // turn lets a traitor begin an act.
-func (r *replica) turn(a act) {
-	r.turncoat.book(r.world.played)
-	r.turncoat.plan, r.turncoat.doing = a.plan, a.doing
+func (r *replica) assign(a assignment) {
+	r.traitor.record(r.world.pastPhases)
+	r.traitor.plan, r.traitor.doing = a.plan, a.doing
 	what := strings.Join(a.doing, " + ")
 	if what == "" {
 		what = "does as the honest do"
@@ -117,18 +117,18 @@ func (r *replica) turn(a act) {
 
 // protocol wraps a life's protocol if r is a traitor.
 func (r *replica) wrapped(p consensus.Protocol) consensus.Protocol {
-	if r.turncoat == nil {
+	if r.traitor == nil {
 		return p
 	}
-	return byzantine.New(p, r.turncoat.env, r.turncoat.current)
+	return byzantine.New(p, r.traitor.env, r.traitor.current)
 }
 
 // say lets a traitor's mouth have its way with replies.
-func (r *replica) say(replies []consensus.Reply) []consensus.Reply {
-	if r.turncoat == nil || r.turncoat.plan == nil {
+func (r *replica) filterReplies(replies []consensus.Reply) []consensus.Reply {
+	if r.traitor == nil || r.traitor.plan == nil {
 		return replies
 	}
-	said := r.turncoat.mouth.Apply(replies)
+	said := r.traitor.replies.Apply(replies)
 	if !slices.EqualFunc(replies, said, sameReply) {
 		r.world.stats.Notes[byzantine.Lied]++
 	}
@@ -141,7 +141,7 @@ func sameReply(a, b consensus.Reply) bool {
 }
 
 // honest reports whether r does as its protocol says, from first to last.
-func (r *replica) honest() bool { return r.turncoat == nil && !r.twinned }
+func (r *replica) honest() bool { return r.traitor == nil && !r.twinned }
 
 // honest reports whether a peer cannot be at fault.
 func (w *World) honest(p consensus.Peer) bool {

@@ -32,7 +32,7 @@ const turnsOfAll = 4
 func newTurns(c *Config) turns {
 	t := turns{since: map[source]uint64{}}
 	if c.Host.Workers <= 1 {
-		t.most = turnsOfAll * uint64(1+int(host.Priorities)*c.Replicas+c.Workload.Clients+len(c.Villains))
+		t.most = turnsOfAll * uint64(1+int(host.Priorities)*c.Replicas+c.Workload.Clients+len(c.Byzantines))
 	}
 	return t
 }

@@ -28,7 +28,7 @@ func (w *World) twin() error {
 		first := w.replicas[id]
 		dice := newStream(w.cfg.Seed, fmt.Sprintf("twin %d", i))
 		second := &replica{
-			world: w, id: id, body: n + i, end: endpoint(n + w.cfg.Workload.Clients + len(w.cfg.Villains) + i),
+			world: w, id: id, body: n + i, end: endpoint(n + w.cfg.Workload.Clients + len(w.cfg.Byzantines) + i),
 			dice: dice, disk: newDisk(dice, w.cfg.Disk), health: health{born: true}, second: true,
 		}
 		second.offset = first.offset
@@ -50,7 +50,7 @@ func (w *World) bodyAt(e endpoint) *replica {
 	if int(e) < len(w.replicas) {
 		return w.replicas[e]
 	}
-	if i := int(e) - w.cfg.Replicas - w.cfg.Workload.Clients - len(w.cfg.Villains); i >= 0 {
+	if i := int(e) - w.cfg.Replicas - w.cfg.Workload.Clients - len(w.cfg.Byzantines); i >= 0 {
 		return w.bodies[len(w.replicas)+i]
 	}
 	return nil
@@ -69,7 +69,7 @@ func (w *World) copyToTwin(p packet) {
 
 // apart reports whether a split keeps a frame from its receiver.
 func (w *World) apart(p packet) bool {
-	if len(w.cfg.Splits) == 0 || w.net.calm {
+	if len(w.cfg.Splits) == 0 || w.net.settled {
 		return false
 	}
 	from, to := w.bodyAt(p.from), w.bodyAt(p.to)
@@ -203,15 +203,15 @@ func twinConfig(twins []consensus.ReplicaID) Config {
 		Seed: 1, Genre: GenreTraitor, Protocol: protocol.PBFT, Replicas: twinReplicas, Trust: Trust{Faults: 1, Replies: 2},
 		Interval: 4, Window: 8, Limits: tightLimits(), Twins: twins,
 		Timing: Timing{
-			Tick: 10 * Millisecond, Patience: 10, PatienceCap: 40, Skew: 2 * Second, Storm: 1200 * Millisecond, Calm: 20 * Second,
+			Tick: 10 * Millisecond, Patience: 10, PatienceCap: 40, Skew: 2 * Second, Safety: 1200 * Millisecond, Liveness: 20 * Second,
 		},
 		Workload: Workload{Clients: 2, Callers: 1, Invoked: 3, Operations: 1, ValueBytes: 8, Keys: 1, Think: 20 * Millisecond, Timeout: 50 * Millisecond},
-		Network:  Weather{Delay: Millisecond, Jitter: 2 * Millisecond},
+		Network:  NetworkModel{Delay: Millisecond, Jitter: 2 * Millisecond},
 		Disk:     Disks{Sync: Millisecond, Execute: Millisecond / 10, Segment: 8},
 	}
 	if len(twins) > 1 {
 		c.Genre, c.Trust.Faults = GenreTreason, 2
-		c.Timing.Calm = 3 * Second
+		c.Timing.Liveness = 3 * Second
 	}
 	return c
 }

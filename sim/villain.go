@@ -11,7 +11,7 @@ import (
 
 // villain is a client that misbehaves: a key in the genesis, a source of
 // frames, and nobody who reads.
-type villain struct {
+type byzantineClient struct {
 	world  *World
 	end    endpoint
 	dice   *stream
@@ -19,8 +19,8 @@ type villain struct {
 }
 
 // enrol makes the villains. It fails if a spec is not a client's.
-func (w *World) enrol() error {
-	for i, text := range w.cfg.Villains {
+func (w *World) makeByzantines() error {
+	for i, text := range w.cfg.Byzantines {
 		spec, err := catalogue.Parse(text)
 		if err != nil {
 			return fmt.Errorf("villain %q: %w", text, err)
@@ -31,22 +31,22 @@ func (w *World) enrol() error {
 			t.counter++
 			return drawOperation(dice, w.cfg.Workload, t)
 		}
-		v := &villain{world: w, end: endpoint(w.cfg.Replicas + w.cfg.Workload.Clients + i), dice: dice}
-		v.source, err = byzclient.New(w.genesis, w.keys.villains[i], spec, dice.rng.Uint64(), draw)
+		v := &byzantineClient{world: w, end: endpoint(w.cfg.Replicas + w.cfg.Workload.Clients + i), dice: dice}
+		v.source, err = byzclient.New(w.genesis, w.keys.byzantines[i], spec, dice.rng.Uint64(), draw)
 		if err != nil {
 			return fmt.Errorf("villain %q: %w", text, err)
 		}
-		w.villains = append(w.villains, v)
+		w.byzantines = append(w.byzantines, v)
 	}
 	return nil
 }
 
 // wait lets the villain have its next turn after a while: several in the time
 // that the honest are patient, fewer when they are being waited for.
-func (v *villain) wait() {
+func (v *byzantineClient) wait() {
 	w := v.world
 	pause := consensus.Time(w.cfg.Timing.Patience) * w.cfg.Timing.Tick / 4
-	if w.net.calm {
+	if w.net.settled {
 		pause *= 4
 	}
 	w.clock.after(v.dice.around(pause), func() {

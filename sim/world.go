@@ -17,41 +17,41 @@ import (
 
 // World is a cluster with its clients, network, disks and time.
 type World struct {
-	cfg      Config
-	protocol protocol.Protocol
-	system   quorum.System
-	codec    protocol.Codec
-	genesis  consensus.Genesis
-	keys     keys
-	clock    clock
-	net      *network
-	replicas []*replica
-	bodies   []*replica // the replicas, and the second bodies of the twinned
-	clients  []*client
-	byKey    map[crypto.PublicKey]*client
-	villains []*villain
-	flooders map[endpoint]*flooder // of traitors and villains; nil if nobody floods
-	quiet    bool                  // everything honest is answered: villains stop
-	over     bool                  // what clients come to believe from now on is not judged
-	checks   *checks
-	theory   theory
-	hunt     hunt
-	played   map[string]Phase // behaviours that were on, and what they met
-	dusk     consensus.Time   // when the storm ends
-	live     bool             // everything was answered in the end
-	stats    Stats
-	history  history
-	trace    trace
-	tell     func(kind consensus.NoteKind, line string) // a script's; may be nil
+	cfg        Config
+	protocol   protocol.Protocol
+	system     quorum.System
+	codec      protocol.Codec
+	genesis    consensus.Genesis
+	keys       keys
+	clock      clock
+	net        *network
+	replicas   []*replica
+	bodies     []*replica // the replicas, and the second bodies of the twinned
+	clients    []*client
+	byKey      map[crypto.PublicKey]*client
+	byzantines []*byzantineClient
+	flooders   map[endpoint]*flooder // of traitors and villains; nil if nobody floods
+	quiet      bool                  // everything honest is answered: villains stop
+	over       bool                  // what clients come to believe from now on is not judged
+	checks     *checks
+	theory     theory
+	isolation  isolation
+	pastPhases map[string]Phase // behaviours that were on, and what they met
+	safetyEnd  consensus.Time   // when the storm ends
+	live       bool             // everything was answered in the end
+	stats      Stats
+	history    history
+	trace      trace
+	tell       func(kind consensus.NoteKind, line string) // a script's; may be nil
 }
 
 // keys holds everybody's signer.
 type keys struct {
-	verifier crypto.Verifier
-	ring     *crypto.Keyring
-	replicas []crypto.Signer
-	clients  []crypto.Signer
-	villains []crypto.Signer
+	verifier   crypto.Verifier
+	ring       *crypto.Keyring
+	replicas   []crypto.Signer
+	clients    []crypto.Signer
+	byzantines []crypto.Signer
 }
 
 // Result is how a run ended.
@@ -59,7 +59,7 @@ type Result struct {
 	Violations []Violation      // what theory does not allow for the run's configuration
 	Verdict    check.Verdict    // everything
 	Live       bool             // everything that was asked was answered, and the core is level
-	Plots      map[string]Phase // behaviours, and what the honest were doing meanwhile
+	Phases     map[string]Phase // behaviours, and what the honest were doing meanwhile
 	Steps      uint64           // engine steps
 	History    uint64           // a hash of everything that happened, in order
 	Stats      Stats
@@ -68,15 +68,15 @@ type Result struct {
 // New makes a world before its first moment. It fails only if cfg makes no
 // valid genesis.
 func New(cfg Config) (*World, error) {
-	w := &World{cfg: cfg, byKey: map[crypto.PublicKey]*client{}, trace: trace{out: cfg.Trace}, hunt: hunt{prey: -1}, played: map[string]Phase{}}
-	w.clock.now = dawn
+	w := &World{cfg: cfg, byKey: map[crypto.PublicKey]*client{}, trace: trace{out: cfg.Trace}, isolation: isolation{target: -1}, pastPhases: map[string]Phase{}}
+	w.clock.now = startTime
 	w.stats.Notes, w.stats.Reasons, w.stats.Struck, w.stats.Full = map[consensus.NoteKind]int{}, map[consensus.Reason]int{}, map[HazardKind]int{}, map[string]int{}
 	w.drawKeys()
-	if err := w.found(); err != nil {
+	if err := w.createGenesis(); err != nil {
 		return nil, fmt.Errorf("simulation %s: %w", cfg.String(), err)
 	}
 	w.checks = newChecks(w)
-	w.net = newNetwork(&w.clock, cfg.Seed, cfg.Network, cfg.Replicas+cfg.Workload.Clients+len(cfg.Villains)+len(cfg.Twins), w.arrive)
+	w.net = newNetwork(&w.clock, cfg.Seed, cfg.Network, cfg.Replicas+cfg.Workload.Clients+len(cfg.Byzantines)+len(cfg.Twins), w.arrive)
 	for i := range cfg.Replicas {
 		dice := newStream(cfg.Seed, fmt.Sprintf("replica %d", i))
 		r := &replica{world: w, id: consensus.ReplicaID(i), body: i, end: endpoint(i), dice: dice, disk: newDisk(dice, cfg.Disk), health: health{born: true}}
@@ -89,10 +89,10 @@ func New(cfg Config) (*World, error) {
 		w.clients = append(w.clients, c)
 		w.byKey[c.signer.Public()] = c
 	}
-	if err := errors.Join(w.twin(), w.corrupt(), w.enrol(), w.script()); err != nil {
+	if err := errors.Join(w.twin(), w.makeTraitors(), w.makeByzantines(), w.scheduleFaults()); err != nil {
 		return nil, fmt.Errorf("simulation %s: %w", cfg.String(), err)
 	}
-	w.stage()
+	w.scheduleTraitors()
 	return w, nil
 }
 
@@ -114,8 +114,8 @@ func (w *World) drawKeys() {
 	for range w.cfg.Workload.Clients {
 		w.keys.clients = append(w.keys.clients, signer())
 	}
-	for range w.cfg.Villains {
-		w.keys.villains = append(w.keys.villains, signer())
+	for range w.cfg.Byzantines {
+		w.keys.byzantines = append(w.keys.byzantines, signer())
 	}
 	w.keys.verifier = crypto.NewSimVerifier(w.keys.ring)
 	if w.cfg.RealKeys {
@@ -124,7 +124,7 @@ func (w *World) drawKeys() {
 }
 
 // found writes the genesis.
-func (w *World) found() error {
+func (w *World) createGenesis() error {
 	var replicas []crypto.PublicKey
 	for _, s := range w.keys.replicas {
 		replicas = append(replicas, s.Public())
@@ -133,7 +133,7 @@ func (w *World) found() error {
 	if w.cfg.Application != nil {
 		w.genesis.Application = w.cfg.Application.Name()
 	}
-	for _, s := range slices.Concat(w.keys.clients, w.keys.villains) {
+	for _, s := range slices.Concat(w.keys.clients, w.keys.byzantines) {
 		w.genesis.Clients = append(w.genesis.Clients, consensus.ClientEntry{Key: s.Public(), Role: consensus.RoleWriter})
 	}
 	w.genesis.CheckpointInterval, w.genesis.Window = w.cfg.Interval, w.cfg.Window
@@ -172,7 +172,7 @@ func (w *World) settings(r *replica) protocol.Settings {
 // Run lets everything happen. It is called once.
 func (w *World) Run() Result {
 	w.guard(func() {
-		for _, v := range w.villains {
+		for _, v := range w.byzantines {
 			v.wait()
 		}
 		for _, r := range w.bodies {
@@ -182,11 +182,11 @@ func (w *World) Run() Result {
 			c.start(w.cfg.Workload.Invoked)
 		}
 		w.floods()
-		w.storm()
-		w.calm()
-		w.linger()
+		w.safetyPhase()
+		w.livenessPhase()
+		w.coolDown()
 	})
-	w.stats.Virtual = w.clock.now - dawn
+	w.stats.Virtual = w.clock.now - startTime
 	w.stats.Lost = w.net.lost
 	for _, r := range w.bodies {
 		r.closeBooks()
@@ -199,7 +199,7 @@ func (w *World) Run() Result {
 	verdict := w.checks.judge.Verdict(w.at())
 	return Result{
 		Violations: w.theory.forbidden(verdict.Violations), Verdict: verdict, Live: w.live && !w.checks.ended && w.stats.Failed == 0,
-		Plots: w.plots(), Steps: w.stats.Steps, History: uint64(w.history), Stats: w.stats,
+		Phases: w.phasesMet(), Steps: w.stats.Steps, History: uint64(w.history), Stats: w.stats,
 	}
 }
 
@@ -256,31 +256,31 @@ func (w *World) until(d consensus.Time, done func() bool) bool {
 }
 
 // storm is the first phase: hazards strike.
-func (w *World) storm() {
-	w.dusk = w.clock.now + w.cfg.Timing.Storm
+func (w *World) safetyPhase() {
+	w.safetyEnd = w.clock.now + w.cfg.Timing.Safety
 	for _, h := range w.cfg.Hazards {
-		w.threaten(h, w.dusk)
+		w.schedule(h, w.safetyEnd)
 	}
-	w.until(w.cfg.Timing.Storm, func() bool { return false })
+	w.until(w.cfg.Timing.Safety, func() bool { return false })
 }
 
 // calm is the second phase: a core is healed, everything asked is answered,
 // and the core agrees on one state.
-func (w *World) calm() {
+func (w *World) livenessPhase() {
 	if w.checks.ended {
 		return
 	}
 	w.trace.line(w.clock.now, "the storm is over")
 	core := w.healCore()
 	for _, c := range w.clients {
-		c.grant(calmOperations)
+		c.grant(livenessOperations)
 	}
 	began := w.clock.now
-	settled := w.until(w.cfg.Timing.Calm, w.now(func() bool { return w.answered() && w.level(core) }))
+	settled := w.until(w.cfg.Timing.Liveness, w.now(func() bool { return w.answered() && w.level(core) }))
 	w.stats.Recovery = w.clock.now - began
 	w.live = settled
 	if !settled && !w.checks.ended {
-		w.checks.judge.Stuck(w.at(), fmt.Sprintf("no progress within %v of healing: %s", w.cfg.Timing.Calm.Std().Sub(consensus.Time(0).Std()), w.lament(core)))
+		w.checks.judge.Stuck(w.at(), fmt.Sprintf("no progress within %v of healing: %s", w.cfg.Timing.Liveness.Std().Sub(consensus.Time(0).Std()), w.diagnosis(core)))
 	}
 	w.over = true
 	if !w.checks.ended && w.confirm(core) {
@@ -311,7 +311,7 @@ func (w *World) confirm(core []*replica) bool {
 
 // calmOperations is what each client invokes in the second phase, beside what
 // it still waits for.
-const calmOperations = 8
+const livenessOperations = 8
 
 // now limits how often a costly question is asked, in virtual time.
 func (w *World) now(question func() bool) func() bool {
@@ -332,7 +332,7 @@ func (w *World) answered() bool {
 			return false
 		}
 	}
-	w.quiet = w.net.calm
+	w.quiet = w.net.settled
 	return true
 }
 

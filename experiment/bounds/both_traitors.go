@@ -34,7 +34,7 @@ func backupLiesOnce(s *spec.Spec, f int, behaviour string) {
 // behind learn what they missed.
 func overlapLies(s *spec.Spec, f int, behaviour string) {
 	behind(s, f)
-	s.Traitors = []sim.Traitor{{Replica: overlap(s, f)[0], Acts: []sim.Act{{Behaviours: []string{behaviour}}}}}
+	s.Traitors = []sim.Traitor{{Replica: overlap(s, f)[0], Schedule: []sim.Assignment{{Behaviours: []string{behaviour}}}}}
 }
 
 // forgetful does so, and starts it again at that moment where it must forget.

@@ -119,7 +119,7 @@ func (d *drawer) add(l report.Lifeline) {
 // doing is what a traitor does, in a few words.
 func doing(t sim.Traitor) string {
 	var all []string
-	for _, a := range t.Acts {
+	for _, a := range t.Schedule {
 		for _, b := range a.Behaviours {
 			if !slices.Contains(all, b) {
 				all = append(all, b)

@@ -101,7 +101,7 @@ func forked(t *testing.T) *Result {
 	r := &Result{Cell: Cell{
 		Section: "n = 3f+1, more than f faulty", Row: "f+1 collude in one view",
 		Spec: spec.Spec{Protocol: "pbft", Replicas: 4, Coalition: true, Traitors: []sim.Traitor{
-			{Replica: 0, Acts: []sim.Act{{Behaviours: []string{"equivocate"}}}}, {Replica: liar, Acts: []sim.Act{{Behaviours: []string{"double-vote"}}}},
+			{Replica: 0, Schedule: []sim.Assignment{{Behaviours: []string{"equivocate"}}}}, {Replica: liar, Schedule: []sim.Assignment{{Behaviours: []string{"double-vote"}}}},
 		}},
 		Theory: []string{spec.Forked}, Culprits: 2, Why: "Two quorums share f+1 replicas, and all of these lie.", Source: "ADVERSARIES.md P1",
 	}}

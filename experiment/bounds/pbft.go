@@ -50,7 +50,7 @@ func of(n int) spec.Spec {
 func traitors(ids []consensus.ReplicaID, behaviours ...string) []sim.Traitor {
 	var all []sim.Traitor
 	for _, id := range ids {
-		all = append(all, sim.Traitor{Replica: id, Acts: []sim.Act{{Behaviours: behaviours}}})
+		all = append(all, sim.Traitor{Replica: id, Schedule: []sim.Assignment{{Behaviours: behaviours}}})
 	}
 	return all
 }

@@ -143,7 +143,7 @@ type run struct {
 	clients   int
 	loop      bool // each client asks again at once, instead of all at fixed moments
 	calls     int  // measured requests of each client
-	network   sim.Weather
+	network   sim.NetworkModel
 	disk      sim.Disks
 	stepDelay consensus.Time
 	tick      consensus.Time
@@ -164,7 +164,7 @@ func (o Options) run(p protocol.Protocol) *run {
 		o.Operation = put
 	}
 	return &run{
-		Options: o, protocol: p, clients: 1, calls: o.Decisions, network: sim.Weather{Delay: delay}, disk: sim.Disks{Steady: true, Segment: 64},
+		Options: o, protocol: p, clients: 1, calls: o.Decisions, network: sim.NetworkModel{Delay: delay}, disk: sim.Disks{Steady: true, Segment: 64},
 		tick: slowTick, patience: patience, span: consensus.Time(o.Decisions) * gap,
 	}
 }
@@ -227,7 +227,7 @@ func (r *run) config() sim.Config {
 		Interval: 64, Window: 256, Limits: r.limits(), Network: r.network, Disk: r.disk,
 		Timing: sim.Timing{
 			Tick: r.tick, Patience: r.patience, PatienceCap: 8 * r.patience, LeaderPatience: r.leaders, Skew: 2 * sim.Second,
-			Storm: 1, Calm: 2*r.dawn() + r.span, StepDelay: r.stepDelay,
+			Safety: 1, Liveness: 2*r.dawn() + r.span, StepDelay: r.stepDelay,
 		},
 		Workload:    sim.Workload{Clients: r.clients, Callers: 1, Invoked: 1, Operations: 1, ValueBytes: valueBytes, Keys: 1, Timeout: 30 * sim.Second},
 		Application: r.Application, Ask: r.ask, Watch: r.meter.watch, Build: r.meter.build,

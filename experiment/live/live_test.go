@@ -41,7 +41,7 @@ func realRun(t *testing.T, s spec.Spec) spec.Outcome {
 func TestRealTraitor(t *testing.T) {
 	out := realRun(t, spec.Spec{
 		Protocol: "pbft", Replicas: 4, Invoked: 25, Seed: 1, ByzantineClients: []string{"conflict"},
-		Traitors: []sim.Traitor{{Replica: 0, Acts: []sim.Act{{Behaviours: []string{"equivocate"}}}}},
+		Traitors: []sim.Traitor{{Replica: 0, Schedule: []sim.Assignment{{Behaviours: []string{"equivocate"}}}}},
 		Faults:   []spec.Fault{{At: 200 * sim.Millisecond, Lasts: 300 * sim.Millisecond, Kind: spec.Pause, Replicas: []consensus.ReplicaID{2}}},
 	})
 	if out.Word() != spec.Live || out.Answered != 50 || out.Verdict.Linearizable != check.Yes || out.Views == 0 {
@@ -56,7 +56,7 @@ func TestRealTraitor(t *testing.T) {
 func TestRealFork(t *testing.T) {
 	out := realRun(t, spec.Spec{
 		Protocol: "pbft", Replicas: 4, Invoked: 5, Seed: 1, Coalition: true, Settle: sim.Second,
-		Traitors: []sim.Traitor{{Replica: 0, Acts: []sim.Act{{Behaviours: []string{"fork"}}}}, {Replica: 3, Acts: []sim.Act{{Behaviours: []string{"fork"}}}}},
+		Traitors: []sim.Traitor{{Replica: 0, Schedule: []sim.Assignment{{Behaviours: []string{"fork"}}}}, {Replica: 3, Schedule: []sim.Assignment{{Behaviours: []string{"fork"}}}}},
 	})
 	if out.Word() != spec.Forked || len(out.Verdict.Culprits) != 2 {
 		t.Errorf("%s, culprits %v", out.Word(), out.Verdict.Culprits)
@@ -68,9 +68,9 @@ func TestRealRefusesWhatCannotBe(t *testing.T) {
 	for want, s := range map[string]spec.Spec{
 		"choose pbft or raft": {Protocol: "paxos", Replicas: 4},
 		"choose 1 to":         {Protocol: "pbft"},
-		"no such":             {Protocol: "pbft", Replicas: 4, Traitors: []sim.Traitor{{Replica: 0, Acts: []sim.Act{{Behaviours: []string{"sing"}}}}}},
+		"no such":             {Protocol: "pbft", Replicas: 4, Traitors: []sim.Traitor{{Replica: 0, Schedule: []sim.Assignment{{Behaviours: []string{"sing"}}}}}},
 		"keys for":            {Protocol: "pbft", Replicas: 4, Clients: 60},
-		"no replica 7":        {Protocol: "pbft", Replicas: 4, Traitors: []sim.Traitor{{Replica: 7, Acts: []sim.Act{{Behaviours: []string{"silent"}}}}}},
+		"no replica 7":        {Protocol: "pbft", Replicas: 4, Traitors: []sim.Traitor{{Replica: 7, Schedule: []sim.Assignment{{Behaviours: []string{"silent"}}}}}},
 	} {
 		dir := filepath.Join(t.TempDir(), strconv.Itoa(len(want)))
 		if _, err := Run(t.Context(), s, Options{Dir: dir}); !errors.Is(err, spec.ErrSpec) || !strings.Contains(err.Error(), want) {

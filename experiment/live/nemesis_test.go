@@ -67,7 +67,7 @@ func TestAcceptanceNemeses(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "net")
 			out, err := Run(t.Context(), spec.Spec{
 				Protocol: "pbft", Replicas: 4, Clients: 3, Invoked: 450, Seed: 1, Faults: n.faults, Settle: 60 * sim.Second,
-				Traitors: []sim.Traitor{{Replica: 3, Acts: []sim.Act{{Behaviours: n.behaviours}}}},
+				Traitors: []sim.Traitor{{Replica: 3, Schedule: []sim.Assignment{{Behaviours: n.behaviours}}}},
 			}, Options{Dir: dir, Progress: func(text string) { t.Log(text) }})
 			if errors.Is(err, netlab.ErrUnavailable) {
 				t.Skip(err)

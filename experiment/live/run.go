@@ -123,7 +123,7 @@ func (r *run) corrupt(context.Context) error {
 		}
 	}
 	for _, t := range r.spec.Traitors {
-		for _, a := range t.Acts {
+		for _, a := range t.Schedule {
 			if a.From > 0 || len(a.Behaviours) == 0 {
 				continue
 			}

@@ -44,7 +44,7 @@ func act(traitors []sim.Traitor, ids []consensus.ReplicaID, from consensus.Time,
 		if i < 0 {
 			i, traitors = len(traitors), append(traitors, sim.Traitor{Replica: id})
 		}
-		traitors[i].Acts = append(slices.Clone(traitors[i].Acts), sim.Act{From: from, Behaviours: behaviours})
+		traitors[i].Schedule = append(slices.Clone(traitors[i].Schedule), sim.Assignment{From: from, Behaviours: behaviours})
 	}
 	return traitors
 }

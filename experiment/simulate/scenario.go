@@ -68,7 +68,7 @@ func RunScenario(s *spec.Scenario, a app.Application) (*ScenarioResult, error) {
 		a = kv.Store{}
 	}
 	c.Workload.Clients, c.Workload.Invoked = len(t.clients), 1
-	c.Timing.Storm = t.begins[len(s.Sets)]
+	c.Timing.Safety = t.begins[len(s.Sets)]
 	c.Application, c.Ask, c.Watch = a, t.ask, t.watch
 	w, err := world(&x, c)
 	if err != nil {
@@ -176,7 +176,7 @@ func (t *scenarioRun) spec() (spec.Spec, error) {
 	out := spec.Spec{Protocol: protocol.PBFT, Replicas: s.Replicas, Clients: len(t.clients), Seed: s.Seed}
 	for i := range s.Replicas {
 		id := consensus.ReplicaID(i)
-		var acts []sim.Act
+		var acts []sim.Assignment
 		from := -1
 		for k := range s.Sets {
 			x := &s.Sets[k]
@@ -189,14 +189,14 @@ func (t *scenarioRun) spec() (spec.Spec, error) {
 				from = -1
 			}
 			if b := x.Byzantine[id]; len(b) > 0 || len(acts) > 0 {
-				acts = append(acts, sim.Act{From: t.begins[k], Behaviours: b})
+				acts = append(acts, sim.Assignment{From: t.begins[k], Behaviours: b})
 			}
 		}
 		if from >= 0 {
 			out.Faults = append(out.Faults, spec.Fault{At: t.begins[from], Kind: spec.Crash, Replicas: []consensus.ReplicaID{id}})
 		}
 		if len(acts) > 0 {
-			out.Traitors = append(out.Traitors, sim.Traitor{Replica: id, Acts: acts})
+			out.Traitors = append(out.Traitors, sim.Traitor{Replica: id, Schedule: acts})
 		}
 	}
 	begin := t.begins[0]

@@ -79,23 +79,23 @@ func config(s *spec.Spec) (sim.Config, error) {
 	c := sim.Config{
 		Seed: s.Seed, Disk: sim.Disks{Sync: sim.Millisecond / 2, Execute: sim.Millisecond / 10, Segment: 8},
 		Interval: 8, Window: 16, Limits: consensus.DefaultLimits(),
-		Network:  sim.Weather{Delay: sim.Millisecond, Jitter: sim.Millisecond},
+		Network:  sim.NetworkModel{Delay: sim.Millisecond, Jitter: sim.Millisecond},
 		Workload: sim.Workload{Callers: 1, Operations: 1, ValueBytes: 8, Keys: 4, Think: 20 * sim.Millisecond, Timeout: 100 * sim.Millisecond},
 		Timing: sim.Timing{
 			Tick: 10 * sim.Millisecond, Patience: 20, PatienceCap: 160, Skew: 2 * sim.Second,
-			Storm: sim.Second / 2, StepDelay: sim.Millisecond / 20,
+			Safety: sim.Second / 2, StepDelay: sim.Millisecond / 20,
 		},
 	}
 	c.Limits.BatchRequests = 4
 	if s.Rough {
 		c = sim.WithoutTraitors(s.Seed)
-		c.Hazards, c.Villains = nil, nil
+		c.Hazards, c.Byzantines = nil, nil
 		c.Network.Loss = min(c.Network.Loss, roughLoss)
-		c.Timing.Storm = min(c.Timing.Storm, roughStorm)
-		c.Workload.Think = c.Timing.Storm / consensus.Time(s.Invoked)
+		c.Timing.Safety = min(c.Timing.Safety, roughStorm)
+		c.Workload.Think = c.Timing.Safety / consensus.Time(s.Invoked)
 	}
 	c.Protocol, c.Replicas, c.RealKeys = s.Protocol, s.Replicas, s.RealKeys
-	c.Traitors, c.Gang, c.Faults, c.Villains = traitors, s.Coalition, faults, s.ByzantineClients
+	c.Traitors, c.Coalition, c.Faults, c.Byzantines = traitors, s.Coalition, faults, s.ByzantineClients
 	// Nobody is taken away but by the spec itself.
 	c.Trust = sim.Trust{Replies: s.System().Replies(), Quorum: s.Quorum, Assumed: s.Assumed}
 	c.Workload.Clients, c.Workload.Invoked = s.Clients, s.Invoked
@@ -105,14 +105,14 @@ func config(s *spec.Spec) (sim.Config, error) {
 	// Who knows of no leader is told so before it gives up.
 	c.Workload.Deadline, c.Workload.NoLeader, c.Workload.Notice = s.Deadline, s.Deadline*3/4, s.Deadline/10
 	for _, f := range faults {
-		c.Timing.Storm = max(c.Timing.Storm, f.At+f.Lasts)
+		c.Timing.Safety = max(c.Timing.Safety, f.At+f.Lasts)
 	}
 	for _, t := range traitors {
-		for _, a := range t.Acts {
-			c.Timing.Storm = max(c.Timing.Storm, a.From)
+		for _, a := range t.Schedule {
+			c.Timing.Safety = max(c.Timing.Safety, a.From)
 		}
 	}
-	c.Timing.Calm, c.Linger = s.SettleWithin(&c.Timing), 20*sim.Millisecond
+	c.Timing.Liveness, c.CoolDown = s.SettleWithin(&c.Timing), 20*sim.Millisecond
 	return c, err
 }
 

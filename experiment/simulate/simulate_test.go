@@ -13,7 +13,7 @@ import (
 
 // TestOneSpecIsOneOutcome: repeated, it ends exactly the same, step by step.
 func TestOneSpecIsOneOutcome(t *testing.T) {
-	s := spec.Spec{Protocol: "pbft", Replicas: 4, Invoked: 10, Seed: 7, Traitors: []sim.Traitor{{Replica: 0, Acts: []sim.Act{{Behaviours: []string{"equivocate"}}}}}}
+	s := spec.Spec{Protocol: "pbft", Replicas: 4, Invoked: 10, Seed: 7, Traitors: []sim.Traitor{{Replica: 0, Schedule: []sim.Assignment{{Behaviours: []string{"equivocate"}}}}}}
 	first, err := Run(s)
 	if err != nil {
 		t.Fatal(err)
@@ -30,7 +30,7 @@ func TestOneSpecIsOneOutcome(t *testing.T) {
 // TestDecisiveStepsOfALie: the steps are about the slot in which the primary
 // proposed two batches, and hold both.
 func TestDecisiveStepsOfALie(t *testing.T) {
-	o, err := Run(spec.Spec{Protocol: "pbft", Replicas: 4, Invoked: 10, Seed: 3, Traitors: []sim.Traitor{{Replica: 0, Acts: []sim.Act{{Behaviours: []string{"equivocate"}}}}}})
+	o, err := Run(spec.Spec{Protocol: "pbft", Replicas: 4, Invoked: 10, Seed: 3, Traitors: []sim.Traitor{{Replica: 0, Schedule: []sim.Assignment{{Behaviours: []string{"equivocate"}}}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

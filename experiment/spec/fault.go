@@ -140,7 +140,7 @@ func Timeline(faults []Fault) []Fault {
 func (s *Spec) Timeline() []Fault {
 	all := slices.Clone(s.Faults)
 	for _, t := range s.Traitors {
-		for _, a := range t.Acts {
+		for _, a := range t.Schedule {
 			if a.From > 0 {
 				all = append(all, Fault{
 					At: a.From, Kind: Corrupt, Ends: len(a.Behaviours) == 0, Replicas: []consensus.ReplicaID{t.Replica}, Behaviours: a.Behaviours,

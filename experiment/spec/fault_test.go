@@ -21,7 +21,7 @@ func TestTimeline(t *testing.T) {
 			{At: 2, Lasts: 9, Kind: Wipe, Replicas: []consensus.ReplicaID{2}},
 			{At: 4, Kind: Crash, Role: RoleLeader},
 		},
-		Traitors: []sim.Traitor{{Replica: 3, Acts: []sim.Act{{Behaviours: []string{"silent"}}, {From: 6}, {From: 7, Behaviours: []string{"lie"}}}}},
+		Traitors: []sim.Traitor{{Replica: 3, Schedule: []sim.Assignment{{Behaviours: []string{"silent"}}, {From: 6}, {From: 7, Behaviours: []string{"lie"}}}}},
 	}
 	var got []string
 	for _, f := range s.Timeline() {

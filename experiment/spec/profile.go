@@ -202,7 +202,7 @@ func (c *ProfileRuns) placeFixed(s *Spec, p *byzantine.Profile, dice *rand.Rand)
 		}
 	}
 	for _, id := range at {
-		s.Traitors = append(s.Traitors, sim.Traitor{Replica: id, Acts: []sim.Act{{From: turn(dice), Behaviours: []string{c.Behaviour}}}})
+		s.Traitors = append(s.Traitors, sim.Traitor{Replica: id, Schedule: []sim.Assignment{{From: turn(dice), Behaviours: []string{c.Behaviour}}}})
 	}
 	switch {
 	case precondition != "":
@@ -218,7 +218,7 @@ func (c *ProfileRuns) placeFixed(s *Spec, p *byzantine.Profile, dice *rand.Rand)
 			Kind: precondition, Replicas: whom,
 		}}
 		for i := range s.Traitors {
-			s.Traitors[i].Acts[0].From = 0
+			s.Traitors[i].Schedule[0].From = 0
 		}
 	case dice.IntN(2) == 0:
 		s.Faults = c.somebodyIsolated(dice)
@@ -255,7 +255,7 @@ func (c *ProfileRuns) Real(seed uint64) Spec {
 		s.Invoked = standardInvoked / 4
 	}
 	for i := range s.Traitors {
-		s.Traitors[i].Acts[0].From = 0
+		s.Traitors[i].Schedule[0].From = 0
 		if c.At == nil {
 			s.Traitors[i].Replica = consensus.ReplicaID(i)
 		}

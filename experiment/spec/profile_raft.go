@@ -39,7 +39,7 @@ func (c *ProfileRuns) placeElected(s *Spec, p *byzantine.Profile, dice *rand.Ran
 		s.Faults = c.somebodyIsolated(dice)
 	}
 	for _, id := range at {
-		s.Traitors = append(s.Traitors, sim.Traitor{Replica: id, Acts: []sim.Act{{From: first, Behaviours: []string{c.Behaviour}}}})
+		s.Traitors = append(s.Traitors, sim.Traitor{Replica: id, Schedule: []sim.Assignment{{From: first, Behaviours: []string{c.Behaviour}}}})
 	}
 }
 
@@ -78,7 +78,7 @@ func (c *ProfileRuns) electFirst(s *Spec) {
 		return
 	}
 	for i := range s.Traitors {
-		acts := s.Traitors[i].Acts
+		acts := s.Traitors[i].Schedule
 		acts[0].Behaviours = append(acts[0].Behaviours, "time by=0s ticks=4")
 	}
 }
