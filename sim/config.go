@@ -17,7 +17,7 @@ const (
 	Second      = consensus.Time(1e9)
 )
 
-// dawn is the virtual clock's start: 2026-01-01 UTC.
+// startTime is the virtual clock's start: 2026-01-01 UTC.
 const startTime = consensus.Time(1767225600 * 1e9)
 
 // Config is everything that a run depends on beside the protocol. FromSeed
@@ -36,18 +36,18 @@ type Config struct {
 	Network    NetworkModel
 	Disk       Disks
 	Host       Host
-	Flood      bool // traitors and villains repeat themselves faster than others can verify
+	Flood      bool // traitors and Byzantine clients repeat themselves faster than others can verify
 	Hazards    []Hazard
 	Faults     []Fault               // at fixed moments, beside the hazards
-	Traitors   []Traitor             // replicas that misbehave
+	Traitors   []Traitor             // replicas that lie
 	Coalition  bool                  // ... and share their keys and a plan
 	Twins      []consensus.ReplicaID // replicas with a second body under the same id: traitors, too
 	Splits     Splits                // of the bodies, in the first views
-	Byzantines []string              // clients that misbehave: specs of package byzantine, one client each
+	Byzantines []string              // behaviours of Byzantine clients, one client each
 	RealKeys   bool                  // Ed25519 instead of keyed hashes
 	Trace      io.Writer             // one readable line per event; may be nil
-	Watch      func(Step)            // hears of everything, for charts; may be nil
-	// Linger is how long a run that something was violated in goes on, so that
+	Watch      func(Step)            // gets every event, for charts; may be nil
+	// CoolDown is how long a run that something was violated in goes on, so that
 	// a watcher sees what comes of it.
 	CoolDown consensus.Time
 	// Build makes what each life of a replica is built from; nil = as the
@@ -99,7 +99,7 @@ type Workload struct {
 	NoLeader   consensus.Time // until a caller is told that nobody leads; 0 = it waits
 }
 
-// Weather is the state of the network outside of partitions. Chances are in
+// NetworkModel is how the network behaves outside of partitions. Chances are in
 // parts per million, per frame.
 type NetworkModel struct {
 	Delay     consensus.Time // at least
@@ -155,46 +155,6 @@ type Hazard struct {
 	Lasts consensus.Time // at most, each
 }
 
-// WithoutTraitors draws a system in which nobody lies, for tests of what
-// crashes, disks and networks do, and for protocols that tolerate no more.
-func WithoutTraitors(seed uint64) Config {
-	r := newStream(seed, "config")
-	n := pick(r, 4, 4, 4, 4, 5, 6, 7, 10)
-	k := 2 + consensus.Seq(r.upTo(8))
-	c := Config{
-		Seed: seed, Genre: GenreBenign, Protocol: protocol.PBFT, Replicas: n, Trust: Trust{Faults: (n - 1) / 3, Replies: (n-1)/3 + 1},
-		Interval: k, Window: k * consensus.Seq(2+r.upTo(2)),
-		Timing:   drawTiming(r),
-		Network:  drawNetwork(r),
-		RealKeys: r.chance(million / 100),
-		Disk:     drawDisks(r),
-	}
-	c.Limits = consensus.DefaultLimits()
-	c.Limits.BatchRequests = pick(r, 1, 2, 4, 16, 64)
-	c.Limits.BatchBytes = pick(r, 256, 4096, 1<<20)
-	c.Workload = Workload{
-		Clients: 1 + r.upTo(5), Callers: pick(r, 1, 1, 2, 4, 8), Invoked: 20 + r.upTo(80), Operations: pick(r, 1, 2, 4, 16),
-		ValueBytes: pick(r, 8, 64, 1024), Keys: 1 + r.upTo(7),
-		Timeout: consensus.Time(c.Timing.Patience) * c.Timing.Tick / 2,
-	}
-	c.Workload.Think = c.Timing.Safety * consensus.Time(c.Workload.Callers) / consensus.Time(c.Workload.Invoked)
-	c.Hazards = drawHazards(r, c.Timing.Safety, plainHazards)
-	c.drawLongSession(newStream(seed, "long session"))
-	c.drawHost(newStream(seed, "host"))
-	return c
-}
-
-// drawLongSession has, now and then, one client ask more than a session's window
-// holds: who restarts, or gets a state, in the middle of it must find its place.
-func (c *Config) drawLongSession(r *stream) {
-	if !r.chance(million / 20) {
-		return
-	}
-	w := &c.Workload
-	w.Clients, w.Operations, w.Invoked = 1, 1, consensus.SessionWindow+r.upTo(200)
-	w.Think = c.Timing.Safety * consensus.Time(w.Callers) / consensus.Time(w.Invoked)
-}
-
 // CrashFaults turns c into a configuration for a protocol that tolerates
 // crashes only: any minority may stay away, one reply is believed, and nobody
 // loses a disk. In half of the seeds callers are told when nobody leads, which
@@ -220,60 +180,6 @@ func (c Config) Without(kinds ...HazardKind) Config {
 	return c
 }
 
-func drawTiming(r *stream) Timing {
-	t := Timing{
-		Tick: 10 * Millisecond, Patience: 20 << r.upTo(3), Skew: 2 * Second,
-		Safety: Second + r.duration(6*Second), StepDelay: logUniform(r, Millisecond/100, 8),
-	}
-	t.PatienceCap = t.Patience << (1 + r.upTo(3))
-	t.Liveness = t.bound()
-	return t
-}
-
-// bound is how long the second phase may take: a handful of view changes at
-// the cap of patience, and the time that re-sending and a transfer of the
-// state take. It errs on the long side; a run ends as soon as it is done.
-func (t *Timing) bound() consensus.Time {
-	return 30*Second + 40*consensus.Time(t.PatienceCap)*t.Tick
-}
-
-func drawNetwork(r *stream) NetworkModel {
-	w := NetworkModel{Delay: logUniform(r, Millisecond/10, 5)}
-	w.Jitter = pick(r, 0, w.Delay, 4*w.Delay, 10*Millisecond)
-	if r.chance(million * 2 / 3) {
-		w.Loss = 100 << r.upTo(11) // up to 20 %
-	}
-	if r.chance(million / 2) {
-		w.Duplicate = 100 << r.upTo(10)
-	}
-	if r.chance(million / 3) {
-		w.Late, w.LateBy = 100<<r.upTo(7), 5*Second
-	}
-	if r.chance(million / 2) {
-		w.Held = million / 2
-	}
-	return w
-}
-
-// plainHazards are drawn from without traitors, and allHazards beside them.
-var (
-	plainHazards = []HazardKind{Crash, PowerLoss, Pause, Partition, OneWay, Isolate, SlowDisk, SlowRun, Wipe, LossBurst, Relaunch}
-	allHazards   = slices.Concat(plainHazards, []HazardKind{Swizzle})
-)
-
-// drawHazards enables a random subset of the classes, each at its own rate.
-func drawHazards(r *stream, storm consensus.Time, kinds []HazardKind) []Hazard {
-	var hs []Hazard
-	for _, kind := range kinds {
-		enabled := r.chance(million / 3)
-		h := Hazard{Kind: kind, Every: logUniform(r, storm/16, 5), Lasts: logUniform(r, 50*Millisecond, 7)}
-		if enabled {
-			hs = append(hs, h)
-		}
-	}
-	return hs
-}
-
 // String is the configuration on one line.
 func (c *Config) String() string {
 	var b strings.Builder
@@ -292,13 +198,13 @@ func (c *Config) String() string {
 		}
 	}
 	if c.Coalition && len(c.Traitors) > 0 {
-		b.WriteString(" in a gang")
+		b.WriteString(" in a coalition")
 	}
 	if len(c.Twins) > 0 {
 		fmt.Fprintf(&b, " twins=%v splits: %s", c.Twins, c.Splits.text(c))
 	}
 	if len(c.Byzantines) > 0 {
-		fmt.Fprintf(&b, " villains=%q", c.Byzantines)
+		fmt.Fprintf(&b, " byzantine clients=%q", c.Byzantines)
 	}
 	if c.Flood {
 		b.WriteString(" flood")

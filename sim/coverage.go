@@ -48,16 +48,16 @@ func (w *World) during(p Phase) {
 	}
 }
 
-// book enters the phases that the current act has met.
-func (t *traitor) record(plots map[string]Phase) {
+// record enters the phases that the current assignment has met.
+func (t *traitor) record(phases map[string]Phase) {
 	for _, b := range t.doing {
 		name, _, _ := strings.Cut(b, " ")
-		plots[name] |= t.met
+		phases[name] |= t.met
 	}
 	t.met = 0
 }
 
-// plots are the behaviours of a run with the phases that they met; villains'
+// phasesMet are the behaviours of a run with the phases that they met; clients'
 // meet the normal case.
 func (w *World) phasesMet() map[string]Phase {
 	for _, r := range w.replicas {

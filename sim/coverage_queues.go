@@ -12,6 +12,7 @@ var queueGoals = []struct {
 	least int
 	liars bool
 }{
+
 	{flooded, 20, false},
 	{fullSmall, 5, false},
 	{fullIntake, 10, true},

@@ -61,8 +61,8 @@ func FromSeedOf(p protocol.Protocol, seed uint64) Config {
 // FromSeed draws a whole system of PBFT.
 func FromSeed(seed uint64) Config { return drawSystem(protocol.PBFT, seed) }
 
-// drawSystem draws a whole system: sizes, weather, disks, hazards, and traitors
-// and villains among them. Sizes are small, because trouble lives at the edges
+// drawSystem draws a whole system: sizes, network, disks, hazards, traitors and
+// Byzantine clients. Sizes are small, because trouble lives at the edges
 // of intervals and windows; rates are log-uniform, because nobody knows the
 // interesting ones; of all classes of faults a subset is drawn, because many at
 // once hide each other.
@@ -126,7 +126,7 @@ func drawDisks(r *stream) Disks {
 }
 
 // tightLimits are limits that the load just stays within, so that what
-// villains do beyond them is quickly said.
+// Byzantine clients do beyond them shows quickly.
 func tightLimits() consensus.Limits {
 	l := consensus.DefaultLimits()
 	l.OperationBytes, l.RequestBytes, l.RequestOperations = 2<<10, 40<<10, 32
@@ -134,8 +134,8 @@ func tightLimits() consensus.Limits {
 	return l
 }
 
-// drawLoad draws what clients do. The load lasts about as long as the storm,
-// else the hazards would strike an idle system; large clusters get less of it,
+// drawLoad draws what clients do. The load lasts about as long as the safety
+// phase, otherwise hazards would hit an idle system; large clusters get less of it,
 // for their messages grow with the square of their size.
 func (c *Config) drawLoad(r *stream) {
 	c.Limits = tightLimits()
@@ -154,81 +154,6 @@ func (c *Config) drawLoad(r *stream) {
 	}
 }
 
-// drawHunt adds, in more than every second seed, the hazard that makes view
-// changes follow each other: what only two in a row show is too rare without
-// (ADVERSARIES.md, fact 4). The patience of such a seed is short enough.
-func (c *Config) drawIsolation(r *stream) {
-	if !r.chance(million * 55 / 100) {
-		return
-	}
-	c.Timing.Patience = min(c.Timing.Patience, pick(r, 20, 20, 40))
-	c.Timing.PatienceCap = min(c.Timing.PatienceCap, 8*c.Timing.Patience)
-	c.Timing.Safety = max(c.Timing.Safety, 3*Second)
-	c.Workload.Timeout = consensus.Time(c.Timing.Patience) * c.Timing.Tick / 2
-	c.Timing.Liveness = c.Timing.bound()
-	c.Hazards = append(c.Hazards, Hazard{
-		Kind: LeaderIsolation, Every: logUniform(r, c.Timing.Safety/8, 2), Lasts: 4 * consensus.Time(c.Timing.Patience) * c.Timing.Tick,
-	})
-}
-
-// drawTraitors draws who lies, and bends the bounds where the genre wants it.
-func (c *Config) drawTraitors(r *stream) {
-	f := c.Trust.Faults
-	switch c.Genre {
-	case GenreTraitor:
-		c.drawSchedules(r, 1+r.upTo(f-1), r.chance(million/4))
-	case GenreTreason:
-		c.Trust.Faults = f + 1
-		c.drawSchedules(r, f+1, true)
-		c.shorten()
-	case GenreBent:
-		c.bend(r)
-		c.shorten()
-	}
-}
-
-// hasten bounds the second phase of a run that need not end well.
-func (c *Config) shorten() {
-	c.Timing.Liveness = 5*Second + 4*consensus.Time(c.Timing.PatienceCap)*c.Timing.Tick
-	*c = c.Without(Wipe)
-}
-
-// bend draws a cluster beyond the bounds: n = 3f with the right quorum, which
-// is safe and stops, or with the quorum n-f, which forks; or the quorum 2f+1
-// where n is not 3f+1.
-func (c *Config) bend(r *stream) {
-	if r.chance(million / 3) {
-		c.Replicas = pick(r, 5, 6, 9)
-		f := (c.Replicas - 1) / 3
-		c.Trust = Trust{Faults: f, Replies: f + 1, Quorum: 2*f + 1}
-		c.drawSchedules(r, f, true)
-		return
-	}
-	c.Replicas = pick(r, 3, 3, 6, 9)
-	f := c.Replicas / 3
-	c.Trust = Trust{Faults: f, Replies: f + 1, Assumed: f}
-	if r.chance(million / 2) {
-		c.Trust.Quorum = c.Replicas - f
-	}
-	c.drawSchedules(r, f, true)
-}
-
-// recruit draws traitors and what they do.
-func (c *Config) drawSchedules(r *stream, count int, gang bool) {
-	c.Coalition = gang
-	var common []Assignment
-	if gang && c.Genre != GenreTraitor {
-		common = drawCoalition(r, c)
-	}
-	for _, id := range r.rng.Perm(c.Replicas)[:count] {
-		t := Traitor{Replica: consensus.ReplicaID(id), Schedule: common}
-		if common == nil {
-			t.Schedule = drawSchedule(r, c)
-		}
-		c.Traitors = append(c.Traitors, t)
-	}
-}
-
 // drawFlood has, now and then, whoever misbehaves keep all workers busy, in
 // clusters of up to seven that must live all the same. They are slow then, and
 // take little at once, else it would take too many frames; each member has a
@@ -244,4 +169,79 @@ func (c *Config) drawFlood(r *stream) {
 	c.Flood = true
 	c.Host.Workers, c.Host.Verify, c.Host.Bounds.GroupFrames = 1, 8*Millisecond/consensus.Time(c.Replicas), group
 	c.Limits.BatchRequests, c.Limits.BatchBytes = max(16, c.Limits.BatchRequests), 1<<20
+}
+
+// WithoutTraitors draws a system in which nobody lies, for tests of what
+// crashes, disks and networks do, and for protocols that tolerate no more.
+func WithoutTraitors(seed uint64) Config {
+	r := newStream(seed, "config")
+	n := pick(r, 4, 4, 4, 4, 5, 6, 7, 10)
+	k := 2 + consensus.Seq(r.upTo(8))
+	c := Config{
+		Seed: seed, Genre: GenreBenign, Protocol: protocol.PBFT, Replicas: n, Trust: Trust{Faults: (n - 1) / 3, Replies: (n-1)/3 + 1},
+		Interval: k, Window: k * consensus.Seq(2+r.upTo(2)),
+		Timing:   drawTiming(r),
+		Network:  drawNetwork(r),
+		RealKeys: r.chance(million / 100),
+		Disk:     drawDisks(r),
+	}
+	c.Limits = consensus.DefaultLimits()
+	c.Limits.BatchRequests = pick(r, 1, 2, 4, 16, 64)
+	c.Limits.BatchBytes = pick(r, 256, 4096, 1<<20)
+	c.Workload = Workload{
+		Clients: 1 + r.upTo(5), Callers: pick(r, 1, 1, 2, 4, 8), Invoked: 20 + r.upTo(80), Operations: pick(r, 1, 2, 4, 16),
+		ValueBytes: pick(r, 8, 64, 1024), Keys: 1 + r.upTo(7),
+		Timeout: consensus.Time(c.Timing.Patience) * c.Timing.Tick / 2,
+	}
+	c.Workload.Think = c.Timing.Safety * consensus.Time(c.Workload.Callers) / consensus.Time(c.Workload.Invoked)
+	c.Hazards = drawHazards(r, c.Timing.Safety, plainHazards)
+	c.drawLongSession(newStream(seed, "long session"))
+	c.drawHost(newStream(seed, "host"))
+	return c
+}
+
+func drawTiming(r *stream) Timing {
+	t := Timing{
+		Tick: 10 * Millisecond, Patience: 20 << r.upTo(3), Skew: 2 * Second,
+		Safety: Second + r.duration(6*Second), StepDelay: logUniform(r, Millisecond/100, 8),
+	}
+	t.PatienceCap = t.Patience << (1 + r.upTo(3))
+	t.Liveness = t.bound()
+	return t
+}
+
+// bound is how long the second phase may take: a handful of view changes at
+// the cap of patience, and the time that re-sending and a transfer of the
+// state take. It errs on the long side; a run ends as soon as it is done.
+func (t *Timing) bound() consensus.Time {
+	return 30*Second + 40*consensus.Time(t.PatienceCap)*t.Tick
+}
+
+func drawNetwork(r *stream) NetworkModel {
+	w := NetworkModel{Delay: logUniform(r, Millisecond/10, 5)}
+	w.Jitter = pick(r, 0, w.Delay, 4*w.Delay, 10*Millisecond)
+	if r.chance(million * 2 / 3) {
+		w.Loss = 100 << r.upTo(11) // up to 20 %
+	}
+	if r.chance(million / 2) {
+		w.Duplicate = 100 << r.upTo(10)
+	}
+	if r.chance(million / 3) {
+		w.Late, w.LateBy = 100<<r.upTo(7), 5*Second
+	}
+	if r.chance(million / 2) {
+		w.Held = million / 2
+	}
+	return w
+}
+
+// drawLongSession has, now and then, one client ask more than a session's window
+// holds: who restarts, or gets a state, in the middle of it must find its place.
+func (c *Config) drawLongSession(r *stream) {
+	if !r.chance(million / 20) {
+		return
+	}
+	w := &c.Workload
+	w.Clients, w.Operations, w.Invoked = 1, 1, consensus.SessionWindow+r.upTo(200)
+	w.Think = c.Timing.Safety * consensus.Time(w.Callers) / consensus.Time(w.Invoked)
 }

@@ -7,7 +7,31 @@ import (
 	"quorate.dev/quorate/consensus/quorum"
 )
 
-// script schedules the faults at fixed moments. It fails if one names a replica
+// FaultKind names a fault at a fixed moment.
+type FaultKind string
+
+// The faults at fixed moments. Names are those of the command line and of
+// scenario files.
+const (
+	FaultCrash     FaultKind = "crash"     // loses what was not synced; comes back after Lasts, or never
+	FaultPause     FaultKind = "pause"     // stands still for Lasts
+	FaultWipe      FaultKind = "wipe"      // loses its disk and restarts
+	FaultIsolate   FaultKind = "isolate"   // hears and is heard by nobody, clients included
+	FaultPartition FaultKind = "partition" // Replicas and Clients are cut off from all others
+	FaultDeaf      FaultKind = "deaf"      // hears nobody, but is heard
+	FaultMute      FaultKind = "mute"      // is heard by nobody, but hears
+)
+
+// Fault is something that happens at a fixed moment.
+type Fault struct {
+	At       consensus.Time // since the start of the run
+	Lasts    consensus.Time // 0 = until the end of the run
+	Kind     FaultKind
+	Replicas []consensus.ReplicaID
+	Clients  []int
+}
+
+// scheduleFaults schedules the faults at fixed moments. It fails if one names a replica
 // or a client that is not there.
 func (w *World) scheduleFaults() error {
 	for i, f := range w.cfg.Faults {
@@ -46,7 +70,7 @@ func (w *World) faultOf(f Fault) (func(), error) {
 	return nil, fmt.Errorf("no fault is called %q", f.Kind)
 }
 
-// suffer lets one process or disk fail.
+// fail lets one process or disk fail.
 func (r *replica) fail(f Fault) {
 	w := r.world
 	switch f.Kind {
@@ -73,7 +97,7 @@ func (r *replica) fail(f Fault) {
 	}
 }
 
-// bar cuts links for a time of their own: hazards that end do not mend them.
+// cutFor cuts links for a time of their own: hazards that end do not heal them.
 func (w *World) cutFor(f Fault) {
 	inside := make([]bool, w.net.ends)
 	for _, id := range f.Replicas {
@@ -150,8 +174,8 @@ func (k FaultKind) Cuts(from, to bool) bool {
 	return false
 }
 
-// lost counts those honest replicas that a fault keeps away for good, or cuts
-// off from the others for good.
+// keptAway reports whether a fault keeps a replica away for good, or cuts it off
+// from the others for good.
 func (w *World) keptAway(r *replica) bool {
 	if r.health.gone {
 		return true
@@ -167,58 +191,4 @@ func (w *World) keptAway(r *replica) bool {
 		}
 	}
 	return false
-}
-
-// watchFault tells the watcher that something begins or ends at a replica.
-func (w *World) watchFault(r *replica, what string) {
-	if w.cfg.Watch != nil {
-		w.watch(Step{Kind: StepFault, From: r.String(), To: r.String(), Text: what})
-	}
-}
-
-// watchLink tells the watcher about the network.
-func (w *World) watchLink(what, sides string) {
-	if w.cfg.Watch != nil {
-		w.watch(Step{Kind: StepFault, Text: what + ": " + sides})
-	}
-}
-
-// watch tells the watcher, if there is one.
-func (w *World) watch(s Step) {
-	s.At = w.clock.now - startTime
-	w.cfg.Watch(s)
-}
-
-// watchFrame tells the watcher about a frame.
-func (w *World) watchFrame(kind StepKind, p packet) {
-	if w.cfg.Watch == nil {
-		return
-	}
-	s := Step{Kind: kind, From: w.name(p.from), To: w.name(p.to), Frame: p.bytes, Text: w.describe(p.bytes)}
-	if m, ok := w.codec.Promise(p.bytes); ok {
-		s.Seq, s.View = m.Seq, m.View
-	}
-	w.watch(s)
-}
-
-// watchExecution tells the watcher that a replica executed a batch.
-func (w *World) watchExecution(r *replica, c consensus.Commit) {
-	if w.cfg.Watch != nil {
-		w.watch(Step{Kind: StepExecute, From: r.String(), To: r.String(), Text: describeJob(c), Seq: c.Seq, View: c.View, Digest: c.Digest})
-	}
-}
-
-// watchCall tells the watcher that a client begins to wait, or gets an error.
-func (w *World) watchCall(c *client, kind StepKind, t token, text string) {
-	if w.cfg.Watch != nil {
-		w.watch(Step{Kind: kind, From: w.name(c.end), To: w.name(c.end), Seq: consensus.Seq(t.counter), Text: text})
-	}
-}
-
-// watchNote tells the watcher about a fact.
-func (r *replica) watchNote(n *consensus.Note) {
-	if r.world.cfg.Watch != nil {
-		copied := *n
-		r.world.watch(Step{Kind: StepNote, From: r.String(), To: r.String(), Text: n.String(), Seq: n.Seq, View: n.View, Note: &copied})
-	}
 }

@@ -4,7 +4,7 @@ import (
 	"quorate.dev/quorate/consensus"
 )
 
-// flooder is a traitor or a villain that repeats what it said, at every honest
+// flooder is a traitor or a Byzantine client that repeats what it said, at every honest
 // replica, faster than their workers verify. It needs no network for that: a
 // link that is always full delivers as fast as somebody reads.
 type flooder struct {
@@ -16,7 +16,7 @@ type flooder struct {
 // repeated is how many of its frames to one replica a flooder repeats.
 const repeated = 6
 
-// floods lets whoever misbehaves flood, from the last second of the storm until
+// floods lets whoever misbehaves flood, from the last second of the safety phase until
 // everything honest is answered.
 func (w *World) floods() {
 	if !w.cfg.Flood {

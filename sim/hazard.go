@@ -1,29 +1,28 @@
 package sim
 
 import (
-	"fmt"
 	"strings"
 
 	"quorate.dev/quorate/consensus"
 )
 
-// threaten lets a hazard strike again and again until the storm ends.
+// schedule injects a hazard again and again until the safety phase ends.
 func (w *World) schedule(h Hazard, end consensus.Time) {
 	dice := newStream(w.cfg.Seed, "hazard "+string(h.Kind))
-	var strike func()
-	strike = func() {
+	var again func()
+	again = func() {
 		if w.clock.now >= end {
 			return
 		}
 		w.stats.Hazards++
 		w.stats.Struck[h.Kind]++
 		w.inject(h, dice)
-		w.clock.after(dice.around(h.Every), strike)
+		w.clock.after(dice.around(h.Every), again)
 	}
-	w.clock.after(dice.around(h.Every), strike)
+	w.clock.after(dice.around(h.Every), again)
 }
 
-// strike lets one hazard happen once.
+// inject lets one hazard happen once.
 func (w *World) inject(h Hazard, dice *stream) {
 	victim := w.replicas[dice.upTo(len(w.replicas)-1)]
 	lasts := dice.duration(h.Lasts)
@@ -55,7 +54,7 @@ func (w *World) inject(h Hazard, dice *stream) {
 	case Swizzle:
 		w.swizzle(lasts, dice)
 	case LeaderIsolation:
-		w.isolateLeaders(h.Lasts, dice)
+		w.isolation.begin(h.Lasts, dice)
 	case LossBurst:
 		w.net.setLoss(million / 2)
 		w.clock.after(lasts, func() { w.net.setLoss(w.cfg.Network.Loss) })
@@ -133,7 +132,7 @@ func (w *World) amnesiacs() int {
 	return count
 }
 
-// spare is how many more of the honest may yet fail: traitors, disks that were
+// allowance is how many more of the honest may yet fail: traitors, disks that were
 // lost, and those whom a script keeps away for good all count.
 func (w *World) allowance() int {
 	failed := w.amnesiacs()
@@ -145,56 +144,29 @@ func (w *World) allowance() int {
 	return max(0, w.cfg.Trust.Faults-failed)
 }
 
-// healCore ends the storm: the network is whole again and all replicas are up
-// and quick, but for as many as the protocol tolerates, which stay away for
-// ever. Replicas without memory need the others' help, so they count against
-// the same allowance, and so do traitors. What it returns are the honest.
-func (w *World) healCore() []*replica {
-	dice := newStream(w.cfg.Seed, "core")
-	w.net.heal()
-	w.isolation.left = 0
-	w.releaseLeader()
-	w.net.setLoss(min(w.cfg.Network.Loss, million/50))
-	w.net.model.Late = 0
-	w.net.settled = true
-	away := dice.upTo(w.allowance())
-	var core []*replica
-	for _, i := range dice.rng.Perm(len(w.replicas)) {
-		r := w.replicas[i]
-		if w.keptAway(r) {
-			continue
-		}
-		if away > 0 && !r.health.wiped && r.honest() {
-			away--
-			r.stop()
-			r.health.gone = true
-			w.trace.event(w.clock.now, r, "stays away")
-			continue
-		}
-		r.health.slowDisk, r.health.slowRun = false, false
-		r.resume()
-		r.revive()
-		if r.honest() {
-			core = append(core, r)
+// swizzle stops the links of some ends one by one in a random order, and lets
+// them come back one by one in another (FoundationDB's swizzle-clogging).
+func (w *World) swizzle(lasts consensus.Time, dice *stream) {
+	var links []int
+	inside := make([]bool, w.net.ends)
+	for i := range inside {
+		inside[i] = dice.chance(million / 2)
+	}
+	for from := range inside {
+		for to := range inside {
+			if from != to && (inside[from] || inside[to]) && dice.chance(million*3/4) {
+				links = append(links, from*w.net.ends+to)
+			}
 		}
 	}
-	return core
-}
-
-// lament says who waits for what, when there is no progress.
-func (w *World) diagnosis(core []*replica) string {
-	var b strings.Builder
-	for _, c := range w.clients {
-		if !c.done() {
-			fmt.Fprintf(&b, "\n  %s waits: %s", w.name(c.end), c)
-		}
+	lasts = min(lasts, (w.safetyEnd-w.clock.now)/2)
+	w.trace.line(w.clock.now, "swizzle: %d links of %s", len(links), w.sides(inside))
+	for _, l := range links {
+		stops, heals := dice.duration(lasts), lasts+dice.duration(lasts)
+		w.clock.after(stops, func() { w.net.barred[l]++ })
+		w.clock.after(heals, func() {
+			w.net.barred[l]--
+			w.net.release()
+		})
 	}
-	for _, r := range core {
-		if r.up() {
-			s := r.driver.Status()
-			fmt.Fprintf(&b, "\n  %v view=%d changing=%v executed=%d applied=%d stable=%d kept=%d pending=%d inflight=%d fetching=%d rejoining=%v waiting=%v",
-				r, s.View, s.Changing, s.Executed, s.Applied, s.Stable, s.Kept, s.Pending, s.InFlight, s.Fetching, s.Rejoining, s.Waiting)
-		}
-	}
-	return b.String()
 }

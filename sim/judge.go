@@ -12,7 +12,7 @@ import (
 // Violation is something that must never happen and did.
 type Violation = check.Violation
 
-// checks tell the judge what happens. They hear of everything and touch nothing.
+// checks tell the judge what happens. They see everything and change nothing.
 type checks struct {
 	world  *World
 	judge  *check.Judge
@@ -51,7 +51,7 @@ func newChecks(w *World) *checks {
 	return c
 }
 
-// heard hears of each violation as it is found.
+// heard takes each violation as it is found.
 func (c *checks) heard(v Violation) {
 	c.world.trace.line(c.world.clock.now, "VIOLATION %s: %s", v.Kind, v.Text)
 	c.all = append(c.all, v)
@@ -127,7 +127,7 @@ func (c *checks) noted(r *replica, n *consensus.Note) {
 		r.views.noted(&c.world.stats, n)
 		c.world.during(phaseOf(n.Kind))
 		if n.Kind == consensus.EnteredView {
-			c.world.entered(n.View)
+			c.world.isolation.entered(n.View)
 		}
 	}
 	c.world.history.mix(uint64(len(n.Kind))<<32 | uint64(n.Seq)<<8 | uint64(r.id))

@@ -17,10 +17,3 @@ func (w *World) Statuses() []consensus.Status {
 	}
 	return all
 }
-
-// linger lets what a violation brings about happen.
-func (w *World) coolDown() {
-	end := w.clock.now + w.cfg.CoolDown
-	for w.checks.ended && w.clock.now < end && w.clock.advance() {
-	}
-}

@@ -26,13 +26,13 @@ type network struct {
 	model   NetworkModel
 	ends    int
 	cut     []bool // from*ends+to: what arrives there is stopped
-	barred  []int  // ... by so many faults of a script, which no healing mends
+	barred  []int  // ... by so many faults at fixed moments, which heal does not end
 	held    []packet
 	arrive  func(packet)
 	manual  bool     // a script delivers: packets wait in pool
 	pool    []packet // in the order in which they were sent
 	lost    uint64
-	settled bool // the weather does not get worse any more
+	settled bool // loss does not change any more
 }
 
 // maxHeld bounds the packets that partitions keep, and a script's pool.
@@ -94,14 +94,24 @@ func (n *network) stops(p packet) bool {
 	return n.cut[link] || n.barred[link] > 0
 }
 
-// sever cuts, or mends, the link from one endpoint to another.
+// set cuts, or heals, the link from one endpoint to another.
 func (n *network) set(from, to endpoint, cut bool) {
 	if from != to {
 		n.cut[int(from)*n.ends+int(to)] = cut
 	}
 }
 
-// heal mends all links and sends on what they held.
+// block cuts all links of one end for a fault of its own, or with -1 ends that.
+func (n *network) block(e, by int) {
+	for i := range n.ends {
+		if i != e {
+			n.barred[i*n.ends+e] += by
+			n.barred[e*n.ends+i] += by
+		}
+	}
+}
+
+// heal connects all links and sends on what they held.
 func (n *network) heal() {
 	clear(n.cut)
 	n.release()

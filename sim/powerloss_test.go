@@ -44,7 +44,7 @@ func TestTraceChangesNothing(t *testing.T) {
 	if loud := run(t, c); loud.History != silent.History {
 		t.Errorf("traced, the history is %x instead of %x", loud.History, silent.History)
 	}
-	for _, want := range []string{"PRE-PREPARE", "COMMIT", "believes the result of", "starts, life 1", "the storm is over"} {
+	for _, want := range []string{"PRE-PREPARE", "COMMIT", "believes the result of", "starts, life 1", "the safety phase is over"} {
 		if !bytes.Contains(b.Bytes(), []byte(want)) {
 			t.Errorf("no %q in the trace", want)
 		}

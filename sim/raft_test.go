@@ -46,14 +46,14 @@ func TestRaft(t *testing.T) {
 // Every size that a seed draws can be built, tolerates what it should, and no
 // replica lies or loses its disk.
 func TestDrawsOfRaft(t *testing.T) {
-	sizes, villains := map[int]int{}, 0
+	sizes, byzantines := map[int]int{}, 0
 	for seed := range uint64(300) {
 		c := raftConfig(seed)
 		if _, err := New(c); err != nil {
 			t.Fatal(err)
 		}
 		sizes[c.Replicas]++
-		villains += len(c.Byzantines)
+		byzantines += len(c.Byzantines)
 		if len(c.Traitors)+len(c.Twins) > 0 || c.forgets() || c.Trust.Faults != (c.Replicas-1)/2 || c.Trust.Replies != 1 {
 			t.Errorf("seed %d draws %s", seed, c.String())
 		}
@@ -63,7 +63,7 @@ func TestDrawsOfRaft(t *testing.T) {
 			t.Errorf("no seed has %d replicas", n)
 		}
 	}
-	if villains == 0 {
+	if byzantines == 0 {
 		t.Error("no client lies")
 	}
 }

@@ -152,7 +152,7 @@ func (s *Script) fill(m *pb.Message, liar *replica, a args) error {
 		}
 	}
 	if m.Type == pb.MsgSnap {
-		return s.pretend(m, liar)
+		return s.offerHistory(m, liar)
 	}
 	return nil
 }
@@ -229,16 +229,17 @@ func (s *Script) falsify(a args) (string, error) {
 	return s.list(changed), nil
 }
 
-// fable is a history that a traitor made up, with the state that it leads to.
-type fable struct {
+// forgedHistory is a history that a traitor made up, with the state that it leads
+// to: what the verb fable makes.
+type forgedHistory struct {
 	executor *executor
 	last     consensus.Executed
 }
 
-// invent lets a traitor execute a history that nobody agreed on.
-func (s *Script) invent(a args) string { return said(s.invention(a)) }
+// makeHistory lets a traitor execute a history that nobody agreed on.
+func (s *Script) makeHistory(a args) string { return said(s.newHistory(a)) }
 
-func (s *Script) invention(a args) (string, error) {
+func (s *Script) newHistory(a args) (string, error) {
 	words := a.positional()
 	if len(words) != 2 {
 		return "", wrong("fable wants a traitor and a list of entries")
@@ -252,7 +253,7 @@ func (s *Script) invention(a args) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	f := &fable{executor: &executor{replica: liar, machine: m}}
+	f := &forgedHistory{executor: &executor{replica: liar, machine: m}}
 	for i, word := range strings.Split(words[1], ",") {
 		b, err := s.batch(liar, word)
 		if err != nil {
@@ -274,13 +275,13 @@ func (s *Script) invention(a args) (string, error) {
 	if _, err := m.Do(consensus.Stabilize{Seq: f.last.Seq, Root: f.last.Root}); err != nil {
 		return "", err
 	}
-	s.fables[liar.id] = f
+	s.histories[liar.id] = f
 	return fmt.Sprintf("%v tells of a state at %d with root %s\n", liar, f.last.Seq, f.last.Root.Short()), nil
 }
 
-// pretend puts the handle of a made-up state into a snapshot message.
-func (s *Script) pretend(m *pb.Message, liar *replica) error {
-	f := s.fables[liar.id]
+// offerHistory puts the handle of a made-up state into a snapshot message.
+func (s *Script) offerHistory(m *pb.Message, liar *replica) error {
+	f := s.histories[liar.id]
 	if f == nil {
 		return wrong("%v has no state to tell of: fable comes first", liar)
 	}
@@ -302,15 +303,15 @@ func (s *Script) pretend(m *pb.Message, liar *replica) error {
 func (s *Script) arrive(p packet) {
 	if int(p.to) < len(s.world.replicas) && len(p.bytes) > 0 && p.bytes[0] == raft.FetchKind {
 		liar := s.world.replicas[p.to]
-		if f := s.fables[liar.id]; f != nil && liar.up() && s.serve(f, p) {
+		if f := s.histories[liar.id]; f != nil && liar.up() && s.serve(f, p) {
 			return
 		}
 	}
 	s.world.arrive(p)
 }
 
-// serve answers a Fetch from a fable, if it asks for that.
-func (s *Script) serve(f *fable, p packet) bool {
+// serve answers a Fetch from a forged history, if it asks for that.
+func (s *Script) serve(f *forgedHistory, p packet) bool {
 	w, liar := s.world, f.executor.replica
 	asker := consensus.ReplicaPeer(consensus.ReplicaID(p.from))
 	opened := liar.protocol.Open(w.keys.verifier, nil, []consensus.Frame{{From: asker, Bytes: p.bytes}})

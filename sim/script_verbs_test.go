@@ -37,12 +37,12 @@ import (
 // KIND is the beginning of a frame's description. Frames over a cut link are
 // lost. What engines ignore is not shown, unless the cluster says verbose=1.
 type Script struct {
-	world  *World
-	notes  []string
-	lost   []filter // standing losses
-	shown  int      // violations already printed
-	asked  map[string]*consensus.Request
-	fables map[consensus.ReplicaID]*fable
+	world     *World
+	notes     []string
+	lost      []filter // standing losses
+	shown     int      // violations already printed
+	asked     map[string]*consensus.Request
+	histories map[consensus.ReplicaID]*forgedHistory
 }
 
 // NewScript makes a script. The cluster verb comes first.
@@ -77,7 +77,7 @@ var verbs = map[string]func(*Script, args) string{
 	"heal": (*Script).heal, "lose": (*Script).lose, "keep": (*Script).keep, "crash": (*Script).crash, "restart": (*Script).restart, "wipe": (*Script).wipe,
 	"pause": (*Script).pause, "resume": (*Script).resume, "power-loss": (*Script).powerLoss,
 	"run-until": (*Script).runUntil, "wait": (*Script).wait, "status": (*Script).status, "notes": (*Script).takeNotes, "waiting": (*Script).waiting,
-	"verdict": (*Script).verdict, "elect": (*Script).elect, "forge": (*Script).forge, "rewrite": (*Script).rewrite, "fable": (*Script).invent,
+	"verdict": (*Script).verdict, "elect": (*Script).elect, "forge": (*Script).forge, "rewrite": (*Script).rewrite, "fable": (*Script).makeHistory,
 }
 
 // args are the words after a verb: positional ones and key=value.
@@ -162,7 +162,7 @@ func (s *Script) found(c Config, verbose bool) string {
 	if err != nil {
 		return err.Error() + "\n"
 	}
-	*s = Script{world: w, asked: map[string]*consensus.Request{}, fables: map[consensus.ReplicaID]*fable{}}
+	*s = Script{world: w, asked: map[string]*consensus.Request{}, histories: map[consensus.ReplicaID]*forgedHistory{}}
 	w.net.manual = true
 	w.tell = func(kind consensus.NoteKind, line string) {
 		if verbose || kind != consensus.Ignored {

@@ -9,8 +9,8 @@ import (
 )
 
 // Shrink looks for a smaller configuration of the same seed that still ends in
-// a violation of the same kind: fewer traitors, acts, behaviours, villains,
-// hazards, clients, better weather. It runs at most tries worlds and returns
+// a violation of the same kind: fewer traitors, assignments, behaviours, clients,
+// hazards, a better network. It runs at most tries worlds and returns
 // the smallest found with its result; c itself if nothing may be left out. A
 // smaller run is another history, so that the violation need not have the same
 // cause; for finding a cause that is good enough.
@@ -84,8 +84,8 @@ func simpler(c Config) []Config {
 	return list
 }
 
-// fewerLies lists configurations with fewer traitors, acts, behaviours or
-// villains. Theory must not change its mind: with another number of traitors
+// fewerLies lists configurations with fewer traitors, assignments, behaviours or
+// Byzantine clients. Theory must not change its mind: with another number of traitors
 // the rest is judged by what then holds.
 func fewerLies(c Config) []Config {
 	var list []Config
@@ -95,12 +95,12 @@ func fewerLies(c Config) []Config {
 		list = append(list, n)
 		for j, a := range t.Schedule {
 			if len(t.Schedule) > 1 {
-				list = append(list, c.withActs(i, without(t.Schedule, j)))
+				list = append(list, c.withSchedule(i, without(t.Schedule, j)))
 			}
 			for k := range a.Behaviours {
 				acts := slices.Clone(t.Schedule)
 				acts[j].Behaviours = without(a.Behaviours, k)
-				list = append(list, c.withActs(i, acts))
+				list = append(list, c.withSchedule(i, acts))
 			}
 		}
 	}
@@ -112,8 +112,8 @@ func fewerLies(c Config) []Config {
 	return list
 }
 
-// withActs is c with other acts of one traitor.
-func (c Config) withActs(traitor int, acts []Assignment) Config {
+// withSchedule is c with another schedule of one traitor.
+func (c Config) withSchedule(traitor int, acts []Assignment) Config {
 	c.Traitors = slices.Clone(c.Traitors)
 	c.Traitors[traitor].Schedule = acts
 	return c

@@ -214,7 +214,7 @@ func TestShrink(t *testing.T) {
 	})
 	small, _ := Shrink(bad, 100)
 	if len(small.Hazards) > 0 || small.Network.Loss > 0 || small.Workload.Clients > 1 {
-		t.Errorf("shrunk to %s, weather %+v", small.String(), small.Network)
+		t.Errorf("shrunk to %s, network %+v", small.String(), small.Network)
 	}
 	if len(run(t, small).Violations) == 0 {
 		t.Error("what was shrunk does not fail any more")

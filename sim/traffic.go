@@ -41,12 +41,12 @@ func (w *World) arrive(p packet) {
 	switch {
 	case to != nil:
 		to.accept(p.class, consensus.Frame{From: w.peerAt(p.from), Bytes: p.bytes})
-	case int(p.to) < len(w.replicas)+len(w.clients) && from != nil: // villains read nothing
+	case int(p.to) < len(w.replicas)+len(w.clients) && from != nil: // Byzantine clients read nothing
 		w.clients[int(p.to)-len(w.replicas)].accept(from.id, p.bytes)
 	}
 }
 
-// peerAt is who speaks at an end: a replica, a client or a villain.
+// peerAt is who is at an end: a replica or a client.
 func (w *World) peerAt(e endpoint) consensus.Peer {
 	i := int(e) - len(w.replicas)
 	switch b := w.bodyAt(e); {
@@ -58,7 +58,7 @@ func (w *World) peerAt(e endpoint) consensus.Peer {
 	return consensus.ClientPeer(w.keys.byzantines[i-len(w.clients)].Public())
 }
 
-// name is an endpoint's name in traces: R0, R1, … and C0, C1, …, villains last
+// name is an endpoint's name in traces: R0, R1, … and C0, C1, …, Byzantine clients last
 func (w *World) name(e endpoint) string {
 	if b := w.bodyAt(e); b != nil && b.second {
 		return b.String()
@@ -151,8 +151,8 @@ type Stats struct {
 	Steps           uint64 // engine steps
 	Frames          uint64 // sent
 	Repeated        uint64 // by those who flood, beside them
-	Lost            uint64 // of them, to the weather and to partitions
-	Hazards         uint64 // that struck
+	Lost            uint64 // of them, to the network model and to partitions
+	Hazards         uint64 // that were injected
 	Struck          map[HazardKind]int
 	LeadersLost     uint64         // times that a primary died with something in flight
 	Results         uint64         // that callers believe

@@ -11,7 +11,7 @@ import (
 	"quorate.dev/quorate/protocol"
 )
 
-// calmConfig is four replicas in fair weather.
+// calmConfig is four replicas on a good network.
 func calmConfig(seed uint64) Config {
 	return Config{
 		Seed: seed, Protocol: protocol.PBFT, Replicas: 4, Trust: Trust{Faults: 1, Replies: 2},
@@ -125,7 +125,7 @@ func TestImpossibleConfigurations(t *testing.T) {
 		"there is no replica 9": func(c *Config) { c.Traitors = []Traitor{{Replica: 9}} },
 		"stands twice":          func(c *Config) { c.Traitors = []Traitor{{Replica: 1}, {Replica: 1}} },
 		"no such behaviour":     func(c *Config) { c.Traitors = []Traitor{{Schedule: []Assignment{{Behaviours: []string{"sing"}}}}} },
-		"villain \"silent\"":    func(c *Config) { c.Byzantines = []string{"silent"} },
+		"client \"silent\"":     func(c *Config) { c.Byzantines = []string{"silent"} },
 		"there is no client 7":  func(c *Config) { c.Faults = []Fault{{Kind: FaultPartition, Clients: []int{7}}} },
 		"no fault is called":    func(c *Config) { c.Faults = []Fault{{Kind: "flood"}} },
 	} {

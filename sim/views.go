@@ -4,7 +4,7 @@ import "quorate.dev/quorate/consensus"
 
 // views follows one honest replica through its views, to count what the
 // coverage report asks for: two view changes in a row find what one does not
-// (ADVERSARIES.md, fact 4).
+// (docs/TESTING.md).
 type views struct {
 	height  consensus.Seq  // highest batch handed to execution
 	left    consensus.Seq  // ... when it last left a view

@@ -30,14 +30,14 @@ type World struct {
 	clients    []*client
 	byKey      map[crypto.PublicKey]*client
 	byzantines []*byzantineClient
-	flooders   map[endpoint]*flooder // of traitors and villains; nil if nobody floods
-	quiet      bool                  // everything honest is answered: villains stop
-	over       bool                  // what clients come to believe from now on is not judged
+	flooders   map[endpoint]*flooder // of traitors and Byzantine clients; nil if nobody floods
+	quiet      bool                  // everything honest is answered: Byzantine clients stop
+	over       bool                  // what clients accept from now on is not judged
 	checks     *checks
 	theory     theory
 	isolation  isolation
 	pastPhases map[string]Phase // behaviours that were on, and what they met
-	safetyEnd  consensus.Time   // when the storm ends
+	safetyEnd  consensus.Time   // of the safety phase
 	live       bool             // everything was answered in the end
 	stats      Stats
 	history    history
@@ -59,7 +59,7 @@ type Result struct {
 	Violations []Violation      // what theory does not allow for the run's configuration
 	Verdict    check.Verdict    // everything
 	Live       bool             // everything that was asked was answered, and the core is level
-	Phases     map[string]Phase // behaviours, and what the honest were doing meanwhile
+	Phases     map[string]Phase // of behaviours: what the honest were doing meanwhile
 	Steps      uint64           // engine steps
 	History    uint64           // a hash of everything that happened, in order
 	Stats      Stats
@@ -68,8 +68,9 @@ type Result struct {
 // New makes a world before its first moment. It fails only if cfg makes no
 // valid genesis.
 func New(cfg Config) (*World, error) {
-	w := &World{cfg: cfg, byKey: map[crypto.PublicKey]*client{}, trace: trace{out: cfg.Trace}, isolation: isolation{target: -1}, pastPhases: map[string]Phase{}}
+	w := &World{cfg: cfg, byKey: map[crypto.PublicKey]*client{}, trace: trace{out: cfg.Trace}, pastPhases: map[string]Phase{}}
 	w.clock.now = startTime
+	w.isolation = isolation{world: w, target: -1}
 	w.stats.Notes, w.stats.Reasons, w.stats.Struck, w.stats.Full = map[consensus.NoteKind]int{}, map[consensus.Reason]int{}, map[HazardKind]int{}, map[string]int{}
 	w.drawKeys()
 	if err := w.createGenesis(); err != nil {
@@ -123,7 +124,7 @@ func (w *World) drawKeys() {
 	}
 }
 
-// found writes the genesis.
+// createGenesis makes the genesis.
 func (w *World) createGenesis() error {
 	var replicas []crypto.PublicKey
 	for _, s := range w.keys.replicas {
@@ -169,40 +170,6 @@ func (w *World) settings(r *replica) protocol.Settings {
 	}
 }
 
-// Run lets everything happen. It is called once.
-func (w *World) Run() Result {
-	w.guard(func() {
-		for _, v := range w.byzantines {
-			v.wait()
-		}
-		for _, r := range w.bodies {
-			r.start()
-		}
-		for _, c := range w.clients {
-			c.start(w.cfg.Workload.Invoked)
-		}
-		w.floods()
-		w.safetyPhase()
-		w.livenessPhase()
-		w.coolDown()
-	})
-	w.stats.Virtual = w.clock.now - startTime
-	w.stats.Lost = w.net.lost
-	for _, r := range w.bodies {
-		r.closeBooks()
-	}
-	for _, c := range w.clients {
-		if c.session != nil {
-			w.stats.Again += c.session.Stats().Again
-		}
-	}
-	verdict := w.checks.judge.Verdict(w.at())
-	return Result{
-		Violations: w.theory.forbidden(verdict.Violations), Verdict: verdict, Live: w.live && !w.checks.ended && w.stats.Failed == 0,
-		Phases: w.phasesMet(), Steps: w.stats.Steps, History: uint64(w.history), Stats: w.stats,
-	}
-}
-
 // say reports something worth a line in a golden trace.
 func (w *World) say(kind consensus.NoteKind, format string, args ...any) {
 	if w.tell != nil {
@@ -238,114 +205,4 @@ func culprits(stack []byte) string {
 		}
 	}
 	return strings.Join(names, " < ")
-}
-
-// until lets things happen for d at most, or until done says so, or until
-// something is wrong.
-func (w *World) until(d consensus.Time, done func() bool) bool {
-	end := w.clock.now + d
-	for w.clock.now < end && !w.checks.ended {
-		if done() {
-			return true
-		}
-		if !w.clock.advance() {
-			w.violate("deadlock: nothing will ever happen again")
-		}
-	}
-	return done()
-}
-
-// storm is the first phase: hazards strike.
-func (w *World) safetyPhase() {
-	w.safetyEnd = w.clock.now + w.cfg.Timing.Safety
-	for _, h := range w.cfg.Hazards {
-		w.schedule(h, w.safetyEnd)
-	}
-	w.until(w.cfg.Timing.Safety, func() bool { return false })
-}
-
-// calm is the second phase: a core is healed, everything asked is answered,
-// and the core agrees on one state.
-func (w *World) livenessPhase() {
-	if w.checks.ended {
-		return
-	}
-	w.trace.line(w.clock.now, "the storm is over")
-	core := w.healCore()
-	for _, c := range w.clients {
-		c.grant(livenessOperations)
-	}
-	began := w.clock.now
-	settled := w.until(w.cfg.Timing.Liveness, w.now(func() bool { return w.answered() && w.level(core) }))
-	w.stats.Recovery = w.clock.now - began
-	w.live = settled
-	if !settled && !w.checks.ended {
-		w.checks.judge.Stuck(w.at(), fmt.Sprintf("no progress within %v of healing: %s", w.cfg.Timing.Liveness.Std().Sub(consensus.Time(0).Std()), w.diagnosis(core)))
-	}
-	w.over = true
-	if !w.checks.ended && w.confirm(core) {
-		w.checks.final(core)
-	}
-}
-
-// confirm waits a little for an honest replica to execute what clients have
-// believed already: where one reply is enough, a traitor that leads may have
-// been the first to give it, and the last of its answers would pass for lies.
-// It reports whether the core is level then.
-func (w *World) confirm(core []*replica) bool {
-	executed := func() bool {
-		return slices.ContainsFunc(core, func(r *replica) bool {
-			return r.up() && r.honest() && r.driver.Status().Applied >= w.checks.highest
-		})
-	}
-	patience := consensus.Time(8*w.cfg.Timing.Patience) * w.cfg.Timing.Tick
-	end := w.clock.now + patience
-	enough := w.now(func() bool { return w.level(core) && (executed() || w.clock.now >= end) })
-	if w.level(core) && executed() {
-		return true
-	}
-	for w.clock.now < end+patience && !w.checks.ended && !enough() && w.clock.advance() {
-	}
-	return !w.checks.ended && w.level(core)
-}
-
-// calmOperations is what each client invokes in the second phase, beside what
-// it still waits for.
-const livenessOperations = 8
-
-// now limits how often a costly question is asked, in virtual time.
-func (w *World) now(question func() bool) func() bool {
-	var next consensus.Time
-	return func() bool {
-		if w.clock.now < next {
-			return false
-		}
-		next = w.clock.now + 20*Millisecond
-		return question()
-	}
-}
-
-// answered reports whether no client waits for anything.
-func (w *World) answered() bool {
-	for _, c := range w.clients {
-		if !c.done() {
-			return false
-		}
-	}
-	w.quiet = w.net.settled
-	return true
-}
-
-// level reports whether all of the core has executed the same batches and
-// nobody is on the way back any more.
-func (w *World) level(core []*replica) bool {
-	var height consensus.Seq
-	for i, r := range core {
-		s := r.driver.Status()
-		if s.Rejoining || s.Fetching != 0 || (i > 0 && s.Applied != height) || s.Applied != s.Executed {
-			return false
-		}
-		height = s.Applied
-	}
-	return true
 }

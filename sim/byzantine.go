@@ -9,8 +9,8 @@ import (
 	"quorate.dev/quorate/consensus"
 )
 
-// villain is a client that misbehaves: a key in the genesis, a source of
-// frames, and nobody who reads.
+// byzantineClient has a key in the genesis and a source of frames, and reads
+// nothing.
 type byzantineClient struct {
 	world  *World
 	end    endpoint
@@ -18,12 +18,13 @@ type byzantineClient struct {
 	source *byzclient.Client
 }
 
-// enrol makes the villains. It fails if a spec is not a client's.
+// makeByzantines makes the Byzantine clients. It fails if a spec is not a
+// client's.
 func (w *World) makeByzantines() error {
 	for i, text := range w.cfg.Byzantines {
 		spec, err := catalogue.Parse(text)
 		if err != nil {
-			return fmt.Errorf("villain %q: %w", text, err)
+			return fmt.Errorf("client %q: %w", text, err)
 		}
 		dice := newStream(w.cfg.Seed, fmt.Sprintf("villain %d", i))
 		t := token{client: w.cfg.Workload.Clients + i}
@@ -34,15 +35,15 @@ func (w *World) makeByzantines() error {
 		v := &byzantineClient{world: w, end: endpoint(w.cfg.Replicas + w.cfg.Workload.Clients + i), dice: dice}
 		v.source, err = byzclient.New(w.genesis, w.keys.byzantines[i], spec, dice.rng.Uint64(), draw)
 		if err != nil {
-			return fmt.Errorf("villain %q: %w", text, err)
+			return fmt.Errorf("client %q: %w", text, err)
 		}
 		w.byzantines = append(w.byzantines, v)
 	}
 	return nil
 }
 
-// wait lets the villain have its next turn after a while: several in the time
-// that the honest are patient, fewer when they are being waited for.
+// wait gives the client its next turn after a while: several in the patience of
+// the honest, fewer in the liveness phase.
 func (v *byzantineClient) wait() {
 	w := v.world
 	pause := consensus.Time(w.cfg.Timing.Patience) * w.cfg.Timing.Tick / 4

@@ -12,7 +12,22 @@ import (
 	"quorate.dev/quorate/consensus"
 )
 
-// turncoat is what makes a replica a traitor. It outlives the process: plans
+// Traitor is a replica with behaviours of package byzantine, as its specs name
+// them. They change over time: an assignment holds from its moment on, until the
+// next.
+type Traitor struct {
+	Replica  consensus.ReplicaID
+	Schedule []Assignment
+}
+
+// Assignment is what a traitor does from a moment on, since the start of the run.
+// Without behaviours it is honest again.
+type Assignment struct {
+	From       consensus.Time
+	Behaviours []string
+}
+
+// traitor is what makes a replica a traitor. It outlives the process: plans
 // hold across restarts.
 type traitor struct {
 	env      byzantine.Env
@@ -23,25 +38,25 @@ type traitor struct {
 	replies  *byzantine.ReplyFilter
 }
 
-// act is an Act whose plan has been checked.
+// assignment is an Assignment whose plan has been checked.
 type assignment struct {
 	from  consensus.Time
 	plan  *byzantine.Plan
 	doing []string
 }
 
-// corrupt makes traitors of the replicas that the configuration names. It fails
+// makeTraitors makes traitors of the replicas that the configuration names. It fails
 // if one of them is not there, or if a behaviour does not exist.
 func (w *World) makeTraitors() error {
-	var gang []byzantine.Member
+	var coalition []byzantine.Member
 	for _, t := range w.cfg.Traitors {
 		if int(t.Replica) >= len(w.replicas) {
 			return fmt.Errorf("there is no replica %d to be a traitor", t.Replica)
 		}
-		gang = append(gang, byzantine.Member{Replica: t.Replica, Signer: w.keys.replicas[t.Replica]})
+		coalition = append(coalition, byzantine.Member{Replica: t.Replica, Signer: w.keys.replicas[t.Replica]})
 	}
 	if !w.cfg.Coalition {
-		gang = nil
+		coalition = nil
 	}
 	for _, t := range w.cfg.Traitors {
 		r := w.replicas[t.Replica]
@@ -49,7 +64,7 @@ func (w *World) makeTraitors() error {
 			return fmt.Errorf("replica %d stands twice among the traitors", t.Replica)
 		}
 		r.traitor = &traitor{env: byzantine.Env{
-			Genesis: w.genesis, Self: t.Replica, Signer: w.keys.replicas[t.Replica], Coalition: gang,
+			Genesis: w.genesis, Self: t.Replica, Signer: w.keys.replicas[t.Replica], Coalition: coalition,
 			Patience: w.cfg.Timing.Patience, Seed: newStream(w.cfg.Seed, "traitors").rng.Uint64(),
 		}}
 		if err := r.traitor.setSchedule(t.Schedule); err != nil {
@@ -59,10 +74,10 @@ func (w *World) makeTraitors() error {
 	return nil
 }
 
-// learn checks what a traitor is to do.
-func (t *traitor) setSchedule(acts []Assignment) error {
+// setSchedule checks what a traitor is to do.
+func (t *traitor) setSchedule(schedule []Assignment) error {
 	t.replies = byzantine.NewReplyFilter(t.env, t.current)
-	for _, a := range acts {
+	for _, a := range schedule {
 		plan, err := planOf(&t.env, a.Behaviours)
 		if err != nil {
 			return err
@@ -91,7 +106,7 @@ func planOf(env *byzantine.Env, behaviours []string) (*byzantine.Plan, error) {
 // current is the plan in force.
 func (t *traitor) current() *byzantine.Plan { return t.plan }
 
-// stage schedules the acts of all traitors.
+// scheduleTraitors schedules the assignments of all traitors.
 func (w *World) scheduleTraitors() {
 	for _, r := range w.replicas {
 		if r.traitor == nil {
@@ -103,7 +118,7 @@ func (w *World) scheduleTraitors() {
 	}
 }
 
-// turn lets a traitor begin an act.
+// assign lets a traitor begin an assignment.
 func (r *replica) assign(a assignment) {
 	r.traitor.record(r.world.pastPhases)
 	r.traitor.plan, r.traitor.doing = a.plan, a.doing
@@ -123,7 +138,7 @@ func (r *replica) wrapped(p consensus.Protocol) consensus.Protocol {
 	return byzantine.New(p, r.traitor.env, r.traitor.current)
 }
 
-// say lets a traitor's mouth have its way with replies.
+// filterReplies passes replies through a traitor's reply filter.
 func (r *replica) filterReplies(replies []consensus.Reply) []consensus.Reply {
 	if r.traitor == nil || r.traitor.plan == nil {
 		return replies

@@ -1,0 +1,42 @@
+package sim
+
+import (
+	"slices"
+
+	"quorate.dev/quorate/consensus"
+)
+
+// plainHazards are drawn from without traitors, and allHazards beside them.
+var (
+	plainHazards = []HazardKind{Crash, PowerLoss, Pause, Partition, OneWay, Isolate, SlowDisk, SlowRun, Wipe, LossBurst, Relaunch}
+	allHazards   = slices.Concat(plainHazards, []HazardKind{Swizzle})
+)
+
+// drawHazards enables a random subset of the classes, each at its own rate.
+func drawHazards(r *stream, phase consensus.Time, kinds []HazardKind) []Hazard {
+	var hs []Hazard
+	for _, kind := range kinds {
+		enabled := r.chance(million / 3)
+		h := Hazard{Kind: kind, Every: logUniform(r, phase/16, 5), Lasts: logUniform(r, 50*Millisecond, 7)}
+		if enabled {
+			hs = append(hs, h)
+		}
+	}
+	return hs
+}
+
+// drawIsolation adds, in more than half of the seeds, the hazard that makes view
+// changes follow each other: what only two in a row show is too rare without it. The patience of such a seed is short enough.
+func (c *Config) drawIsolation(r *stream) {
+	if !r.chance(million * 55 / 100) {
+		return
+	}
+	c.Timing.Patience = min(c.Timing.Patience, pick(r, 20, 20, 40))
+	c.Timing.PatienceCap = min(c.Timing.PatienceCap, 8*c.Timing.Patience)
+	c.Timing.Safety = max(c.Timing.Safety, 3*Second)
+	c.Workload.Timeout = consensus.Time(c.Timing.Patience) * c.Timing.Tick / 2
+	c.Timing.Liveness = c.Timing.bound()
+	c.Hazards = append(c.Hazards, Hazard{
+		Kind: LeaderIsolation, Every: logUniform(r, c.Timing.Safety/8, 2), Lasts: 4 * consensus.Time(c.Timing.Patience) * c.Timing.Tick,
+	})
+}
