@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,7 +12,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/experiment/bounds"
-	"quorate.dev/quorate/experiment/live"
 )
 
 // boundsCommand is quorate bounds.
@@ -63,8 +63,8 @@ func runBounds(c *cli.Context, _ []string) error {
 	return nil
 }
 
-// runCells runs them, telling how far it is, and leaves no directory behind.
-func runCells(c *cli.Context, cells []bounds.Cell) ([]bounds.Result, error) {
+// runCells runs them, telling how far it is.
+func runCells(c *cli.Context, cells []bounds.Cell) (results []bounds.Result, err error) {
 	done := 0
 	o := bounds.Options{Parallel: c.Int("parallel"), Real: c.Bool("real"), Done: func(r *bounds.Result) {
 		done++
@@ -72,35 +72,15 @@ func runCells(c *cli.Context, cells []bounds.Cell) ([]bounds.Result, error) {
 			note("%d: %s, %s: %s", done, r.Column(), r.Row, r.Word())
 		}
 	}}
-	if o.Real {
-		dir, err := os.MkdirTemp("", "quorate-bounds-")
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w: %s", live.ErrPlace, err, elsewhere)
-		}
-		defer func() { _ = os.RemoveAll(dir) }()
+	if !o.Real {
+		return bounds.Run(c.Context, cells, o)
+	}
+	err = temporarily("quorate-bounds-", func(dir string) (err error) {
 		o.Dir = dir
-	}
-	return bounds.Run(c.Context, cells, o)
-}
-
-// writable fails if page or evidence cannot be written where they are to be, which
-// nobody wants to hear after the run. A page that is there stays as it is.
-func writable(c *cli.Context) error {
-	if path := c.Path("html"); path != "" {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
-		if err != nil {
-			return fmt.Errorf("--html: %w", err)
-		}
-		if err := f.Close(); err != nil {
-			return fmt.Errorf("--html: %w", err)
-		}
-	}
-	if dir := c.Path("evidence"); dir != "" {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return fmt.Errorf("--evidence: %w", err)
-		}
-	}
-	return nil
+		results, err = bounds.Run(c.Context, cells, o)
+		return err
+	})
+	return results, err
 }
 
 // writeBounds writes the table, and then page and evidence: if these fail, the
@@ -113,43 +93,18 @@ func writeBounds(c *cli.Context, results []bounds.Result) error {
 	if err := write(os.Stdout, results); err != nil {
 		return err
 	}
-	if path := c.Path("html"); path != "" {
-		if err := writePage(path, results, c.Bool("real")); err != nil {
-			return err
-		}
-		note("page: %s", path)
+	if err := writeFile(c, "html", "page", func(w io.Writer) error { return bounds.WriteHTML(w, results, c.Bool("real")) }); err != nil {
+		return err
 	}
 	if dir := c.Path("evidence"); dir != "" {
 		files, err := bounds.WriteEvidence(dir, results)
 		if err != nil {
 			return err
 		}
-		note("%d pieces of evidence in %s; one is judged by `quorate evidence verify --genesis %s %s`",
-			len(files), dir, example(files, "genesis.toml"), example(files, ""))
+		note("%d pieces of evidence in %s", len(files), dir)
+		if len(files) > 0 {
+			note("verify one by `quorate evidence verify --genesis %s %s`", filepath.Join(filepath.Dir(files[0]), "genesis.toml"), files[0])
+		}
 	}
 	return nil
-}
-
-// example is the first file, or another one beside it.
-func example(files []string, beside string) string {
-	switch {
-	case len(files) == 0:
-		return "FILE"
-	case beside != "":
-		return filepath.Join(filepath.Dir(files[0]), beside)
-	}
-	return files[0]
-}
-
-// writePage writes the whole page or says why not.
-func writePage(path string, results []bounds.Result, real bool) (err error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	if err := bounds.WriteHTML(f, results, real); err != nil {
-		_ = f.Close()
-		return err
-	}
-	return f.Close()
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/byzantine/catalogue"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/live"
@@ -56,13 +54,13 @@ func runProfiles(c *cli.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		if t.bad() {
+		if t.Bad() {
 			failed++
 		}
 		if forPrograms(c) {
 			err = printJSON(t)
 		} else {
-			t.print()
+			printTally(t)
 		}
 		if err != nil {
 			return err
@@ -130,92 +128,24 @@ func everyProfile(protocol string, sizes []int, gang bool) []spec.ProfileRuns {
 	return all
 }
 
-// tally is how the runs of one profile ended.
-type tally struct {
-	Protocol   string         `json:"protocol"`
-	Profile    string         `json:"profile"`
-	Replicas   int            `json:"replicas"`
-	Traitors   int            `json:"traitors"`
-	Real       bool           `json:"real"`
-	Expected   string         `json:"expected"`
-	Runs       int            `json:"runs"`
-	Outcomes   map[string]int `json:"outcomes"`
-	Culprits   map[string]int `json:"culprits"` // in how many runs evidence names a replica
-	Evidence   []string       `json:"evidence"` // what the first run with any proves
-	Unexpected []surprise     `json:"unexpected"`
-	Lied       int            `json:"lied"` // runs in which a traitor or a client really lied; -1 with processes, where nobody counts
-	Asked      int            `json:"asked"`
-	Answered   int            `json:"answered"`
-	Seconds    float64        `json:"seconds"`
-}
-
-// surprise is a run that did not end as the catalogue says.
-type surprise struct {
-	Seed       uint64   `json:"seed"`
-	Outcome    string   `json:"outcome"`
-	Violations []string `json:"violations"`
-}
-
-// maxSurprises bounds those that are listed.
-const maxSurprises = 10
-
 // runProfile runs the seeds of one profile, or one cluster of processes.
-func runProfile(c *cli.Context, x *spec.ProfileRuns) (*tally, error) {
-	profile, err := x.Check()
+func runProfile(c *cli.Context, x *spec.ProfileRuns) (*spec.Tally, error) {
+	t, err := spec.NewTally(x)
 	if err != nil {
 		return nil, err
 	}
-	want, promised := x.Want(profile)
-	t := &tally{Protocol: x.Protocol, Profile: x.Behaviour, Replicas: x.Replicas, Traitors: len(x.Spec(1).Traitors), Real: c.Bool("real"), Expected: string(want),
-		Outcomes: map[string]int{}, Culprits: map[string]int{}, Evidence: []string{}, Unexpected: []surprise{}}
-	if !promised {
-		t.Expected = fmt.Sprintf("anything: nothing is promised with %s among %s", several(t.Traitors, "traitor"), several(t.Replicas, "replica"))
-	}
 	begun := time.Now()
-	if t.Real {
-		err = t.real(c, x, want)
+	if t.Real = c.Bool("real"); t.Real {
+		err = runReal(c, x, t)
 	} else {
-		err = t.simulate(c, x, want)
+		err = runSeeds(c, x, t)
 	}
 	t.Seconds = time.Since(begun).Seconds()
 	return t, err
 }
 
-// bad reports whether the runs contradict the catalogue, or show nothing: honest
-// runs prove nothing about traitors.
-func (t *tally) bad() bool { return len(t.Unexpected) > 0 || t.Lied == 0 }
-
-// add takes in one outcome.
-func (t *tally) add(seed uint64, o *spec.Outcome, want byzantine.Outcome) {
-	t.Runs++
-	switch {
-	case o.Lies < 0:
-		t.Lied = -1
-	case o.Lies > 0:
-		t.Lied++
-	}
-	t.Outcomes[o.Word()]++
-	t.Asked, t.Answered = t.Asked+o.Asked, t.Answered+o.Answered
-	for _, id := range o.Verdict.Culprits {
-		t.Culprits[fmt.Sprintf("R%d", id)]++
-	}
-	if len(t.Evidence) == 0 {
-		for _, e := range o.Verdict.Evidence {
-			t.Evidence = append(t.Evidence, e.Fault.String())
-		}
-	}
-	if spec.Expected(want, o) || len(t.Unexpected) == maxSurprises {
-		return
-	}
-	s := surprise{Seed: seed, Outcome: o.Word(), Violations: []string{}}
-	for _, v := range o.Verdict.Violations {
-		s.Violations = append(s.Violations, v.String())
-	}
-	t.Unexpected = append(t.Unexpected, s)
-}
-
-// simulate runs the seeds side by side.
-func (t *tally) simulate(c *cli.Context, x *spec.ProfileRuns, want byzantine.Outcome) error {
+// runSeeds runs the seeds side by side.
+func runSeeds(c *cli.Context, x *spec.ProfileRuns, t *spec.Tally) error {
 	type ended struct {
 		seed    uint64
 		outcome spec.Outcome
@@ -224,37 +154,29 @@ func (t *tally) simulate(c *cli.Context, x *spec.ProfileRuns, want byzantine.Out
 		o, err := simulate.Run(x.Spec(seed))
 		return ended{seed, o}, err
 	}
-	err := sideBySide(c, seedsOf(c), run, func(e ended) { t.add(e.seed, &e.outcome, want) }, func() string {
+	err := sideBySide(c, seedsOf(c), run, func(e ended) { t.Add(e.seed, &e.outcome) }, func() string {
 		return fmt.Sprintf("%s, n=%d: %d of %d seeds, %d unexpected", x.Behaviour, x.Replicas, t.Runs, c.Uint64("seeds"), len(t.Unexpected))
 	})
 	return errors.Join(err, c.Context.Err())
 }
 
-// real runs one cluster of processes and leaves no directory behind.
-func (t *tally) real(c *cli.Context, x *spec.ProfileRuns, want byzantine.Outcome) error {
-	dir, err := os.MkdirTemp("", "quorate-byzantine-")
-	if err != nil {
-		return fmt.Errorf("%w: %w: %s", live.ErrPlace, err, elsewhere)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	seed := c.Uint64("from")
-	o, err := live.Run(c.Context, x.Real(seed), live.Options{Dir: filepath.Join(dir, "net"), Progress: func(text string) { note("%s", text) }})
-	if err == nil {
-		t.add(seed, &o, want)
-	}
-	if errors.Is(err, live.ErrPlace) {
-		return fmt.Errorf("%w: %s", err, elsewhere)
-	}
-	return err
+// runReal runs one cluster of processes.
+func runReal(c *cli.Context, x *spec.ProfileRuns, t *spec.Tally) error {
+	return temporarily("quorate-byzantine-", func(dir string) error {
+		seed := c.Uint64("from")
+		o, err := live.Run(c.Context, x.Real(seed), live.Options{Dir: filepath.Join(dir, "net"), Progress: func(text string) { note("%s", text) }})
+		if err == nil {
+			t.Add(seed, &o)
+		}
+		return err
+	})
 }
 
-// elsewhere is what to do when the files of a real run have no place.
-const elsewhere = "make room there, or set TMPDIR to another directory"
-
-// print is for people: one line that says how it went, and what there is to show.
-func (t *tally) print() {
+// printTally is for people: one line that says how it went, and what there is to
+// show.
+func printTally(t *spec.Tally) {
 	mark, where := "✓", fmt.Sprintf("%d seeds", t.Runs)
-	if t.bad() {
+	if t.Bad() {
 		mark = "✗"
 	}
 	if t.Real {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -11,7 +12,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/experiment/compare"
-	"quorate.dev/quorate/experiment/live"
 	"quorate.dev/quorate/experiment/spec"
 )
 
@@ -67,46 +67,39 @@ func runCompare(c *cli.Context, _ []string) (err error) {
 	if err := writable(c); err != nil {
 		return err
 	}
-	dir, remove, err := roomForTwo(c)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, remove()) }()
-	o.Dir = dir
 	screen := compare.NewScreen(os.Stderr, onTerminal(os.Stderr), func() int { return columns(os.Stderr) })
 	o.Show = func(r *compare.Report) {
 		if c.Context.Err() == nil {
 			screen.Show(r)
 		}
 	}
+	if o.Dir = c.Path("dir"); o.Dir == "" {
+		return temporarily("quorate-compare-", func(dir string) error {
+			o.Dir = dir
+			return compareIn(c, o)
+		})
+	}
+	if found, err := os.ReadDir(o.Dir); err == nil && len(found) > 0 {
+		return usageError("--dir %s is not empty: choose a new or an empty directory", o.Dir)
+	}
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+		return fmt.Errorf("--dir: %w", err)
+	}
+	return compareIn(c, o)
+}
+
+// compareIn runs both clusters in a directory that is there.
+func compareIn(c *cli.Context, o compare.Options) error {
 	unless := context.AfterFunc(c.Context, func() { note("stopping both clusters") })
 	report, err := compare.Run(c.Context, o)
 	unless()
-	if errors.Is(err, compare.ErrOptions) || errors.Is(err, spec.ErrScenario) {
+	switch {
+	case errors.Is(err, compare.ErrOptions), errors.Is(err, spec.ErrScenario):
 		return usageError("%w", err)
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	return writeCompared(c, report)
-}
-
-// roomForTwo is where the clusters are, and what removes them.
-func roomForTwo(c *cli.Context) (dir string, remove func() error, err error) {
-	if dir := c.Path("dir"); dir != "" {
-		if found, err := os.ReadDir(dir); err == nil && len(found) > 0 {
-			return "", nil, usageError("--dir %s is not empty: choose a new or an empty directory", dir)
-		}
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return "", nil, fmt.Errorf("--dir: %w", err)
-		}
-		return dir, func() error { return nil }, nil
-	}
-	dir, err = os.MkdirTemp("", "quorate-compare-")
-	if err != nil {
-		return "", nil, fmt.Errorf("%w: %w: %s", live.ErrPlace, err, elsewhere)
-	}
-	return dir, func() error { return os.RemoveAll(dir) }, nil
 }
 
 // writeCompared writes the table, and then the page: if that fails, the table is
@@ -119,15 +112,8 @@ func writeCompared(c *cli.Context, r *compare.Report) error {
 	} else if err := compare.WriteTable(os.Stdout, r); err != nil {
 		return err
 	}
-	if path := c.Path("html"); path != "" {
-		f, err := os.Create(path)
-		if err != nil {
-			return fmt.Errorf("--html: %w", err)
-		}
-		if err := errors.Join(compare.WriteHTML(f, r), f.Close()); err != nil {
-			return fmt.Errorf("--html: %w", err)
-		}
-		note("page: %s", path)
+	if err := writeFile(c, "html", "page", func(w io.Writer) error { return compare.WriteHTML(w, r) }); err != nil {
+		return err
 	}
 	if dir := c.Path("dir"); dir != "" {
 		note("kept: judge again with `quorate check %s` or `quorate check %s`", filepath.Join(dir, compare.Protocols()[0]), filepath.Join(dir, compare.Protocols()[1]))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -78,13 +79,10 @@ func writeCosts(c *cli.Context, all []costs.Cost) error {
 			return fmt.Errorf("--write: %w", err)
 		}
 	}
-	if path := c.Path("svg"); path != "" {
-		if err := os.WriteFile(path, []byte(costs.SVG(all)), 0o644); err != nil {
-			return fmt.Errorf("--svg: %w", err)
-		}
-		note("plot: %s", path)
-	}
-	return nil
+	return writeFile(c, "svg", "plot", func(w io.Writer) error {
+		_, err := io.WriteString(w, costs.SVG(all))
+		return err
+	})
 }
 
 // intoDocument replaces the tables of a document.

@@ -4,6 +4,7 @@
 //	check.go     what no host can run, and what a Spec leaves open
 //	outcome.go   how an experiment ended, in words that can be held against theory
 //	profile.go   profiles of the catalogue, each in many runs; profile_raft.go those of Raft
+//	tally.go     how the runs of a profile ended
 //	fault.go     the one list of faults, for files, reports, simulator and processes
 //	scenario.go  a scenario: requests in sets, faults at moments, or both
 //	file.go      how it is read, as TOML; csv.go as courses hand it out

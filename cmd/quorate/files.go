@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"quorate.dev/quorate/experiment/live"
+)
+
+// temporarily runs do with a directory that is removed afterwards.
+func temporarily(pattern string, do func(dir string) error) error {
+	dir, err := os.MkdirTemp("", pattern)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", live.ErrPlace, err)
+	} else {
+		err = errors.Join(do(dir), os.RemoveAll(dir))
+	}
+	if errors.Is(err, live.ErrPlace) {
+		return fmt.Errorf("%w: make room there, or set TMPDIR to another directory", err)
+	}
+	return err
+}
+
+// writable fails if --html or --evidence cannot be written, which nobody wants to
+// hear after a long run. An existing page stays as it is.
+func writable(c *cli.Context) error {
+	if path := c.Path("html"); path != "" {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+		if err == nil {
+			err = f.Close()
+		}
+		if err != nil {
+			return fmt.Errorf("--html: %w", err)
+		}
+	}
+	if dir := c.Path("evidence"); dir != "" {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("--evidence: %w", err)
+		}
+	}
+	return nil
+}
+
+// writeFile writes the file that a flag names, if it is given, and says so.
+func writeFile(c *cli.Context, flag, what string, write func(w io.Writer) error) error {
+	path := c.Path(flag)
+	if path == "" {
+		return nil
+	}
+	f, err := os.Create(path)
+	if err == nil {
+		err = errors.Join(write(f), f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("--%s: %w", flag, err)
+	}
+	note("%s: %s", what, path)
+	return nil
+}
