@@ -23,7 +23,7 @@ RACEFLAGS ?= -short
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build test check wasm unit race testnet acceptance sim profiles teeth fuzz bench shape clean
+.PHONY: help build test check wasm unit race testnet acceptance sim profiles mutation fuzz bench shape clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -59,8 +59,8 @@ sim: build ## simulate SEEDS=1000 systems of each protocol, print the seeds that
 	./$(BIN) sim --seeds $(SEEDS) --coverage
 	./$(BIN) sim --protocol raft --seeds $(SEEDS) --coverage
 
-teeth: ## seed bugs into the source, see what catches each, and write the table
-	go run ./internal/teeth -keep internal/teeth/testdata/found.json -write docs/TESTING.md
+mutation: ## seed bugs into the source, see what catches each, and write the table
+	go run ./internal/mutation -keep internal/mutation/testdata/found.json -write docs/TESTING.md
 
 profiles: build ## run every profile of traitors with SEEDS=1000 seeds, n = 4 and 7; of Raft 3 and 5
 	./$(BIN) byzantine run --all --seeds $(SEEDS)

@@ -10,7 +10,7 @@ import (
 )
 
 // Rules that no test defended until bugs were seeded against them (package
-// internal/teeth).
+// internal/mutation).
 
 // recorded lists the messages of kind k that replica i has recorded.
 func (l *lab) recorded(i int, k message.Kind) (list []any) {

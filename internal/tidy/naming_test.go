@@ -76,7 +76,7 @@ func TestMissing(t *testing.T) {
 		{"see abnormal.go", "abnormal.go"},
 		{"see NUMBERS.md §2, TESTING.md", "NUMBERS.md"},
 		{"[there](adr/0000-nothing.md#part)", "adr/0000-nothing.md"},
-		{"[there](TESTING.md#teeth), [far](https://example.org/x)", ""},
+		{"[there](TESTING.md#mutation-tests), [far](https://example.org/x)", ""},
 		{"`viewchange.Select`, `consensus.Engine.Step`", ""},
 		{"`viewchange.Elect`", "viewchange.Elect"},
 		{"`consensus.Engine.Stop`", "consensus.Engine.Stop"},

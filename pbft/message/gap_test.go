@@ -7,7 +7,7 @@ import (
 )
 
 // Rules that no test defended until bugs were seeded against them (package
-// internal/teeth).
+// internal/mutation).
 
 // PROTOCOL.md §2: the signer is what the signature proves, whoever hands the
 // frame over [B3]: a liar's own channel does not make its signature another's,

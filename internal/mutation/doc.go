@@ -1,11 +1,11 @@
-// Command teeth shows that the tests bite. It seeds one bug at a time into the
-// source, most of them mistakes that other implementations made
+// Command mutation measures the tests by mutations: it seeds one bug at a time
+// into the source, most of them mistakes that other implementations made
 // (docs/ADVERSARIES.md lists them by number), and expects that a rule test
-// fails, and for bugs of the protocol also how many seeds the simulator takes.
+// fails. Of a protocol's bugs it also says how many seeds the simulator takes.
 //
-//	go run ./internal/teeth                   every bug; progress on standard error, a table at the end
-//	go run ./internal/teeth -run 'quorum|B2'  some of them, by name or origin
-//	go run ./internal/teeth -keep FILE -rules=false -run rejoin -write docs/TESTING.md
+//	go run ./internal/mutation                   every bug; progress on standard error, a table at the end
+//	go run ./internal/mutation -run 'quorum|B2'  some of them, by name or origin
+//	go run ./internal/mutation -keep FILE -rules=false -run rejoin -write docs/TESTING.md
 //
 // The last one tries the simulator alone on some bugs and takes all else that
 // the table says from what earlier runs kept in FILE.
@@ -21,5 +21,5 @@
 // is waited for, and killed when its time is up; the exit code is 0 only if all
 // bugs were caught by a rule test or by the simulator.
 //
-// make teeth runs it, and make test a share of quick bugs.
+// make mutation runs it, and make test a share of quick bugs.
 package main

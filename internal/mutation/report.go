@@ -12,8 +12,8 @@ import (
 
 // The table in the documentation stands between these lines.
 const (
-	beginMark = "<!-- teeth: written by make teeth -->"
-	endMark   = "<!-- /teeth -->"
+	beginMark = "<!-- mutation: written by make mutation -->"
+	endMark   = "<!-- /mutation -->"
 )
 
 // table lays out the findings for people and for the documentation.

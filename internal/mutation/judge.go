@@ -49,7 +49,7 @@ func (f *Finding) Caught() bool { return f.Rule || !f.clean() }
 func (b *bench) try(ctx context.Context, bug Bug, before Finding) (Finding, error) {
 	found := before
 	found.bug = bug
-	dir, err := os.MkdirTemp("", "teeth")
+	dir, err := os.MkdirTemp("", "mutation")
 	if err != nil {
 		return found, fmt.Errorf("bug %s: %w", bug.Name, err)
 	}
@@ -153,7 +153,7 @@ func (b *bench) baseline(ctx context.Context, all []Bug) error {
 // soundness runs the trials of the simulator without a bug: a seed that fails
 // anyhow would catch everything.
 func (b *bench) soundness(ctx context.Context, protocol string) error {
-	dir, err := os.MkdirTemp("", "teeth")
+	dir, err := os.MkdirTemp("", "mutation")
 	if err != nil {
 		return fmt.Errorf("simulator: %w", err)
 	}
@@ -189,7 +189,7 @@ func (b *bench) simulate(ctx context.Context, protocol, overlay, dir string, fou
 	if overlay != "" {
 		build = append(build, "-overlay", overlay)
 	}
-	out, failed, err := b.command(ctx, buildTime, "go", append(build, "./internal/teeth")...)
+	out, failed, err := b.command(ctx, buildTime, "go", append(build, "./internal/mutation")...)
 	if err != nil || failed {
 		return errors.Join(err, fmt.Errorf("%w: the simulator does not compile:\n%s", errTable, out))
 	}

@@ -80,7 +80,7 @@ func TestEveryRuleIsThere(t *testing.T) {
 	}
 }
 
-// A few bugs, here and now; make teeth tries them all.
+// A few bugs, here and now; make mutation tries them all.
 func TestShare(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles packages with bugs in them")
@@ -183,11 +183,11 @@ func TestTableIsDocumented(t *testing.T) {
 	delete(documented, "bug")
 	for _, bug := range bugs() {
 		if !documented[bug.Name] {
-			t.Errorf("bug %s is not in the table: run make teeth", bug.Name)
+			t.Errorf("bug %s is not in the table: run make mutation", bug.Name)
 		}
 		delete(documented, bug.Name)
 	}
 	for name := range documented {
-		t.Errorf("the table has %s, which is no bug any more: run make teeth", name)
+		t.Errorf("the table has %s, which is no bug any more: run make mutation", name)
 	}
 }
