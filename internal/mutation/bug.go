@@ -1,18 +1,14 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-
-	"quorate.dev/quorate/protocol"
 )
 
-// Edit replaces a piece of one file.
+// Edit replaces lines of one file.
 type Edit struct {
 	File string // within the module
 	Old  string // must occur exactly once
@@ -32,27 +28,13 @@ type Bug struct {
 	What  string
 	Edits []Edit
 	Rule  Rule
-	Sim   bool   // the simulator is tried, too
-	Of    string // the protocol whose systems the simulator runs; PBFT if empty
+	Sim   string // the protocol whose systems the simulator tries; none if empty
 	Quick bool   // belongs to the share that every run of the tests tries
+
+	at string // file and line
 }
 
-// edit is the one Edit of most bugs.
-func edit(file, old, new string) []Edit { return []Edit{{file, old, new}} }
-
-// bugs is the whole table.
-func bugs() []Bug {
-	ofRaft := slices.Clone(raftBugs)
-	for i := range ofRaft {
-		ofRaft[i].Of = protocol.Raft
-	}
-	return slices.Concat(countingBugs, openingBugs, normalBugs, viewBugs, checkpointBugs, restartBugs, clientBugs, stateBugs, hostBugs, ofRaft)
-}
-
-// protocol is the one whose systems are simulated.
-func (b *Bug) protocol() string { return cmp.Or(b.Of, protocol.PBFT) }
-
-// mutated returns the file with the edits of b that concern it.
+// mutated returns the text of a file with the edit in it.
 func (e Edit) mutated(text string) (string, error) {
 	if n := strings.Count(text, e.Old); n != 1 {
 		return "", fmt.Errorf("%s: the text to replace occurs %d times, must be once:\n%s", e.File, n, e.Old)
@@ -68,13 +50,13 @@ func (b *Bug) files(root string) (map[string]string, error) {
 		if !ok {
 			raw, err := os.ReadFile(filepath.Join(root, e.File))
 			if err != nil {
-				return nil, fmt.Errorf("bug %s: %w", b.Name, err)
+				return nil, fmt.Errorf("%s: bug %s: %w", b.at, b.Name, err)
 			}
 			text = string(raw)
 		}
 		after, err := e.mutated(text)
 		if err != nil {
-			return nil, fmt.Errorf("bug %s: %w", b.Name, err)
+			return nil, fmt.Errorf("%s: bug %s: %w", b.at, b.Name, err)
 		}
 		texts[e.File] = after
 	}

@@ -10,12 +10,13 @@
 // The last one tries the simulator alone on some bugs and takes all else that
 // the table says from what earlier runs kept in FILE.
 //
-// A bug is a small edit of one or two files. It is applied with the go command's
-// -overlay, so that honest code has no seams for it and the working tree is
-// never touched: mutated files live in a temporary directory. The text that an
-// edit replaces must occur exactly once in its file; when code moves on, the
-// table moves with it (TestEveryBugApplies). A bug that does not compile is an
-// error of the table, a bug that survives is a hole in the tests.
+// A bug is a small edit of one or two files: testdata says it in a few fields
+// and a diff (see parse). It is applied with the go command's -overlay, so that
+// honest code has no seams for it and the working tree is never touched: mutated
+// files live in a temporary directory. The lines that an edit replaces must occur
+// exactly once in their file; when code moves on, the diff moves with it
+// (TestEveryBugApplies). A bug that does not compile is an error of the diff, a
+// bug that survives is a hole in the tests.
 //
 // Invariants: bugs are tried one after the other; every process that is started
 // is waited for, and killed when its time is up; the exit code is 0 only if all

@@ -19,8 +19,8 @@ const (
 	buildTime = 5 * time.Minute // to build the simulator
 )
 
-// errTable says that the table is wrong, not the code under test.
-var errTable = errors.New("the table of bugs is wrong")
+// errTable says that a bug is wrong, not the code under test.
+var errTable = errors.New("the files of bugs are wrong")
 
 // bench tries bugs against the sources at root.
 type bench struct {
@@ -63,9 +63,9 @@ func (b *bench) try(ctx context.Context, bug Bug, before Finding) (Finding, erro
 			return found, fmt.Errorf("bug %s: %w", bug.Name, err)
 		}
 	}
-	if bug.Sim && b.trials > 0 {
+	if bug.Sim != "" && b.trials > 0 {
 		found.Seeds, found.Tried, found.Why = nil, nil, ""
-		if err := b.simulate(ctx, bug.protocol(), overlay, dir, &found); err != nil {
+		if err := b.simulate(ctx, bug.Sim, overlay, dir, &found); err != nil {
 			return found, fmt.Errorf("bug %s: %w", bug.Name, err)
 		}
 	}

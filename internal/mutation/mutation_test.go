@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -21,12 +22,21 @@ func testRoot(t *testing.T) string {
 	return root
 }
 
+func allBugs(t *testing.T) []Bug {
+	t.Helper()
+	all, err := readBugs(testRoot(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 // When the code moves on, the table must move with it: what a bug replaces
 // stands exactly once in its file, and what comes out of it parses.
 func TestEveryBugApplies(t *testing.T) {
 	seen := map[string]bool{}
 	root := testRoot(t)
-	for _, bug := range bugs() {
+	for _, bug := range allBugs(t) {
 		if seen[bug.Name] {
 			t.Errorf("two bugs are called %s", bug.Name)
 		}
@@ -49,8 +59,8 @@ func TestEveryBugApplies(t *testing.T) {
 			}
 		}
 	}
-	if len(bugs()) < 40 {
-		t.Errorf("%d bugs, the tests are to be held against 40 at least", len(bugs()))
+	if n := len(allBugs(t)); n < 40 {
+		t.Errorf("%d bugs, the tests are to be held against 40 at least", n)
 	}
 }
 
@@ -58,7 +68,7 @@ func TestEveryBugApplies(t *testing.T) {
 func TestEveryRuleIsThere(t *testing.T) {
 	root := testRoot(t)
 	sources := map[string]string{}
-	for _, bug := range bugs() {
+	for _, bug := range allBugs(t) {
 		if sources[bug.Rule.Package] == "" {
 			files, err := filepath.Glob(filepath.Join(root, bug.Rule.Package, "*_test.go"))
 			if err != nil {
@@ -86,7 +96,7 @@ func TestShare(t *testing.T) {
 		t.Skip("compiles packages with bugs in them")
 	}
 	b := &bench{root: testRoot(t), rules: true}
-	for _, bug := range bugs() {
+	for _, bug := range allBugs(t) {
 		if !bug.Quick {
 			continue
 		}
@@ -106,12 +116,13 @@ func TestWrongTables(t *testing.T) {
 	}
 	b := &bench{root: testRoot(t), rules: true}
 	const old = "func (s Set) Len() int { return bits.OnesCount64(uint64(s)) }"
+	edit := func(now string) []Edit { return []Edit{{"consensus/quorum/set.go", old, now}} }
 	for _, tc := range []struct {
 		name string
 		bug  Bug
 	}{
-		{"does not compile", Bug{Name: "x", Edits: edit("consensus/quorum/set.go", old, "func (s Set) Len() int { return s }"), Rule: Rule{"consensus/quorum", "TestSet"}}},
-		{"no such test", Bug{Name: "x", Edits: edit("consensus/quorum/set.go", old, old+"\n"), Rule: Rule{"consensus/quorum", "TestNothing"}}},
+		{"does not compile", Bug{Name: "x", Edits: edit("func (s Set) Len() int { return s }"), Rule: Rule{"consensus/quorum", "TestSet"}}},
+		{"no such test", Bug{Name: "x", Edits: edit(old + "\n"), Rule: Rule{"consensus/quorum", "TestNothing"}}},
 	} {
 		if _, err := b.try(context.Background(), tc.bug, Finding{}); !errors.Is(err, errTable) {
 			t.Errorf("%s: got error %v", tc.name, err)
@@ -123,7 +134,7 @@ func TestWrongTables(t *testing.T) {
 			t.Errorf("an edit of %q in %s applies", bad.Old, bad.File)
 		}
 	}
-	harmless := Bug{Name: "x", Edits: edit("consensus/quorum/set.go", old, old+"\n"), Rule: Rule{"consensus/quorum", "TestSet"}}
+	harmless := Bug{Name: "x", Edits: edit(old + "\n"), Rule: Rule{"consensus/quorum", "TestSet"}}
 	if f, err := b.try(context.Background(), harmless, Finding{}); err != nil || f.Caught() {
 		t.Errorf("a change of nothing is caught %v, error %v", f.Caught(), err)
 	}
@@ -181,7 +192,7 @@ func TestTableIsDocumented(t *testing.T) {
 		documented[row[1]] = true
 	}
 	delete(documented, "bug")
-	for _, bug := range bugs() {
+	for _, bug := range allBugs(t) {
 		if !documented[bug.Name] {
 			t.Errorf("bug %s is not in the table: run make mutation", bug.Name)
 		}
@@ -189,5 +200,58 @@ func TestTableIsDocumented(t *testing.T) {
 	}
 	for name := range documented {
 		t.Errorf("the table has %s, which is no bug any more: run make mutation", name)
+	}
+}
+
+// aBug is a whole file of one bug.
+const aBug = `# Why.
+
+bug: forgotten
+from: B1
+what: nothing is kept
+rule: app TestKept|TestFound
+sim: pbft
+quick: yes
+file: app/a.go
+ 	if a {
+-		b()
++		c()
+ 	}
+file: app/b.go
+-	d()
+`
+
+func TestParse(t *testing.T) {
+	list, err := parse("a.txt", aBug)
+	want := []Bug{{
+		Name: "forgotten", From: "B1", What: "nothing is kept", Rule: Rule{"app", "TestKept|TestFound"}, Sim: "pbft", Quick: true, at: "a.txt:3",
+		Edits: []Edit{{"app/a.go", "\tif a {\n\t\tb()\n\t}\n", "\tif a {\n\t\tc()\n\t}\n"}, {"app/b.go", "\td()\n", ""}},
+	}}
+	if err != nil || !reflect.DeepEqual(list, want) {
+		t.Errorf("got %+v, error %v", list, err)
+	}
+}
+
+// A mistake in a file of bugs is named with its place.
+func TestParseRefuses(t *testing.T) {
+	for _, tc := range []struct{ old, now, want string }{
+		{"bug: forgotten", "name: forgotten", `a.txt:3: begin the first bug`},
+		{"from: B1", "form: B1", `a.txt:4: "form: B1" is neither`},
+		{"from: B1", "from: ", `a.txt:4: "from: " is neither`},
+		{"from: B1", "from: B1\nfrom: B2", "a.txt:5: from is said twice"},
+		{"from: B1\n", "", "a.txt:3: bug forgotten: give it"},
+		{"what: nothing is kept\n", "", "a.txt:3: bug forgotten: give it"},
+		{" TestKept|TestFound", "", "a.txt:3: bug forgotten: give it"},
+		{"sim: pbft", "sim: paxos", "a.txt:3: bug forgotten: "},
+		{"file: app/a.go\n", "", `a.txt:9: put a line "file: PATH"`},
+		{"-\td()\n", "", "a.txt:3: bug forgotten: the diff of app/b.go"},
+		{"-\td()", "+\td()", "a.txt:3: bug forgotten: the diff of app/b.go"},
+		{"-\td()", " \td()", "a.txt:3: bug forgotten: the diff of app/b.go"},
+		{"-\td()", "\td()", `a.txt:15: "\td()" is neither`},
+	} {
+		_, err := parse("a.txt", strings.Replace(aBug, tc.old, tc.now, 1))
+		if err == nil || !strings.HasPrefix(err.Error(), tc.want) {
+			t.Errorf("%q for %q: got error %v, want %s", tc.now, tc.old, err, tc.want)
+		}
 	}
 }

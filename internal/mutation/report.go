@@ -142,9 +142,9 @@ func (k kept) write(path string) error {
 	return os.WriteFile(path, raw, 0o644)
 }
 
-// findings lists what is known in the order of the table of bugs.
-func (k kept) findings() (list []Finding) {
-	for _, bug := range bugs() {
+// findings lists what is known of all bugs, in their order.
+func (k kept) findings(all []Bug) (list []Finding) {
+	for _, bug := range all {
 		if f, ok := k[bug.Name]; ok {
 			f.bug = bug
 			list = append(list, f)
