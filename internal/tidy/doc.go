@@ -12,6 +12,9 @@
 // It also follows the imports of the packages of which production is made to
 // their ends: none may reach one that knows how to lie (honest.go).
 //
+// Its tests also hold the documents and each doc.go to the names that they quote:
+// paths, Go names, tests and traces (naming_test.go).
+//
 // What is a matter of degree it only reports: medians, long files, wide
 // structs, the share of comments (go test -v -run Report ./internal/tidy).
 //

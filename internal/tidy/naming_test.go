@@ -16,7 +16,7 @@ var (
 	quoted = regexp.MustCompile("`([^`\n]+)`")
 	// aPath is a word that looks like a path of this repository.
 	aPath = regexp.MustCompile(`^(\./)?[a-z][a-z0-9_-]*(/[a-zA-Z0-9_.*-]+)+$|^\./[a-z-]+$`)
-	aFile = regexp.MustCompile(`\b[a-z0-9_]+\.go\b|\b[A-Z]+\.md\b`)
+	aFile = regexp.MustCompile(`\b[a-z0-9_/]+\.go\b|\b[A-Z]+\.md\b`)
 	aLink = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 	// aName is a name of Go behind its package's.
 	aName = regexp.MustCompile(`^([a-z]+)\.([A-Z]\w*)(?:\.([A-Z]\w*))?(?:\(\))?$`)
@@ -47,7 +47,7 @@ type names struct {
 // traces that the documents name are there.
 func TestDocuments(t *testing.T) {
 	known := collect(t)
-	for _, pattern := range []string{"README.md", "docs/*.md", "docs/adr/*.md"} {
+	for _, pattern := range []string{"README.md", "docs/*.md", "docs/adr/*.md", "doc.go", "*/doc.go", "*/*/doc.go"} {
 		files, err := filepath.Glob(filepath.Join("../..", pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v", pattern, err)
@@ -74,6 +74,7 @@ func TestMissing(t *testing.T) {
 		{"`go test ./storages`", "./storages"},
 		{"`sim/testdata/viewstamped/*.txt`", "sim/testdata/viewstamped/*.txt"},
 		{"see abnormal.go", "abnormal.go"},
+		{"see normal.go, pbft/slot.go, pbft/abnormal.go", "pbft/abnormal.go"},
 		{"see NUMBERS.md §2, TESTING.md", "NUMBERS.md"},
 		{"[there](adr/0000-nothing.md#part)", "adr/0000-nothing.md"},
 		{"[there](TESTING.md#mutation-tests), [far](https://example.org/x)", ""},
@@ -92,6 +93,9 @@ func TestMissing(t *testing.T) {
 		if gone := strings.Join(known.missing("../../docs/X.md", c.text), " "); gone != c.gone {
 			t.Errorf("%s: got %q, want %q", c.text, gone, c.gone)
 		}
+	}
+	if gone := known.missing("../../pbft/doc.go", "normal.go, driver.go"); !slices.Equal(gone, []string{"driver.go"}) {
+		t.Errorf("a file of another package: got %v", gone)
 	}
 }
 
@@ -115,9 +119,7 @@ func (k *names) missing(file, text string) []string {
 		note(!alone.MatchString(m[1]) || k.declares("", m[1]), m[1])
 	}
 	for _, name := range aFile.FindAllString(text, -1) {
-		if !slices.ContainsFunc(gone, func(g string) bool { return path.Base(g) == name }) {
-			note(k.files[name] || strings.HasSuffix(name, ".md") && (exists("../../docs", name) || exists("../..", name)), name)
-		}
+		note(slices.Contains(gone, name) || k.fileExists(file, name), name)
 	}
 	for _, m := range aLink.FindAllStringSubmatch(text, -1) {
 		note(exists(filepath.Dir(file), m[1]), m[1])
@@ -179,6 +181,20 @@ func (k *names) declares(pkg, name string) bool {
 		}
 	}
 	return slices.ContainsFunc(k.packages[pkg], func(p string) bool { return k.declared[p][name] })
+}
+
+// fileExists reports whether a file is there that a document names outside of
+// a link. A doc.go names files of its own package without a directory.
+func (k *names) fileExists(document, name string) bool {
+	switch {
+	case path.Ext(name) == ".md":
+		return exists("../../docs", name) || exists("../..", name)
+	case strings.Contains(name, "/"):
+		return exists("../..", name)
+	case path.Base(document) == "doc.go":
+		return exists(filepath.Dir(document), name)
+	}
+	return k.files[name]
 }
 
 // exists reports whether a path, or one of a pattern, is there.
