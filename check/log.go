@@ -91,7 +91,7 @@ func flag(v bool) byte {
 
 // Writer writes a log, one Write for each entry, so that what was written
 // outlives a killed process. What leaves a process must be written before it
-// does: else its log contradicts what others heard. Not safe for concurrent
+// does; otherwise its log contradicts what others heard. Not safe for concurrent
 // use. After an error nothing more is written, and Err says why.
 type Writer struct {
 	w   io.Writer

@@ -19,6 +19,6 @@
 //     further ahead, its highest;
 //   - of the certificates that h has passed, a number logarithmic in h is kept,
 //     and which ones depends on their sequence numbers alone, so that replicas
-//     who disagree find a number at which both can show their certificate
+//     that disagree find a number at which both can show their certificate
 //     (PROTOCOL.md §9).
 package checkpoint

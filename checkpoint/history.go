@@ -39,7 +39,7 @@ func (t *Tracker) Own(seq consensus.Seq) (message.Vote, bool) {
 	return message.Vote{}, false
 }
 
-// Known is the highest kept certificate if it stands at or above n, else nil.
+// Known is the highest kept certificate if it stands at or above n, otherwise nil.
 func (t *Tracker) Known(n consensus.Seq) *message.Certificate {
 	if c := t.Stable(); c != nil && c.Seq >= n {
 		return c
@@ -77,8 +77,8 @@ type Root struct {
 	Replicas []consensus.ReplicaID // ascending
 }
 
-// Lack says what the checkpoint at seq is waiting for: who stands behind the
-// root with most votes, who has said nothing, and every root that was named,
+// Lack says what the checkpoint at seq is waiting for: which replicas stand behind
+// the root with most votes, which have said nothing, and every root that was named,
 // most votes first, equal ones by digest. Callers: Status.Waiting and the alarm
 // about a checkpoint that does not become stable.
 func (t *Tracker) Lack(seq consensus.Seq) (have, missing []consensus.ReplicaID, roots []Root) {

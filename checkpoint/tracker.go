@@ -69,8 +69,8 @@ func (t *Tracker) Add(v message.Vote) Outcome {
 }
 
 // ignoreBelow ignores a vote that h has passed, unless its signer stands in
-// the kept certificate of that number with another root: who tells a latecomer
-// another story than the one that became stable is caught here.
+// the kept certificate of that number with another root. A replica that tells a latecomer
+// another root than the one that became stable is caught here.
 func (t *Tracker) ignoreBelow(v message.Vote) Outcome {
 	c := t.At(v.Seq)
 	if c == nil || c.Digest == v.Digest {

@@ -1,10 +1,9 @@
 // Package crypto holds digests, keys, domain-separated signatures, group
 // verification and the format of key files. It knows nothing of replicas, and
-// it works on bytes: who wants a file reads it first.
+// it works on bytes: whoever has a file reads it first.
 //
-// Engines sign inside a step, because signing is a pure
-// function of key, domain and body. Verification happens in the Open of a
-// protocol, in groups, by workers.
+// Engines sign inside a step, because signing is a pure function of key, domain
+// and body. Workers verify, in groups, when a protocol's Open is called.
 //
 // One rule for Ed25519, everywhere: ZIP-215, which is cofactored. Every batch
 // verifier is cofactored too, so a signature means the same whether it is
@@ -17,12 +16,12 @@
 // Batch verification draws random coefficients from the operating system
 // inside the library. They do not make outcomes random: under the cofactored
 // rule a batch of valid signatures passes for every choice of coefficients,
-// and a batch with an invalid one fails but for a chance of 2^-128.
+// and one with an invalid signature passes with a chance of 2^-128.
 //
 // Simulations may replace Ed25519 by the keyed hashes of a Keyring, which are
 // as unforgeable inside one process and many times cheaper.
 //
-// It never keeps state between calls but a bounded cache of expanded public
+// It keeps no state between calls except a bounded cache of expanded public
 // keys, never decides who may sign what, and never writes or logs a secret.
 //
 // Invariants: a Verifier answers true only for a claim that the ZIP-215 rule

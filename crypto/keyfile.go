@@ -26,7 +26,7 @@ var (
 	ErrKeyCost = errors.New("the key file asks for more memory or time than is allowed")
 )
 
-// Bounds on what a key file may ask of the one who opens it, so that a foreign
+// Bounds on what a key file may ask of the machine that opens it, so that a foreign
 // file cannot exhaust a machine. The cost that EncodeKey chooses is the second
 // recommendation of RFC 9106, on one thread.
 const (
@@ -72,8 +72,8 @@ type keyFile struct {
 }
 
 // EncodeKey writes the key file of a seed: in plain for an empty passphrase,
-// else encrypted. random supplies the salt and is read only then; it must be
-// the operating system's but in tests. It fails only if random does.
+// otherwise encrypted. random supplies the salt and is read only then; it must be
+// the operating system's except in tests. It fails only if random does.
 func EncodeKey(seed [PrivateKeySize]byte, passphrase string, random io.Reader) ([]byte, error) {
 	head := keyHeader + "\n" + publicPrefix + PublicOf(seed).String() + "\n"
 	if passphrase == "" {

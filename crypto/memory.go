@@ -5,8 +5,8 @@ package crypto
 // one is dropped whole. That costs no bookkeeping per entry, and what is
 // forgotten too early is merely verified again.
 //
-// It is not safe for concurrent use: who shares it guards it. Proven does not
-// write, so readers may share a read lock.
+// It is not safe for concurrent use: callers that share it put a lock around it.
+// Proven does not write, so readers may share a read lock.
 type BoundedMemory struct {
 	generation int // entries at which the young generation is full
 	young, old map[Digest]struct{}

@@ -5,22 +5,22 @@
 //   - Contradiction: two messages of which an honest replica signs one;
 //   - Omission: a COMMIT, and a VIEW-CHANGE for a later view that hides what the
 //     COMMIT says had prepared. After a fork across views these name the
-//     culprits, who need not have contradicted themselves in any view;
+//     culprits, which need not have contradicted themselves in any view;
 //   - Unfounded: one VIEW-CHANGE or NEW-VIEW that refutes itself.
 //
 // An Investigator searches transcripts for them, and for forks.
 //
 // It works on bytes and on the genesis alone, so that anybody can check offline
 // what a replica exported. It shares nothing with the way a message normally
-// takes: its own reading of the frames, its own knowledge of domains, of who
-// may be named, of who is primary, of how many are a quorum and of what a view
-// must propose, and one signature at a time, without a batch and without a
-// memory of what was proven before. A mistake there does not excuse anybody
+// takes. It reads the frames by itself, and knows by itself the domains, the
+// members that may be named, the primary of a view, the size of a quorum and what
+// a view must propose. It checks one signature at a time, without a batch and
+// without a memory of what was proven before. A mistake there excuses nobody
 // here, and the other way round. (An Investigator does remember signatures, to
 // search faster. What it finds is judged anew.)
 //
-// On the rule for signatures: it is the verifier's, ZIP-215, although the
-// standard library would be a more independent judge. Its rule is cofactorless
+// The rule for signatures is the verifier's, ZIP-215, although the standard
+// library would be a more independent judge. The library's rule is cofactorless
 // and thereby stricter: whoever holds a key can craft signatures that the
 // replicas count and that the standard library refuses. A liar would sign its
 // contradictions in that way and be beyond proof; and an honest replica that

@@ -14,8 +14,9 @@ import (
 // An honest replica records its prepared certificate before it says COMMIT,
 // keeps it until a stable checkpoint covers the slot, replaces it only by one
 // of a later view, and never goes back behind a stable checkpoint: PROTOCOL.md
-// §9 goes through restarts, state transfers and lost disks. Whichever of the
-// two was sent first does not matter: who has left a view does not vote in it.
+// §9 goes through restarts, state transfers and lost disks. Which of the
+// two was sent first does not matter, because a replica that has left a view does
+// not vote in it.
 type Omission struct{ Commit, ViewChange []byte }
 
 // Encode implements Proof: the COMMIT stands first.

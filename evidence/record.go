@@ -67,7 +67,7 @@ func (r *record) first(p place) (*vote, bool) {
 	return &r.all[at], true
 }
 
-// add keeps a verified vote. It answers who has said the same by now; fresh is
+// add keeps a verified vote. It answers which signers have said the same by now; fresh is
 // false if this signer had.
 func (r *record) add(s *statement) (signers uint64, fresh bool) {
 	m := subject{s.kind, s.view, s.seq, s.digest}

@@ -21,7 +21,7 @@ type Entry struct {
 // for concurrent use. The zero Store is empty and ready.
 //
 // Bounds: maxPerReplica entries of a signer, of which those after the first
-// take no more than MaxSize bytes together; so a traitor who contradicts itself
+// take no more than MaxSize bytes together; so a traitor that contradicts itself
 // in NEW-VIEWs of megabytes fills two of them, not sixteen.
 type Store struct{ entries []Entry }
 

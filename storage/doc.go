@@ -4,19 +4,18 @@
 // The log is what PROTOCOL.md §4 and §8 stand on: after a restart a replica
 // never contradicts a vote that it sent, so every vote is here before it is
 // sent, and a log that lost one in the middle must not open. goleveldb cannot
-// do this (docs/adr/0003-segment-log.md has the experiment), hence a log of
-// our own: preallocated segments of framed records, each frame with its
-// sequence number, a checksum that chains it to the one before, and the
-// sequence number that was known to be synced when it was written. The last
-// field is what tells a torn tail from damage: a bad frame that some later
-// frame calls synced was lost by the disk, any other was never promised to
-// anyone.
+// do this (docs/adr/0003-segment-log.md has the experiment), hence a log of our
+// own. It has preallocated segments of framed records. Each frame has its
+// sequence number, a checksum that chains it to the one before, and the sequence
+// number that was known to be synced when it was written. The last field tells a
+// torn tail from damage: a bad frame that some later frame calls synced was lost
+// by the disk, and any other was never promised to anyone.
 //
 // Nothing here starts a goroutine, and a Log is not safe for concurrent use: one
 // goroutine of its owner appends.
 //
-// What it never does: repair in silence. A torn tail is cut and reported; all
-// else that does not fit is a typed error of one line that says what to do,
+// What it never does: repair in silence. A torn tail is cut and reported.
+// Anything more that does not fit is a typed error of one line that says what to do,
 // and the files stay as they were.
 //
 // Invariants:

@@ -22,7 +22,7 @@ type Changer struct {
 	senders []sender // by replica, this one included
 }
 
-// sender is what is kept of one replica: two places, so that a liar who fills
+// sender is what is kept of one replica: two places, so that a liar that fills
 // the one with a view of the far future cannot keep its own VIEW-CHANGE for the
 // view at hand from counting, nor make anybody store more.
 type sender struct {
@@ -88,9 +88,9 @@ func (c *Changer) Mine() *message.ViewChange {
 	return c.mine
 }
 
-// Add takes another replica's verified VIEW-CHANGE. Of each sender the one for
-// the view that I go for and the highest one are kept. If the sender has said
-// something else for the same view, the first counts and is returned: together
+// Add takes another replica's verified VIEW-CHANGE. For each sender the one for
+// the view that this replica goes for and the highest one are kept. If the sender
+// has said something different for the same view, the first counts and is returned: together
 // they are evidence.
 func (c *Changer) Add(vc *message.ViewChange) (contradiction *message.ViewChange) {
 	if vc.Replica == c.self || vc.View <= c.entered {

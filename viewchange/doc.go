@@ -8,8 +8,7 @@
 // and says when to join others, when patience for a NEW-VIEW starts, and, for
 // the primary, when the view can be opened.
 //
-// When to lose patience is for the replica to decide, which alone sends. A
-// Changer signs this replica's VIEW-CHANGE and NEW-VIEW; it never sends,
+// The replica decides when to lose patience, and only it sends. A Changer signs this replica's VIEW-CHANGE and NEW-VIEW; it never sends,
 // never measures time, and never judges a signature: what is handed in has been
 // verified by message.Open, so that an invalid VIEW-CHANGE cannot shadow a
 // valid one.

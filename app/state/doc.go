@@ -6,7 +6,7 @@
 // to what changed), and to move (a snapshot at a certified height is served in
 // parts, and taken over in parts, each verified against the root as it
 // arrives). Castro & Liskov (OSDI 1999) §4.3 and §5.3; Castro's thesis (2001)
-// §5.3, whose partition tree this Merkle trie replaces; docs/adr/0002 says why.
+// §5.3, whose partition tree this Merkle trie replaces (ADR 2 says why).
 //
 // Package app gives prefixes of the keyspace their meaning; package storage and
 // NewMemory supply the Store below.
@@ -25,8 +25,8 @@
 //
 // The root is that of a trie over SHA-256(key) with 16 children to a node. A
 // subtree of at most leafEntries entries is one leaf, a larger one an inner
-// node: leaves split as they grow and merge as they shrink, and nobody who aims
-// keys at one of them can make it large.
+// node. Leaves split as they grow and merge as they shrink, so that nobody can make
+// one large by aiming keys at it.
 //
 // In the store: d/<key> is a value, t/<path> a node (the path in hexadecimal
 // digits from the root), m/… the height and the marks of a restore, s/… the

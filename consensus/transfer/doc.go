@@ -1,6 +1,6 @@
-// Package transfer moves a state in verified parts: which parts to ask of
-// whom (fetcher), and how much to serve to whom (server, Throttle), with the
-// encoding of the lists that both sides exchange.
+// Package transfer moves a state in verified parts. It decides which parts to ask
+// from which peer (fetcher) and how much to serve to each (server, Throttle), and
+// encodes the lists that both sides exchange.
 //
 // A Mover joins both sides to the outbox of an engine, which says in its own
 // words what it sends and decides which state is fetched and when.
@@ -14,7 +14,7 @@
 // Invariants:
 //   - an item is wanted, in flight, handed in or staged, never two of these;
 //   - memory is bounded by config, whatever the sources send;
-//   - a part that was not asked of its sender is ignored;
+//   - a part for which its sender was not asked is ignored;
 //   - with one source left that serves the target, the fetch ends;
 //   - the same calls in the same order give the same decisions.
 //

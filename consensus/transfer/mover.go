@@ -13,8 +13,8 @@ type Words struct {
 
 // Mover is both sides of a transfer as an engine has them: it sends what the
 // fetcher asks and hands its jobs to the host, and serves what the server lets
-// through. A Decision that it returns is carried out, but for what is the
-// engine's to decide: another target, and what to do after a failure.
+// through. A Decision that it returns is carried out, except what the engine
+// has to decide: another target, and what to do after a failure.
 type Mover struct {
 	fetcher *fetcher
 	server  *server

@@ -100,8 +100,8 @@ func (f *fetcher) conclude(d *Decision) {
 // Scores of failures. Silence weighs as much as a lie, and more than no longer
 // having what was asked for: by the time a silent source is left, the others no
 // longer have it either, and were they all even, the same source would be the
-// first in turn for the next target, too. But none is for ever: with everybody
-// else failing, the source with the lowest score is next.
+// first in turn for the next target, too. But none is for ever: when
+// all others fail, the source with the lowest score is next.
 const (
 	scoreGone  = 1
 	scoreStall = 4
