@@ -66,12 +66,12 @@ type KV struct{ Invoker Invoker }
 // and by the store.
 func fits(key []byte, values ...[]byte) error {
 	if len(key) > kv.MaxKey {
-		return fmt.Errorf("%w: a key of %d bytes, no cluster takes more than %d", session.ErrTooLarge, len(key), kv.MaxKey)
+		return fmt.Errorf("%w: a key of %d bytes; the limit of every cluster is %d", session.ErrTooLarge, len(key), kv.MaxKey)
 	}
 	room := consensus.MaxFrame - len(key)
 	for _, v := range values {
 		if len(v) > room {
-			return fmt.Errorf("%w: %d bytes or more, no cluster takes operations of more than %d", session.ErrTooLarge, consensus.MaxFrame-room+len(v), consensus.MaxFrame)
+			return fmt.Errorf("%w: an operation of %d bytes or more; the limit of every cluster is %d", session.ErrTooLarge, consensus.MaxFrame-room+len(v), consensus.MaxFrame)
 		}
 		room -= len(v)
 	}

@@ -110,25 +110,25 @@ func (g *Genesis) Validate() error {
 	case len(g.Name) > 255 || len(g.Protocol) > 255 || len(g.Application) > 255:
 		return bad("name, protocol and application are at most 255 bytes long")
 	case len(g.Replicas) == 0 || len(g.Replicas) > MaxReplicas:
-		return bad("%d replicas: between 1 and %d are possible", len(g.Replicas), MaxReplicas)
+		return bad("%d replicas: choose 1 to %d", len(g.Replicas), MaxReplicas)
 	case g.CheckpointInterval == 0 || g.Window < 2*g.CheckpointInterval || g.Window%g.CheckpointInterval != 0 || g.Window > 1<<16:
 		return bad("window %d must be a multiple of the checkpoint interval %d, at least twice it, at most %d", g.Window, g.CheckpointInterval, 1<<16)
 	case l.RequestOperations < 1 || l.RequestOperations > MaxOperations:
-		return bad("limits.request_operations is %d: between 1 and %d are possible", l.RequestOperations, MaxOperations)
+		return bad("limits.request_operations is %d: choose 1 to %d", l.RequestOperations, MaxOperations)
 	case l.BatchRequests < 1 || l.BatchRequests > MaxBatchRequests:
-		return bad("limits.batch_requests is %d: between 1 and %d are possible", l.BatchRequests, MaxBatchRequests)
+		return bad("limits.batch_requests is %d: choose 1 to %d", l.BatchRequests, MaxBatchRequests)
 	case l.OperationBytes < 1 || l.RequestBytes < l.OperationBytes+requestOverhead+3 || l.RequestBytes > MaxFrame-4096:
 		return bad("limits: request_bytes %d must hold operation_bytes %d and %d of overhead, and stay below %d", l.RequestBytes, l.OperationBytes, requestOverhead+3, MaxFrame-4096)
 	case l.BatchBytes < 1 || l.BatchBytes > MaxFrame-4096:
-		return bad("limits.batch_bytes is %d: between 1 and %d are possible", l.BatchBytes, MaxFrame-4096)
+		return bad("limits.batch_bytes is %d: choose 1 to %d", l.BatchBytes, MaxFrame-4096)
 	case l.KeyBytes < 1 || l.KeyBytes > MaxItemID-64:
-		return bad("limits.key_bytes is %d: between 1 and %d are possible", l.KeyBytes, MaxItemID-64)
+		return bad("limits.key_bytes is %d: choose 1 to %d", l.KeyBytes, MaxItemID-64)
 	case l.ValueBytes < 0 || l.ValueBytes > MaxFrame-2*MaxItemID || l.ResultBytes < 64 || l.ResultBytes > MaxFrame-4096:
 		return bad("limits: value_bytes %d and result_bytes %d must fit a frame of %d", l.ValueBytes, l.ResultBytes, MaxFrame)
 	case l.OperationSteps < 1 || l.Sessions < 1 || l.SessionBytes < l.ResultBytes || l.SessionIdle < 1e9:
 		return bad("limits: operation_steps and sessions are at least 1, session_bytes at least result_bytes, session_idle at least a second")
 	case g.Faults < 0 || g.Faults >= len(g.Replicas):
-		return bad("faults is %d: between 0 and %d are possible", g.Faults, len(g.Replicas)-1)
+		return bad("faults is %d: choose 0 to %d", g.Faults, len(g.Replicas)-1)
 	case g.Faults != 0 && !g.UnsafeDemo:
 		return bad("more faults than the bound allows need unsafe_demo = true")
 	case g.Skew < 0:
@@ -150,7 +150,7 @@ func (g *Genesis) distinctKeys(bad func(string, ...any) error) error {
 	clients := map[crypto.PublicKey]bool{}
 	for i, c := range g.Clients {
 		if clients[c.Key] {
-			return bad("client %d stands twice", i)
+			return bad("client %d is given twice", i)
 		}
 		if c.Role < RoleReader || c.Role > RoleAdmin {
 			return bad("client %d has no role", i)

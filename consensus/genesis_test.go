@@ -78,7 +78,7 @@ func TestGenesisValidate(t *testing.T) {
 	}
 	for want, change := range map[string]func(*Genesis){
 		"255 bytes":          func(g *Genesis) { g.Application = strings.Repeat("x", 256) },
-		"between 1 and 64":   func(g *Genesis) { g.Replicas = nil },
+		"choose 1 to 64":     func(g *Genesis) { g.Replicas = nil },
 		"at least twice it":  func(g *Genesis) { g.Window = g.CheckpointInterval },
 		"multiple":           func(g *Genesis) { g.Window++ },
 		"request_operations": func(g *Genesis) { g.Limits.RequestOperations = 0 },
@@ -91,7 +91,7 @@ func TestGenesisValidate(t *testing.T) {
 		"skew":               func(g *Genesis) { g.Skew = -1 },
 		"unsafe_demo":        func(g *Genesis) { g.Quorum = 2 },
 		"key of another":     func(g *Genesis) { g.Replicas[3] = g.Replicas[0] },
-		"stands twice":       func(g *Genesis) { g.Clients = append(g.Clients, g.Clients[0]) },
+		"is given twice":     func(g *Genesis) { g.Clients = append(g.Clients, g.Clients[0]) },
 		"no role":            func(g *Genesis) { g.Clients[0].Role = RoleNone },
 	} {
 		g := testGenesis()

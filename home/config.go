@@ -47,14 +47,14 @@ type Engine struct {
 // check says what is wrong with the settings of every protocol.
 func (e *Engine) check() error {
 	if e.Tick < files.Duration(time.Millisecond) {
-		return fmt.Errorf("%w: engine.tick is %v: at least 1ms", files.ErrInvalid, time.Duration(e.Tick))
+		return fmt.Errorf("%w: engine.tick is %v: choose at least 1ms", files.ErrInvalid, time.Duration(e.Tick))
 	}
 	for _, k := range []struct {
 		key          string
 		value, least files.Duration
 	}{{"patience", e.Patience, e.Tick}, {"status_every", e.StatusEvery, e.Tick}} {
 		if k.value < k.least {
-			return fmt.Errorf("%w: engine.%s is %v: at least %v", files.ErrInvalid, k.key, time.Duration(k.value), time.Duration(k.least))
+			return fmt.Errorf("%w: engine.%s is %v: choose at least %v", files.ErrInvalid, k.key, time.Duration(k.value), time.Duration(k.least))
 		}
 	}
 	for _, k := range []struct {
@@ -62,7 +62,7 @@ func (e *Engine) check() error {
 		value int
 	}{{"pipeline", e.Pipeline}, {"pending_count", e.PendingCount}, {"pending_bytes", e.PendingBytes}} {
 		if k.value < 1 {
-			return fmt.Errorf("%w: engine.%s is %d: at least 1", files.ErrInvalid, k.key, k.value)
+			return fmt.Errorf("%w: engine.%s is %d: choose at least 1", files.ErrInvalid, k.key, k.value)
 		}
 	}
 	return nil
@@ -106,7 +106,7 @@ func (r *Record) check() error {
 	case r.Level != RecordOff && r.Level != RecordVotes && r.Level != RecordAll:
 		return fmt.Errorf("%w: record.level is %q: write votes, all or off", files.ErrInvalid, r.Level)
 	case r.Bytes < minRecord:
-		return fmt.Errorf("%w: record.bytes is %d: at least %d", files.ErrInvalid, r.Bytes, minRecord)
+		return fmt.Errorf("%w: record.bytes is %d: choose at least %d", files.ErrInvalid, r.Bytes, minRecord)
 	}
 	return nil
 }

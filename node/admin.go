@@ -45,15 +45,15 @@ func (n *Node) publish() {
 func unready(p protocol.Protocol, s *consensus.Status, need int) []string {
 	var why []string
 	if s.Rejoining {
-		why = append(why, "it lost its disk and rejoins")
+		why = append(why, "it is rejoining: it lost its disk")
 	}
 	if s.Changing && p.Elected {
-		why = append(why, fmt.Sprintf("it knows no %s, %s %d was the last", p.Words.Lead, p.Words.View, s.View))
+		why = append(why, fmt.Sprintf("it knows no %s; the last %s was %d", p.Words.Lead, p.Words.View, s.View))
 	} else if s.Changing {
-		why = append(why, fmt.Sprintf("it is between %[1]ss, going for %[1]s %[2]d", p.Words.View, s.View))
+		why = append(why, fmt.Sprintf("it is changing to %s %d", p.Words.View, s.View))
 	}
 	if s.Fetching > 0 {
-		why = append(why, fmt.Sprintf("it fetches the state at %d", s.Fetching))
+		why = append(why, fmt.Sprintf("it is fetching the state at %d", s.Fetching))
 	}
 	if s.Executed < s.Stable || s.High > s.Stable && s.Executed > s.High {
 		why = append(why, fmt.Sprintf("it executed up to %d, outside the window (%d, %d]", s.Executed, s.Stable, s.High))

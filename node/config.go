@@ -126,7 +126,7 @@ func (c *Config) validate() error {
 	case c.Protocol == nil || c.Application == nil:
 		return bad("a protocol and an application are needed")
 	case int(c.Self) >= n:
-		return bad("replica %d, the genesis has %d: ids begin with 0", c.Self, n)
+		return bad("replica %d of %d: ids begin with 0", c.Self, n)
 	case crypto.PublicOf(c.Seed) != c.Genesis.Replicas[c.Self]:
 		return bad("the key belongs to %s, the genesis names %s for replica %d: use this replica's key file",
 			crypto.PublicOf(c.Seed).Short(), c.Genesis.Replicas[c.Self].Short(), c.Self)
@@ -135,7 +135,7 @@ func (c *Config) validate() error {
 	case len(c.Network.Addresses) != n:
 		return bad("%d addresses for %d replicas", len(c.Network.Addresses), n)
 	case c.Tick < time.Millisecond || c.Tick > 10*time.Second:
-		return bad("a tick of %v: between 1ms and 10s are possible", c.Tick)
+		return bad("a tick of %v: choose 1ms to 10s", c.Tick)
 	case c.Bounds.smallest() < 1:
 		return bad("bounds must be at least 1")
 	}

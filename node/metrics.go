@@ -44,8 +44,8 @@ func newMetrics() *metrics {
 	sizes := prometheus.ExponentialBuckets(1, 2, 12)
 	m := &metrics{
 		registry:    prometheus.NewRegistry(),
-		burst:       histogram("burst_events", "Events that the engine was stepped with at once.", sizes),
-		group:       histogram("verify_group_frames", "Frames that were verified as one group.", sizes),
+		burst:       histogram("burst_events", "Events in one step of the engine.", sizes),
+		group:       histogram("verify_group_frames", "Frames verified as one group.", sizes),
 		batch:       histogram("batch_requests", "Requests in one executed batch.", sizes),
 		sync:        histogram("log_sync_seconds", "Duration of one sync of the log.", prometheus.ExponentialBuckets(50e-6, 2, 16)),
 		records:     histogram("log_sync_records", "Records made durable by one sync.", sizes),
@@ -53,8 +53,8 @@ func newMetrics() *metrics {
 		logSegments: gauge("log_segments", "Segments of the log."),
 		ignored:     counters("ignored_total", "Frames and messages that were ignored, by reason.", "reason"),
 		refusals:    counters("refusals_total", "Requests refused, by code.", "code"),
-		dropped:     counters("dropped_total", "What full queues gave up, by queue.", "queue"),
-		unsent:      counters("unsent_total", "Frames that the network had no room or no stream for, by class.", "class"),
+		dropped:     counters("dropped_total", "Items that full queues dropped, by queue.", "queue"),
+		unsent:      counters("unsent_total", "Frames not sent, for lack of room or of a stream, by class.", "class"),
 		blamed:      counters("blamed_total", "Frames whose sender itself broke the protocol, by peer.", "peer"),
 		notes:       counters("notes_total", "Facts that the engine reported, by kind; \"entered view\" counts the views entered, in Raft the leaders that were elected.", "kind"),
 	}
@@ -68,16 +68,16 @@ func newMetrics() *metrics {
 type scrape struct{ node *Node }
 
 var (
-	infoDesc    = prometheus.NewDesc("quorate_info", "1, with the protocol that the replica speaks.", []string{"protocol"}, nil)
+	infoDesc    = prometheus.NewDesc("quorate_info", "Always 1; the label names the protocol.", []string{"protocol"}, nil)
 	statusDesc  = prometheus.NewDesc("quorate_replica", "The replica's position, by what: view (in Raft the term), executed, applied, stable, high, kept, pending, in_flight, fetching.", []string{"what"}, nil)
 	stateDesc   = prometheus.NewDesc("quorate_state", "1 if the replica is in this condition: changing (between views, in Raft without a leader), leading, rejoining, ready.", []string{"condition"}, nil)
 	heardDesc   = prometheus.NewDesc("quorate_heard", "Replicas heard from lately, this one included.", nil, nil)
-	queueDesc   = prometheus.NewDesc("quorate_queue_depth", "What waits, by queue.", []string{"queue"}, nil)
-	backlogDesc = prometheus.NewDesc("quorate_queue_dropped_total", "What full queues inside gave up, by queue.", []string{"queue"}, nil)
+	queueDesc   = prometheus.NewDesc("quorate_queue_depth", "Items that wait, by queue.", []string{"queue"}, nil)
+	backlogDesc = prometheus.NewDesc("quorate_queue_dropped_total", "Items that inner queues dropped, by queue.", []string{"queue"}, nil)
 	framesDesc  = prometheus.NewDesc("quorate_network_frames_total", "Frames by peer, class and direction (sent, received, dropped, refused).", []string{"peer", "class", "direction"}, nil)
 	bytesDesc   = prometheus.NewDesc("quorate_network_bytes_total", "Bytes by peer, class and direction.", []string{"peer", "class", "direction"}, nil)
-	saidDesc    = prometheus.NewDesc("quorate_frames_sent_total", "Frames that went out to the other members together, by class.", []string{"class"}, nil)
-	volumeDesc  = prometheus.NewDesc("quorate_bytes_sent_total", "Bytes that went out to the other members together, by class.", []string{"class"}, nil)
+	saidDesc    = prometheus.NewDesc("quorate_frames_sent_total", "Frames sent to all other members, by class.", []string{"class"}, nil)
+	volumeDesc  = prometheus.NewDesc("quorate_bytes_sent_total", "Bytes sent to all other members, by class.", []string{"class"}, nil)
 	linkDesc    = prometheus.NewDesc("quorate_network_connected", "1 if there is a connection to the peer.", []string{"peer"}, nil)
 	clientsDesc = prometheus.NewDesc("quorate_network_clients", "Clients, by what: connections, streams, guests.", []string{"what"}, nil)
 )

@@ -252,7 +252,7 @@ func (n *Node) keep() {
 	n.journal.close()
 	n.writers.Wait()
 	if err = errors.Join(err, n.disk.close()); err != nil {
-		n.config.Log.Warn("not everything closed well", "error", err)
+		n.config.Log.Warn("errors while closing", "error", err)
 	}
 	close(n.ended)
 }

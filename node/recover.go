@@ -98,7 +98,7 @@ func amnesia(p protocol.Protocol) string {
 	if p.Rejoins {
 		return "the replica rejoins and signs nothing until it has"
 	}
-	return "it takes part at once, and what it had acknowledged may be lost to the cluster"
+	return "it votes at once, and writes that it acknowledged may be lost"
 }
 
 // engine makes the protocol's engine from what was found.

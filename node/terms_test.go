@@ -33,7 +33,7 @@ func TestRaftIsReportedInItsOwnWords(t *testing.T) {
 		}
 	}
 	s := consensus.Status{View: 7, Changing: true, Heard: []consensus.ReplicaID{0, 1}}
-	if why := unready(of(t, protocol.Raft), &s, 2); len(why) != 1 || why[0] != "it knows no leader, term 7 was the last" {
+	if why := unready(of(t, protocol.Raft), &s, 2); len(why) != 1 || why[0] != "it knows no leader; the last term was 7" {
 		t.Errorf("got %q", why)
 	}
 }

@@ -39,7 +39,7 @@ func ClaimKey(path string) (*Claim, error) {
 		return &Claim{Key: path, file: f}, nil
 	}
 	if err == nil {
-		err = fmt.Errorf("%w: another command speaks with %s, and a cluster has one session per key: wait for it, or make another key", ErrKeyInUse, path)
+		err = fmt.Errorf("%w: another command uses %s, and a cluster has one session per key: wait for it, or make another key", ErrKeyInUse, path)
 	}
 	return nil, errors.Join(err, f.Close())
 }
@@ -57,7 +57,7 @@ func (c *Cluster) ClaimClientKey(ctx context.Context) (*Claim, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: other commands speak with all %d client keys of %s: wait for them, or give --key FILE: %w", ErrKeyInUse, len(pool), c.Dir, ctx.Err())
+			return nil, fmt.Errorf("%w: other commands use all %d client keys of %s: wait for them, or give --key FILE: %w", ErrKeyInUse, len(pool), c.Dir, ctx.Err())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

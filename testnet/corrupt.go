@@ -66,11 +66,11 @@ func (c *Cluster) checkCoalition(members []int) error {
 			return err
 		}
 		if slices.Contains(members[:k], i) {
-			return fmt.Errorf("replica %d stands twice", i)
+			return fmt.Errorf("replica %d is given twice", i)
 		}
 	}
 	if len(members) == 1 {
-		return fmt.Errorf("replica %d alone is no gang", members[0])
+		return fmt.Errorf("replica %d alone cannot collude", members[0])
 	}
 	return nil
 }

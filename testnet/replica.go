@@ -120,7 +120,7 @@ func (r *replica) follows(p *process) error {
 			return nil
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("replica %d was told how to behave, but does not follow: %s", r.ID, r.lastLine())
+			return fmt.Errorf("replica %d did not load its new behaviours: %s", r.ID, r.lastLine())
 		}
 	}
 	return nil

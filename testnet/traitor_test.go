@@ -133,14 +133,14 @@ func TestNoTraitorByMistake(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, do := range map[string]func() error{
-		`did you mean "silent"?`:  func() error { return c.Corrupt(0, []string{"slient"}) },
-		"no behaviour was named":  func() error { return c.Corrupt(0, nil) },
-		"no replica 9":            func() error { return c.Corrupt(9, []string{"silent"}) },
-		"no replica 4":            func() error { return c.Heal(4) },
-		"the cluster has 4":       func() error { return c.Corrupt(0, []string{"silent to=7"}) },
-		"replica 1 alone":         func() error { return c.Collude([]int{1}) },
-		"replica 1 stands twice":  func() error { return c.Collude([]int{1, 1}) },
-		"no replica 5: the clust": func() error { return c.Collude([]int{1, 5}) },
+		`did you mean "silent"?`:   func() error { return c.Corrupt(0, []string{"slient"}) },
+		"no behaviour was named":   func() error { return c.Corrupt(0, nil) },
+		"no replica 9":             func() error { return c.Corrupt(9, []string{"silent"}) },
+		"no replica 4":             func() error { return c.Heal(4) },
+		"the cluster has 4":        func() error { return c.Corrupt(0, []string{"silent to=7"}) },
+		"replica 1 alone":          func() error { return c.Collude([]int{1}) },
+		"replica 1 is given twice": func() error { return c.Collude([]int{1, 1}) },
+		"no replica 5: the clust":  func() error { return c.Collude([]int{1, 5}) },
 	} {
 		if err := do(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("got %v, want one line with %q", err, want)

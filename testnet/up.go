@@ -21,7 +21,7 @@ const ReadyWithin = 60 * time.Second
 func (c *Cluster) hold() (release func(), err error) {
 	lock, err := storage.LockHome(c.Dir)
 	if errors.Is(err, storage.ErrInUse) {
-		return nil, fmt.Errorf("another quorate testnet command is at work in %s: wait for it, or look for it with ps", c.Dir)
+		return nil, fmt.Errorf("another quorate testnet command is running in %s: wait for it, or find it with ps", c.Dir)
 	}
 	if err != nil {
 		return nil, err

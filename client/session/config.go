@@ -81,7 +81,7 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	if c.InFlight > consensus.SessionWindow {
-		return c, fmt.Errorf("%w: %d requests in flight, at most %d are possible", ErrConfig, c.InFlight, consensus.SessionWindow)
+		return c, fmt.Errorf("%w: %d requests in flight: choose at most %d", ErrConfig, c.InFlight, consensus.SessionWindow)
 	}
 	c.GatherOps = min(c.GatherOps, c.Genesis.Limits.RequestOperations)
 	c.GatherBytes = min(c.GatherBytes, c.Genesis.Limits.RequestBytes-requestHead)

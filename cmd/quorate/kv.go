@@ -90,7 +90,7 @@ func readFile(path string) ([]byte, error) {
 func readValue(r io.Reader) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxInput))
 	if err == nil && len(b) == maxInput {
-		err = fmt.Errorf("the value has %d bytes or more: no cluster takes that", maxInput)
+		err = fmt.Errorf("the value has %d bytes or more, the limit of every cluster is less", maxInput)
 	}
 	return b, err
 }

@@ -42,17 +42,17 @@ func (c *ProfileRuns) Check() (byzantine.Profile, error) {
 	}
 	switch n := c.traitors(); {
 	case c.Traitors < 0:
-		return profile, fmt.Errorf("%w: %d traitors: at least 1", ErrSpec, c.Traitors)
+		return profile, fmt.Errorf("%w: %d traitors: choose at least 1", ErrSpec, c.Traitors)
 	case n < 1 && !profile.Client:
 		return profile, fmt.Errorf("%w: %d replicas tolerate no traitor: take at least 4, or say how many traitors all the same, such as 1", ErrSpec, c.Replicas)
 	case n > c.Replicas && !profile.Client:
 		return profile, fmt.Errorf("%w: %d traitors among %d replicas", ErrSpec, n, c.Replicas)
 	case n > maxClients && profile.Client:
-		return profile, fmt.Errorf("%w: %d misbehaving clients: at most %d are possible", ErrSpec, n, maxClients)
+		return profile, fmt.Errorf("%w: %d misbehaving clients: choose at most %d", ErrSpec, n, maxClients)
 	}
 	for i, id := range c.At {
 		if int(id) >= c.Replicas || slices.Contains(c.At[:i], id) {
-			return profile, fmt.Errorf("%w: replica %d is not there, or stands twice", ErrSpec, id)
+			return profile, fmt.Errorf("%w: replica %d does not exist, or is given twice", ErrSpec, id)
 		}
 	}
 	if profile.Client && c.At != nil {
