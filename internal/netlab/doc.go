@@ -4,7 +4,7 @@
 // has them and the caller may make them: links are cut in one direction or in
 // both, and packets are lost on the way without a word to the sender, which is
 // what no loopback interface does. A Relay stands between two processes on any
-// machine: it delays what passes, or stops to pass it on.
+// machine: it delays what passes.
 //
 // It does nothing to processes.
 //

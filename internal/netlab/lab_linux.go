@@ -108,24 +108,6 @@ func (l *Lab) Cut(from, to int, on bool) error {
 	return nil
 }
 
-// part cuts, or mends, both directions between hosts of different sides.
-// Hosts that stand on no side keep all their links.
-func (l *Lab) part(on bool, sides ...[]int) error {
-	var errs []error
-	for i, side := range sides {
-		for j, other := range sides {
-			for _, from := range side {
-				for _, to := range other {
-					if i != j {
-						errs = append(errs, l.Cut(from, to, on))
-					}
-				}
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // Close removes everything. It may be called again.
 func (l *Lab) Close() error {
 	var errs []error

@@ -16,17 +16,11 @@ func New(int) (*Lab, error) { return nil, ErrUnavailable }
 // Address and its like are never reached, for there is no Lab.
 func (l *Lab) Address(int) string { return "" }
 
-// outside is the address of the machine itself.
-func (l *Lab) Outside() string { return "" }
-
 // Command is argv, run on host i.
 func (l *Lab) Command(_ int, argv []string) []string { return argv }
 
 // Cut loses every packet from one host to another.
 func (l *Lab) Cut(int, int, bool) error { return ErrUnavailable }
-
-// part cuts both directions between hosts of different sides.
-func (l *Lab) Part(bool, ...[]int) error { return ErrUnavailable }
 
 // Close removes everything.
 func (l *Lab) Close() error { return nil }

@@ -16,7 +16,6 @@ type Relay struct {
 	listener net.Listener
 	mu       sync.Mutex
 	delay    time.Duration
-	open     chan struct{} // closed while bytes pass; replaced while they do not
 	stop     context.CancelFunc
 	ctx      context.Context
 	flows    sync.WaitGroup
@@ -32,8 +31,7 @@ func NewRelay(target string) (*Relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Relay{target: target, listener: l, open: make(chan struct{})}
-	close(r.open)
+	r := &Relay{target: target, listener: l}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.flows.Go(r.serve)
 	return r, nil
@@ -47,25 +45,6 @@ func (r *Relay) Delay(d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.delay = d
-}
-
-// stall lets nothing pass until it is called with false. Nothing is lost:
-// connections stay, as over a link that went dead.
-func (r *Relay) stall(on bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	stalled := false
-	select {
-	case <-r.open:
-	default:
-		stalled = true
-	}
-	switch {
-	case on && !stalled:
-		r.open = make(chan struct{})
-	case !on && stalled:
-		close(r.open)
-	}
 }
 
 // Close ends the relay and all that passes through it.
@@ -144,7 +123,7 @@ func (r *Relay) carry(to io.WriteCloser, from io.ReadCloser) {
 
 var errClosed = errors.New("relay closed")
 
-// pass writes one piece when its time has come and the relay is open.
+// pass writes one piece when its time has come.
 func (r *Relay) pass(to io.Writer, p piece) error {
 	r.mu.Lock()
 	delay := r.delay
@@ -158,16 +137,6 @@ func (r *Relay) pass(to io.Writer, p piece) error {
 			return errClosed
 		}
 	}
-	for {
-		r.mu.Lock()
-		open := r.open
-		r.mu.Unlock()
-		select {
-		case <-open:
-			_, err := to.Write(p.bytes)
-			return err
-		case <-r.ctx.Done():
-			return errClosed
-		}
-	}
+	_, err := to.Write(p.bytes)
+	return err
 }

@@ -61,31 +61,6 @@ func TestRelayCarries(t *testing.T) {
 	}
 }
 
-// A stalled relay passes nothing, and loses nothing.
-func TestRelayStalls(t *testing.T) {
-	r, c := dialRelay(t)
-	r.stall(true)
-	r.stall(true)
-	if _, err := c.Write([]byte("held")); err != nil {
-		t.Fatal(err)
-	}
-	got := make([]byte, 4)
-	if err := c.SetReadDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := c.Read(got); err == nil {
-		t.Fatalf("%q passed a stalled relay", got[:n])
-	}
-	if err := c.SetReadDeadline(time.Time{}); err != nil {
-		t.Fatal(err)
-	}
-	r.stall(false)
-	r.stall(false)
-	if _, err := io.ReadFull(c, got); err != nil || string(got) != "held" {
-		t.Fatalf("%q came late: %v", got, err)
-	}
-}
-
 // Delayed data comes no earlier than it was told to, there and back.
 func TestRelayDelays(t *testing.T) {
 	r, c := dialRelay(t)
