@@ -84,14 +84,6 @@ func cutOff(replicas []consensus.ReplicaID, clients []int, at, lasts consensus.T
 	return spec.Fault{At: at, Lasts: lasts, Kind: spec.Partition, Replicas: replicas, Clients: clients}
 }
 
-// between are the replicas from a to b-1.
-func between(a, b int) (ids []consensus.ReplicaID) {
-	for i := a; i < b; i++ {
-		ids = append(ids, consensus.ReplicaID(i))
-	}
-	return ids
-}
-
 // evenly splits so that no side has a quorum: in two, or in three where two would
 // leave a majority. The third part has no client.
 func evenly(s *spec.Spec, lasts consensus.Time) {

@@ -26,7 +26,7 @@ func backupLies(s *spec.Spec, _ int, behaviour string) {
 func backupLiesOnce(s *spec.Spec, f int, behaviour string) {
 	backupLies(s, f, behaviour)
 	if !s.UnderTest().Elected {
-		s.Faults = []spec.Fault{{At: 60 * sim.Millisecond, Lasts: 600 * sim.Millisecond, Kind: spec.Isolate, Replicas: first(1)}}
+		s.Faults = firstAway()
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/evidence"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/protocol"
 )
 
 // Cell is one scenario for one protocol and size, with what theory says of it.
@@ -24,6 +25,20 @@ type Cell struct {
 	Source   string
 	Real     bool   // real processes can do it
 	Split    *Split // who is answered while the network is split; nil if nobody asks
+}
+
+// Both names the matrix of all protocols, side by side.
+const Both = "both"
+
+// Cells is the matrix of a protocol, or of all. Sections, rows and columns stand
+// in the order in which they are to be shown.
+func Cells(name string) ([]Cell, error) {
+	known := append(protocol.Names(), Both)
+	if !slices.Contains(known, name) {
+		return nil, fmt.Errorf("no matrix for protocol %q: choose %s", name, strings.Join(known, ", "))
+	}
+	all := slices.Concat(bothCells(), splitCells(), pbftCells())
+	return slices.DeleteFunc(all, func(c Cell) bool { return name != Both && c.Spec.Protocol != name }), nil
 }
 
 // Column is the protocol with its size, and the size of its quorums where that
@@ -60,6 +75,14 @@ type Result struct {
 
 // Agrees reports whether the run ended as theory says.
 func (r *Result) Agrees() bool { return r.Err == nil && r.Complaint == "" }
+
+// complaint is how the run disagrees with theory, or why there was none.
+func (r *Result) complaint() string {
+	if r.Err != nil {
+		return r.Err.Error()
+	}
+	return r.Complaint
+}
 
 // Word is how the run ended, or that it did not take place.
 func (r *Result) Word() string {

@@ -6,8 +6,9 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
+	"text/tabwriter"
 
+	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/spec"
 )
 
@@ -20,9 +21,8 @@ type matrix struct {
 
 // scenarioRow is one scenario.
 type scenarioRow struct {
-	Name   string
-	Theory string    // of each protocol, if they differ in it
-	Cells  []*Result // by column; nil where there is no such run
+	Name  string
+	Cells map[string]*Result // by column; none where there is no such run
 }
 
 // matrices arranges results in the order in which their sections, columns and
@@ -41,101 +41,71 @@ func matrices(results []Result) []matrix {
 }
 
 func (m *matrix) put(r *Result) {
-	column := slices.Index(m.Columns, r.Column())
-	if column < 0 {
-		column, m.Columns = len(m.Columns), append(m.Columns, r.Column())
+	column := r.Column()
+	if !slices.Contains(m.Columns, column) {
+		m.Columns = append(m.Columns, column)
 	}
 	row := slices.IndexFunc(m.Rows, func(x scenarioRow) bool { return x.Name == r.Row })
 	if row < 0 {
-		row, m.Rows = len(m.Rows), append(m.Rows, scenarioRow{Name: r.Row})
+		row, m.Rows = len(m.Rows), append(m.Rows, scenarioRow{Name: r.Row, Cells: map[string]*Result{}})
 	}
-	x := &m.Rows[row]
-	for i := range m.Rows {
-		for len(m.Rows[i].Cells) < len(m.Columns) {
-			m.Rows[i].Cells = append(m.Rows[i].Cells, nil)
-		}
-	}
-	x.Cells[column] = r
-	x.Theory = x.theory()
+	m.Rows[row].Cells[column] = r
 }
 
-// theory is what it says of the row's cells: once, if it says the same of all.
-func (x *scenarioRow) theory() string {
-	var protocols []string
+// theory is what it says of a row's cells: once, if it says the same of all, or
+// else of each protocol.
+func (m *matrix) theory(x *scenarioRow) string {
+	var names, all []string
 	words := map[string][]string{}
-	var all []string
-	for _, c := range x.Cells {
+	for _, column := range m.Columns {
+		c := x.Cells[column]
 		if c == nil {
 			continue
 		}
-		name, _, _ := strings.Cut(c.Column(), " ")
-		if !slices.Contains(protocols, name) {
-			protocols = append(protocols, name)
+		name, word := c.Spec.UnderTest().Title, strings.Join(c.Theory, " or ")
+		if !slices.Contains(names, name) {
+			names = append(names, name)
 		}
-		if word := strings.Join(c.Theory, " or "); !slices.Contains(words[name], word) {
-			words[name] = append(words[name], word)
-			all = append(all, word)
+		if !slices.Contains(words[name], word) {
+			words[name], all = append(words[name], word), append(all, word)
 		}
 	}
 	slices.Sort(all)
-	if len(slices.Compact(all)) == 1 {
+	switch all = slices.Compact(all); {
+	case len(all) == 1:
 		return all[0]
+	case len(names) == 1:
+		return strings.Join(words[names[0]], "; ")
 	}
-	var parts []string
-	for _, name := range protocols {
-		part := strings.Join(words[name], "; ")
-		if len(protocols) > 1 {
-			part = name + ": " + part
-		}
-		parts = append(parts, part)
+	for i, name := range names {
+		names[i] = name + ": " + strings.Join(words[name], "; ")
 	}
-	return strings.Join(parts, " · ")
+	return strings.Join(names, " · ")
 }
 
 // WriteTable writes the matrices for a terminal. What disagrees has a cross,
 // and its complaint below the table.
 func WriteTable(w io.Writer, results []Result) error {
-	var b strings.Builder
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for i, m := range matrices(results) {
 		if i > 0 {
-			b.WriteString("\n")
+			fmt.Fprintln(t)
 		}
-		m.write(&b)
+		fmt.Fprintf(t, "%s\t%s\ttheory\n", m.Section, strings.Join(m.Columns, "\t"))
+		for _, r := range m.Rows {
+			fmt.Fprint(t, "  "+r.Name)
+			for _, column := range m.Columns {
+				fmt.Fprint(t, "\t"+r.Cells[column].text())
+			}
+			fmt.Fprintln(t, "\t"+m.theory(&r))
+		}
 	}
 	for i := range results {
-		if r := &results[i]; r.Err != nil {
-			fmt.Fprintf(&b, "\n✗ %s, %s: %v\n", r.Column(), r.Row, r.Err)
-		} else if r.Complaint != "" {
-			fmt.Fprintf(&b, "\n✗ %s, %s: %s\n", r.Column(), r.Row, r.Complaint)
+		if r := &results[i]; r.complaint() != "" {
+			fmt.Fprintf(t, "\n✗ %s, %s: %s\n", r.Column(), r.Row, r.complaint())
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// write lays one matrix out in columns as wide as their widest entry.
-func (m *matrix) write(b *strings.Builder) {
-	lines := [][]string{append(append([]string{m.Section}, m.Columns...), "theory")}
-	for _, r := range m.Rows {
-		line := []string{"  " + r.Name}
-		for _, c := range r.Cells {
-			line = append(line, c.text())
-		}
-		lines = append(lines, append(line, r.Theory))
-	}
-	widths := make([]int, len(lines[0]))
-	for _, line := range lines {
-		for i, cell := range line {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	for _, line := range lines {
-		text := ""
-		for i, cell := range line {
-			text += cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2)
-		}
-		b.WriteString(strings.TrimRight(text, " ") + "\n")
-	}
+	return t.Flush()
 }
 
 // text is a cell of the terminal's table.
@@ -173,27 +143,27 @@ func (r *Result) forkedWithoutProof() bool {
 
 // record is a result for programs.
 type record struct {
-	ID           string   `json:"id"`
-	Section      string   `json:"section"`
-	Scenario     string   `json:"scenario"`
-	Protocol     string   `json:"protocol"`
-	Replicas     int      `json:"replicas"`
-	Quorum       int      `json:"quorum"`
-	Faults       int      `json:"faults"`
-	Outcome      string   `json:"outcome"`
-	Theory       []string `json:"theory"`
-	Agrees       bool     `json:"agrees"`
-	Complaint    string   `json:"complaint,omitempty"`
-	Why          string   `json:"why"`
-	Source       string   `json:"source"`
-	Culprits     []int    `json:"culprits"`
-	Linearizable string   `json:"linearizable"`
-	ForkAt       uint64   `json:"fork_at,omitempty"`
-	Violations   []string `json:"violations"`
-	Asked        int      `json:"asked"`
-	Answered     int      `json:"answered"`
-	View         uint64   `json:"view"`
-	Nanoseconds  int64    `json:"elapsed_ns"`
+	ID           string                `json:"id"`
+	Section      string                `json:"section"`
+	Scenario     string                `json:"scenario"`
+	Protocol     string                `json:"protocol"`
+	Replicas     int                   `json:"replicas"`
+	Quorum       int                   `json:"quorum"`
+	Faults       int                   `json:"faults"`
+	Outcome      string                `json:"outcome"`
+	Theory       []string              `json:"theory"`
+	Agrees       bool                  `json:"agrees"`
+	Complaint    string                `json:"complaint,omitempty"`
+	Why          string                `json:"why"`
+	Source       string                `json:"source"`
+	Culprits     []consensus.ReplicaID `json:"culprits"`
+	Linearizable string                `json:"linearizable"`
+	ForkAt       uint64                `json:"fork_at,omitempty"`
+	Violations   []string              `json:"violations"`
+	Asked        int                   `json:"asked"`
+	Answered     int                   `json:"answered"`
+	View         uint64                `json:"view"`
+	Nanoseconds  int64                 `json:"elapsed_ns"`
 }
 
 // WriteJSON writes one array, one object for each cell.
@@ -211,15 +181,9 @@ func (r *Result) record() record {
 	o, s := &r.Outcome, r.system()
 	out := record{
 		ID: r.ID(), Section: r.Section, Scenario: r.Row, Protocol: r.Spec.Protocol, Replicas: r.Spec.Replicas,
-		Quorum: s.Quorum(), Faults: s.Faults(), Outcome: r.Word(), Theory: r.Theory, Agrees: r.Agrees(), Complaint: r.Complaint,
-		Why: r.Why, Source: r.Source, Culprits: []int{}, Linearizable: string(o.Verdict.Linearizable), ForkAt: uint64(o.Verdict.ForkAt),
+		Quorum: s.Quorum(), Faults: s.Faults(), Outcome: r.Word(), Theory: r.Theory, Agrees: r.Agrees(), Complaint: r.complaint(),
+		Why: r.Why, Source: r.Source, Culprits: append([]consensus.ReplicaID{}, o.Verdict.Culprits...), Linearizable: string(o.Verdict.Linearizable), ForkAt: uint64(o.Verdict.ForkAt),
 		Violations: []string{}, Asked: o.Asked, Answered: o.Answered, View: uint64(o.Views), Nanoseconds: int64(o.Elapsed),
-	}
-	if r.Err != nil {
-		out.Complaint = r.Err.Error()
-	}
-	for _, id := range o.Verdict.Culprits {
-		out.Culprits = append(out.Culprits, int(id))
 	}
 	for _, v := range o.Verdict.Violations {
 		out.Violations = append(out.Violations, v.String())

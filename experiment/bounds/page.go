@@ -80,14 +80,14 @@ func (m *matrix) table() report.Table {
 	t.Heads = append(t.Heads, report.Cell{Text: "theory"})
 	for _, row := range m.Rows {
 		line := []report.Cell{{Text: row.Name}}
-		for _, r := range row.Cells {
+		for _, column := range m.Columns {
 			var c report.Cell
-			if r != nil {
+			if r := row.Cells[column]; r != nil {
 				c = report.Cell{Text: r.Word(), Note: r.named(), Tone: tone(r.Word()), Link: r.ID(), Alarm: !r.Agrees()}
 			}
 			line = append(line, c)
 		}
-		t.Rows = append(t.Rows, append(line, report.Cell{Text: row.Theory, Tone: "missing"}))
+		t.Rows = append(t.Rows, append(line, report.Cell{Text: m.theory(&row), Tone: "missing"}))
 	}
 	return t
 }
@@ -96,7 +96,8 @@ func (m *matrix) table() report.Table {
 func (m *matrix) pairs(cells map[*Result]*pageCell) (all []pagePair) {
 	for _, row := range m.Rows {
 		first := len(all)
-		for _, r := range row.Cells {
+		for _, column := range m.Columns {
+			r := row.Cells[column]
 			if r == nil {
 				continue
 			}
@@ -115,12 +116,9 @@ func (m *matrix) pairs(cells map[*Result]*pageCell) (all []pagePair) {
 func newPageCell(r *Result) (*pageCell, error) {
 	o := &r.Outcome
 	c := &pageCell{
-		Result: r, Tone: tone(r.Word()), Named: r.named(), Complaint: r.Complaint,
+		Result: r, Tone: tone(r.Word()), Named: r.named(), Complaint: r.complaint(),
 		Facts: fmt.Sprintf("Theory: %s. Answered %d of %d operations; highest %s %d; %v by the run's clock.", strings.Join(r.Theory, " or "),
 			o.Answered, o.Asked, r.era(), o.Views, time.Duration(o.Elapsed).Round(time.Millisecond)),
-	}
-	if r.Err != nil {
-		c.Complaint = r.Err.Error()
 	}
 	c.Calls, c.CallsCut = r.splitCalls()
 	if r.Err != nil || len(r.Outcome.Steps) == 0 {

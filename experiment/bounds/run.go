@@ -3,11 +3,16 @@ package bounds
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"quorate.dev/quorate/experiment/live"
 	"quorate.dev/quorate/experiment/simulate"
+	"quorate.dev/quorate/genesis"
 )
 
 // Options say how cells are run.
@@ -23,47 +28,30 @@ type Options struct {
 // if ctx ends; a cell that cannot be run says so in its result.
 func Run(ctx context.Context, cells []Cell, o Options) ([]Result, error) {
 	if o.Real {
-		cells, o.Parallel = realOnes(cells), 1
+		cells, o.Parallel = slices.DeleteFunc(slices.Clone(cells), func(c Cell) bool { return !c.Real }), 1
 	}
 	results := make([]Result, len(cells))
-	var workers sync.WaitGroup
 	var told sync.Mutex
-	next := make(chan int)
-	for range max(1, o.Parallel) {
-		workers.Go(func() {
-			for i := range next {
-				results[i] = run(ctx, &cells[i], &o)
-				if o.Done != nil {
-					told.Lock()
-					o.Done(&results[i])
-					told.Unlock()
-				}
+	var running errgroup.Group
+	running.SetLimit(max(1, o.Parallel))
+	for i := range cells {
+		running.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
 			}
+			results[i] = run(ctx, &cells[i], &o)
+			if o.Done != nil {
+				told.Lock()
+				defer told.Unlock()
+				o.Done(&results[i])
+			}
+			return ctx.Err()
 		})
 	}
-	for i := range cells {
-		if ctx.Err() != nil {
-			break
-		}
-		next <- i
-	}
-	close(next)
-	workers.Wait()
-	if err := ctx.Err(); err != nil {
+	if err := running.Wait(); err != nil {
 		return nil, fmt.Errorf("bounds: %w", err)
 	}
 	return results, nil
-}
-
-// realOnes are the cells that processes can do.
-func realOnes(cells []Cell) []Cell {
-	var out []Cell
-	for _, c := range cells {
-		if c.Real {
-			out = append(out, c)
-		}
-	}
-	return out
 }
 
 // run runs one cell.
@@ -82,10 +70,34 @@ func run(ctx context.Context, c *Cell, o *Options) Result {
 
 // Agree reports whether every cell ended as theory says.
 func Agree(results []Result) bool {
+	return !slices.ContainsFunc(results, func(r Result) bool { return !r.Agrees() })
+}
+
+// WriteEvidence leaves what the runs prove below dir: for each cell with
+// evidence a directory of its name, with genesis.toml and one file for each
+// piece, as quorate evidence verify reads them. It returns the files of evidence.
+func WriteEvidence(dir string, results []Result) ([]string, error) {
+	var files []string
 	for i := range results {
-		if !results[i].Agrees() {
-			return false
+		r := &results[i]
+		if len(r.Outcome.Verdict.Evidence) == 0 {
+			continue
+		}
+		folder := filepath.Join(dir, r.ID())
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return nil, fmt.Errorf("write evidence: %w", err)
+		}
+		file := genesis.File{Genesis: r.Outcome.Genesis}
+		if err := genesis.Save(filepath.Join(folder, "genesis.toml"), &file); err != nil {
+			return nil, fmt.Errorf("write evidence of %s: %w", r.ID(), err)
+		}
+		for n, e := range r.Outcome.Verdict.Evidence {
+			path := filepath.Join(folder, fmt.Sprintf("%d-replica-%d.evidence", n, e.Fault.Replica))
+			if err := os.WriteFile(path, e.Encoded, 0o644); err != nil {
+				return nil, fmt.Errorf("write evidence of %s: %w", r.ID(), err)
+			}
+			files = append(files, path)
 		}
 	}
-	return true
+	return files, nil
 }
