@@ -378,13 +378,4 @@ func (d *drawer) stored(s sim.Step, from int) string {
 func (d *drawer) elects() bool { return d.result.Spec.UnderTest().Elected }
 
 // replicas lists names.
-func replicas(ids []consensus.ReplicaID) string {
-	var b strings.Builder
-	for i, id := range ids {
-		if i > 0 {
-			b.WriteString(" ")
-		}
-		fmt.Fprintf(&b, "R%d", id)
-	}
-	return b.String()
-}
+func replicas(ids []consensus.ReplicaID) string { return spec.List(ids, "R%d", " ") }

@@ -1,17 +1,15 @@
 // Package compare runs a Raft and a PBFT cluster side by side, as processes,
 // under the same load and the same faults, and tells what each of them did.
 //
-//	run.go       Run: the phases of a comparison
-//	scenario.go  what a scenario means for two clusters of certain sizes
-//	side.go      one of the two clusters: made, started, ended
-//	callers.go   its callers, and reading back what was acknowledged
-//	faults.go    its faults as they happen
-//	count.go     answers by the second
-//	meter.go     frames and bytes between replicas, by their own counters
-//	verdict.go   what the judges say of its records
-//	report.go    what comes out
-//	screen.go    the two columns of a terminal, or plain lines
-//	page.go      the HTML page; plot.go its plots
+//	run.go      Run: what is compared, and the phases of a comparison
+//	side.go     one of the two clusters: made, started, disturbed, ended
+//	callers.go  its callers, and reading back what was acknowledged
+//	count.go    answers by the second
+//	meter.go    frames and bytes between replicas, by their own counters
+//	verdict.go  what the judges say of its records
+//	report.go   what comes out
+//	screen.go   the two columns of a terminal, or plain lines
+//	page.go     the HTML page; plot.go its plots
 //
 // A decision is a sequence number that was executed: a batch of requests in
 // PBFT, an entry of the log in Raft. What is between replicas is what they

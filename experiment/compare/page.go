@@ -92,14 +92,15 @@ func (r *Report) faults() report.Table {
 
 // costs are the bars of what a decision and an operation cost.
 func (r *Report) costs() (all []report.Figure) {
+	messages, bytes := func(x Traffic) uint64 { return x.Messages }, func(x Traffic) uint64 { return x.Bytes }
 	decisions, operations := func(t *Total) uint64 { return t.Decisions }, func(t *Total) uint64 { return uint64(t.Done) }
 	for _, x := range []struct {
 		title string
 		what  func(Traffic) uint64
 		by    func(*Total) uint64
 	}{
-		{"Messages per decision", messages, decisions}, {"Bytes per decision", bytesOf, decisions},
-		{"Messages per answered operation", messages, operations}, {"Bytes per answered operation", bytesOf, operations},
+		{"Messages per decision", messages, decisions}, {"Bytes per decision", bytes, decisions},
+		{"Messages per answered operation", messages, operations}, {"Bytes per answered operation", bytes, operations},
 	} {
 		all = append(all, bars(r, x.title, x.what, x.by))
 	}

@@ -127,7 +127,7 @@ func bars(r *Report, title string, what func(Traffic) uint64, by func(*Total) ui
 	const height, step = 24, 34.0
 	top := 0.0
 	for i := range r.Sides {
-		top = max(top, r.Sides[i].Total.per(what, by(&r.Sides[i].Total)))
+		top = max(top, ratio(what(r.Sides[i].Total.sent()), by(&r.Sides[i].Total)))
 	}
 	p := report.NewPlot(title, step*float64(len(r.Sides)), report.Axis{High: max(1.25*top, 1e-9)}, report.Axis{})
 	for i := range r.Sides {

@@ -77,39 +77,21 @@ type Total struct {
 	Sent         []Traffic
 }
 
-// per divides what was sent by something that was done.
-func (t *Total) per(what func(Traffic) uint64, by uint64) float64 {
-	var sum uint64
+// sent adds up what replicas sent each other.
+func (t *Total) sent() (sum Traffic) {
 	for _, x := range t.Sent {
-		sum += what(x)
+		sum.Messages, sum.Bytes = sum.Messages+x.Messages, sum.Bytes+x.Bytes
 	}
-	return ratio(sum, by)
+	return sum
 }
 
+// ratio is 0 if there is nothing to divide by.
 func ratio(a, b uint64) float64 {
 	if b == 0 {
 		return 0
 	}
 	return float64(a) / float64(b)
 }
-
-func messages(x Traffic) uint64 { return x.Messages }
-func bytesOf(x Traffic) uint64  { return x.Bytes }
-
-// messagesPerDecision counts frames between replicas.
-func (t *Total) messagesPerDecision() float64 { return t.per(messages, t.Decisions) }
-
-// bytesPerDecision counts bytes of these frames.
-func (t *Total) bytesPerDecision() float64 { return t.per(bytesOf, t.Decisions) }
-
-// messagesPerOperation is per answered operation: a decision carries many.
-func (t *Total) messagesPerOperation() float64 { return t.per(messages, uint64(t.Done)) }
-
-// bytesPerOperation is per answered operation.
-func (t *Total) bytesPerOperation() float64 { return t.per(bytesOf, uint64(t.Done)) }
-
-// operationsPerDecision is how many operations one decision carried.
-func (t *Total) operationsPerDecision() float64 { return ratio(uint64(t.Done), t.Decisions) }
 
 // availability is how many of the seconds had an answer.
 func (s *Side) availability() (with, of int) {
@@ -168,11 +150,11 @@ func rows() []row {
 			return fmt.Sprintf("%d of %d", with, of)
 		}},
 		{"decisions", func(s *Side) string { return grouped(float64(s.Total.Decisions)) }},
-		{"operations per decision", func(s *Side) string { return brief(s.Total.operationsPerDecision()) }},
-		{"messages per decision", func(s *Side) string { return brief(s.Total.messagesPerDecision()) }},
-		{"bytes per decision", func(s *Side) string { return grouped(s.Total.bytesPerDecision()) }},
-		{"messages per operation", func(s *Side) string { return brief(s.Total.messagesPerOperation()) }},
-		{"bytes per operation", func(s *Side) string { return grouped(s.Total.bytesPerOperation()) }},
+		{"operations per decision", func(s *Side) string { return brief(ratio(uint64(s.Total.Done), s.Total.Decisions)) }},
+		{"messages per decision", func(s *Side) string { return brief(ratio(s.Total.sent().Messages, s.Total.Decisions)) }},
+		{"bytes per decision", func(s *Side) string { return grouped(ratio(s.Total.sent().Bytes, s.Total.Decisions)) }},
+		{"messages per operation", func(s *Side) string { return brief(ratio(s.Total.sent().Messages, uint64(s.Total.Done))) }},
+		{"bytes per operation", func(s *Side) string { return grouped(ratio(s.Total.sent().Bytes, uint64(s.Total.Done))) }},
 	}
 }
 

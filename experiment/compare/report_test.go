@@ -2,11 +2,15 @@ package compare
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"quorate.dev/quorate/consensus"
 )
 
 // sample is a report of a run with a gap, a fork, and words that must be
@@ -31,11 +35,24 @@ func sample() *Report {
 		Sides: []Side{
 			{Protocol: "raft", Replicas: 3, Faults: 1, Phase: "done", Elapsed: 4, Leader: 2, View: 7, Seconds: seconds(100, 0, 200, 300), Total: total(400),
 				Events:  []Event{{At: 1.1, Kind: "crash", Replica: 0, What: "crash leader: replica 0"}, {At: 5, Kind: "restart", Replica: 0, What: "after the load, replica 0 is started again", Error: "it <failed>\nwith a log"}},
-				Verdict: &Verdict{Forked: true, ForkAt: 12, Traitors: []int{0}, Linearizable: "no", Violations: []string{"fork: <a> & b"}, More: 2}},
+				Verdict: &Verdict{Forked: true, ForkAt: 12, Traitors: []consensus.ReplicaID{0}, Linearizable: "no", Violations: []string{"fork: <a> & b"}, More: 2}},
 			{Protocol: "pbft", Replicas: 4, Faults: 1, Phase: "judging", Elapsed: 4, Leader: -1, View: 1, Seconds: seconds(100, 100, 0, 400), Total: total(2000),
 				Events: []Event{{At: 1.3, Kind: "crash", Replica: 0, What: "crash primary: replica 0"}, {At: 1.9, Kind: "pause", Replica: 1, What: "pause backup: replica 1"}}},
 		},
 	}
+}
+
+// safe is nil if neither side did what must never happen; else its error names
+// the side.
+func (r *Report) safe() error {
+	var errs []error
+	for i := range r.Sides {
+		s := &r.Sides[i]
+		if s.Verdict != nil && !s.Verdict.Safe {
+			errs = append(errs, fmt.Errorf("%s: %s", s.title(), s.Verdict.word()))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // TestPage: both protocols stand on the page, which needs nothing else, and in
@@ -93,11 +110,16 @@ func TestMarks(t *testing.T) {
 // TestCosts: what a decision and an operation cost.
 func TestCosts(t *testing.T) {
 	x := sample().Sides[0].Total
-	if x.messagesPerDecision() != 5 || x.bytesPerDecision() != 540 || x.operationsPerDecision() != 6 || x.messagesPerOperation() != 500.0/600 || x.bytesPerOperation() != 90 {
-		t.Errorf("%v %v %v %v %v", x.messagesPerDecision(), x.bytesPerDecision(), x.operationsPerDecision(), x.messagesPerOperation(), x.bytesPerOperation())
-	}
-	if none := (&Total{}); none.messagesPerDecision() != 0 || none.bytesPerOperation() != 0 {
-		t.Error("nothing done, and it costs something")
+	sent, done := x.sent(), uint64(x.Done)
+	for _, c := range []struct {
+		a, b uint64
+		want float64
+	}{
+		{sent.Messages, x.Decisions, 5}, {sent.Bytes, x.Decisions, 540}, {done, x.Decisions, 6}, {sent.Messages, done, 500.0 / 600}, {sent.Bytes, done, 90}, {1, 0, 0},
+	} {
+		if got := ratio(c.a, c.b); got != c.want {
+			t.Errorf("%d of %d: got %v, want %v", c.a, c.b, got, c.want)
+		}
 	}
 }
 

@@ -175,7 +175,7 @@ func (s *Side) column(width int, top scale, whole float64) []string {
 		fmt.Sprintf("%-11s %s", "", latest),
 		fmt.Sprintf("%-11s %s", "available", s.strip(bars)),
 		fmt.Sprintf("%-11s %d of %d s; mute for %.1f s", "", with, of, t.Silence.Lasted.Seconds()),
-		fmt.Sprintf("%-11s %s messages, %s", "a decision", brief(t.messagesPerDecision()), volume(t.bytesPerDecision())),
+		fmt.Sprintf("%-11s %s messages, %s", "a decision", brief(ratio(t.sent().Messages, t.Decisions)), volume(ratio(t.sent().Bytes, t.Decisions))),
 		s.ending(),
 	}
 	for i := range lines {

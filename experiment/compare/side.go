@@ -97,21 +97,16 @@ func (s *side) store() client.KV { return client.KV{Invoker: s.client} }
 // reading back shows what it means.
 func (s *side) recover(ctx context.Context) {
 	const after = "after the load, "
-	s.cluster.Recover(func(f *spec.Fault, err error) { s.happens(f, after, err) })
+	s.cluster.Recover(func(f *spec.Fault, err error) { s.happened(time.Since(s.begun), f, after, err) })
 	ctx, cancel := context.WithTimeout(ctx, readBackWithin/2)
 	defer cancel()
 	if late, err := s.cluster.AwaitUsable(ctx); err != nil || len(late) > 0 {
 		for _, x := range s.cluster.Statuses(ctx) {
 			if !x.Ready {
-				s.mu.Lock()
-				s.events = append(s.events, Event{
-					At: time.Since(s.begun).Seconds(), Replica: x.Replica, What: fmt.Sprintf("%sreplica %d is not ready", after, x.Replica), Error: x.Health,
-				})
-				s.mu.Unlock()
+				s.note(Event{At: time.Since(s.begun).Seconds(), Replica: x.Replica, What: fmt.Sprintf("%sreplica %d is not ready", after, x.Replica), Error: x.Health})
 			}
 		}
 	}
-	s.changed()
 }
 
 // readBackWithin bounds how long what was acknowledged may take to be read.
@@ -195,4 +190,45 @@ func (s *side) report() Side {
 	out.Total.Sent, out.Total.Decisions = s.meter.read()
 	out.Leader, out.View = s.meter.led()
 	return out
+}
+
+// suffer lets the faults happen, each at its moment of the load, until ctx ends. A
+// fault that cannot happen is told as an event and ends nothing: it is the same
+// scenario for both sides, and they are not in the same state.
+func (s *side) suffer(ctx context.Context, faults []spec.Fault) {
+	for f := range live.Due(ctx, s.begun, faults) {
+		err := s.cluster.Find(ctx, &f)
+		if ctx.Err() != nil {
+			return
+		}
+		// Counters end with their process: one last look.
+		if err == nil && slices.Contains([]spec.Kind{spec.Crash, spec.TornWrite, spec.Wipe, spec.DiskFull}, f.Kind) {
+			s.meter.look(ctx, s.cluster.Cluster)
+		}
+		at := time.Since(s.begun)
+		if err == nil {
+			err = s.cluster.Inject(&f)
+		}
+		s.happened(at, &f, "", err)
+	}
+}
+
+// happened notes a fault that began at a moment of the load, or why it did not.
+func (s *side) happened(at time.Duration, f *spec.Fault, before string, err error) {
+	e := Event{At: at.Seconds(), Kind: f.Word(), Replica: -1, What: before + f.Text(s.protocol.Words)}
+	if len(f.Replicas) > 0 {
+		e.Replica = int(f.Replicas[0])
+	}
+	if err != nil {
+		e.Error = err.Error()
+	}
+	s.note(e)
+}
+
+// note adds an event.
+func (s *side) note(e Event) {
+	s.mu.Lock()
+	s.events = append(s.events, e)
+	s.mu.Unlock()
+	s.changed()
 }

@@ -1,12 +1,11 @@
 package compare
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/experiment/spec"
 )
 
 // Verdict is what the judges say of one side, by what its replicas and callers
@@ -15,12 +14,12 @@ type Verdict struct {
 	Safe         bool // nothing happened that must never happen, and nothing was lost
 	Forked       bool
 	ForkAt       uint64
-	Violations   []string // at most maxViolations
-	More         int      // left out
-	Traitors     []int    // made by the scenario; what they did is held against nobody else
-	Culprits     []int    // named by evidence
-	Linearizable string   // yes, no, or unknown: not decided in the time given, or records are missing
-	JudgedUpTo   uint64   // the sequence number up to which batches were executed again
+	Violations   []string              // at most maxViolations
+	More         int                   // left out
+	Traitors     []consensus.ReplicaID // made by the scenario; what they did is held against nobody else
+	Culprits     []consensus.ReplicaID // named by evidence
+	Linearizable string                // yes, no, or unknown: not decided in the time given, or records are missing
+	JudgedUpTo   uint64                // the sequence number up to which batches were executed again
 	ReadBack     ReadBack
 }
 
@@ -32,7 +31,7 @@ const maxViolations = 4
 func newVerdict(v *check.Verdict, turned []consensus.ReplicaID, back ReadBack) *Verdict {
 	out := &Verdict{
 		Safe: v.Safe() && back.Lost == 0, Forked: v.Forked, ForkAt: uint64(v.ForkAt), Linearizable: string(v.Linearizable),
-		Traitors: numbers(turned), Culprits: numbers(v.Culprits), JudgedUpTo: uint64(v.Executed), ReadBack: back,
+		Traitors: turned, Culprits: v.Culprits, JudgedUpTo: uint64(v.Executed), ReadBack: back,
 	}
 	for i, x := range v.Violations {
 		if i == maxViolations {
@@ -42,14 +41,6 @@ func newVerdict(v *check.Verdict, turned []consensus.ReplicaID, back ReadBack) *
 		out.Violations = append(out.Violations, x.String())
 	}
 	return out
-}
-
-func numbers(ids []consensus.ReplicaID) []int {
-	var all []int
-	for _, id := range ids {
-		all = append(all, int(id))
-	}
-	return all
 }
 
 // word is the verdict in a few words.
@@ -113,26 +104,4 @@ func (v *Verdict) measure() string {
 }
 
 // members lists replicas.
-func members(all []int) string {
-	var names []string
-	for _, i := range all {
-		names = append(names, fmt.Sprintf("replica %d", i))
-	}
-	return strings.Join(names, ", ")
-}
-
-// safe is nil if neither side did what must never happen; else its error names
-// the side. With more faults than a protocol tolerates, that is no surprise.
-func (r *Report) safe() error {
-	var errs []error
-	for i := range r.Sides {
-		s := &r.Sides[i]
-		if s.Verdict != nil && !s.Verdict.Safe {
-			errs = append(errs, fmt.Errorf("%s: %s", s.title(), s.Verdict.word()))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// convicts reports whether a protocol's messages can prove who lied.
-func (s *Side) convicts() bool { return s.underTest().Signed }
+func members(all []consensus.ReplicaID) string { return spec.List(all, "replica %d", ", ") }

@@ -1,12 +1,14 @@
 package course
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/experiment/spec"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
@@ -102,7 +104,7 @@ func (t *SlotTable) frame(s sim.Step) {
 		t.reach(t.Replica(at), said.Seq, stageProposed, said.View, said.Value)
 	case len(said.Signers) > 0 && !t.opened[said.View]:
 		t.opened[said.View] = true
-		t.views = append(t.views, []string{fmt.Sprint(said.View), fmt.Sprintf("R%d", said.Signer), replicaNames(said.Signers), seqs(said.Slots)})
+		t.views = append(t.views, []string{fmt.Sprint(said.View), fmt.Sprintf("R%d", said.Signer), spec.List(said.Signers, "R%d", " "), cmp.Or(spec.List(said.Slots, "%d", " "), "nothing")})
 	}
 }
 
@@ -206,22 +208,3 @@ func (t *SlotTable) Status() [][]string {
 
 // Views has a row for each NEW-VIEW.
 func (t *SlotTable) Views() [][]string { return t.views }
-
-func replicaNames(ids []consensus.ReplicaID) string {
-	var all []string
-	for _, id := range ids {
-		all = append(all, fmt.Sprintf("R%d", id))
-	}
-	return strings.Join(all, " ")
-}
-
-func seqs(ns []consensus.Seq) string {
-	if len(ns) == 0 {
-		return "nothing"
-	}
-	var all []string
-	for _, n := range ns {
-		all = append(all, fmt.Sprintf("%d", n))
-	}
-	return strings.Join(all, " ")
-}

@@ -142,19 +142,11 @@ func courseAttacks(text string) (behaviours []string, highest int, err error) {
 			return nil, 0, err
 		}
 		if len(victims) > 0 {
-			m[1] += " to=" + idList(victims)
+			m[1] += " to=" + List(victims, "%d", ",")
 		}
 		behaviours, highest = append(behaviours, m[1]), max(highest, n)
 	}
 	return behaviours, highest, nil
-}
-
-func idList(ids []consensus.ReplicaID) string {
-	var all []string
-	for _, id := range ids {
-		all = append(all, strconv.Itoa(int(id)))
-	}
-	return strings.Join(all, ",")
 }
 
 // courseRequest reads (A, B, 3), a transfer, or (A), a balance; "" is none.

@@ -93,11 +93,7 @@ func (f *Fault) Text(w protocol.Words) string {
 	case f.Ends && ends[f.Kind] == "":
 		text += ":"
 	}
-	names := make([]string, len(f.Replicas))
-	for i, id := range f.Replicas {
-		names[i] = fmt.Sprintf("replica %d", id)
-	}
-	text = strings.TrimSuffix(text+" "+strings.Join(names, ", "), ": ")
+	text = strings.TrimSuffix(text+" "+List(f.Replicas, "replica %d", ", "), ": ")
 	switch {
 	case f.Kind == Corrupt && !f.Ends:
 		text += " (" + strings.Join(f.Behaviours, ", ") + ")"
@@ -105,6 +101,15 @@ func (f *Fault) Text(w protocol.Words) string {
 		text += fmt.Sprintf(" (%v)", time.Duration(f.By))
 	}
 	return strings.TrimSpace(text)
+}
+
+// List prints each of some replicas or slots, with a separator between them.
+func List[T any](all []T, format, separator string) string {
+	texts := make([]string, len(all))
+	for i, x := range all {
+		texts[i] = fmt.Sprintf(format, x)
+	}
+	return strings.Join(texts, separator)
 }
 
 // Cuts reports whether links are cut, which the simulator says how.
