@@ -2,11 +2,12 @@ package tidy
 
 import (
 	"fmt"
-	"go/token"
 	"go/types"
 	"path"
 	"slices"
 	"strings"
+
+	"golang.org/x/tools/go/packages"
 )
 
 // An exported name is one of a package (a constant, a variable, a type, a
@@ -25,25 +26,33 @@ import (
 // A package's own tests do not count. Fields are left out: JSON, TOML and
 // templates use them by reflection, where no compiler sees it.
 type exported struct {
-	names      map[token.Pos]types.Object // of package or method, by where they are declared
-	owners     map[token.Pos]types.Type   // of methods
-	used       map[token.Pos]bool
+	names      map[string]types.Object // of package or method, by key
+	owners     map[string]*types.Named // of methods
+	used       map[string]bool
 	interfaces map[string][]*types.Interface // by the name of each method
 }
 
 // exportedNames finds the exported names of the module in dir, and their uses.
-func (t *module) exportedNames(dir string) (*exported, error) {
+func exportedNames(dir string) (*exported, error) {
 	e := &exported{
-		names: map[token.Pos]types.Object{}, owners: map[token.Pos]types.Type{},
-		used: map[token.Pos]bool{}, interfaces: map[string][]*types.Interface{},
+		names: map[string]types.Object{}, owners: map[string]*types.Named{},
+		used: map[string]bool{}, interfaces: map[string][]*types.Interface{},
 	}
-	own, foreign, err := t.typecheck(dir, e.see)
+	// Many know the interfaces of package encoding without importing it.
+	const parts = packages.NeedName | packages.NeedImports | packages.NeedTypes | packages.NeedSyntax | packages.NeedTypesInfo
+	all, err := packages.Load(&packages.Config{Dir: dir, Mode: parts, Tests: true, BuildFlags: []string{"-tags=acceptance"}}, "./...", "encoding")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("load the packages: %w", err)
 	}
-	for _, p := range foreign {
-		for _, name := range p.Scope().Names() {
-			e.know(p.Scope().Lookup(name).Type())
+	var own []*types.Package
+	for _, p := range all {
+		if len(p.Errors) > 0 {
+			return nil, fmt.Errorf("load %s: %w", p.ID, p.Errors[0])
+		}
+		e.see(p)
+		// A package with its tests has an ID of its own.
+		if p.ID == p.PkgPath && inModule(p.PkgPath) != p.PkgPath {
+			own = append(own, p.Types)
 		}
 	}
 	for _, p := range own {
@@ -58,21 +67,40 @@ func (t *module) exportedNames(dir string) (*exported, error) {
 	return e, nil
 }
 
-// see takes note of what the package home, or its test, mentions.
-func (e *exported) see(home string, info *types.Info) {
-	for _, o := range info.Uses {
-		switch generic := o.(type) {
-		case *types.Var:
-			o = generic.Origin()
-		case *types.Func:
-			o = generic.Origin()
-		}
+// key tells names apart, and is the same however often a package is compiled,
+// for itself and for tests. What belongs to no package has none.
+func key(o types.Object) string {
+	if f, ok := o.(*types.Func); ok {
+		return f.Origin().FullName()
+	}
+	if o.Pkg() == nil || o.Parent() != o.Pkg().Scope() {
+		return ""
+	}
+	return o.Pkg().Path() + "." + o.Name()
+}
+
+// inModule is a package's path within the module.
+func inModule(importPath string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(importPath, modulePath), "/")
+}
+
+// see takes note of what a package, or its test, mentions.
+func (e *exported) see(p *packages.Package) {
+	home := strings.TrimSuffix(p.PkgPath, "_test")
+	for _, o := range p.TypesInfo.Uses {
 		if o.Pkg() != nil && o.Pkg().Path() != home {
-			e.used[o.Pos()] = true
+			e.used[key(o)] = true
 		}
 	}
-	for _, tv := range info.Types {
+	for _, tv := range p.TypesInfo.Types {
 		e.know(tv.Type)
+	}
+	for _, imported := range append(p.Types.Imports(), p.Types) {
+		if inModule(imported.Path()) == imported.Path() {
+			for _, name := range imported.Scope().Names() {
+				e.know(imported.Scope().Lookup(name).Type())
+			}
+		}
 	}
 }
 
@@ -96,14 +124,14 @@ func (e *exported) declare(scope *types.Scope) {
 		if !o.Exported() {
 			continue
 		}
-		e.names[o.Pos()] = o
+		e.names[key(o)] = o
 		t, ok := o.Type().(*types.Named)
 		if _, isType := o.(*types.TypeName); !ok || !isType || types.IsInterface(t) {
 			continue
 		}
 		for m := range t.Methods() {
 			if m.Exported() {
-				e.names[m.Pos()], e.owners[m.Pos()] = m, t
+				e.names[key(m)], e.owners[key(m)] = m, t
 			}
 		}
 	}
@@ -129,8 +157,8 @@ func (e *exported) implement(p *types.Package) {
 func (e *exported) spread() {
 	var queue []types.Object
 	mark := func(o types.Object) {
-		if e.names[o.Pos()] != nil && !e.used[o.Pos()] {
-			e.used[o.Pos()] = true
+		if k := key(o); e.names[k] != nil && !e.used[k] {
+			e.used[k] = true
 			queue = append(queue, o)
 		}
 	}
@@ -163,7 +191,7 @@ func (e *exported) spread() {
 // satisfies reports whether o is a method by which its type satisfies an
 // interface. pkg errors finds its methods by interfaces without a name.
 func (e *exported) satisfies(o types.Object) bool {
-	t, isMethod := e.owners[o.Pos()]
+	t, isMethod := e.owners[key(o)]
 	if !isMethod {
 		return false
 	}
@@ -216,7 +244,7 @@ func (e *exported) unused() map[string][]string {
 			continue
 		}
 		name, pkg := o.Name(), inModule(o.Pkg().Path())
-		if t, ok := e.owners[at].(*types.Named); ok {
+		if t := e.owners[at]; t != nil {
 			name = t.Obj().Name() + "." + name
 		}
 		list[pkg] = append(list[pkg], name)
@@ -230,8 +258,8 @@ func (e *exported) unused() map[string][]string {
 // breachesOfNames lists what is exported for nobody, in the module in dir. Outside
 // of the surface that is every name without a use; in the surface, those that
 // are not listed as offered. What is listed in vain is a breach as well.
-func (t *module) breachesOfNames(dir string) ([]string, error) {
-	e, err := t.exportedNames(dir)
+func breachesOfNames(dir string) ([]string, error) {
+	e, err := exportedNames(dir)
 	if err != nil {
 		return nil, err
 	}

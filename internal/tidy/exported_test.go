@@ -11,7 +11,7 @@ import (
 
 // TestNames is the referee of exported names at work.
 func TestNames(t *testing.T) {
-	found, err := loadModule(t).breachesOfNames("../..")
+	found, err := breachesOfNames("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,11 +74,7 @@ var ErrLost error
 			t.Fatal(err)
 		}
 	}
-	tree, err := load(os.DirFS(dir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := tree.exportedNames(dir)
+	e, err := exportedNames(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
