@@ -1,10 +1,12 @@
 package check
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/evidence"
 )
 
 // agreement judges that all honest replicas, in all their lives, execute the
@@ -58,9 +60,9 @@ func (a *agreement) root(r consensus.ReplicaID, n consensus.Seq, root crypto.Dig
 // reply judges that every answer to one request is the same, whoever gives it
 // and however often. It returns what was answered first.
 func (a *agreement) reply(from consensus.ReplicaID, r *consensus.Reply) (first *answer, clash string) {
-	a.scratch = appendUint64(a.scratch[:0], uint64(r.Seq))
-	a.scratch = appendUint64(a.scratch, r.Sequence.Epoch)
-	a.scratch = appendUint64(a.scratch, r.Sequence.Counter)
+	a.scratch = binary.BigEndian.AppendUint64(a.scratch[:0], uint64(r.Seq))
+	a.scratch = binary.BigEndian.AppendUint64(a.scratch, r.Sequence.Epoch)
+	a.scratch = binary.BigEndian.AppendUint64(a.scratch, r.Sequence.Counter)
 	a.scratch = consensus.AppendResults(a.scratch, r.Results)
 	first = a.replies[r.Request]
 	switch {
@@ -87,7 +89,7 @@ func (j *Judge) committed(at consensus.Time, r consensus.ReplicaID, c *consensus
 func (j *Judge) agreed(at consensus.Time, r consensus.ReplicaID, c *consensus.Commit) {
 	if clash := compare(j.agreement.batches, c.Seq, r, c.Digest); clash != "" {
 		j.fork(at, c.Seq, "different batches at %d: %s", c.Seq, clash)
-	} else if voted, ok := j.ballots.decided[box{kind: kindCommit, seq: c.Seq}]; ok && voted != c.Digest {
+	} else if voted, ok := j.ballots.decided[box{evidence.FrameCommit, c.Seq}]; ok && voted != c.Digest {
 		j.fork(at, c.Seq, "at %d R%d executes %s, and there is a certificate for %s", c.Seq, r, c.Digest.Short(), voted.Short())
 	}
 	if due := j.next[r]; due != 0 && c.Seq > due {

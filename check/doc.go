@@ -16,9 +16,10 @@
 // what stands in the logs of a real run (log.go, entry.go), and executes the
 // batches again.
 //
-// Frames of PBFT it reads by itself (frames.go). What the frames of protocols that
-// sign nothing promise, package protocol tells it. It shares no other code with
-// what it judges, except the application and the machine under it, which it runs
+// Frames of PBFT it reads by package evidence, the judges' own reader, through
+// which no message passes on its way into the engine. What the frames of protocols
+// that sign nothing promise, package protocol tells it. It shares no other code
+// with what it judges, except the application and the machine under it, which it runs
 // again.
 //
 // Invariants: it touches nothing that it judges; only the honest are judged,

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"math"
+	"math/bits"
 
 	"quorate.dev/quorate/check/linear"
 	"quorate.dev/quorate/consensus"
@@ -125,7 +126,7 @@ func New(c Config) *Judge {
 	p, _ := protocol.Of(c.Genesis) // of one that nobody knows, frames say nothing
 	j := &Judge{
 		cfg: c, verifier: c.Verifier, convicts: p.Signed, promise: p.Codec(c.Genesis).Promise, count: map[Kind]int{},
-		roles: c.Genesis.Roles(), agreement: newAgreement(), ledger: newLedger(), promises: newPromises(),
+		roles: c.Genesis.Roles(), agreement: newAgreement(), ledger: newLedger(), promises: promises{},
 		until: math.MaxInt64, ballots: newBallots(&c.Genesis), accepted: newAccepted(),
 	}
 	if c.Verifier == nil {
@@ -156,7 +157,7 @@ func (j *Judge) honest(id consensus.ReplicaID) bool {
 }
 
 // traitors counts the members that are not judged.
-func (j *Judge) traitors() int { return len(j.cfg.Genesis.Replicas) - ones(j.members) }
+func (j *Judge) traitors() int { return len(j.cfg.Genesis.Replicas) - bits.OnesCount64(j.members) }
 
 // violate reports a violation.
 func (j *Judge) violate(at consensus.Time, k Kind, format string, args ...any) {

@@ -380,13 +380,13 @@ func TestCertificateSize(t *testing.T) {
 	want := []int{0, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 8, 8, 9}
 	for n := 1; n < len(want); n++ {
 		g := consensus.Genesis{Replicas: make([]crypto.PublicKey, n)}
-		if got := certificateSize(&g); got != want[n] {
+		if got := evidence.Quorum(&g); got != want[n] {
 			t.Errorf("n=%d: %d, want %d", n, got, want[n])
 		}
 	}
 	for _, c := range []struct{ n, faults, quorum, want int }{{3, 1, 0, 3}, {3, 1, 2, 2}, {5, 0, 3, 3}, {4, 3, 0, 4}} {
 		g := consensus.Genesis{Replicas: make([]crypto.PublicKey, c.n), Faults: c.faults, Quorum: c.quorum}
-		if got := certificateSize(&g); got != c.want {
+		if got := evidence.Quorum(&g); got != c.want {
 			t.Errorf("%+v: %d", c, got)
 		}
 	}
@@ -411,7 +411,7 @@ func TestSentIsFrugalAndPatient(t *testing.T) {
 			r.Sent(1, 3, append([]byte{byte(kind)}, bytes.Repeat([]byte{0xff}, size)...))
 		}
 	}
-	r.Queued(1, 3, consensus.Stabilize{Seq: 2, Root: digestA, Certificate: []byte{committedProof, 1}})
+	r.Queued(1, 3, consensus.Stabilize{Seq: 2, Root: digestA, Certificate: []byte{2, 1}})
 	if r.Failed() {
 		t.Errorf("%v", r.violations)
 	}

@@ -8,20 +8,10 @@ import (
 
 // promises judges that no honest replica ever contradicts a statement that it
 // signed, in any of its lives. Frames count when they leave a replica: a
-// promise that died with its process before it was sent was never made.
-type promises struct {
-	first map[statement]crypto.Digest
-}
-
-// statement is what a signer may fill in only once.
-type statement struct {
-	signer consensus.ReplicaID
-	kind   uint8
-	view   consensus.View
-	seq    consensus.Seq
-}
-
-func newPromises() promises { return promises{first: map[statement]crypto.Digest{}} }
+// promise that died with its process before it was sent was never made. It has
+// the content that came first for what a signer may fill in only once, which is
+// a promise without its content.
+type promises map[protocol.Promise]crypto.Digest
 
 // promised enters a promise. Its signer counts, not who relays it; but of what
 // traitors pass on in the name of the honest nothing is believed, for what the
@@ -30,10 +20,11 @@ func (j *Judge) promised(at consensus.Time, by consensus.ReplicaID, p protocol.P
 	if !j.honest(p.Signer) || !j.honest(by) {
 		return
 	}
-	key := statement{signer: p.Signer, kind: p.Kind, view: p.View, seq: p.Seq}
-	old, known := j.promises.first[key]
+	key := p
+	key.Content = crypto.Digest{}
+	old, known := j.promises[key]
 	if !known {
-		j.promises.first[key] = p.Content
+		j.promises[key] = p.Content
 		return
 	}
 	if old != p.Content {

@@ -134,7 +134,7 @@ func (j *Judge) accountable(at consensus.Time, v *Verdict) {
 // are said to be honest, or if so many lie that they make quorums of their own
 // with f of the others.
 func (j *Judge) named() (want int, possible bool) {
-	n, f := len(j.cfg.Genesis.Replicas), faults(&j.cfg.Genesis)
+	n, f := len(j.cfg.Genesis.Replicas), evidence.Faults(&j.cfg.Genesis)
 	want = max(0, min(f+1, 2*j.ballots.quorum-n))
 	return want, j.traitors() > 0 && j.traitors() <= max(1, 2*f)
 }

@@ -59,21 +59,21 @@ const sides = 8
 func (i *Investigator) Conflicts() []Conflict { return slices.Clone(i.conflicts.found) }
 
 // count hears that s is signed, as by now by all in signers.
-func (c *conflicts) count(s *statement, signers uint64) {
-	if s.kind != kindCommit && s.kind != kindCheckpoint || bits.OnesCount64(signers) != c.quorum {
+func (c *conflicts) count(s *Statement, signers uint64) {
+	if s.Kind != FrameCommit && s.Kind != FrameCheckpoint || bits.OnesCount64(signers) != c.quorum {
 		return
 	}
 	if c.known == nil {
 		c.known = map[slot][]Certified{}
 	}
-	at := slot{s.kind, s.seq}
-	news := Certified{View: s.view, Digest: s.digest, Signers: members(signers)}
+	at := slot{s.Kind, s.Seq}
+	news := Certified{View: s.View, Digest: s.Digest, Signers: members(signers)}
 	earlier, seen := c.known[at]
 	if len(earlier) >= sides || slices.ContainsFunc(earlier, func(x Certified) bool { return x.Digest == news.Digest }) {
 		return
 	}
 	if seen {
-		c.report(Conflict{What: kinds[s.kind].name, Seq: s.seq, First: earlier[0], Second: news})
+		c.report(Conflict{What: kinds[s.Kind].name, Seq: s.Seq, First: earlier[0], Second: news})
 	} else {
 		c.order = append(c.order, at)
 	}

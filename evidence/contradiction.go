@@ -37,19 +37,19 @@ func newContradiction(first, second []byte) (Proof, error) {
 }
 
 func (c Contradiction) judge(j *judge) (Fault, error) {
-	first, err := read(j.g, c.First)
+	first, err := Read(j.g, c.First)
 	if err != nil {
 		return Fault{}, fmt.Errorf("first message: %w", err)
 	}
-	second, err := read(j.g, c.Second)
+	second, err := Read(j.g, c.Second)
 	if err != nil {
 		return Fault{}, fmt.Errorf("second message: %w", err)
 	}
-	if first.place != second.place || first.digest == second.digest {
+	if first.Place != second.Place || first.Digest == second.Digest {
 		return Fault{}, ErrNoContradiction
 	}
 	if err := j.signed(&first, &second); err != nil {
 		return Fault{}, err
 	}
-	return Fault{Replica: first.signer, What: kinds[first.kind].name, View: first.view, Seq: first.seq}, nil
+	return Fault{Replica: first.Signer, What: kinds[first.Kind].name, View: first.View, Seq: first.Seq}, nil
 }

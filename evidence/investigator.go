@@ -7,19 +7,6 @@ import (
 	"quorate.dev/quorate/crypto"
 )
 
-// The kinds of frames that carry what others have signed.
-const (
-	kindFetchReply   byte = 0x18
-	kindRejoinAnswer byte = 0x1a
-)
-
-// What a FETCH-REPLY may hold that proves something.
-const (
-	givenCommitted  byte = 2
-	givenCheckpoint byte = 3
-	givenHead            = 1 + 1 + 8 + crypto.DigestSize
-)
-
 // Investigator reads transcripts, of any subset of replicas and in any order,
 // and finds every proof in them that its bounds let it find. It believes
 // nobody: what is not signed is counted and ignored, and what it finds it hands
@@ -65,7 +52,7 @@ func NewInvestigator(g *consensus.Genesis, v crypto.Verifier) *Investigator {
 	}
 	i.judge = newJudge(g, v)
 	believe := i.judge.check
-	i.judge.check = func(s *statement) bool { return i.votes.has(s) || believe(s) }
+	i.judge.check = func(s *Statement) bool { return i.votes.has(s) || believe(s) }
 	i.votes.reset()
 	i.conflicts.quorum = i.judge.quorum
 	return i
@@ -79,7 +66,7 @@ func (i *Investigator) Frame(b []byte) {
 		return
 	}
 	switch b[0] {
-	case kindPrePrepare, kindPrepare, kindCommit, kindCheckpoint:
+	case kindPrePrepare, kindPrepare, FrameCommit, FrameCheckpoint:
 		i.voteFrame(essence(b))
 	case kindViewChange:
 		i.once(b, i.viewChange)
@@ -88,10 +75,7 @@ func (i *Investigator) Frame(b []byte) {
 	case kindRejoinAnswer:
 		i.once(b, i.rejoinAnswer)
 	case kindFetchReply:
-		if len(b) >= givenHead && (b[1] == givenCommitted || b[1] == givenCheckpoint) {
-			c := cursor{b: b[givenHead:]}
-			i.certificate(&c)
-		}
+		i.Certificates(Certificate(b))
 	}
 }
 
@@ -136,7 +120,7 @@ func (i *Investigator) once(b []byte, read func([]byte)) {
 }
 
 func (i *Investigator) voteFrame(b []byte) {
-	s, err := read(i.judge.g, b)
+	s, err := Read(i.judge.g, b)
 	if err != nil {
 		i.ignored++
 		return
@@ -167,7 +151,7 @@ func (i *Investigator) certified(x *certificate) {
 
 // vote takes a vote that may be news: it may be the second of its signer for
 // the place, complete a certificate, or be missing from a VIEW-CHANGE.
-func (i *Investigator) vote(s statement) {
+func (i *Investigator) vote(s Statement) {
 	if i.votes.has(&s) {
 		return
 	}
@@ -175,7 +159,7 @@ func (i *Investigator) vote(s statement) {
 		i.ignored++
 		return
 	}
-	first, before := i.votes.first(s.place)
+	first, before := i.votes.first(s.Place)
 	signers, fresh := i.votes.add(&s)
 	if !fresh {
 		return // another signature under the same words contradicts nothing
@@ -184,16 +168,16 @@ func (i *Investigator) vote(s statement) {
 		i.prove(Contradiction{First: first.frame(), Second: s.frame()})
 	}
 	i.conflicts.count(&s, signers)
-	if s.kind == kindCommit {
+	if s.Kind == FrameCommit {
 		i.omitted(&s)
 	}
 }
 
 // omitted looks for VIEW-CHANGEs that do not show what a COMMIT obliges to.
-func (i *Investigator) omitted(s *statement) {
-	leaves := i.replicas[s.signer].viewChanges.frames
+func (i *Investigator) omitted(s *Statement) {
+	leaves := i.replicas[s.Signer].viewChanges.frames
 	for k := range leaves {
-		if l := &leaves[k]; !l.convicts && l.layout.omits(s.view, s.seq, s.digest) {
+		if l := &leaves[k]; !l.convicts && l.layout.omits(s.View, s.Seq, s.Digest) {
 			l.convicts = true
 			i.prove(Omission{Commit: s.frame(), ViewChange: l.frame})
 		}
@@ -214,14 +198,14 @@ func (i *Investigator) viewChange(b []byte) {
 	if !ok {
 		return
 	}
-	news := i.hold(&i.replicas[s.signer].viewChanges, s, b, vc)
+	news := i.hold(&i.replicas[s.Signer].viewChanges, s, b, vc)
 	if news == nil {
 		return
 	}
 	if i.judge.founded(b) != nil {
 		i.prove(Unfounded{Frame: b})
 	}
-	if commit, found := i.votes.commit(s.signer, vc.low, func(c *vote) bool { return vc.omits(c.view, c.seq, c.digest) }); found {
+	if commit, found := i.votes.commit(s.Signer, vc.low, func(c *vote) bool { return vc.omits(c.View, c.Seq, c.digest) }); found {
 		news.convicts = true
 		i.prove(Omission{Commit: commit.frame(), ViewChange: b})
 	}
@@ -235,7 +219,7 @@ func (i *Investigator) newView(b []byte) {
 			}
 		}
 		for _, s := range nv.votes(i.judge.g) {
-			if s.seq > 0 && member(i.judge.g, s.signer) == nil {
+			if s.Seq > 0 && member(i.judge.g, s.Signer) == nil {
 				i.vote(s)
 			}
 		}
@@ -244,7 +228,7 @@ func (i *Investigator) newView(b []byte) {
 	if !ok {
 		return
 	}
-	if i.hold(&i.replicas[s.signer].newViews, s, b, viewChange{}) != nil && i.judge.founded(b) != nil {
+	if i.hold(&i.replicas[s.Signer].newViews, s, b, viewChange{}) != nil && i.judge.founded(b) != nil {
 		i.prove(Unfounded{Frame: b})
 	}
 }
@@ -268,8 +252,8 @@ func (i *Investigator) rejoinAnswer(b []byte) {
 }
 
 // sealed reads a frame of views and asks whether its author has signed it.
-func (i *Investigator) sealed(b []byte) (statement, bool) {
-	s, err := read(i.judge.g, b)
+func (i *Investigator) sealed(b []byte) (Statement, bool) {
+	s, err := Read(i.judge.g, b)
 	if err != nil || !i.judge.check(&s) {
 		i.ignored++
 		return s, false
@@ -279,12 +263,12 @@ func (i *Investigator) sealed(b []byte) (statement, bool) {
 
 // hold keeps a frame of views, and finds what its author has said otherwise
 // in the same view. It answers nil if the very same is kept already.
-func (i *Investigator) hold(s *heldFrames, said statement, b []byte, layout viewChange) *heldFrame {
+func (i *Investigator) hold(s *heldFrames, said Statement, b []byte, layout viewChange) *heldFrame {
 	other := -1
 	for k := range s.frames {
 		switch {
-		case s.frames[k].view != said.view:
-		case s.frames[k].digest == said.digest:
+		case s.frames[k].view != said.View:
+		case s.frames[k].digest == said.Digest:
 			return nil
 		default:
 			other = k
@@ -297,7 +281,7 @@ func (i *Investigator) hold(s *heldFrames, said statement, b []byte, layout view
 	for k := range layout.prepared {
 		layout.prepared[k].signed = nil
 	}
-	return s.add(heldFrame{view: said.view, digest: said.digest, frame: bytes.Clone(b), layout: layout})
+	return s.add(heldFrame{view: said.View, digest: said.Digest, frame: bytes.Clone(b), layout: layout})
 }
 
 // prove has a proof judged by the one way that counts, and stores it.

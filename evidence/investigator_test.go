@@ -258,7 +258,7 @@ func TestForgeriesAreIgnored(t *testing.T) {
 		}
 	}
 	c := newCluster(t)
-	i := c.investigate([][]byte{{kindCommit}, {kindViewChange}, {kindNewView}, {kindRejoinAnswer}, {certCommitted, 1}, make([]byte, consensus.MaxFrame+1)})
+	i := c.investigate([][]byte{{FrameCommit}, {kindViewChange}, {kindNewView}, {kindRejoinAnswer}, {certCommitted, 1}, make([]byte, consensus.MaxFrame+1)})
 	i.Proof([]byte{formatOmission})
 	if i.ignored != 7 || len(i.Culprits()) != 0 {
 		t.Errorf("ignored %d, culprits %v", i.ignored, i.Culprits())
@@ -386,14 +386,14 @@ func TestConflictsAreBounded(t *testing.T) {
 	x.quorum = 1
 	for n := consensus.Seq(2 * maxConflicts); n > 0; n-- {
 		for _, d := range []crypto.Digest{a, b} {
-			x.count(&statement{place: place{kind: kindCommit, seq: n}, digest: d}, 1)
+			x.count(&Statement{Place: Place{Kind: FrameCommit, Seq: n}, Digest: d}, 1)
 		}
 	}
 	if len(x.found) != maxConflicts || x.found[0].Seq != 1 || x.found[maxConflicts-1].Seq != maxConflicts {
 		t.Errorf("%d conflicts from %d to %d", len(x.found), x.found[0].Seq, x.found[len(x.found)-1].Seq)
 	}
 	for n := consensus.Seq(1); n <= 2*maxCertified; n++ {
-		x.count(&statement{place: place{kind: kindCheckpoint, seq: n}, digest: a}, 1)
+		x.count(&Statement{Place: Place{Kind: FrameCheckpoint, Seq: n}, Digest: a}, 1)
 	}
 	if len(x.known) > maxCertified || len(x.order) > maxCertified {
 		t.Errorf("%d slots are known", len(x.known))

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"cmp"
 	"fmt"
 
 	"quorate.dev/quorate/consensus"
@@ -10,53 +11,44 @@ import (
 // judge is what it takes to judge frames: the genesis, and an authority over
 // signatures, which is asked about one at a time.
 type judge struct {
-	g       *consensus.Genesis
-	cluster crypto.Digest
-	quorum  int
-	check   func(*statement) bool // whether the named signer has signed it
+	g      *consensus.Genesis
+	quorum int
+	check  func(*Statement) bool // whether the named signer has signed it
 }
 
 func newJudge(g *consensus.Genesis, v crypto.Verifier) *judge {
-	j := &judge{g: g, cluster: g.ID(), quorum: quorumOf(g)}
-	j.check = func(s *statement) bool {
-		ok := v.Verify([]crypto.Claim{j.claim(s)})
-		return len(ok) == 1 && ok[0]
-	}
-	return j
+	cluster := g.ID()
+	return &judge{g: g, quorum: Quorum(g), check: func(s *Statement) bool { return s.SignedBy(v, g, cluster) }}
 }
 
-// claim is what has to be verified of s.
-func (j *judge) claim(s *statement) crypto.Claim {
-	return crypto.Claim{
-		Key:       j.g.Replicas[s.signer],
-		Domain:    crypto.Domain{Tag: kinds[s.kind].tag, Cluster: j.cluster, Epoch: j.g.Epoch},
-		Body:      s.body,
-		Signature: s.sig,
-	}
+// SignedBy reports whether the replica that s names has signed it, by the word
+// of v. The cluster is the genesis' id, which takes time to compute.
+func (s *Statement) SignedBy(v crypto.Verifier, g *consensus.Genesis, cluster crypto.Digest) bool {
+	ok := v.Verify([]crypto.Claim{{
+		Key: g.Replicas[s.Signer], Domain: crypto.Domain{Tag: kinds[s.Kind].tag, Cluster: cluster, Epoch: g.Epoch},
+		Body: s.body, Signature: s.sig,
+	}})
+	return len(ok) == 1 && ok[0]
 }
 
 // signed asks for the signatures of all that a proof rests on.
-func (j *judge) signed(all ...*statement) error {
+func (j *judge) signed(all ...*Statement) error {
 	for _, s := range all {
 		if !j.check(s) {
-			return fmt.Errorf("a %s of replica %d: %w", kinds[s.kind].name, s.signer, ErrSignature)
+			return fmt.Errorf("a %s of replica %d: %w", kinds[s.Kind].name, s.Signer, ErrSignature)
 		}
 	}
 	return nil
 }
 
-// quorumOf is q, computed once more (PROTOCOL.md §1), as a demonstration of
-// the bounds may have bent it.
-func quorumOf(g *consensus.Genesis) int {
+// Faults is f, and Quorum q, computed once more (PROTOCOL.md §1), as a
+// demonstration of the bounds may have bent them.
+func Faults(g *consensus.Genesis) int { return cmp.Or(g.Faults, (len(g.Replicas)-1)/3) }
+
+// Quorum is how many votes make a certificate.
+func Quorum(g *consensus.Genesis) int {
 	n := len(g.Replicas)
-	f := (n - 1) / 3
-	if g.UnsafeDemo && g.Faults > 0 {
-		f = g.Faults
-	}
-	if g.UnsafeDemo && g.Quorum > 0 {
-		return g.Quorum
-	}
-	return min((n+f+2)/2, n)
+	return cmp.Or(g.Quorum, min((n+Faults(g)+2)/2, n))
 }
 
 // primaryOf is who opens view v; 0 if there are no members.

@@ -23,18 +23,18 @@ type Omission struct{ Commit, ViewChange []byte }
 func (o Omission) Encode() []byte { return encode(formatOmission, o.Commit, o.ViewChange) }
 
 func newOmission(commit, viewChange []byte) (Proof, error) {
-	if len(commit) != voteSize || commit[0] != kindCommit || len(viewChange) < minViewChange || viewChange[0] != kindViewChange {
+	if len(commit) != voteSize || commit[0] != FrameCommit || len(viewChange) < minViewChange || viewChange[0] != kindViewChange {
 		return nil, fmt.Errorf("omission: not a COMMIT and a VIEW-CHANGE: %w", consensus.ErrMalformed)
 	}
 	return Omission{Commit: commit, ViewChange: viewChange}, nil
 }
 
 func (o Omission) judge(j *judge) (Fault, error) {
-	commit, err := read(j.g, o.Commit)
+	commit, err := Read(j.g, o.Commit)
 	if err != nil {
 		return Fault{}, fmt.Errorf("COMMIT: %w", err)
 	}
-	said, err := read(j.g, o.ViewChange)
+	said, err := Read(j.g, o.ViewChange)
 	if err != nil {
 		return Fault{}, fmt.Errorf("VIEW-CHANGE: %w", err)
 	}
@@ -42,11 +42,11 @@ func (o Omission) judge(j *judge) (Fault, error) {
 	if err != nil {
 		return Fault{}, err
 	}
-	if commit.signer != said.signer || !vc.omits(commit.view, commit.seq, commit.digest) {
+	if commit.Signer != said.Signer || !vc.omits(commit.View, commit.Seq, commit.Digest) {
 		return Fault{}, ErrNoOmission
 	}
 	if err := j.signed(&commit, &said); err != nil {
 		return Fault{}, err
 	}
-	return Fault{Replica: commit.signer, Kind: KindOmission, What: kinds[kindViewChange].name, View: vc.view, Seq: commit.seq}, nil
+	return Fault{Replica: commit.Signer, Kind: KindOmission, What: kinds[kindViewChange].name, View: vc.view, Seq: commit.Seq}, nil
 }

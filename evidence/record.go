@@ -17,13 +17,13 @@ const (
 
 // vote is a vote that was verified.
 type vote struct {
-	place
+	Place
 	digest crypto.Digest
 	sig    crypto.Signature
 }
 
 func (s *vote) frame() []byte {
-	v := voteOf(s.place, s.digest, s.sig)
+	v := voteOf(s.Place, s.digest, s.sig)
 	return v.frame()
 }
 
@@ -39,7 +39,7 @@ type subject struct {
 type record struct {
 	limit   int
 	all     []vote // in the order in which they came
-	firsts  map[place]int
+	firsts  map[Place]int
 	signers map[subject]uint64            // by id, consensus.MaxReplicas of them at most
 	commits map[consensus.ReplicaID][]int // positions of COMMITs, ascending by slot
 }
@@ -48,18 +48,18 @@ func (r *record) reset() {
 	if r.limit == 0 {
 		r.limit = maxStatements
 	}
-	r.firsts, r.signers, r.commits = map[place]int{}, map[subject]uint64{}, map[consensus.ReplicaID][]int{}
+	r.firsts, r.signers, r.commits = map[Place]int{}, map[subject]uint64{}, map[consensus.ReplicaID][]int{}
 }
 
 // has reports whether these very words under this very signature are known to
 // be signed, so that it need not be verified again.
-func (r *record) has(s *statement) bool {
-	first, ok := r.first(s.place)
-	return ok && first.digest == s.digest && first.sig == s.sig
+func (r *record) has(s *Statement) bool {
+	first, ok := r.first(s.Place)
+	return ok && first.digest == s.Digest && first.sig == s.sig
 }
 
 // first is what was heard first for a place.
-func (r *record) first(p place) (*vote, bool) {
+func (r *record) first(p Place) (*vote, bool) {
 	at, ok := r.firsts[p]
 	if !ok {
 		return nil, false
@@ -69,35 +69,35 @@ func (r *record) first(p place) (*vote, bool) {
 
 // add keeps a verified vote. It answers which signers have said the same by now; fresh is
 // false if this signer had.
-func (r *record) add(s *statement) (signers uint64, fresh bool) {
-	m := subject{s.kind, s.view, s.seq, s.digest}
-	if r.signers[m]>>s.signer&1 == 1 {
+func (r *record) add(s *Statement) (signers uint64, fresh bool) {
+	m := subject{s.Kind, s.View, s.Seq, s.Digest}
+	if r.signers[m]>>s.Signer&1 == 1 {
 		return r.signers[m], false
 	}
 	if len(r.all) >= r.limit {
 		r.forget()
 	}
-	r.all = append(r.all, vote{s.place, s.digest, s.sig})
+	r.all = append(r.all, vote{s.Place, s.Digest, s.sig})
 	r.index(len(r.all) - 1)
 	return r.signers[m], true
 }
 
 func (r *record) index(at int) {
 	s := &r.all[at]
-	if _, spoke := r.firsts[s.place]; !spoke {
-		r.firsts[s.place] = at
+	if _, spoke := r.firsts[s.Place]; !spoke {
+		r.firsts[s.Place] = at
 	}
-	r.signers[subject{s.kind, s.view, s.seq, s.digest}] |= 1 << s.signer
-	if s.kind == kindCommit {
-		list := r.commits[s.signer]
-		r.commits[s.signer] = slices.Insert(list, r.above(list, s.seq), at)
+	r.signers[subject{s.Kind, s.View, s.Seq, s.digest}] |= 1 << s.Signer
+	if s.Kind == FrameCommit {
+		list := r.commits[s.Signer]
+		r.commits[s.Signer] = slices.Insert(list, r.above(list, s.Seq), at)
 	}
 }
 
 // above is where in the list the slots above n begin.
 func (r *record) above(list []int, n consensus.Seq) int {
 	at, _ := slices.BinarySearchFunc(list, n, func(at int, n consensus.Seq) int {
-		if c := cmp.Compare(r.all[at].seq, n); c != 0 {
+		if c := cmp.Compare(r.all[at].Seq, n); c != 0 {
 			return c
 		}
 		return -1

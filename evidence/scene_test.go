@@ -38,11 +38,11 @@ func Scenes(t testing.TB) []Scene {
 // Proposes reports who signed a frame, and for which slot if it is a
 // PRE-PREPARE.
 func Proposes(g *consensus.Genesis, frame []byte) (signer consensus.ReplicaID, slot consensus.Seq, err error) {
-	s, err := read(g, essence(frame))
-	if s.kind == kindPrePrepare {
-		slot = s.seq
+	s, err := Read(g, essence(frame))
+	if s.Kind == kindPrePrepare {
+		slot = s.Seq
 	}
-	return s.signer, slot, err
+	return s.Signer, slot, err
 }
 
 // Kept counts what an Investigator could not verify, and the votes that it keeps.

@@ -26,7 +26,7 @@ func newUnfounded(frame []byte) (Proof, error) {
 }
 
 func (u Unfounded) judge(j *judge) (Fault, error) {
-	s, err := read(j.g, u.Frame)
+	s, err := Read(j.g, u.Frame)
 	if err != nil {
 		return Fault{}, err
 	}
@@ -36,7 +36,7 @@ func (u Unfounded) judge(j *judge) (Fault, error) {
 	if j.founded(u.Frame) == nil {
 		return Fault{}, ErrFounded
 	}
-	return Fault{Replica: s.signer, Kind: KindUnfounded, What: kinds[s.kind].name, View: s.view}, nil
+	return Fault{Replica: s.Signer, Kind: KindUnfounded, What: kinds[s.Kind].name, View: s.View}, nil
 }
 
 // errUnfounded is what is wrong with a frame of views.
@@ -100,12 +100,12 @@ func (j *judge) certificate(x *certificate, kind byte) error {
 	proposed := kind != certPrepared
 	for i := range votes {
 		s := &votes[i]
-		if i > 0 && votes[i-1].signer >= s.signer {
-			return unfounded("certificate for n=%d: signers %d and %d", x.seq, votes[i-1].signer, s.signer)
+		if i > 0 && votes[i-1].Signer >= s.Signer {
+			return unfounded("certificate for n=%d: signers %d and %d", x.seq, votes[i-1].Signer, s.Signer)
 		}
-		proposed = proposed || s.kind == kindPrePrepare
+		proposed = proposed || s.Kind == kindPrePrepare
 		if !j.check(s) {
-			return unfounded("certificate for n=%d: not signed by replica %d", x.seq, s.signer)
+			return unfounded("certificate for n=%d: not signed by replica %d", x.seq, s.Signer)
 		}
 	}
 	if !proposed {
@@ -126,11 +126,11 @@ func (j *judge) newView(frame []byte) error {
 	}
 	vcs := make([]viewChange, 0, len(nv.viewChanges))
 	for i, b := range nv.viewChanges {
-		s, err := read(j.g, b)
+		s, err := Read(j.g, b)
 		if err != nil {
 			return err
 		}
-		if s.kind != kindViewChange || s.view != nv.view || i > 0 && vcs[i-1].signer >= s.signer || !j.check(&s) {
+		if s.Kind != kindViewChange || s.View != nv.view || i > 0 && vcs[i-1].signer >= s.Signer || !j.check(&s) {
 			return unfounded("NEW-VIEW for v=%d: its VIEW-CHANGE %d", nv.view, i+1)
 		}
 		vc, err := j.viewChange(b)
@@ -144,8 +144,8 @@ func (j *judge) newView(frame []byte) error {
 		return unfounded("NEW-VIEW for v=%d: %d proposals, %d follow", nv.view, len(nv.proposals), len(chosen))
 	}
 	for i, s := range nv.votes(j.g) {
-		if s.seq != first+consensus.Seq(i) || s.digest != chosen[i] || !j.check(&s) {
-			return unfounded("NEW-VIEW for v=%d: its proposal at n=%d", nv.view, s.seq)
+		if s.Seq != first+consensus.Seq(i) || s.Digest != chosen[i] || !j.check(&s) {
+			return unfounded("NEW-VIEW for v=%d: its proposal at n=%d", nv.view, s.Seq)
 		}
 	}
 	return nil

@@ -93,6 +93,27 @@ func (c *cursor) certificate() certificate {
 	return x
 }
 
+// Certificate is the certificate that a FETCH-REPLY carries; nil if there is none.
+func Certificate(frame []byte) []byte {
+	if len(frame) < givenHead || frame[0] != kindFetchReply || frame[1] != givenCommitted && frame[1] != givenCheckpoint {
+		return nil
+	}
+	c := cursor{b: frame[givenHead:]}
+	if c.certificate(); c.bad {
+		return nil
+	}
+	return frame[givenHead : len(frame)-len(c.b)]
+}
+
+// Votes lists the votes of members in the certificate at the front of b.
+func Votes(g *consensus.Genesis, b []byte) []Statement {
+	c := cursor{b: b}
+	if x := c.certificate(); !c.bad {
+		return x.votes(g)
+	}
+	return nil
+}
+
 // readViewChange takes a VIEW-CHANGE apart.
 func readViewChange(frame []byte) (viewChange, error) {
 	if len(frame) < minViewChange {
@@ -136,27 +157,27 @@ func readNewView(frame []byte) (newView, error) {
 }
 
 // votes lists what the signers of c have said, as far as they are members.
-func (x *certificate) votes(g *consensus.Genesis) []statement {
-	out := make([]statement, 0, len(x.signed)/signedSize)
+func (x *certificate) votes(g *consensus.Genesis) []Statement {
+	out := make([]Statement, 0, len(x.signed)/signedSize)
 	for b := x.signed; len(b) >= signedSize; b = b[signedSize:] {
 		id := consensus.ReplicaID(binary.BigEndian.Uint16(b))
 		if member(g, id) != nil {
 			continue
 		}
-		kind := map[byte]byte{certCommitted: kindCommit, certCheckpoint: kindCheckpoint, certPrepared: kindPrepare}[x.kind]
+		kind := map[byte]byte{certCommitted: FrameCommit, certCheckpoint: FrameCheckpoint, certPrepared: kindPrepare}[x.kind]
 		if kind == kindPrepare && id == primaryOf(g, x.view) {
 			kind = kindPrePrepare
 		}
-		out = append(out, voteOf(place{kind, x.view, x.seq, id}, x.digest, crypto.Signature(b[2:signedSize])))
+		out = append(out, voteOf(Place{kind, x.view, x.seq, id}, x.digest, crypto.Signature(b[2:signedSize])))
 	}
 	return out
 }
 
 // votes lists the PRE-PREPAREs that a NEW-VIEW makes.
-func (nv *newView) votes(g *consensus.Genesis) []statement {
-	out := make([]statement, len(nv.proposals))
+func (nv *newView) votes(g *consensus.Genesis) []Statement {
+	out := make([]Statement, len(nv.proposals))
 	for i, p := range nv.proposals {
-		out[i] = voteOf(place{kindPrePrepare, nv.view, p.seq, primaryOf(g, nv.view)}, p.digest, p.sig)
+		out[i] = voteOf(Place{kindPrePrepare, nv.view, p.seq, primaryOf(g, nv.view)}, p.digest, p.sig)
 	}
 	return out
 }

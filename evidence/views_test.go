@@ -177,7 +177,7 @@ func TestQuorumIsTheGenesis(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := quorumOf(&g), rules.System.Quorum(); got != want {
+		if got, want := Quorum(&g), rules.System.Quorum(); got != want {
 			t.Fatalf("quorum %d, the protocol's is %d for %+v", got, want, rules.System)
 		}
 	})
@@ -192,21 +192,21 @@ func TestRead(t *testing.T) {
 	for name, tc := range map[string]struct {
 		frame  []byte
 		said   string
-		want   place
+		want   Place
 		digest crypto.Digest
 	}{
-		"proposal":   {c.proposal(1, 5, 3, batch), "PRE-PREPARE", place{kind: 0x10, view: 5, seq: 3, signer: 1}, d},
-		"prepare":    {c.vote(message.PrepareKind, 2, 5, 3, a), "PREPARE", place{kind: 0x11, view: 5, seq: 3, signer: 2}, a},
-		"checkpoint": {c.vote(message.CheckpointKind, 3, 0, 4, b), "CHECKPOINT", place{kind: 0x13, view: 0, seq: 4, signer: 3}, b},
-		"leave":      {vc.Frame, "VIEW-CHANGE", place{kind: 0x14, view: 5, seq: 0, signer: 2}, crypto.Hash(vc.Frame[:len(vc.Frame)-crypto.SignatureSize])},
+		"proposal":   {c.proposal(1, 5, 3, batch), "PRE-PREPARE", Place{Kind: 0x10, View: 5, Seq: 3, Signer: 1}, d},
+		"prepare":    {c.vote(message.PrepareKind, 2, 5, 3, a), "PREPARE", Place{Kind: 0x11, View: 5, Seq: 3, Signer: 2}, a},
+		"checkpoint": {c.vote(message.CheckpointKind, 3, 0, 4, b), "CHECKPOINT", Place{Kind: 0x13, View: 0, Seq: 4, Signer: 3}, b},
+		"leave":      {vc.Frame, "VIEW-CHANGE", Place{Kind: 0x14, View: 5, Seq: 0, Signer: 2}, crypto.Hash(vc.Frame[:len(vc.Frame)-crypto.SignatureSize])},
 	} {
-		got, err := read(&c.Genesis, essence(tc.frame))
-		if err != nil || got.place != tc.want || got.digest != tc.digest || kinds[got.kind].name != tc.said {
+		got, err := Read(&c.Genesis, essence(tc.frame))
+		if err != nil || got.Place != tc.want || got.Digest != tc.digest || kinds[got.Kind].name != tc.said {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
 	for _, frame := range [][]byte{nil, {1}, (&message.Rejoin{}).Encode(), binary.BigEndian.AppendUint64([]byte{kindFetchReply}, 7)} {
-		if got, err := read(&c.Genesis, essence(frame)); !errors.Is(err, consensus.ErrMalformed) {
+		if got, err := Read(&c.Genesis, essence(frame)); !errors.Is(err, consensus.ErrMalformed) {
 			t.Errorf("%x: %+v, %v", frame, got, err)
 		}
 	}
