@@ -133,19 +133,19 @@ type HazardKind string
 
 // The classes of faults.
 const (
-	Crash           HazardKind = "crash"      // one replica loses what was not synced, and restarts later
-	PowerLoss       HazardKind = "power loss" // all replicas at once
-	Pause           HazardKind = "pause"      // one replica stands still for a while
-	Partition       HazardKind = "partition"  // the network splits in two; clients fall on either side
-	OneWay          HazardKind = "one way"    // some links work in one direction only
-	Isolate         HazardKind = "isolate"    // one replica hears and is heard by nobody
-	SlowDisk        HazardKind = "slow disk"  // one replica's syncs take a hundred times longer for a while
-	SlowRun         HazardKind = "slow run"   // ... or its execution does
-	Wipe            HazardKind = "wipe"       // one replica loses its disk
-	LossBurst       HazardKind = "tempest"    // loss rises to half of everything for a while
-	Relaunch        HazardKind = "relaunch"   // one client loses its process, and comes back with a higher epoch
-	Swizzle         HazardKind = "swizzle"    // links stop one by one, and come back in another order
-	LeaderIsolation HazardKind = "hunt"       // whoever is primary is cut off, in several views in a row
+	hazardCrash           HazardKind = "crash"      // one replica loses what was not synced, and restarts later
+	hazardPowerLoss       HazardKind = "power loss" // all replicas at once
+	hazardPause           HazardKind = "pause"      // one replica stands still for a while
+	hazardPartition       HazardKind = "partition"  // the network splits in two; clients fall on either side
+	hazardOneWay          HazardKind = "one way"    // some links work in one direction only
+	hazardIsolate         HazardKind = "isolate"    // one replica hears and is heard by nobody
+	hazardSlowDisk        HazardKind = "slow disk"  // one replica's syncs take a hundred times longer for a while
+	hazardSlowRun         HazardKind = "slow run"   // ... or its execution does
+	hazardWipe            HazardKind = "wipe"       // one replica loses its disk
+	hazardLossBurst       HazardKind = "tempest"    // loss rises to half of everything for a while
+	hazardRelaunch        HazardKind = "relaunch"   // one client loses its process, and comes back with a higher epoch
+	hazardSwizzle         HazardKind = "swizzle"    // links stop one by one, and come back in another order
+	hazardLeaderIsolation HazardKind = "hunt"       // whoever is primary is cut off, in several views in a row
 )
 
 // Hazard is one class of faults at one rate.
@@ -155,28 +155,22 @@ type Hazard struct {
 	Lasts consensus.Time // at most, each
 }
 
-// CrashFaults turns c into a configuration for a protocol that tolerates
+// crashFaults turns c into a configuration for a protocol that tolerates
 // crashes only: any minority may stay away, one reply is believed, and nobody
 // loses a disk. In half of the seeds callers are told when nobody leads, which
 // rests on channels that deliver a frame once, as streams do: a request that was
 // declined must not come again by itself, and be taken.
-func (c Config) CrashFaults(protocol string) Config {
+func (c Config) crashFaults(protocol string) Config {
 	c.Protocol, c.Trust.Faults, c.Trust.Replies = protocol, (c.Replicas-1)/2, 1
 	if c.Seed%2 == 0 {
 		c.Workload.NoLeader, c.Network.Duplicate = c.Workload.Timeout, 0
 	}
-	return c.Without(Wipe)
+	return c.withoutHazard(hazardWipe)
 }
 
-// Without takes classes of hazards out, to see which of them a violation needs.
-func (c Config) Without(kinds ...HazardKind) Config {
-	var left []Hazard
-	for _, h := range c.Hazards {
-		if !slices.Contains(kinds, h.Kind) {
-			left = append(left, h)
-		}
-	}
-	c.Hazards = left
+// withoutHazard takes a class of hazards out, to see which of them a violation needs.
+func (c Config) withoutHazard(kind HazardKind) Config {
+	c.Hazards = slices.DeleteFunc(slices.Clone(c.Hazards), func(h Hazard) bool { return h.Kind == kind })
 	return c
 }
 

@@ -15,11 +15,11 @@ type Phase uint8
 
 // The phases, as bits of a set.
 const (
-	PhaseNormal     Phase = 1 << iota // batches were executed
-	PhaseChange                       // a view was left
-	PhaseTransfer                     // a state was fetched
-	PhaseCheckpoint                   // a checkpoint became stable
-	PhaseRejoin                       // a replica without memory was on its way back
+	phaseNormal     Phase = 1 << iota // batches were executed
+	phaseChange                       // a view was left
+	phaseTransfer                     // a state was fetched
+	phaseCheckpoint                   // a checkpoint became stable
+	phaseRejoin                       // a replica without memory was on its way back
 	phases          = 5
 )
 
@@ -30,13 +30,13 @@ var phaseNames = [phases]string{"normal case", "view change", "state transfer", 
 func phaseOf(k consensus.NoteKind) Phase {
 	switch k {
 	case consensus.LeftView, consensus.EnteredView:
-		return PhaseChange
+		return phaseChange
 	case consensus.Fetching, consensus.Fetched:
-		return PhaseTransfer
+		return phaseTransfer
 	case consensus.Stable:
-		return PhaseCheckpoint
+		return phaseCheckpoint
 	case consensus.Rejoining, consensus.Rejoined:
-		return PhaseRejoin
+		return phaseRejoin
 	}
 	return 0
 }
@@ -67,7 +67,7 @@ func (w *World) phasesMet() map[string]Phase {
 	}
 	for _, v := range w.cfg.Byzantines {
 		name, _, _ := strings.Cut(v, " ")
-		w.pastPhases[name] |= PhaseNormal
+		w.pastPhases[name] |= phaseNormal
 	}
 	return w.pastPhases
 }

@@ -41,7 +41,7 @@ func (c *Coverage) Missing() []string {
 	scale := max(1, c.Seeds/GateSeeds)
 	percent := func(n int) int { return 100 * n / max(1, c.Seeds) }
 	want(percent(c.InARow) >= minInARow, "two view changes in a row in %d%% of the seeds, want %d%%", percent(c.InARow), minInARow)
-	want(c.Forks[GenreTreason] >= minForks*scale, "%d forks by f+1 traitors, want %d", c.Forks[GenreTreason], minForks*scale)
+	want(c.Forks[genreTreason] >= minForks*scale, "%d forks by f+1 traitors, want %d", c.Forks[genreTreason], minForks*scale)
 	want(c.FetchedInChange >= minFetchedInChange*scale, "%d transfers of the state during view changes, want %d", c.FetchedInChange, minFetchedInChange*scale)
 	want(percent(c.Linearizable["unknown"]) <= maxUnknown, "linearizability undecided in %d%% of the seeds, want at most %d%%", percent(c.Linearizable["unknown"]), maxUnknown)
 	want(percent(c.Fallen) <= maxFallen, "traitors fell in %d%% of the seeds, want at most %d%%", percent(c.Fallen), maxFallen)

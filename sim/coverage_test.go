@@ -36,7 +36,7 @@ func TestGateOfEverything(t *testing.T) {
 	full := func() *Coverage {
 		c := NewCoverage(registered(protocol.PBFT))
 		c.Seeds, c.InARow, c.FetchedInChange, c.RealKeys = 1000, 300, 100, 10
-		c.Forks[GenreTreason] = 50
+		c.Forks[genreTreason] = 50
 		for n := 4; n <= 13; n++ {
 			c.Replicas[n] = 10
 		}
@@ -58,7 +58,7 @@ func TestGateOfEverything(t *testing.T) {
 	}
 	for want, spoil := range map[string]func(*Coverage){
 		"two view changes in a row": func(c *Coverage) { c.InARow = 199 },
-		"forks by f+1":              func(c *Coverage) { c.Forks[GenreTreason] = 1 },
+		"forks by f+1":              func(c *Coverage) { c.Forks[genreTreason] = 1 },
 		"during view changes":       func(c *Coverage) { c.FetchedInChange = 0 },
 		"undecided":                 func(c *Coverage) { c.Linearizable[check.Unknown] = 900 },
 		"traitors fell":             func(c *Coverage) { c.Fallen = 900 },
@@ -94,7 +94,7 @@ func TestDraws(t *testing.T) {
 		}
 		liars := len(c.Traitors)
 		f := (c.Replicas - 1) / 3
-		if c.Genre == GenreTraitor && (liars < 1 || liars > f) || c.Genre == GenreTreason && liars != f+1 || c.Genre == GenreBenign && liars > 0 {
+		if c.Genre == genreTraitor && (liars < 1 || liars > f) || c.Genre == genreTreason && liars != f+1 || c.Genre == genreBenign && liars > 0 {
 			t.Errorf("%s: %d traitors", c.String(), liars)
 		}
 	}
@@ -115,7 +115,7 @@ func TestShrinkDropsLies(t *testing.T) {
 	c := calmConfig(3)
 	c.Traitors = []Traitor{{Replica: 2, Schedule: []Assignment{{Behaviours: []string{"reorder", "unfair-order"}}, {From: Second, Behaviours: []string{"duplicate"}}}}}
 	c.Byzantines = []string{"outsider"}
-	c.Hazards = []Hazard{{Kind: Pause, Every: Second, Lasts: Second / 10}}
+	c.Hazards = []Hazard{{Kind: hazardPause, Every: Second, Lasts: Second / 10}}
 	c = bend(c, func(s protocol.Settings) func(*consensus.Output) {
 		return func(o *consensus.Output) {
 			for i, j := range o.Jobs {
@@ -133,7 +133,7 @@ func TestShrinkDropsLies(t *testing.T) {
 	if d := small.Describe(); !strings.Contains(d, "4 replicas") || strings.Contains(d, "R2") {
 		t.Errorf("described as %s", d)
 	}
-	if d := c.Describe(); !strings.Contains(d, "R2 from 1000 ms: duplicate") || !strings.Contains(d, fmt.Sprintf("%s about every", Pause)) {
+	if d := c.Describe(); !strings.Contains(d, "R2 from 1000 ms: duplicate") || !strings.Contains(d, fmt.Sprintf("%s about every", hazardPause)) {
 		t.Errorf("described as %s", d)
 	}
 }

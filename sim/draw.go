@@ -13,17 +13,17 @@ type Genre string
 
 // The genres, with their shares of the seeds in genreShares.
 const (
-	GenreBenign  Genre = "benign"  // crashes, disks, networks, nobody lies
-	GenreTraitor Genre = "traitor" // at most f lie, lose their disks or stay away
-	GenreTreason Genre = "treason" // f+1 lie together: may fork where n = 3f+1
-	GenreBent    Genre = "bent"    // n = 3f, or a quorum that is not the right one
+	genreBenign  Genre = "benign"  // crashes, disks, networks, nobody lies
+	genreTraitor Genre = "traitor" // at most f lie, lose their disks or stay away
+	genreTreason Genre = "treason" // f+1 lie together: may fork where n = 3f+1
+	genreBent    Genre = "bent"    // n = 3f, or a quorum that is not the right one
 )
 
 // genreShares are the shares of the seeds, in percent.
 var genreShares = []struct {
 	genre Genre
 	share int
-}{{GenreBenign, 25}, {GenreTraitor, 57}, {GenreTreason, 13}, {GenreBent, 5}}
+}{{genreBenign, 25}, {genreTraitor, 57}, {genreTreason, 13}, {genreBent, 5}}
 
 // drawGenre draws what a seed is for.
 func drawGenre(r *stream) Genre {
@@ -33,7 +33,7 @@ func drawGenre(r *stream) Genre {
 			return g.genre
 		}
 	}
-	return GenreBenign
+	return genreBenign
 }
 
 // FromSeedOf draws the system of a seed for a protocol: with traitors for one
@@ -46,8 +46,8 @@ func FromSeedOf(p protocol.Protocol, seed uint64) Config {
 	r := newStream(seed, "crash faults")
 	c := WithoutTraitors(seed)
 	c.Replicas = pick(r, crashSizes...)
-	c = c.CrashFaults(p.Name)
-	c.Hazards = append(c.Hazards, drawHazards(newStream(seed, "swizzle"), c.Timing.Safety, []HazardKind{Swizzle})...)
+	c = c.crashFaults(p.Name)
+	c.Hazards = append(c.Hazards, drawHazards(newStream(seed, "swizzle"), c.Timing.Safety, []HazardKind{hazardSwizzle})...)
 	c.drawIsolation(newStream(seed, "hunt"))
 	if r.chance(million / 3) {
 		c.Limits = tightLimits()
@@ -163,7 +163,7 @@ func (c *Config) drawFlood(r *stream) {
 	wanted := r.chance(million / 6)
 	group := pick(r, 4, 8)
 	liars := len(c.Traitors)
-	if !wanted || liars+len(c.Byzantines) == 0 || c.Replicas > 7 || c.Genre == GenreTreason || c.Genre == GenreBent || c.forgets() && liars >= c.Trust.Faults {
+	if !wanted || liars+len(c.Byzantines) == 0 || c.Replicas > 7 || c.Genre == genreTreason || c.Genre == genreBent || c.forgets() && liars >= c.Trust.Faults {
 		return
 	}
 	c.Flood = true
@@ -178,7 +178,7 @@ func WithoutTraitors(seed uint64) Config {
 	n := pick(r, 4, 4, 4, 4, 5, 6, 7, 10)
 	k := 2 + consensus.Seq(r.upTo(8))
 	c := Config{
-		Seed: seed, Genre: GenreBenign, Protocol: protocol.PBFT, Replicas: n, Trust: Trust{Faults: (n - 1) / 3, Replies: (n-1)/3 + 1},
+		Seed: seed, Genre: genreBenign, Protocol: protocol.PBFT, Replicas: n, Trust: Trust{Faults: (n - 1) / 3, Replies: (n-1)/3 + 1},
 		Interval: k, Window: k * consensus.Seq(2+r.upTo(2)),
 		Timing:   drawTiming(r),
 		Network:  drawNetwork(r),

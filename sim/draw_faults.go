@@ -8,8 +8,8 @@ import (
 
 // plainHazards are drawn from without traitors, and allHazards beside them.
 var (
-	plainHazards = []HazardKind{Crash, PowerLoss, Pause, Partition, OneWay, Isolate, SlowDisk, SlowRun, Wipe, LossBurst, Relaunch}
-	allHazards   = slices.Concat(plainHazards, []HazardKind{Swizzle})
+	plainHazards = []HazardKind{hazardCrash, hazardPowerLoss, hazardPause, hazardPartition, hazardOneWay, hazardIsolate, hazardSlowDisk, hazardSlowRun, hazardWipe, hazardLossBurst, hazardRelaunch}
+	allHazards   = slices.Concat(plainHazards, []HazardKind{hazardSwizzle})
 )
 
 // drawHazards enables a random subset of the classes, each at its own rate.
@@ -37,6 +37,6 @@ func (c *Config) drawIsolation(r *stream) {
 	c.Workload.Timeout = consensus.Time(c.Timing.Patience) * c.Timing.Tick / 2
 	c.Timing.Liveness = c.Timing.bound()
 	c.Hazards = append(c.Hazards, Hazard{
-		Kind: LeaderIsolation, Every: logUniform(r, c.Timing.Safety/8, 2), Lasts: 4 * consensus.Time(c.Timing.Patience) * c.Timing.Tick,
+		Kind: hazardLeaderIsolation, Every: logUniform(r, c.Timing.Safety/8, 2), Lasts: 4 * consensus.Time(c.Timing.Patience) * c.Timing.Tick,
 	})
 }

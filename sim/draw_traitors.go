@@ -96,13 +96,13 @@ func drawCoalition(r *stream, c *Config) []Assignment {
 func (c *Config) drawTraitors(r *stream) {
 	f := c.Trust.Faults
 	switch c.Genre {
-	case GenreTraitor:
+	case genreTraitor:
 		c.drawSchedules(r, 1+r.upTo(f-1), r.chance(million/4))
-	case GenreTreason:
+	case genreTreason:
 		c.Trust.Faults = f + 1
 		c.drawSchedules(r, f+1, true)
 		c.shorten()
-	case GenreBent:
+	case genreBent:
 		c.bend(r)
 		c.shorten()
 	}
@@ -111,7 +111,7 @@ func (c *Config) drawTraitors(r *stream) {
 // shorten bounds the liveness phase of a run that need not be live.
 func (c *Config) shorten() {
 	c.Timing.Liveness = 5*Second + 4*consensus.Time(c.Timing.PatienceCap)*c.Timing.Tick
-	*c = c.Without(Wipe)
+	*c = c.withoutHazard(hazardWipe)
 }
 
 // bend draws a cluster beyond the bounds: n = 3f with the right quorum, which
@@ -138,7 +138,7 @@ func (c *Config) bend(r *stream) {
 func (c *Config) drawSchedules(r *stream, count int, coalition bool) {
 	c.Coalition = coalition
 	var common []Assignment
-	if coalition && c.Genre != GenreTraitor {
+	if coalition && c.Genre != genreTraitor {
 		common = drawCoalition(r, c)
 	}
 	for _, id := range r.rng.Perm(c.Replicas)[:count] {

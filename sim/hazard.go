@@ -27,35 +27,35 @@ func (w *World) inject(h Hazard, dice *stream) {
 	victim := w.replicas[dice.upTo(len(w.replicas)-1)]
 	lasts := dice.duration(h.Lasts)
 	switch h.Kind {
-	case Crash:
+	case hazardCrash:
 		victim.stop()
 		w.clock.after(lasts, victim.revive)
-	case PowerLoss:
+	case hazardPowerLoss:
 		w.trace.line(w.clock.now, "power loss")
 		for _, r := range w.replicas {
 			r.stop()
 			w.clock.after(lasts+dice.duration(lasts), r.revive)
 		}
-	case Wipe:
+	case hazardWipe:
 		if !victim.honest() || w.allowance() > 0 {
 			victim.wipe()
 			w.clock.after(lasts, victim.revive)
 		}
-	case Pause:
+	case hazardPause:
 		w.pause(victim, lasts)
-	case SlowDisk:
+	case hazardSlowDisk:
 		victim.health.slowDisk = true
 		w.clock.after(lasts, func() { victim.health.slowDisk = false })
-	case SlowRun:
+	case hazardSlowRun:
 		victim.health.slowRun = true
 		w.clock.after(lasts, func() { victim.health.slowRun = false })
-	case Relaunch:
+	case hazardRelaunch:
 		w.clients[dice.upTo(len(w.clients)-1)].restart()
-	case Swizzle:
+	case hazardSwizzle:
 		w.swizzle(lasts, dice)
-	case LeaderIsolation:
+	case hazardLeaderIsolation:
 		w.isolation.begin(h.Lasts, dice)
-	case LossBurst:
+	case hazardLossBurst:
 		w.net.setLoss(million / 2)
 		w.clock.after(lasts, func() { w.net.setLoss(w.cfg.Network.Loss) })
 	default:
@@ -90,7 +90,7 @@ func (w *World) cutLinks(kind HazardKind, victim *replica, dice *stream) {
 	side := make([]bool, w.net.ends)
 	for i := range side {
 		side[i] = dice.chance(million / 2)
-		if kind == Isolate {
+		if kind == hazardIsolate {
 			side[i] = i == int(victim.id)
 		}
 	}
@@ -98,7 +98,7 @@ func (w *World) cutLinks(kind HazardKind, victim *replica, dice *stream) {
 	for from := range side {
 		for to := range side {
 			apart := side[from] != side[to]
-			if kind == OneWay {
+			if kind == hazardOneWay {
 				apart = apart && side[from]
 			}
 			if apart {

@@ -86,7 +86,7 @@ func (c *checks) queued(r *replica, j consensus.Job) {
 	if commit, ok := j.(consensus.Commit); ok && r.honest() {
 		c.world.stats.Height = max(c.world.stats.Height, commit.Seq)
 		r.views.executed(commit.Seq)
-		c.world.during(PhaseNormal)
+		c.world.during(phaseNormal)
 	}
 }
 

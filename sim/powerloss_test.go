@@ -27,7 +27,7 @@ func TestPowerLossAtEveryPoint(t *testing.T) {
 		}
 		at := 40*Millisecond + consensus.Time(i)*Millisecond/5
 		w.clock.after(at, func() {
-			w.inject(Hazard{Kind: PowerLoss, Lasts: 5 * Millisecond}, newStream(uint64(i), "power"))
+			w.inject(Hazard{Kind: hazardPowerLoss, Lasts: 5 * Millisecond}, newStream(uint64(i), "power"))
 		})
 		for _, v := range w.Run().Violations {
 			t.Errorf("power loss after %d ns (case %d): %s", at, i, v)

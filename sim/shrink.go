@@ -54,7 +54,7 @@ func Shrink(c Config, tries int) (Config, Result) {
 func simpler(c Config) []Config {
 	list := fewerLies(c)
 	for _, h := range c.Hazards {
-		list = append(list, c.Without(h.Kind))
+		list = append(list, c.withoutHazard(h.Kind))
 	}
 	change := func(useful bool, f func(*Config)) {
 		if useful {

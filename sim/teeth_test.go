@@ -80,7 +80,7 @@ func crashing(config func(uint64) Config) func(uint64) Config {
 		c := config(seed)
 		c.Disk.Sync = 300 * Millisecond
 		c.Timing.Patience, c.Timing.Safety = 20, 8*Second
-		c.Hazards = []Hazard{{Kind: PowerLoss, Every: Second, Lasts: 100 * Millisecond}}
+		c.Hazards = []Hazard{{Kind: hazardPowerLoss, Every: Second, Lasts: 100 * Millisecond}}
 		return c
 	}
 }
@@ -108,7 +108,7 @@ func TestTeethQuorum(t *testing.T) {
 		c := WithoutTraitors(seed)
 		c.Replicas, c.Trust.Faults, c.Trust.Replies, c.Trust.Quorum = 4, 1, 2, 2
 		c.Timing.Patience, c.Timing.PatienceCap, c.Timing.Safety = 20, 40, 5*Second
-		c.Hazards = []Hazard{{Kind: Partition, Every: Second, Lasts: 2 * Second}}
+		c.Hazards = []Hazard{{Kind: hazardPartition, Every: Second, Lasts: 2 * Second}}
 		return c
 	}, ": fork:")
 }

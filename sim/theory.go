@@ -59,7 +59,7 @@ func (c *Config) theory(s quorum.System) theory {
 
 // forgets reports whether disks are lost.
 func (c *Config) forgets() bool {
-	return slices.ContainsFunc(c.Hazards, func(h Hazard) bool { return h.Kind == Wipe }) ||
+	return slices.ContainsFunc(c.Hazards, func(h Hazard) bool { return h.Kind == hazardWipe }) ||
 		slices.ContainsFunc(c.Faults, func(f Fault) bool { return f.Kind == FaultWipe })
 }
 

@@ -150,7 +150,7 @@ func (t *Twins) Count() int {
 
 // At is the scenario of a number below Count; false if it is one of those that
 // an exchange of bodies turns into a lower number.
-func (t *Twins) At(i int) (Config, bool) {
+func (t *Twins) at(i int) (Config, bool) {
 	identity := t.identities[i%len(t.identities)]
 	i /= len(t.identities)
 	var chosen [twinViews]int
@@ -200,7 +200,7 @@ func (t *Twins) exchanged(split int, identity []consensus.ReplicaID, swap int) i
 // twinConfig is a small quick system: what is enumerated are splits.
 func twinConfig(twins []consensus.ReplicaID) Config {
 	c := Config{
-		Seed: 1, Genre: GenreTraitor, Protocol: protocol.PBFT, Replicas: twinReplicas, Trust: Trust{Faults: 1, Replies: 2},
+		Seed: 1, Genre: genreTraitor, Protocol: protocol.PBFT, Replicas: twinReplicas, Trust: Trust{Faults: 1, Replies: 2},
 		Interval: 4, Window: 8, Limits: tightLimits(), Twins: twins,
 		Timing: Timing{
 			Tick: 10 * Millisecond, Patience: 10, PatienceCap: 40, Skew: 2 * Second, Safety: 1200 * Millisecond, Liveness: 20 * Second,
@@ -210,7 +210,7 @@ func twinConfig(twins []consensus.ReplicaID) Config {
 		Disk:     Disks{Sync: Millisecond, Execute: Millisecond / 10, Segment: 8},
 	}
 	if len(twins) > 1 {
-		c.Genre, c.Trust.Faults = GenreTreason, 2
+		c.Genre, c.Trust.Faults = genreTreason, 2
 		c.Timing.Liveness = 3 * Second
 	}
 	return c
@@ -241,7 +241,7 @@ func (s Splits) text(c *Config) string {
 
 // Sample is At in another order, in which a beginning of any length is spread
 // over the whole.
-func (t *Twins) Sample(i int) (Config, bool) { return t.At(t.place(i)) }
+func (t *Twins) Sample(i int) (Config, bool) { return t.at(t.place(i)) }
 
 // place walks through all numbers in great strides.
 func (t *Twins) place(i int) int {

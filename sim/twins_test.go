@@ -77,7 +77,7 @@ func TestTwinsAreEnumerated(t *testing.T) {
 	seen, kept := map[int]bool{}, 0
 	for i := range all.Count() {
 		seen[all.place(i)] = true
-		if _, ok := all.At(i); ok {
+		if _, ok := all.at(i); ok {
 			kept++
 		}
 	}

@@ -3,7 +3,6 @@ package tidy
 import (
 	"fmt"
 	"go/types"
-	"path"
 	"slices"
 	"strings"
 
@@ -263,15 +262,14 @@ func breachesOfNames(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return judgeNames(e.unused(), surface, unsettled), nil
+	return judgeNames(e.unused(), surface), nil
 }
 
-func judgeNames(unused, offered map[string][]string, later []string) []string {
+func judgeNames(unused, offered map[string][]string) []string {
 	var found []string
 	for pkg, names := range unused {
-		spared := slices.ContainsFunc(later, func(pattern string) bool { match, _ := path.Match(pattern, pkg); return match })
 		for _, name := range names {
-			if !spared && !slices.Contains(offered[pkg], name) {
+			if !slices.Contains(offered[pkg], name) {
 				found = append(found, fmt.Sprintf("%s: no other package uses %s: unexport it, delete it, or offer it in internal/tidy/surface.go", pkg, name))
 			}
 		}

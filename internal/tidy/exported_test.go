@@ -85,9 +85,9 @@ var ErrLost error
 }
 
 func TestJudgeNames(t *testing.T) {
-	unused := map[string][]string{"pbft": {"Old"}, "client": {"ErrLimit", "Repeat"}, "sim": {"New"}}
+	unused := map[string][]string{"pbft": {"Old"}, "client": {"ErrLimit", "Repeat"}}
 	offered := map[string][]string{"client": {"ErrLimit", "Gone"}}
-	got := judgeNames(unused, offered, []string{"sim"})
+	got := judgeNames(unused, offered)
 	want := []string{
 		"client: Gone is listed in internal/tidy/surface.go, but it is used or gone: take it off",
 		"client: no other package uses Repeat: unexport it, delete it, or offer it in internal/tidy/surface.go",

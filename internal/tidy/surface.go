@@ -23,6 +23,3 @@ var surface = map[string][]string{
 	"protocol": {"ErrFaults", "UnknownError"},
 	"testnet":  {"ErrExists", "ErrKeyInUse", "ErrNotRunning", "ErrTraitor"},
 }
-
-// unsettled packages, by patterns of path.Match, still export what nobody uses.
-var unsettled = []string{"sim", "sim/*"}
