@@ -65,8 +65,8 @@ func pair(b *testing.B, window int) (*Network, *countingReceiver, func()) {
 	return first, receiver, func() { _, _ = first.Close(), second.Close() }
 }
 
-// BenchmarkVotes: frames of 200 bytes in windows of some. The metrics are those
-// of NUMBERS.md §2: messages per second, and processor time of both ends.
+// BenchmarkVotes: frames of 200 bytes in windows of some. The metrics are
+// messages per second and processor time of both ends.
 func BenchmarkVotes(b *testing.B) {
 	for _, window := range []int{1, 16, 1024} {
 		b.Run(fmt.Sprintf("window %d", window), func(b *testing.B) {
