@@ -55,18 +55,20 @@ func primary(answers []answer, system quorum.System, words protocol.Words) strin
 		return fmt.Sprintf("No %s is known to be active.", words.View)
 	}
 	id := system.Primary(best)
-	return fmt.Sprintf("%s %d, %s is replica %d%s.", capital(words.View), best, words.Lead, id, unfit(answers, id))
+	return fmt.Sprintf("%s %d, %s is replica %d%s.", capital(words.View), best, words.Lead, id, unfit(answers, id, best))
 }
 
-// unfit says why the primary of a view cannot lead it, if so.
-func unfit(answers []answer, primary consensus.ReplicaID) string {
+// unfit says what speaks against the leader of a view, if anything does.
+func unfit(answers []answer, leader consensus.ReplicaID, view consensus.View) string {
 	for _, a := range answers {
-		switch {
-		case a.Replica != int(primary):
-		case a.Status == nil:
+		switch s := a.Status; {
+		case a.Replica != int(leader):
+		case s == nil:
 			return ", which does not answer"
-		case a.Status.Rejoining:
+		case s.Rejoining:
 			return ", which is rejoining and does not lead"
+		case s.View != view || s.Changing:
+			return ", which no longer leads"
 		}
 	}
 	return ""
@@ -96,23 +98,9 @@ func elected(answers []answer, _ quorum.System, words protocol.Words) string {
 		return fmt.Sprintf("No %s is known: the highest %s is %d.", words.Lead, words.View, top)
 	case 1:
 		id := leaders.Replicas()[0]
-		return fmt.Sprintf("%s %d, %s is replica %d%s.", capital(words.View), best, words.Lead, id, deposed(answers, id, best))
+		return fmt.Sprintf("%s %d, %s is replica %d%s.", capital(words.View), best, words.Lead, id, unfit(answers, id, best))
 	}
 	return fmt.Sprintf("%s %d has more than one %s, replicas %s: a member voted twice, because it lies or has lost its disk.", capital(words.View), best, words.Lead, ids(leaders.Replicas()))
-}
-
-// deposed says what speaks against a leader that others name, if anything does.
-func deposed(answers []answer, leader consensus.ReplicaID, term consensus.View) string {
-	for _, a := range answers {
-		switch s := a.Status; {
-		case a.Replica != int(leader):
-		case s == nil:
-			return ", which does not answer"
-		case s.View != term || s.Changing || s.Primary != leader:
-			return ", which no longer leads"
-		}
-	}
-	return ""
 }
 
 // parted compares the states at equal heights: two roots at one are a fork, or

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -90,22 +91,31 @@ func optionsOf(c *cli.Context) (testnet.Options, error) {
 	}, nil
 }
 
-// testnetInit never touches a cluster that is there: new keys over a running
-// identity would be an amnesia that nobody notices.
+// testnetInit makes a cluster and says how to start it.
 func testnetInit(c *cli.Context, _ []string) error {
+	cluster, err := create(c)
+	if err == nil {
+		note("start it with `quorate testnet up --dir %s`", cluster.Dir)
+	}
+	return err
+}
+
+// create never touches a cluster that is there: new keys over a running identity
+// would be an amnesia that nobody notices.
+func create(c *cli.Context) (*testnet.Cluster, error) {
 	o, err := optionsOf(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	cluster, err := testnet.Init(o)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	note("created a cluster of %s in %s: start it with `quorate testnet up --dir %s`", several(cluster.Size(), "replica"), cluster.Dir, cluster.Dir)
+	note("created a cluster of %s in %s", several(cluster.Size(), "replica"), cluster.Dir)
 	if p, _ := protocol.Lookup(o.Protocol); faults(cluster) == 0 {
 		note("it tolerates no fault: with %s, one fault takes %d replicas", p.Name, p.Model.Least(1))
 	}
-	return nil
+	return cluster, nil
 }
 
 // faults is how many faulty replicas the cluster tolerates.
@@ -124,10 +134,7 @@ func openOrInit(c *cli.Context) (*testnet.Cluster, error) {
 		if err := foresee(c); err != nil {
 			return nil, err
 		}
-		if err := testnetInit(c, nil); err != nil {
-			return nil, err
-		}
-		return openCluster(c)
+		return create(c)
 	}
 	if err == nil {
 		noteIgnored(c, cluster, "protocol", "replicas", "faults", "seed", "name", "checkpoint-interval")
@@ -152,7 +159,7 @@ func fulfilled(c *cli.Context, cluster *testnet.Cluster, flag string) bool {
 	case "faults":
 		return c.Int(flag) == faults(cluster)
 	case "protocol":
-		return c.String(flag) == cluster.Genesis.Protocol
+		return strings.EqualFold(c.String(flag), cluster.Genesis.Protocol)
 	}
 	return false
 }

@@ -91,8 +91,9 @@ func TestWhatIsMissing(t *testing.T) {
 		answers []answer
 		want    []string
 	}{
-		"well":        {[]answer{at(0, 1, false), at(1, 1, false), at(2, 1, false), at(3, 1, false)}, []string{"View 1, primary is replica 1.", "Idle: nothing is pending."}},
-		"a lone liar": {[]answer{at(0, 99, false), at(1, 1, false), at(2, 1, false), at(3, 1, false)}, []string{"View 1, primary is replica 1.", "Idle: nothing is pending."}},
+		"well":                 {[]answer{at(0, 1, false), at(1, 1, false), at(2, 1, false), at(3, 1, false)}, []string{"View 1, primary is replica 1.", "Idle: nothing is pending."}},
+		"a lone liar":          {[]answer{at(0, 99, false), at(1, 1, false), at(2, 1, false), at(3, 1, false)}, []string{"View 1, primary is replica 1.", "Idle: nothing is pending."}},
+		"the primary has left": {[]answer{at(0, 1, false), at(1, 2, true), at(2, 1, false), at(3, 1, false)}, []string{"View 1, primary is replica 1, which no longer leads.", "Idle: nothing is pending."}},
 		"changing": {[]answer{at(0, 1, true), at(1, 1, true), at(2, 1, true, consensus.Lack{What: "NEW-VIEW", View: 1, Need: 3}), at(3, 1, true)},
 			[]string{"No view is known to be active.", "No progress until the next view begins: 0 of 4 replicas take part, 3 are needed; between views: 0, 1, 2, 3.", "Replica 2 waits for the NEW-VIEW in view 1: it has 0 of 3."}},
 		"too few": {[]answer{{Replica: 0}, {Replica: 1}, at(2, 0, false), at(3, 0, false)},
