@@ -75,7 +75,7 @@ func TestPoisonedCheckpointStops(t *testing.T) {
 	l.wantSafe()
 	l.wantReason(message.ReasonNoQuorum, message.ReasonSignature)
 	for _, i := range l.honest() {
-		if st := l.desks[i].engine.Status(); st.Stable != 0 || st.Executed > consensus.Seq(l.genesis.Window) {
+		if st := l.Replicas[i].Engine.Status(); st.Stable != 0 || st.Executed > consensus.Seq(l.Genesis.Window) {
 			t.Errorf("R%d: %+v", i, st)
 		}
 	}

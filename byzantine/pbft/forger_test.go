@@ -14,7 +14,7 @@ import (
 // forgers makes the forger of replica 1, alone and with a coalition.
 func forgers(t *testing.T, l *lab, coalition ...byzantine.Member) *forger {
 	t.Helper()
-	f, err := newForger(&byzantine.Env{Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: coalition})
+	f, err := newForger(&byzantine.Env{Genesis: l.Genesis, Self: 1, Signer: l.Keys[1], Coalition: coalition})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func forgers(t *testing.T, l *lab, coalition ...byzantine.Member) *forger {
 // What a forger signs verifies as its own and its coalition's, and as nobody else's.
 func TestForgerHasNoOtherKey(t *testing.T) {
 	l := newLab(t, 4, nil)
-	for _, coalition := range [][]byzantine.Member{nil, {{Replica: 3, Signer: l.keys[3]}}, {{Replica: 1, Signer: l.keys[1]}, {Replica: 2, Signer: l.keys[2]}}} {
+	for _, coalition := range [][]byzantine.Member{nil, {{Replica: 3, Signer: l.Keys[3]}}, {{Replica: 1, Signer: l.Keys[1]}, {Replica: 2, Signer: l.Keys[2]}}} {
 		f := forgers(t, l, coalition...)
 		for id := range consensus.ReplicaID(4) {
 			want := id == 1 || slices.ContainsFunc(coalition, func(m byzantine.Member) bool { return m.Replica == id })
@@ -32,7 +32,7 @@ func TestForgerHasNoOtherKey(t *testing.T) {
 				t.Errorf("coalition %v: holds the key of %d: %v", coalition, id, f.holds(id))
 			}
 			for name, frame := range wordsOf(f, id) {
-				o := l.rules.Open(l.verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(1), Bytes: frame}})[0]
+				o := l.rules.Open(l.Verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(1), Bytes: frame}})[0]
 				if opened := o.Event != nil; opened != want {
 					t.Errorf("%s in the name of %d: opened %v (%s)", name, id, opened, o.Reason)
 				}
@@ -63,19 +63,19 @@ func wordsOf(f *forger, id consensus.ReplicaID) map[string][]byte {
 // A NEW-VIEW and certificates count as much as the keys under them.
 func TestForgedCertificates(t *testing.T) {
 	l := newLab(t, 4, nil)
-	alone, coalition := forgers(t, l), forgers(t, l, byzantine.Member{Replica: 0, Signer: l.keys[0]}, byzantine.Member{Replica: 2, Signer: l.keys[2]})
+	alone, coalition := forgers(t, l), forgers(t, l, byzantine.Member{Replica: 0, Signer: l.Keys[0]}, byzantine.Member{Replica: 2, Signer: l.Keys[2]})
 	d := crypto.Hash([]byte("batch"))
 	for _, k := range []message.CertificateKind{message.PreparedCertificate, message.CommittedCertificate, message.CheckpointCertificate} {
 		for f, want := range map[*forger]bool{alone: false, coalition: true} {
 			c := f.certificate(k, 0, 2, d, 0, 1, 2)
-			if _, err := l.rules.OpenCertificate(l.verify, c.Encode(), k); (err == nil) != want {
+			if _, err := l.rules.OpenCertificate(l.Verify, c.Encode(), k); (err == nil) != want {
 				t.Errorf("kind %d, coalition of %d: %v", k, len(f.coalition()), err)
 			}
 		}
 	}
 	vcs := []*message.ViewChange{coalition.leave(1, 0, nil), coalition.leave(1, 1, nil), coalition.leave(1, 2, nil)}
 	frame := coalition.newView(1, vcs, 1, nil).Frame
-	if o := l.rules.Open(l.verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(1), Bytes: frame}})[0]; o.Event == nil {
+	if o := l.rules.Open(l.Verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(1), Bytes: frame}})[0]; o.Event == nil {
 		t.Error(o.Reason)
 	}
 }
@@ -83,10 +83,10 @@ func TestForgedCertificates(t *testing.T) {
 func TestForgerRefusesOtherKeys(t *testing.T) {
 	l := newLab(t, 4, nil)
 	for name, e := range map[string]byzantine.Env{
-		"another's":  {Genesis: l.genesis, Self: 1, Signer: l.keys[2]},
-		"none":       {Genesis: l.genesis, Self: 1},
-		"a member's": {Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: []byzantine.Member{{Replica: 2, Signer: l.keys[3]}}},
-		"nobody's":   {Genesis: l.genesis, Self: 1, Signer: l.keys[1], Coalition: []byzantine.Member{{Replica: 4, Signer: l.keys[3]}}},
+		"another's":  {Genesis: l.Genesis, Self: 1, Signer: l.Keys[2]},
+		"none":       {Genesis: l.Genesis, Self: 1},
+		"a member's": {Genesis: l.Genesis, Self: 1, Signer: l.Keys[1], Coalition: []byzantine.Member{{Replica: 2, Signer: l.Keys[3]}}},
+		"nobody's":   {Genesis: l.Genesis, Self: 1, Signer: l.Keys[1], Coalition: []byzantine.Member{{Replica: 4, Signer: l.Keys[3]}}},
 	} {
 		if _, err := newForger(&e); !errors.Is(err, ErrKey) {
 			t.Errorf("%s: %v", name, err)
@@ -104,10 +104,10 @@ func TestHalves(t *testing.T) {
 		l := newLab(t, g.n, nil)
 		var members []byzantine.Member
 		for _, i := range g.members {
-			members = append(members, byzantine.Member{Replica: consensus.ReplicaID(i), Signer: l.keys[i]})
+			members = append(members, byzantine.Member{Replica: consensus.ReplicaID(i), Signer: l.Keys[i]})
 		}
 		for _, m := range members {
-			e := byzantine.Env{Genesis: l.genesis, Self: m.Replica, Signer: m.Signer, Coalition: members}
+			e := byzantine.Env{Genesis: l.Genesis, Self: m.Replica, Signer: m.Signer, Coalition: members}
 			f, err := newForger(&e)
 			if err != nil {
 				t.Fatal(err)

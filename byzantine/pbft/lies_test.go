@@ -11,8 +11,8 @@ import (
 // views. What it has prepared before stays in their VIEW-CHANGEs.
 func deposed(l *lab) {
 	l.work(1)
-	l.lose = func(m labFrame) bool {
-		return m.from == 0 && message.Kind(m.bytes[0]) == message.PrePrepareKind
+	l.lose = func(m frame) bool {
+		return m.From == 0 && message.Kind(m.Bytes[0]) == message.PrePrepareKind
 	}
 	l.work(4)
 	l.ticks(4 * labPatience)
@@ -27,8 +27,8 @@ func halfway(l *lab) { uncommitted(0)(l) }
 func uncommitted(last consensus.View) func(*lab) {
 	return func(l *lab) {
 		l.work(1)
-		l.lose = func(m labFrame) bool {
-			v, err := l.rules.Decode(m.bytes)
+		l.lose = func(m frame) bool {
+			v, err := l.rules.Decode(m.Bytes)
 			commit, ok := v.(*message.Vote)
 			return err == nil && ok && commit.Kind == message.CommitKind && commit.View <= last
 		}
@@ -41,7 +41,7 @@ func uncommitted(last consensus.View) func(*lab) {
 // left keeps a replica out of everything for longer than logs reach.
 func left(id consensus.ReplicaID) func(*lab) {
 	return func(l *lab) {
-		l.lose = func(m labFrame) bool { return m.from == id || m.to == id }
+		l.lose = func(m frame) bool { return m.From == id || m.To == id }
 		l.work(12)
 		l.lose = nil
 		l.ticks(20)

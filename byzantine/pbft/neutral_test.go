@@ -80,9 +80,9 @@ func TestTwins(t *testing.T) {
 		forked := false
 		for range 3 {
 			l.submit(0, 0)
-			for len(l.inFlight) > 0 && !forked {
-				m := l.inFlight[0]
-				l.inFlight = l.inFlight[1:]
+			for len(l.Sent) > 0 && !forked {
+				m := l.Sent[0]
+				l.Sent = l.Sent[1:]
 				l.give(m)
 				_, forked = l.disagreement()
 			}
@@ -126,7 +126,7 @@ func TestTwinInMidLife(t *testing.T) {
 // ofSecond counts the records of a twin's second engine: they begin with a byte
 // that no protocol's do.
 func (l *lab) ofSecond(i int) (n int) {
-	for _, r := range l.desks[i].records {
+	for _, r := range l.Replicas[i].Records {
 		if r.Bytes[0] == 0xfe {
 			n++
 		}
@@ -139,11 +139,12 @@ func (l *lab) ofSecond(i int) (n int) {
 func TestTwinRestarts(t *testing.T) {
 	l := newLab(t, 4, map[int]string{0: "twin to=3"})
 	l.work(4)
-	if two := l.ofSecond(0); two == 0 || two == len(l.desks[0].records) {
-		t.Fatalf("%d records, %d of the second", len(l.desks[0].records), two)
+	if two := l.ofSecond(0); two == 0 || two == len(l.Replicas[0].Records) {
+		t.Fatalf("%d records, %d of the second", len(l.Replicas[0].Records), two)
 	}
 	for _, text := range []string{"twin to=3", "duplicate"} {
-		l.start(0, text, false)
+		l.texts[0] = text
+		l.Start(0, false)
 		l.work(4)
 		l.wantAll(4000)
 		l.wantSafe()
@@ -156,7 +157,7 @@ func TestForgetful(t *testing.T) {
 		l := newLab(t, 4, map[int]string{1: text})
 		for range 5 {
 			l.work(2)
-			l.start(1, text, false)
+			l.Start(1, false)
 		}
 		l.wantAll(4000)
 		l.wantSafe()
@@ -178,12 +179,12 @@ func TestTwoAmnesiacsFork(t *testing.T) {
 		// R1 is cut off while the others decide, and R0 while they go on
 		// without it: the network holds, and loses, which it may.
 		cut := 1
-		l.lose = func(m labFrame) bool { return int(m.from) == cut || int(m.to) == cut }
+		l.lose = func(m frame) bool { return int(m.From) == cut || int(m.To) == cut }
 		l.submit(0, 0)
 		l.deliver()
 		cut = 0
-		for i, text := range texts {
-			l.start(i, text, false)
+		for i := range texts {
+			l.Start(i, false)
 		}
 		l.submit(1, 0)
 		forked := false

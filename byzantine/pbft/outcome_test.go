@@ -38,7 +38,7 @@ func TestOutcomes(t *testing.T) {
 }
 
 func (l *lab) wantOutcome(o byzantine.Outcome) {
-	l.t.Helper()
+	l.T.Helper()
 	_, forked := l.disagreement()
 	switch o {
 	case byzantine.SafeLive, byzantine.SafeSlow:
@@ -51,10 +51,10 @@ func (l *lab) wantOutcome(o byzantine.Outcome) {
 	case byzantine.Forks:
 		l.wantOwnKeys()
 		if !forked {
-			l.t.Error("no fork")
+			l.T.Error("no fork")
 		}
 	default:
-		l.t.Errorf("no run of the lab ends in %q", o)
+		l.T.Errorf("no run of the lab ends in %q", o)
 	}
 }
 
@@ -64,8 +64,8 @@ func TestLiesRepeat(t *testing.T) {
 		var histories [2]crypto.Digest
 		for i := range histories {
 			l := newLab(t, 4, map[int]string{1: p.Name + " chance=50%"})
-			l.lose = func(m labFrame) bool {
-				histories[i] = crypto.Hash(append(histories[i][:], m.bytes...))
+			l.lose = func(m frame) bool {
+				histories[i] = crypto.Hash(append(histories[i][:], m.Bytes...))
 				return false
 			}
 			l.work(3)
@@ -86,7 +86,7 @@ func TestProfilesOfPBFT(t *testing.T) {
 		if p.Sentence == "" || p.Group == "" || p.AtF == "" || p.AtF1 == "" || p.Client {
 			t.Errorf("%+v", p)
 		}
-		e := byzantine.Env{Genesis: l.genesis, Self: 1, Signer: l.keys[1], Patience: 20}
+		e := byzantine.Env{Genesis: l.Genesis, Self: 1, Signer: l.Keys[1], Patience: 20}
 		if _, err := e.Plan(byzantine.Spec{Profile: &p}); err != nil {
 			t.Errorf("%s: %v", p.Name, err)
 		}
@@ -100,7 +100,7 @@ func TestProfilesOfPBFT(t *testing.T) {
 // Values that mean nothing are refused, with the word that is wrong.
 func TestLiesRefuseValues(t *testing.T) {
 	l := newLab(t, 4, nil)
-	e := byzantine.Env{Genesis: l.genesis, Self: 1, Signer: l.keys[1], Patience: 20}
+	e := byzantine.Env{Genesis: l.Genesis, Self: 1, Signer: l.Keys[1], Patience: 20}
 	for _, text := range []string{
 		"equivocate other", "select 0", "slow-primary soon", "starve 7", "starve votes=perhaps", "bad-batch good", "seq-jump back", "false-stamp ahead by=10%",
 		"false-stamp never", "withhold-votes some", "withhold-votes but=4", "bad-certificate none", "hide-prepared nothing", "fake-prepared real", "bad-new-view good",

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/internal/enginetest"
 	"quorate.dev/quorate/pbft/message"
 )
 
@@ -60,13 +61,13 @@ func TestRejoinAmongTraitors(t *testing.T) {
 			l.work(10)
 			l.wantAll(2000)
 			for range 2000 {
-				if !l.desks[4].engine.Status().Rejoining {
+				if !l.Replicas[4].Engine.Status().Rejoining {
 					break
 				}
 				l.ticks(1)
 			}
 			l.wantSafe()
-			st := l.desks[4].engine.Status()
+			st := l.Replicas[4].Engine.Status()
 			if st.Rejoining || st.View > 1000 {
 				t.Errorf("%+v", st)
 			}
@@ -96,15 +97,15 @@ func TestSlowPrimaryStays(t *testing.T) {
 	for _, l := range []*lab{slow, fast} {
 		l.submit(0, 0)
 		l.deliver()
-		for len(l.desks[1].digests) == 0 {
+		for len(l.Replicas[1].Executed) == 0 {
 			l.ticks(1)
 		}
 		l.wantAll(10)
-		if st := l.desks[1].engine.Status(); st.View != 0 {
+		if st := l.Replicas[1].Engine.Status(); st.View != 0 {
 			t.Errorf("view %d", st.View)
 		}
 	}
-	if waited := int((slow.now - fast.now) / labTick); waited != labPatience*8/10 {
+	if waited := int((slow.Now - fast.Now) / enginetest.Tick); waited != labPatience*8/10 {
 		t.Errorf("the batch came %d ticks later", waited)
 	}
 }
@@ -113,9 +114,9 @@ func TestSlowPrimaryStays(t *testing.T) {
 func TestEquivocationIsEvidence(t *testing.T) {
 	l := newLab(t, 4, map[int]string{0: "equivocate"})
 	stories := map[string]bool{}
-	l.lose = func(m labFrame) bool {
-		if m.from == 0 && message.Kind(m.bytes[0]) == message.PrePrepareKind {
-			p, _ := l.rules.Promised(m.bytes)
+	l.lose = func(m frame) bool {
+		if m.From == 0 && message.Kind(m.Bytes[0]) == message.PrePrepareKind {
+			p, _ := l.rules.Promised(m.Bytes)
 			stories[p.Content] = true
 		}
 		return false
@@ -147,8 +148,8 @@ func TestLieOfASpec(t *testing.T) {
 		t.Error("told after its time")
 	}
 	l.wantAll(1000)
-	for i, d := range l.desks {
-		if st := d.engine.Status(); st.View != 0 {
+	for i, d := range l.Replicas {
+		if st := d.Engine.Status(); st.View != 0 {
 			t.Errorf("R%d is in view %d: one victim is no reason", i, st.View)
 		}
 	}

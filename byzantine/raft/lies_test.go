@@ -12,6 +12,7 @@ import (
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/internal/enginetest"
 	"quorate.dev/quorate/raft"
 )
 
@@ -20,7 +21,7 @@ var all = append(byzantine.Neutral(), Lies().Profiles...)
 
 // locked is a signer that must not sign.
 type locked struct {
-	t   *testing.T
+	t   testing.TB
 	key crypto.PublicKey
 }
 
@@ -59,44 +60,30 @@ func steps(t *testing.T, e byzantine.Env, out consensus.Output, text string) con
 	return engine.Step(consensus.Burst{Now: 1e18, Events: []consensus.Event{consensus.Tick{}}})
 }
 
-// lab is a cluster of three whose members are stepped by hand.
+// lab is a cluster of three whose members are stepped one by one.
 type lab struct {
-	t       *testing.T
-	genesis consensus.Genesis
-	verify  crypto.Verifier
-	client  crypto.Signer
-	count   uint64
+	*enginetest.Lab[consensus.Engine]
 }
 
-func newLab(t *testing.T) *lab {
-	ring := crypto.NewKeyring()
-	l := &lab{t: t, verify: crypto.NewSimVerifier(ring), client: crypto.NewSimSigner(ring, [32]byte{200})}
-	var keys []crypto.PublicKey
-	for i := range 3 {
-		keys = append(keys, crypto.NewSimSigner(ring, [32]byte{byte(i + 1)}).Public())
-	}
-	l.genesis = consensus.NewGenesis("lab", "raft", keys)
-	l.genesis.Clients = []consensus.ClientEntry{{Key: l.client.Public(), Role: consensus.RoleWriter}}
-	return l
-}
+func newLab(t *testing.T) *lab { return &lab{enginetest.New[consensus.Engine](t, "raft", 3)} }
 
 // env is a traitor's: its signer must sign nothing.
 func (l *lab) env(id consensus.ReplicaID) byzantine.Env {
-	return byzantine.Env{Genesis: l.genesis, Self: id, Signer: locked{l.t, l.genesis.Replicas[id]}, Patience: 20, Seed: 3}
+	return byzantine.Env{Genesis: l.Genesis, Self: id, Signer: locked{l.T, l.Genesis.Replicas[id]}, Patience: 20, Seed: 3}
 }
 
 // member is an honest one.
 func (l *lab) member(id consensus.ReplicaID) (consensus.Protocol, consensus.Engine) {
-	l.t.Helper()
-	c := raft.DefaultConfig(l.genesis, id)
+	l.T.Helper()
+	c := raft.DefaultConfig(l.Genesis, id)
 	c.CheckEachStep = true
 	p, err := raft.New(c)
 	if err != nil {
-		l.t.Fatal(err)
+		l.T.Fatal(err)
 	}
 	e, err := p.New(consensus.Recovered{Now: 1e18})
 	if err != nil {
-		l.t.Fatal(err)
+		l.T.Fatal(err)
 	}
 	return p, e
 }
@@ -105,8 +92,7 @@ func (l *lab) member(id consensus.ReplicaID) (consensus.Protocol, consensus.Engi
 func (l *lab) batch(n int) *consensus.Batch {
 	b := &consensus.Batch{Stamp: 7}
 	for range n {
-		l.count++
-		b.Requests = append(b.Requests, consensus.SignRequest(l.client, l.genesis.ID(), consensus.Sequence{Epoch: 1, Counter: l.count}, [][]byte{{1}}))
+		b.Requests = append(b.Requests, l.Request())
 	}
 	return b
 }
@@ -117,7 +103,7 @@ func entryOf(term, index uint64, b *consensus.Batch) pb.Entry {
 
 // hears opens a frame at a member as it comes from another.
 func (l *lab) hears(p consensus.Protocol, from consensus.ReplicaID, frame []byte) consensus.Opened {
-	return p.Open(l.verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(from), Bytes: frame}})[0]
+	return p.Open(l.Verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(from), Bytes: frame}})[0]
 }
 
 // What the forger makes is what an honest member opens, if it comes through the

@@ -190,10 +190,11 @@ func (l *Lab[E]) Restore(d *Replica[E], job consensus.Job) []consensus.Event {
 		return []consensus.Event{consensus.Staged{Missing: []consensus.Item{{ID: "all", Hash: job.Root}}}}
 	case consensus.RestorePut:
 		var digests []crypto.Digest
-		for b := job.Parts[0].Bytes; len(b) >= crypto.DigestSize; b = b[crypto.DigestSize:] {
+		b := job.Parts[0].Bytes
+		for ; len(b) >= crypto.DigestSize; b = b[crypto.DigestSize:] {
 			digests = append(digests, crypto.Digest(b[:crypto.DigestSize]))
 		}
-		if Root(digests) != d.Target.Root {
+		if len(b) > 0 || Root(digests) != d.Target.Root {
 			return []consensus.Event{consensus.Staged{From: job.From, Put: true, Bad: job.Items}}
 		}
 		d.staged = digests

@@ -16,6 +16,7 @@ const Tick = consensus.Time(10e6)
 type Lab[E consensus.Engine] struct {
 	T        testing.TB
 	Genesis  consensus.Genesis
+	Ring     *crypto.Keyring
 	Verify   crypto.Verifier
 	Keys     []crypto.Signer // of the replicas
 	Client   crypto.Signer
@@ -46,7 +47,7 @@ type Frame struct {
 func New[E consensus.Engine](t testing.TB, protocol string, n int) *Lab[E] {
 	ring := crypto.NewKeyring()
 	l := &Lab[E]{
-		T: t, Verify: crypto.NewSimVerifier(ring), Client: crypto.NewSimSigner(ring, [32]byte{200}), Now: 1e18,
+		T: t, Ring: ring, Verify: crypto.NewSimVerifier(ring), Client: crypto.NewSimSigner(ring, [32]byte{200}), Now: 1e18,
 		History: map[consensus.Seq]consensus.Commit{}, batches: map[crypto.Digest]*consensus.Batch{},
 	}
 	var members []crypto.PublicKey
