@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/experiment/bounds"
+	"quorate.dev/quorate/protocol"
 )
 
 // boundsCommand is quorate bounds.
@@ -25,7 +26,7 @@ func boundsCommand() *cli.Command {
 			outputFlag("table", "json"),
 			&cli.PathFlag{Name: "html", Usage: "write one self-contained page with a chart for each cell to `FILE`"},
 			&cli.PathFlag{Name: "evidence", Usage: "write what the runs prove into `DIR`, for quorate evidence verify"},
-			&cli.StringFlag{Name: "protocol", Value: bounds.Both, Usage: "whose columns: pbft, raft or both"},
+			choiceFlag("protocol", bounds.Both, "whose columns: pbft, raft or both", append(protocol.Names(), bounds.Both)...),
 			&cli.StringFlag{Name: "only", Usage: "only cells whose id contains `TEXT`, such as raft-n-3-one"},
 			&cli.BoolFlag{Name: "real", Usage: "run cells as processes over libp2p where possible, one after the other"},
 			coresFlag("how many cells at once, in the simulator"),
