@@ -214,7 +214,7 @@ func TestDocumentIsUpToDate(t *testing.T) {
 
 func TestInsertNeedsAPlace(t *testing.T) {
 	for _, document := range []string{"", begins, ends + begins} {
-		if _, err := Insert(document, nil); !errors.Is(err, errNoPlace) {
+		if _, err := Insert(document, nil); err == nil || !strings.Contains(err.Error(), "no place for the tables") {
 			t.Errorf("%q: %v", document, err)
 		}
 	}

@@ -4,15 +4,13 @@
 // faults, and counts between two moments: frames and bytes by kind, signatures
 // made and checked, writes that something waits for. Message delays and serial
 // syncs are read off the virtual clock, with the disk taking no time and with
-// the network taking none. Theory (theory.go) says what each count must be.
+// the network taking none. Theory (protocol.Costs) says what each count must be.
 //
-//	run.go      the runs that are measured
-//	meter.go    what is counted, and how it is told apart
-//	theory.go   the formulas
-//	tally.go    what came of a run
-//	table.go    tables, as text and as Markdown
-//	document.go where they stand in a document
-//	plot.go     the plot, as SVG
+//	run.go    the runs that are measured
+//	meter.go  what is counted, and how it is told apart
+//	tally.go  what came of a run
+//	table.go  tables, as text and as Markdown in a document
+//	plot.go   the plot, as SVG
 //
 // Invariants: one seed, one result, on every machine; nothing is taken from a
 // formula that claims to be counted; a run in which anything else happened than

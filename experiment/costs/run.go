@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/app/kv"
@@ -73,18 +74,16 @@ type Cost struct {
 // MeasureAll measures several systems, as many at once as there are processors.
 // The results stand in the order of the options.
 func MeasureAll(options []Options) ([]Cost, error) {
-	all, errs := make([]Cost, len(options)), make([]error, len(options))
-	room := make(chan struct{}, runtime.GOMAXPROCS(0))
-	var running sync.WaitGroup
+	all := make([]Cost, len(options))
+	var running errgroup.Group
+	running.SetLimit(runtime.GOMAXPROCS(0))
 	for i, o := range options {
-		running.Go(func() {
-			room <- struct{}{}
-			defer func() { <-room }()
-			all[i], errs[i] = Measure(o)
+		running.Go(func() (err error) {
+			all[i], err = Measure(o)
+			return err
 		})
 	}
-	running.Wait()
-	return all, errors.Join(errs...)
+	return all, running.Wait()
 }
 
 // Measure runs one protocol with one number of replicas. Errors wrap errOptions
@@ -178,11 +177,11 @@ func (r *run) idle() {
 	r.calls, r.tick, r.span, r.leaders = 0, 10*sim.Millisecond, idleSeconds*sim.Second, patience/2
 }
 
-// dawn is when the clients begin.
-func (r *run) dawn() consensus.Time { return 3 * consensus.Time(r.patience) * r.tick }
+// start is when the clients begin.
+func (r *run) start() consensus.Time { return 3 * consensus.Time(r.patience) * r.tick }
 
 // begin is when counting starts.
-func (r *run) begin() consensus.Time { return r.dawn() + warmup*gap }
+func (r *run) begin() consensus.Time { return r.start() + warmup*gap }
 
 // do runs it.
 func (r *run) do() error {
@@ -222,17 +221,20 @@ func (r *run) check() error {
 
 // config is the simulator's.
 func (r *run) config() sim.Config {
-	c := sim.Config{
+	limits := consensus.DefaultLimits()
+	if r.loop {
+		limits.BatchRequests = loopBatch
+	}
+	return sim.Config{
 		Seed: 1, Protocol: r.Protocol, Replicas: r.Replicas, Trust: sim.Trust{Replies: r.protocol.Model.System(r.Replicas).Replies()},
-		Interval: 64, Window: 256, Limits: r.limits(), Network: r.network, Disk: r.disk,
+		Interval: 64, Window: 256, Limits: limits, Network: r.network, Disk: r.disk,
 		Timing: sim.Timing{
 			Tick: r.tick, Patience: r.patience, PatienceCap: 8 * r.patience, LeaderPatience: r.leaders, Skew: 2 * sim.Second,
-			Safety: 1, Liveness: 2*r.dawn() + r.span, StepDelay: r.stepDelay,
+			Safety: 1, Liveness: 2*r.start() + r.span, StepDelay: r.stepDelay,
 		},
 		Workload:    sim.Workload{Clients: r.clients, Callers: 1, Invoked: 1, Operations: 1, ValueBytes: valueBytes, Keys: 1, Timeout: 30 * sim.Second},
 		Application: r.Application, Ask: r.ask, Watch: r.meter.watch, Build: r.meter.build,
 	}
-	return c
 }
 
 // ask says what a client puts next, and when. The last request of each client
@@ -251,7 +253,7 @@ func (r *run) ask(client int, before *consensus.Result) (op []byte, at consensus
 	case r.loop && n >= warmup:
 		at = max(r.meter.now, r.begin()+consensus.Time(client)*spread)
 	default:
-		at = r.dawn() + consensus.Time(n)*gap
+		at = r.start() + consensus.Time(n)*gap
 	}
 	r.due[client] = at
 	return r.Operation(client, n), at, true
@@ -269,11 +271,3 @@ func (r *run) latency() float64 {
 // loopBatch is how many requests of a loop fit a batch, so that several are
 // under way at a time instead of one that holds all.
 const loopBatch = 8
-
-func (r *run) limits() consensus.Limits {
-	l := consensus.DefaultLimits()
-	if r.loop {
-		l.BatchRequests = loopBatch
-	}
-	return l
-}

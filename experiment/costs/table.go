@@ -34,14 +34,11 @@ func WriteText(w io.Writer, all []Cost) error {
 	return nil
 }
 
-// writeMarkdown writes the tables as they stand in docs/BOUNDS.md.
-func writeMarkdown(w io.Writer, all []Cost) error {
+// markdown is the tables as they stand in docs/BOUNDS.md.
+func markdown(all []Cost) string {
 	var b strings.Builder
-	for i, table := range tables(all) {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		fmt.Fprintf(&b, "**%s**\n\n", table.title)
+	for _, table := range tables(all) {
+		fmt.Fprintf(&b, "\n**%s**\n\n", table.title)
 		for i, cells := range table.lines {
 			fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
 			if i == 0 {
@@ -49,98 +46,89 @@ func writeMarkdown(w io.Writer, all []Cost) error {
 			}
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.String()
 }
 
 // tables are what is shown: what one decision costs, what a request costs among
 // a hundred, and what passes when nobody asks.
 func tables(all []Cost) []table {
-	messages := table{title: "Messages and bytes between replicas, per decision of one request", lines: [][]string{
-		{"protocol", "n", "f", "messages", "formula", "ratio", "bytes", "formula", "ratio"}}}
-	signatures := table{title: "Signatures, per decision of one request", lines: [][]string{
-		{"protocol", "n", "made", "formula", "ratio", "checked", "formula", "ratio", "of clients checked", "formula"}}}
-	waiting := table{title: "What a client waits for, and what is written before it is said", lines: [][]string{
-		{"protocol", "n", "message delays", "formula", "syncs in a row", "formula", "writes waited for", "formula"}}}
-	for i := range all {
-		c := &all[i]
-		messages.lines = append(messages.lines, c.messages())
-		signatures.lines = append(signatures.lines, c.signatures())
-		waiting.lines = append(waiting.lines, c.waiting())
+	shown := []struct {
+		title string
+		heads []string
+		line  func(*Cost) []string
+	}{
+		{"Messages and bytes between replicas, per decision of one request",
+			[]string{"protocol", "n", "f", "messages", "formula", "ratio", "bytes", "formula", "ratio"}, (*Cost).messages},
+		{"Signatures, per decision of one request",
+			[]string{"protocol", "n", "made", "formula", "ratio", "checked", "formula", "ratio", "of clients checked", "formula"}, (*Cost).signatures},
+		{"What a client waits for, and what is written before it is said",
+			[]string{"protocol", "n", "message delays", "formula", "syncs in a row", "formula", "writes waited for", "formula"}, (*Cost).waiting},
+		{fmt.Sprintf("The same per request, with %d requests per decision", perHundred),
+			[]string{"protocol", "n", "messages", "bytes", "... alone", "signatures made", "checked", "of clients checked", "writes waited for"}, (*Cost).gathered},
+		{fmt.Sprintf("Per decision under load: %d callers in a closed loop, batches of at most %d, several under way", callers, loopBatch),
+			[]string{"protocol", "n", "requests", "messages", "formula", "ratio", "signatures checked", "if all were", "writes waited for", "alone"}, (*Cost).loaded},
+		{"Messages per second when nobody asks, and per checkpoint, with standard parameters",
+			[]string{"protocol", "n", "per second", "formula", "ratio", "checkpoint's, of 64 decisions"}, (*Cost).upkeep},
 	}
-	return []table{messages, signatures, waiting, gathered(all), loaded(all), idle(all)}
-}
-
-// gathered is what a request costs when a decision holds a hundred.
-func gathered(all []Cost) table {
-	t := table{title: fmt.Sprintf("The same per request, with %d requests per decision", perHundred), lines: [][]string{
-		{"protocol", "n", "messages", "bytes", "... alone", "signatures made", "checked", "of clients checked", "writes waited for"}}}
-	for i := range all {
-		c, h := &all[i], &all[i].Hundred
-		t.lines = append(t.lines, c.line(number(h.perRequest(h.Frames())), number(h.perRequest(h.bytes())), number(c.Alone.perRequest(c.Alone.bytes())),
-			number(h.perRequest(h.Signed)), number(h.perRequest(h.Verified)), number(h.perRequest(h.Admitted)), number(h.perRequest(h.Forced))))
+	out := make([]table, len(shown))
+	for i, x := range shown {
+		out[i] = table{x.title, [][]string{x.heads}}
+		for k := range all {
+			c := &all[k]
+			p, _ := protocol.Lookup(c.Protocol)
+			out[i].lines = append(out[i].lines, append([]string{p.Title, strconv.Itoa(c.Replicas)}, x.line(c)...))
+		}
 	}
-	return t
-}
-
-// loaded is what a decision costs when several are under way.
-func loaded(all []Cost) table {
-	t := table{title: fmt.Sprintf("Per decision under load: %d callers in a closed loop, batches of at most %d, several under way", callers, loopBatch), lines: [][]string{
-		{"protocol", "n", "requests", "messages", "formula", "ratio", "signatures checked", "if all were", "writes waited for", "alone"}}}
-	for i := range all {
-		c, l, e := &all[i], &all[i].Load, &all[i].Theory
-		t.lines = append(t.lines, c.line(number(l.each(l.Requests)), number(l.each(l.Frames())), whole(e.Frames), ratio(l.each(l.Frames()), e.Frames),
-			number(l.each(l.Verified)), whole(e.Verified), number(l.each(l.Forced)), whole(e.Forced)))
-	}
-	return t
-}
-
-// idle is what passes when nobody asks, with standard timing.
-func idle(all []Cost) table {
-	t := table{title: "Messages per second when nobody asks, and per checkpoint, with standard parameters", lines: [][]string{
-		{"protocol", "n", "per second", "formula", "ratio", "checkpoint's, of 64 decisions"}}}
-	for i := range all {
-		c := &all[i]
-		rate := float64(framesOf(c.Idle.of(protocol.Upkeep))) / idleSeconds
-		own := costsOf(c.Protocol)
-		want := own.Upkeep(c.Replicas)
-		t.lines = append(t.lines, c.line(number(rate), formula(own.Text.Upkeep, want), ratio(rate, want), whole(own.Checkpoint(c.Replicas))))
-	}
-	return t
-}
-
-// line begins with who it is about.
-func (c *Cost) line(cells ...string) []string {
-	p, _ := protocol.Lookup(c.Protocol)
-	return append([]string{p.Title, strconv.Itoa(c.Replicas)}, cells...)
+	return out
 }
 
 // formula is an expected number, behind the formula that it comes from.
 func formula(text string, n int) string {
 	if text == "" {
-		return whole(n)
+		return strconv.Itoa(n)
 	}
-	return text + " = " + whole(n)
+	return text + " = " + strconv.Itoa(n)
 }
 
 func (c *Cost) messages() []string {
 	a, e, own := &c.Alone, &c.Theory, costsOf(c.Protocol)
 	frames, bytes, weigh := a.each(a.Frames()), a.each(a.bytes()), own.Bytes(c.Replicas, a.batch())
-	return c.line(strconv.Itoa(c.Faults), number(frames), formula(own.Text.Frames, e.Frames), ratio(frames, e.Frames),
-		number(bytes), formula(own.Text.Bytes, weigh), ratio(bytes, weigh))
+	return []string{strconv.Itoa(c.Faults), number(frames), formula(own.Text.Frames, e.Frames), ratio(frames, e.Frames),
+		number(bytes), formula(own.Text.Bytes, weigh), ratio(bytes, weigh)}
 }
 
 func (c *Cost) signatures() []string {
 	a, e, text := &c.Alone, &c.Theory, costsOf(c.Protocol).Text
 	made, checked := a.each(a.Signed), a.each(a.Verified)
-	return c.line(number(made), formula(text.Signed, e.Signed), ratio(made, e.Signed),
+	return []string{number(made), formula(text.Signed, e.Signed), ratio(made, e.Signed),
 		number(checked), formula(text.Verified, e.Verified), ratio(checked, e.Verified),
-		number(a.each(a.Admitted)), formula("n", e.Admitted))
+		number(a.each(a.Admitted)), formula("n", e.Admitted)}
 }
 
 func (c *Cost) waiting() []string {
 	a, e := &c.Alone, &c.Theory
-	return c.line(number(c.Delays), whole(e.Delays), number(c.Syncs), whole(e.Syncs), number(a.each(a.Forced)), formula(costsOf(c.Protocol).Text.Forced, e.Forced))
+	return []string{number(c.Delays), strconv.Itoa(e.Delays), number(c.Syncs), strconv.Itoa(e.Syncs), number(a.each(a.Forced)), formula(costsOf(c.Protocol).Text.Forced, e.Forced)}
+}
+
+// gathered is what a request costs when a decision holds a hundred.
+func (c *Cost) gathered() []string {
+	h := &c.Hundred
+	return []string{number(h.perRequest(h.Frames())), number(h.perRequest(h.bytes())), number(c.Alone.perRequest(c.Alone.bytes())),
+		number(h.perRequest(h.Signed)), number(h.perRequest(h.Verified)), number(h.perRequest(h.Admitted)), number(h.perRequest(h.Forced))}
+}
+
+// loaded is what a decision costs when several are under way.
+func (c *Cost) loaded() []string {
+	l, e := &c.Load, &c.Theory
+	return []string{number(l.each(l.Requests)), number(l.each(l.Frames())), strconv.Itoa(e.Frames), ratio(l.each(l.Frames()), e.Frames),
+		number(l.each(l.Verified)), strconv.Itoa(e.Verified), number(l.each(l.Forced)), strconv.Itoa(e.Forced)}
+}
+
+// upkeep is what passes when nobody asks, with standard timing.
+func (c *Cost) upkeep() []string {
+	rate, own := float64(framesOf(c.Idle.of(protocol.Upkeep)))/idleSeconds, costsOf(c.Protocol)
+	want := own.Upkeep(c.Replicas)
+	return []string{number(rate), formula(own.Text.Upkeep, want), ratio(rate, want), strconv.Itoa(own.Checkpoint(c.Replicas))}
 }
 
 // number prints a count, with as many digits as say something.
@@ -156,12 +144,26 @@ func number(x float64) string {
 	return strconv.FormatFloat(x, 'f', 2, 64)
 }
 
-func whole(n int) string { return strconv.Itoa(n) }
-
 // ratio is counted to expected; where both are nothing there is none.
 func ratio(counted float64, expected int) string {
 	if expected == 0 && counted == 0 {
 		return "–"
 	}
 	return strconv.FormatFloat(counted/float64(expected), 'f', 3, 64)
+}
+
+// The lines of a document between which the tables stand.
+const (
+	begins = "<!-- quorate costs: from here -->\n"
+	ends   = "<!-- quorate costs: to here -->\n"
+)
+
+// Insert puts the tables into a document, in the place of those that stand there.
+func Insert(document string, all []Cost) (string, error) {
+	before, rest, found := strings.Cut(document, begins)
+	_, after, closed := strings.Cut(rest, ends)
+	if !found || !closed {
+		return "", fmt.Errorf("no place for the tables: the lines %q and %q must stand in it, in this order", strings.TrimSpace(begins), strings.TrimSpace(ends))
+	}
+	return before + begins + markdown(all) + "\n" + ends + after, nil
 }

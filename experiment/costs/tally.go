@@ -1,7 +1,7 @@
 package costs
 
 import (
-	"cmp"
+	"maps"
 	"slices"
 
 	"quorate.dev/quorate/protocol"
@@ -34,14 +34,11 @@ func (r *run) tally() Tally {
 			t.Signed, t.Verified = t.Signed+m.signed[k.Name], t.Verified+m.verified[k.Name]
 		}
 	}
-	var others []Count
-	for name, c := range m.counts {
+	for _, name := range slices.Sorted(maps.Keys(m.counts)) {
 		if !known[name] {
-			others = append(others, *c)
+			t.Kinds = append(t.Kinds, *m.counts[name])
 		}
 	}
-	slices.SortFunc(others, func(a, b Count) int { return cmp.Compare(a.Name, b.Name) })
-	t.Kinds = append(t.Kinds, others...)
 	return t
 }
 
@@ -81,3 +78,20 @@ func (t *Tally) each(count int) float64 { return float64(count) / float64(max(1,
 
 // perRequest is a count per request.
 func (t *Tally) perRequest(count int) float64 { return float64(count) / float64(max(1, t.Requests)) }
+
+// costsOf is the arithmetic of a protocol that Measure has found.
+func costsOf(name string) protocol.Costs {
+	p, _ := protocol.Lookup(name)
+	return p.Costs
+}
+
+func framesOf(counts []Count) (sum int) {
+	for _, c := range counts {
+		sum += c.Frames
+	}
+	return sum
+}
+
+// batchBytes is what requests of so many bytes weigh in a batch: its stamp and their
+// number before them all, a length before each.
+func batchBytes(requests, bytes int) int { return 8 + 2 + requests*(3+bytes) }
