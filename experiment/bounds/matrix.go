@@ -179,14 +179,10 @@ func WriteJSON(w io.Writer, results []Result) error {
 
 func (r *Result) record() record {
 	o, s := &r.Outcome, r.system()
-	out := record{
+	return record{
 		ID: r.ID(), Section: r.Section, Scenario: r.Row, Protocol: r.Spec.Protocol, Replicas: r.Spec.Replicas,
 		Quorum: s.Quorum(), Faults: s.Faults(), Outcome: r.Word(), Theory: r.Theory, Agrees: r.Agrees(), Complaint: r.complaint(),
 		Why: r.Why, Source: r.Source, Culprits: append([]consensus.ReplicaID{}, o.Verdict.Culprits...), Linearizable: string(o.Verdict.Linearizable), ForkAt: uint64(o.Verdict.ForkAt),
-		Violations: []string{}, Asked: o.Asked, Answered: o.Answered, View: uint64(o.Views), Nanoseconds: int64(o.Elapsed),
+		Violations: o.Violations(), Asked: o.Asked, Answered: o.Answered, View: uint64(o.Views), Nanoseconds: int64(o.Elapsed),
 	}
-	for _, v := range o.Verdict.Violations {
-		out.Violations = append(out.Violations, v.String())
-	}
-	return out
 }

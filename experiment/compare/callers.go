@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -44,8 +45,7 @@ type callers struct {
 // caller is one of them. Its fields belong to its goroutine until the load has
 // stopped.
 type caller struct {
-	number int
-	keys   [keysEach]slot
+	keys [keysEach]slot
 }
 
 // slot is what a caller knows of one of its keys, which nobody else writes.
@@ -58,11 +58,7 @@ type slot struct {
 
 // newCallers prepares so many.
 func newCallers(store client.KV, number, valueBytes int, c *count) *callers {
-	l := &callers{store: store, count: c, bytes: max(valueBytes, 8), callers: make([]caller, number)}
-	for i := range l.callers {
-		l.callers[i].number = i
-	}
-	return l
+	return &callers{store: store, count: c, bytes: max(valueBytes, 8), callers: make([]caller, number)}
 }
 
 // load is what they do from a moment on.
@@ -74,14 +70,13 @@ func (l *callers) load(begun time.Time) *live.Load {
 
 // next is the n-th operation of a caller.
 func (l *callers) next(caller, n int) []byte {
-	me := &l.callers[caller]
 	k, write := keyOf(n)
 	if !write {
-		return kv.Get(me.key(k))
+		return kv.Get(key(caller, k))
 	}
 	value := make([]byte, l.bytes)
 	binary.BigEndian.PutUint64(value, uint64(n))
-	return kv.Put(me.key(k), value)
+	return kv.Put(key(caller, k), value)
 }
 
 // keyOf is which of its keys a caller's n-th operation is about.
@@ -105,15 +100,15 @@ func (l *callers) heard(c *live.Call) time.Duration {
 	case c.Over:
 		return 0
 	case err != nil:
-		l.count.gaveUp(c.Ended)
+		l.count.ended(c.Ended, 0, true)
 		return afterFailure
 	}
-	l.count.answered(c.Ended, c.Ended-c.Asked)
+	l.count.ended(c.Ended, c.Ended-c.Asked, false)
 	return 0
 }
 
 // key is the k-th key of a caller.
-func (me *caller) key(k int) []byte { return fmt.Appendf(nil, "compare/%d/%d", me.number, k) }
+func key(caller, k int) []byte { return fmt.Appendf(nil, "compare/%d/%d", caller, k) }
 
 // wrote notes how a write ended. One that was not sent has no effect, ever.
 func (s *slot) wrote(n uint64, err error) {
@@ -147,33 +142,32 @@ type ReadBack struct {
 // readBack reads every key that has an acknowledged write. What is not answered
 // until ctx ends counts as unanswered.
 func (l *callers) readBack(ctx context.Context) ReadBack {
-	each := make([]ReadBack, len(l.callers))
+	var sum ReadBack
+	var mu sync.Mutex
 	var all sync.WaitGroup
 	for i := range l.callers {
-		all.Go(func() { each[i] = l.callers[i].readBack(ctx, l.store) })
+		all.Go(func() {
+			r := l.readKeys(ctx, i)
+			mu.Lock()
+			defer mu.Unlock()
+			sum.Acknowledged, sum.Keys = sum.Acknowledged+r.Acknowledged, sum.Keys+r.Keys
+			sum.Lost, sum.Unanswered = sum.Lost+r.Lost, sum.Unanswered+r.Unanswered
+			sum.Example = cmp.Or(sum.Example, r.Example)
+		})
 	}
 	all.Wait()
-	var sum ReadBack
-	for _, r := range each {
-		sum.Acknowledged += r.Acknowledged
-		sum.Keys += r.Keys
-		sum.Lost += r.Lost
-		sum.Unanswered += r.Unanswered
-		if sum.Example == "" {
-			sum.Example = r.Example
-		}
-	}
 	return sum
 }
 
-func (me *caller) readBack(ctx context.Context, store client.KV) (r ReadBack) {
-	for k := range me.keys {
-		s := &me.keys[k]
+// readKeys reads those of one caller.
+func (l *callers) readKeys(ctx context.Context, caller int) (r ReadBack) {
+	for k := range l.callers[caller].keys {
+		s := &l.callers[caller].keys[k]
 		r.Acknowledged += s.writes
 		if s.acknowledged == 0 || s.lost {
 			continue
 		}
-		entry, found, err := store.Get(ctx, me.key(k))
+		entry, found, err := l.store.Get(ctx, key(caller, k))
 		if err != nil {
 			r.Unanswered++
 			continue
@@ -185,7 +179,7 @@ func (me *caller) readBack(ctx context.Context, store client.KV) (r ReadBack) {
 		}
 		if !s.allows(holds) {
 			r.Lost++
-			r.Example = fmt.Sprintf("key %s holds write %d of its caller, and write %d was acknowledged", me.key(k), holds, s.acknowledged)
+			r.Example = fmt.Sprintf("key %s holds write %d of its caller, and write %d was acknowledged", key(caller, k), holds, s.acknowledged)
 		}
 	}
 	return r

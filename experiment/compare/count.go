@@ -14,8 +14,6 @@ type count struct {
 	seconds []bucket
 	last    time.Duration // of the last answer
 	silence Silence
-	waits   []time.Duration // of all answers
-	failed  int
 }
 
 // bucket is one second.
@@ -30,18 +28,22 @@ func newCount(whole time.Duration) *count {
 	return &count{whole: whole, seconds: make([]bucket, seconds)}
 }
 
-// answered counts an answer at a moment of the load, to what was asked so long
-// before.
-func (c *count) answered(at, waited time.Duration) {
+// ended counts an operation that ended at a moment of the load: with an answer that
+// was waited for so long, or, failed, because its caller gave it up or was turned
+// away.
+func (c *count) ended(at, waited time.Duration, failed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if at < 0 || at >= c.whole {
 		return
 	}
-	c.silent(at)
 	b := &c.seconds[at/time.Second]
+	if failed {
+		b.failed++
+		return
+	}
+	c.silent(at)
 	b.waits = append(b.waits, waited)
-	c.waits = append(c.waits, waited)
 }
 
 // silent keeps the longest time without an answer. Callers that were answered at
@@ -51,18 +53,6 @@ func (c *count) silent(at time.Duration) {
 		c.silence = Silence{From: c.last, Lasted: gap}
 	}
 	c.last = max(c.last, at)
-}
-
-// gaveUp counts an operation whose outcome its caller did not wait for any
-// longer, or which was turned away.
-func (c *count) gaveUp(at time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if at < 0 || at >= c.whole {
-		return
-	}
-	c.seconds[at/time.Second].failed++
-	c.failed++
 }
 
 // until lists the seconds that are over by then.
@@ -76,11 +66,8 @@ func (c *count) until(at time.Duration) []Second {
 	all := make([]Second, max(over, 0))
 	for i := range all {
 		b := &c.seconds[i]
-		waits := slices.Sorted(slices.Values(b.waits))
-		all[i] = Second{
-			At: i, Done: len(waits), Failed: b.failed, Available: len(waits) > 0,
-			P50: milliseconds(quantile(waits, 50)), P99: milliseconds(quantile(waits, 99)),
-		}
+		all[i] = Second{At: i, Done: len(b.waits), Failed: b.failed, Available: len(b.waits) > 0}
+		all[i].P50, all[i].P99 = quantiles(b.waits)
 	}
 	return all
 }
@@ -91,11 +78,14 @@ func (c *count) total(at time.Duration) Total {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at = min(at, c.whole)
-	waits := slices.Sorted(slices.Values(c.waits))
-	t := Total{
-		Done: len(waits), Failed: c.failed, Silence: c.silence,
-		P50: milliseconds(quantile(waits, 50)), P99: milliseconds(quantile(waits, 99)),
+	t := Total{Silence: c.silence}
+	var waits []time.Duration
+	for _, b := range c.seconds {
+		waits = append(waits, b.waits...)
+		t.Failed += b.failed
 	}
+	t.Done = len(waits)
+	t.P50, t.P99 = quantiles(waits)
 	if gap := at - c.last; gap > t.Silence.Lasted {
 		t.Silence = Silence{From: c.last, Lasted: gap}
 	}
@@ -105,13 +95,14 @@ func (c *count) total(at time.Duration) Total {
 	return t
 }
 
-// quantile is the least of the sorted values that so many percent do not exceed;
-// 0 of none.
-func quantile(sorted []time.Duration, percent int) time.Duration {
-	if len(sorted) == 0 {
-		return 0
+// quantiles are the median and the least that 99 percent do not exceed; 0 of none.
+func quantiles(waits []time.Duration) (p50, p99 float64) {
+	n := len(waits)
+	if n == 0 {
+		return 0, 0
 	}
-	return sorted[min(len(sorted)-1, len(sorted)*percent/100)]
+	sorted := slices.Sorted(slices.Values(waits))
+	return milliseconds(sorted[n/2]), milliseconds(sorted[n*99/100])
 }
 
 // milliseconds is a duration as people read it.

@@ -14,14 +14,14 @@ func TestCountBySecond(t *testing.T) {
 	const ms = time.Millisecond
 	c := newCount(3500 * ms)
 	for i := range 100 {
-		c.answered(100*ms, time.Duration(i+1)*ms)
+		c.ended(100*ms, time.Duration(i+1)*ms, false)
 	}
-	c.gaveUp(1500 * ms)
-	c.answered(2*time.Second, 7*ms)
-	c.answered(3400*ms, 9*ms)
-	c.answered(3500*ms, ms)
-	c.answered(-ms, ms)
-	c.gaveUp(time.Hour)
+	c.ended(1500*ms, 0, true)
+	c.ended(2*time.Second, 7*ms, false)
+	c.ended(3400*ms, 9*ms, false)
+	c.ended(3500*ms, ms, false)
+	c.ended(-ms, ms, false)
+	c.ended(time.Hour, 0, true)
 	if got := c.until(3400 * ms); len(got) != 3 {
 		t.Errorf("%d seconds are over at 3.4 s", len(got))
 	}
@@ -47,8 +47,8 @@ func TestSilenceGoesOn(t *testing.T) {
 	if s := c.total(2 * time.Second).Silence; s.From != 0 || s.Lasted != 2*time.Second {
 		t.Errorf("%+v", s)
 	}
-	c.answered(3*time.Second, 0)
-	c.answered(time.Second, 0)
+	c.ended(3*time.Second, 0, false)
+	c.ended(time.Second, 0, false)
 	if s := c.total(4 * time.Second).Silence; s.From != 0 || s.Lasted != 3*time.Second {
 		t.Errorf("%+v", s)
 	}

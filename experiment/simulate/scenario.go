@@ -79,11 +79,7 @@ func RunScenario(s *spec.Scenario, a app.Application) (*ScenarioResult, error) {
 	for t.set < len(s.Sets) {
 		t.endSet()
 	}
-	p := &ScenarioResult{Outcome: o.Word(), Safe: o.Verdict.Safe(), Sets: t.records, Violations: []string{}}
-	for _, v := range o.Verdict.Violations {
-		p.Violations = append(p.Violations, v.String())
-	}
-	return p, nil
+	return &ScenarioResult{Outcome: o.Word(), Safe: o.Verdict.Safe(), Sets: t.records, Violations: o.Violations()}, nil
 }
 
 // scenarioRun is a scenario while it runs.
@@ -177,23 +173,16 @@ func (t *scenarioRun) spec() (spec.Spec, error) {
 	for i := range s.Replicas {
 		id := consensus.ReplicaID(i)
 		var acts []sim.Assignment
-		from := -1
+		up := true
 		for k := range s.Sets {
 			x := &s.Sets[k]
-			down := !x.Lives(id)
-			if down && from < 0 {
-				from = k
-			}
-			if from >= 0 && !down {
-				out.Faults = append(out.Faults, spec.Fault{At: t.begins[from], Lasts: t.begins[k] - t.begins[from], Kind: spec.Crash, Replicas: []consensus.ReplicaID{id}})
-				from = -1
+			if x.Lives(id) != up {
+				out.Faults = append(out.Faults, spec.Fault{At: t.begins[k], Kind: spec.Crash, Ends: !up, Replicas: []consensus.ReplicaID{id}})
+				up = !up
 			}
 			if b := x.Byzantine[id]; len(b) > 0 || len(acts) > 0 {
 				acts = append(acts, sim.Assignment{From: t.begins[k], Behaviours: b})
 			}
-		}
-		if from >= 0 {
-			out.Faults = append(out.Faults, spec.Fault{At: t.begins[from], Kind: spec.Crash, Replicas: []consensus.ReplicaID{id}})
 		}
 		if len(acts) > 0 {
 			out.Traitors = append(out.Traitors, sim.Traitor{Replica: id, Schedule: acts})

@@ -34,8 +34,7 @@ const (
 func ParseCourse(text []byte) (*Scenario, error) {
 	r := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(text), "\ufeff")))
 	r.FieldsPerRecord, r.TrimLeadingSpace, r.LazyQuotes = -1, true, true
-	s := &Scenario{Name: "course", Balance: courseBalance, Seed: 1}
-	highest := 0
+	s := courseFile{Scenario: &Scenario{Name: "course", Balance: courseBalance, Seed: 1}}
 	for {
 		fields, err := r.Read()
 		if err == io.EOF {
@@ -48,60 +47,64 @@ func ParseCourse(text []byte) (*Scenario, error) {
 		if line == 1 && strings.HasPrefix(strings.ToLower(strings.TrimSpace(fields[0])), "set") {
 			continue
 		}
-		n, err := s.courseLine(fields)
-		if err != nil {
+		if err := s.line(fields); err != nil {
 			return nil, &ScenarioError{Line: line, Text: err.Error()}
 		}
-		highest = max(highest, n)
 	}
-	s.Replicas = max(4, highest)
+	s.Replicas = max(4, s.highest)
 	for i := range s.Sets {
 		s.Sets[i].Print = Parts
 	}
-	return s, s.check()
+	return s.Scenario, s.check()
 }
 
-// courseLine reads one line and answers the highest replica that it names.
-func (s *Scenario) courseLine(fields []string) (highest int, err error) {
+// courseFile is a scenario while its file is read, with the highest replica that
+// was named so far, from 1.
+type courseFile struct {
+	*Scenario
+	highest int
+}
+
+// line reads one line.
+func (s *courseFile) line(fields []string) error {
 	for len(fields) < courseColumns {
 		fields = append(fields, "")
 	}
 	if strings.TrimSpace(fields[columnSet]) != "" || len(s.Sets) == 0 {
-		set, n, err := newCourseSet(fields)
+		set, err := s.set(fields)
 		if err != nil {
-			return 0, err
+			return err
 		}
-		s.Sets, highest = append(s.Sets, set), n
+		s.Sets = append(s.Sets, set)
 	}
 	set := &s.Sets[len(s.Sets)-1]
 	request, err := courseRequest(fields[columnTransactions])
 	if err == nil && request != nil {
 		set.Requests = append(set.Requests, *request)
 	}
-	return highest, err
+	return err
 }
 
-// newCourseSet reads who lives and who lies.
-func newCourseSet(fields []string) (set Set, highest int, err error) {
-	live, a, err := courseReplicas(fields[columnLive])
-	if err != nil {
-		return set, 0, fmt.Errorf("column Live: %w", err)
+// set reads who lives and who lies.
+func (s *courseFile) set(fields []string) (set Set, err error) {
+	if set.Live, err = s.replicas(fields[columnLive]); err != nil {
+		return set, fmt.Errorf("column Live: %w", err)
 	}
-	liars, b, err := courseReplicas(fields[columnByzantine])
+	liars, err := s.replicas(fields[columnByzantine])
 	if err != nil {
-		return set, 0, fmt.Errorf("column Byzantine: %w", err)
+		return set, fmt.Errorf("column Byzantine: %w", err)
 	}
-	behaviours, c, err := courseAttacks(fields[columnAttack])
+	behaviours, err := s.attacks(fields[columnAttack])
 	if err != nil {
-		return set, 0, fmt.Errorf("column Attack: %w", err)
+		return set, fmt.Errorf("column Attack: %w", err)
 	}
-	set = Set{Live: live, Byzantine: map[consensus.ReplicaID][]string{}}
+	set.Byzantine = map[consensus.ReplicaID][]string{}
 	for _, id := range liars {
 		if len(behaviours) > 0 {
 			set.Byzantine[id] = behaviours
 		}
 	}
-	return set, max(a, b, c), nil
+	return set, nil
 }
 
 var (
@@ -109,24 +112,24 @@ var (
 	courseAttack  = regexp.MustCompile(`^([a-z-]+)(?:\(([^)]*)\))?$`)
 )
 
-// courseReplicas reads a list such as [n1, n2]; none is nil.
-func courseReplicas(text string) (ids []consensus.ReplicaID, highest int, err error) {
+// replicas reads a list such as [n1, n2]; none is nil.
+func (s *courseFile) replicas(text string) (ids []consensus.ReplicaID, err error) {
 	text = strings.Trim(strings.TrimSpace(text), "[]")
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ';' || r == ' ' }) {
 		m := courseReplica.FindStringSubmatch(word)
 		if m == nil {
-			return nil, 0, fmt.Errorf("%q is no replica: write n1, n2 and so on", word)
+			return nil, fmt.Errorf("%q is no replica: write n1, n2 and so on", word)
 		}
 		n, _ := strconv.Atoi(m[1])
-		ids, highest = append(ids, consensus.ReplicaID(n-1)), max(highest, n)
+		ids, s.highest = append(ids, consensus.ReplicaID(n-1)), max(s.highest, n)
 	}
 	slices.Sort(ids)
-	return slices.Compact(ids), highest, nil
+	return slices.Compact(ids), nil
 }
 
-// courseAttacks reads a list such as [crash; dark(n6); equivocation(n5, n6)].
+// attacks reads a list such as [crash; dark(n6); equivocation(n5, n6)].
 // The names are aliases of behaviours; what stands in brackets are victims.
-func courseAttacks(text string) (behaviours []string, highest int, err error) {
+func (s *courseFile) attacks(text string) (behaviours []string, err error) {
 	text = strings.Trim(strings.TrimSpace(text), "[]")
 	for _, word := range strings.Split(text, ";") {
 		word = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(word)), "in-dark", "dark")
@@ -135,18 +138,18 @@ func courseAttacks(text string) (behaviours []string, highest int, err error) {
 		}
 		m := courseAttack.FindStringSubmatch(word)
 		if m == nil {
-			return nil, 0, fmt.Errorf("%q is no attack: write crash, sign, dark(n6), time or equivocation(n5, n6)", word)
+			return nil, fmt.Errorf("%q is no attack: write crash, sign, dark(n6), time or equivocation(n5, n6)", word)
 		}
-		victims, n, err := courseReplicas(m[2])
+		victims, err := s.replicas(m[2])
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		if len(victims) > 0 {
 			m[1] += " to=" + List(victims, "%d", ",")
 		}
-		behaviours, highest = append(behaviours, m[1]), max(highest, n)
+		behaviours = append(behaviours, m[1])
 	}
-	return behaviours, highest, nil
+	return behaviours, nil
 }
 
 // courseRequest reads (A, B, 3), a transfer, or (A), a balance; "" is none.

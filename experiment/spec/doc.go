@@ -1,7 +1,6 @@
 // Package spec says what an experiment is, and how one ends.
 //
-//	spec.go      a Spec: so many replicas of a protocol, traitors, faults, clients
-//	check.go     what no host can run, and what a Spec leaves open
+//	spec.go      a Spec: so many replicas of a protocol, traitors, faults, clients; what no host can run
 //	outcome.go   how an experiment ended, in words that can be held against theory
 //	profile.go   profiles of the catalogue, each in many runs; profile_raft.go those of Raft
 //	tally.go     how the runs of a profile ended

@@ -128,14 +128,9 @@ func Timeline(faults []Fault) []Fault {
 			all = append(all, f)
 		}
 	}
+	later := map[bool]int{false: 1}
 	slices.SortStableFunc(all, func(a, b Fault) int {
-		if c := cmp.Compare(a.At, b.At); c != 0 || a.Ends == b.Ends {
-			return c
-		}
-		if a.Ends {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(later[a.Ends], later[b.Ends]))
 	})
 	return all
 }

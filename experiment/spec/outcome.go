@@ -64,27 +64,30 @@ func (o *Outcome) Deceives() bool {
 	return slices.ContainsFunc(o.Verdict.Violations, func(x check.Violation) bool { return x.Kind == check.Deceived })
 }
 
+// allowed are the words of the outcomes that the catalogue promises.
+var allowed = map[byzantine.Outcome][]string{
+	byzantine.SafeLive:    {Live},
+	byzantine.SafeSlow:    {Live},
+	byzantine.SafeStopped: {Stopped},
+	byzantine.MayStop:     {Live, Stopped},
+	byzantine.Forks:       {Forked},
+	byzantine.MayFork:     {Forked, Live, Stopped, Deceived},
+	byzantine.Deceives:    {Deceived},
+	byzantine.MayDeceive:  {Deceived, Live},
+	byzantine.Breaks:      {Forked, Deceived, Unsafe},
+}
+
 // Expected reports whether an outcome is one that a profile's catalogue entry
 // allows.
 func Expected(want byzantine.Outcome, o *Outcome) bool {
-	word := o.Word()
-	switch want {
-	case byzantine.SafeLive, byzantine.SafeSlow:
-		return word == Live
-	case byzantine.SafeStopped:
-		return word == Stopped
-	case byzantine.MayStop:
-		return word == Live || word == Stopped
-	case byzantine.Forks:
-		return word == Forked
-	case byzantine.MayFork:
-		return word == Forked || word == Live || word == Stopped || word == Deceived
-	case byzantine.Deceives:
-		return word == Deceived
-	case byzantine.MayDeceive:
-		return word == Deceived || word == Live
-	case byzantine.Breaks:
-		return word == Forked || word == Deceived || word == Unsafe
+	return slices.Contains(allowed[want], o.Word())
+}
+
+// Violations are what the judges found, in words.
+func (o *Outcome) Violations() []string {
+	texts := []string{}
+	for _, v := range o.Verdict.Violations {
+		texts = append(texts, v.String())
 	}
-	return false
+	return texts
 }

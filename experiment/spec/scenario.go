@@ -3,6 +3,7 @@ package spec
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -188,12 +189,7 @@ func canLie(name, text string) string {
 
 // Traitors are those who lie in the set, ascending.
 func (x *Set) Traitors() []consensus.ReplicaID {
-	var ids []consensus.ReplicaID
-	for id := range x.Byzantine {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
+	return slices.Sorted(maps.Keys(x.Byzantine))
 }
 
 // Span is how long a set lasts: enough for its requests, one after the other,

@@ -80,9 +80,5 @@ func (t *Tally) Add(seed uint64, o *Outcome) {
 	if Expected(t.want, o) || len(t.Unexpected) == maxUnexpected {
 		return
 	}
-	u := Unexpected{Seed: seed, Outcome: o.Word(), Violations: []string{}}
-	for _, v := range o.Verdict.Violations {
-		u.Violations = append(u.Violations, v.String())
-	}
-	t.Unexpected = append(t.Unexpected, u)
+	t.Unexpected = append(t.Unexpected, Unexpected{Seed: seed, Outcome: o.Word(), Violations: o.Violations()})
 }
