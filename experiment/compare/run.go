@@ -105,7 +105,7 @@ type comparison struct {
 
 // Run compares. It leaves no process behind, however it ends. Errors wrap
 // ErrOptions or ErrScenario, are ctx's, or say what did not start; how the
-// clusters fared is never one: see Report.Safe.
+// clusters fared is never one: see Verdict.Safe.
 func Run(ctx context.Context, o Options) (r *Report, err error) {
 	if o.Scenario == nil {
 		o.Scenario = Default()
