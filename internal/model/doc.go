@@ -29,6 +29,5 @@
 // proposal or its acceptance, a COMMIT, an execution, a VIEW-CHANGE, a lost
 // disk. What liars do costs nothing.
 //
-// It never touches a clock, a disk
-// or the network.
+// It never touches a clock, a disk or the network.
 package model
