@@ -25,15 +25,20 @@ func LockHome(dir string) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	return LockFile(f)
+}
+
+// LockFile is LockHome for an open file, which goes over to the lock.
+func LockFile(f *os.File) (*Lock, error) {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {
 		return &Lock{file: f}, nil
 	}
 	f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, fmt.Errorf("%w: another process holds %s: stop it first", ErrInUse, path)
+		return nil, fmt.Errorf("%w: another process holds %s: stop it first", ErrInUse, f.Name())
 	}
-	return nil, fmt.Errorf("lock %s: %w", path, err)
+	return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 }
 
 // Unlock gives the home back.

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -241,11 +242,7 @@ func (l *Log) Close() error {
 		}
 		return l.err
 	}
-	err := l.fail(l.sync())
-	if closeErr := l.active.Close(); err == nil {
-		err = closeErr
-	}
-	l.active = nil
-	l.err = ErrClosed
+	err := cmp.Or(l.fail(l.sync()), l.active.Close())
+	l.active, l.err = nil, ErrClosed
 	return err
 }

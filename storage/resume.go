@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"strings"
@@ -31,22 +32,19 @@ func (l *Log) resume(r *recovery, files listing) error {
 		return err
 	}
 	l.segments, l.seq, l.chain = r.segments, r.seq, r.chain
-	if r.reseal != nil {
-		if err := l.writeSeal(r.reseal); err != nil {
-			return err
-		}
-	} else if err := l.syncSeal(); err != nil {
+	if err := l.settleSeal(r.reseal); err != nil {
 		return err
 	}
 	return l.openActive(r.end)
 }
 
-// syncSeal syncs the last segment but one. A process that was killed while it
-// turned to a new segment may have written the seal and not synced it: once
-// there are records behind it, a power loss that takes it back would look like
-// damage, and the replica would not start.
-func (l *Log) syncSeal() error {
-	if len(l.segments) < 2 || l.options.Volatile {
+// settleSeal writes the seal of the last segment but one, if a crash kept it from
+// being written, and syncs it. A process that was killed while it turned to a new
+// segment may have written the seal and not synced it: once there are records
+// behind it, a power loss that takes it back would look like damage, and the
+// replica would not start.
+func (l *Log) settleSeal(r *reseal) error {
+	if len(l.segments) < 2 || l.options.Volatile && r == nil {
 		return nil
 	}
 	f, err := os.OpenFile(segmentPath(l.dir, l.segments[len(l.segments)-2].index), os.O_RDWR, 0)
@@ -54,11 +52,14 @@ func (l *Log) syncSeal() error {
 		return err
 	}
 	sealed := l.wrapped(f)
-	err = sealed.Sync()
-	if closeErr := sealed.Close(); err == nil {
-		err = closeErr
+	if r != nil {
+		seal := frame{seq: r.seq, slot: r.segment.index + 1, synced: r.seq, kind: frameSeal}
+		_, err = sealed.WriteAt(appendFrame(nil, r.segment.salt, r.chain, &seal, nil), r.offset)
 	}
-	return err
+	if err == nil {
+		err = sealed.Sync()
+	}
+	return cmp.Or(err, sealed.Close())
 }
 
 // wrapped is the file as appending sees it.
@@ -82,24 +83,6 @@ func (l *Log) keepSpares(paths []string) error {
 		}
 	}
 	return nil
-}
-
-// writeSeal writes the seal of the last segment but one. It is synced before
-// anything goes into the last one: later, its absence would be damage.
-func (l *Log) writeSeal(r *reseal) error {
-	f, err := os.OpenFile(segmentPath(l.dir, r.segment.index), os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	seal := frame{seq: r.seq, slot: r.segment.index + 1, synced: r.seq, kind: frameSeal}
-	_, err = f.WriteAt(appendFrame(nil, r.segment.salt, r.chain, &seal, nil), r.offset)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	return err
 }
 
 // openActive opens the last segment for appending at end.

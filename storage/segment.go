@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -199,6 +199,6 @@ func list(dir string) (listing, error) {
 			out.base = out.base || e.Name() == baseName
 		}
 	}
-	sort.Slice(out.segments, func(i, j int) bool { return out.segments[i] < out.segments[j] })
+	slices.Sort(out.segments)
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -253,11 +254,7 @@ func (s levelSnapshot) Iterate(from, to string) state.Iterator {
 // Close ends the store's goroutines and gives the directory back. Nobody reads
 // from it any more.
 func (s *StateStore) Close() error {
-	err := s.db.Close()
-	if closeErr := s.files.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
+	if err := cmp.Or(s.db.Close(), s.files.Close()); err != nil {
 		return fmt.Errorf("close the state in %s: %w", s.dir, err)
 	}
 	return nil

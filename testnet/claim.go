@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"quorate.dev/quorate/storage"
 )
 
 // ErrKeyInUse: another command of this machine speaks with the key.
@@ -16,14 +18,13 @@ var ErrKeyInUse = errors.New("key is in use")
 // the key back when the process ends, however it ends.
 type Claim struct {
 	Key  string // the file
-	file *os.File
+	lock *storage.Lock
 }
 
 // Release gives the key back. It may be called on nil.
 func (c *Claim) Release() {
-	if c != nil && c.file != nil {
-		// Closed only for its lock: nothing was written.
-		_ = c.file.Close()
+	if c != nil && c.lock != nil {
+		_ = c.lock.Unlock() // nothing was written
 	}
 }
 
@@ -34,14 +35,11 @@ func ClaimKey(path string) (*Claim, error) {
 	if err != nil {
 		return &Claim{Key: path}, nil
 	}
-	free, err := tryLock(f)
-	if err == nil && free {
-		return &Claim{Key: path, file: f}, nil
-	}
-	if err == nil {
+	lock, err := storage.LockFile(f)
+	if errors.Is(err, storage.ErrInUse) {
 		err = fmt.Errorf("%w: another command uses %s, and a cluster has one session per key: wait for it, or make another key", ErrKeyInUse, path)
 	}
-	return nil, errors.Join(err, f.Close())
+	return &Claim{Key: path, lock: lock}, err
 }
 
 // ClaimClientKey takes the first free key of the cluster's pool of client keys.

@@ -22,6 +22,13 @@ const (
 	Stopped Condition = "stopped"
 )
 
+// Usage is what a process has used.
+type Usage struct {
+	CPUSeconds float64
+	RSSBytes   int64 // resident now
+	PeakBytes  int64 // ... and at most since it started
+}
+
 // processFile is a pid file. The three together name a process for ever: pids
 // are given out again, start times are counted from the boot.
 type processFile struct {

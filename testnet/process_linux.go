@@ -57,13 +57,6 @@ var bootID = sync.OnceValue(func() string {
 	return strings.TrimSpace(string(b))
 })
 
-// Usage is what a process has used.
-type Usage struct {
-	CPUSeconds float64
-	RSSBytes   int64 // resident now
-	PeakBytes  int64 // ... and at most since it started
-}
-
 // clockTicks is USER_HZ, which Linux fixes at 100 for all that /proc tells.
 const clockTicks = 100
 

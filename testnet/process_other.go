@@ -47,12 +47,5 @@ func condition(pid int) Condition {
 // bootID is unknown here; start times are dates, which a boot does not repeat.
 func bootID() string { return "" }
 
-// Usage is what a process has used.
-type Usage struct {
-	CPUSeconds float64
-	RSSBytes   int64 // resident now
-	PeakBytes  int64 // ... and at most since it started
-}
-
 // UsageOf asks the system about a process; where it cannot tell, that is an error.
 func UsageOf(int) (Usage, error) { return Usage{}, errors.ErrUnsupported }
