@@ -1,7 +1,6 @@
 package testnet
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -39,24 +38,23 @@ func (c *Cluster) Collude(coalition []int) error {
 	if err := c.checkCoalition(coalition); err != nil {
 		return fmt.Errorf("%w: %w", ErrTraitor, err)
 	}
-	release, err := c.hold()
-	if err != nil {
-		return err
-	}
-	defer release()
-	if err := c.reload(); err != nil {
-		return err
-	}
-	c.Manifest.Coalition = slices.Clone(coalition)
-	if err := c.save(); err != nil {
-		return err
-	}
-	for i := range c.Size() {
-		if err := c.apply(i); err != nil {
+	return c.rewrite(func(m *Manifest) { m.Coalition = slices.Clone(coalition) }, c.all()...)
+}
+
+// rewrite changes the manifest, and brings what it says then to replicas.
+func (c *Cluster) rewrite(change func(*Manifest), replicas ...int) error {
+	return c.alone(func() error {
+		change(&c.Manifest)
+		if err := c.save(); err != nil {
 			return err
 		}
-	}
-	return nil
+		for _, i := range replicas {
+			if err := c.apply(i); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // checkCoalition says what is wrong with a coalition.
@@ -83,19 +81,7 @@ func (c *Cluster) behave(i int, behaviours []string) error {
 	if err := c.possible(i, behaviours); err != nil {
 		return err
 	}
-	release, err := c.hold()
-	if err != nil {
-		return err
-	}
-	defer release()
-	if err := c.reload(); err != nil {
-		return err
-	}
-	c.Manifest.Replicas[i].Byzantine = slices.Clone(behaviours)
-	if err := c.save(); err != nil {
-		return err
-	}
-	return c.apply(i)
+	return c.rewrite(func(m *Manifest) { m.Replicas[i].Byzantine = slices.Clone(behaviours) }, i)
 }
 
 // possible judges behaviours before anything is written.
@@ -107,8 +93,7 @@ func (c *Cluster) possible(i int, behaviours []string) error {
 	if len(behaviours) > 0 && !c.Genesis.Testnet {
 		return fmt.Errorf("%w of replica %d: the genesis in %s does not say testnet = true: make a testnet with `quorate testnet up` in another --dir", ErrTraitor, i, c.Dir)
 	}
-	r := c.replica(i)
-	h, err := r.load()
+	h, err := c.replica(i).load()
 	if err != nil {
 		return err
 	}
@@ -120,16 +105,6 @@ func (c *Cluster) possible(i int, behaviours []string) error {
 		return fmt.Errorf("%w: %w", ErrTraitor, err)
 	}
 	return nil
-}
-
-// reload reads the manifest anew: another command may have changed it. Called
-// with the hold.
-func (c *Cluster) reload() error {
-	fresh, err := Open(c.Dir)
-	if err == nil {
-		c.Manifest = fresh.Manifest
-	}
-	return err
 }
 
 // apply brings what the manifest says of replica i to its home and to its
@@ -154,13 +129,7 @@ func (c *Cluster) apply(i int) error {
 	if !before.restarts(after) {
 		return r.follows(p)
 	}
-	if err := c.stopAll([]int{i}); err != nil {
-		return err
-	}
-	if _, err := c.start(i); err != nil {
-		return err
-	}
-	return r.survives(context.Background())
+	return c.cycle(i, asItIs)
 }
 
 // restarts reports whether a running process must start again to change from

@@ -15,9 +15,9 @@ import (
 var ErrNotRunning = errors.New("not running")
 
 // alive answers replica i and its process, or ErrNotRunning.
-func (c *Cluster) alive(i int) (replica, *process, error) {
+func (c *Cluster) alive(i int) (*replica, *process, error) {
 	if err := c.Has(i); err != nil {
-		return replica{}, nil, err
+		return nil, nil, err
 	}
 	r := c.replica(i)
 	p, err := r.process()
@@ -78,7 +78,7 @@ func (c *Cluster) Resume(i int) error {
 
 // Restart stops replica i, if it runs, in good order, and starts it. That it
 // ends at once is an error with the last line of its log.
-func (c *Cluster) Restart(i int) error { return c.again(i, func(*replica) error { return nil }) }
+func (c *Cluster) Restart(i int) error { return c.again(i, asItIs) }
 
 // Wipe stops replica i, removes all that it kept, the birth record too, and
 // starts it: it comes back as one that lost its disk (PROTOCOL.md §8).
@@ -105,23 +105,23 @@ func (c *Cluster) again(i int, between func(*replica) error) error {
 	if err := c.Has(i); err != nil {
 		return err
 	}
-	release, err := c.hold()
-	if err != nil {
-		return err
-	}
-	defer release()
-	if err := c.reload(); err != nil {
-		return err
-	}
+	return c.alone(func() error { return c.cycle(i, between) })
+}
+
+// cycle is again for one who is alone with the cluster.
+func (c *Cluster) cycle(i int, between func(*replica) error) error {
+	r := c.replica(i)
 	if err := c.stopAll([]int{i}); err != nil {
 		return err
 	}
-	r := c.replica(i)
-	if err := between(&r); err != nil {
+	if err := between(r); err != nil {
 		return err
 	}
-	if _, err = c.start(i); err != nil {
+	if _, err := c.start(i); err != nil {
 		return err
 	}
 	return r.survives(context.Background())
 }
+
+// asItIs does nothing to a replica between its stop and its start.
+func asItIs(*replica) error { return nil }

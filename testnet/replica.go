@@ -26,9 +26,9 @@ type replica struct {
 }
 
 // replica is the member of a number that the cluster has.
-func (c *Cluster) replica(i int) replica {
+func (c *Cluster) replica(i int) *replica {
 	p := c.Manifest.Replicas[i]
-	return replica{Place: p, dir: c.path(p.Home), pidFile: c.path(p.Pid), logFile: c.path(p.Log)}
+	return &replica{Place: p, dir: c.path(p.Home), pidFile: c.path(p.Pid), logFile: c.path(p.Log)}
 }
 
 // process is the replica's process; nil if none runs.

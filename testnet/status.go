@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -163,25 +164,18 @@ func ParseMetrics(page []byte) map[string]float64 {
 
 // Usage tells what the process of replica i has used.
 func (c *Cluster) Usage(i int) (Usage, error) {
-	r := c.replica(i)
-	p, err := r.process()
+	_, p, err := c.alive(i)
 	if err != nil {
 		return Usage{}, err
-	}
-	if p == nil {
-		return Usage{}, fmt.Errorf("replica %d does not run", i)
 	}
 	return UsageOf(p.pid)
 }
 
 // AnyRunning reports whether any replica has a process.
 func (c *Cluster) AnyRunning() bool {
-	for i := range c.Size() {
+	return slices.ContainsFunc(c.all(), func(i int) bool {
 		// A pid file that cannot be read says nothing; who asks finds out.
-		r := c.replica(i)
-		if p, err := r.process(); err != nil || p != nil {
-			return true
-		}
-	}
-	return false
+		p, err := c.replica(i).process()
+		return err != nil || p != nil
+	})
 }

@@ -29,26 +29,40 @@ func (c *Cluster) hold() (release func(), err error) {
 	return func() { _ = lock.Unlock() }, nil
 }
 
+// alone does something while no other command starts, stops or changes the
+// cluster, by the manifest as it is then: another one may have changed it.
+func (c *Cluster) alone(do func() error) error {
+	release, err := c.hold()
+	if err != nil {
+		return err
+	}
+	defer release()
+	fresh, err := Open(c.Dir)
+	if err != nil {
+		return err
+	}
+	c.Manifest = fresh.Manifest
+	return do()
+}
+
 // Up starts the replicas that do not run and answers their numbers. It does
 // not wait for them to be ready. If one cannot be started, those that this
 // call started are stopped again.
 func (c *Cluster) Up() (started []int, err error) {
-	release, err := c.hold()
+	err = c.alone(func() error {
+		for i := range c.Size() {
+			running, err := c.start(i)
+			if err != nil {
+				return errors.Join(err, c.stopAll(started))
+			}
+			if !running {
+				started = append(started, i)
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	defer release()
-	if err := c.reload(); err != nil {
-		return nil, err
-	}
-	for i := range c.Size() {
-		running, err := c.start(i)
-		if err != nil {
-			return nil, errors.Join(err, c.stopAll(started))
-		}
-		if !running {
-			started = append(started, i)
-		}
 	}
 	return started, nil
 }
@@ -113,13 +127,19 @@ func (c *Cluster) command(dir string) ([]string, error) {
 // of the logs, if one of them has ended, and otherwise when ctx ends.
 func (c *Cluster) AwaitReady(ctx context.Context) error {
 	return c.await(ctx, func(all []ReplicaStatus) (bool, string) {
-		for _, s := range all {
-			if !s.Ready {
-				return false, fmt.Sprintf("replica %d: %s", s.Replica, s.Health)
-			}
-		}
-		return true, ""
+		late := unready(all)
+		return len(late) == 0, strings.Join(late, "; ")
 	})
+}
+
+// unready has one line for each replica that is not ready.
+func unready(all []ReplicaStatus) (late []string) {
+	for _, s := range all {
+		if !s.Ready {
+			late = append(late, fmt.Sprintf("replica %d: %s", s.Replica, s.Health))
+		}
+	}
+	return late
 }
 
 // graceForSome is how long AwaitUsable waits for the last ones once a quorum is
@@ -137,12 +157,7 @@ func (c *Cluster) AwaitUsable(ctx context.Context) (late []string, err error) {
 	}
 	var since time.Time // a quorum is ready
 	err = c.await(ctx, func(all []ReplicaStatus) (bool, string) {
-		late = late[:0]
-		for _, s := range all {
-			if !s.Ready {
-				late = append(late, fmt.Sprintf("replica %d: %s", s.Replica, s.Health))
-			}
-		}
+		late = unready(all)
 		switch ready := len(all) - len(late); {
 		case ready < system.Quorum():
 			since = time.Time{}
@@ -182,12 +197,15 @@ func (c *Cluster) await(ctx context.Context, done func([]ReplicaStatus) (bool, s
 }
 
 // Down stops all replicas that run. It may be repeated.
-func (c *Cluster) Down() error {
+func (c *Cluster) Down() error { return c.Stop(c.all()) }
+
+// all are the numbers of all replicas.
+func (c *Cluster) all() []int {
 	all := make([]int, c.Size())
 	for i := range all {
 		all[i] = i
 	}
-	return c.Stop(all)
+	return all
 }
 
 // Stop stops the given replicas as far as they run.
@@ -205,8 +223,7 @@ func (c *Cluster) stopAll(replicas []int) error {
 	var errs []error
 	running := map[int]*process{}
 	for _, i := range replicas {
-		r := c.replica(i)
-		p, err := r.interrupt()
+		p, err := c.replica(i).interrupt()
 		errs = append(errs, err)
 		if p != nil {
 			running[i] = p
@@ -214,17 +231,13 @@ func (c *Cluster) stopAll(replicas []int) error {
 	}
 	deadline := time.Now().Add(stopWithin)
 	for i, p := range running {
-		r := c.replica(i)
-		errs = append(errs, r.await(p, time.Until(deadline)))
+		errs = append(errs, c.replica(i).await(p, time.Until(deadline)))
 	}
 	return errors.Join(errs...)
 }
 
 // Tail is the end of replica i's log.
-func (c *Cluster) Tail(i int) string {
-	r := c.replica(i)
-	return r.tail()
-}
+func (c *Cluster) Tail(i int) string { return c.replica(i).tail() }
 
 // tails are the ends of all logs: when the whole does not become ready, the reason
 // may stand in any of them.
