@@ -35,13 +35,18 @@ func newAccepted() accepted {
 	return accepted{calls: map[CallID]*call{}}
 }
 
-func (a *accepted) invoked(at consensus.Time, id CallID, client crypto.PublicKey, op []byte) {
-	c := &call{id: id, client: client, op: op, after: a.highest, began: at}
-	a.calls[id] = c
-	a.order = append(a.order, c)
+// Invoked hears that an honest client begins a call. Of dishonest clients
+// nothing needs to be told: their signatures count.
+func (j *Judge) Invoked(at consensus.Time, id CallID, client crypto.PublicKey, op []byte) {
+	j.ledger.of(client, op).issued = true
+	c := &call{id: id, client: client, op: op, after: j.accepted.highest, began: at}
+	j.accepted.calls[id] = c
+	j.accepted.order = append(j.accepted.order, c)
 }
 
-func (j *Judge) returned(at consensus.Time, id CallID, n consensus.Seq, result consensus.Result) {
+// Returned hears that a caller believes a result, executed at height n. Calls
+// that end without a result never return: they may or may not be executed.
+func (j *Judge) Returned(at consensus.Time, id CallID, n consensus.Seq, result consensus.Result) {
 	c := j.accepted.calls[id]
 	if c == nil {
 		j.violate(at, Validity, "client %d gets a result for call %d, which it never made", id.Client, id.Number)

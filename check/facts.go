@@ -74,19 +74,6 @@ func (j *Judge) Replied(at consensus.Time, from consensus.ReplicaID, r *consensu
 	}
 }
 
-// Invoked hears that an honest client begins a call. Of dishonest clients
-// nothing needs to be told: their signatures count.
-func (j *Judge) Invoked(at consensus.Time, id CallID, client crypto.PublicKey, op []byte) {
-	j.ledger.of(client, op).issued = true
-	j.accepted.invoked(at, id, client, op)
-}
-
-// Returned hears that a caller believes a result, executed at height n. Calls
-// that end without a result never return: they may or may not be executed.
-func (j *Judge) Returned(at consensus.Time, id CallID, n consensus.Seq, result consensus.Result) {
-	j.returned(at, id, n, result)
-}
-
 // Declined hears that a caller was told that its call was not executed and will
 // not be.
 func (j *Judge) Declined(id CallID) {

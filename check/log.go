@@ -141,8 +141,8 @@ type Reader struct {
 	name   string
 	r      io.Reader
 	header Header
-	offset int64
-	torn   bool
+	offset int64 // where the entry begins that Next reads next
+	torn   bool  // after the end: the last entry is not whole
 	err    error
 }
 
@@ -162,12 +162,6 @@ func NewReader(name string, r io.Reader) (*Reader, error) {
 
 // Header is how the log begins.
 func (l *Reader) Header() Header { return l.header }
-
-// isTorn reports, after the end, whether the last entry is not whole.
-func (l *Reader) isTorn() bool { return l.torn }
-
-// position is where the entry begins that Next reads next.
-func (l *Reader) position() int64 { return l.offset }
 
 // Next reads the next entry; io.EOF is the end, also if the last entry is
 // torn: it was being written when its process died. Everything else that is

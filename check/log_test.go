@@ -66,10 +66,10 @@ func all(b []byte) (list []Entry, torn bool, err error) {
 	for {
 		e, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return list, r.isTorn(), nil
+			return list, r.torn, nil
 		}
 		if err != nil {
-			return list, r.isTorn(), err
+			return list, r.torn, err
 		}
 		list = append(list, e)
 	}
@@ -217,7 +217,7 @@ func FuzzReader(f *testing.F) {
 			return
 		}
 		for {
-			from := r.position()
+			from := r.offset
 			e, err := r.Next()
 			if err != nil {
 				var l *logError
@@ -227,7 +227,7 @@ func FuzzReader(f *testing.F) {
 				return
 			}
 			again := logOf(t, r.Header(), e)[headerSize:]
-			if !bytes.Equal(again, b[from:r.position()]) {
+			if !bytes.Equal(again, b[from:r.offset]) {
 				t.Fatalf("entry at %d has two encodings", from)
 			}
 		}

@@ -152,7 +152,7 @@ func (r *replay) all() error {
 			return nil
 		}
 		if count >= maxFacts {
-			return &logError{Name: s.name, Offset: s.position(), Err: fmt.Errorf("%w that can be judged: more than %d entries in all", ErrLog, maxFacts)}
+			return &logError{Name: s.name, Offset: s.offset, Err: fmt.Errorf("%w that can be judged: more than %d entries in all", ErrLog, maxFacts)}
 		}
 		r.now = s.at - r.base
 		if h := s.Header(); h.Client {

@@ -2,6 +2,7 @@ package linear
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 
@@ -59,12 +60,7 @@ func Check(m Model, calls []Call, budget int) Report {
 	}
 	var report Report
 	histories, open := split(m, calls)
-	keys := make([]string, 0, len(histories))
-	for key := range histories {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
+	for _, key := range slices.Sorted(maps.Keys(histories)) {
 		if open[key] {
 			report.Open = append(report.Open, key)
 			continue
