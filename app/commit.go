@@ -161,10 +161,7 @@ func (m *Machine) answerCached(req *consensus.Request, e *execution, out *Outcom
 
 // reply adds a reply to the outcome, as far as the outcome may grow.
 func (m *Machine) reply(r consensus.Reply, out *Outcome) {
-	size := 2
-	for i := range r.Results {
-		size += 4 + len(r.Results[i].Data)
-	}
+	size := resultsSize(r.Results)
 	if out.full(size) {
 		return
 	}

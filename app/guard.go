@@ -2,7 +2,6 @@ package app
 
 import (
 	"fmt"
-	"math"
 
 	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
@@ -36,14 +35,9 @@ const (
 
 var _ Tx = (*guard)(nil)
 
-// newGuard returns the transaction of one operation on tx. Steps without a
-// limit are for Initialise.
+// newGuard returns the transaction of one operation on tx.
 func newGuard(tx *state.Tx, limits *consensus.Limits, role consensus.Role) *guard {
 	return &guard{tx: tx, limits: limits, steps: limits.OperationSteps, bytes: WriteBytes, readOnly: role < consensus.RoleWriter}
-}
-
-func newUnlimitedGuard(tx *state.Tx, limits *consensus.Limits) *guard {
-	return &guard{tx: tx, limits: limits, steps: math.MaxInt, bytes: math.MaxInt}
 }
 
 // stopped is what unwinds an application out of a call that must not return.

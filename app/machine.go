@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/consensus"
@@ -140,7 +141,7 @@ func (m *Machine) initialise() (err error) {
 	}
 	tx := m.state.Begin()
 	defer tx.Rollback()
-	g := newUnlimitedGuard(tx, &m.genesis.Limits)
+	g := &guard{tx: tx, limits: &m.genesis.Limits, steps: math.MaxInt, bytes: math.MaxInt}
 	defer func() {
 		p := recover()
 		switch {
@@ -167,6 +168,13 @@ func (m *Machine) Operations() uint64 { return m.at.order }
 // Height is what the disk holds: the certified height, its root, and its
 // certificate. consensus.Recovered wants all three.
 func (m *Machine) Height() (consensus.Seq, crypto.Digest, []byte) { return m.state.Height() }
+
+// Peek is what the application holds under a key, as of the last execution.
+// It is for looking on: it counts no steps and changes nothing. Errors are the
+// disk's.
+func (m *Machine) Peek(key []byte) (value []byte, found bool, err error) {
+	return m.state.Get(string(append([]byte{prefixApplication}, key...)))
+}
 
 // Snapshot returns the servable state at seq with root, if there is one. Its
 // Read may be called from other goroutines.

@@ -1,10 +1,11 @@
 package app
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"sort"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 
@@ -59,8 +60,7 @@ func (s *session) find(counter uint64) (at int, found bool) {
 	if counter > s.highest() {
 		return len(s.executed), false
 	}
-	at = sort.Search(len(s.executed), func(i int) bool { return s.executed[i].counter >= counter })
-	return at, s.executed[at].counter == counter
+	return slices.BinarySearchFunc(s.executed, counter, func(e execution, c uint64) int { return cmp.Compare(e.counter, c) })
 }
 
 // verdict says what to do with a request.
@@ -99,10 +99,8 @@ func (s *session) reset(epoch uint64) {
 // counters are forgotten first, but never this one: its client may not have it yet.
 func (s *session) record(counter uint64, now consensus.Time, reply []byte, limit int) {
 	at, _ := s.find(counter)
-	s.executed = append(s.executed, execution{})
-	copy(s.executed[at+1:], s.executed[at:])
 	size := len(reply) - replyHead
-	s.executed[at] = execution{counter: counter, size: size, reply: reply}
+	s.executed = slices.Insert(s.executed, at, execution{counter: counter, size: size, reply: reply})
 	s.cached += size
 	s.used, s.touched = now, true
 	h := s.highest()
@@ -201,15 +199,20 @@ func readUvarint(b *[]byte) (v uint64, ok bool) {
 const replyHead = 8 + crypto.DigestSize + 8
 
 func encodeReply(counter uint64, request crypto.Digest, seq consensus.Seq, results []consensus.Result) []byte {
-	size := replyHead + 2
-	for i := range results {
-		size += 4 + len(results[i].Data)
-	}
-	b := make([]byte, 0, size)
+	b := make([]byte, 0, replyHead+resultsSize(results))
 	b = binary.BigEndian.AppendUint64(b, counter)
 	b = append(b, request[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(seq))
 	return consensus.AppendResults(b, results)
+}
+
+// resultsSize is the length of encoded results, in bytes.
+func resultsSize(results []consensus.Result) int {
+	size := 2
+	for i := range results {
+		size += 4 + len(results[i].Data)
+	}
+	return size
 }
 
 // decodeReply reads a reply record; the results alias it.

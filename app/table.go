@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 
 	"quorate.dev/quorate/app/state"
@@ -157,14 +158,8 @@ func (t *table) reply(st *state.State, e *execution, req *consensus.Request) (*c
 // flush writes every session that was touched since the last flush, in the
 // order of the clients' keys, and forgets them. The caller commits.
 func (t *table) flush(tx *state.Tx) {
-	clients := make([]crypto.PublicKey, 0, len(t.open))
-	for c, s := range t.open {
-		if s.touched {
-			clients = append(clients, c)
-		}
-	}
-	slices.SortFunc(clients, func(a, b crypto.PublicKey) int { return bytes.Compare(a[:], b[:]) })
-	for _, c := range clients {
+	maps.DeleteFunc(t.open, func(_ crypto.PublicKey, s *session) bool { return !s.touched })
+	for _, c := range slices.SortedFunc(maps.Keys(t.open), func(a, b crypto.PublicKey) int { return bytes.Compare(a[:], b[:]) }) {
 		t.open[c].flush(tx, c)
 	}
 	t.forget()

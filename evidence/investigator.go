@@ -67,7 +67,11 @@ func (i *Investigator) Frame(b []byte) {
 	}
 	switch b[0] {
 	case kindPrePrepare, kindPrepare, FrameCommit, FrameCheckpoint:
-		i.voteFrame(essence(b))
+		if s, err := Read(i.judge.g, essence(b)); err == nil {
+			i.vote(s)
+		} else {
+			i.ignored++
+		}
 	case kindViewChange:
 		i.once(b, i.viewChange)
 	case kindNewView:
@@ -117,15 +121,6 @@ func (i *Investigator) once(b []byte, read func([]byte)) {
 	}
 	i.seen[name] = true
 	read(b)
-}
-
-func (i *Investigator) voteFrame(b []byte) {
-	s, err := Read(i.judge.g, b)
-	if err != nil {
-		i.ignored++
-		return
-	}
-	i.vote(s)
 }
 
 // certificate takes a certificate off the front of c for the votes in it.

@@ -76,28 +76,22 @@ func Decode(b []byte) (Proof, error) {
 	if len(b) == 0 || len(b) > MaxSize {
 		return nil, fmt.Errorf("proof of %d bytes: %w", len(b), consensus.ErrMalformed)
 	}
-	want, known := map[byte]int{formatContradiction: 2, formatOmission: 2, formatUnfounded: 1}[b[0]]
-	if !known {
-		return nil, fmt.Errorf("proof of format %d: %w", b[0], consensus.ErrMalformed)
+	c := cursor{b: b[1:]}
+	frames := [][]byte{c.lengthy()}
+	for len(c.b) > 0 && !c.bad && len(frames) < 3 {
+		frames = append(frames, c.lengthy())
 	}
-	frames := make([][]byte, 0, 2)
-	for rest := b[1:]; len(rest) > 0; {
-		frame, left, ok := cut(rest)
-		if !ok || len(frames) == want {
-			return nil, fmt.Errorf("proof: frame %d: %w", len(frames)+1, consensus.ErrMalformed)
-		}
-		frames, rest = append(frames, frame), left
-	}
-	if len(frames) < want {
-		return nil, fmt.Errorf("proof of %d frames: %w", len(frames), consensus.ErrMalformed)
-	}
-	switch b[0] {
-	case formatOmission:
+	switch {
+	case c.bad:
+		return nil, fmt.Errorf("proof: frame %d: %w", len(frames), consensus.ErrMalformed)
+	case b[0] == formatContradiction && len(frames) == 2:
+		return newContradiction(frames[0], frames[1])
+	case b[0] == formatOmission && len(frames) == 2:
 		return newOmission(frames[0], frames[1])
-	case formatUnfounded:
+	case b[0] == formatUnfounded && len(frames) == 1:
 		return newUnfounded(frames[0])
 	}
-	return newContradiction(frames[0], frames[1])
+	return nil, fmt.Errorf("proof of format %d with %d frames: %w", b[0], len(frames), consensus.ErrMalformed)
 }
 
 // encode lays out a proof: its format, then its frames behind their lengths.
@@ -111,18 +105,6 @@ func encode(format byte, frames ...[]byte) []byte {
 		out = consensus.AppendBytes(out, f)
 	}
 	return out
-}
-
-// cut takes a byte string behind its three-byte length off the front of b.
-func cut(b []byte) (head, rest []byte, ok bool) {
-	if len(b) < 3 {
-		return nil, nil, false
-	}
-	size := int(b[0])<<16 | int(b[1])<<8 | int(b[2])
-	if b = b[3:]; size > len(b) || size > consensus.MaxFrame {
-		return nil, nil, false
-	}
-	return b[:size], b[size:], true
 }
 
 // Verify judges an encoded proof by the genesis alone and says what it proves.

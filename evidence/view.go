@@ -75,12 +75,11 @@ func (c *cursor) u64() uint64 { return binary.BigEndian.Uint64(c.take(8)) }
 
 // lengthy reads a byte string behind its three-byte length.
 func (c *cursor) lengthy() []byte {
-	if head, rest, ok := cut(c.b); ok && !c.bad {
-		c.b = rest
-		return head
+	size := int(c.u8())<<16 | c.u16()
+	if c.bad = c.bad || size > consensus.MaxFrame || size > len(c.b); c.bad {
+		return nil
 	}
-	c.bad = true
-	return nil
+	return c.take(size)
 }
 
 func (c *cursor) certificate() certificate {

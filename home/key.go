@@ -28,24 +28,27 @@ func ReadKey(path string, ask Passphrase) (Seed, error) {
 	if err != nil {
 		return Seed{}, err
 	}
-	_, encrypted, err := crypto.InspectKey(b)
-	if err != nil {
-		return Seed{}, fmt.Errorf("key file %s: %w", path, err)
-	}
-	phrase := ""
-	if encrypted && ask != nil {
-		if phrase, err = ask(); err != nil {
-			return Seed{}, fmt.Errorf("key file %s: %w", path, err)
-		}
-	}
-	seed, err := crypto.DecodeKey(b, phrase)
+	seed, err := decodeKey(b, ask)
 	if errors.Is(err, crypto.ErrPassphraseNeeded) {
-		return Seed{}, fmt.Errorf("key file %s: %w: give --passphrase-file or set QUORATE_PASSPHRASE", path, err)
+		err = fmt.Errorf("%w: give --passphrase-file or set QUORATE_PASSPHRASE", err)
 	}
 	if err != nil {
 		return Seed{}, fmt.Errorf("key file %s: %w", path, err)
 	}
 	return seed, nil
+}
+
+// decodeKey reads a key file's content, and asks only if it is encrypted.
+func decodeKey(b []byte, ask Passphrase) (seed Seed, err error) {
+	_, encrypted, err := crypto.InspectKey(b)
+	phrase := ""
+	if err == nil && encrypted && ask != nil {
+		phrase, err = ask()
+	}
+	if err != nil {
+		return Seed{}, err
+	}
+	return crypto.DecodeKey(b, phrase)
 }
 
 // InspectKey tells what a key file says without its passphrase.

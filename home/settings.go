@@ -93,18 +93,12 @@ func applyEnv(v any, lookup func(string) (string, bool)) error {
 func applyFlags(v any, flags map[string]string) error {
 	all := settingsOf(v)
 	for key, text := range flags {
-		known := false
-		for _, s := range all {
-			if s.key != key {
-				continue
-			}
-			known = true
-			if err := s.set(text); err != nil {
-				return fmt.Errorf("%w: --set %s: %w", files.ErrInvalid, key, err)
-			}
-		}
-		if !known {
+		at := slices.IndexFunc(all, func(s setting) bool { return s.key == key })
+		if at < 0 {
 			return fmt.Errorf("%w: --set: unknown key %q: config.toml lists them", files.ErrInvalid, key)
+		}
+		if err := all[at].set(text); err != nil {
+			return fmt.Errorf("%w: --set %s: %w", files.ErrInvalid, key, err)
 		}
 	}
 	return nil

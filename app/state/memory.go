@@ -61,10 +61,6 @@ func (m *Memory) Crash() {
 	}
 }
 
-// clone returns an independent copy, as it is now; what was not synced in m
-// counts as synced in the copy.
-func (m *Memory) clone() *Memory { return &Memory{seen: *m.seen.Copy()} }
-
 // memorySnapshot needs no release: the garbage collector sees when nobody
 // holds it.
 type memorySnapshot struct{ m *btree.Map[string, []byte] }

@@ -263,3 +263,7 @@ func TestRestoreAsksOnlyForDifferences(t *testing.T) {
 		}
 	})
 }
+
+// clone returns an independent copy, as it is now; what was not synced in m
+// counts as synced in the copy.
+func (m *Memory) clone() *Memory { return &Memory{seen: *m.seen.Copy()} }

@@ -144,15 +144,6 @@ func (s *State) Height() (consensus.Seq, crypto.Digest, []byte) {
 // Entries is the number of keys as of the newest mark.
 func (s *State) Entries() uint64 { return s.tree.root.count }
 
-// overlayBytes estimates the memory of what is executed but not kept.
-func (s *State) overlayBytes() int {
-	bytes := s.open.bytes
-	for _, l := range s.layers {
-		bytes += l.bytes
-	}
-	return bytes
-}
-
 // CacheBytes estimates the memory of the trie's nodes.
 func (s *State) CacheBytes() int { return s.tree.held }
 
