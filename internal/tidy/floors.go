@@ -3,6 +3,7 @@ package tidy
 import (
 	"fmt"
 	"path"
+	"slices"
 )
 
 // modulePath is the module's path, the beginning of its packages' imports.
@@ -43,13 +44,19 @@ const lastBelowTheLine = "sim"
 // floorOf finds a package's floor by its path within the module.
 func floorOf(pkg string) (floor int, known bool) {
 	for i, packages := range floors {
-		for _, pattern := range packages {
-			if match, err := path.Match(pattern, pkg); err == nil && match {
-				return i, true
-			}
+		if matches(packages, pkg) {
+			return i, true
 		}
 	}
 	return 0, false
+}
+
+// matches reports whether a package is one of some patterns of path.Match.
+func matches(patterns []string, pkg string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		match, err := path.Match(pattern, pkg)
+		return err == nil && match
+	})
 }
 
 // belowTheLine reports whether pkg must stay free of goroutines, clock and I/O.

@@ -2,7 +2,6 @@ package tidy
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 )
@@ -31,26 +30,26 @@ func (t *module) checkHonest() []string {
 	}
 	var found []string
 	for _, from := range honest {
-		if road := roadToLies(imports, []string{from}, map[string]bool{}); road != nil {
-			found = append(found, fmt.Sprintf("%s is honest and reaches %s: %s", from, road[len(road)-1], strings.Join(road, " imports ")))
+		if chain := importChain(imports, []string{from}, map[string]bool{}); chain != nil {
+			found = append(found, fmt.Sprintf("%s is honest and reaches %s: %s", from, chain[len(chain)-1], strings.Join(chain, " imports ")))
 		}
 	}
 	return found
 }
 
-// roadToLies follows imports from the end of a road to a lying package; nil if
-// there is none.
-func roadToLies(imports map[string][]string, road []string, seen map[string]bool) []string {
-	at := road[len(road)-1]
-	if slices.ContainsFunc(lying, func(pattern string) bool { match, _ := path.Match(pattern, at); return match }) {
-		return road
+// importChain extends a chain of imports to the first lying package that it
+// reaches; nil if there is none.
+func importChain(imports map[string][]string, chain []string, seen map[string]bool) []string {
+	at := chain[len(chain)-1]
+	if matches(lying, at) {
+		return chain
 	}
 	for _, to := range imports[at] {
 		if seen[to] {
 			continue
 		}
 		seen[to] = true
-		if found := roadToLies(imports, append(slices.Clone(road), to), seen); found != nil {
+		if found := importChain(imports, append(slices.Clone(chain), to), seen); found != nil {
 			return found
 		}
 	}

@@ -19,11 +19,7 @@ var engineUsers = []string{"pbft", "pbft/*", "raft", "protocol", "byzantine/*", 
 
 // judgeEngine says what is wrong with a package importing an engine, or nothing.
 func judgeEngine(from, to string) string {
-	allowed := slices.ContainsFunc(engineUsers, func(pattern string) bool {
-		match, err := path.Match(pattern, from)
-		return err == nil && match
-	})
-	if allowed || !slices.Contains(engines, to) {
+	if matches(engineUsers, from) || !slices.Contains(engines, to) {
 		return ""
 	}
 	return from + " imports the engine " + to + ": ask package protocol, which knows all protocols"

@@ -170,7 +170,7 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// TestHonest: no road leads from production to the traitors, and tests are none.
+// TestHonest: no chain of imports leads from production to the traitors, and tests are none.
 func TestHonest(t *testing.T) {
 	file := func(pkg, imported string) string {
 		return "package " + pkg + "\nimport \"quorate.dev/quorate/" + imported + "\"\n"
