@@ -24,11 +24,7 @@ var checkpointLies = []string{"root", "equivocate", "future", "interval"}
 // lyingCheckpoint sends CHECKPOINT for states that do not exist.
 func lyingCheckpoint(t *step, how string) {
 	k := t.Rules.Genesis.CheckpointInterval
-	t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-		v := t.ownVote(frame)
-		if v == nil {
-			return nil, false
-		}
+	alterOwn(t, func(to consensus.ReplicaID, v *message.Vote) ([][]byte, bool) {
 		root, far, odd := *v, *v, *v
 		root.Digest = crypto.Hash(v.Digest[:])
 		far.Seq += 100 * k

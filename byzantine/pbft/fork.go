@@ -72,7 +72,7 @@ func forkView(l *lie, _ *byzantine.Spec) error {
 			}
 		}
 		t.drop(func(to consensus.ReplicaID, frame []byte) bool {
-			v := t.ownVote(frame)
+			v := own[message.Vote](t, frame)
 			switch {
 			case !slices.Contains(other, to):
 				return false
@@ -81,9 +81,8 @@ func forkView(l *lie, _ *byzantine.Spec) error {
 			}
 			return ours(v.View) && !t.chosen(v.View, v.Seq)
 		}, message.PrepareKind, message.CommitKind, message.CheckpointKind, message.FetchReplyKind)
-		t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-			p := t.ownProposal(frame)
-			if p == nil || !slices.Contains(other, to) {
+		alterOwn(t, func(to consensus.ReplicaID, p *message.PrePrepare) ([][]byte, bool) {
+			if !slices.Contains(other, to) {
 				return nil, false
 			}
 			return t.bundle(p.View, p.Seq, byzantine.RivalBatch(p.Batch, "empty")), true
@@ -119,8 +118,8 @@ func forkAcross(l *lie, s *byzantine.Spec) error {
 func (p *forkViews) tell(t *step) {
 	other := t.otherHalf()
 	t.drop(func(to consensus.ReplicaID, frame []byte) bool {
-		v := t.ownVote(frame)
-		own := v != nil || t.ownProposal(frame) != nil || isKind(frame, []message.Kind{message.FetchReplyKind})
+		v := own[message.Vote](t, frame)
+		own := v != nil || own[message.PrePrepare](t, frame) != nil || isKind(frame, []message.Kind{message.FetchReplyKind})
 		return own && (slices.Contains(other, to) || v != nil && v.Kind == message.CheckpointKind && !t.holds(to))
 	}, message.PrePrepareKind, message.PrepareKind, message.CommitKind, message.CheckpointKind, message.FetchReplyKind)
 	p.plan(t)
@@ -128,7 +127,7 @@ func (p *forkViews) tell(t *step) {
 		return
 	}
 	t.drop(func(_ consensus.ReplicaID, frame []byte) bool {
-		vc, nv := t.ownViewChange(frame), t.ownNewView(frame)
+		vc, nv := own[message.ViewChange](t, frame), own[message.NewView](t, frame)
 		return vc != nil && vc.View <= p.goal || nv != nil && nv.View <= p.goal
 	}, message.ViewChangeKind, message.NewViewKind)
 	if t.Rules.System.Primary(p.goal) != t.self {

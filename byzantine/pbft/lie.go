@@ -111,6 +111,16 @@ func (t *step) alter(f func(to consensus.ReplicaID, frame []byte) (out [][]byte,
 	t.Messages = all
 }
 
+// alterOwn is alter for messages of one type that this replica wrote.
+func alterOwn[M any](t *step, f func(to consensus.ReplicaID, m *M) (out [][]byte, lie bool), kinds ...message.Kind) {
+	t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
+		if m := own[M](t, frame); m != nil {
+			return f(to, m)
+		}
+		return nil, false
+	}, kinds...)
+}
+
 func isKind(frame []byte, kinds []message.Kind) bool {
 	for _, k := range kinds {
 		if len(frame) > 0 && message.Kind(frame[0]) == k {
@@ -159,21 +169,23 @@ func (t *step) misled(to consensus.ReplicaID) bool {
 	return false
 }
 
-// ownProposal reads a PRE-PREPARE that this replica makes as the primary of
-// its view; nil for one that it only passes on.
-func (t *step) ownProposal(frame []byte) *message.PrePrepare {
-	m, _ := t.decode(frame).(*message.PrePrepare)
-	if m == nil || m.Replica != t.self || m.Batch == nil {
+// own reads a message that this replica wrote; nil for one that it only passes
+// on, and for a proposal without its batch.
+func own[M any](t *step, frame []byte) *M {
+	m, mine := t.decode(frame), true
+	switch m := m.(type) {
+	case *message.Vote:
+		mine = m.Replica == t.self
+	case *message.PrePrepare:
+		mine = m.Replica == t.self && m.Batch != nil
+	case *message.ViewChange:
+		mine = m.Replica == t.self
+	case *message.NewView:
+		mine = m.Replica == t.self
+	}
+	if !mine {
 		return nil
 	}
-	return m
-}
-
-// ownVote reads a vote of this replica's; nil for one that it only passes on.
-func (t *step) ownVote(frame []byte) *message.Vote {
-	v, _ := t.decode(frame).(*message.Vote)
-	if v == nil || v.Replica != t.self {
-		return nil
-	}
-	return v
+	is, _ := m.(*M)
+	return is
 }

@@ -29,25 +29,17 @@ func poisonRoot(n consensus.Seq) crypto.Digest {
 // the coalition's: all sign checkpoints of it, and offer certificates of their
 // own signatures alone, and with invented ones beside them, and then parts.
 func poisonCheckpoint(t *step) {
-	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-		v := t.ownVote(frame)
-		if v == nil {
-			return nil, false
-		}
+	alterOwn(t, func(_ consensus.ReplicaID, v *message.Vote) ([][]byte, bool) {
 		w := *v
 		w.Digest = poisonRoot(v.Seq)
 		return t.votes(&w), true
 	}, message.CheckpointKind)
 	// The engine inside counts its own true vote, and must not tell of what
 	// becomes stable by it.
-	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-		g, _ := t.decode(frame).(*message.FetchReply)
-		return nil, g != nil && g.What == message.WhatCheckpoint
+	alterOwn(t, func(_ consensus.ReplicaID, g *message.FetchReply) ([][]byte, bool) {
+		return nil, g.What == message.WhatCheckpoint
 	}, message.FetchReplyKind)
-	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-		vc := t.ownViewChange(frame)
-		return nil, vc != nil && vc.Low > 0
-	}, message.ViewChangeKind)
+	alterOwn(t, func(_ consensus.ReplicaID, vc *message.ViewChange) ([][]byte, bool) { return nil, vc.Low > 0 }, message.ViewChangeKind)
 	t.alterParts(func(p []consensus.Part, _ []consensus.Item) []consensus.Part { return spoilParts(p) })
 	t.alterAnswers(func(a *message.RejoinAnswer) {
 		a.Checkpoint = t.poisonCertificate(t.low+t.Rules.Genesis.Window, t.quorumIDs())

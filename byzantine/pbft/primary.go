@@ -79,9 +79,8 @@ func equivocate(l *lie, s *byzantine.Spec) error {
 	how, err := s.Word("", append([]string{"any"}, rivals...)...)
 	named := s.To != nil
 	l.act = func(t *step) {
-		t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-			p := t.ownProposal(frame)
-			if p == nil || !named && !t.misled(to) {
+		alterOwn(t, func(to consensus.ReplicaID, p *message.PrePrepare) ([][]byte, bool) {
+			if !named && !t.misled(to) {
 				return nil, false
 			}
 			if how := byzantine.InTurn(how, rivals, uint64(p.Seq)); how != "body" {
@@ -100,7 +99,7 @@ func selectSome(l *lie, s *byzantine.Spec) error {
 	l.act = func(t *step) {
 		t.drop(func(to consensus.ReplicaID, frame []byte) bool {
 			left := named || slices.Index(t.Victims, to) >= len(t.Victims)-out
-			return left && t.ownProposal(frame) != nil
+			return left && own[message.PrePrepare](t, frame) != nil
 		}, message.PrePrepareKind)
 	}
 	return err
@@ -122,7 +121,7 @@ func slowPrimary(l *lie, s *byzantine.Spec) error {
 	l.act = func(t *step) {
 		var out []byzantine.Outbound
 		for _, m := range t.Messages {
-			if isKind(m.Bytes, []message.Kind{message.PrePrepareKind}) && t.ownProposal(m.Bytes) != nil && len(held) < maxHeldProposals {
+			if isKind(m.Bytes, []message.Kind{message.PrePrepareKind}) && own[message.PrePrepare](t, m.Bytes) != nil && len(held) < maxHeldProposals {
 				held = append(held, heldProposal{m, t.tick + wait.Ticks, t.now + wait.Time})
 				t.lies++
 				continue
@@ -166,7 +165,7 @@ func starve(l *lie, s *byzantine.Spec) error {
 			return
 		}
 		t.drop(func(_ consensus.ReplicaID, frame []byte) bool {
-			v := t.ownVote(frame)
+			v := own[message.Vote](t, frame)
 			if v == nil {
 				return false
 			}
@@ -193,11 +192,7 @@ func censored(l *lie, s *byzantine.Spec) (func(crypto.PublicKey) bool, error) {
 
 // badBatch proposes what no honest replica may accept.
 func badBatch(t *step, how string) {
-	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-		p := t.ownProposal(frame)
-		if p == nil {
-			return nil, false
-		}
+	alterOwn(t, func(_ consensus.ReplicaID, p *message.PrePrepare) ([][]byte, bool) {
 		bad := t.badProposal(p, byzantine.InTurn(how, badBatches, uint64(p.Seq)))
 		return [][]byte{bad}, bad != nil
 	}, message.PrePrepareKind)
@@ -207,11 +202,7 @@ var jumps = []string{"gap", "far", "huge", "reuse"}
 
 // seqJump gives its batches sequence numbers that are not their turn.
 func seqJump(t *step, how string) {
-	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-		p := t.ownProposal(frame)
-		if p == nil {
-			return nil, false
-		}
+	alterOwn(t, func(_ consensus.ReplicaID, p *message.PrePrepare) ([][]byte, bool) {
 		switch byzantine.InTurn(how, jumps, uint64(p.View)) {
 		case "gap":
 			return [][]byte{t.proposal(p.View, p.Seq+1, p.Batch).Frame}, true
@@ -223,7 +214,7 @@ func seqJump(t *step, how string) {
 		if p.Seq == 1 {
 			return nil, false
 		}
-		return [][]byte{frame, t.proposal(p.View, p.Seq-1, p.Batch).Frame}, true
+		return [][]byte{p.Frame, t.proposal(p.View, p.Seq-1, p.Batch).Frame}, true
 	}, message.PrePrepareKind)
 }
 
@@ -261,11 +252,7 @@ func falseStamp(l *lie, s *byzantine.Spec) error {
 	}
 	first := map[consensus.View]consensus.Time{}
 	l.act = func(t *step) {
-		t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-			p := t.ownProposal(frame)
-			if p == nil {
-				return nil, false
-			}
+		alterOwn(t, func(_ consensus.ReplicaID, p *message.PrePrepare) ([][]byte, bool) {
 			b := &consensus.Batch{Stamp: p.Batch.Stamp, Requests: p.Batch.Requests}
 			switch how {
 			case "ahead":

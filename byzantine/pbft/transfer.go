@@ -34,14 +34,12 @@ func transferProfiles() []byzantine.Profile {
 // alterParts changes the parts of a state that the engine gives. f gets what
 // was to go out, and what the asker asked for last.
 func (t *step) alterParts(f func(parts []consensus.Part, asked []consensus.Item) []consensus.Part) {
-	t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-		g, _ := t.decode(frame).(*message.FetchReply)
-		if g == nil || g.What != message.WhatParts {
+	alterOwn(t, func(to consensus.ReplicaID, g *message.FetchReply) ([][]byte, bool) {
+		if g.What != message.WhatParts {
 			return nil, false
 		}
 		w := *g
-		w.Parts = f(g.Parts, t.asked[to])
-		w.Gone = false
+		w.Parts, w.Gone = f(g.Parts, t.asked[to]), false
 		return [][]byte{w.Encode()}, true
 	}, message.FetchReplyKind)
 }
@@ -90,9 +88,7 @@ func poisonTransfer(l *lie, s *byzantine.Spec) error {
 			return spoilParts(parts)
 		})
 		if how == "any" || how == "height" {
-			t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-				return t.alterStatus(frame, func(st *message.Status) { st.Low, st.Executed = st.Low+1<<40, st.Executed+1<<40 })
-			}, message.StatusKind)
+			t.alterStatus(func(st *message.Status) { st.Low, st.Executed = st.Low+1<<40, st.Executed+1<<40 })
 		}
 	}
 	return err
@@ -107,15 +103,13 @@ func inventParts(asked []consensus.Item) []consensus.Part {
 	return parts
 }
 
-// alterStatus changes one of the engine's own STATUS frames.
-func (s *seen) alterStatus(frame []byte, f func(*message.Status)) ([][]byte, bool) {
-	st, _ := s.decode(frame).(*message.Status)
-	if st == nil {
-		return nil, false
-	}
-	w := *st
-	f(&w)
-	return [][]byte{w.Encode()}, true
+// alterStatus changes the engine's own STATUS frames.
+func (t *step) alterStatus(f func(*message.Status)) {
+	alterOwn(t, func(_ consensus.ReplicaID, st *message.Status) ([][]byte, bool) {
+		w := *st
+		f(&w)
+		return [][]byte{w.Encode()}, true
+	}, message.StatusKind)
 }
 
 // fetchFlood requests everything that there is, over and over, and reports that
@@ -123,9 +117,7 @@ func (s *seen) alterStatus(frame []byte, f func(*message.Status)) ([][]byte, boo
 func fetchFlood(l *lie, s *byzantine.Spec) error {
 	most, err := s.Number("", 1, 1024)
 	l.act = func(t *step) {
-		t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-			return t.alterStatus(frame, func(st *message.Status) { st.Low, st.Executed, st.Slots = 0, 0, nil })
-		}, message.StatusKind)
+		t.alterStatus(func(st *message.Status) { st.Low, st.Executed, st.Slots = 0, 0, nil })
 		if !t.Act || !t.every(1, t.burst) {
 			return
 		}
@@ -157,11 +149,7 @@ func (s *seen) asks() [][]byte {
 
 // alterAnswers changes the answers to those who rejoin.
 func (t *step) alterAnswers(f func(*message.RejoinAnswer)) {
-	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-		a, _ := t.decode(frame).(*message.RejoinAnswer)
-		if a == nil {
-			return nil, false
-		}
+	alterOwn(t, func(_ consensus.ReplicaID, a *message.RejoinAnswer) ([][]byte, bool) {
 		w := *a
 		f(&w)
 		return [][]byte{w.Encode()}, true
@@ -175,11 +163,7 @@ func rejoinLies(t *step) {
 	t.alterAnswers(func(a *message.RejoinAnswer) {
 		a.Amnesiac, a.View, a.Checkpoint, a.NewView, a.Yours = false, message.MaxView, nil, nil, nil
 	})
-	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-		return t.alterStatus(frame, func(st *message.Status) {
-			st.Rejoining, st.Target = true, t.low+100*t.Rules.Genesis.Window
-		})
-	}, message.StatusKind)
+	t.alterStatus(func(st *message.Status) { st.Rejoining, st.Target = true, t.low+100*t.Rules.Genesis.Window })
 	if !t.Act || !t.every(t.env.Patience/4, t.burst) {
 		return
 	}

@@ -1,6 +1,7 @@
 package pbft
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 
@@ -62,16 +63,6 @@ func viewProfiles() []byzantine.Profile {
 	}
 }
 
-// ownViewChange reads a VIEW-CHANGE of this replica's; nil for one that it only
-// passes on.
-func (t *step) ownViewChange(frame []byte) *message.ViewChange {
-	vc, _ := t.decode(frame).(*message.ViewChange)
-	if vc == nil || vc.Replica != t.self {
-		return nil
-	}
-	return vc
-}
-
 // leave is a VIEW-CHANGE for v of one who has prepared nothing above stable.
 func (f *forger) leave(v consensus.View, as consensus.ReplicaID, stable *message.Certificate) *message.ViewChange {
 	vc := message.ViewChange{View: v, Replica: as, Checkpoint: stable}
@@ -91,15 +82,7 @@ func spamViews(t *step) {
 // hugeView asks for views that nobody gets to, votes in them, and reports
 // that it is in one.
 func hugeView(t *step) {
-	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-		st, _ := t.decode(frame).(*message.Status)
-		if st == nil {
-			return nil, false
-		}
-		far := *st
-		far.View += message.MaxView
-		return [][]byte{far.Encode()}, true
-	}, message.StatusKind)
+	t.alterStatus(func(st *message.Status) { st.View += message.MaxView })
 	if !t.Act || !t.every(t.env.Patience/4, t.burst) {
 		return
 	}
@@ -112,11 +95,7 @@ func hugeView(t *step) {
 // hidePrepared leaves out of its VIEW-CHANGEs what prepared here, and how far
 // the cluster is.
 func hidePrepared(t *step, how string) {
-	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-		vc := t.ownViewChange(frame)
-		if vc == nil {
-			return nil, false
-		}
+	alterOwn(t, func(_ consensus.ReplicaID, vc *message.ViewChange) ([][]byte, bool) {
 		w := message.ViewChange{View: vc.View, Replica: vc.Replica}
 		switch {
 		case how == "prepared":
@@ -133,11 +112,7 @@ var fakes = []string{"invented", "duplicate", "mixed", "later", "window"}
 // fakePrepared sends before each of its true VIEW-CHANGEs others with invalid
 // prepared certificates, or in its place one with the oldest it has.
 func fakePrepared(t *step, how string) {
-	t.alter(func(_ consensus.ReplicaID, frame []byte) (out [][]byte, lie bool) {
-		vc := t.ownViewChange(frame)
-		if vc == nil {
-			return nil, false
-		}
+	alterOwn(t, func(_ consensus.ReplicaID, vc *message.ViewChange) (out [][]byte, lie bool) {
 		if how == "stale" {
 			return t.stale(vc)
 		}
@@ -149,7 +124,7 @@ func fakePrepared(t *step, how string) {
 			w.Prepared = []*message.Certificate{t.fake(vc, fake)}
 			out = append(out, t.viewChange(w).Frame)
 		}
-		return append(out, frame), true
+		return append(out, vc.Frame), true
 	}, message.ViewChangeKind)
 }
 
@@ -209,26 +184,12 @@ func (s *seen) stale(vc *message.ViewChange) ([][]byte, bool) {
 	return [][]byte{s.viewChange(w).Frame}, lie
 }
 
-// ownNewView reads a NEW-VIEW of this replica's; nil for one that it only
-// passes on.
-func (t *step) ownNewView(frame []byte) *message.NewView {
-	nv, _ := t.decode(frame).(*message.NewView)
-	if nv == nil || nv.Replica != t.self {
-		return nil
-	}
-	return nv
-}
-
 var newViewLies = []string{"digest", "missing", "extra", "null", "low", "few", "twice", "mixed"}
 
 // badNewView opens its views on terms that do not follow from the VIEW-CHANGEs,
 // or on VIEW-CHANGEs that are no quorum. With "any" each victim gets another.
 func badNewView(t *step, how string) {
-	t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-		nv := t.ownNewView(frame)
-		if nv == nil {
-			return nil, false
-		}
+	alterOwn(t, func(to consensus.ReplicaID, nv *message.NewView) ([][]byte, bool) {
 		return [][]byte{t.badTerms(nv, byzantine.InTurn(how, newViewLies, uint64(nv.View)+uint64(to))).Frame}, true
 	}, message.NewViewKind)
 }
@@ -279,9 +240,8 @@ func chosenOf(s *viewchange.Start) (digests []crypto.Digest) {
 func equivocateNewView(l *lie, s *byzantine.Spec) error {
 	named := s.To != nil
 	l.act = func(t *step) {
-		t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-			nv := t.ownNewView(frame)
-			if nv == nil || !named && !t.misled(to) {
+		alterOwn(t, func(to consensus.ReplicaID, nv *message.NewView) ([][]byte, bool) {
+			if !named && !t.misled(to) {
 				return nil, false
 			}
 			vcs := slices.Clone(nv.ViewChanges)
@@ -292,7 +252,7 @@ func equivocateNewView(l *lie, s *byzantine.Spec) error {
 			}
 			start := viewchange.Select(t.Rules, vcs)
 			other := t.newView(nv.View, vcs, start.Min+1, chosenOf(&start))
-			return [][]byte{other.Frame}, string(other.Frame) != string(frame)
+			return [][]byte{other.Frame}, !bytes.Equal(other.Frame, nv.Frame)
 		}, message.NewViewKind)
 	}
 	return nil
@@ -300,7 +260,7 @@ func equivocateNewView(l *lie, s *byzantine.Spec) error {
 
 // silentNewView never opens the views whose primary it is.
 func silentNewView(t *step) {
-	t.drop(func(_ consensus.ReplicaID, frame []byte) bool { return t.ownNewView(frame) != nil }, message.NewViewKind)
+	t.drop(func(_ consensus.ReplicaID, frame []byte) bool { return own[message.NewView](t, frame) != nil }, message.NewViewKind)
 }
 
 // selectViewChange tells only a few that it leaves.
@@ -309,7 +269,7 @@ func selectViewChange(l *lie, s *byzantine.Spec) error {
 	named := s.To != nil
 	l.act = func(t *step) {
 		t.drop(func(to consensus.ReplicaID, frame []byte) bool {
-			return t.ownViewChange(frame) != nil && (named || slices.Index(t.Victims, to) >= told)
+			return own[message.ViewChange](t, frame) != nil && (named || slices.Index(t.Victims, to) >= told)
 		}, message.ViewChangeKind)
 	}
 	return err

@@ -55,34 +55,24 @@ func (s *seen) other(v *message.Vote) crypto.Digest {
 // doubleVote sends PREPARE and COMMIT for two digests: to the first half of the
 // victims the true one first, to the second half the other one first.
 func doubleVote(t *step) {
-	t.alter(func(to consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-		v := t.ownVote(frame)
-		if v == nil {
-			return nil, false
-		}
+	alterOwn(t, func(to consensus.ReplicaID, v *message.Vote) ([][]byte, bool) {
 		w := *v
 		w.Digest = t.other(v)
-		w = t.vote(w)
 		if t.misled(to) {
-			return [][]byte{w.Encode(), frame}, true
+			return t.votes(&w, v), true
 		}
-		return [][]byte{frame, w.Encode()}, true
+		return t.votes(v, &w), true
 	}, message.PrepareKind, message.CommitKind)
 }
 
 // unknownDigest votes in the next slot for what nobody has proposed, before it
 // votes in this one.
 func unknownDigest(t *step) {
-	t.alter(func(_ consensus.ReplicaID, frame []byte) ([][]byte, bool) {
-		v := t.ownVote(frame)
-		if v == nil {
-			return nil, false
-		}
+	alterOwn(t, func(_ consensus.ReplicaID, v *message.Vote) ([][]byte, bool) {
 		w := *v
 		w.Seq++
 		w.Digest = crypto.Hash(v.Digest[:])
-		w = t.vote(w)
-		return [][]byte{w.Encode(), frame}, true
+		return t.votes(&w, v), true
 	}, message.PrepareKind, message.CommitKind)
 }
 
@@ -102,7 +92,9 @@ func withhold(l *lie, s *byzantine.Spec) error {
 		"prepares": {message.PrepareKind}, "commits": {message.CommitKind}, "both": {message.PrepareKind, message.CommitKind},
 	}[how]
 	l.act = func(t *step) {
-		t.drop(func(to consensus.ReplicaID, frame []byte) bool { return int(to) != but && t.ownVote(frame) != nil }, kinds...)
+		t.drop(func(to consensus.ReplicaID, frame []byte) bool {
+			return int(to) != but && own[message.Vote](t, frame) != nil
+		}, kinds...)
 	}
 	return nil
 }
@@ -115,7 +107,7 @@ func replayVotes(l *lie, _ *byzantine.Spec) error {
 	var old [][]byte
 	l.act = func(t *step) {
 		for _, m := range t.Messages {
-			if v := t.ownVote(m.Bytes); v != nil && !slices.ContainsFunc(old, func(b []byte) bool { return bytes.Equal(b, m.Bytes) }) {
+			if v := own[message.Vote](t, m.Bytes); v != nil && !slices.ContainsFunc(old, func(b []byte) bool { return bytes.Equal(b, m.Bytes) }) {
 				old = push(old, m.Bytes, maxReplayed)
 			}
 		}
@@ -123,7 +115,7 @@ func replayVotes(l *lie, _ *byzantine.Spec) error {
 			return
 		}
 		frame := old[t.dice.IntN(len(old))]
-		v := t.ownVote(frame)
+		v := own[message.Vote](t, frame)
 		if v == nil {
 			return
 		}
@@ -147,7 +139,7 @@ func replayVotes(l *lie, _ *byzantine.Spec) error {
 func impersonate(t *step) {
 	n := len(t.Rules.Genesis.Replicas)
 	for _, m := range slices.Clone(t.Messages) {
-		v := t.ownVote(m.Bytes)
+		v := own[message.Vote](t, m.Bytes)
 		if v == nil || m.To.Kind != consensus.PeerReplica {
 			continue
 		}
