@@ -134,22 +134,10 @@ func (r *reorder) Outgoing(b *consensus.Burst, m *Outbox) {
 	m.Messages = out
 }
 
-// duplicate sends everything so many times.
-type duplicate struct {
-	passIn
-	times int
-}
-
+// newDuplicate sends everything so many times.
 func newDuplicate(_ *Env, s Spec) (Interceptor, error) {
 	n, err := s.Number("", 2, 16)
-	return &duplicate{times: n}, err
-}
-
-func (d *duplicate) Outgoing(_ *consensus.Burst, m *Outbox) {
-	said := m.Messages
-	for range d.times - 1 {
-		m.Messages = append(m.Messages, said...)
-	}
+	return outgoing(func(_ *consensus.Burst, o *Outbox) { o.Messages = slices.Repeat(o.Messages, n) }), err
 }
 
 func duplicateReplies(_ *Env, s Spec) (replyFunc, error) {

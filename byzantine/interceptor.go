@@ -30,6 +30,12 @@ type passIn struct{}
 
 func (passIn) Incoming(*consensus.Burst, int) {}
 
+// outgoing is an interceptor that does nothing but change what goes out.
+type outgoing func(b *consensus.Burst, o *Outbox)
+
+func (outgoing) Incoming(*consensus.Burst, int)           {}
+func (f outgoing) Outgoing(b *consensus.Burst, o *Outbox) { f(b, o) }
+
 // passOut is embedded by interceptors that do not change what goes out.
 type passOut struct{}
 

@@ -32,32 +32,24 @@ func noises() []Profile {
 	}
 }
 
-// garbage sends frames that are corrupt in one way or in any.
-type garbage struct {
-	passIn
-	share int
-	how   string
-	dice  *rand.Rand
-}
-
 // Breakages are the ways in which a frame may be corrupt; "any" draws one.
 var Breakages = []string{"any", "flip", "truncate", "extend", "kind", "random", "huge"}
 
+// newGarbage sends frames that are corrupt in one way or in any.
 func newGarbage(e *Env, s Spec) (Interceptor, error) {
 	share, err := s.share("")
 	if err != nil {
 		return nil, err
 	}
 	how, err := s.Word("how", Breakages...)
-	return &garbage{share: share, how: how, dice: e.Rand("garbage " + s.String())}, err
-}
-
-func (g *garbage) Outgoing(_ *consensus.Burst, m *Outbox) {
-	for i := range m.Messages {
-		if g.dice.IntN(million) < g.share {
-			m.Messages[i].Bytes = Spoil(g.dice, g.how, m.Messages[i].Bytes)
+	dice := e.Rand("garbage " + s.String())
+	return outgoing(func(_ *consensus.Burst, o *Outbox) {
+		for i := range o.Messages {
+			if dice.IntN(million) < share {
+				o.Messages[i].Bytes = Spoil(dice, how, o.Messages[i].Bytes)
+			}
 		}
-	}
+	}), err
 }
 
 // Spoil returns a corrupt copy of a frame.
@@ -103,29 +95,23 @@ func RandomBytes(dice *rand.Rand, n int) []byte {
 	return b
 }
 
-// sign spoils the signatures of what it sends.
-type sign struct {
-	passIn
-	where func(frame []byte) int
-}
-
+// newSign spoils the signatures of what it sends.
 func newSign(e *Env, _ Spec) (Interceptor, error) {
 	p, _ := protocol.Of(e.Genesis)
-	return &sign{where: p.Codec(e.Genesis).Signature}, nil
-}
-
-func (s *sign) Outgoing(_ *consensus.Burst, o *Outbox) {
-	for i := range o.Messages {
-		frame := o.Messages[i].Bytes
-		if len(frame) == 0 {
-			continue
+	where := p.Codec(e.Genesis).Signature
+	return outgoing(func(_ *consensus.Burst, o *Outbox) {
+		for i := range o.Messages {
+			frame := o.Messages[i].Bytes
+			if len(frame) == 0 {
+				continue
+			}
+			if at := where(frame); at >= 0 {
+				b := slices.Clone(frame)
+				b[at] ^= 0xff
+				o.Messages[i].Bytes = b
+			}
 		}
-		if at := s.where(frame); at >= 0 {
-			b := slices.Clone(frame)
-			b[at] ^= 0xff
-			o.Messages[i].Bytes = b
-		}
-	}
+	}), nil
 }
 
 // flood sends much more than anybody asked for, at each tick.

@@ -1,7 +1,6 @@
 package byzantine
 
 import (
-	"math/rand/v2"
 	"slices"
 
 	"quorate.dev/quorate/consensus"
@@ -45,25 +44,18 @@ func silences() []Profile {
 	}
 }
 
-// silent sends nothing any more, after so many messages.
-type silent struct {
-	passIn
-	left int
-	all  bool // clients hear nothing either
-}
-
+// newSilent sends nothing any more, after so many messages.
 func newSilent(_ *Env, s Spec) (Interceptor, error) {
-	n, err := s.Number("", 0, 1<<30)
-	return &silent{left: n, all: s.To == nil && s.Kinds == nil}, err
-}
-
-func (q *silent) Outgoing(_ *consensus.Burst, m *Outbox) {
-	n := min(q.left, len(m.Messages))
-	m.Messages = m.Messages[:n]
-	q.left -= n
-	if q.left == 0 && q.all && m.Act {
-		m.Out.Refusals = nil
-	}
+	left, err := s.Number("", 0, 1<<30)
+	all := s.To == nil && s.Kinds == nil // clients hear nothing either
+	return outgoing(func(_ *consensus.Burst, o *Outbox) {
+		n := min(left, len(o.Messages))
+		o.Messages = o.Messages[:n]
+		left -= n
+		if left == 0 && all && o.Act {
+			o.Out.Refusals = nil
+		}
+	}), err
 }
 
 func silentReplies(_ *Env, s Spec) (replyFunc, error) {
@@ -75,20 +67,13 @@ func silentReplies(_ *Env, s Spec) (replyFunc, error) {
 	}, err
 }
 
-// drop loses a share of the messages.
-type drop struct {
-	passIn
-	share int
-	dice  *rand.Rand
-}
-
+// newDrop loses a share of the messages.
 func newDrop(e *Env, s Spec) (Interceptor, error) {
 	share, err := s.share("")
-	return &drop{share: share, dice: e.Rand("drop " + s.String())}, err
-}
-
-func (d *drop) Outgoing(_ *consensus.Burst, m *Outbox) {
-	m.Messages = slices.DeleteFunc(m.Messages, func(Outbound) bool { return d.dice.IntN(million) < d.share })
+	dice := e.Rand("drop " + s.String())
+	return outgoing(func(_ *consensus.Burst, o *Outbox) {
+		o.Messages = slices.DeleteFunc(o.Messages, func(Outbound) bool { return dice.IntN(million) < share })
+	}), err
 }
 
 func dropReplies(e *Env, s Spec) (replyFunc, error) {
@@ -99,12 +84,7 @@ func dropReplies(e *Env, s Spec) (replyFunc, error) {
 	}, err
 }
 
-// dark sends nothing to some: those of to=, or as many as the cluster tolerates.
-type dark struct {
-	passIn
-	victims []consensus.ReplicaID
-}
-
+// newDark sends nothing to some: those of to=, or as many as the cluster tolerates.
 func newDark(e *Env, s Spec) (Interceptor, error) {
 	victims := s.To
 	if victims == nil {
@@ -112,13 +92,11 @@ func newDark(e *Env, s Spec) (Interceptor, error) {
 		f := max(1, (len(e.Genesis.Replicas)-1)/3)
 		victims = others[max(0, len(others)-f):]
 	}
-	return &dark{victims: victims}, nil
-}
-
-func (d *dark) Outgoing(_ *consensus.Burst, m *Outbox) {
-	m.Messages = slices.DeleteFunc(m.Messages, func(l Outbound) bool {
-		return l.To.Kind == consensus.PeerReplica && slices.Contains(d.victims, l.To.Replica)
-	})
+	return outgoing(func(_ *consensus.Burst, o *Outbox) {
+		o.Messages = slices.DeleteFunc(o.Messages, func(m Outbound) bool {
+			return m.To.Kind == consensus.PeerReplica && slices.Contains(victims, m.To.Replica)
+		})
+	}), nil
 }
 
 // deaf receives nothing.
