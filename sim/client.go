@@ -20,15 +20,15 @@ type client struct {
 	end     endpoint
 	signer  crypto.Signer
 	dice    *stream
-	session *session.Session // nil in a script, whose clients are moved by hand
-	due     consensus.Time   // when the session wants to be called; 0 = not at all
-	ticket  session.Ticket   // the last one
-	open    []call           // in order of their tickets
-	quota   int              // operations still to invoke
-	callers int              // that think or wait
-	hand    hand
-	before  *consensus.Result // of the call before
-	lost    quorum.Set        // the replicas to which it has noticed that it has no link
+	session *session.Session                            // nil in a script, whose clients are moved by hand
+	due     consensus.Time                              // when the session wants to be called; 0 = not at all
+	ticket  session.Ticket                              // the last one
+	open    []call                                      // in order of their tickets
+	quota   int                                         // operations still to invoke
+	callers int                                         // that think or wait
+	replied func(consensus.ReplicaID, *consensus.Reply) // a script's; may be nil
+	before  *consensus.Result                           // of the call before
+	lost    quorum.Set                                  // the replicas to which it has noticed that it has no link
 }
 
 // call is one operation under way.
@@ -240,7 +240,9 @@ func (c *client) accept(from consensus.ReplicaID, frame []byte) {
 			return
 		}
 		w.checks.judge.Replied(w.at(), from, r)
-		c.hand.reply(c, from, r)
+		if c.replied != nil {
+			c.replied(from, r)
+		}
 	case len(frame) > 0 && frame[0] == consensus.KindRefusal:
 	default:
 		if w.replicas[from].honest() {

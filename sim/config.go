@@ -65,7 +65,6 @@ type Config struct {
 type Trust struct {
 	Faults  int // how many replicas may fail at a time: lie, have no memory, stay away; a run takes away no more than that leaves
 	Assumed int // the genesis' wish for faults; 0 = as many as its bound allows
-	Replies int // equal replies that make a client of a script believe
 	Quorum  int // 0 = the right one; another is for showing what then happens
 }
 
@@ -156,12 +155,12 @@ type Hazard struct {
 }
 
 // crashFaults turns c into a configuration for a protocol that tolerates
-// crashes only: any minority may stay away, one reply is believed, and nobody
+// crashes only: any minority may stay away, and nobody
 // loses a disk. In half of the seeds callers are told when nobody leads, which
 // rests on channels that deliver a frame once, as streams do: a request that was
 // declined must not come again by itself, and be taken.
 func (c Config) crashFaults(protocol string) Config {
-	c.Protocol, c.Trust.Faults, c.Trust.Replies = protocol, (c.Replicas-1)/2, 1
+	c.Protocol, c.Trust.Faults = protocol, (c.Replicas-1)/2
 	if c.Seed%2 == 0 {
 		c.Workload.NoLeader, c.Network.Duplicate = c.Workload.Timeout, 0
 	}

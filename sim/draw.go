@@ -73,8 +73,7 @@ func drawSystem(of string, seed uint64) Config {
 	if r.chance(million / 8) {
 		c.Replicas = 8 + r.upTo(5)
 	}
-	f := (c.Replicas - 1) / 3
-	c.Trust = Trust{Faults: f, Replies: f + 1}
+	c.Trust.Faults = (c.Replicas - 1) / 3
 	c.Interval = 2 + consensus.Seq(r.upTo(8))
 	c.Window = c.Interval * consensus.Seq(2+r.upTo(2))
 	c.Timing = drawTiming(r)
@@ -178,7 +177,7 @@ func WithoutTraitors(seed uint64) Config {
 	n := pick(r, 4, 4, 4, 4, 5, 6, 7, 10)
 	k := 2 + consensus.Seq(r.upTo(8))
 	c := Config{
-		Seed: seed, Genre: genreBenign, Protocol: protocol.PBFT, Replicas: n, Trust: Trust{Faults: (n - 1) / 3, Replies: (n-1)/3 + 1},
+		Seed: seed, Genre: genreBenign, Protocol: protocol.PBFT, Replicas: n, Trust: Trust{Faults: (n - 1) / 3},
 		Interval: k, Window: k * consensus.Seq(2+r.upTo(2)),
 		Timing:   drawTiming(r),
 		Network:  drawNetwork(r),

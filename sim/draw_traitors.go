@@ -121,13 +121,13 @@ func (c *Config) bend(r *stream) {
 	if r.chance(million / 3) {
 		c.Replicas = pick(r, 5, 6, 9)
 		f := (c.Replicas - 1) / 3
-		c.Trust = Trust{Faults: f, Replies: f + 1, Quorum: 2*f + 1}
+		c.Trust = Trust{Faults: f, Quorum: 2*f + 1}
 		c.drawSchedules(r, f, true)
 		return
 	}
 	c.Replicas = pick(r, 3, 3, 6, 9)
 	f := c.Replicas / 3
-	c.Trust = Trust{Faults: f, Replies: f + 1, Assumed: f}
+	c.Trust = Trust{Faults: f, Assumed: f}
 	if r.chance(million / 2) {
 		c.Trust.Quorum = c.Replicas - f
 	}

@@ -14,7 +14,7 @@ import (
 func TestPowerLossAtEveryPoint(t *testing.T) {
 	for i := range 90 {
 		c := WithoutTraitors(uint64(i % 5))
-		c.Replicas, c.Trust.Faults, c.Trust.Replies, c.RealKeys = 4, 1, 2, false
+		c.Replicas, c.Trust.Faults, c.RealKeys = 4, 1, false
 		c.Interval, c.Window, c.Limits.BatchRequests = 2, 4, 1
 		c.Timing.Safety, c.Timing.Patience, c.Timing.PatienceCap = Second, 20, 80
 		c.Network = NetworkModel{Delay: Millisecond}

@@ -41,6 +41,7 @@ type Script struct {
 	notes     []string
 	lost      []filter // standing losses
 	shown     int      // violations already printed
+	hands     []*hand
 	asked     map[string]*consensus.Request
 	histories map[consensus.ReplicaID]*forgedHistory
 }
@@ -128,7 +129,7 @@ func (a args) kinds() []string {
 func (s *Script) cluster(a args) string {
 	n := a.number("n", 4)
 	c := Config{
-		Seed: uint64(a.number("seed", 1)), Protocol: protocol.PBFT, Replicas: n, Trust: Trust{Faults: (n - 1) / 3, Replies: (n-1)/3 + 1},
+		Seed: uint64(a.number("seed", 1)), Protocol: protocol.PBFT, Replicas: n, Trust: Trust{Faults: (n - 1) / 3},
 		Interval: consensus.Seq(a.number("k", 4)), Window: consensus.Seq(a.number("l", 8)), Limits: consensus.DefaultLimits(),
 		Timing:   Timing{Tick: 10 * Millisecond, Patience: a.number("patience", 20), Skew: 2 * Second},
 		Workload: Workload{Clients: a.number("clients", 1), Callers: 1, Operations: 1, Keys: 1},
@@ -137,7 +138,7 @@ func (s *Script) cluster(a args) string {
 	c.Timing.PatienceCap = a.number("cap", 8*c.Timing.Patience)
 	c.Limits.BatchRequests = a.number("batch", 1)
 	if p, ok := a.value("protocol"); ok {
-		c.Protocol, c.Trust.Faults, c.Trust.Replies = p, (n-1)/2, 1
+		c.Protocol, c.Trust.Faults = p, (n-1)/2
 	}
 	c.Timing.Elections = protocol.Elections{NoPreVote: first(a.value("prevote")) == "off", NoCheckQuorum: first(a.value("checkquorum")) == "off"}
 	if list, ok := a.value("traitor"); ok {
@@ -170,6 +171,11 @@ func (s *Script) found(c Config, verbose bool) string {
 		}
 	}
 	w.scheduleTraitors()
+	for _, c := range w.clients {
+		h := &hand{client: c}
+		c.replied = h.reply
+		s.hands = append(s.hands, h)
+	}
 	for _, r := range w.replicas {
 		r.offset = 0
 		r.start()
@@ -229,19 +235,19 @@ func (s *Script) verdict(args) string {
 // submit lets a client send one request, to one replica or to all.
 func (s *Script) submit(a args) string {
 	w := s.world
-	c := w.clients[a.number("client", 0)%len(w.clients)]
+	h := s.hands[a.number("client", 0)%len(w.clients)]
 	kind, known := map[string]byte{
 		"": opAdd, "add": opAdd, "append": opAppend, "swap": opSwap, "read": opRead, "delete": opDelete, "fail": opFail, "panic": opPanic,
 	}[first(a.value("op"))]
 	if !known {
 		return "op is add, append, swap, read, delete, fail or panic\n"
 	}
-	op := token{client: c.index, counter: c.hand.counter + 1}.append([]byte{kind, byte(a.number("key", 0))})
+	op := token{client: h.client.index, counter: h.counter + 1}.append([]byte{kind, byte(a.number("key", 0))})
 	to := first(a.value("to"))
 	if id, err := strconv.Atoi(to); err == nil && id >= 0 && id < len(w.replicas) {
-		c.hand.primary = consensus.ReplicaID(id)
+		h.primary = consensus.ReplicaID(id)
 	}
-	r := c.hand.ask(c, op, to == "all")
+	r := h.ask(op, to == "all")
 	s.asked[w.label(r)] = r
 	return w.label(r) + "\n"
 }

@@ -106,7 +106,7 @@ func TestTeethLawBroken(t *testing.T) {
 func TestTeethQuorum(t *testing.T) {
 	bite(t, 20, func(seed uint64) Config {
 		c := WithoutTraitors(seed)
-		c.Replicas, c.Trust.Faults, c.Trust.Replies, c.Trust.Quorum = 4, 1, 2, 2
+		c.Replicas, c.Trust.Faults, c.Trust.Quorum = 4, 1, 2
 		c.Timing.Patience, c.Timing.PatienceCap, c.Timing.Safety = 20, 40, 5*Second
 		c.Hazards = []Hazard{{Kind: hazardPartition, Every: Second, Lasts: 2 * Second}}
 		return c

@@ -14,7 +14,7 @@ import (
 // calmConfig is four replicas on a good network.
 func calmConfig(seed uint64) Config {
 	return Config{
-		Seed: seed, Protocol: protocol.PBFT, Replicas: 4, Trust: Trust{Faults: 1, Replies: 2},
+		Seed: seed, Protocol: protocol.PBFT, Replicas: 4, Trust: Trust{Faults: 1},
 		Interval: 4, Window: 8, Limits: tightLimits(),
 		Timing:   Timing{Tick: 10 * Millisecond, Patience: 20, PatienceCap: 80, Skew: 2 * Second, Safety: 3 * Second, Liveness: 60 * Second},
 		Workload: Workload{Clients: 2, Callers: 2, Invoked: 40, Operations: 2, ValueBytes: 8, Keys: 3, Think: 50 * Millisecond, Timeout: 100 * Millisecond},

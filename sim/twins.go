@@ -200,7 +200,7 @@ func (t *Twins) exchanged(split int, identity []consensus.ReplicaID, swap int) i
 // twinConfig is a small quick system: what is enumerated are splits.
 func twinConfig(twins []consensus.ReplicaID) Config {
 	c := Config{
-		Seed: 1, Genre: genreTraitor, Protocol: protocol.PBFT, Replicas: twinReplicas, Trust: Trust{Faults: 1, Replies: 2},
+		Seed: 1, Genre: genreTraitor, Protocol: protocol.PBFT, Replicas: twinReplicas, Trust: Trust{Faults: 1},
 		Interval: 4, Window: 8, Limits: tightLimits(), Twins: twins,
 		Timing: Timing{
 			Tick: 10 * Millisecond, Patience: 10, PatienceCap: 40, Skew: 2 * Second, Safety: 1200 * Millisecond, Liveness: 20 * Second,

@@ -226,7 +226,7 @@ func (r *run) config() sim.Config {
 		limits.BatchRequests = loopBatch
 	}
 	return sim.Config{
-		Seed: 1, Protocol: r.Protocol, Replicas: r.Replicas, Trust: sim.Trust{Replies: r.protocol.Model.System(r.Replicas).Replies()},
+		Seed: 1, Protocol: r.Protocol, Replicas: r.Replicas,
 		Interval: 64, Window: 256, Limits: limits, Network: r.network, Disk: r.disk,
 		Timing: sim.Timing{
 			Tick: r.tick, Patience: r.patience, PatienceCap: 8 * r.patience, LeaderPatience: r.leaders, Skew: 2 * sim.Second,

@@ -97,7 +97,7 @@ func config(s *spec.Spec) (sim.Config, error) {
 	c.Protocol, c.Replicas, c.RealKeys = s.Protocol, s.Replicas, s.RealKeys
 	c.Traitors, c.Coalition, c.Faults, c.Byzantines = traitors, s.Coalition, faults, s.ByzantineClients
 	// Nobody is taken away but by the spec itself.
-	c.Trust = sim.Trust{Replies: s.System().Replies(), Quorum: s.Quorum, Assumed: s.Assumed}
+	c.Trust = sim.Trust{Quorum: s.Quorum, Assumed: s.Assumed}
 	c.Workload.Clients, c.Workload.Invoked = s.Clients, s.Invoked
 	if s.Think > 0 {
 		c.Workload.Think = s.Think

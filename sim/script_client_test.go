@@ -10,6 +10,7 @@ import (
 // hand is a client that a script moves: it sends what it is told to whom it is
 // told, once, and says when enough replies agree.
 type hand struct {
+	client  *client
 	counter uint64
 	primary consensus.ReplicaID // where the next request goes
 	open    []*attempt
@@ -23,8 +24,8 @@ type attempt struct {
 
 // ask signs and sends one request: to the primary that the client knows, or to
 // all.
-func (h *hand) ask(c *client, op []byte, all bool) *consensus.Request {
-	w := c.world
+func (h *hand) ask(op []byte, all bool) *consensus.Request {
+	c, w := h.client, h.client.world
 	h.counter++
 	w.checks.judge.Invoked(w.at(), check.CallID{Client: c.index, Number: h.counter}, c.signer.Public(), op)
 	seq := consensus.Sequence{Epoch: uint64(startTime), Counter: h.counter}
@@ -40,7 +41,8 @@ func (h *hand) ask(c *client, op []byte, all bool) *consensus.Request {
 }
 
 // reply counts one.
-func (h *hand) reply(c *client, from consensus.ReplicaID, r *consensus.Reply) {
+func (h *hand) reply(from consensus.ReplicaID, r *consensus.Reply) {
+	c := h.client
 	for i, a := range h.open {
 		if a.request.Digest != r.Request {
 			continue
@@ -52,7 +54,7 @@ func (h *hand) reply(c *client, from consensus.ReplicaID, r *consensus.Reply) {
 			}
 		}
 		a.votes[content] = append(a.votes[content], from)
-		if len(a.votes[content]) >= c.world.cfg.Trust.Replies {
+		if len(a.votes[content]) >= c.world.system.Replies() {
 			h.open = append(h.open[:i], h.open[i+1:]...)
 			if len(r.Results) > 0 {
 				c.world.checks.judge.Returned(c.world.at(), check.CallID{Client: c.index, Number: a.request.Sequence.Counter}, r.Seq, r.Results[0])
