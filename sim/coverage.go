@@ -112,14 +112,13 @@ type Coverage struct {
 	RealKeys        int
 	Fallen          int // seeds in which a traitor could not go on
 	TopView         consensus.View
-	Queues          map[string]int // seeds in which each of them was full
-	Tried           map[string]int // of a crash-fault protocol: seeds in which each of its goals was reached
+	Reached         map[string]int // seeds in which each goal was
 }
 
 // NewCoverage is that of no seed of a protocol.
 func NewCoverage(p protocol.Protocol) *Coverage {
 	c := &Coverage{
-		Protocol: p, Tried: map[string]int{}, Queues: map[string]int{},
+		Protocol: p, Reached: map[string]int{},
 		Genres: map[Genre]int{}, Replicas: map[int]int{}, Cells: map[Cell]int{}, Forks: map[Genre]int{}, Changes: map[string]int{},
 		Reasons: map[consensus.Reason]int{}, Linearizable: map[check.Answer]int{},
 	}
@@ -142,8 +141,11 @@ var buckets = []struct {
 // Add enters one run.
 func (c *Coverage) Add(cfg *Config, r *Result) {
 	c.Seeds++
-	c.addGoals(cfg, r)
-	c.addQueues(r)
+	for _, g := range slices.Concat(c.goals(), queueGoals) {
+		if g.seen(cfg, r) {
+			c.Reached[g.name]++
+		}
+	}
 	c.Genres[cfg.Genre]++
 	c.Replicas[cfg.Replicas]++
 	c.Linearizable[r.Verdict.Linearizable]++

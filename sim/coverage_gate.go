@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/byzantine"
+	"quorate.dev/quorate/consensus"
 )
 
 // GateSeeds is how many seeds it takes before coverage is judged: with fewer,
@@ -27,11 +29,12 @@ var (
 	maxFallen          = 5  // percent of the seeds in which a traitor could not go on
 )
 
+// crashSizes are the numbers of replicas that FromSeedOf draws for a protocol
+// of crashes: odd ones, even ones, and those that tolerate nothing.
+var crashSizes = []int{3, 3, 3, 5, 5, 7, 4, 2, 1}
+
 // Missing says what the seeds have not tried, nothing if all thresholds hold.
 func (c *Coverage) Missing() []string {
-	if !c.lies() {
-		return c.missingGoals()
-	}
 	var list []string
 	want := func(ok bool, format string, args ...any) {
 		if !ok {
@@ -40,28 +43,37 @@ func (c *Coverage) Missing() []string {
 	}
 	scale := max(1, c.Seeds/GateSeeds)
 	percent := func(n int) int { return 100 * n / max(1, c.Seeds) }
-	want(percent(c.InARow) >= minInARow, "two view changes in a row in %d%% of the seeds, want %d%%", percent(c.InARow), minInARow)
-	want(c.Forks[genreTreason] >= minForks*scale, "%d forks by f+1 traitors, want %d", c.Forks[genreTreason], minForks*scale)
-	want(c.FetchedInChange >= minFetchedInChange*scale, "%d transfers of the state during view changes, want %d", c.FetchedInChange, minFetchedInChange*scale)
-	want(percent(c.Linearizable["unknown"]) <= maxUnknown, "linearizability undecided in %d%% of the seeds, want at most %d%%", percent(c.Linearizable["unknown"]), maxUnknown)
-	want(percent(c.Fallen) <= maxFallen, "traitors fell in %d%% of the seeds, want at most %d%%", percent(c.Fallen), maxFallen)
-	want(c.RealKeys > 0, "no seed with real keys")
-	for n := 4; n <= 13; n++ {
+	sizes := slices.Sorted(slices.Values(crashSizes))
+	if c.lies() {
+		sizes = []int{4, 5, 6, 7, 8, 9, 10, 11, 12, 13}
+		want(percent(c.InARow) >= minInARow, "two view changes in a row in %d%% of the seeds, want %d%%", percent(c.InARow), minInARow)
+		want(c.Forks[genreTreason] >= minForks*scale, "%d forks by f+1 traitors, want %d", c.Forks[genreTreason], minForks*scale)
+		want(c.FetchedInChange >= minFetchedInChange*scale, "%d transfers of the state during view changes, want %d", c.FetchedInChange, minFetchedInChange*scale)
+		want(percent(c.Fallen) <= maxFallen, "traitors fell in %d%% of the seeds, want at most %d%%", percent(c.Fallen), maxFallen)
+		want(c.RealKeys > 0, "no seed with real keys")
+		c.missingBehaviours(want, scale)
+	}
+	for _, g := range slices.Concat(c.goals(), queueGoals) {
+		want(c.Reached[g.name] >= g.least*scale || g.liars && !c.lies(), "%s in %d seeds, want %d", g.name, c.Reached[g.name], g.least*scale)
+	}
+	for _, n := range slices.Compact(sizes) {
 		want(c.Replicas[n] > 0, "no seed with %d replicas", n)
 	}
+	want(percent(c.Linearizable["unknown"]) <= maxUnknown, "linearizability undecided in %d%% of the seeds, want at most %d%%", percent(c.Linearizable["unknown"]), maxUnknown)
+	return list
+}
+
+// missingBehaviours says which behaviours of traitors and Byzantine clients the
+// seeds have not tried, and which reasons to ignore a message.
+func (c *Coverage) missingBehaviours(want func(ok bool, format string, args ...any), scale int) {
 	for _, p := range c.behaviours() {
 		seeds, met := c.behaviour(p.Name)
 		want(seeds >= minSeeds*scale, "behaviour %s in %d seeds, want %d", p.Name, seeds, minSeeds*scale)
-		if !p.Client {
-			want(met >= minPhases, "behaviour %s met %d phases, want %d", p.Name, met, minPhases)
-		}
+		want(p.Client || met >= minPhases, "behaviour %s met %d phases, want %d", p.Name, met, minPhases)
 	}
 	for _, r := range slices.Sorted(maps.Keys(c.Reasons)) {
-		if c.Protocol.OutOfReach[r] == "" {
-			want(c.Reasons[r] >= minReason, "reason %q was hit %d times, want %d", r, c.Reasons[r], minReason)
-		}
+		want(c.Protocol.OutOfReach[r] != "" || c.Reasons[r] >= minReason, "reason %q was hit %d times, want %d", r, c.Reasons[r], minReason)
 	}
-	return append(list, c.missingQueues()...)
 }
 
 // behaviours are those that seeds of the protocol draw, clients' last.
@@ -89,35 +101,67 @@ func (c *Coverage) behaviour(name string) (seeds, met int) {
 
 // Report prints the coverage for people.
 func (c *Coverage) Report(w io.Writer) error {
-	if !c.lies() {
-		return c.reportGoals(w)
-	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d seeds: %s\n", c.Seeds, tally(c.Genres))
-	fmt.Fprintf(&b, "replicas: %s\n", tally(c.Replicas))
-	fmt.Fprintf(&b, "forks: %s, with culprits named %d\n", tally(c.Forks), c.Named)
-	fmt.Fprintf(&b, "view changes of the busiest honest replica: %s; highest view %d\n", tally(c.Changes), c.TopView)
-	fmt.Fprintf(&b, "two view changes in a row in %d seeds (%d%%)\n", c.InARow, 100*c.InARow/max(1, c.Seeds))
-	fmt.Fprintf(&b, "transfers of the state during view changes: %d\n", c.FetchedInChange)
-	fmt.Fprintf(&b, "linearizable: %s; real keys in %d seeds; a traitor fell in %d\n", tally(c.Linearizable), c.RealKeys, c.Fallen)
+	if c.lies() {
+		c.reportLies(&b)
+	} else {
+		c.reportCrashes(&b)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// reportLies prints what seeds with traitors have tried.
+func (c *Coverage) reportLies(b *strings.Builder) {
+	fmt.Fprintf(b, "%d seeds: %s\n", c.Seeds, tally(c.Genres))
+	fmt.Fprintf(b, "replicas: %s\n", tally(c.Replicas))
+	fmt.Fprintf(b, "forks: %s, with culprits named %d\n", tally(c.Forks), c.Named)
+	fmt.Fprintf(b, "view changes of the busiest honest replica: %s; highest view %d\n", tally(c.Changes), c.TopView)
+	fmt.Fprintf(b, "two view changes in a row in %d seeds (%d%%)\n", c.InARow, 100*c.InARow/max(1, c.Seeds))
+	fmt.Fprintf(b, "transfers of the state during view changes: %d\n", c.FetchedInChange)
+	fmt.Fprintf(b, "linearizable: %s; real keys in %d seeds; a traitor fell in %d\n", tally(c.Linearizable), c.RealKeys, c.Fallen)
 	b.WriteString("\nreasons to ignore a message\n")
 	for _, r := range slices.Sorted(maps.Keys(c.Reasons)) {
 		note := ""
 		if why := c.Protocol.OutOfReach[r]; why != "" {
 			note = "  (" + why + ")"
 		}
-		fmt.Fprintf(&b, "%12d  %s%s\n", c.Reasons[r], r, note)
+		fmt.Fprintf(b, "%12d  %s%s\n", c.Reasons[r], r, note)
 	}
-	c.reportQueues(&b)
+	c.reportGoals(b, "seeds in which a queue was full", queueGoals)
 	outcomes := []string{"safe and live", "stopped", "deceived", "forked", "violation"}
-	fmt.Fprintf(&b, "\nseeds by behaviour, phase and outcome\n%-22s%-16s%s\n", "behaviour", "phase", strings.Join(outcomes, "  "))
+	fmt.Fprintf(b, "\nseeds by behaviour, phase and outcome\n%-22s%-16s%s\n", "behaviour", "phase", strings.Join(outcomes, "  "))
 	for _, p := range c.behaviours() {
 		for _, phase := range phaseNames {
-			c.row(&b, p.Name, phase, outcomes)
+			c.row(b, p.Name, phase, outcomes)
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+}
+
+// reportCrashes prints what seeds of a crash-fault protocol have tried. Reasons
+// come by their frequency.
+func (c *Coverage) reportCrashes(b *strings.Builder) {
+	words := c.Protocol.Words
+	fmt.Fprintf(b, "%d seeds of %s\nreplicas: %s\n", c.Seeds, c.Protocol.Name, tally(c.Replicas))
+	fmt.Fprintf(b, "%ss lost by the replica that lost most: %s; highest %s %d\n", words.Lead, tally(c.Changes), words.View, c.TopView)
+	fmt.Fprintf(b, "linearizable: %s\n\nreasons to refuse or ignore a message\n", tally(c.Linearizable))
+	for _, r := range slices.SortedFunc(maps.Keys(c.Reasons), func(r, s consensus.Reason) int {
+		return cmp.Or(c.Reasons[s]-c.Reasons[r], cmp.Compare(r, s))
+	}) {
+		if c.Reasons[r] > 0 || c.Protocol.OutOfReach[r] == "" {
+			fmt.Fprintf(b, "%12d  %s\n", c.Reasons[r], r)
+		}
+	}
+	c.reportGoals(b, "seeds in which it happened", c.goals())
+	c.reportGoals(b, "seeds in which a queue was full", queueGoals)
+}
+
+// reportGoals prints in how many seeds each goal was reached.
+func (c *Coverage) reportGoals(b *strings.Builder, title string, goals []goal) {
+	fmt.Fprintf(b, "\n%s\n", title)
+	for _, g := range goals {
+		fmt.Fprintf(b, "%12d  %s\n", c.Reached[g.name], g.name)
+	}
 }
 
 // row prints one behaviour in one phase, if there is anything to print.

@@ -44,7 +44,7 @@ func TestGateOfEverything(t *testing.T) {
 			c.Reasons[r] = 5
 		}
 		for _, g := range queueGoals {
-			c.Queues[g.name] = g.least
+			c.Reached[g.name] = g.least
 		}
 		for _, p := range c.behaviours() {
 			for _, phase := range phaseNames {
@@ -62,7 +62,7 @@ func TestGateOfEverything(t *testing.T) {
 		"during view changes":       func(c *Coverage) { c.FetchedInChange = 0 },
 		"undecided":                 func(c *Coverage) { c.Linearizable[check.Unknown] = 900 },
 		"traitors fell":             func(c *Coverage) { c.Fallen = 900 },
-		fullRequests:                func(c *Coverage) { c.Queues[fullRequests] = 0 },
+		fullRequests:                func(c *Coverage) { c.Reached[fullRequests] = 0 },
 		"real keys":                 func(c *Coverage) { c.RealKeys = 0 },
 		"11 replicas":               func(c *Coverage) { c.Replicas[11] = 0 },
 		"old view":                  func(c *Coverage) { c.Reasons["old view"] = 0 },

@@ -117,15 +117,15 @@ func TestGateOfRaft(t *testing.T) {
 		full.Replicas[n] = 9
 	}
 	for _, g := range full.goals() {
-		full.Tried[g.name] = g.least
+		full.Reached[g.name] = g.least
 	}
 	for _, g := range queueGoals {
-		full.Queues[g.name] = g.least
+		full.Reached[g.name] = g.least
 	}
 	if missing := full.Missing(); len(missing) > 0 {
 		t.Errorf("missing: %v", missing)
 	}
-	full.Tried[full.goals()[0].name]--
+	full.Reached[full.goals()[0].name]--
 	full.Replicas[7] = 0
 	full.Linearizable["unknown"] = 999
 	if missing := full.Missing(); len(missing) != 3 {
