@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
@@ -108,15 +109,8 @@ func (w *World) cutFor(f Fault) {
 	}
 	w.trace.line(w.clock.now, "%s: %s", f.Kind, w.sides(inside))
 	w.watchLink(string(f.Kind), w.sides(inside))
-	var links []int
-	for from := range inside {
-		for to := range inside {
-			if from != to && f.Kind.Cuts(inside[from], inside[to]) {
-				links = append(links, from*w.net.ends+to)
-				w.net.barred[from*w.net.ends+to]++
-			}
-		}
-	}
+	links := w.net.links(func(from, to int) bool { return f.Kind.Cuts(inside[from], inside[to]) })
+	w.net.bar(links, 1)
 	w.notice()
 	if f.Lasts == 0 {
 		return
@@ -124,9 +118,7 @@ func (w *World) cutFor(f Fault) {
 	w.clock.after(f.Lasts, func() {
 		w.trace.line(w.clock.now, "%s ends: %s", f.Kind, w.sides(inside))
 		w.watchLink(string(f.Kind)+" ends", w.sides(inside))
-		for _, l := range links {
-			w.net.barred[l]--
-		}
+		w.net.bar(links, -1)
 		w.net.release()
 		w.notice()
 	})
@@ -184,10 +176,8 @@ func (w *World) keptAway(r *replica) bool {
 		if f.Lasts != 0 || w.clock.now-startTime < f.At {
 			continue
 		}
-		for _, id := range f.Replicas {
-			if id == r.id && f.Kind != FaultWipe && f.Kind != FaultPartition {
-				return true
-			}
+		if slices.Contains(f.Replicas, r.id) && f.Kind != FaultWipe && f.Kind != FaultPartition {
+			return true
 		}
 	}
 	return false

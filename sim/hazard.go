@@ -95,16 +95,8 @@ func (w *World) cutLinks(kind HazardKind, victim *replica, dice *stream) {
 		}
 	}
 	w.trace.line(w.clock.now, "%s: %s", kind, w.sides(side))
-	for from := range side {
-		for to := range side {
-			apart := side[from] != side[to]
-			if kind == hazardOneWay {
-				apart = apart && side[from]
-			}
-			if apart {
-				w.net.set(endpoint(from), endpoint(to), true)
-			}
-		}
+	for _, l := range w.net.links(func(from, to int) bool { return side[from] != side[to] && (side[from] || kind != hazardOneWay) }) {
+		w.net.cut[l] = true
 	}
 }
 
@@ -147,18 +139,11 @@ func (w *World) allowance() int {
 // swizzle stops the links of some ends one by one in a random order, and lets
 // them come back one by one in another (FoundationDB's swizzle-clogging).
 func (w *World) swizzle(lasts consensus.Time, dice *stream) {
-	var links []int
 	inside := make([]bool, w.net.ends)
 	for i := range inside {
 		inside[i] = dice.chance(million / 2)
 	}
-	for from := range inside {
-		for to := range inside {
-			if from != to && (inside[from] || inside[to]) && dice.chance(million*3/4) {
-				links = append(links, from*w.net.ends+to)
-			}
-		}
-	}
+	links := w.net.links(func(from, to int) bool { return (inside[from] || inside[to]) && dice.chance(million*3/4) })
 	lasts = min(lasts, (w.safetyEnd-w.clock.now)/2)
 	w.trace.line(w.clock.now, "swizzle: %d links of %s", len(links), w.sides(inside))
 	for _, l := range links {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/check"
@@ -30,19 +31,10 @@ const linearBudget = 20_000
 
 func newChecks(w *World) *checks {
 	c := &checks{world: w, bounds: newBounds(&w.cfg)}
-	honest := map[consensus.ReplicaID]bool{}
-	for i := range w.cfg.Replicas {
-		honest[consensus.ReplicaID(i)] = true
-	}
-	for _, t := range w.cfg.Traitors {
-		honest[t.Replica] = false
-	}
-	for _, id := range w.cfg.Twins {
-		honest[id] = false
-	}
+	liars := w.cfg.liars()
 	config := check.Config{
 		Genesis: w.genesis, Verifier: w.keys.verifier, Report: c.heard,
-		Honest:  func(id consensus.ReplicaID) bool { return honest[id] },
+		Honest:  func(id consensus.ReplicaID) bool { return int(id) < w.cfg.Replicas && !slices.Contains(liars, id) },
 		Clients: func(k crypto.PublicKey) bool { return w.byKey[k] != nil },
 	}
 	config.Model, config.Budget = ledgerModel(), linearBudget
@@ -137,7 +129,7 @@ func (c *checks) noted(r *replica, n *consensus.Note) {
 // or forgotten: in crash mode a lost disk is a lie.
 func (c *checks) suspected(r *replica, n *consensus.Note) {
 	cfg := &c.world.cfg
-	if lie := c.world.protocol.Lie; lie != "" && n.Reason == lie && len(cfg.Traitors)+len(cfg.Twins) == 0 && !cfg.forgets() {
+	if lie := c.world.protocol.Lie; lie != "" && n.Reason == lie && len(cfg.liars()) == 0 && !cfg.forgets() {
 		c.world.violate("%v met with a lie, and nobody lies: %s", r, n)
 	}
 }

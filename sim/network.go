@@ -94,21 +94,29 @@ func (n *network) stops(p packet) bool {
 	return n.cut[link] || n.barred[link] > 0
 }
 
-// set cuts, or heals, the link from one endpoint to another.
-func (n *network) set(from, to endpoint, cut bool) {
-	if from != to {
-		n.cut[int(from)*n.ends+int(to)] = cut
+// links lists those that are chosen, by their places in cut and barred.
+func (n *network) links(chosen func(from, to int) bool) []int {
+	var list []int
+	for from := range n.ends {
+		for to := range n.ends {
+			if from != to && chosen(from, to) {
+				list = append(list, from*n.ends+to)
+			}
+		}
+	}
+	return list
+}
+
+// bar cuts links for a fault of its own, or with -1 ends that.
+func (n *network) bar(links []int, by int) {
+	for _, l := range links {
+		n.barred[l] += by
 	}
 }
 
-// block cuts all links of one end for a fault of its own, or with -1 ends that.
+// block is bar for all links of one end.
 func (n *network) block(e, by int) {
-	for i := range n.ends {
-		if i != e {
-			n.barred[i*n.ends+e] += by
-			n.barred[e*n.ends+i] += by
-		}
-	}
+	n.bar(n.links(func(from, to int) bool { return from == e || to == e }), by)
 }
 
 // heal connects all links and sends on what they held.

@@ -173,7 +173,7 @@ func (s *Script) cut(from, to string) {
 	for i := range w.net.ends {
 		for j := range w.net.ends {
 			if selects(from, w.name(endpoint(i))) && selects(to, w.name(endpoint(j))) {
-				w.net.set(endpoint(i), endpoint(j), true)
+				w.net.cut[i*w.net.ends+j] = i != j
 			}
 		}
 	}

@@ -30,7 +30,7 @@ type theory struct {
 
 // Theory says what may go wrong.
 func (c *Config) theory(s quorum.System) theory {
-	liars, n, q := len(c.Traitors)+len(c.Twins), s.Size(), s.Quorum()
+	liars, n, q := len(c.liars()), s.Size(), s.Quorum()
 	failing := liars
 	if c.forgets() {
 		failing = max(liars+1, c.Trust.Faults)
@@ -43,10 +43,7 @@ func (c *Config) theory(s quorum.System) theory {
 			}
 		}
 	}
-	for _, t := range c.Traitors {
-		away[t.Replica] = true
-	}
-	for _, id := range c.Twins {
+	for _, id := range c.liars() {
 		away[id] = true
 	}
 	return theory{
@@ -55,6 +52,15 @@ func (c *Config) theory(s quorum.System) theory {
 		unnamed: c.Trust.Quorum != 0 || c.Trust.Assumed != 0 || c.forgets(),
 		invent:  liars >= q,
 	}
+}
+
+// liars are the traitors, twins among them.
+func (c *Config) liars() []consensus.ReplicaID {
+	all := slices.Clone(c.Twins)
+	for _, t := range c.Traitors {
+		all = append(all, t.Replica)
+	}
+	return all
 }
 
 // forgets reports whether disks are lost.

@@ -196,19 +196,18 @@ func (s *Stats) Add(o Stats) {
 	s.TopView = max(s.TopView, o.TopView)
 	s.Height, s.Records = max(s.Height, o.Height), max(s.Records, o.Records)
 	s.Virtual, s.Recovery = s.Virtual+o.Virtual, max(s.Recovery, o.Recovery)
-	if s.Notes == nil {
-		s.Notes, s.Reasons, s.Struck, s.Full = map[consensus.NoteKind]int{}, map[consensus.Reason]int{}, map[HazardKind]int{}, map[string]int{}
+	sum(&s.Struck, o.Struck)
+	sum(&s.Notes, o.Notes)
+	sum(&s.Reasons, o.Reasons)
+	sum(&s.Full, o.Full)
+}
+
+// sum adds counts to others.
+func sum[K comparable](to *map[K]int, from map[K]int) {
+	if *to == nil {
+		*to = map[K]int{}
 	}
-	for k, n := range o.Struck {
-		s.Struck[k] += n
-	}
-	for k, n := range o.Notes {
-		s.Notes[k] += n
-	}
-	for k, n := range o.Reasons {
-		s.Reasons[k] += n
-	}
-	for k, n := range o.Full {
-		s.Full[k] += n
+	for k, n := range from {
+		(*to)[k] += n
 	}
 }

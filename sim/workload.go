@@ -3,6 +3,7 @@ package sim
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/consensus"
@@ -78,16 +79,11 @@ func (l ledger) Execute(ctx app.Context, tx app.Tx, op []byte) consensus.Result 
 	key := []byte{'k', kind, op[1]}
 	switch kind {
 	case opAdd:
-		old, _ := tx.Get(key)
-		var sum uint64
-		if len(old) == 8 {
-			sum = binary.BigEndian.Uint64(old)
-		}
-		value := binary.BigEndian.AppendUint64(nil, sum+1)
-		tx.Put(key, value)
-		return app.OK(value)
-	case opAppend:
-		return app.OK(l.push(tx, key, tok))
+		return app.OK(increment(tx, key))
+	case opAppend: // to a list that is spread over entries of its own
+		length := increment(tx, key)
+		tx.Put(slices.Concat(key, length), tok)
+		return app.OK(length)
 	case opSwap, opDelete, opRead:
 		return l.register(tx, kind, op)
 	case opFail:
@@ -100,17 +96,16 @@ func (l ledger) Execute(ctx app.Context, tx app.Tx, op []byte) consensus.Result 
 	return app.Failed("unknown")
 }
 
-// push appends a token to a list that is spread over entries of its own.
-func (l ledger) push(tx app.Tx, key, tok []byte) []byte {
+// increment adds one to the number under a key, and yields the sum.
+func increment(tx app.Tx, key []byte) []byte {
 	old, _ := tx.Get(key)
 	var count uint64
 	if len(old) == 8 {
 		count = binary.BigEndian.Uint64(old)
 	}
-	length := binary.BigEndian.AppendUint64(nil, count+1)
-	tx.Put(key, length)
-	tx.Put(append(append([]byte{}, key...), length...), tok)
-	return length
+	sum := binary.BigEndian.AppendUint64(nil, count+1)
+	tx.Put(key, sum)
+	return sum
 }
 
 // register reads, writes or deletes one value.

@@ -71,7 +71,7 @@ func New(cfg Config) (*World, error) {
 	w := &World{cfg: cfg, byKey: map[crypto.PublicKey]*client{}, trace: trace{out: cfg.Trace}, pastPhases: map[string]Phase{}}
 	w.clock.now = startTime
 	w.isolation = isolation{world: w, target: -1}
-	w.stats.Notes, w.stats.Reasons, w.stats.Struck, w.stats.Full = map[consensus.NoteKind]int{}, map[consensus.Reason]int{}, map[HazardKind]int{}, map[string]int{}
+	w.stats.Add(Stats{}) // makes its maps
 	w.drawKeys()
 	if err := w.createGenesis(); err != nil {
 		return nil, fmt.Errorf("simulation %s: %w", cfg.String(), err)
