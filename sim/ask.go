@@ -39,14 +39,3 @@ func (a witnessed) Execute(ctx app.Context, tx app.Tx, op []byte) consensus.Resu
 	a.replica.world.checks.executed(a.replica, ctx, op)
 	return a.Application.Execute(ctx, tx, op)
 }
-
-// Value is what a replica holds under a key of its application, as of its last
-// execution; not ok if it is down or holds nothing there.
-func (w *World) Value(id consensus.ReplicaID, key string) (value []byte, ok bool) {
-	r := w.replicas[id]
-	if !r.up() {
-		return nil, false
-	}
-	value, ok, err := r.executor.machine.Peek([]byte(key))
-	return value, ok && err == nil
-}

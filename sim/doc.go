@@ -28,6 +28,11 @@
 // wait for more than a few turns (turns.go); what a queue loses it must count,
 // and report to whom it is owed.
 //
+// The methods of World stand by duty: what is made (world.go), its phases
+// (phases.go), frames under way (traffic.go), what goes wrong (hazard.go,
+// fault.go, schedule.go), names and traces (trace.go), steps for charts
+// (watch.go), and what callers read after a run (look.go).
+//
 // Protocols come from the registry, or from a Build of the test's own.
 //
 // It never reads the clock of the machine, never draws from a global source,

@@ -1,10 +1,6 @@
 package sim
 
-import (
-	"strings"
-
-	"quorate.dev/quorate/consensus"
-)
+import "quorate.dev/quorate/consensus"
 
 // schedule injects a hazard again and again until the safety phase ends.
 func (w *World) schedule(h Hazard, end consensus.Time) {
@@ -98,18 +94,6 @@ func (w *World) cutLinks(kind HazardKind, victim *replica, dice *stream) {
 	for _, l := range w.net.links(func(from, to int) bool { return side[from] != side[to] && (side[from] || kind != hazardOneWay) }) {
 		w.net.cut[l] = true
 	}
-}
-
-func (w *World) sides(side []bool) string {
-	var a, b []string
-	for i, s := range side {
-		if s {
-			a = append(a, w.name(endpoint(i)))
-		} else {
-			b = append(b, w.name(endpoint(i)))
-		}
-	}
-	return strings.Join(a, ",") + " | " + strings.Join(b, ",")
 }
 
 // amnesiacs counts the honest replicas that lost their disks and are not yet members

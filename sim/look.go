@@ -17,3 +17,14 @@ func (w *World) Statuses() []consensus.Status {
 	}
 	return all
 }
+
+// Value is what a replica holds under a key of its application, as of its last
+// execution; not ok if it is down or holds nothing there.
+func (w *World) Value(id consensus.ReplicaID, key string) (value []byte, ok bool) {
+	r := w.replicas[id]
+	if !r.up() {
+		return nil, false
+	}
+	value, ok, err := r.executor.machine.Peek([]byte(key))
+	return value, ok && err == nil
+}

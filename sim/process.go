@@ -217,19 +217,3 @@ func (r *replica) behind() bool {
 	}
 	return r.driver.Full()
 }
-
-// The queues of a process that can be full, as Stats.Full counts them.
-const (
-	fullSmall    = "small frame pushed out by a newer one"
-	fullIntake   = "large frame held back"
-	fullStream   = "frame of a held stream lost"
-	fullClient   = "client's frame refused"
-	fullInbox    = "worker held back by the engine"
-	fullRequests = "request refused before the engine"
-	fullJobs     = "engine held back by jobs"
-	fullAnswers  = "answer refused"
-	fullReads    = "read refused"
-)
-
-// full counts that a queue was.
-func (s *Stats) full(what string) { s.Full[what]++ }

@@ -1,9 +1,7 @@
 package sim
 
 import (
-	"fmt"
 	"hash/crc32"
-	"io"
 
 	"quorate.dev/quorate/consensus"
 )
@@ -58,156 +56,43 @@ func (w *World) peerAt(e endpoint) consensus.Peer {
 	return consensus.ClientPeer(w.keys.byzantines[i-len(w.clients)].Public())
 }
 
-// name is an endpoint's name in traces: R0, R1, … and C0, C1, …, Byzantine clients last
-func (w *World) name(e endpoint) string {
-	if b := w.bodyAt(e); b != nil && b.second {
-		return b.String()
+// bodyAt is the body at a replica's or a second body's end.
+func (w *World) bodyAt(e endpoint) *replica {
+	if int(e) < len(w.replicas) {
+		return w.replicas[e]
 	}
-	if int(e) >= len(w.replicas) {
-		return fmt.Sprintf("C%d", int(e)-len(w.replicas))
+	if i := int(e) - w.cfg.Replicas - w.cfg.Workload.Clients - len(w.cfg.Byzantines); i >= 0 {
+		return w.bodies[len(w.replicas)+i]
 	}
-	return fmt.Sprintf("R%d", e)
+	return nil
 }
 
-// describe prints a frame for people.
-func (w *World) describe(frame []byte) string {
-	if len(frame) > 0 {
-		switch frame[0] {
-		case consensus.KindRequest:
-			if r, err := consensus.DecodeRequest(frame); err == nil {
-				return "REQUEST " + w.label(r)
-			}
-		case consensus.KindReply:
-			if r, err := consensus.DecodeReply(frame); err == nil {
-				return fmt.Sprintf("REPLY #%d n=%d", r.Sequence.Counter, r.Seq)
-			}
-		case consensus.KindRefusal:
-			if r, err := consensus.DecodeRefusal(frame); err == nil {
-				return fmt.Sprintf("REFUSAL #%d %s", r.Sequence.Counter, r.Code)
-			}
-		default:
-			return w.codec.Describe(frame)
-		}
+// copyToTwin sends what is for a twinned replica to its second body as well.
+func (w *World) copyToTwin(p packet) {
+	if len(w.cfg.Twins) == 0 || int(p.to) >= len(w.replicas) {
+		return
 	}
-	return fmt.Sprintf("frame of %d bytes", len(frame))
-}
-
-// label names a request by its client.
-func (w *World) label(r *consensus.Request) string {
-	if c := w.byKey[r.Client]; c != nil {
-		return fmt.Sprintf("%s#%d", w.name(c.end), r.Sequence.Counter)
-	}
-	return fmt.Sprintf("%s#%d", r.Client.Short(), r.Sequence.Counter)
-}
-
-// lazily describes a frame only if somebody prints it.
-func (w *World) lazily(frame []byte) fmt.Stringer { return description{w, frame} }
-
-type description struct {
-	world *World
-	frame []byte
-}
-
-func (d description) String() string { return d.world.describe(d.frame) }
-
-// history is a running hash of everything that happened, in order (FNV-1a over
-// words instead of bytes, which is enough to tell two histories apart).
-type history uint64
-
-func (h *history) mix(word uint64) {
-	*h = (*h ^ history(word)) * 1099511628211
-	*h ^= *h >> 29
-}
-
-// trace prints what happens, one line each, if anybody reads it.
-type trace struct{ out io.Writer }
-
-func (t *trace) on() bool { return t.out != nil }
-
-func (t *trace) line(now consensus.Time, format string, args ...any) {
-	if t.out != nil {
-		at := now - startTime
-		// A trace that cannot be written is of no use to anybody, and
-		// the run itself does not depend on it.
-		_, _ = fmt.Fprintf(t.out, "%4d.%06d  %s\n", at/Second, at%Second/1000, fmt.Sprintf(format, args...))
+	if other := w.replicas[p.to].other; other != nil && other.end != p.from {
+		p.to = other.end
+		w.send(p)
 	}
 }
 
-func (t *trace) event(now consensus.Time, r *replica, format string, args ...any) {
-	if t.out != nil {
-		t.line(now, "%v %s", r, fmt.Sprintf(format, args...))
+// apart reports whether a split keeps a frame from its receiver.
+func (w *World) apart(p packet) bool {
+	if len(w.cfg.Splits) == 0 || w.net.settled {
+		return false
 	}
+	from, to := w.bodyAt(p.from), w.bodyAt(p.to)
+	if from == nil || to == nil || from.views.now >= consensus.View(len(w.cfg.Splits)) {
+		return false
+	}
+	split := w.cfg.Splits[from.views.now]
+	return split[from.body] != split[to.body] && !isViewChange(p.bytes)
 }
 
-func (t *trace) note(now consensus.Time, r *replica, n *consensus.Note) {
-	if t.out != nil {
-		t.line(now, "%v ! %s", r, n)
-	}
-}
-
-// Stats counts what happened in a run, so that a reader sees whether a seed
-// was worth anything.
-type Stats struct {
-	Steps           uint64 // engine steps
-	Frames          uint64 // sent
-	Repeated        uint64 // by those who flood, beside them
-	Lost            uint64 // of them, to the network model and to partitions
-	Hazards         uint64 // that were injected
-	Struck          map[HazardKind]int
-	LeadersLost     uint64         // times that a primary died with something in flight
-	Results         uint64         // that callers believe
-	Asked           uint64         // operations that callers invoked
-	Declined        uint64         // ... and for which there was no majority
-	Failed          uint64         // ... and which ended in another error, as traitors can bring about where one reply is believed
-	Fallen          uint64         // traitors that could not go on
-	Changes         uint64         // times that an honest replica left a view
-	InARow          uint64         // ... having executed nothing new since it left one before
-	Busiest         uint64         // times that the one which did so most did
-	FetchedInChange uint64         // times that a transfer of the state met a view change
-	TopView         consensus.View // highest view that an honest replica entered
-	Again           uint64         // requests that their sessions sent again
-	Refusals        uint64
-	Height          consensus.Seq  // highest batch executed
-	Virtual         consensus.Time // how long the run was
-	Recovery        consensus.Time // how long the second phase took
-	Records         int            // most records in one log
-	Notes           map[consensus.NoteKind]int
-	Reasons         map[consensus.Reason]int // why frames were refused or messages ignored
-	Full            map[string]int           // what full queues did
-}
-
-func (s *Stats) noted(n *consensus.Note) {
-	s.Notes[n.Kind]++
-	if n.Reason != "" {
-		s.Reasons[n.Reason]++
-	}
-}
-
-func (s *Stats) refused(r consensus.Reason) { s.Reasons[r]++ }
-
-// Add sums up two runs; heights and times are the greater ones.
-func (s *Stats) Add(o Stats) {
-	s.Steps, s.Frames, s.Lost, s.Hazards = s.Steps+o.Steps, s.Frames+o.Frames, s.Lost+o.Lost, s.Hazards+o.Hazards
-	s.Results, s.Refusals, s.Again, s.Fallen = s.Results+o.Results, s.Refusals+o.Refusals, s.Again+o.Again, s.Fallen+o.Fallen
-	s.Declined, s.Failed = s.Declined+o.Declined, s.Failed+o.Failed
-	s.Asked, s.Changes, s.InARow, s.FetchedInChange = s.Asked+o.Asked, s.Changes+o.Changes, s.InARow+o.InARow, s.FetchedInChange+o.FetchedInChange
-	s.Busiest = max(s.Busiest, o.Busiest)
-	s.LeadersLost, s.Repeated = s.LeadersLost+o.LeadersLost, s.Repeated+o.Repeated
-	s.TopView = max(s.TopView, o.TopView)
-	s.Height, s.Records = max(s.Height, o.Height), max(s.Records, o.Records)
-	s.Virtual, s.Recovery = s.Virtual+o.Virtual, max(s.Recovery, o.Recovery)
-	sum(&s.Struck, o.Struck)
-	sum(&s.Notes, o.Notes)
-	sum(&s.Reasons, o.Reasons)
-	sum(&s.Full, o.Full)
-}
-
-// sum adds counts to others.
-func sum[K comparable](to *map[K]int, from map[K]int) {
-	if *to == nil {
-		*to = map[K]int{}
-	}
-	for k, n := range from {
-		(*to)[k] += n
-	}
+// isViewChange recognises a VIEW-CHANGE by its first byte.
+func isViewChange(frame []byte) bool {
+	const kind = 0x14
+	return len(frame) > 0 && frame[0] == kind
 }

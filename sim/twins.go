@@ -45,47 +45,6 @@ func (w *World) twin() error {
 	return nil
 }
 
-// at is the body at a replica's or a second body's end.
-func (w *World) bodyAt(e endpoint) *replica {
-	if int(e) < len(w.replicas) {
-		return w.replicas[e]
-	}
-	if i := int(e) - w.cfg.Replicas - w.cfg.Workload.Clients - len(w.cfg.Byzantines); i >= 0 {
-		return w.bodies[len(w.replicas)+i]
-	}
-	return nil
-}
-
-// copyToTwin sends what is for a twinned replica to its second body as well.
-func (w *World) copyToTwin(p packet) {
-	if len(w.cfg.Twins) == 0 || int(p.to) >= len(w.replicas) {
-		return
-	}
-	if other := w.replicas[p.to].other; other != nil && other.end != p.from {
-		p.to = other.end
-		w.send(p)
-	}
-}
-
-// apart reports whether a split keeps a frame from its receiver.
-func (w *World) apart(p packet) bool {
-	if len(w.cfg.Splits) == 0 || w.net.settled {
-		return false
-	}
-	from, to := w.bodyAt(p.from), w.bodyAt(p.to)
-	if from == nil || to == nil || from.views.now >= consensus.View(len(w.cfg.Splits)) {
-		return false
-	}
-	split := w.cfg.Splits[from.views.now]
-	return split[from.body] != split[to.body] && !isViewChange(p.bytes)
-}
-
-// isViewChange recognises a VIEW-CHANGE by its first byte.
-func isViewChange(frame []byte) bool {
-	const kind = 0x14
-	return len(frame) > 0 && frame[0] == kind
-}
-
 // Twins enumerates the executions of four replicas of which one or two have a
 // second body, over three views with a split of the bodies in each (Bano et
 // al., Twins, 2020). Which replica is twinned decides in which views there are

@@ -170,13 +170,6 @@ func (w *World) settings(r *replica) protocol.Settings {
 	}
 }
 
-// say reports something worth a line in a golden trace.
-func (w *World) say(kind consensus.NoteKind, format string, args ...any) {
-	if w.tell != nil {
-		w.tell(kind, fmt.Sprintf(format, args...))
-	}
-}
-
 // guard turns a panic into a violation: a broken invariant of the code under
 // test is a finding like any other, and must name its seed.
 func (w *World) guard(f func()) {
