@@ -11,7 +11,7 @@ func silences() []Profile {
 	return []Profile{
 		{
 			Name: "silent", Aliases: []string{"crash", "crashed", "mute"}, Group: "P-SILENT", AtF: SafeLive, AtF1: SafeStopped,
-			Sentence: "sends nothing any more, after so many messages", Params: []Param{{"after-letters", "0", "messages that it still sends"}},
+			Sentence: "sends nothing any more, after so many messages", Params: []Param{{"after-messages", "0", "messages that it still sends"}},
 			Needs: Primary, Drawn: []string{"", "30", "200"}, Intercept: newSilent, replies: silentReplies,
 		},
 		{

@@ -112,7 +112,7 @@ func TestDraws(t *testing.T) {
 
 // Shrinking drops traitors, Byzantine clients and hazards that a violation does not need.
 func TestShrinkDropsLies(t *testing.T) {
-	c := calmConfig(3)
+	c := quietConfig(3)
 	c.Traitors = []Traitor{{Replica: 2, Schedule: []Assignment{{Behaviours: []string{"reorder", "unfair-order"}}, {From: Second, Behaviours: []string{"duplicate"}}}}}
 	c.Byzantines = []string{"outsider"}
 	c.Hazards = []Hazard{{Kind: hazardPause, Every: Second, Lasts: Second / 10}}

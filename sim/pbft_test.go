@@ -10,7 +10,7 @@ import (
 	"quorate.dev/quorate/consensus"
 )
 
-// Worlds live briefly and litter a lot: collecting less often saves a fifth.
+// Worlds live briefly and leave much garbage: collecting less often saves a fifth.
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(400)
 	os.Exit(m.Run())

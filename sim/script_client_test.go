@@ -7,9 +7,9 @@ import (
 	"quorate.dev/quorate/consensus"
 )
 
-// hand is a client that a script moves: it sends what it is told to whom it is
+// scriptedClient is a client that a script moves: it sends what it is told to whom it is
 // told, once, and says when enough replies agree.
-type hand struct {
+type scriptedClient struct {
 	client  *client
 	counter uint64
 	primary consensus.ReplicaID // where the next request goes
@@ -24,7 +24,7 @@ type attempt struct {
 
 // ask signs and sends one request: to the primary that the client knows, or to
 // all.
-func (h *hand) ask(op []byte, all bool) *consensus.Request {
+func (h *scriptedClient) ask(op []byte, all bool) *consensus.Request {
 	c, w := h.client, h.client.world
 	h.counter++
 	w.checks.judge.Invoked(w.at(), check.CallID{Client: c.index, Number: h.counter}, c.signer.Public(), op)
@@ -41,7 +41,7 @@ func (h *hand) ask(op []byte, all bool) *consensus.Request {
 }
 
 // reply counts one.
-func (h *hand) reply(from consensus.ReplicaID, r *consensus.Reply) {
+func (h *scriptedClient) reply(from consensus.ReplicaID, r *consensus.Reply) {
 	c := h.client
 	for i, a := range h.open {
 		if a.request.Digest != r.Request {

@@ -41,7 +41,7 @@ type Script struct {
 	notes     []string
 	lost      []filter // standing losses
 	shown     int      // violations already printed
-	hands     []*hand
+	scripted  []*scriptedClient
 	asked     map[string]*consensus.Request
 	histories map[consensus.ReplicaID]*forgedHistory
 }
@@ -154,11 +154,11 @@ func (s *Script) cluster(a args) string {
 			c.Traitors = append(c.Traitors, t)
 		}
 	}
-	return s.found(c, a.number("verbose", 0) != 0)
+	return s.begin(c, a.number("verbose", 0) != 0)
 }
 
-// found makes the world and starts its replicas.
-func (s *Script) found(c Config, verbose bool) string {
+// begin makes the world and starts its replicas.
+func (s *Script) begin(c Config, verbose bool) string {
 	w, err := New(c)
 	if err != nil {
 		return err.Error() + "\n"
@@ -172,9 +172,9 @@ func (s *Script) found(c Config, verbose bool) string {
 	}
 	w.scheduleTraitors()
 	for _, c := range w.clients {
-		h := &hand{client: c}
+		h := &scriptedClient{client: c}
 		c.replied = h.reply
-		s.hands = append(s.hands, h)
+		s.scripted = append(s.scripted, h)
 	}
 	for _, r := range w.replicas {
 		r.offset = 0
@@ -235,7 +235,7 @@ func (s *Script) verdict(args) string {
 // submit lets a client send one request, to one replica or to all.
 func (s *Script) submit(a args) string {
 	w := s.world
-	h := s.hands[a.number("client", 0)%len(w.clients)]
+	h := s.scripted[a.number("client", 0)%len(w.clients)]
 	kind, known := map[string]byte{
 		"": opAdd, "add": opAdd, "append": opAppend, "swap": opSwap, "read": opRead, "delete": opDelete, "fail": opFail, "panic": opPanic,
 	}[first(a.value("op"))]

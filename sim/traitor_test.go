@@ -11,8 +11,8 @@ import (
 	"quorate.dev/quorate/protocol"
 )
 
-// calmConfig is four replicas on a good network.
-func calmConfig(seed uint64) Config {
+// quietConfig is four replicas on a good network.
+func quietConfig(seed uint64) Config {
 	return Config{
 		Seed: seed, Protocol: protocol.PBFT, Replicas: 4, Trust: Trust{Faults: 1},
 		Interval: 4, Window: 8, Limits: tightLimits(),
@@ -31,7 +31,7 @@ func TestEveryBehaviourOfOne(t *testing.T) {
 		if !p.For("pbft") {
 			continue
 		}
-		c := calmConfig(uint64(i))
+		c := quietConfig(uint64(i))
 		c.Workload.Invoked = 12
 		if p.Client {
 			c.Byzantines = []string{p.Name}
@@ -53,7 +53,7 @@ func TestEveryBehaviourOfOne(t *testing.T) {
 func TestTwoColludersForkAndAreNamed(t *testing.T) {
 	forks := 0
 	for seed := range uint64(6) {
-		c := calmConfig(seed)
+		c := quietConfig(seed)
 		c.Coalition = true
 		for _, id := range []consensus.ReplicaID{0, 3} {
 			c.Traitors = append(c.Traitors, Traitor{Replica: id, Schedule: []Assignment{{Behaviours: []string{"fork"}}}})
@@ -76,7 +76,7 @@ func TestTwoColludersForkAndAreNamed(t *testing.T) {
 
 // Faults of a script begin and end when they should, and a watcher sees them.
 func TestFaultsAndWatcher(t *testing.T) {
-	c := calmConfig(1)
+	c := quietConfig(1)
 	c.Faults = []Fault{
 		{At: 200 * Millisecond, Lasts: Second, Kind: FaultIsolate, Replicas: []consensus.ReplicaID{0}},
 		{At: 1500 * Millisecond, Lasts: 200 * Millisecond, Kind: FaultCrash, Replicas: []consensus.ReplicaID{1}},
@@ -110,7 +110,7 @@ func TestFaultsAndWatcher(t *testing.T) {
 
 // f+1 that are away for good stop everything, and that is no violation.
 func TestTwoAwayStop(t *testing.T) {
-	c := calmConfig(1)
+	c := quietConfig(1)
 	c.Timing.Liveness = 20 * Second
 	c.Faults = []Fault{{At: Second, Kind: FaultCrash, Replicas: []consensus.ReplicaID{1, 2}}}
 	r := run(t, c)
@@ -129,7 +129,7 @@ func TestImpossibleConfigurations(t *testing.T) {
 		"there is no client 7":  func(c *Config) { c.Faults = []Fault{{Kind: FaultPartition, Clients: []int{7}}} },
 		"no fault is called":    func(c *Config) { c.Faults = []Fault{{Kind: "flood"}} },
 	} {
-		c := calmConfig(1)
+		c := quietConfig(1)
 		change(&c)
 		if _, err := New(c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)

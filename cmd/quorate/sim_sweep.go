@@ -50,7 +50,7 @@ func sweep(c *cli.Context, of protocol.Protocol) error {
 	return c.Context.Err()
 }
 
-// quickly lets worlds, which live briefly and litter a lot, be collected less
+// quickly lets worlds, which live briefly and leave much garbage, be collected less
 // often.
 func quickly() { debug.SetGCPercent(400) }
 
