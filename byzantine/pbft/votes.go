@@ -58,10 +58,11 @@ func doubleVote(t *step) {
 	alterOwn(t, func(to consensus.ReplicaID, v *message.Vote) ([][]byte, bool) {
 		w := *v
 		w.Digest = t.other(v)
+		w = t.vote(w)
 		if t.misled(to) {
-			return t.votes(&w, v), true
+			return [][]byte{w.Encode(), v.Encode()}, true
 		}
-		return t.votes(v, &w), true
+		return [][]byte{v.Encode(), w.Encode()}, true
 	}, message.PrepareKind, message.CommitKind)
 }
 
@@ -72,7 +73,8 @@ func unknownDigest(t *step) {
 		w := *v
 		w.Seq++
 		w.Digest = crypto.Hash(v.Digest[:])
-		return t.votes(&w, v), true
+		w = t.vote(w)
+		return [][]byte{w.Encode(), v.Encode()}, true
 	}, message.PrepareKind, message.CommitKind)
 }
 
