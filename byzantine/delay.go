@@ -51,46 +51,58 @@ type waiting struct {
 	at   consensus.Time
 }
 
-// holdback queues messages, oldest first, within the bounds of what an
+// Holdback queues messages, oldest first, within the bounds of what an
 // interceptor may hold.
-type holdback struct {
+type Holdback struct {
 	messages []waiting
 	bytes    int
 	tick     int // ticks so far
 }
 
 // put adds messages, and returns those that must go for want of room.
-func (s *holdback) put(ls []Outbound, now consensus.Time) (pushed []Outbound) {
+func (h *Holdback) put(ls []Outbound, now consensus.Time) (pushed []Outbound) {
 	for _, l := range ls {
-		s.messages = append(s.messages, waiting{l, s.tick, now})
-		s.bytes += len(l.Bytes)
+		h.messages = append(h.messages, waiting{l, h.tick, now})
+		h.bytes += len(l.Bytes)
 	}
-	n, bytes := 0, s.bytes
-	for len(s.messages)-n > maxHeld || bytes > maxHeldBytes {
-		bytes -= len(s.messages[n].Bytes)
+	n, bytes := 0, h.bytes
+	for len(h.messages)-n > maxHeld || bytes > maxHeldBytes {
+		bytes -= len(h.messages[n].Bytes)
 		n++
 	}
-	return s.take(n)
+	return h.take(n)
 }
 
 // take hands over the n oldest.
-func (s *holdback) take(n int) []Outbound {
+func (h *Holdback) take(n int) []Outbound {
 	var ls []Outbound
-	for _, k := range s.messages[:n] {
-		s.bytes -= len(k.Bytes)
+	for _, k := range h.messages[:n] {
+		h.bytes -= len(k.Bytes)
 		ls = append(ls, k.Outbound)
 	}
-	s.messages = slices.Delete(s.messages, 0, n)
+	h.messages = slices.Delete(h.messages, 0, n)
 	return ls
 }
 
 // Release hands over everything.
-func (s *holdback) Release() []Outbound { return s.take(len(s.messages)) }
+func (h *Holdback) Release() []Outbound { return h.take(len(h.messages)) }
+
+// Hold takes messages in, and returns those that have waited, or must go for want
+// of room.
+func (h *Holdback) Hold(b *consensus.Burst, ms []Outbound, w Wait) []Outbound {
+	h.tick += ticksIn(b)
+	out := h.put(ms, b.Now)
+	n := 0
+	for n < len(h.messages) && w.over(h.tick-h.messages[n].tick, b.Now-h.messages[n].at) {
+		n++
+	}
+	return append(out, h.take(n)...)
+}
 
 // delay holds each message for a while.
 type delay struct {
 	passIn
-	holdback
+	Holdback
 	wait Wait
 }
 
@@ -100,19 +112,13 @@ func newDelay(e *Env, s Spec) (Interceptor, error) {
 }
 
 func (d *delay) Outgoing(b *consensus.Burst, m *Outbox) {
-	d.tick += ticksIn(b)
-	out := d.put(m.Messages, b.Now)
-	n := 0
-	for n < len(d.messages) && d.wait.over(d.tick-d.messages[n].tick, b.Now-d.messages[n].at) {
-		n++
-	}
-	m.Messages = append(out, d.take(n)...)
+	m.Messages = d.Hold(b, m.Messages, d.wait)
 }
 
 // reorder collects messages for some ticks and sends them in another order.
 type reorder struct {
 	passIn
-	holdback
+	Holdback
 	every int
 	dice  *rand.Rand
 }

@@ -217,9 +217,9 @@ func TestBounds(t *testing.T) {
 		}
 		switch m := e.selectors[0].inner.(type) {
 		case *delay:
-			checkShelf(t, text, &m.holdback, said)
+			checkHoldback(t, text, &m.Holdback, said)
 		case *reorder:
-			checkShelf(t, text, &m.holdback, said)
+			checkHoldback(t, text, &m.Holdback, said)
 		case *replay:
 			checkPile(t, text, &m.own)
 			checkPile(t, text, &m.others)
@@ -233,7 +233,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-func checkShelf(t *testing.T, text string, s *holdback, said int) {
+func checkHoldback(t *testing.T, text string, s *Holdback, said int) {
 	t.Helper()
 	bytes := 0
 	for _, k := range s.messages {

@@ -105,42 +105,23 @@ func selectSome(l *lie, s *byzantine.Spec) error {
 	return err
 }
 
-// heldProposal is a message that a slow primary holds back.
-type heldProposal struct {
-	byzantine.Outbound
-	tick int
-	time consensus.Time
-}
-
-const maxHeldProposals = 1024
-
 // slowPrimary holds each proposal back for a while.
 func slowPrimary(l *lie, s *byzantine.Spec) error {
 	wait, err := s.Wait(l.env, "")
-	var held []heldProposal
+	var held byzantine.Holdback
 	l.act = func(t *step) {
-		var out []byzantine.Outbound
+		var proposals, rest []byzantine.Outbound
 		for _, m := range t.Messages {
-			if isKind(m.Bytes, []message.Kind{message.PrePrepareKind}) && own[message.PrePrepare](t, m.Bytes) != nil && len(held) < maxHeldProposals {
-				held = append(held, heldProposal{m, t.tick + wait.Ticks, t.now + wait.Time})
-				t.lies++
-				continue
+			if own[message.PrePrepare](t, m.Bytes) != nil {
+				proposals = append(proposals, m)
+			} else {
+				rest = append(rest, m)
 			}
-			out = append(out, m)
 		}
-		for len(held) > 0 && held[0].tick <= t.tick && held[0].time <= t.now {
-			out = append(out, held[0].Outbound)
-			held = held[1:]
-		}
-		t.Messages = out
+		t.lies += len(proposals)
+		t.Messages = append(rest, held.Hold(t.burst, proposals, wait)...)
 	}
-	l.release = func() (out []byzantine.Outbound) {
-		for _, h := range held {
-			out = append(out, h.Outbound)
-		}
-		held = nil
-		return out
-	}
+	l.release = held.Release
 	return err
 }
 
