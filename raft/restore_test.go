@@ -133,13 +133,20 @@ func TestPartsUnasked(t *testing.T) {
 func TestSnapshotOfThePast(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
-	l.agree(0, 9)
+	l.agree(0, 29)
 	l.Ticks(3, l.All())
-	if why := l.sayHandle(0, 1, 4, 1, crypto.Hash(nil)); why != "" || l.Replicas[1].Engine.state.Active() {
-		t.Errorf("reason %q, fetching %v", why, l.Replicas[1].Engine.state.Active())
+	if at, err := l.Replicas[1].Engine.store.FirstIndex(); err != nil || at <= 3 {
+		t.Fatalf("the log begins at %d, %v: nothing was cut", at, err)
 	}
-	if resp := l.heard(pb.MsgAppResp); len(resp) != 1 || resp[0].Index != 10 {
-		t.Errorf("answers %v, want that it is at 10", resp)
+	// Below what was cut the log can no longer say that it had the entry.
+	for _, n := range []consensus.Seq{2, 28, 30} {
+		l.Sent = nil
+		if why := l.sayHandle(0, 1, n, 1, crypto.Hash(nil)); why != "" || l.Replicas[1].Engine.state.Active() {
+			t.Fatalf("state %d: reason %q, fetching %v", n, why, l.Replicas[1].Engine.state.Active())
+		}
+		if resp := l.heard(pb.MsgAppResp); len(resp) != 1 || resp[0].Index != 30 {
+			t.Errorf("state %d: answers %v, want that it is at 30", n, resp)
+		}
 	}
 	l.Sent = nil
 	l.Replicas[1].Engine.node.Campaign()
