@@ -31,10 +31,6 @@ type call struct {
 	result   consensus.Result
 }
 
-func newAccepted() accepted {
-	return accepted{calls: map[CallID]*call{}}
-}
-
 // Invoked hears that an honest client begins a call. Of dishonest clients
 // nothing needs to be told: their signatures count.
 func (j *Judge) Invoked(at consensus.Time, id CallID, client crypto.PublicKey, op []byte) {

@@ -127,7 +127,7 @@ func New(c Config) *Judge {
 	j := &Judge{
 		cfg: c, verifier: c.Verifier, convicts: p.Signed, promise: p.Codec(c.Genesis).Promise, count: map[Kind]int{},
 		roles: c.Genesis.Roles(), agreement: newAgreement(), ledger: newLedger(), promises: promises{},
-		until: math.MaxInt64, ballots: newBallots(&c.Genesis), accepted: newAccepted(),
+		until: math.MaxInt64, ballots: newBallots(&c.Genesis), accepted: accepted{calls: map[CallID]*call{}},
 	}
 	if c.Verifier == nil {
 		j.cfg.Verifier = crypto.NewVerifier(nil)

@@ -25,7 +25,6 @@ type Case struct {
 	Application app.Application       // executes the batches again; nil = nobody does
 	Suspects    []consensus.ReplicaID // who may have lied; all others are judged
 	Model       *linear.Model         // of the application; nil = linearizability is not asked
-	Budget      int                   // of the search, see linear.Check
 }
 
 // maxFacts bounds the entries of all logs of one run.
@@ -43,7 +42,7 @@ func Replay(c Case, logs []Log) (Verdict, error) {
 		return Verdict{}, err
 	}
 	r := &replay{heard: map[consensus.ReplicaID]consensus.Time{}, judge: New(Config{
-		Genesis: c.Genesis, Model: c.Model, Budget: c.Budget, Investigate: true,
+		Genesis: c.Genesis, Model: c.Model, Investigate: true,
 		Honest:  func(id consensus.ReplicaID) bool { return !slices.Contains(c.Suspects, id) },
 		Clients: func(crypto.PublicKey) bool { return false },
 	})}

@@ -189,18 +189,11 @@ func (i *Investigator) viewChange(b []byte) {
 			i.certified(&vc.prepared[k])
 		}
 	}
-	s, ok := i.sealed(b)
-	if !ok {
-		return
-	}
-	news := i.hold(&i.replicas[s.Signer].viewChanges, s, b, vc)
+	news := i.hold(b, vc)
 	if news == nil {
 		return
 	}
-	if i.judge.founded(b) != nil {
-		i.prove(Unfounded{Frame: b})
-	}
-	if commit, found := i.votes.commit(s.Signer, vc.low, func(c *vote) bool { return vc.omits(c.View, c.Seq, c.digest) }); found {
+	if commit, found := i.votes.commit(vc.signer, vc.low, func(c *vote) bool { return vc.omits(c.View, c.Seq, c.digest) }); found {
 		news.convicts = true
 		i.prove(Omission{Commit: commit.frame(), ViewChange: b})
 	}
@@ -219,13 +212,7 @@ func (i *Investigator) newView(b []byte) {
 			}
 		}
 	}
-	s, ok := i.sealed(b)
-	if !ok {
-		return
-	}
-	if i.hold(&i.replicas[s.Signer].newViews, s, b, viewChange{}) != nil && i.judge.founded(b) != nil {
-		i.prove(Unfounded{Frame: b})
-	}
+	i.hold(b, viewChange{})
 }
 
 // rejoinAnswer carries a checkpoint certificate, a NEW-VIEW and a VIEW-CHANGE,
@@ -246,19 +233,19 @@ func (i *Investigator) rejoinAnswer(b []byte) {
 	}
 }
 
-// sealed reads a frame of views and asks whether its author has signed it.
-func (i *Investigator) sealed(b []byte) (Statement, bool) {
-	s, err := Read(i.judge.g, b)
-	if err != nil || !i.judge.check(&s) {
+// hold keeps a frame of views that its author has signed, and finds what the same
+// one has said otherwise in the same view, and that the frame does not hold. It
+// answers nil if the very same is kept already.
+func (i *Investigator) hold(b []byte, layout viewChange) *heldFrame {
+	said, err := Read(i.judge.g, b)
+	if err != nil || !i.judge.check(&said) {
 		i.ignored++
-		return s, false
+		return nil
 	}
-	return s, true
-}
-
-// hold keeps a frame of views, and finds what its author has said otherwise
-// in the same view. It answers nil if the very same is kept already.
-func (i *Investigator) hold(s *heldFrames, said Statement, b []byte, layout viewChange) *heldFrame {
+	s := &i.replicas[said.Signer].viewChanges
+	if said.Kind == kindNewView {
+		s = &i.replicas[said.Signer].newViews
+	}
 	other := -1
 	for k := range s.frames {
 		switch {
@@ -271,6 +258,9 @@ func (i *Investigator) hold(s *heldFrames, said Statement, b []byte, layout view
 	}
 	if other >= 0 {
 		i.prove(Contradiction{First: s.frames[other].frame, Second: b})
+	}
+	if i.judge.founded(b) != nil {
+		i.prove(Unfounded{Frame: b})
 	}
 	layout.checkpoint = nil // what is kept must not hold on to the caller's bytes
 	for k := range layout.prepared {

@@ -45,9 +45,7 @@ type record struct {
 }
 
 func (r *record) reset() {
-	if r.limit == 0 {
-		r.limit = maxStatements
-	}
+	r.limit = cmp.Or(r.limit, maxStatements)
 	r.firsts, r.signers, r.commits = map[Place]int{}, map[subject]uint64{}, map[consensus.ReplicaID][]int{}
 }
 
@@ -97,10 +95,7 @@ func (r *record) index(at int) {
 // above is where in the list the slots above n begin.
 func (r *record) above(list []int, n consensus.Seq) int {
 	at, _ := slices.BinarySearchFunc(list, n, func(at int, n consensus.Seq) int {
-		if c := cmp.Compare(r.all[at].Seq, n); c != 0 {
-			return c
-		}
-		return -1
+		return cmp.Or(cmp.Compare(r.all[at].Seq, n), -1)
 	})
 	return at
 }

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,10 +19,7 @@ import (
 // cut. Everything else that does not fit is refused with the files unchanged:
 // damageError, ErrForeign or errVersion. The caller holds the home's lock.
 func OpenLog(dir string, o LogOptions) (*Log, []consensus.Record, error) {
-	if o.SegmentBytes == 0 {
-		o.SegmentBytes = defaultSegmentBytes
-	}
-	if o.SegmentBytes < minSegmentBytes {
+	if o.SegmentBytes = cmp.Or(o.SegmentBytes, defaultSegmentBytes); o.SegmentBytes < minSegmentBytes {
 		return nil, nil, fmt.Errorf("log segments of %d bytes: at least %d are needed", o.SegmentBytes, minSegmentBytes)
 	}
 	files, err := list(dir)

@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -104,7 +105,7 @@ func Range(from, to []byte, limit uint32, keysOnly bool) []byte {
 func PrefixEnd(prefix []byte) []byte {
 	for i := len(prefix) - 1; i >= 0; i-- {
 		if prefix[i] < 0xff {
-			end := append([]byte(nil), prefix[:i+1]...)
+			end := bytes.Clone(prefix[:i+1])
 			end[i]++
 			return end
 		}

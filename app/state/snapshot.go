@@ -22,6 +22,9 @@ type Snapshot struct {
 // released, or it never had them.
 var ErrGone = errors.New("snapshot does not hold any of these items")
 
+// maxPinned bounds the heights that are servable at once.
+const maxPinned = 3
+
 // pin makes the kept height servable and lets go of what need not be any more. A
 // view of the store costs the disk what changes while it is held, so views are
 // bounded in number, and one that nobody reads from is not held for long.
@@ -44,7 +47,7 @@ func (s *State) pin() error {
 		}
 		stay = append(stay, p)
 	}
-	for len(stay) >= s.config.Snapshots {
+	for len(stay) >= maxPinned {
 		stay[0].view.Release()
 		stay = stay[1:]
 	}

@@ -21,7 +21,7 @@ func advance(t *testing.T, s *State, seq consensus.Seq) crypto.Digest {
 }
 
 func TestSnapshotsStayWhileTheyAreAskedFor(t *testing.T) {
-	s, err := Open(NewMemory(), Config{Snapshots: 3, SnapshotIdle: 128})
+	s, err := Open(NewMemory(), Config{SnapshotIdle: 128})
 	must(t, err)
 	roots := map[consensus.Seq]crypto.Digest{}
 	served := func() string {

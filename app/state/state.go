@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -16,8 +17,6 @@ type Config struct {
 	// beside those not yet in the store. Default 64 MiB: about 600,000 keys
 	// of 16 bytes.
 	NodeCacheBytes int
-	// Snapshots is how many heights stay servable at once. Default 3.
-	Snapshots int
 	// SnapshotIdle is how far the kept height may move on, in sequence
 	// numbers, before a snapshot that is older and that nobody asked for
 	// since is released. Default 256.
@@ -26,27 +25,11 @@ type Config struct {
 	swapWrites int // closes a batch of a swap; 0: the constant. Tests take less
 }
 
-// validate checks c; zero fields stand for their defaults.
-func (c Config) validate() error {
-	if c.NodeCacheBytes < 0 || c.Snapshots < 0 {
-		return errors.New("state: node cache and number of snapshots are not negative")
-	}
-	return nil
-}
-
+// withDefaults is c with the defaults for zero fields.
 func (c Config) withDefaults() Config {
-	if c.NodeCacheBytes == 0 {
-		c.NodeCacheBytes = 64 << 20
-	}
-	if c.Snapshots == 0 {
-		c.Snapshots = 3
-	}
-	if c.SnapshotIdle == 0 {
-		c.SnapshotIdle = 256
-	}
-	if c.swapWrites == 0 {
-		c.swapWrites = swapWrites
-	}
+	c.NodeCacheBytes = cmp.Or(c.NodeCacheBytes, 64<<20)
+	c.SnapshotIdle = cmp.Or(c.SnapshotIdle, 256)
+	c.swapWrites = cmp.Or(c.swapWrites, swapWrites)
 	return c
 }
 
@@ -97,8 +80,8 @@ var (
 // Open returns the state as the store has it. A restore that was being swapped
 // in when the process ended is finished first.
 func Open(store Store, config Config) (*State, error) {
-	if err := config.validate(); err != nil {
-		return nil, err
+	if config.NodeCacheBytes < 0 {
+		return nil, errors.New("state: the node cache must not be negative")
 	}
 	s := &State{store: store, config: config.withDefaults()}
 	if err := s.resume(); err != nil {

@@ -153,7 +153,7 @@ func TestFailuresOfTheStoreAreReported(t *testing.T) {
 	if _, err := Open(disk, Config{}); !errors.Is(err, errStore) {
 		t.Errorf("an open that failed: %v", err)
 	}
-	if _, err := Open(NewMemory(), Config{Snapshots: -1}); err == nil {
+	if _, err := Open(NewMemory(), Config{NodeCacheBytes: -1}); err == nil {
 		t.Error("a negative number of snapshots is accepted")
 	}
 }
