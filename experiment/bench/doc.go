@@ -3,8 +3,7 @@
 //	bench.go      Measurement: what is measured; Run, Temporary
 //	load.go       its callers, and the keys that they leave
 //	processes.go  what the replicas' processes used
-//	report.go     what comes out
-//	ratio.go      two protocols, in turns
+//	report.go     what comes out; two protocols, in turns
 //
 // What it measures says more about the machine than about the code: nothing here
 // is a timed test.

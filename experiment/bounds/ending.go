@@ -33,13 +33,11 @@ func (d *drawer) fit(rows []report.Row) []report.Row {
 		}
 	}
 	d.chart.Cut = len(drop)
-	var left []report.Row
-	for i, r := range rows {
-		if !drop[i] {
-			left = append(left, r)
-		}
-	}
-	return left
+	at := -1
+	return slices.DeleteFunc(rows, func(report.Row) bool {
+		at++
+		return drop[at]
+	})
 }
 
 // plainResults takes the colour off results that nobody disputes: it is for

@@ -9,7 +9,7 @@
 //	verdict.go  what the judges say of its records
 //	report.go   what comes out
 //	screen.go   the two columns of a terminal, or plain lines
-//	page.go     the HTML page; plot.go its plots
+//	page.go     the HTML page and its plots
 //
 // A decision is a sequence number that was executed: a batch of requests in
 // PBFT, an entry of the log in Raft. What is between replicas is what they

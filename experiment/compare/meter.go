@@ -3,6 +3,7 @@ package compare
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,7 +32,7 @@ func parseReading(page []byte) (r reading, ok bool) {
 	for c := range r.sent {
 		frames, there := found[fmt.Sprintf("quorate_frames_sent_total{class=%q}", classOf(c))]
 		bytes := found[fmt.Sprintf("quorate_bytes_sent_total{class=%q}", classOf(c))]
-		r.sent[c] = Traffic{Class: classOf(c), Messages: uint64(frames), Bytes: uint64(bytes)}
+		r.sent[c] = Traffic{Messages: uint64(frames), Bytes: uint64(bytes)}
 		ok = ok && there
 	}
 	return r, ok
@@ -50,13 +51,7 @@ type meter struct {
 	view    uint64
 }
 
-func newMeter() *meter {
-	m := &meter{last: map[int]reading{}, leader: -1}
-	for c := range m.sent {
-		m.sent[c].Class = classOf(c)
-	}
-	return m
-}
+func newMeter() *meter { return &meter{last: map[int]reading{}, leader: -1} }
 
 // lookWithin bounds a look: a paused replica does not answer, and its counters
 // lose nothing until the next one.
@@ -106,9 +101,7 @@ func (m *meter) take(found []*reading) {
 	}
 	if !m.begun {
 		m.begun, m.from = true, m.applied
-		for c := range m.sent {
-			m.sent[c].Messages, m.sent[c].Bytes = 0, 0
-		}
+		m.sent = [consensus.Classes]Traffic{}
 	}
 }
 
@@ -125,7 +118,11 @@ func since(before, now uint64) uint64 {
 func (m *meter) read() (sent []Traffic, decisions uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return append([]Traffic(nil), m.sent[:]...), m.applied - m.from
+	sent = slices.Clone(m.sent[:])
+	for c := range sent {
+		sent[c].Class = classOf(c)
+	}
+	return sent, m.applied - m.from
 }
 
 // led is who led at the last look, or -1, and the highest view.

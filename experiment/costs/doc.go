@@ -7,8 +7,7 @@
 // the network taking none. Theory (protocol.Costs) says what each count must be.
 //
 //	run.go    the runs that are measured
-//	meter.go  what is counted, and how it is told apart
-//	tally.go  what came of a run
+//	meter.go  what is counted, how it is told apart, and what came of a run
 //	table.go  tables, as text and as Markdown in a document
 //	plot.go   the plot, as SVG
 //

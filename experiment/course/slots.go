@@ -3,6 +3,7 @@ package course
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -157,9 +158,7 @@ func (t *SlotTable) batch(requests []crypto.Digest) string {
 func (t *SlotTable) heights() []consensus.Seq {
 	var all []consensus.Seq
 	for _, slots := range t.slots {
-		for n := range slots {
-			all = append(all, n)
-		}
+		all = slices.AppendSeq(all, maps.Keys(slots))
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

@@ -166,19 +166,17 @@ func (c *Cluster) Judge(ctx context.Context, a app.Application, m *linear.Model)
 	if err := c.Down(); err != nil {
 		return check.Verdict{}, err
 	}
-	type result struct {
-		verdict check.Verdict
-		err     error
-	}
-	done := make(chan result, 1)
+	var v check.Verdict
+	var err error
+	done := make(chan struct{})
 	go func() {
-		v, err := c.Cluster.Judge(a, m)
-		done <- result{v, err}
+		defer close(done)
+		v, err = c.Cluster.Judge(a, m)
 	}()
 	select {
 	case <-ctx.Done():
 		return check.Verdict{}, ctx.Err()
-	case r := <-done:
-		return r.verdict, r.err
+	case <-done:
+		return v, err
 	}
 }

@@ -1,9 +1,8 @@
 // Package report draws what experiments found: plots, message sequence charts
 // and self-contained pages.
 //
-//	drawing.go  Drawing, the one writer of SVG: paths and texts
+//	drawing.go  the one writer of SVG: paths and texts; plots side by side, as a file of their own
 //	plot.go     Plot: axes, curves, marks, bands, events
-//	picture.go  plots side by side, as a file of their own
 //	chart.go    Chart: who sent what to whom, from top to bottom
 //	page.go     Page and its parts: Table, Figure
 //	*.css       theme (the colours), plot, chart, page

@@ -1,7 +1,6 @@
 // Package simulate runs experiments in the simulator.
 //
-//	simulate.go  a Spec, run and judged
-//	faults.go    its faults in the simulator's words
+//	simulate.go  a Spec, in the simulator's words, run and judged
 //	scenario.go  a scenario, with its log, state, status and views after each set
 //	client.go    what the clients of a scenario invoke
 //
