@@ -5,7 +5,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"sort"
 	"strings"
 
 	"quorate.dev/quorate/consensus"
@@ -109,17 +108,10 @@ func (s Spec) String() string {
 	if s.Until > 0 {
 		add(fmt.Sprintf("until=%dns", s.Until))
 	}
-	return strings.Join(append(words, s.options()...), " ")
-}
-
-// options lists the others in a fixed order.
-func (s Spec) options() []string {
-	var words []string
-	for name, value := range s.Options {
-		words = append(words, name+"="+value)
+	for _, name := range slices.Sorted(maps.Keys(s.Options)) {
+		add(name + "=" + s.Options[name])
 	}
-	sort.Strings(words)
-	return words
+	return strings.Join(words, " ")
 }
 
 // percent writes parts per million so that four decimals hold them all.
@@ -128,13 +120,6 @@ func percent(ppm int) string {
 	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + "%"
 }
 
-func list[T consensus.ReplicaID | int](ids []T) string {
-	var b strings.Builder
-	for i, id := range ids {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, "%d", id)
-	}
-	return b.String()
+func list(ids []consensus.ReplicaID) string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprintf("%d", ids), " ", ","), "[]")
 }

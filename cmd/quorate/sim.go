@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -62,33 +61,39 @@ func runSim(c *cli.Context, _ []string) error {
 	return sweep(c, p)
 }
 
-// runSeed runs one system of a protocol.
-func runSeed(p protocol.Protocol, seed uint64, trace io.Writer) (sim.Config, sim.Result, error) {
-	cfg := sim.FromSeedOf(p, seed)
-	cfg.Trace = trace
+// worldRun is a run of the simulator.
+type worldRun struct {
+	config sim.Config
+	result sim.Result
+}
+
+// runWorld runs one system.
+func runWorld(cfg sim.Config) (worldRun, error) {
 	w, err := sim.New(cfg)
 	if err != nil {
-		return cfg, sim.Result{}, err
+		return worldRun{}, err
 	}
-	return cfg, w.Run(), nil
+	return worldRun{cfg, w.Run()}, nil
 }
 
 // replay runs one seed, and again without a trace: a run that cannot be
 // repeated is a violation too.
 func replay(c *cli.Context, p protocol.Protocol) error {
 	seed := c.Uint64("seed")
-	var trace io.Writer
+	cfg := sim.FromSeedOf(p, seed)
+	again := cfg
 	if c.Bool("trace") {
-		trace = os.Stdout
+		cfg.Trace = os.Stdout
 	}
-	cfg, first, err := runSeed(p, seed, trace)
+	r, err := runWorld(cfg)
 	if err != nil {
 		return err
 	}
-	_, second, err := runSeed(p, seed, nil)
+	second, err := runWorld(again)
 	if err != nil {
 		return err
 	}
+	first := r.result
 	note("%s", cfg.String())
 	if forPrograms(c) {
 		if err := printSnake(map[string]any{
@@ -101,8 +106,8 @@ func replay(c *cli.Context, p protocol.Protocol) error {
 		fmt.Printf("seed %d: history %016x, %d steps, height %d, %s%s, %d violations\n",
 			seed, first.History, first.Steps, first.Stats.Height, first.Outcome(), named(first), len(first.Violations))
 	}
-	if first.History != second.History {
-		return fmt.Errorf("seed %d: two runs differ: histories %016x and %016x", seed, first.History, second.History)
+	if first.History != second.result.History {
+		return fmt.Errorf("seed %d: two runs differ: histories %016x and %016x", seed, first.History, second.result.History)
 	}
 	if len(first.Violations) > 0 {
 		for _, text := range texts(first) {

@@ -24,21 +24,12 @@ type sweepState struct {
 	begun time.Time
 }
 
-// seedRun is the run of one seed.
-type seedRun struct {
-	config sim.Config
-	result sim.Result
-}
-
 // sweep runs the seeds on several workers. A run is one goroutine, and runs share
 // nothing, so that they are as deterministic side by side as alone.
 func sweep(c *cli.Context, of protocol.Protocol) error {
 	s := &sweepState{of: of, bad: map[uint64][]string{}, tried: sim.NewCoverage(of), begun: time.Now()}
 	quickly()
-	run := func(seed uint64) (r seedRun, err error) {
-		r.config, r.result, err = runSeed(s.of, seed, nil)
-		return r, err
-	}
+	run := func(seed uint64) (worldRun, error) { return runWorld(sim.FromSeedOf(of, seed)) }
 	if err := sideBySide(c, seedsOf(c), run, s.take, func() string {
 		return fmt.Sprintf("%d seeds done, %d bad, %.1f seeds/s", s.done, len(s.bad), s.rate())
 	}); err != nil {
@@ -56,7 +47,7 @@ func quickly() { debug.SetGCPercent(400) }
 
 // take adds a run. A bad seed is printed at once: a sweep may take hours, and
 // somebody may want to look at it meanwhile.
-func (s *sweepState) take(r seedRun) {
+func (s *sweepState) take(r worldRun) {
 	seed, violations := r.config.Seed, r.result.Violations
 	s.done++
 	s.stats.Add(r.result.Stats)

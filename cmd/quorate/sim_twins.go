@@ -42,14 +42,7 @@ func enumerateTwins(c *cli.Context, _ []string) error {
 	}
 	s := &twinsState{begun: time.Now()}
 	quickly()
-	run := func(cfg sim.Config) (seedRun, error) {
-		w, err := sim.New(cfg)
-		if err != nil {
-			return seedRun{}, err
-		}
-		return seedRun{cfg, w.Run()}, nil
-	}
-	if err := sideBySide(c, scenarios(all, c.Int("limit")), run, s.take, func() string {
+	if err := sideBySide(c, scenarios(all, c.Int("limit")), runWorld, s.take, func() string {
 		return fmt.Sprintf("%d scenarios done, %d forks, %d bad, %.1f/s", s.done, s.forks, len(s.bad), s.rate())
 	}); err != nil {
 		return err
@@ -78,7 +71,7 @@ func scenarios(all *sim.Twins, limit int) iter.Seq[sim.Config] {
 }
 
 // take adds the run of a scenario.
-func (s *twinsState) take(r seedRun) {
+func (s *twinsState) take(r worldRun) {
 	s.done++
 	if r.result.Verdict.Forked {
 		s.forks++
