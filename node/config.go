@@ -15,7 +15,6 @@ import (
 	"quorate.dev/quorate/consensus/host"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/p2p"
-	"quorate.dev/quorate/storage"
 )
 
 // Config is one replica as a process: values, not files. Who loads them from a
@@ -55,7 +54,6 @@ type Disk struct {
 	SegmentBytes int64        // of the log; 0 = storage.DefaultSegmentBytes
 	Volatile     bool         // never sync: to measure what syncing costs
 	State        state.Config // memory for the state; zero fields stand for their defaults
-	Store        storage.StateOptions
 }
 
 // Network is where the replicas are.

@@ -55,7 +55,7 @@ func (n *Node) recover() (consensus.Engine, error) {
 		return nil, fmt.Errorf("%s: %w: with %d replicas none may forget its votes: restore the disk, or initialise the whole cluster anew",
 			data, ErrWiped, n.system.Size())
 	}
-	if n.disk.store, err = storage.OpenState(stateDir(data), n.config.Disk.Store); err != nil {
+	if n.disk.store, err = storage.OpenState(stateDir(data)); err != nil {
 		return nil, err
 	}
 	n.disk.machine, err = app.Open(n.disk.store, n.config.Application, n.config.Genesis,

@@ -37,33 +37,12 @@ func LogDir(data string) string { return filepath.Join(data, logName) }
 // a home that is initialised already. To run it for an identity that ran
 // elsewhere hides a loss of memory and is a Byzantine fault of the operator's.
 // Callers: testnet init and up.
-func Init(data string, id Identity) error {
-	if _, err := os.Stat(birthPath(data)); err == nil {
-		return fmt.Errorf("%s: %w: start it, or remove the data directory so that the replica rejoins", birthPath(data), errBorn)
-	}
-	origin, err := Birth(data, id)
-	if err != nil {
-		return err
-	}
-	if origin != Wiped {
-		return fmt.Errorf("%s: %w", birthPath(data), errBorn)
-	}
-	return begin(data, id, 0)
-}
+func Init(data string, id Identity) error { return begin(data, id, 0) }
 
 // Readmit begins the home of a replica that lost its disk: as Init, but the
 // birth record says that it was reborn, until Settle. Caller: node, for an
 // origin of Wiped.
-func Readmit(data string, id Identity) error {
-	origin, err := Birth(data, id)
-	if err != nil {
-		return err
-	}
-	if origin != Wiped {
-		return fmt.Errorf("readmit a home that is %s, not wiped: %w", origin, errBorn)
-	}
-	return begin(data, id, flagReborn)
-}
+func Readmit(data string, id Identity) error { return begin(data, id, flagReborn) }
 
 // Settle ends the amnesia of a reborn replica: it has rejoined, and the
 // records that say so are synced. Caller: node.
@@ -75,6 +54,13 @@ func Settle(data string, id Identity) error {
 }
 
 func begin(data string, id Identity, flags uint16) error {
+	if _, err := os.Stat(birthPath(data)); err == nil {
+		return fmt.Errorf("%s: %w: start it, or remove the data directory so that the replica rejoins", birthPath(data), errBorn)
+	}
+	// Without a birth record a home is wiped, or damaged.
+	if _, err := Birth(data, id); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}

@@ -19,36 +19,20 @@ import (
 	"quorate.dev/quorate/app/state"
 )
 
-// StateOptions are the memory that the state's store may take, in bytes. Zero
-// fields stand for their defaults.
-type StateOptions struct {
-	// WriteBuffer is what gathers in memory (and in the journal) before it
-	// is sorted into tables; up to two of them are held. A batch larger than
-	// it is written into tables at once. Default 64 MiB: smaller ones make
-	// the store stall while it compacts.
-	WriteBuffer int
-	// BlockCache holds blocks of tables that were read lately. Default 32 MiB.
-	BlockCache int
-}
+// Memory that the state's store takes, in bytes.
+const (
+	// writeBuffer is what gathers in memory (and in the journal) before it is
+	// sorted into tables; up to two of them are held. A batch larger than it is
+	// written into tables at once. Smaller ones make the store stall while it
+	// compacts.
+	writeBuffer = 64 << 20
+	blockCache  = 32 << 20 // blocks of tables that were read lately
+)
 
-// validate checks o.
-func (o StateOptions) validate() error {
-	if o.WriteBuffer != 0 && o.WriteBuffer < 64<<10 || o.BlockCache < 0 {
-		return errors.New("state store: the write buffer is at least 64 KiB, the block cache not negative")
-	}
-	return nil
-}
-
-func (o StateOptions) level() *opt.Options {
-	if o.WriteBuffer == 0 {
-		o.WriteBuffer = 64 << 20
-	}
-	if o.BlockCache == 0 {
-		o.BlockCache = 32 << 20
-	}
+func levelOptions(writeBuffer int) *opt.Options {
 	return &opt.Options{
-		WriteBuffer:            o.WriteBuffer,
-		BlockCacheCapacity:     o.BlockCache,
+		WriteBuffer:            writeBuffer,
+		BlockCacheCapacity:     blockCache,
 		CompactionTableSize:    8 << 20, // a quarter of the files, and of the syncs, of the default
 		OpenFilesCacheCapacity: 256,
 		Compression:            opt.NoCompression, // hashes do not compress; docs/adr/0002 has figures
@@ -73,21 +57,19 @@ type StateStore struct {
 // OpenState opens or creates the store in dir, alone: ErrInUse if a process has
 // it open, errDamaged if its files are not what was written. A write that a
 // crash cut short is taken back.
-func OpenState(dir string, o StateOptions) (*StateStore, error) {
-	if err := o.validate(); err != nil {
-		return nil, err
-	}
+func OpenState(dir string) (*StateStore, error) { return openWith(dir, writeBuffer) }
+
+func openWith(dir string, writeBuffer int) (*StateStore, error) {
 	files, err := openStateFiles(dir)
 	if err != nil {
 		return nil, err
 	}
-	options := o.level()
-	db, err := leveldb.Open(files, options)
+	db, err := leveldb.Open(files, levelOptions(writeBuffer))
 	if err != nil {
 		files.Close()
 		return nil, stateError(dir, err)
 	}
-	return &StateStore{dir: dir, db: db, files: files, buffer: options.WriteBuffer}, nil
+	return &StateStore{dir: dir, db: db, files: files, buffer: writeBuffer}, nil
 }
 
 // openStateFiles takes the lock of dir before it looks at the journals.

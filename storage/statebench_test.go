@@ -44,7 +44,7 @@ func stateKey(i uint64) string {
 func filledState(b *testing.B, keys int, disk bool) *stateBench {
 	var store state.Store = state.NewMemory()
 	if disk {
-		level, err := OpenState(b.TempDir(), StateOptions{})
+		level, err := OpenState(b.TempDir())
 		if err != nil {
 			b.Fatal(err)
 		}
