@@ -13,9 +13,8 @@ import (
 // Caller is a client of a cluster that writes down for Judge what it asks and
 // what it is told.
 type Caller struct {
-	client.Invoker
-	client  *client.Client
-	history *transcript.History
+	*transcript.History
+	client *client.Client
 }
 
 // Dial makes a caller with a key of the cluster's, see ClientKeys, as far as
@@ -30,16 +29,16 @@ func (c *Cluster) Dial(ctx context.Context, keyFile string, tune ...func(*client
 		t(&config)
 	}
 	public := crypto.PublicOf(key)
-	k := &Caller{}
-	if k.history, err = transcript.NewHistory(c.historyFile(public), &c.Genesis, public); err != nil {
+	d, err := client.Dial(ctx, config)
+	if err != nil {
 		return nil, err
 	}
-	if k.client, err = client.Dial(ctx, config); err != nil {
-		return nil, errors.Join(err, k.history.Close())
+	h, err := transcript.NewHistory(c.historyFile(public), &c.Genesis, public, d)
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
 	}
-	k.Invoker = k.history.Of(k.client)
-	return k, nil
+	return &Caller{h, d}, nil
 }
 
 // Close ends the client and its history.
-func (k *Caller) Close() error { return errors.Join(k.client.Close(), k.history.Close()) }
+func (k *Caller) Close() error { return errors.Join(k.client.Close(), k.History.Close()) }

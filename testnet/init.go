@@ -41,16 +41,12 @@ var ErrExists = errors.New("there is a cluster already")
 // comes last: a directory without one is not a cluster. It refuses a directory
 // that holds one. After a failure, remove the directory.
 func Init(o Options) (*Cluster, error) {
-	if o.Protocol == "" {
-		o.Protocol = protocol.PBFT
-	}
+	o.Protocol = cmp.Or(o.Protocol, protocol.PBFT)
 	p, err := protocol.Lookup(o.Protocol)
 	if err != nil {
 		return nil, err
 	}
-	if o.Replicas == 0 {
-		o.Replicas = p.Model.Least(1)
-	}
+	o.Replicas = cmp.Or(o.Replicas, p.Model.Least(1))
 	if _, err := p.Model.Of(o.Replicas); err != nil {
 		return nil, err
 	}

@@ -104,11 +104,11 @@ func TestEverythingWrittenDownIsJudged(t *testing.T) {
 	}
 	// The same, with a client that says to have read what nobody wrote.
 	key := c.Genesis.Clients[1].Key
-	h, err := transcript.NewHistory(c.historyFile(key), &c.Genesis, key)
+	h, err := transcript.NewHistory(c.historyFile(key), &c.Genesis, key, liar{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (client.KV{Invoker: h.Of(liar{})}).Put(t.Context(), []byte("key"), []byte("never")); err != nil {
+	if _, err := (client.KV{Invoker: h}).Put(t.Context(), []byte("key"), []byte("never")); err != nil {
 		t.Fatal(err)
 	}
 	if err := h.Close(); err != nil {

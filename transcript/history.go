@@ -18,15 +18,16 @@ import (
 // judges: every call before it is made, every result when it is believed. Safe
 // for concurrent use.
 type History struct {
+	inner  client.Invoker
 	mu     sync.Mutex
 	file   *os.File
 	writer *check.Writer
 	calls  uint64
 }
 
-// NewHistory begins a history in a new file. Its name is best HistoryName's:
-// Files finds it then.
-func NewHistory(path string, g *consensus.Genesis, key crypto.PublicKey) (*History, error) {
+// NewHistory begins a history, in a new file, of the calls that are made by it and
+// go to inner. The file's name is best HistoryName's: Files finds it then.
+func NewHistory(path string, g *consensus.Genesis, key crypto.PublicKey, inner client.Invoker) (*History, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
@@ -38,7 +39,7 @@ func NewHistory(path string, g *consensus.Genesis, key crypto.PublicKey) (*Histo
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &History{file: f, writer: w}, nil
+	return &History{inner: inner, file: f, writer: w}, nil
 }
 
 // HistoryName names the file of a client's history that begins now.
@@ -46,27 +47,18 @@ func HistoryName(key crypto.PublicKey) string {
 	return fmt.Sprintf("%s-%d%s", key.Short(), now(), suffix)
 }
 
-// Of makes an invoker whose calls are written down.
-func (h *History) Of(inner client.Invoker) client.Invoker { return historian{h, inner} }
-
-// historian is an invoker with a history.
-type historian struct {
-	history *History
-	inner   client.Invoker
-}
-
 // Invoke implements client.Invoker. A call whose beginning cannot be written
 // down is not made: a judge would take its effect for nobody's.
-func (i historian) Invoke(ctx context.Context, op []byte) (client.Result, error) {
-	number, err := i.history.begin(op)
+func (h *History) Invoke(ctx context.Context, op []byte) (client.Result, error) {
+	number, err := h.begin(op)
 	if err != nil {
 		return client.Result{}, err
 	}
-	r, err := i.inner.Invoke(ctx, op)
+	r, err := h.inner.Invoke(ctx, op)
 	if err != nil {
 		return r, err
 	}
-	return r, i.history.end(number, &r)
+	return r, h.end(number, &r)
 }
 
 // begin writes a call down and numbers it.
