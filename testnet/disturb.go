@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -22,9 +23,17 @@ func (c *Cluster) alive(i int) (*replica, *process, error) {
 	r := c.replica(i)
 	p, err := r.process()
 	if err == nil && p == nil {
-		err = fmt.Errorf("replica %d is %w: start it with `quorate testnet restart %d`", i, ErrNotRunning, i)
+		err = fmt.Errorf("replica %d is %w: start it with %s", i, ErrNotRunning, c.starts(i))
 	}
 	return r, p, err
+}
+
+// starts is the command that starts replica i.
+func (c *Cluster) starts(i int) string {
+	if !c.Genesis.Testnet {
+		return fmt.Sprintf("`quorate node --home %s`", c.Home(i))
+	}
+	return Advice(c.Dir, "testnet restart", strconv.Itoa(i))
 }
 
 // Kill ends replica i by SIGKILL, as a crash would, and returns when it is

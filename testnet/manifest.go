@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/genesis"
@@ -49,6 +50,18 @@ type Place struct {
 	Log     string `toml:"log"`
 	// Byzantine is what makes a traitor of the replica; none for the honest.
 	Byzantine []string `toml:"byzantine,omitempty" comment:"THIS REPLICA LIES, in the ways that quorate byzantine list names"`
+}
+
+// DefaultDir is where commands look for a cluster unless they are told otherwise.
+const DefaultDir = "quorate-testnet"
+
+// Advice is a command line that people are told to run for the cluster in dir.
+func Advice(dir, command string, args ...string) string {
+	words := []string{"quorate", command}
+	if dir != DefaultDir {
+		words = append(words, "--dir", dir)
+	}
+	return "`" + strings.Join(append(words, args...), " ") + "`"
 }
 
 // ErrNoCluster: there is no manifest where one was looked for.

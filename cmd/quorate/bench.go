@@ -145,16 +145,30 @@ func runOne(c *cli.Context, m bench.Measurement) error {
 		m.Protocol, m.Replicas = a.genesis.Protocol, len(a.genesis.Replicas)
 		note("%v", m)
 		return a.withClient(c.Context, m.Session(), func(cl *client.Client) error {
-			r, err := m.Run(c.Context, cl, a.local)
-			if err == nil {
-				err = printResult(c, &r)
-			}
-			if err != nil || m.Operation != nil {
-				return err
-			}
-			return bench.Sweep(c.Context, client.KV{Invoker: cl})
+			return explainSilence(c, measure(c, m, cl, a.local))
 		})
 	})
+}
+
+// measure prints what was measured, also of a cluster that answered nothing, and
+// removes what it has stored.
+func measure(c *cli.Context, m bench.Measurement, cl *client.Client, local *testnet.Cluster) error {
+	r, err := m.Run(c.Context, cl, local)
+	if err == nil || errors.Is(err, bench.ErrSilent) {
+		err = errors.Join(printResult(c, &r), err)
+	}
+	if err != nil || m.Operation != nil {
+		return err
+	}
+	return bench.Sweep(c.Context, client.KV{Invoker: cl})
+}
+
+// explainSilence says what to do when a cluster does not answer a measurement.
+func explainSilence(c *cli.Context, err error) error {
+	if !errors.Is(err, bench.ErrSilent) {
+		return err
+	}
+	return unreachable("%w; %s shows why", err, advice(c, "status"))
 }
 
 // temporary measures a cluster that is made for it.

@@ -162,7 +162,7 @@ var reads = []string{"get", "range", "export", "status"}
 func explainTimeout(c *cli.Context, err error) error {
 	switch {
 	case errors.Is(err, session.ErrNoLeader):
-		return unreachable("%w; `quorate status` shows who is missing", err)
+		return unreachable("%w; %s shows who is missing", err, advice(c, "status"))
 	case !errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
@@ -173,5 +173,5 @@ func explainTimeout(c *cli.Context, err error) error {
 	case errors.Is(err, session.ErrUnknown):
 		what = "the operation may have been executed: read before writing again; "
 	}
-	return unreachable("the cluster did not answer within %v; %s`quorate status` shows why", c.Duration("timeout"), what)
+	return unreachable("the cluster did not answer within %v; %s%s shows why", c.Duration("timeout"), what, advice(c, "status"))
 }

@@ -11,11 +11,12 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/protocol"
+	"quorate.dev/quorate/testnet"
 )
 
 // dirFlag is how every command finds its cluster.
 func dirFlag() cli.Flag {
-	return &cli.PathFlag{Name: "dir", Aliases: []string{"d"}, EnvVars: []string{"QUORATE_DIR"}, Value: "quorate-testnet", Usage: "`DIR` of the cluster"}
+	return &cli.PathFlag{Name: "dir", Aliases: []string{"d"}, EnvVars: []string{"QUORATE_DIR"}, Value: testnet.DefaultDir, Usage: "`DIR` of the cluster"}
 }
 
 // clusterFlags are those of every command that talks to a cluster, with more of

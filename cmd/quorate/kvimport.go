@@ -140,7 +140,7 @@ func storeAll(c *cli.Context, store client.KV, files []file, p *progress) error 
 	workers.Wait()
 	err := context.Cause(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return unreachable("nothing was stored for %v: `quorate status` shows why; %d of %d files are stored: run the import again", c.Duration("timeout"), p.files.Load(), len(files))
+		return unreachable("nothing was stored for %v: %s shows why; %d of %d files are stored: run the import again", c.Duration("timeout"), advice(c, "status"), p.files.Load(), len(files))
 	}
 	return err
 }

@@ -171,3 +171,18 @@ func onTerminal(f *os.File) bool { return isTerminal(int(f.Fd())) }
 
 // openCluster opens the cluster that --dir names.
 func openCluster(c *cli.Context) (*testnet.Cluster, error) { return testnet.Open(c.String("dir")) }
+
+// advice is a command line that people are told to run, for the cluster that
+// this one was run for.
+func advice(c *cli.Context, command string) string {
+	if !c.IsSet("genesis") {
+		return testnet.Advice(c.String("dir"), command)
+	}
+	words := "quorate " + command
+	for _, flag := range []string{"genesis", "key", "addresses"} {
+		if value := c.String(flag); value != "" {
+			words += " --" + flag + " " + quoteWord(value)
+		}
+	}
+	return "`" + words + "`"
+}

@@ -29,10 +29,9 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
-			dir := filepath.Join(e.WorkDir, "quorate-testnet")
 			// Scripts that wait for a view change should not wait long.
 			e.Vars = append(e.Vars, "QUORATE_ENGINE_PATIENCE=400ms")
-			e.Defer(func() { stopCluster(t, dir) })
+			e.Defer(func() { stopClusters(t, e.WorkDir) })
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -42,11 +41,22 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// stopCluster ends whatever a test has left running.
-func stopCluster(t *testing.T, dir string) {
-	c, err := testnet.Open(dir)
+// stopClusters ends whatever a script has left running.
+func stopClusters(t *testing.T, dir string) {
+	all, err := filepath.Glob(filepath.Join(dir, "*", "testnet.toml"))
 	if err != nil {
-		return // the script made none, or damaged it before starting anything
+		t.Error(err)
+	}
+	for _, manifest := range all {
+		stopCluster(t, filepath.Dir(manifest))
+	}
+}
+
+// stopCluster ends whatever a test has left running of one cluster.
+func stopCluster(t *testing.T, dir string) {
+	c, err := testnet.OpenManifest(dir)
+	if err != nil {
+		return // damaged before anything was started
 	}
 	if err := c.Down(); err != nil {
 		t.Errorf("down: %v", err)

@@ -21,6 +21,9 @@ import (
 // be measured.
 var ErrTooLarge = errors.New("too large for this cluster")
 
+// ErrSilent is what errors wrap when a cluster answers nothing.
+var ErrSilent = errors.New("the cluster answered nothing")
+
 // Measurement is what one run does.
 type Measurement struct {
 	Name       string        `json:"name"`
@@ -70,7 +73,8 @@ func (m Measurement) String() string {
 func (m *Measurement) Session() session.Config { return session.Config{OneEach: m.OneEach} }
 
 // Run measures a running cluster by a client with a Session of the measurement's.
-// Of a cluster elsewhere, local is nil, and nothing is known of its processes.
+// Of a cluster elsewhere, local is nil, and nothing is known of its processes. No
+// answer at all is ErrSilent, and a result too.
 func (m Measurement) Run(ctx context.Context, cl *client.Client, local *testnet.Cluster) (Result, error) {
 	ctx, fail := context.WithCancelCause(ctx)
 	l := &load{Measurement: m, fail: fail, callers: make([]caller, m.Clients)}
@@ -98,7 +102,11 @@ func (m Measurement) Run(ctx context.Context, cl *client.Client, local *testnet.
 	if err != nil {
 		return Result{}, err
 	}
-	return l.result(before, after), nil
+	r := l.result(before, after)
+	if r.Operations == 0 {
+		err = fmt.Errorf("%w for %v", ErrSilent, m.Duration)
+	}
+	return r, err
 }
 
 // Temporary makes a cluster, measures it, and removes it.

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"errors"
 	"math"
 	"reflect"
@@ -91,6 +92,18 @@ func TestWhatCounts(t *testing.T) {
 	l.heard(&live.Call{Result: client.Result{Result: consensus.Result{Code: consensus.ResultFailed}}})
 	if failed == nil {
 		t.Error("a refused operation did not end the measurement")
+	}
+}
+
+// A caller that waits in vain until the end has failed; one whose last answer came
+// too late has not.
+func TestNoAnswerIsAFailure(t *testing.T) {
+	l := &load{Measurement: Measurement{Duration: time.Second}, callers: make([]caller, 2)}
+	l.heard(&live.Call{Caller: 0, Err: context.Canceled, Over: true})
+	l.heard(&live.Call{Caller: 1, Ended: time.Millisecond})
+	l.heard(&live.Call{Caller: 1, Err: context.Canceled, Over: true})
+	if l.callers[0].failed != 1 || l.callers[1].failed != 0 {
+		t.Errorf("failed: %d and %d", l.callers[0].failed, l.callers[1].failed)
 	}
 }
 

@@ -28,7 +28,8 @@ type load struct {
 // caller is one of them. Its fields belong to its goroutine until the load ends.
 type caller struct {
 	latencies []time.Duration
-	failed    int // outcome unknown, or busy: the next operation is tried
+	failed    int  // outcome unknown, or busy: the next operation is tried; or no answer at all
+	answered  bool // once, be it while it warmed up
 }
 
 const (
@@ -55,7 +56,10 @@ func (l *load) next(caller, n int) []byte {
 // heard counts how an operation ended.
 func (l *load) heard(c *live.Call) time.Duration {
 	me := &l.callers[c.Caller]
+	me.answered = me.answered || c.Err == nil
 	switch {
+	case c.Over && !me.answered:
+		me.failed++
 	case c.Over:
 	case errors.Is(c.Err, session.ErrUnknown), errors.Is(c.Err, session.ErrBusy):
 		me.failed++
@@ -98,13 +102,21 @@ func latencyOf(all []time.Duration) latency {
 // of steps that any genesis has.
 const removeAtOnce = 256
 
+// sweepWithin bounds a sweep: the cluster may have lost its quorum meanwhile.
+const sweepWithin = 30 * time.Second
+
 // Sweep removes what measurements have stored, page by page: a cluster that was
 // measured must not keep a hundred thousand keys that nobody asked for.
 func Sweep(ctx context.Context, store client.KV) error {
+	ctx, cancel := context.WithTimeout(ctx, sweepWithin)
+	defer cancel()
 	for {
 		page, err := store.Range(ctx, []byte(keyPrefix), kv.PrefixEnd([]byte(keyPrefix)), 0, true)
-		if err != nil || len(page.Entries) == 0 {
-			return err
+		if err != nil {
+			return notSwept(err)
+		}
+		if len(page.Entries) == 0 {
+			return nil
 		}
 		var removals errgroup.Group
 		for some := range slices.Chunk(page.Entries, removeAtOnce) {
@@ -118,7 +130,15 @@ func Sweep(ctx context.Context, store client.KV) error {
 			})
 		}
 		if err := removals.Wait(); err != nil {
-			return fmt.Errorf("remove the keys below %s: %w", keyPrefix, err)
+			return notSwept(err)
 		}
 	}
+}
+
+// notSwept says what is left behind.
+func notSwept(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w for %v: the keys below %s are left, and the next measurement removes them", ErrSilent, sweepWithin, keyPrefix)
+	}
+	return fmt.Errorf("remove the keys below %s: %w", keyPrefix, err)
 }
