@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/protocol"
 )
 
 // silences keep something back.
@@ -89,7 +90,8 @@ func newDark(e *Env, s Spec) (Interceptor, error) {
 	victims := s.To
 	if victims == nil {
 		others := e.nonMembers()
-		f := max(1, (len(e.Genesis.Replicas)-1)/3)
+		p, _ := protocol.Of(e.Genesis) // of one that is not known, lies are tolerated
+		f := max(1, p.Model.System(len(e.Genesis.Replicas)).Faults())
 		victims = others[max(0, len(others)-f):]
 	}
 	return outgoing(func(_ *consensus.Burst, o *Outbox) {

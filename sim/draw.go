@@ -174,10 +174,11 @@ func (c *Config) drawFlood(r *stream) {
 // crashes, disks and networks do, and for protocols that tolerate no more.
 func WithoutTraitors(seed uint64) Config {
 	r := newStream(seed, "config")
+	p, _ := protocol.Lookup(protocol.PBFT)
 	n := pick(r, 4, 4, 4, 4, 5, 6, 7, 10)
 	k := 2 + consensus.Seq(r.upTo(8))
 	c := Config{
-		Seed: seed, Genre: genreBenign, Protocol: protocol.PBFT, Replicas: n, Trust: Trust{Faults: (n - 1) / 3},
+		Seed: seed, Genre: genreBenign, Protocol: p.Name, Replicas: n, Trust: Trust{Faults: p.Model.System(n).Faults()},
 		Interval: k, Window: k * consensus.Seq(2+r.upTo(2)),
 		Timing:   drawTiming(r),
 		Network:  drawNetwork(r),

@@ -139,7 +139,7 @@ func withoutIdle(s *consensus.Status) {
 // idle reports that what is lacked is only the next proposal, and nobody has
 // asked for anything that would have to be proposed.
 func idle(s *consensus.Status, l consensus.Lack) bool {
-	return s.Pending == 0 && s.InFlight == 0 && !s.Changing && l.What == "PRE-PREPARE"
+	return s.Pending == 0 && s.InFlight == 0 && !s.Changing && slices.Equal(l.Missing, []consensus.ReplicaID{s.Primary})
 }
 
 // ids lists replicas briefly.

@@ -47,14 +47,15 @@ func bothCells() []Cell {
 
 // cell is the fault as one protocol of one size meets it.
 func (x *fault) cell(name string, n int) Cell {
-	column := map[string]column{protocol.Raft: x.raft, protocol.PBFT: x.pbft}[name]
 	c := Cell{
-		Section: sectionBoth, Row: x.row, Theory: []string{column.theory}, Why: column.why, Source: column.source, Real: true,
+		Section: sectionBoth, Row: x.row, Real: true,
 		Spec: spec.Spec{
 			Name: x.row, Protocol: name, Replicas: n, Clients: 2, Invoked: 16, Think: 40 * sim.Millisecond, Seed: 1, RealKeys: true,
 			Forward: first(1), // replica 0 leads first, as it does in PBFT
 		},
 	}
+	column := byModel(&c.Spec, x.raft, x.pbft)
+	c.Theory, c.Why, c.Source = []string{column.theory}, column.why, column.source
 	f := c.Spec.System().Faults()
 	if column.names {
 		c.Culprits = f + 1
@@ -64,6 +65,15 @@ func (x *fault) cell(name string, n int) Cell {
 		x.except(&c)
 	}
 	return c
+}
+
+// byModel is what holds of protocols that tolerate crashes alone, or of those that
+// tolerate lies.
+func byModel[T any](s *spec.Spec, crash, lies T) T {
+	if s.UnderTest().Model == quorum.Crash {
+		return crash
+	}
+	return lies
 }
 
 // When faults begin: by then there is a leader, and clients are at work. A

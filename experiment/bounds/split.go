@@ -10,7 +10,6 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/report"
 	"quorate.dev/quorate/experiment/spec"
-	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -86,10 +85,9 @@ func splitCells() []Cell {
 				Name: row.name, Protocol: size.protocol, Replicas: size.replicas, Clients: 2, Invoked: 24, Think: 300 * sim.Millisecond,
 				Deadline: deadline, Seed: 1, RealKeys: true, Forward: first(1),
 			}
-			why := map[string]string{protocol.Raft: row.raft, protocol.PBFT: row.pbft}[size.protocol]
 			row.part(&s, s.System().Faults())
 			all = append(all, Cell{
-				Section: sectionSplit, Row: row.name, Spec: s, Theory: []string{spec.Live}, Why: why, Source: sourceCut, Real: row.answered == nil || s.System().Replies() == 1,
+				Section: sectionSplit, Row: row.name, Spec: s, Theory: []string{spec.Live}, Why: byModel(&s, row.raft, row.pbft), Source: sourceCut, Real: row.answered == nil || s.System().Replies() == 1,
 				Split: &Split{From: faultAt, To: faultAt + splits, Answered: row.answered},
 			})
 		}

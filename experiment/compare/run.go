@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/experiment/spec"
 	"quorate.dev/quorate/protocol"
 )
@@ -73,8 +74,19 @@ func Default() *spec.Scenario {
 	return s
 }
 
-// Protocols are the two that are compared, in the order of display.
-func Protocols() []string { return []string{protocol.Raft, protocol.PBFT} }
+// Protocols are those that are compared, in the order of display: first those that
+// tolerate crashes alone.
+func Protocols() []string {
+	var crash, others []string
+	for _, p := range protocol.All() {
+		if p.Model == quorum.Crash {
+			crash = append(crash, p.Name)
+		} else {
+			others = append(others, p.Name)
+		}
+	}
+	return append(crash, others...)
+}
 
 // bind holds a scenario against what there is, and answers the faults of each
 // protocol: how long the load lasts, and how many replicas each cluster has to

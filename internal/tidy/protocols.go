@@ -3,6 +3,7 @@ package tidy
 import (
 	"go/ast"
 	"go/token"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -25,22 +26,54 @@ func judgeEngine(from, to string) string {
 	return from + " imports the engine " + to + ": ask package protocol, which knows all protocols"
 }
 
-// protocolNames are the names by which protocols might be told apart.
-var protocolNames = []string{"pbft", "raft", "paxos"}
+// registryFile is where package protocol says which names there are.
+const registryFile = "protocol/protocol.go"
 
-// checkNames finds comparisons with the name of a protocol, outside of package
-// protocol: what they mean to ask is a property, which a protocol that is added
-// later has or has not.
+// protocolNames are the names of protocols, by the constants of the registry.
+func (t *module) protocolNames() map[string]string {
+	names := map[string]string{}
+	for _, p := range t.Packages {
+		for _, f := range p.Files {
+			if f.Path != registryFile {
+				continue
+			}
+			for _, d := range f.ast.Decls {
+				if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.CONST {
+					collectTexts(names, g)
+				}
+			}
+		}
+	}
+	return names
+}
+
+// collectTexts adds the texts of a declaration of constants.
+func collectTexts(names map[string]string, g *ast.GenDecl) {
+	for _, s := range g.Specs {
+		v := s.(*ast.ValueSpec)
+		for i, value := range v.Values {
+			if lit, ok := value.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				if text, err := strconv.Unquote(lit.Value); err == nil {
+					names[v.Names[i].Name] = text
+				}
+			}
+		}
+	}
+}
+
+// checkNames finds comparisons with the name of a protocol, and tables by such
+// names, outside of package protocol: what they mean to ask is a property, which
+// a protocol that is added later has or has not.
 func (t *module) checkNames(p *pkg, f *sourceFile) []string {
 	if p.Path == "protocol" {
 		return nil
 	}
-	registry := importedAs(f, modulePath+"/protocol")
+	registry, names := importedAs(f, modulePath+"/protocol"), t.protocolNames()
 	var found []string
-	judge := func(list ...ast.Expr) {
+	judge := func(what string, list ...ast.Expr) {
 		for _, e := range list {
-			if namesProtocol(e, registry) {
-				found = append(found, t.breach(f, e.Pos(), "comparison with the name of a protocol: ask for a property that package protocol has for each"))
+			if namesProtocol(e, registry, names) {
+				found = append(found, t.breach(f, e.Pos(), "%s the name of a protocol: ask for a property that package protocol has for each", what))
 			}
 		}
 	}
@@ -48,10 +81,12 @@ func (t *module) checkNames(p *pkg, f *sourceFile) []string {
 		switch n := n.(type) {
 		case *ast.BinaryExpr:
 			if n.Op == token.EQL || n.Op == token.NEQ {
-				judge(n.X, n.Y)
+				judge("comparison with", n.X, n.Y)
 			}
 		case *ast.CaseClause:
-			judge(n.List...)
+			judge("comparison with", n.List...)
+		case *ast.KeyValueExpr:
+			judge("table by", n.Key)
 		}
 		return true
 	})
@@ -60,14 +95,15 @@ func (t *module) checkNames(p *pkg, f *sourceFile) []string {
 
 // namesProtocol reports whether an expression is the name of a protocol, as a
 // string or as a constant of the registry.
-func namesProtocol(e ast.Expr, registry string) bool {
+func namesProtocol(e ast.Expr, registry string, names map[string]string) bool {
 	switch e := ast.Unparen(e).(type) {
 	case *ast.BasicLit:
 		text, err := strconv.Unquote(e.Value)
-		return err == nil && e.Kind == token.STRING && slices.Contains(protocolNames, text)
+		return err == nil && e.Kind == token.STRING && slices.Contains(slices.Collect(maps.Values(names)), text)
 	case *ast.SelectorExpr:
 		of, ok := e.X.(*ast.Ident)
-		return ok && registry != "" && of.Name == registry && (e.Sel.Name == "PBFT" || e.Sel.Name == "Raft")
+		_, known := names[e.Sel.Name]
+		return ok && known && registry != "" && of.Name == registry
 	}
 	return false
 }

@@ -122,6 +122,10 @@ func TestCatches(t *testing.T) {
 		{"a name under another one", "sim", "import p \"quorate.dev/quorate/protocol\"\nvar b = (p.PBFT) != x", "comparison with the name of a protocol"},
 		{"a name as a string", "consensus", "var b = x != \"pbft\"", "comparison with the name of a protocol"},
 		{"a name in a switch", "node", "func f() {\n\tswitch x {\n\tcase 1, \"raft\":\n\t}\n}", "src.go:4: comparison with the name of a protocol"},
+		{"a table by names", "sim", "import \"quorate.dev/quorate/protocol\"\nvar m = map[string]int{protocol.PBFT: 1}", "src.go:3: table by the name of a protocol"},
+		{"a table by a text", "sim", "var m = map[string]int{\"raft\": 1}", "table by the name of a protocol"},
+		{"a field", "sim", "var m = t{raft: 1}", ""},
+		{"a name that the registry lacks", "sim", "var b = x == \"paxos\"", ""},
 		{"a name in the registry", "protocol", "var b = x == \"raft\"", ""},
 		{"a name handed on", "sim", "import \"quorate.dev/quorate/protocol\"\nvar c = f(protocol.Raft, \"raft\") == 3", ""},
 		{"a name of something else", "sim", "var b = protocol.Raft == 3", ""},
@@ -139,6 +143,8 @@ func TestCatches(t *testing.T) {
 	} {
 		name := c.dir[strings.LastIndex(c.dir, "/")+1:]
 		tree := loadSources(t, map[string]string{
+			registryFile:      "package protocol\nconst (\n\tPBFT = \"pbft\"\n\tRaft = \"raft\"\n)\n",
+			"protocol/doc.go": doc("protocol"),
 			c.dir + "/doc.go": doc(name),
 			c.dir + "/src.go": "package " + name + "\n" + c.src + "\n",
 		})
