@@ -53,6 +53,21 @@ func (e *paramError) Error() string {
 // Unwrap makes it an ErrSpec.
 func (e *paramError) Unwrap() error { return ErrSpec }
 
+// foreignError says that a lie is one of other protocols.
+type foreignError struct {
+	Name string
+	Of   []string // whose it is
+	Runs string   // what the cluster runs
+}
+
+// Error says where the lies of the cluster's own protocol are listed.
+func (e *foreignError) Error() string {
+	return fmt.Sprintf("%s is a lie of %s; this cluster runs %s: see `quorate byzantine list`", e.Name, strings.Join(e.Of, " and "), e.Runs)
+}
+
+// Unwrap makes it an ErrSpec.
+func (e *foreignError) Unwrap() error { return ErrSpec }
+
 // Parse reads one behaviour: a name or an alias, then words of the form
 // name=value, then the main parameter, which may stand bare. All behaviours
 // take to= (replicas), kind= (kinds of frames), chance= (30%), after= and

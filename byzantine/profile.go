@@ -70,6 +70,15 @@ func (p *Profile) For(protocol string) bool {
 	return p.Protocols == nil || slices.Contains(p.Protocols, protocol)
 }
 
+// Fits refuses a lie of another protocol than the one that a cluster runs. The
+// error wraps ErrSpec.
+func (p *Profile) Fits(protocol string) error {
+	if p.For(protocol) {
+		return nil
+	}
+	return &foreignError{Name: p.Name, Of: p.Protocols, Runs: protocol}
+}
+
 // AtStart reports whether a behaviour changes how the engine starts, so that it
 // begins and ends with a restart of its replica.
 func (p *Profile) AtStart() bool { return p.wrap != nil }

@@ -45,7 +45,7 @@ func (s Spec) Complete(g *consensus.Genesis, client bool) (Spec, error) {
 	case !p.Client && client:
 		return s, s.refuse(p.Name, "a replica does this, not a client")
 	case !p.For(g.Protocol):
-		return s, s.refuse(p.Name, fmt.Sprintf("is a lie of %s, and this cluster runs %q: choose one of that protocol, or one of none, such as silent", strings.Join(p.Protocols, " or "), g.Protocol))
+		return s, p.Fits(g.Protocol)
 	case s.Main != "" && len(p.Params) == 0:
 		return s, s.refuse(s.Main, "it takes no main parameter")
 	}

@@ -109,6 +109,9 @@ func runsOf(c *cli.Context, args []string) ([]spec.ProfileRuns, error) {
 		}
 		one.At = replicaIDs(numbers)
 	}
+	if b, err := catalogue.Parse(args[0]); err == nil && !b.Profile.Client && one.Traitors > one.Replicas {
+		return nil, usageError("--traitors %d: choose 1 to %d", one.Traitors, one.Replicas)
+	}
 	if _, err := one.Check(); err != nil {
 		return nil, usageError("%w", err)
 	}

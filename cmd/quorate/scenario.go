@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,9 +28,12 @@ func byzantineScenario() *cli.Command {
 func runScenario(c *cli.Context, args []string) error {
 	s, err := spec.LoadScenario(args[0])
 	if err != nil {
-		return err
+		return usageError("%w", err)
 	}
 	result, err := simulate.RunScenario(s, nil)
+	if errors.Is(err, spec.ErrScenario) || errors.Is(err, spec.ErrSpec) {
+		return usageError("%w", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -65,6 +69,11 @@ func printScenario(s *spec.Scenario, result *simulate.ScenarioResult) error {
 		}
 	}
 	fmt.Printf("outcome: %s\n", result.Outcome)
+	for i := range result.Sets {
+		if short := result.Sets[i].Short; short != "" && result.Outcome != spec.Live {
+			fmt.Printf("  set %d: %s\n", i+1, short)
+		}
+	}
 	for _, v := range result.Violations {
 		fmt.Printf("  %s\n", v)
 	}

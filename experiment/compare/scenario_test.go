@@ -19,11 +19,15 @@ func TestScenarioErrors(t *testing.T) {
 		line int
 		want string
 	}{
-		{"name = 3", 1, "cannot decode"},
+		{"name = 3", 1, "key \"name\": must be a text in quotes"},
+		{"[[fault]]\nat = 5", 2, "key \"fault.at\": must be a text such as \"5s\""},
+		{"[[fault]]\nreplica = \"1\"", 2, "key \"fault.replica\": must be a whole number"},
+		{"[[fault]]\nbehaviours = \"silent\"", 2, "key \"fault.behaviours\": must be a list in brackets"},
+		{"[[replicas]]\nid = 0", 1, "must be a whole number"},
 		{"[[fault]]\nat = \"5s\"\nkind = \"crash\"\nwho = 1", 4, "unknown key \"fault.who\": a file has name, replicas"},
 		{"\n[[fault]]\nat = \"5s\"", 2, "fault 1: kind = \"\": write crash, pause"},
 		{"[[fault]]\nat = \"5s\"\nkind = \"explode\"", 1, "kind = \"explode\": write crash, pause"},
-		{"[[fault]]\nat = \"5s\"\nkind = \"crash\"", 1, "whom to crash? write role = \"leader\", or replica = 0"},
+		{"[[fault]]\nat = \"5s\"\nkind = \"crash\"", 1, "name the replica: role = \"leader\", or replica = 0"},
 		{"[[fault]]\nat = \"5s\"\nkind = \"crash\"\nrole = \"king\"", 1, "role = \"king\": write leader, follower"},
 		{"[[fault]]\nat = \"5s\"\nkind = \"crash\"\nrole = \"leader\"\nreplica = 0", 1, "a replica and a role: write one"},
 		{"[[fault]]\nat = \"5s\"\nkind = \"crash\"\nreplica = -1", 1, "replica = -1: write a number from 0"},
@@ -33,7 +37,7 @@ func TestScenarioErrors(t *testing.T) {
 		{"[[fault]]\nat = \"NaN%\"\nkind = \"crash\"\nrole = \"leader\"", 1, "at = \"NaN%\""},
 		{"[[fault]]\nat = \"5s\"\nkind = \"corrupt\"\nrole = \"leader\"", 1, "write behaviours = [\"silent\"]"},
 		{"[[fault]]\nat = \"5s\"\nkind = \"corrupt\"\nrole = \"leader\"\nbehaviours = [\"sielnt\"]", 1, "no such behaviour"},
-		{"[[fault]]\nat = \"5s\"\nkind = \"corrupt\"\nrole = \"leader\"\nbehaviours = [\"equivocate\"]", 1, "\"equivocate\" is a lie in pbft and not in raft: write each protocol's own"},
+		{"[[fault]]\nat = \"5s\"\nkind = \"corrupt\"\nrole = \"leader\"\nbehaviours = [\"equivocate\"]", 1, "equivocate is a lie of pbft; this cluster runs raft: see `quorate byzantine list`; write each protocol's own, as pbft = [...] and raft = [...]"},
 		{"[[fault]]\nat = \"5s\"\nkind = \"corrupt\"\nrole = \"leader\"\nbehaviours = [\"conflict\"]", 1, "a client's behaviour"},
 		{"[[fault]]\nat = \"1s\"\nkind = \"crash\"\nrole = \"leader\"\n[[fault]]\nat = \"5s\"\nkind = \"crash\"\nrole = \"leader\"\nbehaviours = [\"silent\"]", 5, "fault 2: a crash has no behaviours"},
 		{strings.Repeat("[[fault]]\nat = \"1s\"\nkind = \"crash\"\nrole = \"leader\"\n", 101), 0, "101 faults: at most 100"},
@@ -56,8 +60,8 @@ func TestScenarioMisfits(t *testing.T) {
 		"[[fault]]\nat = \"20s\"\nkind = \"crash\"\nrole = \"leader\"":                                             "f.toml:1: fault 1: it is at 20s, and the load lasts 10s",
 		"[[fault]]\nat = \"100%\"\nkind = \"crash\"\nrole = \"leader\"":                                            "the load lasts 10s",
 		"[[fault]]\nat = \"1s\"\nkind = \"crash\"\nreplica = 3":                                                    "replica = 3: the cluster of raft has 0 to 2",
-		"[[fault]]\nat = \"1s\"\nkind = \"restart\"":                                                               "role \"crashed\" is nobody's yet: no crash comes before it",
-		"[[fault]]\nat = \"5s\"\nkind = \"pause\"\nrole = \"leader\"\n[[fault]]\nat = \"4s\"\nkind = \"resume\"\n": "f.toml:5: fault 2: role \"paused\" is nobody's yet",
+		"[[fault]]\nat = \"1s\"\nkind = \"restart\"":                                                               "restart: no earlier fault crashes a replica",
+		"[[fault]]\nat = \"5s\"\nkind = \"pause\"\nrole = \"leader\"\n[[fault]]\nat = \"4s\"\nkind = \"resume\"\n": "f.toml:5: fault 2: resume: no earlier fault pauses a replica",
 	} {
 		s, err := spec.ParseScenario([]byte(text))
 		if err != nil {

@@ -22,6 +22,9 @@ type ScenarioResult struct {
 	Sets       []SetResult
 }
 
+// scenarioProtocol is what the sets of courses are about.
+const scenarioProtocol = protocol.PBFT
+
 // SetResult is what there was to see when a set was over. Its tables have a
 // heading and a row for each replica, but for Views: a row for each NEW-VIEW.
 type SetResult struct {
@@ -30,6 +33,7 @@ type SetResult struct {
 	State   [][]string
 	Status  [][]string
 	Views   [][]string
+	Short   string // that too few replicas were up; "" if they were enough
 }
 
 // Answer is a request with what its client believes of it.
@@ -51,7 +55,15 @@ func RunScenario(s *spec.Scenario, a app.Application) (*ScenarioResult, error) {
 	if len(s.Sets) == 0 {
 		return nil, &spec.ScenarioError{File: s.File, Text: "0 sets: write at least one, beginning with [[set]]"}
 	}
+	under, err := protocol.Lookup(scenarioProtocol)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Fits(under); err != nil {
+		return nil, err
+	}
 	t := newScenarioRun(s)
+	t.under = under
 	defer t.close()
 	x, err := t.spec()
 	if err != nil {
@@ -85,6 +97,7 @@ func RunScenario(s *spec.Scenario, a app.Application) (*ScenarioResult, error) {
 // scenarioRun is a scenario while it runs.
 type scenarioRun struct {
 	scenario *spec.Scenario
+	under    protocol.Protocol
 	begins   []consensus.Time // of each set, and the end of the last
 	clients  []*scenarioClient
 	world    *sim.World
@@ -169,7 +182,7 @@ func (t *scenarioRun) close() {
 // sets in a row stays down. Faults count from the first set on.
 func (t *scenarioRun) spec() (spec.Spec, error) {
 	s := t.scenario
-	out := spec.Spec{Protocol: protocol.PBFT, Replicas: s.Replicas, Clients: len(t.clients), Seed: s.Seed}
+	out := spec.Spec{Protocol: scenarioProtocol, Replicas: s.Replicas, Clients: len(t.clients), Seed: s.Seed}
 	for i := range s.Replicas {
 		id := consensus.ReplicaID(i)
 		var acts []sim.Assignment
@@ -242,6 +255,7 @@ func (t *scenarioRun) endSet() {
 	}
 	r.Log, r.Status, r.Views = t.slots.Log(), t.slots.Status(), t.slots.Views()
 	r.State = t.state()
+	r.Short = x.Short(t.under.Model.System(t.scenario.Replicas))
 	t.records = append(t.records, r)
 	t.set++
 }

@@ -95,10 +95,15 @@ raft = []
 	}
 	for text, want := range map[string]string{
 		"at = '1s'\nkind = 'delay'\nreplica = 0":                            "by = \"\": write how much later",
-		"at = '1s'\nkind = 'crash'\nreplica = 0\nby = '1s'":                 "not by so much",
-		"at = '1s'\nkind = 'restart'\nreplica = 0\nlasts = '1s'":            "a restart does not last",
-		"at = '1s'\nkind = 'wipe'\nreplica = 0\nlasts = '1s'":               "a wipe does not last",
+		"at = '1s'\nkind = 'crash'\nreplica = 0\nby = '1s'":                 "by is only for kind = \"delay\"",
+		"at = '1s'\nkind = 'restart'\nreplica = 0\nlasts = '1s'":            "lasts has no meaning for restart",
+		"at = '1s'\nkind = 'wipe'\nreplica = 0\nlasts = '1s'":               "lasts has no meaning for wipe",
 		"at = '1s'\nkind = 'crash'\nreplica = 0\nlasts = 'long'":            "lasts = \"long\": write a time",
+		"at = '1s'\nkind = 'crash'\nreplica = 1\nreplicas = [0]":            "replica and replicas: write one",
+		"at = '1s'\nkind = 'corrupt'\nreplica = 0\nraft = 'silent'":         "raft must be a list of texts",
+		"at = '1s'\nkind = 'corrupt'\nreplica = 0\npbft = [1]":              "pbft must be a list of texts",
+		"at = '1s'\nkind = 'corrupt'\nreplica = 0\npaxos = ['silent']":      "unknown key \"fault.paxos\"",
+		"at = '1s'\nkind = 'crash'\nreplica = 0\nraft = ['silent']":         "a crash has no behaviours",
 		"at = '1s'\nkind = 'isolate'\nreplicas = [0, 99]":                   "write a number from 0",
 		"at = '1s'\nkind = 'corrupt'\nreplica = 0\nbehaviours = ['sielnt']": "sielnt",
 	} {

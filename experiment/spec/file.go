@@ -80,9 +80,9 @@ type faultTOML struct {
 	Replicas   []int    `toml:"replicas"`
 	Role       string   `toml:"role"`
 	Behaviours []string `toml:"behaviours"`
-	Raft       []string `toml:"raft"`
-	PBFT       []string `toml:"pbft"`
 	By         string   `toml:"by"`
+
+	own map[string][]string // by protocols: what stands under their names
 }
 
 // LoadScenario reads a scenario: TOML, or the CSV of courses if the file's name
@@ -119,8 +119,11 @@ func LoadScenario(path string) (*Scenario, error) {
 // are *ScenarioErrors.
 func ParseScenario(text []byte) (*Scenario, error) {
 	f := scenarioTOML{Name: "unnamed", Replicas: 4, Seed: 1}
-	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&f); err != nil {
-		line, text := files.Explain(err, knownKeys)
+	if err := unknownKeys(toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(&f)); err != nil {
+		line, text := files.Explain(err, fmt.Sprintf(knownKeys, strings.Join(protocol.Names(), ", ")))
+		if slices.ContainsFunc(times, func(key string) bool { return strings.HasPrefix(text, fmt.Sprintf("key %q", key)) }) {
+			text = strings.Replace(text, "a text in quotes", "a text such as \"5s\"", 1)
+		}
 		return nil, &ScenarioError{Line: line, Text: text}
 	}
 	s := &Scenario{Name: f.Name, Replicas: f.Replicas, Balance: f.Balance, Seed: f.Seed}
@@ -133,11 +136,16 @@ func ParseScenario(text []byte) (*Scenario, error) {
 		if err != nil {
 			return nil, &ScenarioError{Line: lines[i], Text: fmt.Sprintf("set %d: %v", i+1, err)}
 		}
+		set.Line = lines[i]
 		s.Sets = append(s.Sets, set)
 	}
 	lines = headings(text, "[[fault]]", len(f.Faults))
 	for i := range f.Faults {
-		fault, err := f.Faults[i].fault()
+		err := f.Faults[i].lies(text, i)
+		var fault ScenarioFault
+		if err == nil {
+			fault, err = f.Faults[i].fault()
+		}
 		if err != nil {
 			return nil, &ScenarioError{Line: lines[i], Text: fmt.Sprintf("fault %d: %v", i+1, err)}
 		}
@@ -164,9 +172,60 @@ func headings(text []byte, heading string, tables int) []int {
 	return lines
 }
 
+// times are the keys of spans of time.
+var times = []string{"fault.at", "fault.lasts", "fault.by", "set.lasts"}
+
 // knownKeys says which keys there are.
 const knownKeys = "a file has name, replicas, balance, seed, [[set]]s with requests, live, byzantine, print and lasts, " +
-	"and [[fault]]s with at, kind, lasts, replica, replicas or role, behaviours, raft, pbft and by"
+	"and [[fault]]s with at, kind, lasts, replica, replicas or role, by, behaviours, or the behaviours of one protocol alone: %s"
+
+// unknownKeys is an error of the decoder without the names of protocols, under
+// which a fault has the lies of each.
+func unknownKeys(err error) error {
+	var unknown *toml.StrictMissingError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	unknown.Errors = slices.DeleteFunc(unknown.Errors, func(e toml.DecodeError) bool {
+		key := e.Key()
+		return len(key) == 2 && key[0] == "fault" && slices.Contains(protocol.Names(), key[1])
+	})
+	if len(unknown.Errors) == 0 {
+		return nil
+	}
+	return unknown
+}
+
+// lies reads what stands under the names of protocols in one fault of the file.
+func (x *faultTOML) lies(text []byte, number int) error {
+	var file struct {
+		Faults []map[string]any `toml:"fault"`
+	}
+	if err := toml.Unmarshal(text, &file); err != nil {
+		return err
+	}
+	x.own = map[string][]string{}
+	for _, name := range protocol.Names() {
+		written, there := file.Faults[number][name]
+		if !there {
+			continue
+		}
+		list, ok := written.([]any)
+		x.own[name] = []string{}
+		for _, e := range list {
+			behaviour, is := e.(string)
+			ok = ok && is
+			x.own[name] = append(x.own[name], behaviour)
+		}
+		if !ok {
+			return fmt.Errorf("%s must be a list of texts, such as [\"silent\"]", name)
+		}
+	}
+	return nil
+}
+
+// eachOwn tells how to write the behaviours of each protocol.
+func eachOwn() string { return strings.Join(protocol.Names(), " = [...] and ") + " = [...]" }
 
 // set reads one stretch.
 func (x *setTOML) set() (s Set, err error) {
@@ -237,7 +296,7 @@ func (x *faultTOML) fault() (f ScenarioFault, err error) {
 		return f, err
 	}
 	if f.Lasts > 0 && (f.Ends || f.Kind == Wipe) {
-		return f, fmt.Errorf("a %s does not last: remove lasts", x.Kind)
+		return f, fmt.Errorf("lasts has no meaning for %s: remove it", x.Kind)
 	}
 	if err := x.whom(&f); err != nil {
 		return f, err
@@ -265,6 +324,8 @@ func (x *faultTOML) whom(f *ScenarioFault) error {
 	}
 	role, known := roles[x.Role]
 	switch {
+	case x.Replica != nil && x.Replicas != nil:
+		return errors.New("it has replica and replicas: write one of them")
 	case len(numbers) > 0 && x.Role != "":
 		return errors.New("it names a replica and a role: write one of them")
 	case slices.ContainsFunc(numbers, func(n int) bool { return n < 0 || n >= consensus.MaxReplicas }):
@@ -278,7 +339,7 @@ func (x *faultTOML) whom(f *ScenarioFault) error {
 	case x.Role != "":
 		return fmt.Errorf("role = %q: write leader, follower, crashed, paused or corrupted", x.Role)
 	case !f.Ends || ended[f.Kind] == "":
-		return fmt.Errorf("whom to %s? write role = \"leader\", or replica = 0", x.Kind)
+		return errors.New("name the replica: role = \"leader\", or replica = 0")
 	default:
 		f.Role = ended[f.Kind]
 	}
@@ -287,24 +348,21 @@ func (x *faultTOML) whom(f *ScenarioFault) error {
 
 // how fills in who lies how, and how late things come.
 func (x *faultTOML) how(f *ScenarioFault) error {
-	lies := len(x.Behaviours) + len(x.Raft) + len(x.PBFT)
+	lies := slices.Clone(x.Behaviours)
+	for _, name := range protocol.Names() {
+		lies = append(lies, x.own[name]...)
+	}
 	corrupts := f.Kind == Corrupt && !f.Ends
 	switch {
-	case !corrupts && lies > 0:
+	case !corrupts && len(lies) > 0:
 		return fmt.Errorf("a %s has no behaviours: remove them, or write kind = \"corrupt\"", x.Kind)
-	case corrupts && lies == 0:
-		return errors.New("write behaviours = [\"silent\"] or the like, for all protocols or as raft = [...] and pbft = [...]: `quorate byzantine list` names them")
+	case corrupts && len(lies) == 0:
+		return fmt.Errorf("write behaviours = [\"silent\"] or the like, for all protocols or as %s: `quorate byzantine list` names them", eachOwn())
 	case f.Kind != Delay && x.By != "":
-		return fmt.Errorf("a %s is not by so much: remove by, or write kind = \"delay\"", x.Kind)
+		return errors.New("by is only for kind = \"delay\"")
 	}
-	f.Behaviours = x.Behaviours
-	f.Own = map[string][]string{}
-	for name, own := range map[string][]string{protocol.Raft: x.Raft, protocol.PBFT: x.PBFT} {
-		if own != nil {
-			f.Own[name] = own
-		}
-	}
-	for _, text := range slices.Concat(x.Behaviours, x.Raft, x.PBFT) {
+	f.Behaviours, f.Own = x.Behaviours, x.own
+	for _, text := range lies {
 		if _, err := catalogue.Parse(text); err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 
 	"quorate.dev/quorate/byzantine/catalogue"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
@@ -35,6 +36,7 @@ type Set struct {
 	Byzantine map[consensus.ReplicaID][]string // behaviours, as package byzantine names them
 	Print     []string                         // what to show after the set: see Parts
 	Lasts     consensus.Time                   // 0 = as long as the requests of the set may need
+	Line      int                              // of the file; 0 = not known
 }
 
 // ScenarioFault is a fault whose moment and lies depend on the run.
@@ -155,7 +157,7 @@ func (f *ScenarioFault) misfit(p protocol.Protocol, replicas int, whole consensu
 		return fmt.Sprintf("it is at %v, and the load lasts %v: write an earlier time, or let the load last longer (--duration, or lasts of a set)", time.Duration(f.At), time.Duration(whole))
 	}
 	if need := before[f.Role]; need != "" && !done[need] {
-		return fmt.Sprintf("role %q is nobody's yet: no %s comes before it", f.Role, need)
+		return fmt.Sprintf("%s: no earlier fault %s a replica", f.subject(), happens[need])
 	}
 	for _, id := range f.Replicas {
 		if int(id) >= replicas {
@@ -181,10 +183,49 @@ func canLie(name, text string) string {
 	case p.Client:
 		return fmt.Sprintf("%q is a client's behaviour: `quorate byzantine list` names those of replicas", text)
 	case !p.For(name):
-		return fmt.Sprintf("%q is a lie in %s and not in %s: write each protocol's own, as %s = [...] and %s = [...]",
-			text, strings.Join(p.Protocols, " and "), name, protocol.Raft, protocol.PBFT)
+		return fmt.Sprintf("%v; write each protocol's own, as %s", p.Fits(name), eachOwn())
 	}
 	return ""
+}
+
+// happens says of the kinds that come before a role that they have happened.
+var happens = map[Kind]string{Crash: "crashes", Pause: "pauses", Corrupt: "corrupts"}
+
+// subject is the fault's word if it ends something, or the role that it names.
+func (f *ScenarioFault) subject() string {
+	if f.Ends {
+		return f.Word()
+	}
+	return fmt.Sprintf("role = %q", f.Role)
+}
+
+// Fits refuses lies of another protocol than the one that the sets run. Errors are
+// *ScenarioErrors.
+func (s *Scenario) Fits(p protocol.Protocol) error {
+	for i, x := range s.Sets {
+		for _, id := range x.Traitors() {
+			for _, text := range x.Byzantine[id] {
+				b, err := catalogue.Parse(text)
+				if err == nil {
+					err = b.Profile.Fits(p.Name)
+				}
+				if err != nil {
+					return &ScenarioError{File: s.File, Line: x.Line, Text: fmt.Sprintf("set %d: replica %d: %v", i+1, id, err)}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Short says that a set leaves fewer replicas than a cluster of that system needs;
+// "" if it does not.
+func (x *Set) Short(system quorum.System) string {
+	live := system.Size() - len(x.Down(system.Size()))
+	if live >= system.Quorum() {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d live, %d needed", live, system.Size(), system.Quorum())
 }
 
 // Traitors are those who lie in the set, ascending.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -35,9 +36,9 @@ func TestParseScenario(t *testing.T) {
 	want := &Scenario{Name: "two sets", Replicas: 4, Balance: 10, Seed: 3, Sets: []Set{
 		{
 			Requests: []Request{{"transfer", []string{"A", "B", "3"}}, {"put", []string{"color", "red"}}},
-			Live:     []consensus.ReplicaID{0, 1, 2}, Byzantine: map[consensus.ReplicaID][]string{0: {"silent"}}, Lasts: 3 * sim.Second,
+			Live:     []consensus.ReplicaID{0, 1, 2}, Byzantine: map[consensus.ReplicaID][]string{0: {"silent"}}, Lasts: 3 * sim.Second, Line: 5,
 		},
-		{Requests: []Request{{"balance", []string{"A"}}}, Byzantine: map[consensus.ReplicaID][]string{}, Print: []string{"state"}},
+		{Requests: []Request{{"balance", []string{"A"}}}, Byzantine: map[consensus.ReplicaID][]string{}, Print: []string{"state"}, Line: 11},
 	}}
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("got %+v", s)
@@ -67,6 +68,35 @@ func TestScenariosSayWhatIsWrong(t *testing.T) {
 		if _, err := ParseScenario([]byte(strings.Replace(small, change[0], change[1], 1))); !errors.Is(err, ErrScenario) || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error about %q, got %v", want, err)
 		}
+	}
+}
+
+// TestSetsFitTheProtocol: a lie of another protocol is refused with its file and
+// line, and a set with too few replicas is named.
+func TestSetsFitTheProtocol(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.toml")
+	if err := os.WriteFile(path, []byte(strings.Replace(small, "silent", "fork-entries", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := LoadScenario(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pbft, _ := protocol.Lookup(protocol.PBFT)
+	raft, _ := protocol.Lookup(protocol.Raft)
+	want := path + ":5: set 1: replica 0: fork-entries is a lie of raft; this cluster runs pbft: see `quorate byzantine list`"
+	if err := s.Fits(pbft); !errors.Is(err, ErrScenario) || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if err := s.Fits(raft); err != nil {
+		t.Error(err)
+	}
+	one := Set{Live: []consensus.ReplicaID{0}}
+	if got := one.Short(pbft.Model.System(4)); got != "1 of 4 live, 3 needed" {
+		t.Errorf("got %q", got)
+	}
+	if got := s.Sets[0].Short(pbft.Model.System(4)); got != "" {
+		t.Errorf("three of four are enough: %q", got)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -73,10 +74,35 @@ func Explain(err error, advice string) (line int, text string) {
 		if key := strings.Join(wrong.Key(), "."); key != "" {
 			text = fmt.Sprintf("key %q: ", key)
 		}
-		return line, text + strings.TrimPrefix(wrong.Error(), "toml: ")
+		return line, text + plain(strings.TrimPrefix(wrong.Error(), "toml: "))
 	}
 	return 0, strings.ReplaceAll(strings.TrimPrefix(err.Error(), "toml: "), "\n", "; ")
 }
+
+// plain says what a value must be, where the decoder speaks of the types of Go.
+func plain(text string) string {
+	found := wrongType.FindStringSubmatch(text)
+	if found == nil {
+		return text
+	}
+	switch of := found[1]; {
+	case strings.HasPrefix(of, "[]"):
+		return "must be a list in brackets"
+	case strings.HasPrefix(of, "map"):
+		return "must be a table"
+	case strings.Contains(of, "int"):
+		return "must be a whole number"
+	case of == "bool":
+		return "must be true or false"
+	case of == "string" || of == "files.Duration":
+		return "must be a text in quotes"
+	}
+	return "has a value of the wrong type"
+}
+
+// wrongType is how the decoder says that a value does not fit, with the type that
+// it looked for.
+var wrongType = regexp.MustCompile(`^cannot (?:decode TOML|store) .* (?:of type|into|in) (?:a |an )?\*?(\S+)$`)
 
 // WriteTOML writes v with a heading of comment lines.
 func WriteTOML(path, heading string, mode os.FileMode, v any) error {
