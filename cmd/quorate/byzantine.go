@@ -11,6 +11,8 @@ import (
 
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/byzantine/catalogue"
+	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/testnet"
 )
 
@@ -346,10 +348,19 @@ func tellTraitor(c *cli.Context, cluster *testnet.Cluster, n int) error {
 		what += "; it is paused: this takes effect when it resumes"
 	}
 	note("replica %d %s", n, what)
-	if traitors := countTraitors(cluster); traitors > faults(cluster) {
-		note("%d of %d replicas are traitors, %d can be tolerated: the cluster may stop or fork", traitors, cluster.Size(), faults(cluster))
+	if traitors := countTraitors(cluster); traitors > toleratedLies(cluster) {
+		note("%d of %d replicas are traitors, %d can be tolerated: the cluster may stop or fork", traitors, cluster.Size(), toleratedLies(cluster))
 	}
 	return nil
+}
+
+// toleratedLies is how many liars the cluster tolerates: none where the protocol is
+// one against crashes.
+func toleratedLies(cluster *testnet.Cluster) int {
+	if p, err := protocol.Of(cluster.Genesis); err != nil || p.Model == quorum.Crash {
+		return 0
+	}
+	return faults(cluster)
 }
 
 // countTraitors counts the replicas that lie or will when they start.
