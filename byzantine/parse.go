@@ -23,16 +23,15 @@ var ErrSpec = errors.New("no such behaviour")
 // unknownError says that no behaviour has this name.
 type unknownError struct {
 	Name    string
-	Nearest string   // the known name that is spelled most like it; "" = none is near
-	Known   []string // all names
+	Nearest string // the known name that is spelled most like it; "" = none is near
 }
 
-// Error names the nearest, or all if none is near.
+// Error names the nearest, or says where all are if none is near.
 func (e *unknownError) Error() string {
 	if e.Nearest != "" {
 		return fmt.Sprintf("%v: %q; did you mean %q?", ErrSpec, e.Name, e.Nearest)
 	}
-	return fmt.Sprintf("%v: %q; known are: %s", ErrSpec, e.Name, strings.Join(e.Known, ", "))
+	return fmt.Sprintf("%v: %q; see `quorate byzantine list`", ErrSpec, e.Name)
 }
 
 // Unwrap makes it an ErrSpec.
@@ -228,12 +227,12 @@ func parseSpan(text string) (consensus.Time, error) {
 }
 
 func (c Catalogue) unknown(name string) error {
-	e := &unknownError{Name: name, Known: c.names()}
+	e := &unknownError{Name: name}
 	if len(e.Name) > 64 {
 		e.Name = e.Name[:64] + "..."
 	}
 	best := max(2, len(e.Name)/3) + 1
-	spellings := e.Known
+	spellings := c.names()
 	for _, p := range c {
 		spellings = append(spellings, p.Aliases...)
 	}

@@ -83,7 +83,7 @@ func TestParseNamesTheNearest(t *testing.T) {
 	} {
 		_, err := known().Parse(text)
 		var u *unknownError
-		if !errors.As(err, &u) || !errors.Is(err, ErrSpec) || u.Nearest != nearest || len(u.Known) != len(known()) || len(u.Name) > 80 {
+		if !errors.As(err, &u) || !errors.Is(err, ErrSpec) || u.Nearest != nearest || len(u.Name) > 80 {
 			t.Errorf("%.60q: %v", text, err)
 		}
 	}

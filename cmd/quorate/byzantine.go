@@ -98,9 +98,9 @@ func byzantineList(c *cli.Context, args []string) error {
 func unknownBehaviour(name string) error {
 	_, err := catalogue.Parse(name)
 	if err == nil {
-		err = fmt.Errorf("%w: %q", byzantine.ErrSpec, name)
+		err = fmt.Errorf("%w: %q; see `quorate byzantine list`", byzantine.ErrSpec, name)
 	}
-	return usageError("%w: see quorate byzantine list", err)
+	return usageError("%w", err)
 }
 
 // printCatalogue lists clients' behaviours apart: a replica cannot have them.

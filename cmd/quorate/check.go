@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -176,5 +177,8 @@ func listed(all []consensus.ReplicaID) string {
 	if len(all) == 0 {
 		return "none"
 	}
-	return ids(all)
+	if len(all) == 1 {
+		return fmt.Sprint("replica ", all[0])
+	}
+	return "replicas " + strings.ReplaceAll(ids(all), ",", ", ")
 }
