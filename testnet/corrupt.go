@@ -45,6 +45,11 @@ func (c *Cluster) Collude(coalition []int) error {
 func (c *Cluster) rewrite(change func(*Manifest), replicas ...int) error {
 	return c.alone(func() error {
 		change(&c.Manifest)
+		for _, i := range replicas {
+			if err := c.mayApply(i); err != nil {
+				return err
+			}
+		}
 		if err := c.save(); err != nil {
 			return err
 		}
@@ -107,19 +112,40 @@ func (c *Cluster) possible(i int, behaviours []string) error {
 	return nil
 }
 
+// mayApply refuses, before anything is written, what needs a restart of replica i
+// that would fail.
+func (c *Cluster) mayApply(i int) error {
+	before, after, err := c.change(i)
+	if err != nil || !before.restarts(after) {
+		return err
+	}
+	p, err := c.replica(i).process()
+	if err != nil || p == nil {
+		return err
+	}
+	return c.suits()
+}
+
+// change is what the home of replica i says, and what it is to say by the
+// manifest.
+func (c *Cluster) change(i int) (before, after *traitorFile, err error) {
+	before, err = readTraitor(c.Home(i))
+	if err != nil {
+		before = &traitorFile{Coalition: []accomplice{{Replica: -1}}} // not readable: begin anew
+	}
+	after, err = c.traitor(i)
+	return before, after, err
+}
+
 // apply brings what the manifest says of replica i to its home and to its
 // process. Called with the hold.
 func (c *Cluster) apply(i int) error {
 	r := c.replica(i)
-	before, err := readTraitor(r.dir)
+	before, after, err := c.change(i)
 	if err != nil {
-		before = &traitorFile{Coalition: []accomplice{{Replica: -1}}} // not readable: begin anew
-	}
-	if err := c.writeTraitor(i); err != nil {
 		return err
 	}
-	after, err := readTraitor(r.dir)
-	if err != nil {
+	if err := c.writeTraitor(i); err != nil {
 		return err
 	}
 	p, err := r.process()
@@ -162,8 +188,11 @@ func (t *traitorFile) atStart() bool {
 // once is remembered. Called with the hold.
 func (c *Cluster) writeTraitor(i int) error {
 	path := filepath.Join(c.Home(i), traitorName)
-	behaviours := c.Manifest.Replicas[i].Byzantine
-	if len(behaviours) == 0 {
+	t, err := c.traitor(i)
+	if err != nil {
+		return err
+	}
+	if t == nil {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -175,21 +204,29 @@ func (c *Cluster) writeTraitor(i int) error {
 			return err
 		}
 	}
-	t := traitorFile{Behaviours: behaviours}
+	return files.WriteTOML(path, traitorHeading, 0o600, *t)
+}
+
+// traitor is what the manifest says of replica i; nil if it is honest.
+func (c *Cluster) traitor(i int) (*traitorFile, error) {
+	t := &traitorFile{Behaviours: c.Manifest.Replicas[i].Byzantine}
+	if len(t.Behaviours) == 0 {
+		return nil, nil
+	}
 	if slices.Contains(c.Manifest.Coalition, i) {
 		for _, member := range c.Manifest.Coalition {
 			h, err := home.LoadConfig(c.Home(member), home.Overrides{})
 			if err != nil {
-				return err
+				return nil, err
 			}
 			key, err := filepath.Rel(c.Home(i), h.KeyFile())
 			if err != nil {
-				return fmt.Errorf("gang: %w", err)
+				return nil, fmt.Errorf("gang: %w", err)
 			}
 			t.Coalition = append(t.Coalition, accomplice{Replica: member, Key: key})
 		}
 	}
-	return files.WriteTOML(path, traitorHeading, 0o600, t)
+	return t, nil
 }
 
 // Behaviours are what the home of replica i asks for at the moment; none for an
@@ -200,7 +237,7 @@ func (c *Cluster) Behaviours(i int) []string {
 	}
 	all, err := Behaviours(c.Home(i))
 	if err != nil {
-		return []string{"? " + brief(err)}
+		return []string{"invalid " + traitorName}
 	}
 	return all
 }

@@ -85,7 +85,8 @@ func (c *Cluster) Resume(i int) error {
 	return r.survives(context.Background())
 }
 
-// Restart stops replica i, if it runs, in good order, and starts it. That it
+// Restart stops replica i, if it runs, in good order, and starts it. One that
+// could not start again is not stopped. That it
 // ends at once is an error with the last line of its log.
 func (c *Cluster) Restart(i int) error { return c.again(i, asItIs) }
 
@@ -120,6 +121,9 @@ func (c *Cluster) again(i int, between func(*replica) error) error {
 // cycle is again for one who is alone with the cluster.
 func (c *Cluster) cycle(i int, between func(*replica) error) error {
 	r := c.replica(i)
+	if err := errors.Join(c.suits(), r.isOf(&c.Genesis)); err != nil {
+		return err
+	}
 	if err := c.stopAll([]int{i}); err != nil {
 		return err
 	}

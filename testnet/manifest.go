@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/genesis"
 	"quorate.dev/quorate/internal/files"
@@ -75,6 +76,9 @@ type Cluster struct {
 	// Command runs one home as a process, given its directory; Up and its
 	// like start it. Nil stands for this program's `node --home`.
 	Command func(dir string) []string
+	// Runs is the application of that program. If it is known, nothing is stopped
+	// or deleted for a start that would be refused.
+	Runs app.Application
 }
 
 // Open reads the manifest and the genesis in dir.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/storage"
 )
@@ -73,7 +74,7 @@ func (c *Cluster) start(i int) (running bool, err error) {
 	if p, err := r.process(); err != nil || p != nil {
 		return p != nil, err
 	}
-	if err := r.startable(&c.Genesis); err != nil {
+	if err := errors.Join(c.suits(), r.startable(&c.Genesis)); err != nil {
 		return false, err
 	}
 	if err := c.writeTraitor(i); err != nil {
@@ -93,6 +94,17 @@ func (c *Cluster) start(i int) (running bool, err error) {
 		return false, fmt.Errorf("replica %d ended as soon as it was started: %s", i, r.lastLine())
 	}
 	return false, nil
+}
+
+// suits refuses to start replicas of another application than the program's.
+func (c *Cluster) suits() error {
+	if c.Runs == nil {
+		return nil
+	}
+	if err := app.Suits(c.Runs, &c.Genesis); err != nil {
+		return fmt.Errorf("the cluster in %s: %w", c.Dir, err)
+	}
+	return nil
 }
 
 // share gives each replica its part of the machine's processors, as an

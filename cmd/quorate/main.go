@@ -15,6 +15,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/testnet"
 )
@@ -169,8 +170,15 @@ func codeOf(err error, interrupted bool) int {
 // onTerminal reports whether f is a terminal.
 func onTerminal(f *os.File) bool { return isTerminal(int(f.Fd())) }
 
-// openCluster opens the cluster that --dir names.
-func openCluster(c *cli.Context) (*testnet.Cluster, error) { return testnet.Open(c.String("dir")) }
+// openCluster opens the cluster that --dir names. This program starts replicas of
+// the store alone.
+func openCluster(c *cli.Context) (*testnet.Cluster, error) {
+	cluster, err := testnet.Open(c.String("dir"))
+	if err == nil {
+		cluster.Runs = kv.Store{}
+	}
+	return cluster, err
+}
 
 // advice is a command line that people are told to run, for the cluster that
 // this one was run for.
