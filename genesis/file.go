@@ -80,7 +80,7 @@ func Load(path string) (*File, error) {
 	f.Contact = contact{}
 	if err := files.ReadTOML(path, &f); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("genesis file %s does not exist: copy the cluster's there: %w", path, fs.ErrNotExist)
+			return nil, fmt.Errorf("genesis file %s does not exist: copy the cluster's there", path)
 		}
 		return nil, err
 	}

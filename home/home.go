@@ -52,6 +52,9 @@ func Load(dir string, over Overrides, ask Passphrase) (*Home, error) {
 	if h.Config.PassphraseFile != "" {
 		ask = PassphraseFile(h.path(h.Config.PassphraseFile))
 	}
+	if _, err := os.Stat(h.KeyFile()); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("key file %s does not exist: put this replica's key back from its backup; a new key would be another member", h.KeyFile())
+	}
 	if h.Seed, err = ReadKey(h.KeyFile(), ask); err != nil {
 		return nil, err
 	}
@@ -64,7 +67,7 @@ func LoadConfig(dir string, over Overrides) (*Home, error) {
 	h := &Home{Dir: dir, Config: DefaultConfig()}
 	if err := files.ReadTOML(h.path(configName), &h.Config); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s is no home of a replica, it has no %s: make one with `quorate testnet init`: %w", dir, configName, fs.ErrNotExist)
+			return nil, fmt.Errorf("%s is no home of a replica, it has no %s: correct the path, or put the file back from its backup", dir, configName)
 		}
 		return nil, err
 	}

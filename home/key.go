@@ -68,7 +68,7 @@ func InspectKey(path string) (public crypto.PublicKey, encrypted bool, err error
 func readKeyFile(path string) ([]byte, error) {
 	stat, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("key file %s does not exist: make one with `quorate keys new %s`: %w", path, path, fs.ErrNotExist)
+		return nil, fmt.Errorf("key file %s does not exist: make one with `quorate keys new %s`", path, path)
 	}
 	if err != nil {
 		return nil, err

@@ -80,11 +80,13 @@ func operationsOf(args []string) ([][]byte, error) {
 		case arg == "-":
 			op, err = readValue(os.Stdin)
 			stdin = true
+		case arg == "@":
+			return nil, usageError("@ needs a file name")
 		case strings.HasPrefix(arg, "@"):
 			op, err = readFile(arg[1:])
 		case strings.HasPrefix(arg, "hex:"):
 			if op, err = hex.DecodeString(arg[len("hex:"):]); err != nil {
-				err = usageError("%q: %w", arg, err)
+				err = usageError("%s: write an even number of hexadecimal digits", arg)
 			}
 		default:
 			op = []byte(strings.TrimPrefix(arg, "text:"))

@@ -43,7 +43,9 @@ func runSim(c *cli.Context, _ []string) error {
 	switch {
 	case err != nil:
 		return err
-	case c.IsSet("seed") == c.IsSet("seeds"):
+	case c.IsSet("seed") && c.IsSet("seeds"):
+		return usageError("choose one of --seed and --seeds")
+	case !c.IsSet("seed") && !c.IsSet("seeds"):
 		return usageError("%s needs --seeds N or --seed S", commandPath(c))
 	case c.IsSet("seeds") && c.Uint64("seeds") == 0:
 		return usageError("--seeds must be at least 1")
