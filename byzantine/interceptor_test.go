@@ -51,6 +51,17 @@ func TestInterceptors(t *testing.T) {
 	}
 }
 
+// TestDarkLeavesOutF: of seven, three by the arithmetic of crashes and two by that
+// of lies.
+func TestDarkLeavesOutF(t *testing.T) {
+	for name, heard := range map[string]int{"raft": 3, "pbft": 4} {
+		p := play(t, fakeEnv(t, 7, name), chatter(), "dark")
+		if got := words(p.step(consensus.Tick{})); len(got) != heard {
+			t.Errorf("%s: %d of six hear it, want %d: %q", name, len(got), heard, got)
+		}
+	}
+}
+
 // Early messages stay early, and what goes to a client or to the topic is one
 // message that no list of victims selects.
 func TestMessagesKeepTheirManner(t *testing.T) {

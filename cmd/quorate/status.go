@@ -136,7 +136,7 @@ func withoutIdle(s *consensus.Status) {
 	s.Waiting = slices.DeleteFunc(s.Waiting, func(l consensus.Lack) bool { return idle(s, l) })
 }
 
-// idle reports that what is lacked is only the next proposal, and nobody has
+// idle reports that what is lacked is only the leader's next proposal, and nobody has
 // asked for anything that would have to be proposed.
 func idle(s *consensus.Status, l consensus.Lack) bool {
 	return s.Pending == 0 && s.InFlight == 0 && !s.Changing && slices.Equal(l.Missing, []consensus.ReplicaID{s.Primary})

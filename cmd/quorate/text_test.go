@@ -167,13 +167,14 @@ func TestRaftInItsOwnWords(t *testing.T) {
 	}
 }
 
-// TestIdleIsNotWaiting: who lacks a proposal that nobody asked for lacks nothing.
+// TestIdleIsNotWaiting: who lacks a proposal that nobody asked for lacks nothing;
+// what others than the primary owe is lacked all the same.
 func TestIdleIsNotWaiting(t *testing.T) {
-	for pending, want := range map[int]int{0: 0, 1: 1} {
-		s := consensus.Status{Pending: pending, Waiting: []consensus.Lack{{What: "PRE-PREPARE"}}}
+	for _, test := range []struct{ pending, missing, want int }{{0, 2, 0}, {1, 2, 1}, {0, 1, 1}} {
+		s := consensus.Status{Primary: 2, Pending: test.pending, Waiting: []consensus.Lack{{What: "it", Need: 1, Missing: []consensus.ReplicaID{consensus.ReplicaID(test.missing)}}}}
 		withoutIdle(&s)
-		if len(s.Waiting) != want {
-			t.Errorf("%d pending: waits for %v", pending, s.Waiting)
+		if len(s.Waiting) != test.want {
+			t.Errorf("%+v: waits for %v", test, s.Waiting)
 		}
 	}
 }
