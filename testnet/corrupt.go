@@ -98,6 +98,11 @@ func (c *Cluster) possible(i int, behaviours []string) error {
 	if len(behaviours) > 0 && !c.Genesis.Testnet {
 		return fmt.Errorf("%w of replica %d: the genesis in %s does not say testnet = true: make a testnet with `quorate testnet up` in another --dir", ErrTraitor, i, c.Dir)
 	}
+	for _, s := range specs {
+		if err := s.Profile.Fits(c.Genesis.Protocol); err != nil {
+			return fmt.Errorf("%w: %w", ErrTraitor, err)
+		}
+	}
 	h, err := c.replica(i).load()
 	if err != nil {
 		return err

@@ -275,8 +275,8 @@ func foresee(c *cli.Context) error {
 			if err != nil {
 				return usageError("--byzantine %q: %w", text, err)
 			}
-			if !spec.Profile.For(of.Name) {
-				return usageError("--byzantine: %q is not a behaviour of %s: see quorate byzantine list", spec.Profile.Name, of.Name)
+			if err := spec.Profile.Fits(of.Name); err != nil {
+				return usageError("--byzantine: %w", err)
 			}
 		}
 	}
