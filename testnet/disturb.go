@@ -124,6 +124,9 @@ func (c *Cluster) cycle(i int, between func(*replica) error) error {
 	if err := errors.Join(c.suits(), r.isOf(&c.Genesis)); err != nil {
 		return err
 	}
+	if _, err := r.load(); err != nil {
+		return fmt.Errorf("replica %d could not start again: %w", i, err)
+	}
 	if err := c.stopAll([]int{i}); err != nil {
 		return err
 	}

@@ -114,7 +114,7 @@ func evidenceList(c *cli.Context, _ []string) error {
 			return err
 		}
 		if len(proofs) == 0 && !forPrograms(c) && !unsigned(cluster) {
-			note("no replica of %s has evidence: `quorate evidence collect` also searches their transcripts", cluster.Dir)
+			note("no replica of %s has evidence: %s also searches their transcripts", cluster.Dir, testnet.Advice(cluster.Dir, "evidence collect"))
 		}
 		_, err = printProofs(c, proofs)
 		return err
@@ -127,7 +127,7 @@ func unsigned(cluster *testnet.Cluster) bool {
 	if err != nil || p.Signed {
 		return false
 	}
-	note("%s runs %s, whose messages are not signed: no replica can be convicted. `quorate check` shows what happened", cluster.Dir, p.Title)
+	note("%s runs %s, whose messages are not signed: no replica can be convicted. %s shows what happened", cluster.Dir, p.Title, testnet.Advice(cluster.Dir, "check"))
 	return true
 }
 
