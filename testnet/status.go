@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -169,6 +170,31 @@ func (c *Cluster) Usage(i int) (Usage, error) {
 		return Usage{}, err
 	}
 	return UsageOf(p.pid)
+}
+
+// Answers reports whether any replica may answer a client: it has a process here
+// or, if the genesis is not a testnet's, for its replicas run as somebody started
+// them and where, it takes a connection.
+func (c *Cluster) Answers(ctx context.Context) bool {
+	if c.AnyRunning() || c.Genesis.Testnet {
+		return c.AnyRunning()
+	}
+	found := make(chan bool, c.Size())
+	for _, address := range c.Addresses() {
+		go func() {
+			conn, err := (&net.Dialer{Timeout: statusTimeout}).DialContext(ctx, "tcp", address)
+			if err == nil {
+				_ = conn.Close() // nothing was said
+			}
+			found <- err == nil
+		}()
+	}
+	for range c.Size() {
+		if <-found {
+			return true
+		}
+	}
+	return false
 }
 
 // AnyRunning reports whether any replica has a process.

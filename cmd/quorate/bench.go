@@ -120,7 +120,7 @@ func runOne(c *cli.Context, m bench.Measurement) error {
 	fresh := c.Bool("temporary") || m.Volatile
 	if !fresh && !c.IsSet("genesis") {
 		cluster, err := openCluster(c)
-		fresh = errors.Is(err, testnet.ErrNoCluster) && !c.IsSet("dir") || err == nil && !cluster.AnyRunning()
+		fresh = errors.Is(err, testnet.ErrNoCluster) && !c.IsSet("dir") || err == nil && !cluster.Answers(c.Context)
 		if err != nil && !fresh {
 			return err
 		}

@@ -266,6 +266,15 @@ func foresee(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.IsSet("gang") {
+		gang, err := numbersOf(c, "gang", 0, size-1)
+		if err != nil {
+			return err
+		}
+		if len(gang) == 1 {
+			return usageError("--gang: replica %d alone cannot collude", gang[0])
+		}
+	}
 	for n, behaviours := range traitors {
 		if n < 0 || n >= size {
 			return usageError("--byzantine: no replica %d: the new cluster has 0 to %d", n, size-1)

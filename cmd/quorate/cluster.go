@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -109,7 +110,10 @@ func withAccess(c *cli.Context, do func(a *access) error) error {
 // withClient runs do with a client. If nothing of a cluster on this machine runs
 // it says so at once, instead of waiting in vain.
 func (a *access) withClient(ctx context.Context, tune session.Config, do func(cl *client.Client) error) error {
-	if a.local != nil && !a.local.AnyRunning() {
+	if a.local != nil && !a.local.Answers(ctx) {
+		if !a.genesis.Testnet {
+			return unreachable("no replica answered at %s: start each with `quorate node --home %s`", strings.Join(a.addresses, ", "), filepath.Join(a.local.Dir, "replica-N"))
+		}
 		return unreachable("no replica of %s is running: start them with `quorate testnet up --dir %s`", a.local.Dir, a.local.Dir)
 	}
 	cl, err := client.Dial(ctx, client.Config{Genesis: &a.genesis, Key: a.seed, Addresses: a.addresses, Session: tune})

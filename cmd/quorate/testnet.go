@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -84,9 +85,19 @@ func optionsOf(c *cli.Context) (testnet.Options, error) {
 	if err != nil {
 		return testnet.Options{}, err
 	}
-	k := consensus.Seq(c.Uint64("checkpoint-interval"))
+	k, name := consensus.Seq(c.Uint64("checkpoint-interval")), c.String("name")
+	if k == 0 {
+		return testnet.Options{}, usageError("--checkpoint-interval must be at least 1")
+	}
+	if c.Bool("production") && !c.IsSet("name") {
+		dir, err := filepath.Abs(c.Path("dir"))
+		if err != nil {
+			return testnet.Options{}, err
+		}
+		name = filepath.Base(dir)
+	}
 	return testnet.Options{
-		Dir: c.Path("dir"), Protocol: p.Name, Replicas: n, Seed: c.String("seed"), Name: c.String("name"), Production: c.Bool("production"),
+		Dir: c.Path("dir"), Protocol: p.Name, Replicas: n, Seed: c.String("seed"), Name: name, Production: c.Bool("production"),
 		Adjust: func(g *consensus.Genesis) { g.CheckpointInterval, g.Window = k, 4*k },
 	}, nil
 }
@@ -94,10 +105,15 @@ func optionsOf(c *cli.Context) (testnet.Options, error) {
 // testnetInit makes a cluster and says how to start it.
 func testnetInit(c *cli.Context, _ []string) error {
 	cluster, err := create(c)
-	if err == nil {
+	switch {
+	case err != nil:
+		return err
+	case cluster.Genesis.Testnet:
 		note("start it with `quorate testnet up --dir %s`", cluster.Dir)
+	default:
+		note("start each replica with `quorate node --home %s`, where its home is then", filepath.Join(cluster.Dir, "replica-N"))
 	}
-	return err
+	return nil
 }
 
 // create never touches a cluster that is there: new keys over a running identity
@@ -130,16 +146,27 @@ func faults(cluster *testnet.Cluster) int {
 // openOrInit opens the cluster, or makes it if the directory has none.
 func openOrInit(c *cli.Context) (*testnet.Cluster, error) {
 	cluster, err := openCluster(c)
-	if errors.Is(err, testnet.ErrNoCluster) {
+	if err == nil && !c.IsSet("protocol") {
+		err = c.Set("protocol", cluster.Genesis.Protocol) // the sizes are of that one
+	}
+	if err != nil && !errors.Is(err, testnet.ErrNoCluster) {
+		return nil, err
+	}
+	if _, err := optionsOf(c); err != nil {
+		return nil, err // also of what is ignored
+	}
+	if err != nil {
 		if err := foresee(c); err != nil {
 			return nil, err
 		}
 		return create(c)
 	}
-	if err == nil {
-		noteIgnored(c, cluster, "protocol", "replicas", "faults", "seed", "name", "checkpoint-interval")
+	noteIgnored(c, cluster, "protocol", "replicas", "faults", "seed", "name", "checkpoint-interval")
+	if !cluster.Genesis.Testnet {
+		note("%s is no testnet: where a home was moved away from here, `testnet up` starts its replica a second time: start each with `quorate node --home %s`",
+			cluster.Dir, filepath.Join(cluster.Dir, "replica-N"))
 	}
-	return cluster, err
+	return cluster, nil
 }
 
 // noteIgnored names the flags that contradict the existing cluster.
