@@ -179,6 +179,8 @@ func temporary(c *cli.Context, m bench.Measurement) (bench.Result, error) {
 	switch {
 	case errors.Is(err, bench.ErrTooLarge):
 		return r, usageError("%w", err)
+	case errors.Is(err, bench.ErrSilent):
+		return r, unreachable("%s, %s: %w", m.Name, m.Protocol, err)
 	case err != nil:
 		return r, fmt.Errorf("%s, %s: %w", m.Name, m.Protocol, err)
 	}
