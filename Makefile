@@ -13,7 +13,7 @@ FUZZTIME ?= 30s
 
 # What stands below the line (internal/tidy/floors.go): no goroutines, no
 # clock, no I/O, and hence good for the browser.
-BELOW := crypto consensus evidence app checkpoint viewchange pbft raft \
+BELOW := crypto consensus evidence app checkpoint viewchange pbft raft protocol \
 	client/session byzantine check sim
 
 # Run on every package, but shortened where a test can be: the detector makes
