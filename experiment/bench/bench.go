@@ -48,6 +48,10 @@ func Standard(m Measurement) []Measurement {
 	return []Measurement{gathered, each, single, volatile}
 }
 
+// silence is how long a measurement without an answer waits for one: a cluster
+// that needs longer than what is measured is slow, not silent.
+const silence = 5 * time.Second
+
 // keyRoom is more than a key of ours and the head of an operation take, bytes.
 const keyRoom = 64
 
@@ -74,10 +78,10 @@ func (m *Measurement) Session() session.Config { return session.Config{OneEach: 
 
 // Run measures a running cluster by a client with a Session of the measurement's.
 // Of a cluster elsewhere, local is nil, and nothing is known of its processes. No
-// answer at all is ErrSilent, and a result too.
+// answer at all, also not within some seconds more, is ErrSilent, and a result too.
 func (m Measurement) Run(ctx context.Context, cl *client.Client, local *testnet.Cluster) (Result, error) {
 	ctx, fail := context.WithCancelCause(ctx)
-	l := &load{Measurement: m, fail: fail, callers: make([]caller, m.Clients)}
+	l := &load{Measurement: m, fail: fail, callers: make([]caller, m.Clients), answered: make(chan struct{}, 1)}
 	loop := live.Load{Begun: time.Now(), Callers: slices.Repeat([]client.Invoker{cl}, m.Clients), Next: l.next, Heard: l.heard}
 	done := make(chan struct{})
 	go func() {
@@ -96,6 +100,14 @@ func (m Measurement) Run(ctx context.Context, cl *client.Client, local *testnet.
 	before := observe(ctx, local)
 	until(m.Warmup + m.Duration)
 	after := observe(ctx, local)
+	silent := false
+	select {
+	case <-ctx.Done():
+	case <-l.answered:
+	case <-time.After(silence):
+		silent = true
+	}
+	took := time.Since(loop.Begun) - m.Warmup
 	err := context.Cause(ctx)
 	fail(nil)
 	<-done
@@ -103,8 +115,8 @@ func (m Measurement) Run(ctx context.Context, cl *client.Client, local *testnet.
 		return Result{}, err
 	}
 	r := l.result(before, after)
-	if r.Operations == 0 {
-		err = fmt.Errorf("%w for %v", ErrSilent, m.Duration)
+	if silent {
+		err = fmt.Errorf("%w for %v", ErrSilent, took.Round(100*time.Millisecond))
 	}
 	return r, err
 }

@@ -21,8 +21,9 @@ import (
 // load is what the callers of a measurement do and count.
 type load struct {
 	Measurement
-	fail    context.CancelCauseFunc // ends the measurement
-	callers []caller
+	fail     context.CancelCauseFunc // ends the measurement
+	callers  []caller
+	answered chan struct{} // holds one: an operation was answered after the warm-up
 }
 
 // caller is one of them. Its fields belong to its goroutine until the load ends.
@@ -56,7 +57,15 @@ func (l *load) next(caller, n int) []byte {
 // heard counts how an operation ended.
 func (l *load) heard(c *live.Call) time.Duration {
 	me := &l.callers[c.Caller]
-	me.answered = me.answered || c.Err == nil
+	if c.Err == nil {
+		me.answered = true
+		if c.Ended >= l.Warmup {
+			select {
+			case l.answered <- struct{}{}:
+			default:
+			}
+		}
+	}
 	switch {
 	case c.Over && !me.answered:
 		me.failed++
