@@ -122,6 +122,48 @@ func TestPatienceNeverOverflows(t *testing.T) {
 	}
 }
 
+// §6: however long the cluster was without a view, patience is back at its base
+// after as many checkpoints as it was doubled: a night's outage costs no day of
+// slow reactions.
+func TestPatienceComesDownFromTheCap(t *testing.T) {
+	l := newLab(t, 4)
+	l.Submit(l.Request(), 0, 1, 2, 3)
+	// VIEW-CHANGEs go round, NEW-VIEWs are lost.
+	l.Ticks(20_000, l.All(), without(message.NewViewKind, message.PrePrepareKind))
+	e := l.Replicas[0].Engine
+	if e.view.number < 100 || e.view.patience() != e.cfg.PatienceCap {
+		t.Fatalf("view %d, patience %d: the test has shown nothing", e.view.number, e.view.patience())
+	}
+	l.Ticks(4*e.cfg.PatienceCap, l.All())
+	if e.view.changing {
+		t.Fatal("still between views")
+	}
+	before, checkpoints := e.view.patience(), 0
+	for e.view.patience() > e.cfg.Patience {
+		for at := e.low(); e.low() == at; {
+			l.Submit(l.Request(), int(e.view.primary()))
+			l.Deliver()
+		}
+		if after := e.view.patience(); after > max(e.cfg.Patience, before/2+1) {
+			t.Fatalf("patience went from %d to %d at a stable checkpoint", before, after)
+		} else {
+			before = after
+		}
+		checkpoints++
+	}
+	if most := 3; checkpoints > most { // 160, 80, 40, 20
+		t.Errorf("%d checkpoints until patience was back at its base, want at most %d", checkpoints, most)
+	}
+	for range 1000 {
+		e.view.timedOut()
+		e.view.joins()
+	}
+	l.Start(0, false) // and no restart brings an earlier life's patience back
+	if e := l.Replicas[0].Engine; e.view.patience() != e.cfg.Patience {
+		t.Errorf("patience %d after a restart", e.view.patience())
+	}
+}
+
 // §6: all clocks restart on entering a view: a request that is old already does
 // not end it at once.
 func TestClocksRestartInANewView(t *testing.T) {

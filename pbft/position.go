@@ -60,14 +60,26 @@ func (p *position) patience() int {
 	return min(ticks, p.cfg.PatienceCap)
 }
 
+// double doubles patience, up to the cap. A level beyond the first that reaches
+// it would lengthen nothing, and would have to be worn off by a checkpoint each
+// before patience fell again.
+func (p *position) double() {
+	if p.patience() < p.cfg.PatienceCap {
+		p.level++
+	}
+}
+
 // timedOut doubles patience.
-func (p *position) timedOut() { p.level, p.joined = p.level+1, false }
+func (p *position) timedOut() {
+	p.double()
+	p.joined = false
+}
 
 // joins doubles patience, once in a chain of joins.
 func (p *position) joins() {
 	if !p.joined {
 		p.joined = true
-		p.level++
+		p.double()
 	}
 }
 
