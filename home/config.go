@@ -78,7 +78,7 @@ type Disk struct {
 // Network bounds what others may make this process hold.
 type Network struct {
 	Clients          int `toml:"clients" comment:"connections of permitted clients; 0 = the default, here and below"`
-	ConnectionsPerIP int `toml:"connections_per_ip"`
+	ConnectionsPerIP int `toml:"connections_per_ip" comment:"of permitted clients; members are never counted, and this machine is not"`
 	ClientBytesIn    int `toml:"client_bytes_in"`
 	ClientBytesOut   int `toml:"client_bytes_out"`
 }

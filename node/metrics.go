@@ -79,7 +79,9 @@ var (
 	saidDesc    = prometheus.NewDesc("quorate_frames_sent_total", "Frames sent to all other members, by class.", []string{"class"}, nil)
 	volumeDesc  = prometheus.NewDesc("quorate_bytes_sent_total", "Bytes sent to all other members, by class.", []string{"class"}, nil)
 	linkDesc    = prometheus.NewDesc("quorate_network_connected", "1 if there is a connection to the peer.", []string{"peer"}, nil)
-	clientsDesc = prometheus.NewDesc("quorate_network_clients", "Clients, by what: connections, streams, guests.", []string{"what"}, nil)
+	clientsDesc = prometheus.NewDesc("quorate_network_clients", "Whoever is no member, by what: connections (of permitted clients), observers, guests (unknown keys, to be told so), handshakes (not yet proved who they are), streams (of requests).", []string{"what"}, nil)
+	linksDesc   = prometheus.NewDesc("quorate_network_member_connections", "Open connections to the peer; members have places of their own.", []string{"peer"}, nil)
+	awayDesc    = prometheus.NewDesc("quorate_network_turned_away_total", "Connections that found no place, by why: handshake (hung up on, since too many had not proved who they are), stranger (refused after proving a key), crowded (clients told to come back), idle (clients without a stream, for others).", []string{"why"}, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -159,15 +161,26 @@ func (s scrape) network(ch chan<- prometheus.Metric) {
 			up = 1
 		}
 		gauge(ch, linkDesc, up, peer)
+		gauge(ch, linksDesc, float64(p.Links), peer)
 		for c := consensus.Votes; c < consensus.Classes; c++ {
 			traffic(ch, &p.Class[c], peer, c.String())
 		}
 	}
 	traffic(ch, &stats.Clients.Traffic, "clients", "requests")
 	traffic(ch, &stats.Topic.Traffic, "topic", "topic")
-	gauge(ch, clientsDesc, float64(stats.Clients.Connections), "connections")
-	gauge(ch, clientsDesc, float64(stats.Clients.Streams), "streams")
-	gauge(ch, clientsDesc, float64(stats.Clients.Guests), "guests")
+	clients(ch, &stats.Clients)
+}
+
+// clients are all who are no members, and those who found no place.
+func clients(ch chan<- prometheus.Metric, c *p2p.ClientStats) {
+	for what, n := range map[string]int{
+		"connections": c.Connections, "observers": c.Observers, "guests": c.Guests, "handshakes": c.Handshakes, "streams": c.Streams,
+	} {
+		gauge(ch, clientsDesc, float64(n), what)
+	}
+	for why, n := range map[string]uint64{"handshake": c.HungUpOn, "stranger": c.TurnedAway, "crowded": c.Crowded, "idle": c.Yielded} {
+		counter(ch, awayDesc, n, why)
+	}
 }
 
 // said sums up what went to all members: with what was executed, the price of

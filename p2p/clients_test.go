@@ -214,7 +214,7 @@ func rawHost(t *testing.T, key int, nodes ...*node) host.Host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := newHost(who, newGate(who, nil, defaultLimits()), defaultLimits())
+	h, err := newHost(who, newGate(who, nil, defaultLimits(), nil), defaultLimits())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"quorate.dev/quorate/consensus"
@@ -60,20 +61,22 @@ type Config struct {
 	Limits Limits       // the zero value of a field stands for its default
 	Log    *slog.Logger // nil logs nothing
 
-	redialAge time.Duration // see link.supersede; 0 stands for redialAge
+	redialAge time.Duration           // see link.supersede; 0 stands for redialAge
+	idleTime  time.Duration           // see gate.isIdle; 0 stands for idleTime
+	exempt    func(netip.Prefix) bool // from ConnectionsPerIP; nil stands for isLoopback
 }
 
 // Limits bound what others can make this process hold. Bytes unless said otherwise.
 type Limits struct {
-	Clients           int // connections of permitted clients and observers
+	Clients           int // connections of permitted clients; members and observers have places of their own
 	StreamsPerClient  int // concurrent request streams of one client key; the oldest yields
 	Guests            int // connections of unknown keys, each told why it is refused
 	GuestsPerSecond   int // handshakes of unknown keys that get as far as that
 	RequestFrame      int // one frame from a client; larger ones reset the stream
 	ClientBytesIn     int // large frames of all clients in delivery at once
 	ClientBytesOut    int // frames waiting for all clients; over it, the slowest reader is reset
-	Handshakes        int // inbound connections that have not yet proved a key; the oldest yields
-	ConnectionsPerIP  int // inbound connections from one IPv4 address or IPv6 /56, loopback excepted
+	Handshakes        int // inbound connections that have not yet proved a key; one of the address with most yields
+	ConnectionsPerIP  int // connections of permitted clients from one IPv4 address or IPv6 /56, loopback excepted
 	TopicBytesPerPeer int // per second, from one member by the topic
 
 	// GuestTime is how long a guest's connection lives at most: time for one

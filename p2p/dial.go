@@ -71,7 +71,7 @@ func Dial(ctx context.Context, config ClientConfig) (*Client, error) {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
 	limits := defaultLimits()
-	g := newGate(who, nil, limits)
+	g := newGate(who, nil, limits, nil)
 	h, err := newHost(who, g, limits)
 	if err != nil {
 		return nil, err

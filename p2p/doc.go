@@ -26,7 +26,12 @@
 //
 // # Who gets in
 //
-// Members always, permitted clients and observers up to a number. A key that
+// Everybody has places of their own: members and observers always, permitted
+// clients up to a number in all and from one address, and those who have not
+// yet proved who they are. When there are too many of the last, one at the
+// address with most of them gives way; when there are too many clients, one
+// that has no request stream does. So nobody, wherever it connects from, takes
+// a place that a member needs. A key that
 // nobody knows is let in a little: a bounded number of such guests, a bounded
 // number per second, for five seconds each by default, who may send one frame and get one
 // refusal that says why (unknown client, or busy if all places are taken); then

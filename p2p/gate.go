@@ -2,6 +2,8 @@ package p2p
 
 import (
 	"io"
+	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,50 +33,108 @@ const (
 // gate decides who is let in, as early as libp2p allows: after the security
 // handshake, which proves the key, and before a multiplexer, a stream or an
 // identify exchange costs anything. It keeps exact counts of who is in.
+//
+// Whoever has not proved a key is counted by handshakes, and from then on by
+// what the key makes of it: members, observers, clients and guests each have
+// places of their own, so that none can take another's. A limit per address
+// counts clients, and handshakes apart from them; it never counts members.
 type gate struct {
 	who        *roster
 	admit      func(crypto.PublicKey) bool
 	limits     Limits
 	guests     *rate.Limiter
 	handshakes *handshakes
+	exempt     func(netip.Prefix) bool // addresses that the limit per address leaves out
+	idle       time.Duration           // see idleTime
 
 	mu      sync.Mutex
 	conns   map[network.Conn]standing
 	count   [standings]int
-	refused atomic.Uint64 // connections of strangers turned away
+	from    map[netip.Prefix]int // connections of clients
+	refused atomic.Uint64        // connections of strangers turned away
+	crowded atomic.Uint64        // clients told that they are too many, in all or from one address
+	yielded atomic.Uint64        // connections of clients, without a stream, that made room for others
 }
 
-func newGate(who *roster, admit func(crypto.PublicKey) bool, limits Limits) *gate {
+func newGate(who *roster, admit func(crypto.PublicKey) bool, limits Limits, exempt func(netip.Prefix) bool) *gate {
 	if admit == nil {
 		admit = func(crypto.PublicKey) bool { return false }
 	}
+	if exempt == nil {
+		exempt = isLoopback
+	}
 	return &gate{
-		who: who, admit: admit, limits: limits, conns: make(map[network.Conn]standing),
-		handshakes: newHandshakes(limits.Handshakes),
+		who: who, admit: admit, limits: limits, exempt: exempt, idle: idleTime,
+		conns: make(map[network.Conn]standing), from: make(map[netip.Prefix]int),
+		handshakes: &handshakes{limit: limits.Handshakes, members: who.networks()},
 		guests:     rate.NewLimiter(rate.Limit(limits.GuestsPerSecond), limits.Guests),
 	}
 }
 
-// judge says what a peer would be, were it let in now. Called with mu held.
-func (g *gate) judge(id peer.ID) standing {
+// judge says what a peer at an address would be, were it let in now. Called with
+// mu held.
+func (g *gate) judge(id peer.ID, at netip.Prefix) standing {
 	if _, ok := g.who.members[id]; ok {
 		return replica
 	}
-	full := g.count[client]+g.count[observer] >= g.limits.Clients
-	if _, ok := g.who.observers[id]; ok && !full {
-		return observer
+	if _, ok := g.who.observers[id]; ok {
+		return observer // their number is that of their keys
 	}
 	key, err := keyOfPeer(id)
 	if err != nil {
 		return stranger // not an Ed25519 key: nobody we could even name
 	}
-	if !full && g.admit(key) {
+	if !g.full() && !g.crowd(at) && g.admit(key) {
 		return client
 	}
 	if g.count[guest] < g.limits.Guests {
 		return guest
 	}
 	return stranger
+}
+
+// full and crowd say that clients have no place left, in all or at an address.
+// Called with mu held.
+func (g *gate) full() bool { return g.count[client] >= g.limits.Clients }
+
+func (g *gate) crowd(at netip.Prefix) bool {
+	return g.from[at] >= g.limits.ConnectionsPerIP && !g.exempt(at)
+}
+
+// press counts a peer that would be a client, were there room, and makes room: a
+// connection that nothing is asked on gives way. That takes a moment, so the one
+// that came is told that it is busy here, and finds a place when it asks again.
+// Called with mu held.
+func (g *gate) press(id peer.ID, at netip.Prefix) {
+	if key, err := keyOfPeer(id); err != nil || !g.admit(key) {
+		return
+	}
+	g.crowded.Add(1)
+	crowd := g.crowd(at)
+	for c, s := range g.conns {
+		if s == client && (!crowd || addressOf(c.RemoteMultiaddr()) == at) && g.isIdle(c) {
+			g.yielded.Add(1)
+			go closeConn(c)
+			return
+		}
+	}
+}
+
+// idleTime is how long a client's connection may hold its place before it has a
+// stream. A client opens one at once.
+const idleTime = 10 * time.Second
+
+// isIdle reports that a client's connection, old enough, has no request stream.
+func (g *gate) isIdle(c network.Conn) bool {
+	if time.Since(c.Stat().Opened) < g.idle {
+		return false
+	}
+	for _, s := range c.GetStreams() {
+		if strings.Contains(string(s.Protocol()), "/"+kindClient+"/") {
+			return false
+		}
+	}
+	return true
 }
 
 // InterceptPeerDial allows dialling members only.
@@ -90,25 +150,33 @@ func (g *gate) InterceptAddrDial(peer.ID, ma.Multiaddr) bool { return true }
 // room: see handshakes.
 func (g *gate) InterceptAccept(c network.ConnMultiaddrs) bool {
 	if conn, ok := c.(io.Closer); ok {
-		g.handshakes.begin(c.RemoteMultiaddr().String(), conn)
+		g.handshakes.begin(c.RemoteMultiaddr(), conn)
 	}
 	return true
 }
 
-// InterceptSecured refuses strangers, and guests that come too fast.
+// InterceptSecured refuses strangers, and guests that come too fast. A member
+// needs no place among the handshakes any more; all others keep theirs until
+// they are counted in enter, because they may yet be silent for many seconds.
 func (g *gate) InterceptSecured(dir network.Direction, id peer.ID, c network.ConnMultiaddrs) bool {
 	if dir == network.DirOutbound {
 		return true
 	}
-	g.handshakes.end(c.RemoteMultiaddr().String())
+	at := addressOf(c.RemoteMultiaddr())
 	g.mu.Lock()
-	s := g.judge(id)
-	g.mu.Unlock()
-	if s == stranger || s == guest && !g.guests.Allow() {
-		g.refused.Add(1)
-		return false
+	s := g.judge(id, at)
+	if s <= guest {
+		g.press(id, at)
 	}
-	return true
+	g.mu.Unlock()
+	refused := s == stranger || s == guest && !g.guests.Allow()
+	if s == replica || refused {
+		g.handshakes.end(c.RemoteMultiaddr())
+	}
+	if refused {
+		g.refused.Add(1)
+	}
+	return !refused
 }
 
 // InterceptUpgraded has nothing to add: the counts are settled in enter.
@@ -120,11 +188,12 @@ func (g *gate) enter(c network.Conn) {
 	g.mu.Lock()
 	s := replica
 	if c.Stat().Direction == network.DirInbound {
-		s = g.judge(c.RemotePeer())
+		g.handshakes.end(c.RemoteMultiaddr())
+		s = g.judge(c.RemotePeer(), addressOf(c.RemoteMultiaddr()))
 	}
 	if s != stranger {
 		g.conns[c] = s
-		g.count[s]++
+		g.add(c, s, 1)
 	}
 	g.mu.Unlock()
 	switch s {
@@ -133,6 +202,18 @@ func (g *gate) enter(c network.Conn) {
 		go closeConn(c)
 	case guest:
 		time.AfterFunc(g.limits.GuestTime, func() { closeConn(c) })
+	}
+}
+
+// add counts a connection. Called with mu held.
+func (g *gate) add(c network.Conn, s standing, n int) {
+	g.count[s] += n
+	if s != client {
+		return
+	}
+	at := addressOf(c.RemoteMultiaddr())
+	if g.from[at] += n; g.from[at] == 0 {
+		delete(g.from, at)
 	}
 }
 
@@ -146,7 +227,7 @@ func (g *gate) leave(n network.Network, c network.Conn) {
 	g.mu.Lock()
 	if s, ok := g.conns[c]; ok {
 		delete(g.conns, c)
-		g.count[s]--
+		g.add(c, s, -1)
 	}
 	g.mu.Unlock()
 	id := c.RemotePeer()

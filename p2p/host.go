@@ -150,10 +150,20 @@ func newMuxer(l Limits) *yamux.Transport {
 	return (*yamux.Transport)(c)
 }
 
-// newResourceManager sets every limit that concerns us. Members have room of
-// their own: the sum of what all others may take leaves theirs untouched.
+// Of one peer: connections, and streams in one direction.
+const (
+	memberConns, memberStreams = 6, 32
+	otherConns, otherStreams   = 4, 12
+)
+
+// newResourceManager sets every limit that concerns us. What all others may take
+// together, each its own share, leaves room for the shares of all members, also
+// while nobody knows yet what a stream will speak: otherwise clients that open
+// streams and say nothing on them would keep members from opening theirs.
+// Connections per address are the gate's to count, because here nobody knows yet
+// who connects, and those that we dial are counted, too.
 func newResourceManager(who *roster, l Limits) (network.ResourceManager, error) {
-	members, others := len(who.members), l.Clients+l.Guests+2*l.Handshakes
+	members, others := len(who.members), l.Clients+l.Guests+otherConns*len(who.observers)+2*l.Handshakes
 	each := func(conns, streams int, memory int64) rcmgr.ResourceLimits {
 		return rcmgr.ResourceLimits{
 			Conns: rcmgr.LimitVal(2 * conns), ConnsInbound: rcmgr.LimitVal(conns), ConnsOutbound: rcmgr.LimitVal(conns),
@@ -161,12 +171,9 @@ func newResourceManager(who *roster, l Limits) (network.ResourceManager, error) 
 			FD: rcmgr.LimitVal(2 * conns), Memory: rcmgr.LimitVal64(memory),
 		}
 	}
-	const memberConns, memberStreams, otherConns, otherStreams = 6, 32, 4, 12
+	all := each(members*memberConns+others, members*memberStreams+others*otherStreams, int64(members)*memberMemory+int64(others)*othersMemory)
 	config := rcmgr.PartialLimitConfig{
-		System: each(members*memberConns+others, members*memberStreams+others*otherStreams,
-			int64(members)*memberMemory+int64(others)*othersMemory),
-		// Twice, because those that were hung up on take a moment to go.
-		Transient:   each(2*l.Handshakes, l.Handshakes+members*memberStreams, int64(l.Handshakes)<<20+int64(members)<<22),
+		System: all, Transient: all,
 		PeerDefault: each(otherConns, otherStreams, othersMemory),
 		Peer:        make(map[peer.ID]rcmgr.ResourceLimits, members),
 		Conn:        each(1, memberStreams, memberMemory),
@@ -179,14 +186,10 @@ func newResourceManager(who *roster, l Limits) (network.ResourceManager, error) 
 		config.Peer[id] = each(memberConns, memberStreams, memberMemory)
 	}
 	fixed := rcmgr.NewFixedLimiter(config.Build(rcmgr.InfiniteLimits))
-	v4, v6 := loopback("127.0.0.0/8"), loopback("::1/128")
-	return rcmgr.NewResourceManager(fixed, rcmgr.WithMetricsDisabled(),
-		rcmgr.WithNetworkPrefixLimit(v4, v6),
-		rcmgr.WithLimitPerSubnet(
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: l.ConnectionsPerIP}},
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: l.ConnectionsPerIP}}),
-		// The number per address bounds what one address holds; a rate on top
-		// would only refuse scripts that call the command line in a loop.
+	v4, v6 := everywhere("0.0.0.0/0"), everywhere("::/0")
+	return rcmgr.NewResourceManager(fixed, rcmgr.WithMetricsDisabled(), rcmgr.WithNetworkPrefixLimit(v4, v6),
+		// The numbers bound what one address holds; a rate on top would only
+		// refuse scripts that call the command line in a loop.
 		rcmgr.WithConnRateLimiters(&rate.Limiter{}))
 }
 
@@ -196,7 +199,7 @@ var unlimited = rcmgr.ResourceLimits{
 	FD: rcmgr.Unlimited, Memory: rcmgr.Unlimited64,
 }
 
-// loopback exempts a whole test network on one machine from the limit per address.
-func loopback(prefix string) []rcmgr.NetworkPrefixLimit {
+// everywhere switches the library's limit per address off for a prefix.
+func everywhere(prefix string) []rcmgr.NetworkPrefixLimit {
 	return []rcmgr.NetworkPrefixLimit{{Network: netip.MustParsePrefix(prefix), ConnCount: math.MaxInt}}
 }

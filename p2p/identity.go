@@ -3,6 +3,7 @@ package p2p
 import (
 	"crypto/ed25519"
 	"fmt"
+	"net/netip"
 
 	lcrypto "github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -121,4 +122,16 @@ func (r *roster) add(m Member) error {
 		r.isMember, r.replica = true, m.Replica
 	}
 	return nil
+}
+
+// networks are the addresses of members that are numbers. A name may stand for
+// any.
+func (r *roster) networks() map[netip.Prefix]bool {
+	known := make(map[netip.Prefix]bool)
+	for _, m := range r.members {
+		if at := addressOf(m.addr); at.IsValid() {
+			known[at] = true
+		}
+	}
+	return known
 }

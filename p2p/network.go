@@ -52,7 +52,11 @@ func Listen(config Config) (*Network, error) {
 	if config.redialAge == 0 {
 		config.redialAge = redialAge
 	}
-	g := newGate(who, config.Admit, config.Limits)
+	if config.idleTime == 0 {
+		config.idleTime = idleTime
+	}
+	g := newGate(who, config.Admit, config.Limits, config.exempt)
+	g.idle = config.idleTime
 	h, err := newHost(who, g, config.Limits)
 	if err != nil {
 		return nil, err

@@ -52,6 +52,7 @@ func (t *Traffic) addReceived(m *meter) {
 type PeerStats struct {
 	Replica   consensus.ReplicaID
 	Connected bool
+	Links     int    // open connections, whoever dialled
 	Connects  uint64 // times that a connection came up
 	Resets    uint64 // outbound streams that broke while connected
 	Class     [consensus.Classes]Traffic
@@ -59,9 +60,13 @@ type PeerStats struct {
 
 // ClientStats is all clients and observers together.
 type ClientStats struct {
-	Connections int    // of clients and observers
+	Connections int    // of permitted clients
+	Observers   int    // connections of observers
 	Guests      int    // connections of unknown keys, open to be told so
+	Handshakes  int    // connections that have not yet proved who they are
 	Streams     int    // open request streams
+	Crowded     uint64 // clients told to come back, because all places, or those of their address, were taken
+	Yielded     uint64 // connections of clients, without a stream, that gave their place up to others
 	TurnedAway  uint64 // connections refused after the handshake
 	HungUpOn    uint64 // connections that had not finished it when too many wanted to
 	Refused     uint64 // request streams answered with a refusal
@@ -87,7 +92,7 @@ type Stats struct {
 func (n *Network) Stats() Stats {
 	var s Stats
 	for _, l := range n.links {
-		p := PeerStats{Replica: l.member.replica, Connected: l.connected(), Connects: l.reconnects.Load(), Resets: l.resets.Load()}
+		p := PeerStats{Replica: l.member.replica, Connected: l.connected(), Links: len(n.host.Network().ConnsToPeer(l.member.id)), Connects: l.reconnects.Load(), Resets: l.resets.Load()}
 		for class := range p.Class {
 			p.Class[class].addSent(l.boxes[class])
 			p.Class[class].addReceived(&l.received[class])
@@ -103,7 +108,8 @@ func (n *Network) Stats() Stats {
 func (c *clients) stats() ClientStats {
 	counts := c.net.gate.counts()
 	s := ClientStats{
-		Connections: counts[client] + counts[observer], Guests: counts[guest],
+		Connections: counts[client], Observers: counts[observer], Guests: counts[guest], Handshakes: c.net.gate.handshakes.waiting(),
+		Crowded: c.net.gate.crowded.Load(), Yielded: c.net.gate.yielded.Load(),
 		TurnedAway: c.net.gate.refused.Load(), HungUpOn: c.net.gate.handshakes.evicted.Load(),
 		Refused: c.refused.Load(), Evicted: c.evicted.Load(),
 	}
