@@ -43,6 +43,7 @@ func (r *replica) onTick() {
 		r.tickSnapshots()
 		return
 	}
+	r.askState()
 	r.clock.lease--
 	if r.clock.lease == 0 {
 		_, _ = r.survive(r.node.ForgetLeader) // a follower's word to itself
@@ -51,7 +52,7 @@ func (r *replica) onTick() {
 	if r.clock.countdown <= 0 {
 		r.rest()
 		r.giveUp()
-		if !r.state.Active() { // whoever lacks a state lacks what was agreed
+		if !r.state.Active() && !r.lacking() { // whoever lacks a state lacks what was agreed
 			if _, err := r.survive(r.node.Campaign); err != nil {
 				r.alarm(fmt.Sprintf("cannot campaign: %v", err)) // there is no later term
 			}

@@ -106,10 +106,11 @@ func (r *replica) compact(n consensus.Seq, root crypto.Digest) {
 }
 
 // forget lets the log on disk go up to n, after the term and vote were written
-// again behind it.
+// again behind it. The entry at n stays: should the state be lost, it tells where
+// the log begins, and of which term that is.
 func (r *replica) forget(n consensus.Seq) {
 	r.recordHard(false)
-	r.out.Forget = n
+	r.out.Forget = n - 1
 }
 
 func describeSize(requests, bytes int) string {

@@ -21,7 +21,7 @@ func (p *Protocol) New(rec consensus.Recovered) (consensus.Engine, error) {
 	if err := r.recover(rec); err != nil {
 		return nil, err
 	}
-	if err := r.connect(r.exec.kept); err != nil {
+	if err := r.connect(max(r.exec.kept, r.store.base())); err != nil {
 		return nil, fmt.Errorf("raft: %w", err)
 	}
 	r.rest()
@@ -37,6 +37,7 @@ func (p *Protocol) New(rec consensus.Recovered) (consensus.Engine, error) {
 type replayed struct {
 	hard    pb.HardState
 	entries []pb.Entry // without gaps
+	base    uint64     // place of the first entry if it stands for a snapshot; else 0
 }
 
 // recover puts the log together: the state on disk, and the entries behind it.
@@ -50,15 +51,14 @@ func (r *replica) recover(rec consensus.Recovered) error {
 			return fmt.Errorf("log record %d of %d (slot %d): %w", i+1, len(rec.Records), record.Slot, err)
 		}
 	}
-	if rec.Height > 0 {
-		if err := r.recoverState(rec, &log); err != nil {
-			return err
-		}
+	begin := r.recoverState
+	if log.gap(uint64(rec.Height)) {
+		begin = r.recoverGap
+	}
+	if err := begin(rec, &log); err != nil {
+		return err
 	}
 	if len(log.entries) > 0 {
-		if log.entries[0].Index != uint64(rec.Height)+1 {
-			return fmt.Errorf("%w: the state is at %d, the log begins at %d", errLog, rec.Height, log.entries[0].Index)
-		}
 		if err := r.store.Append(log.entries); err != nil {
 			return err
 		}
@@ -78,6 +78,9 @@ func (r *replica) recover(rec consensus.Recovered) error {
 
 // recoverState begins the log behind the state on disk.
 func (r *replica) recoverState(rec consensus.Recovered, log *replayed) error {
+	if rec.Height == 0 {
+		return nil
+	}
 	n, term, root, err := readCertificate(rec.Certificate)
 	if err != nil {
 		return err
@@ -114,7 +117,8 @@ func (l *replayed) take(b []byte) error {
 		if len(b) != 17 || binary.BigEndian.Uint64(b[1:]) == 0 {
 			return fmt.Errorf("base: %w", consensus.ErrMalformed)
 		}
-		l.entries = nil
+		l.base = binary.BigEndian.Uint64(b[1:])
+		l.entries = []pb.Entry{{Index: l.base, Term: binary.BigEndian.Uint64(b[9:])}}
 	default:
 		return fmt.Errorf("record of kind %d: %w", b[0], consensus.ErrMalformed)
 	}

@@ -236,7 +236,7 @@ func TestForeignLogsAreRefused(t *testing.T) {
 		want   error
 		says   string
 	}{
-		"a gap":          {func(d *desk) { d.Disk, d.Records = enginetest.State{}, []consensus.Record{entry(3, 1)} }, errLog, "begins at 3"},
+		"a gap":          {func(d *desk) { d.Disk, d.Records = enginetest.State{}, []consensus.Record{entry(3, 1)} }, errGap, "commit index 0"},
 		"another state":  {func(d *desk) { d.Disk.Root = enginetest.Root(d.Disk.Digests[1:]) }, errLog, "beside it stands"},
 		"another place":  {func(d *desk) { d.Disk.Seq-- }, errLog, "beside it stands"},
 		"no place":       {func(d *desk) { d.Disk.Proof = nil }, consensus.ErrMalformed, "place of the state"},

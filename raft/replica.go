@@ -160,7 +160,7 @@ func (r *replica) step(m *pb.Message) {
 		r.drop(m, ReasonPanic, fmt.Sprintf("%s: acknowledges %d, and the log ends at %d", m.Type, m.Index, last))
 		return
 	}
-	if r.provokes(m) {
+	if r.provokes(m) || r.nameState(m) {
 		return
 	}
 	r.relearn(m)

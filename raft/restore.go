@@ -40,10 +40,10 @@ func (r *replica) onSnapshot(s *snapshot) {
 	case st.RaftState == raft.StateLeader:
 		r.out.Note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(s.message.Term), Seq: s.seq, Reason: reasonLeading})
 		return
-	case s.message.Term < st.Term || uint64(s.seq) <= st.Commit:
+	case s.message.Term < st.Term || uint64(s.seq) <= st.Commit && !r.suits(s):
 		r.step(s.message)
 		return
-	case r.holds(&s.message.Snapshot.Metadata):
+	case !r.suits(s) && r.holds(&s.message.Snapshot.Metadata):
 		r.step(s.message) // late: all that the library takes from it is what is committed
 		return
 	}
@@ -116,6 +116,7 @@ func (r *replica) onRestored(e consensus.Restored) {
 		r.state.wanted = nil
 		r.install(wanted)
 		r.drain()
+		r.compact(e.Seq, e.Root)
 		r.forget(e.Seq)
 	}
 }

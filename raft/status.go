@@ -26,6 +26,8 @@ func (r *replica) Status() consensus.Status {
 	}
 	if r.state.Active() {
 		s.Fetching = r.state.Target().Seq
+	} else if r.lacking() {
+		s.Fetching = r.store.base()
 	}
 	for i, at := range r.heard {
 		if consensus.ReplicaID(i) == r.id || at >= 0 && r.clock.tick-at <= 4*r.cfg.Heartbeat+r.cfg.Election {
