@@ -11,9 +11,9 @@ import (
 	"quorate.dev/quorate/consensus"
 )
 
-// errLog: the log on disk does not fit the state beside it. Something outside
-// of this program changed one of them.
-var errLog = errors.New("the log does not fit the state on disk: restore both from one moment, or remove the data and let the leader send its snapshot")
+// errLog: the state on disk is not at the place that stands beside it. Something
+// outside of this program changed one of them.
+var errLog = errors.New("the state on disk is not what was kept: move the directory state away from the data directory and start again: the replica fetches it from the leader, and its log stays")
 
 // New implements consensus.Protocol: the replica as it was when its log ended.
 func (p *Protocol) New(rec consensus.Recovered) (consensus.Engine, error) {
