@@ -15,7 +15,8 @@
 // Replicas may be traitors and clients Byzantine, by package byzantine. A
 // traitor's protocol is wrapped in each of its lives, and its behaviours follow
 // a schedule. Theory (theory.go) says what may then go wrong: with up to f of
-// 3f+1 nothing, beyond it forks whose culprits must be named. FromSeed draws all
+// 3f+1 nothing, beyond it forks whose culprits must be named; where a protocol
+// tolerates crashes alone, one liar may do anything. FromSeed draws all
 // of it (draw*.go); WithoutTraitors is the distribution in which nobody lies.
 // Coverage counts what many seeds have tried. Twins enumerates what one or two
 // replicas with two bodies each can bring about. Golden traces drive the same

@@ -11,47 +11,83 @@ import (
 
 // theory is what may go wrong in a run, by arithmetic alone. What theory does
 // not allow is a violation, whatever the run was for.
-//
-// Two quorums of q among n meet in at least 2q-n replicas. As long as more of
-// them meet than lie or forget, one honest replica stands in both, and nothing
-// forks; f+1 equal replies deceive nobody as long as at most f lie; and q
-// replicas that work get things done as long as no more than f lie. Beyond
-// that the promises that remain are those that need no majority: an honest
-// replica never contradicts itself, nobody honest is accused, what no client
-// signed is not executed as long as one honest replica stands in a quorum, and
-// after a fork the culprits are named.
 type theory struct {
 	fork    bool // histories may differ, and everything that follows from it
 	deceive bool // clients may believe what is not so
 	stop    bool // nothing need ever be answered
 	unnamed bool // not even f+1 replicas need have lied for a fork
 	invent  bool // no honest replica need stand in a quorum
+	twofold bool // who forgot may say the opposite
 }
 
-// Theory says what may go wrong.
-func (c *Config) theory(s quorum.System) theory {
-	liars, n, q := len(c.liars()), s.Size(), s.Quorum()
-	failing := liars
-	if c.forgets() {
-		failing = max(liars+1, c.Trust.Faults)
+// faulty is how many replicas do what is not in the protocol.
+type faulty struct {
+	liars  int
+	wiped  int // of the others, those without memory at a time
+	absent int // ... and those that stay away for good, the liars among them: they may
+}
+
+// theory says what may go wrong.
+func (c *Config) theory(m quorum.Model, s quorum.System) theory {
+	return theoryOf(m, s, c.faulty())
+}
+
+// theoryOf is the arithmetic.
+//
+// Where a protocol tolerates lies, two quorums of q among n meet in at least
+// 2q-n replicas. As long as more of them meet than lie or forget, one honest
+// replica stands in both, and nothing forks; f+1 equal replies deceive nobody as
+// long as at most f lie; and q replicas that work get things done as long as no
+// more than f lie. Beyond that the promises that remain are those that need no
+// majority: an honest replica never contradicts itself, nobody honest is accused,
+// what no client signed is not executed as long as one honest replica stands in a
+// quorum, and after a fork the culprits are named.
+//
+// Where it tolerates crashes alone, the overlap protects from nobody but those
+// who forget. A member takes its leader's word for who was elected, what was
+// stored and what is decided, so that one liar is enough for anything, however
+// many there are; and nobody can be named, for nobody signs. What remains is that
+// only what clients signed is executed, and that who has not forgotten does not
+// contradict itself.
+func theoryOf(m quorum.Model, s quorum.System, x faulty) theory {
+	n, q, failing := s.Size(), s.Quorum(), x.liars+x.wiped
+	t := theory{
+		fork: 2*q-n <= failing, deceive: x.liars >= s.Replies(), stop: failing > s.Faults() || n-x.absent < q,
+		unnamed: x.wiped > 0, invent: x.liars >= q,
 	}
-	away := map[consensus.ReplicaID]bool{}
+	if m == quorum.Crash {
+		lied := x.liars > 0
+		t = theory{fork: lied || t.fork, deceive: lied, stop: lied || t.stop, unnamed: true, twofold: x.wiped > 0}
+	}
+	return t
+}
+
+// faulty counts.
+func (c *Config) faulty() faulty {
+	lies, away, wiped := c.liars(), map[consensus.ReplicaID]bool{}, map[consensus.ReplicaID]bool{}
 	for _, f := range c.Faults {
-		if f.Lasts == 0 && f.Kind != FaultWipe {
-			for _, id := range f.Replicas {
+		for _, id := range f.Replicas {
+			switch {
+			case f.Kind == FaultWipe:
+				wiped[id] = !slices.Contains(lies, id)
+			case f.Lasts == 0:
 				away[id] = true
 			}
 		}
 	}
-	for _, id := range c.liars() {
+	for _, id := range lies {
 		away[id] = true
 	}
-	return theory{
-		fork: 2*q-n <= failing, deceive: liars >= s.Replies(),
-		stop:    liars > s.Faults() || n-max(len(away), c.Trust.Faults) < q || failing > s.Faults(),
-		unnamed: c.Trust.Quorum != 0 || c.Trust.Assumed != 0 || c.forgets(),
-		invent:  liars >= q,
+	x := faulty{liars: len(lies), absent: max(len(away), c.Trust.Faults)}
+	for _, forgot := range wiped {
+		if forgot {
+			x.wiped++
+		}
 	}
+	if c.wipes() { // as long as that leaves no more faulty than there may be
+		x.wiped += max(0, c.Trust.Faults-x.liars)
+	}
+	return x
 }
 
 // liars are the traitors, twins among them.
@@ -65,8 +101,13 @@ func (c *Config) liars() []consensus.ReplicaID {
 
 // forgets reports whether disks are lost.
 func (c *Config) forgets() bool {
-	return slices.ContainsFunc(c.Hazards, func(h Hazard) bool { return h.Kind == hazardWipe }) ||
+	return c.wipes() ||
 		slices.ContainsFunc(c.Faults, func(f Fault) bool { return f.Kind == FaultWipe })
+}
+
+// wipes reports whether hazards lose disks.
+func (c *Config) wipes() bool {
+	return slices.ContainsFunc(c.Hazards, func(h Hazard) bool { return h.Kind == hazardWipe })
 }
 
 // allows reports whether a violation is what theory leads one to expect.
@@ -78,6 +119,11 @@ func (t theory) allows(v Violation) bool {
 		return t.fork || t.deceive
 	case check.Deceived:
 		return t.deceive || t.fork
+	case check.Denied:
+		// The word that nothing was executed is a reply as any other.
+		return t.deceive
+	case check.Contradiction:
+		return t.twofold
 	case check.Unnamed:
 		return t.fork && t.unnamed
 	case check.Stuck, check.Growth:

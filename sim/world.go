@@ -154,7 +154,7 @@ func (w *World) createGenesis() error {
 	if w.cfg.Build == nil {
 		w.cfg.Build = w.protocol.New
 	}
-	w.codec, w.theory = w.protocol.Codec(w.genesis), w.cfg.theory(w.system)
+	w.codec, w.theory = w.protocol.Codec(w.genesis), w.cfg.theory(w.protocol.Model, w.system)
 	return nil
 }
 

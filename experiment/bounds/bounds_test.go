@@ -3,6 +3,7 @@ package bounds
 import (
 	"bytes"
 	"encoding/json"
+	"math/bits"
 	"os"
 	"slices"
 	"strings"
@@ -142,6 +143,52 @@ func TestReports(t *testing.T) {
 	if path := os.Getenv("PAGE"); path != "" {
 		if err := os.WriteFile(path, html.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestCellsFitArithmetic: what a cell expects is what its numbers allow. Of sets of
+// members all are tried here: a fork takes two quorums that share liars alone, and
+// all whom every such pair shares are convicted, up to f+1; of a protocol that
+// tolerates crashes one liar is enough, or one who forgets in a majority.
+func TestCellsFitArithmetic(t *testing.T) {
+	cells, err := Cells(Both)
+	if err != nil || len(cells) == 0 {
+		t.Fatalf("%d cells, error %v", len(cells), err)
+	}
+	for i := range cells {
+		c := &cells[i]
+		s, lies := c.system(), uint(0)
+		for _, x := range c.Spec.Traitors {
+			lies |= 1 << x.Replica
+		}
+		forgets := lies
+		for _, f := range c.Spec.Faults {
+			for _, id := range f.Replicas {
+				if f.Kind == spec.Wipe {
+					forgets |= 1 << id
+				}
+			}
+		}
+		signed := c.Spec.UnderTest().Signed
+		fewest := s.Size()
+		for a := range uint(1) << s.Size() {
+			for b := range uint(1) << s.Size() {
+				if bits.OnesCount(a) >= s.Quorum() && bits.OnesCount(b) >= s.Quorum() {
+					fewest = min(fewest, bits.OnesCount(a&b))
+				}
+			}
+		}
+		forks := fewest <= bits.OnesCount(forgets) || !signed && lies != 0
+		name := c.Column() + ", " + c.Row
+		if slices.ContainsFunc(c.Theory, func(w string) bool { return w == spec.Forked || w == spec.Unsafe }) && !forks {
+			t.Errorf("%s: expects %v, and no fork is possible", name, c.Theory)
+		}
+		if want := min(s.Faults()+1, fewest); signed && slices.Contains(c.Theory, spec.Forked) && c.Culprits != want {
+			t.Errorf("%s: expects %d culprits, want %d", name, c.Culprits, want)
+		}
+		if slices.Contains(c.Theory, spec.Deceived) && bits.OnesCount(lies) < s.Replies() {
+			t.Errorf("%s: expects that a client is deceived, and %d of %d lie", name, bits.OnesCount(lies), s.Replies())
 		}
 	}
 }
