@@ -94,7 +94,11 @@ func WriteKey(path string, seed Seed, passphrase string) error {
 		return err
 	}
 	_, err = f.Write(b)
-	return errors.Join(err, f.Sync(), f.Close())
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		// Half a key would be in the way of the next attempt.
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(path))
+	}
+	return nil
 }
 
 // NewSeed draws a key.

@@ -13,6 +13,7 @@ import (
 	"quorate.dev/quorate/experiment/live"
 	"quorate.dev/quorate/experiment/simulate"
 	"quorate.dev/quorate/genesis"
+	"quorate.dev/quorate/internal/files"
 )
 
 // Options say how cells are run.
@@ -77,7 +78,7 @@ func Agree(results []Result) bool {
 // evidence a directory of its name, with genesis.toml and one file for each
 // piece, as quorate evidence verify reads them. It returns the files of evidence.
 func WriteEvidence(dir string, results []Result) ([]string, error) {
-	var files []string
+	var written []string
 	for i := range results {
 		r := &results[i]
 		if len(r.Outcome.Verdict.Evidence) == 0 {
@@ -93,11 +94,11 @@ func WriteEvidence(dir string, results []Result) ([]string, error) {
 		}
 		for n, e := range r.Outcome.Verdict.Evidence {
 			path := filepath.Join(folder, fmt.Sprintf("%d-replica-%d.evidence", n, e.Fault.Replica))
-			if err := os.WriteFile(path, e.Encoded, 0o644); err != nil {
+			if err := files.Write(path, e.Encoded, 0o644); err != nil {
 				return nil, fmt.Errorf("write evidence of %s: %w", r.ID(), err)
 			}
-			files = append(files, path)
+			written = append(written, path)
 		}
 	}
-	return files, nil
+	return written, nil
 }

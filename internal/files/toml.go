@@ -113,29 +113,3 @@ func WriteTOML(path, heading string, mode os.FileMode, v any) error {
 	}
 	return Write(path, b.Bytes(), mode)
 }
-
-// Read reads a file of at most limit bytes.
-func Read(path string, limit int64) ([]byte, error) {
-	stat, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if stat.Size() > limit {
-		return nil, fmt.Errorf("%w: %s has %d bytes, at most %d are possible", ErrInvalid, path, stat.Size(), limit)
-	}
-	return os.ReadFile(path)
-}
-
-// Write puts a file in place whole or not at all.
-func Write(path string, b []byte, mode os.FileMode) error {
-	part := path + ".part"
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(part))
-	}
-	return os.Rename(part, path)
-}
