@@ -6,8 +6,11 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// rawArgs is where the app keeps the command line as it came.
-const rawArgs = "args"
+// Where the app keeps the command line as it came, and the run that it belongs to.
+const (
+	rawArgs = "args"
+	runKey  = "run"
+)
 
 // does makes an action of a function that takes positional arguments, at least
 // least and at most most of them (-1 = any number).

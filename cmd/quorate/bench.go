@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -66,7 +65,7 @@ func runBench(c *cli.Context, _ []string) error {
 		if err != nil {
 			return err
 		}
-		return showBench(c, ratios, func() error { return bench.WriteRatios(os.Stdout, ratios) })
+		return showBench(c, ratios, func() error { return bench.WriteRatios(c.App.Writer, ratios) })
 	case c.Bool("compare"):
 		for _, m := range bench.Standard(m) {
 			if _, err := temporary(c, m); err != nil {
@@ -189,7 +188,7 @@ func temporary(c *cli.Context, m bench.Measurement) (bench.Result, error) {
 
 // printResult prints one measurement.
 func printResult(c *cli.Context, r *bench.Result) error {
-	return showBench(c, []*bench.Result{r}, func() error { return r.WriteText(os.Stdout) })
+	return showBench(c, []*bench.Result{r}, func() error { return r.WriteText(c.App.Writer) })
 }
 
 // showBench is show for one object per line, with --json as well.
@@ -198,7 +197,7 @@ func showBench[T any](c *cli.Context, all []T, people func() error) error {
 		return people()
 	}
 	for _, x := range all {
-		if err := printJSON(x); err != nil {
+		if err := printJSON(c.App.Writer, x); err != nil {
 			return err
 		}
 	}

@@ -91,7 +91,7 @@ func writeBounds(c *cli.Context, results []bounds.Result) error {
 	if forPrograms(c) {
 		write = bounds.WriteJSON
 	}
-	if err := write(os.Stdout, results); err != nil {
+	if err := write(c.App.Writer, results); err != nil {
 		return err
 	}
 	if err := writeFile(c, "html", "page", func(w io.Writer) error { return bounds.WriteHTML(w, results, c.Bool("real")) }); err != nil {

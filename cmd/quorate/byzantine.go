@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,11 +88,11 @@ func byzantineList(c *cli.Context, args []string) error {
 		for i := range all {
 			all[i].AtCrash = all[i].Crash()
 		}
-		return printSnake(all)
+		return printSnake(c.App.Writer, all)
 	case len(args) == 1:
-		return describe(&all[0])
+		return describe(c.App.Writer, &all[0])
 	}
-	return printCatalogue(all)
+	return printCatalogue(c.App.Writer, all)
 }
 
 // unknownBehaviour is the error of package byzantine, which has the nearest name.
@@ -104,12 +105,12 @@ func unknownBehaviour(name string) error {
 }
 
 // printCatalogue lists clients' behaviours apart: a replica cannot have them.
-func printCatalogue(all []byzantine.Profile) error {
+func printCatalogue(w io.Writer, all []byzantine.Profile) error {
 	for _, part := range []struct {
 		heading string
 		client  bool
 	}{{"REPLICAS", false}, {"CLIENTS", true}} {
-		t := newTable()
+		t := newTable(w)
 		fmt.Fprintf(t, "%s\tPARAMETERS\tF OF 3F+1\tF+1 OF 3F+1\t1 OF 2F+1\tWHAT IT DOES\n", part.heading)
 		for _, p := range all {
 			if p.Client == part.client {
@@ -119,9 +120,9 @@ func printCatalogue(all []byzantine.Profile) error {
 		if err := t.Flush(); err != nil {
 			return err
 		}
-		fmt.Println()
+		fmt.Fprintln(w)
 	}
-	fmt.Println("Every behaviour of a replica also takes to=1,2 kind=PREPARE,COMMIT chance=30% after=2s until=9s.\nKinds of Raft are named like MsgApp,MsgVoteResp,FETCH. - means that no protocol of that size has this lie.")
+	fmt.Fprintln(w, "Every behaviour of a replica also takes to=1,2 kind=PREPARE,COMMIT chance=30% after=2s until=9s.\nKinds of Raft are named like MsgApp,MsgVoteResp,FETCH. - means that no protocol of that size has this lie.")
 	return nil
 }
 
@@ -158,8 +159,8 @@ func dash(text string) string {
 }
 
 // describe prints one behaviour in full.
-func describe(p *byzantine.Profile) error {
-	t := newTable()
+func describe(w io.Writer, p *byzantine.Profile) error {
+	t := newTable(w)
 	who := "a replica"
 	if p.Client {
 		who = "a client"

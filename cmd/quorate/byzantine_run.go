@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -58,9 +59,9 @@ func runProfiles(c *cli.Context, args []string) error {
 			failed++
 		}
 		if forPrograms(c) {
-			err = printJSON(t)
+			err = printJSON(c.App.Writer, t)
 		} else {
-			printTally(t)
+			printTally(c.App.Writer, t)
 		}
 		if err != nil {
 			return err
@@ -177,7 +178,7 @@ func runReal(c *cli.Context, x *spec.ProfileRuns, t *spec.Tally) error {
 
 // printTally is for people: one line that says how it went, and what there is to
 // show.
-func printTally(t *spec.Tally) {
+func printTally(w io.Writer, t *spec.Tally) {
 	mark, where := "✓", fmt.Sprintf("%d seeds", t.Runs)
 	if t.Bad() {
 		mark = "✗"
@@ -187,21 +188,21 @@ func printTally(t *spec.Tally) {
 	} else {
 		where += fmt.Sprintf(", lies in %d", t.Lied)
 	}
-	fmt.Printf("%s %s: %s, n=%d, %s, %s, %.1fs: %s; expected %s; %d of %d operations answered\n",
+	fmt.Fprintf(w, "%s %s: %s, n=%d, %s, %s, %.1fs: %s; expected %s; %d of %d operations answered\n",
 		mark, t.Profile, t.Protocol, t.Replicas, several(t.Traitors, "traitor"), where, t.Seconds, counts(t.Outcomes), t.Expected, t.Answered, t.Asked)
 	if t.Lied == 0 {
-		fmt.Printf("  nobody lied, so these runs prove nothing: try more --seeds, or another --at\n")
+		fmt.Fprintf(w, "  nobody lied, so these runs prove nothing: try more --seeds, or another --at\n")
 	}
 	if len(t.Culprits) > 0 {
-		fmt.Printf("  evidence names %s\n", counts(t.Culprits))
+		fmt.Fprintf(w, "  evidence names %s\n", counts(t.Culprits))
 	}
 	for _, text := range t.Evidence[:min(len(t.Evidence), 3)] {
-		fmt.Printf("  proven: %s\n", text)
+		fmt.Fprintf(w, "  proven: %s\n", text)
 	}
 	for _, s := range t.Unexpected {
-		fmt.Printf("  seed %d: %s\n", s.Seed, s.Outcome)
+		fmt.Fprintf(w, "  seed %d: %s\n", s.Seed, s.Outcome)
 		for _, v := range s.Violations {
-			fmt.Printf("    %s\n", v)
+			fmt.Fprintf(w, "    %s\n", v)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -49,9 +50,9 @@ func checkRun(c *cli.Context, args []string) error {
 		return err
 	}
 	if forPrograms(c) {
-		err = printSnake(v)
+		err = printSnake(c.App.Writer, v)
 	} else {
-		err = printVerdict(&v, x)
+		err = printVerdict(c.App.Writer, &v, x)
 	}
 	if err == nil && !v.Safe() {
 		err = errors.New(several(len(v.Violations), "violation"))
@@ -139,7 +140,7 @@ func judge(g *consensus.Genesis, logs []string, suspects []consensus.ReplicaID) 
 }
 
 // printVerdict says first what matters most.
-func printVerdict(v *check.Verdict, x *record) error {
+func printVerdict(w io.Writer, v *check.Verdict, x *record) error {
 	p, err := protocol.Of(*x.genesis)
 	if err != nil {
 		return err
@@ -152,22 +153,22 @@ func printVerdict(v *check.Verdict, x *record) error {
 	case !v.Safe():
 		word = "UNSAFE"
 	}
-	fmt.Println(word)
+	fmt.Fprintln(w, word)
 	for _, violation := range v.Violations {
-		fmt.Printf("  %s\n", violation)
+		fmt.Fprintf(w, "  %s\n", violation)
 	}
-	fmt.Printf("judged: %d logs; possible traitors: %s\n", len(x.logs), listed(x.suspects))
+	fmt.Fprintf(w, "judged: %d logs; possible traitors: %s\n", len(x.logs), listed(x.suspects))
 	culprits := listed(v.Culprits)
 	if !p.Signed {
 		culprits = fmt.Sprintf("none can be named: members of %s sign nothing", p.Title)
 	}
-	fmt.Printf("culprits, by evidence: %s\n", culprits)
+	fmt.Fprintf(w, "culprits, by evidence: %s\n", culprits)
 	for _, e := range v.Evidence {
-		fmt.Printf("  %s\n", e.Fault)
+		fmt.Fprintf(w, "  %s\n", e.Fault)
 	}
-	fmt.Printf("linearizable: %s\n", v.Linearizable)
+	fmt.Fprintf(w, "linearizable: %s\n", v.Linearizable)
 	if v.Executed > 0 {
-		fmt.Printf("re-executed: up to %s %d\n", place, v.Executed)
+		fmt.Fprintf(w, "re-executed: up to %s %d\n", place, v.Executed)
 	}
 	return nil
 }

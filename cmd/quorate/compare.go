@@ -106,10 +106,10 @@ func compareIn(c *cli.Context, o compare.Options) error {
 // there.
 func writeCompared(c *cli.Context, r *compare.Report) error {
 	if forPrograms(c) {
-		if err := printSnake(r); err != nil {
+		if err := printSnake(c.App.Writer, r); err != nil {
 			return err
 		}
-	} else if err := compare.WriteTable(os.Stdout, r); err != nil {
+	} else if err := compare.WriteTable(c.App.Writer, r); err != nil {
 		return err
 	}
 	if err := writeFile(c, "html", "page", func(w io.Writer) error { return compare.WriteHTML(w, r) }); err != nil {

@@ -76,6 +76,6 @@ func completion(c *cli.Context, args []string) error {
 	default:
 		return usageError("%q: choose bash, zsh or fish", args[0])
 	}
-	_, err := fmt.Print(script)
+	_, err := fmt.Fprint(c.App.Writer, script)
 	return err
 }

@@ -65,7 +65,7 @@ func checkHome(c *cli.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s: ok: replica %d of cluster %s, %s, home is %s%s\n", dir, h.Config.Replica, h.Genesis.ID().Short(), system, origin, traitor)
+	fmt.Fprintf(c.App.Writer, "%s: ok: replica %d of cluster %s, %s, home is %s%s\n", dir, h.Config.Replica, h.Genesis.ID().Short(), system, origin, traitor)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/experiment/costs"
+	"quorate.dev/quorate/internal/files"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -34,6 +35,9 @@ func costsCommand() *cli.Command {
 func runCosts(c *cli.Context, _ []string) error {
 	wanted, err := costOptions(c)
 	if err != nil {
+		return err
+	}
+	if err := writable(c); err != nil {
 		return err
 	}
 	all, err := costs.MeasureAll(wanted)
@@ -71,7 +75,7 @@ func costOptions(c *cli.Context) ([]costs.Options, error) {
 
 // writeCosts writes the table, and then document and plot.
 func writeCosts(c *cli.Context, all []costs.Cost) error {
-	if err := show(c, all, func() error { return costs.WriteText(os.Stdout, all) }); err != nil {
+	if err := show(c, all, func() error { return costs.WriteText(c.App.Writer, all) }); err != nil {
 		return err
 	}
 	if path := c.Path("write"); path != "" {
@@ -95,5 +99,8 @@ func intoDocument(path string, all []costs.Cost) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return os.WriteFile(path, []byte(document), 0o644)
+	return files.Replace(path, func(w io.Writer) error {
+		_, err := io.WriteString(w, document)
+		return err
+	})
 }

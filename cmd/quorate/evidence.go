@@ -80,9 +80,9 @@ func printProofs(c *cli.Context, proofs []testnet.Proof) (bad int, err error) {
 	return bad, show(c, lines, func() error {
 		for _, l := range lines {
 			if l.Holds {
-				fmt.Printf("%s: proven: %s\n", l.File, l.Proves)
+				fmt.Fprintf(c.App.Writer, "%s: proven: %s\n", l.File, l.Proves)
 			} else {
-				fmt.Printf("%s: rejected: %s\n", l.File, l.Error)
+				fmt.Fprintf(c.App.Writer, "%s: rejected: %s\n", l.File, l.Error)
 			}
 		}
 		return nil

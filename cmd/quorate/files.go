@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/experiment/live"
+	"quorate.dev/quorate/internal/files"
 )
 
 // temporarily runs do with a directory that is removed afterwards.
@@ -25,16 +26,14 @@ func temporarily(pattern string, do func(dir string) error) error {
 	return err
 }
 
-// writable fails if --html or --evidence cannot be written, which nobody wants to
-// hear after a long run. An existing page stays as it is.
+// writable fails if a file that a flag names cannot be written, which nobody wants to
+// hear after a long run. What exists stays as it is.
 func writable(c *cli.Context) error {
-	if path := c.Path("html"); path != "" {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
-		if err == nil {
-			err = f.Close()
-		}
-		if err != nil {
-			return fmt.Errorf("--html: %w", err)
+	for _, flag := range []string{"html", "svg", "write"} {
+		if path := c.Path(flag); path != "" {
+			if err := files.Replaceable(path); err != nil {
+				return fmt.Errorf("--%s: %w", flag, err)
+			}
 		}
 	}
 	if dir := c.Path("evidence"); dir != "" {
@@ -51,11 +50,7 @@ func writeFile(c *cli.Context, flag, what string, write func(w io.Writer) error)
 	if path == "" {
 		return nil
 	}
-	f, err := os.Create(path)
-	if err == nil {
-		err = errors.Join(write(f), f.Close())
-	}
-	if err != nil {
+	if err := files.Replace(path, write); err != nil {
 		return fmt.Errorf("--%s: %w", flag, err)
 	}
 	note("%s: %s", what, path)

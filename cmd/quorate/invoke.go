@@ -60,7 +60,7 @@ func invoke(c *cli.Context, args []string) error {
 		if err != nil {
 			return explainTimeout(c, err)
 		}
-		if err := printResults(c.String("output"), results); err != nil {
+		if err := printResults(c.App.Writer, c.String("output"), results); err != nil {
 			return err
 		}
 		return refusedBy(results)
@@ -100,9 +100,9 @@ func operationsOf(args []string) ([][]byte, error) {
 }
 
 // printResults prints one line per result; a single text is printed as it is.
-func printResults(form string, results []client.Result) error {
+func printResults(w io.Writer, form string, results []client.Result) error {
 	if form == "json" {
-		return printJSON(resultLines(results))
+		return printJSON(w, resultLines(results))
 	}
 	end := "\n"
 	if form == "text" && len(results) == 1 {
@@ -116,7 +116,7 @@ func printResults(form string, results []client.Result) error {
 		case r.Code != consensus.ResultOK:
 			text = "" // the error says it
 		}
-		if _, err := io.WriteString(os.Stdout, text+end); err != nil {
+		if _, err := io.WriteString(w, text+end); err != nil {
 			return err
 		}
 	}

@@ -71,7 +71,7 @@ func printKey(c *cli.Context, public crypto.PublicKey, encrypted bool) error {
 		return err
 	}
 	return show(c, map[string]any{"public": public.String(), "peer_id": id.String(), "encrypted": encrypted}, func() error {
-		fmt.Printf("public     %s\npeer id    %s\nencrypted  %t\n", public, id, encrypted)
+		fmt.Fprintf(c.App.Writer, "public     %s\npeer id    %s\nencrypted  %t\n", public, id, encrypted)
 		return nil
 	})
 }

@@ -135,7 +135,7 @@ func kvPut(c *cli.Context, args []string) error {
 		if err != nil || !forPrograms(c) {
 			return err
 		}
-		return printJSON(jsonOf([]byte(args[0]), kv.Entry{Revision: revision}, false))
+		return printJSON(c.App.Writer, jsonOf([]byte(args[0]), kv.Entry{Revision: revision}, false))
 	})
 }
 
@@ -150,20 +150,20 @@ func kvGet(c *cli.Context, args []string) error {
 		case !found:
 			return no("%q not found", args[0])
 		case forPrograms(c):
-			return printJSON(jsonOf([]byte(args[0]), e, true))
+			return printJSON(c.App.Writer, jsonOf([]byte(args[0]), e, true))
 		}
-		return printValue(e.Value)
+		return printValue(c.App.Writer, e.Value)
 	})
 }
 
 // printValue writes the bytes as they are; only on a terminal, a line that is
 // not ended is ended.
-func printValue(b []byte) error {
-	if _, err := os.Stdout.Write(b); err != nil {
+func printValue(w io.Writer, b []byte) error {
+	if _, err := w.Write(b); err != nil {
 		return err
 	}
 	if onTerminal(os.Stdout) && !bytes.HasSuffix(b, []byte("\n")) {
-		fmt.Println()
+		fmt.Fprintln(w)
 	}
 	return nil
 }
@@ -177,7 +177,7 @@ func kvDel(c *cli.Context, args []string) error {
 			return err
 		}
 		if forPrograms(c) {
-			err = printJSON(map[string]bool{"existed": existed})
+			err = printJSON(c.App.Writer, map[string]bool{"existed": existed})
 		}
 		if !existed {
 			return errors.Join(err, no("%q not found", args[0]))
@@ -206,7 +206,7 @@ func kvCas(c *cli.Context, args []string) error {
 			if !s.Done && s.Present {
 				j.entryJSON = jsonOf([]byte(args[0]), s.Current, true)
 			}
-			err = printJSON(j)
+			err = printJSON(c.App.Writer, j)
 		}
 		if !s.Done {
 			return errors.Join(err, refusedSwap(args[0], s))

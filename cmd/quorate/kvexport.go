@@ -131,8 +131,8 @@ func prepare(dir string, force bool) error {
 	return err
 }
 
-// write makes one file, with the directories above it. The root keeps it
-// inside, also where links lead out.
+// write makes one file, with the directories above it, whole or not at all. The root
+// keeps it inside, also where links lead out: a link in its place is replaced.
 func (x *export) write(e kv.Entry) error {
 	name, err := x.pathOf(e.Key)
 	if err != nil {
@@ -144,10 +144,17 @@ func (x *export) write(e kv.Entry) error {
 		}
 		x.made[dir] = true
 	}
-	f, err := x.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	part := path.Join(path.Dir(name), fmt.Sprintf(".quorate-export-%d.part", os.Getpid()))
+	f, err := x.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(e.Value)
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = x.root.Rename(part, name)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", name, err), x.root.Remove(part))
+	}
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
@@ -40,7 +39,7 @@ func kvRange(c *cli.Context, _ []string) error {
 		}
 		from, to = []byte(c.String("prefix")), kv.PrefixEnd([]byte(c.String("prefix")))
 	}
-	out := bufio.NewWriter(os.Stdout)
+	out := bufio.NewWriter(c.App.Writer)
 	err := withStore(c, func(ctx context.Context, store client.KV) error {
 		return pages(ctx, store, from, to, c.Uint64("limit"), c.Bool("keys"), func(e kv.Entry) error {
 			return printEntry(out, e, forPrograms(c), !c.Bool("keys"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -70,7 +71,7 @@ func kvTxn(c *cli.Context, args []string) error {
 		if !b.Held {
 			ran = t.otherwise
 		}
-		err = printBranch(ran, b, forPrograms(c))
+		err = printBranch(c.App.Writer, ran, b, forPrograms(c))
 		if !b.Held {
 			return errors.Join(err, no("a condition did not hold"))
 		}
@@ -206,7 +207,7 @@ type opJSON struct {
 }
 
 // printBranch prints the outcomes in the order of the lines.
-func printBranch(ran []txnOp, b kv.Branch, machine bool) error {
+func printBranch(w io.Writer, ran []txnOp, b kv.Branch, machine bool) error {
 	if len(ran) != len(b.Results) {
 		return fmt.Errorf("the cluster answered %d results for %d operations", len(b.Results), len(ran))
 	}
@@ -218,11 +219,11 @@ func printBranch(ran []txnOp, b kv.Branch, machine bool) error {
 		}
 		outcomes = append(outcomes, j)
 		if !machine {
-			fmt.Printf("%s %s %s\n", o.kind, plainText([]byte(o.key)), text)
+			fmt.Fprintf(w, "%s %s %s\n", o.kind, plainText([]byte(o.key)), text)
 		}
 	}
 	if machine {
-		return printJSON(map[string]any{"held": b.Held, "results": outcomes})
+		return printJSON(w, map[string]any{"held": b.Held, "results": outcomes})
 	}
 	return nil
 }

@@ -27,12 +27,14 @@ const (
 	exitUsage       = 2
 	exitUnreachable = 3
 	exitNo          = 4
-	exitInterrupted = 130
+	exitInterrupted = 130 // 128 and the number of the signal
+	exitPipe        = 141 // the same, of SIGPIPE
 )
 
 // exitHelp stands in quorate --help.
 const exitHelp = `Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the cluster was not reached or did
-   not answer in time; 4 not found, or a condition did not hold; 130 interrupted.
+   not answer in time; 4 not found, or a condition did not hold; 130 interrupted
+   (143 by SIGTERM, 129 by SIGHUP); 141 the reader of the output has left.
 
    Flags come before arguments; -- ends the flags. Data go to stdout, everything
    else to stderr. --dir names the cluster; without it QUORATE_DIR does, or it is
@@ -43,8 +45,9 @@ func main() { os.Exit(run(os.Args)) }
 
 // run executes one command line and returns its exit code.
 func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
+	ctx, fail := context.WithCancelCause(context.Background())
+	defer fail(nil)
+	defer untilSignal(fail)()
 	// A reader that leaves, as in `quorate ... | head`, is an error of the next
 	// write, so that what was started is also stopped.
 	pipe := make(chan os.Signal, 1)
@@ -53,12 +56,10 @@ func run(args []string) int {
 	if len(args) == 2 && args[1] == "--version" {
 		args = []string{args[0], "version"} // where everybody looks first
 	}
-	err := newApp(args).RunContext(ctx, args)
-	code := codeOf(err, ctx.Err() != nil)
-	if err != nil && code != exitInterrupted && !errors.Is(err, syscall.EPIPE) {
-		fmt.Fprintf(os.Stderr, "quorate: %v\n", err)
-	}
-	return code
+	r := &running{out: &output{file: os.Stdout, fail: fail}}
+	app := newApp(args)
+	app.Writer, app.Metadata[runKey] = r.out, r
+	return r.report(ctx, r.await(ctx, func() error { return app.RunContext(ctx, args) }))
 }
 
 // newApp puts the commands together.
@@ -150,15 +151,13 @@ func unreachable(format string, args ...any) error {
 
 // codeOf is the exit code of an error. An error without a code of its own that
 // came of time running out means that the cluster did not answer.
-func codeOf(err error, interrupted bool) int {
+func codeOf(err error) int {
 	var coded *codedError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &coded):
 		return coded.code
-	case interrupted && errors.Is(err, context.Canceled):
-		return exitInterrupted
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, session.ErrClosed):
 		return exitUnreachable
 	case strings.HasPrefix(err.Error(), "flag provided but not defined"):

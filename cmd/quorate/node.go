@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -54,10 +57,20 @@ func runNode(c *cli.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
+	defer tidies(c)()
 	if c.Bool("traitor") {
-		return testnet.RunTraitor(c.Context, h, kv.Store{})
+		err = testnet.RunTraitor(c.Context, h, kv.Store{})
+	} else {
+		err = h.Run(c.Context, kv.Store{})
 	}
-	return h.Run(c.Context, kv.Store{})
+	if err != nil {
+		return err
+	}
+	var by *interrupted
+	if errors.As(context.Cause(c.Context), &by) && by.signal == syscall.SIGTERM {
+		return nil // it was asked to stop, and has stopped in good order
+	}
+	return c.Context.Err()
 }
 
 // warnOfUnknown names the variables that look like settings and are none: a

@@ -98,7 +98,7 @@ func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 func (p *progress) summarize(c *cli.Context, verb string) error {
 	files, bytes, seconds := p.files.Load(), p.moved.Load(), time.Since(p.begun).Seconds()
 	return show(c, map[string]any{"files": files, "bytes": bytes, "seconds": seconds}, func() error {
-		fmt.Printf("%s %d files, %d bytes in %.1fs (%.1f MiB/s)\n", verb, files, bytes, seconds, mib(bytes)/max(seconds, 1e-9))
+		fmt.Fprintf(c.App.Writer, "%s %d files, %d bytes in %.1fs (%.1f MiB/s)\n", verb, files, bytes, seconds, mib(bytes)/max(seconds, 1e-9))
 		return nil
 	})
 }

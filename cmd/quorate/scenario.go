@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -38,9 +39,9 @@ func runScenario(c *cli.Context, args []string) error {
 		return err
 	}
 	if forPrograms(c) {
-		err = printSnake(result)
+		err = printSnake(c.App.Writer, result)
 	} else {
-		err = printScenario(s, result)
+		err = printScenario(c.App.Writer, s, result)
 	}
 	if err == nil && !result.Safe {
 		err = fmt.Errorf("the run was %s: %s", result.Outcome, strings.Join(result.Violations, "; "))
@@ -49,12 +50,12 @@ func runScenario(c *cli.Context, args []string) error {
 }
 
 // printScenario prints each set with its answers and the parts that it asks for.
-func printScenario(s *spec.Scenario, result *simulate.ScenarioResult) error {
+func printScenario(w io.Writer, s *spec.Scenario, result *simulate.ScenarioResult) error {
 	for i, x := range s.Sets {
 		p := &result.Sets[i]
-		fmt.Printf("set %d: %s\n", i+1, describeSet(s, &x))
+		fmt.Fprintf(w, "set %d: %s\n", i+1, describeSet(s, &x))
 		for _, a := range p.Answers {
-			fmt.Printf("  %s: %s\n", a.Request, a.Result)
+			fmt.Fprintf(w, "  %s: %s\n", a.Request, a.Result)
 		}
 		parts := x.Print
 		if i == len(s.Sets)-1 {
@@ -62,20 +63,20 @@ func printScenario(s *spec.Scenario, result *simulate.ScenarioResult) error {
 		}
 		for _, part := range spec.Parts {
 			if slices.Contains(parts, part) {
-				if err := printPart(part, p); err != nil {
+				if err := printPart(w, part, p); err != nil {
 					return err
 				}
 			}
 		}
 	}
-	fmt.Printf("outcome: %s\n", result.Outcome)
+	fmt.Fprintf(w, "outcome: %s\n", result.Outcome)
 	for i := range result.Sets {
 		if short := result.Sets[i].Short; short != "" && result.Outcome != spec.Live {
-			fmt.Printf("  set %d: %s\n", i+1, short)
+			fmt.Fprintf(w, "  set %d: %s\n", i+1, short)
 		}
 	}
 	for _, v := range result.Violations {
-		fmt.Printf("  %s\n", v)
+		fmt.Fprintf(w, "  %s\n", v)
 	}
 	return nil
 }
@@ -96,9 +97,9 @@ func describeSet(s *spec.Scenario, x *spec.Set) string {
 }
 
 // printPart prints one table: a row for each replica, or for each slot.
-func printPart(part string, p *simulate.SetResult) error {
-	fmt.Printf("  %s\n", part)
-	t := newTable()
+func printPart(w io.Writer, part string, p *simulate.SetResult) error {
+	fmt.Fprintf(w, "  %s\n", part)
+	t := newTable(w)
 	for _, row := range map[string][][]string{"log": p.Log, "state": p.State, "status": p.Status, "views": p.Views}[part] {
 		fmt.Fprintf(t, "    %s\n", strings.Join(row, "\t"))
 	}

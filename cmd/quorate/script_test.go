@@ -186,13 +186,3 @@ func sameTrees(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s", diff)
 	}
 }
-
-// TestInterruptedCommandSaysSo: a cancelled context is an interruption.
-func TestInterruptedCommandSaysSo(t *testing.T) {
-	if got := codeOf(context.Canceled, true); got != exitInterrupted {
-		t.Errorf("got %d, want %d", got, exitInterrupted)
-	}
-	if got := codeOf(context.DeadlineExceeded, false); got != exitUnreachable {
-		t.Errorf("got %d, want %d", got, exitUnreachable)
-	}
-}

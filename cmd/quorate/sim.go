@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -85,7 +84,7 @@ func replay(c *cli.Context, p protocol.Protocol) error {
 	cfg := sim.FromSeedOf(p, seed)
 	again := cfg
 	if c.Bool("trace") {
-		cfg.Trace = os.Stdout
+		cfg.Trace = c.App.Writer
 	}
 	r, err := runWorld(cfg)
 	if err != nil {
@@ -98,14 +97,14 @@ func replay(c *cli.Context, p protocol.Protocol) error {
 	first := r.result
 	note("%s", cfg.String())
 	if forPrograms(c) {
-		if err := printSnake(map[string]any{
+		if err := printSnake(c.App.Writer, map[string]any{
 			"protocol": p.Name, "seed": seed, "history": fmt.Sprintf("%016x", first.History), "outcome": first.Outcome(), "culprits": first.Verdict.Culprits,
 			"violations": texts(first), "stats": first.Stats,
 		}); err != nil {
 			return err
 		}
 	} else {
-		fmt.Printf("seed %d: history %016x, %d steps, height %d, %s%s, %d violations\n",
+		fmt.Fprintf(c.App.Writer, "seed %d: history %016x, %d steps, height %d, %s%s, %d violations\n",
 			seed, first.History, first.Steps, first.Stats.Height, first.Outcome(), named(first), len(first.Violations))
 	}
 	if first.History != second.result.History {
@@ -147,13 +146,13 @@ func shrinkSeed(c *cli.Context, p protocol.Protocol) error {
 		return fmt.Errorf("seed %d breaks no promise: there is nothing to shrink", seed)
 	}
 	if forPrograms(c) {
-		return printSnake(map[string]any{"seed": seed, "from": cfg.String(), "to": small.String(), "violations": texts(result)})
+		return printSnake(c.App.Writer, map[string]any{"seed": seed, "from": cfg.String(), "to": small.String(), "violations": texts(result)})
 	}
-	fmt.Printf("seed %d was    %s\n", seed, cfg.String())
-	fmt.Printf("and is now %s%s\n", strings.Repeat(" ", len(fmt.Sprint(seed))), small.String())
-	fmt.Print(small.Describe())
+	fmt.Fprintf(c.App.Writer, "seed %d was    %s\n", seed, cfg.String())
+	fmt.Fprintf(c.App.Writer, "and is now %s%s\n", strings.Repeat(" ", len(fmt.Sprint(seed))), small.String())
+	fmt.Fprint(c.App.Writer, small.Describe())
 	for _, text := range texts(result) {
-		fmt.Printf("  %s\n", text)
+		fmt.Fprintf(c.App.Writer, "  %s\n", text)
 	}
 	return nil
 }

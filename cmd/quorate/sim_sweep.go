@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"maps"
-	"os"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -84,12 +83,12 @@ func (s *sweepState) print(c *cli.Context) error {
 		if c.Bool("coverage") {
 			all["missing"] = s.tried.Missing()
 		}
-		return printSnake(all)
+		return printSnake(c.App.Writer, all)
 	}
-	fmt.Printf("%d seeds, %d bad, %.1f seeds/s; %d steps, %d frames of which %d lost, %d hazards, %d results\n",
+	fmt.Fprintf(c.App.Writer, "%d seeds, %d bad, %.1f seeds/s; %d steps, %d frames of which %d lost, %d hazards, %d results\n",
 		s.done, len(s.bad), s.rate(), s.stats.Steps, s.stats.Frames, s.stats.Lost, s.stats.Hazards, s.stats.Results)
 	if c.Bool("coverage") {
-		return s.tried.Report(os.Stdout)
+		return s.tried.Report(c.App.Writer)
 	}
 	return nil
 }

@@ -92,11 +92,11 @@ func (s *twinsState) rate() float64 {
 
 func (s *twinsState) report(c *cli.Context) error {
 	if forPrograms(c) {
-		if err := printSnake(map[string]any{"scenarios": s.done, "forks": s.forks, "live": s.live, "bad": s.bad, "per_second": s.rate()}); err != nil {
+		if err := printSnake(c.App.Writer, map[string]any{"scenarios": s.done, "forks": s.forks, "live": s.live, "bad": s.bad, "per_second": s.rate()}); err != nil {
 			return err
 		}
 	} else {
-		fmt.Printf("%d scenarios, %d forks, all of them with their culprits named unless listed, %d live, %d bad, %.1f/s\n", s.done, s.forks, s.live, len(s.bad), s.rate())
+		fmt.Fprintf(c.App.Writer, "%d scenarios, %d forks, all of them with their culprits named unless listed, %d live, %d bad, %.1f/s\n", s.done, s.forks, s.live, len(s.bad), s.rate())
 	}
 	if len(s.bad) > 0 {
 		return fmt.Errorf("%d of %d scenarios break a promise", len(s.bad), s.done)

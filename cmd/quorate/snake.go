@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"strings"
 	"unicode"
 )
@@ -10,7 +11,7 @@ import (
 // printSnake is printJSON for values whose types belong to other packages and
 // have no names for programs: keys become snake_case, as everywhere here, and
 // a list that is empty is [] and not null.
-func printSnake(v any) error {
+func printSnake(w io.Writer, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -21,7 +22,7 @@ func printSnake(v any) error {
 	if err := d.Decode(&plain); err != nil {
 		return err
 	}
-	return printJSON(renamed(plain))
+	return printJSON(w, renamed(plain))
 }
 
 // renamed is a decoded value with its keys in snake_case. Null stands only for

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -51,9 +52,9 @@ func status(c *cli.Context, _ []string) error {
 			answers := askAll(c, a, cl)
 			why := explain(answers, system, p)
 			if forPrograms(c) {
-				err = printSnake(map[string]any{"replicas": answers, "progress": why})
+				err = printSnake(c.App.Writer, map[string]any{"replicas": answers, "progress": why})
 			} else {
-				err = printStatus(answers, why, p)
+				err = printStatus(c.App.Writer, answers, why, p)
 			}
 			if !slices.ContainsFunc(answers, func(r answer) bool { return r.Status != nil }) {
 				err = errors.Join(err, unreachable("no replica answered within %v", c.Duration("timeout")))
@@ -86,8 +87,8 @@ func askAll(c *cli.Context, a *access, cl *client.Client) []answer {
 }
 
 // printStatus is the table, and below it what it means.
-func printStatus(answers []answer, why []string, p protocol.Protocol) error {
-	t := newTable()
+func printStatus(w io.Writer, answers []answer, why []string, p protocol.Protocol) error {
+	t := newTable(w)
 	fmt.Fprintf(t, "REPLICA\tADDRESS\tROLE\t%s\tEXECUTED\tSTABLE\tPENDING\tSTATE ROOT\tHEARS\n", strings.ToUpper(p.Words.View))
 	for _, a := range answers {
 		s := a.Status
@@ -104,9 +105,9 @@ func printStatus(answers []answer, why []string, p protocol.Protocol) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	fmt.Println()
+	fmt.Fprintln(w)
 	for _, line := range why {
-		fmt.Println(line)
+		fmt.Fprintln(w, line)
 	}
 	return nil
 }

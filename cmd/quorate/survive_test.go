@@ -335,7 +335,9 @@ func TestInterruptStopsTheForeground(t *testing.T) {
 		}
 	}
 	must(t, cmd.Process.Signal(os.Interrupt))
-	must(t, cmd.Wait())
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitInterrupted {
+		t.Errorf("it ended with %v, want exit code %d", err, exitInterrupted)
+	}
 	for _, s := range c.Statuses(t.Context()) {
 		if s.Condition != testnet.Stopped {
 			t.Errorf("replica %d is %s", s.Replica, s.Condition)

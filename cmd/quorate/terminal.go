@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
@@ -27,18 +28,18 @@ func columns(f *os.File) int {
 }
 
 // printJSON prints one value on one line.
-func printJSON(v any) error { return newEncoder(os.Stdout).Encode(v) }
+func printJSON(w io.Writer, v any) error { return newEncoder(w).Encode(v) }
 
 // show prints a value for programs, or what people is made of.
 func show(c *cli.Context, v any, people func() error) error {
 	if forPrograms(c) {
-		return printJSON(v)
+		return printJSON(c.App.Writer, v)
 	}
 	return people()
 }
 
 // newTable aligns columns; it is printed when it is flushed.
-func newTable() *tabwriter.Writer { return tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0) }
+func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
 
 // note prints a line for people, on stderr.
 func note(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
@@ -113,4 +114,14 @@ func several(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// reason is why the system refused something, without the call and the path that Go
+// puts before it.
+func reason(err error) error {
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		return number
+	}
+	return err
 }

@@ -229,15 +229,16 @@ func settleUp(c *cli.Context, cluster *testnet.Cluster, started []int) error {
 			note("the cluster serves, but %s", line)
 		}
 	}
-	return testnet.WriteTable(os.Stdout, cluster.Statuses(c.Context), columns(os.Stdout))
+	return testnet.WriteTable(c.App.Writer, cluster.Statuses(c.Context), columns(os.Stdout))
 }
 
 // foreground shows the cluster until it is interrupted, and stops it.
 func foreground(c *cli.Context, cluster *testnet.Cluster) error {
 	note("%d replicas in %s; Ctrl-C stops them", cluster.Size(), cluster.Dir)
-	err := cluster.Watch(c.Context, os.Stdout, onTerminal(os.Stdout), columns(os.Stdout))
+	defer tidies(c)()
+	err := cluster.Watch(c.Context, c.App.Writer, onTerminal(os.Stdout), columns(os.Stdout))
 	note("stopping")
-	return errors.Join(err, cluster.Down())
+	return errors.Join(err, cluster.Down(), c.Context.Err())
 }
 
 // testnetStatus can wait for the replicas to agree, for scripts and tests that
@@ -253,9 +254,9 @@ func testnetStatus(c *cli.Context, _ []string) error {
 		}
 		all := cluster.Statuses(c.Context)
 		if forPrograms(c) {
-			return printSnake(all)
+			return printSnake(c.App.Writer, all)
 		}
-		return testnet.WriteTable(os.Stdout, all, columns(os.Stdout))
+		return testnet.WriteTable(c.App.Writer, all, columns(os.Stdout))
 	})
 }
 

@@ -18,7 +18,7 @@ func versionCommand() *cli.Command {
 		Action: does(0, 0, func(c *cli.Context, _ []string) error {
 			revision, platform := revisionOf(debug.ReadBuildInfo()), runtime.GOOS+"/"+runtime.GOARCH
 			return show(c, map[string]string{"version": version, "revision": revision, "go": runtime.Version(), "platform": platform}, func() error {
-				fmt.Printf("quorate %s %s %s %s\n", version, revision, runtime.Version(), platform)
+				fmt.Fprintf(c.App.Writer, "quorate %s %s %s %s\n", version, revision, runtime.Version(), platform)
 				return nil
 			})
 		}),
