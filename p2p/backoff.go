@@ -44,7 +44,7 @@ func dial(ctx context.Context, h host.Host, m member) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*dialTimeout)
 	defer cancel()
-	if err := h.Connect(ctx, peer.AddrInfo{ID: m.id, Addrs: []ma.Multiaddr{m.addr}}); err != nil {
+	if err := h.Connect(ctx, peer.AddrInfo{ID: m.id, Addrs: []ma.Multiaddr{m.dialled()}}); err != nil {
 		return fmt.Errorf("connect to R%d: %w", m.replica, err)
 	}
 	return nil

@@ -136,7 +136,7 @@ func newTransport(who *roster, gater connmgr.ConnectionGater, manager network.Re
 	}
 	// Without port reuse a second process on the same port is an error,
 	// and not a thief of half the connections.
-	return tcp.NewTCPTransport(up, manager, nil, tcp.DisableReuseport(), tcp.WithConnectionTimeout(dialTimeout))
+	return tcp.NewTCPTransport(up, manager, nil, tcp.DisableReuseport(), tcp.WithConnectionTimeout(dialTimeout), tcp.WithDialerForAddr(who.standIns))
 }
 
 func newMuxer(l Limits) *yamux.Transport {

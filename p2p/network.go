@@ -157,8 +157,8 @@ func (n *Network) kick(c network.Conn) {
 // really taken.
 func (n *Network) Addr() string {
 	for _, a := range n.host.Network().ListenAddresses() {
-		if tcp, err := manet.ToNetAddr(a); err == nil {
-			return tcp.String()
+		if _, tcp, err := manet.DialArgs(a); err == nil {
+			return withZone(tcp, n.config.Listen)
 		}
 	}
 	return ""

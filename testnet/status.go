@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,7 +88,7 @@ var admin = &http.Client{Timeout: statusTimeout, Transport: &http.Transport{Disa
 
 // get reads a page of an admin address, bounded.
 func get(ctx context.Context, address, page string) ([]byte, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+page, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, (&url.URL{Scheme: "http", Host: address, Path: page}).String(), nil)
 	if err != nil {
 		return nil, err
 	}
