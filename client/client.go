@@ -89,6 +89,9 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
+	if err := cfg.Genesis.CheckKeys(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	p, err := protocol.Of(*cfg.Genesis)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -216,7 +217,12 @@ func TestUnknownClient(t *testing.T) {
 
 func TestDialRefusesBadConfig(t *testing.T) {
 	c := newCluster(t)
+	weak, twice := c.genesis, c.genesis
+	weak.Replicas, twice.Replicas = slices.Clone(weak.Replicas), slices.Clone(twice.Replicas)
+	weak.Replicas[2], twice.Replicas[2] = crypto.PublicKey{1}, twice.Replicas[1]
 	for name, cfg := range map[string]Config{
+		"weak key":      {Genesis: &weak, Key: seedOf(clientKey), Connect: c.connect(0)},
+		"one key twice": {Genesis: &twice, Key: seedOf(clientKey), Connect: c.connect(0)},
 		"no genesis":    {},
 		"no addresses":  {Genesis: &c.genesis, Key: seedOf(clientKey)},
 		"bad address":   {Genesis: &c.genesis, Key: seedOf(clientKey), Addresses: []string{"a", "b", "c", "d"}},

@@ -74,10 +74,11 @@ const MaxReplicas = 64
 // Its hash is the cluster id.
 type Genesis struct {
 	Name               string
-	Protocol           string // as package protocol names it
-	Application        string // the name of the state machine; "" = the key-value store
-	Testnet            bool   // replicas may be told to lie: see package testnet
-	Epoch              uint64 // configuration epoch; 0 until membership changes exist
+	Nonce              [16]byte // random: with the same keys and name, another cluster has another id. Zero in clusters that were made without
+	Protocol           string   // as package protocol names it
+	Application        string   // the name of the state machine; "" = the key-value store
+	Testnet            bool     // replicas may be told to lie: see package testnet
+	Epoch              uint64   // configuration epoch; 0 until membership changes exist
 	Replicas           []crypto.PublicKey
 	OpenClients        bool // anyone may be a client, as a writer
 	Clients            []ClientEntry
@@ -90,7 +91,9 @@ type Genesis struct {
 	Faults             int  // 0 = as many as the bound allows; a wish for more needs UnsafeDemo
 }
 
-// NewGenesis returns a genesis with the default parameters.
+// NewGenesis returns a genesis with the default parameters and no nonce: what is
+// said in one cluster counts in every other one of the same genesis, so whoever
+// makes clusters more than once draws one.
 func NewGenesis(name, protocol string, replicas []crypto.PublicKey) Genesis {
 	return Genesis{
 		Name: name, Protocol: protocol, Replicas: replicas,
@@ -160,6 +163,23 @@ func (g *Genesis) distinctKeys(bad func(string, ...any) error) error {
 	return nil
 }
 
+// CheckKeys refuses keys that prove nothing (see crypto.PublicKey.Weak): a vote
+// in such a member's name is everybody's. Whoever takes a genesis from outside
+// asks for it beside Validate; the simulator's keys are no points of the curve.
+func (g *Genesis) CheckKeys() error {
+	for i, k := range g.Replicas {
+		if k.Weak() {
+			return fmt.Errorf("%w: replica %d: public key %s is weak: make another with `quorate keys new`", ErrGenesis, i, k.Short())
+		}
+	}
+	for i, c := range g.Clients {
+		if c.Key.Weak() {
+			return fmt.Errorf("%w: client %d: public key %s is weak: make another with `quorate keys new`", ErrGenesis, i, c.Key.Short())
+		}
+	}
+	return nil
+}
+
 // ID is the cluster id: the hash of the canonical encoding of every field.
 func (g *Genesis) ID() crypto.Digest {
 	b := []byte("quorate/1/genesis")
@@ -198,9 +218,13 @@ func (g *Genesis) ID() crypto.Digest {
 	}
 	// Last, and only if they say something: clusters that were made before these
 	// fields existed keep their ids.
-	if g.Application != "" || g.Testnet {
+	nonced := g.Nonce != [16]byte{}
+	if g.Application != "" || g.Testnet || nonced {
 		b = AppendBytes(b, []byte(g.Application))
 		flag(g.Testnet)
+	}
+	if nonced {
+		b = append(b, g.Nonce[:]...)
 	}
 	return crypto.Hash(b)
 }

@@ -21,6 +21,9 @@ func TestGenesisIDCoversEveryField(t *testing.T) {
 	for name, change := range map[string]func(*Genesis){
 		"nothing":        func(*Genesis) {},
 		"name":           func(g *Genesis) { g.Name = "other" },
+		"nonce":          func(g *Genesis) { g.Nonce[15] = 1 },
+		"other nonce":    func(g *Genesis) { g.Nonce[0] = 1 },
+		"all of them":    func(g *Genesis) { g.Application, g.Testnet, g.Nonce[15] = "bank", true, 1 },
 		"protocol":       func(g *Genesis) { g.Protocol = "raft" },
 		"epoch":          func(g *Genesis) { g.Epoch++ },
 		"replica":        func(g *Genesis) { g.Replicas[2][7]++ },
@@ -68,6 +71,24 @@ func TestGenesisIDStays(t *testing.T) {
 	g := testGenesis()
 	if got, want := g.ID().String(), "b2212ead36d13c51326db233105ea5b77c8a494f49de221879ebd8ebf77df844"; got != want {
 		t.Errorf("the cluster id is %s, was %s", got, want)
+	}
+}
+
+// A key that proves nothing is refused, whoever's it is.
+func TestGenesisRefusesWeakKeys(t *testing.T) {
+	strong := crypto.PublicOf([crypto.PrivateKeySize]byte{1})
+	for name, test := range map[string]struct {
+		g    Genesis
+		weak bool
+	}{
+		"strong":           {Genesis{Replicas: []crypto.PublicKey{strong}, Clients: []ClientEntry{{Key: strong}}}, false},
+		"small order":      {Genesis{Replicas: []crypto.PublicKey{strong, {1}}}, true},
+		"no point":         {Genesis{Replicas: []crypto.PublicKey{{2}}}, true},
+		"zero of a client": {Genesis{Clients: []ClientEntry{{Key: strong}, {}}}, true},
+	} {
+		if err := test.g.CheckKeys(); errors.Is(err, ErrGenesis) != test.weak || !test.weak && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

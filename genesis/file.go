@@ -1,6 +1,8 @@
 package genesis
 
 import (
+	"cmp"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,6 +24,7 @@ type File struct {
 // the cluster id.
 type form struct {
 	Name               string         `toml:"name"`
+	Nonce              string         `toml:"nonce,omitempty" comment:"random: another cluster with the same keys and name has another id"`
 	Protocol           string         `toml:"protocol" comment:"\"pbft\", or \"raft\", which trusts its members"`
 	Application        string         `toml:"application,omitempty" comment:"the name of the state machine; none = the key-value store"`
 	Testnet            bool           `toml:"testnet,omitempty" comment:"replicas may be told to lie, by quorate testnet corrupt: tests and demonstrations only"`
@@ -99,15 +102,20 @@ func (f *form) checked() (*File, error) {
 		CheckpointInterval: consensus.Seq(f.CheckpointInterval), Window: consensus.Seq(f.Window),
 		Skew: consensus.Time(f.Skew), UnsafeDemo: f.UnsafeDemo, Quorum: f.Quorum, Faults: f.Faults, Limits: f.Limits.genesis(),
 	}
+	nonce, err := parseNonce(f.Nonce)
+	if err != nil {
+		return nil, err
+	}
+	g.Nonce = nonce
 	for i, text := range f.Replicas {
-		k, err := strongKey(text)
+		k, err := crypto.ParsePublicKey(text)
 		if err != nil {
 			return nil, fmt.Errorf("replica %d: %w", i, err)
 		}
 		g.Replicas = append(g.Replicas, k)
 	}
 	for i, c := range f.Clients {
-		k, err := strongKey(c.Key)
+		k, err := crypto.ParsePublicKey(c.Key)
 		if err != nil {
 			return nil, fmt.Errorf("client %d: %w", i, err)
 		}
@@ -117,7 +125,7 @@ func (f *form) checked() (*File, error) {
 		}
 		g.Clients = append(g.Clients, consensus.ClientEntry{Key: k, Role: role})
 	}
-	if err := g.Validate(); err != nil {
+	if err := cmp.Or(g.Validate(), g.CheckKeys()); err != nil {
 		return nil, err
 	}
 	if _, err := protocol.System(g); err != nil {
@@ -138,15 +146,6 @@ func (c *contact) check(g *consensus.Genesis) error {
 	return nil
 }
 
-// strongKey refuses keys that prove nothing: see crypto.PublicKey.Weak.
-func strongKey(text string) (crypto.PublicKey, error) {
-	k, err := crypto.ParsePublicKey(text)
-	if err == nil && k.Weak() {
-		err = fmt.Errorf("%w: public key %s is weak: make another with `quorate keys new`", files.ErrInvalid, k.Short())
-	}
-	return k, err
-}
-
 // parseRole reads a role. There is no default: who may write is never a guess.
 func parseRole(text string) (consensus.Role, error) {
 	for role, name := range roleNames {
@@ -155,6 +154,23 @@ func parseRole(text string) (consensus.Role, error) {
 		}
 	}
 	return consensus.RoleNone, fmt.Errorf("%w: role %q: write reader, writer or admin", files.ErrInvalid, text)
+}
+
+// parseNonce reads the nonce; a cluster that was made without has none.
+func parseNonce(text string) (nonce [16]byte, err error) {
+	b, err := hex.DecodeString(text)
+	if n := copy(nonce[:], b); err != nil || len(b) != n || n != len(nonce) && text != "" {
+		return nonce, fmt.Errorf("%w: nonce %q: put back the 32 hexadecimal digits that the cluster's own genesis has", files.ErrInvalid, text)
+	}
+	return nonce, nil
+}
+
+// nonceText is the nonce as files write it; "" if there is none.
+func nonceText(nonce [16]byte) string {
+	if nonce == [16]byte{} {
+		return ""
+	}
+	return hex.EncodeToString(nonce[:])
 }
 
 // genesis is the limits as the contract has them.
@@ -172,7 +188,7 @@ func (l *limits) genesis() consensus.Limits {
 func formOf(g consensus.Genesis, addresses []string) form {
 	l := g.Limits
 	f := form{
-		Name: g.Name, Protocol: g.Protocol, Application: g.Application, Testnet: g.Testnet, Epoch: g.Epoch, OpenClients: g.OpenClients,
+		Name: g.Name, Nonce: nonceText(g.Nonce), Protocol: g.Protocol, Application: g.Application, Testnet: g.Testnet, Epoch: g.Epoch, OpenClients: g.OpenClients,
 		CheckpointInterval: uint64(g.CheckpointInterval), Window: uint64(g.Window), Skew: files.Duration(g.Skew),
 		UnsafeDemo: g.UnsafeDemo, Quorum: g.Quorum, Faults: g.Faults,
 		Limits: limits{

@@ -44,6 +44,7 @@ func keyOf(i int) crypto.PublicKey { return crypto.PublicOf([crypto.PrivateKeySi
 // the cluster id does not depend on who read which file.
 func TestGenesisSurvivesItsFile(t *testing.T) {
 	c := save(t, 7, func(g *consensus.Genesis) {
+		g.Nonce = [16]byte{1, 15: 9}
 		g.OpenClients, g.Skew, g.Limits.SessionIdle, g.CheckpointInterval, g.Window = true, 7e9, 90e9, 16, 64
 	})
 	read, err := Load(c.path)
@@ -91,6 +92,9 @@ func TestGenesisErrorsSayWhatToDo(t *testing.T) {
 		"role":             {"role = 'admin'", "role = 'king'", `role "king": write reader, writer or admin`},
 		"key":              {c.file.Genesis.Replicas[1].String(), "abc", "replica 1: public key"},
 		"weak key":         {c.file.Genesis.Replicas[1].String(), zero, "is weak"},
+		"long nonce":       {"protocol = ", "nonce = '" + zero + "'\nprotocol = ", "nonce \"" + zero + "\": put back the 32"},
+		"short nonce":      {"protocol = ", "nonce = '00'\nprotocol = ", "put back the 32"},
+		"no nonce":         {"protocol = ", "nonce = 'xyz'\nprotocol = ", "put back the 32"},
 		"key twice":        {c.file.Genesis.Replicas[1].String(), c.file.Genesis.Replicas[0].String(), "has the key of another"},
 		"window":           {"window = 256", "window = 100", "must be a multiple"},
 		"protocol":         {"protocol = 'pbft'", "protocol = 'paxos'", "paxos"},

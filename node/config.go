@@ -1,12 +1,14 @@
 package node
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"runtime"
+	"slices"
 	"time"
 
 	"quorate.dev/quorate/app"
@@ -117,7 +119,7 @@ func (c *Config) validate() error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
 	}
-	if err := c.Genesis.Validate(); err != nil {
+	if err := cmp.Or(c.Genesis.Validate(), c.Genesis.CheckKeys()); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	switch n := len(c.Genesis.Replicas); {
@@ -132,6 +134,8 @@ func (c *Config) validate() error {
 		return bad("no data directory")
 	case len(c.Network.Addresses) != n:
 		return bad("%d addresses for %d replicas", len(c.Network.Addresses), n)
+	case slices.ContainsFunc(c.Network.Observers, crypto.PublicKey.Weak):
+		return bad("the key of an observer is weak: make another with `quorate keys new`")
 	case c.Tick < time.Millisecond || c.Tick > 10*time.Second:
 		return bad("a tick of %v: choose 1ms to 10s", c.Tick)
 	case c.Bounds.smallest() < 1:

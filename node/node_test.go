@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -200,6 +201,18 @@ func startFailures(t *testing.T, c *cluster) {
 		{"port in use", func(cfg *Config) { cfg.Disk.Data = fresh(c, 1) }, p2p.ErrAddressInUse},
 		{"other key", func(cfg *Config) { cfg.Seed = seed("somebody") }, ErrConfig},
 		{"other genesis", func(cfg *Config) { cfg.Disk.Data = fresh(c, 2) }, storage.ErrForeign},
+		{"weak key of another", func(cfg *Config) {
+			cfg.Genesis.Replicas = slices.Clone(cfg.Genesis.Replicas)
+			cfg.Genesis.Replicas[3] = crypto.PublicKey{1}
+		}, consensus.ErrGenesis},
+		{"weak key of a client", func(cfg *Config) {
+			cfg.Genesis.Clients = append(slices.Clone(cfg.Genesis.Clients), consensus.ClientEntry{Role: consensus.RoleWriter})
+		}, consensus.ErrGenesis},
+		{"one key for two", func(cfg *Config) {
+			cfg.Genesis.Replicas = slices.Clone(cfg.Genesis.Replicas)
+			cfg.Genesis.Replicas[3] = cfg.Genesis.Replicas[2]
+		}, consensus.ErrGenesis},
+		{"weak key of an observer", func(cfg *Config) { cfg.Network.Observers = []crypto.PublicKey{{1}} }, ErrConfig},
 		{"addresses", func(cfg *Config) { cfg.Network.Addresses = cfg.Network.Addresses[:3] }, ErrConfig},
 		{"admin", func(cfg *Config) { cfg.Admin = "here" }, ErrConfig},
 		{"bounds", func(cfg *Config) { cfg.Bounds.Jobs = -1 }, ErrConfig},

@@ -2,6 +2,7 @@ package testnet
 
 import (
 	"cmp"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -142,6 +143,11 @@ func (k *creation) createGenesis() error {
 	}
 	g := consensus.NewGenesis(cmp.Or(k.Name, "testnet"), k.Protocol, replicas)
 	g.Application, g.Testnet = k.Application, !k.Production
+	// Also if the keys come from a seed: what a cluster before this one signed
+	// with them must not count in this one.
+	if _, err := rand.Read(g.Nonce[:]); err != nil {
+		return fmt.Errorf("random numbers: %w", err)
+	}
 	for i, c := range k.clients {
 		role := consensus.RoleWriter
 		if i == 0 {
@@ -152,7 +158,7 @@ func (k *creation) createGenesis() error {
 	if k.Adjust != nil {
 		k.Adjust(&g)
 	}
-	if err := g.Validate(); err != nil {
+	if err := cmp.Or(g.Validate(), g.CheckKeys()); err != nil {
 		return err
 	}
 	k.Genesis = g

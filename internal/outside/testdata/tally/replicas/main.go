@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -75,6 +76,9 @@ func create(dir string) error {
 		file.Addresses = append(file.Addresses, free.Addr().String())
 	}
 	file.Genesis = consensus.NewGenesis("words", protocol.PBFT, keys)
+	if _, err := rand.Read(file.Genesis.Nonce[:]); err != nil {
+		return err
+	}
 	file.Genesis.Application, file.Genesis.OpenClients = tally.Tally{}.Name(), true
 	for i, seed := range seeds {
 		c := home.DefaultConfig()
