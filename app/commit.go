@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"slices"
 
 	"quorate.dev/quorate/consensus"
 )
@@ -22,6 +23,7 @@ func (m *Machine) commit(c *consensus.Commit, out *Outcome) error {
 	}
 	m.at.advance(c)
 	m.view = c.View
+	refused := len(out.Refusals)
 	if c.Batch != nil {
 		for _, req := range c.Batch.Requests {
 			if err := m.request(req, out); err != nil {
@@ -29,7 +31,7 @@ func (m *Machine) commit(c *consensus.Commit, out *Outcome) error {
 			}
 		}
 	}
-	done := consensus.Executed{Seq: c.Seq}
+	done := consensus.Executed{Seq: c.Seq, Refused: slices.Clone(out.Refusals[refused:])}
 	if c.Seq%m.genesis.CheckpointInterval == 0 {
 		if err := m.settle(); err != nil {
 			return fmt.Errorf("checkpoint %d: %w", c.Seq, err)
@@ -119,13 +121,14 @@ func (m *Machine) settle() error {
 
 // answer answers a client whose request seems to have been executed. It says
 // only what stays true: that a request is ahead, or expired, is for its
-// execution to find out, at the time that holds then.
+// execution to find out, at the time that holds then. So the engine is told to
+// have it ordered: its session may have been dropped since.
 func (m *Machine) answer(req *consensus.Request, out *Outcome) error {
 	if m.state.Restoring() > 0 {
 		return nil // the sessions are those of an older height
 	}
 	s, err := m.table.peek(m.state, req.Client)
-	if err != nil || s == nil {
+	if err != nil {
 		return err
 	}
 	v := m.table.judge(s, req, m.at.time)
@@ -135,6 +138,7 @@ func (m *Machine) answer(req *consensus.Request, out *Outcome) error {
 	case v.code == consensus.RefusedStale:
 		m.refuse(req, v.code, out)
 	default:
+		out.Events = append(out.Events, consensus.Unsettled{Request: req})
 		return nil
 	}
 	out.Events = append(out.Events, consensus.Settled{Request: req})

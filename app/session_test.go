@@ -3,7 +3,9 @@ package app_test
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"testing"
+	"time"
 
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/consensus"
@@ -97,7 +99,9 @@ func TestAnswerSettles(t *testing.T) {
 	}
 }
 
-func TestAnswerIsSilentAboutWhatIsNotExecuted(t *testing.T) {
+// Clients are told nothing of what is still to be ordered, and the engine is:
+// it may have thought otherwise.
+func TestAnswerOfWhatIsNotExecuted(t *testing.T) {
 	c := newCluster(t, script{}, newGenesis())
 	c.one(request(writer, began, 1, []byte("a1")))
 	for name, r := range map[string]*consensus.Request{
@@ -106,9 +110,22 @@ func TestAnswerIsSilentAboutWhatIsNotExecuted(t *testing.T) {
 		"ahead":      request(writer, began, 900, []byte("a")),
 		"next epoch": request(writer, began+1, 1, []byte("a")),
 	} {
-		if out := c.do(consensus.Answer{Request: r}); len(out.Replies)+len(out.Refusals)+len(out.Events) != 0 {
+		out := c.do(consensus.Answer{Request: r})
+		if len(out.Replies)+len(out.Refusals) != 0 || len(out.Events) != 1 || out.Events[0] != (consensus.Unsettled{Request: r}) {
 			t.Errorf("%s: %+v", name, out)
 		}
+	}
+}
+
+// The engine learns which requests of a batch were refused, so that it does not
+// take them for executed.
+func TestRefusedIsTold(t *testing.T) {
+	c := newCluster(t, script{}, newGenesis())
+	late, good := request(writer, began+uint64(time.Hour), 1, []byte("a1")), request(writer, began, 1, []byte("a1"))
+	out := c.commit(late, good, late)
+	done, ok := out.Events[len(out.Events)-1].(consensus.Executed)
+	if !ok || len(out.Refusals) != 2 || !slices.Equal(done.Refused, out.Refusals) || done.Refused[0].Request != late.Digest || done.Refused[0].Code != consensus.RefusedExpired {
+		t.Errorf("told %+v, refused %+v", out.Events, out.Refusals)
 	}
 }
 

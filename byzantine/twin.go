@@ -256,7 +256,7 @@ func (t *twins) stepSecond(b consensus.Burst) (out consensus.Output) {
 func (t *twins) route(e consensus.Event, one, two *consensus.Burst) {
 	toOne, toTwo := true, false
 	switch ev := e.(type) {
-	case consensus.Tick, consensus.Settled:
+	case consensus.Tick, consensus.Settled, consensus.Unsettled:
 		toTwo = true
 	case consensus.Submit:
 		// Clients are heard by both: that is how the two come to propose
@@ -273,7 +273,7 @@ func (t *twins) route(e consensus.Event, one, two *consensus.Burst) {
 	case consensus.Executed:
 		t.applied = max(t.applied, ev.Seq)
 		if !ev.Root.IsZero() {
-			t.roots = bounded(append(t.roots, ev))
+			t.roots = bounded(append(t.roots, consensus.Executed{Seq: ev.Seq, Root: ev.Root}))
 		}
 	case consensus.Kept:
 		t.kept = max(t.kept, ev.Seq)

@@ -57,10 +57,12 @@ type (
 
 	// Executed says that the host has executed the batch at Seq. Root is the
 	// state root after it if Seq is a multiple of the checkpoint interval,
-	// else zero.
+	// else zero. Refused are the requests of the batch that were not executed:
+	// nothing of them is done, and they may be asked again.
 	Executed struct {
-		Seq  Seq
-		Root crypto.Digest
+		Seq     Seq
+		Root    crypto.Digest
+		Refused []Refusal
 	}
 
 	// Kept says that the whole state at Seq is on disk, synced: the log up
@@ -68,9 +70,12 @@ type (
 	Kept struct{ Seq Seq }
 
 	// Settled answers an Answer job if the session table has settled that
-	// request: it was executed, or it never will be. Nothing comes if it is
-	// still to be executed.
+	// request: it was executed, or it never will be.
 	Settled struct{ Request *Request }
+
+	// Unsettled answers an Answer job if the session table knows nothing of
+	// that request: it is still to be ordered, whatever the engine remembers.
+	Unsettled struct{ Request *Request }
 
 	// Chunk is the result of a ChunkRead. Parts may be fewer than asked
 	// (at least one if any could be read); none at all with Gone says that
@@ -105,15 +110,16 @@ type (
 	}
 )
 
-func (Tick) event()     {}
-func (Submit) event()   {}
-func (Receive) event()  {}
-func (Executed) event() {}
-func (Kept) event()     {}
-func (Settled) event()  {}
-func (Chunk) event()    {}
-func (Staged) event()   {}
-func (Restored) event() {}
+func (Tick) event()      {}
+func (Submit) event()    {}
+func (Receive) event()   {}
+func (Executed) event()  {}
+func (Kept) event()      {}
+func (Settled) event()   {}
+func (Unsettled) event() {}
+func (Chunk) event()     {}
+func (Staged) event()    {}
+func (Restored) event()  {}
 
 // Output is what one Step asks of its host. Fields are performed in this order.
 //

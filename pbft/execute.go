@@ -24,7 +24,7 @@ func (r *replica) execute() {
 		r.out.Do(consensus.Commit{
 			Seq: s.seq, View: s.committed.View, Digest: s.committed.Digest, Batch: b, Certificate: s.committed.Encode(),
 		})
-		r.requests.Executed(b)
+		r.requests.Ordered(s.seq, b)
 		r.stabilize()
 	}
 	if r.exec.handed > before {
@@ -38,6 +38,7 @@ func (r *replica) onExecuted(e consensus.Executed) {
 		return // executed before a restore went past it
 	}
 	r.exec.applied = e.Seq
+	r.requests.Executed(e, r.tick)
 	r.execute()
 	if e.Root.IsZero() {
 		return

@@ -91,6 +91,8 @@ func (r *replica) on(e consensus.Event) {
 		r.forgetLog()
 	case consensus.Settled:
 		r.requests.Remove(pending.KeyOf(e.Request))
+	case consensus.Unsettled:
+		r.requests.Unsettled(e.Request, r.tick)
 	case consensus.Chunk:
 		r.state.OnChunk(e)
 	case consensus.Staged:

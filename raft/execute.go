@@ -38,7 +38,7 @@ func (r *replica) execute() {
 		}
 		r.exec.handed = n
 		r.out.Do(consensus.Commit{Seq: n, View: consensus.View(term), Digest: b.Digest(), Batch: b})
-		r.requests.Executed(b)
+		r.requests.Ordered(n, b)
 	}
 }
 
@@ -49,6 +49,7 @@ func (r *replica) onExecuted(e consensus.Executed) {
 		return // executed before a restore went past it
 	}
 	r.exec.applied = e.Seq
+	r.requests.Executed(e, r.clock.tick)
 	if e.Root.IsZero() || e.Seq <= r.exec.kept || r.state.Active() {
 		return // what is not kept when a fetch begins is dropped by it
 	}

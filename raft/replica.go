@@ -111,6 +111,8 @@ func (r *replica) on(e consensus.Event) {
 		r.onKept(e.Seq)
 	case consensus.Settled:
 		r.requests.Remove(pending.KeyOf(e.Request))
+	case consensus.Unsettled:
+		r.requests.Unsettled(e.Request, r.clock.tick)
 	case consensus.Chunk:
 		r.state.OnChunk(e)
 	case consensus.Staged:

@@ -32,7 +32,7 @@ func TestAdmit(t *testing.T) {
 			t.Errorf("%s: entry %+v", step.name, e)
 		}
 	}
-	p.Executed(&consensus.Batch{Requests: []*consensus.Request{first}})
+	execute(p, first)
 	if _, fate, _ := p.admit(first, client, 8); fate != Executed {
 		t.Errorf("executed: fate %d", fate)
 	}
@@ -78,7 +78,7 @@ func TestWhatStandsIsNotTaken(t *testing.T) {
 		t.Errorf("%d requests are proposed in the next view, want 2", len(got))
 	}
 	p.Stands(&consensus.Batch{Requests: []*consensus.Request{before, after}})
-	p.Executed(&consensus.Batch{Requests: []*consensus.Request{before, after}})
+	execute(p, before, after)
 	if len(p.standing) != 0 || p.Len() != 0 {
 		t.Errorf("%d stand and %d wait after their execution", len(p.standing), p.Len())
 	}

@@ -21,8 +21,10 @@ type Pool struct {
 	dead     int      // gone ones that still stand in lanes: a backup takes nothing from them
 	cfg      Config
 	recent   recent
+	ordered  ordered
 	standing map[Key]bool          // what stands in a slot of this view and is not executed, whether it waits here or not
 	retold   map[crypto.Digest]int // executed requests, and the tick of their last answer
+	refused  map[crypto.Digest]verdict
 }
 
 // Config sizes a pool and says how often, in ticks, it lets the same thing be
@@ -76,7 +78,7 @@ const clientShare = 4
 
 // New makes a pool.
 func New(c Config) *Pool {
-	p := &Pool{lanes: make([]lane, c.Replicas+1), byKey: map[Key]*Entry{}, standing: map[Key]bool{}, cfg: c, recent: newRecent()}
+	p := &Pool{lanes: make([]lane, c.Replicas+1), byKey: map[Key]*Entry{}, standing: map[Key]bool{}, cfg: c, recent: newRecent(), ordered: newOrdered()}
 	for i := range p.lanes {
 		p.lanes[i].of, p.lanes[i].loads = map[crypto.PublicKey][]*Entry{}, map[crypto.PublicKey]load{}
 	}
@@ -308,32 +310,5 @@ func (p *Pool) byAge() iter.Seq[*Entry] {
 				return
 			}
 		}
-	}
-}
-
-// Standing says whether a request is to be ordered, as far as is known here.
-func (p *Pool) Standing(q *consensus.Request) Standing { return p.recent.standing(q) }
-
-// Restored: the state is another now, and has gone past executions that nobody
-// tells here. What was remembered of them is out of date, and what waits may be
-// executed: the session table is to be asked again.
-func (p *Pool) Restored() {
-	p.recent = newRecent()
-	for e := range p.byAge() {
-		e.Asked = -1
-	}
-}
-
-// Executed settles what is executed: it waits no longer, whatever digest was,
-// and its sequence is remembered.
-func (p *Pool) Executed(b *consensus.Batch) {
-	if b == nil {
-		return
-	}
-	for _, q := range b.Requests {
-		k := KeyOf(q)
-		delete(p.standing, k)
-		p.Remove(k)
-		p.recent.executed(q)
 	}
 }

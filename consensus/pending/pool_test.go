@@ -54,7 +54,7 @@ func TestPoolLeavesRoomForOthers(t *testing.T) {
 		if q := poolRequest(2, 1, 10); c.size < 1<<20 && p.full(4, q) {
 			t.Errorf("after %d requests of %d bytes there is no room for another client", len(taken), c.size)
 		}
-		p.Executed(&consensus.Batch{Requests: taken})
+		execute(p, taken...)
 		if n := len(p.lanes[4].loads); n != 0 || p.lanes[4].load != (load{}) {
 			t.Errorf("%d clients weigh on an empty lane, %+v", n, p.lanes[4].load)
 		}

@@ -67,7 +67,7 @@ func (w *window) has(c uint64) bool {
 	return w.bits[i/64]>>(i%64)&1 == 1
 }
 
-// executed notes that a request of this client and sequence was committed.
+// executed notes that a request of this client and sequence was executed.
 func (m *recent) executed(q *consensus.Request) {
 	w := m.clients[q.Client]
 	if w == nil {
@@ -81,7 +81,7 @@ func (m *recent) executed(q *consensus.Request) {
 	}
 	c := q.Sequence.Counter
 	if q.Sequence.Epoch < w.epoch || c+consensus.SessionWindow <= w.highest {
-		return // execution will skip it
+		return
 	}
 	// What is agreed beyond the window was missed on the way there: this replica
 	// began, or got a state, in the middle of the session. To stay behind would be
@@ -97,6 +97,13 @@ func (m *recent) executed(q *consensus.Request) {
 	}
 	i := c % consensus.SessionWindow
 	w.bits[i/64] |= 1 << (i % 64)
+}
+
+// drop forgets what was executed of a client. Its place in the order stays.
+func (m *recent) drop(client crypto.PublicKey) {
+	if w := m.clients[client]; w != nil {
+		*w = window{}
+	}
 }
 
 func (m *recent) forget() {

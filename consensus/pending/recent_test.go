@@ -15,7 +15,7 @@ func TestJoiningASession(t *testing.T) {
 	const window = consensus.SessionWindow
 	p := New(Config{Replicas: 4, Count: 8, Bytes: 1 << 20, Retell: 5, Ask: 10})
 	executed := func(counter uint64) {
-		p.Executed(&consensus.Batch{Requests: []*consensus.Request{poolRequest(1, counter, 1)}})
+		execute(p, poolRequest(1, counter, 1))
 	}
 	holds := func(when string, want map[uint64]Standing) {
 		t.Helper()

@@ -10,6 +10,12 @@ func testPool() *Pool {
 	return New(Config{Replicas: 4, Count: 4, Bytes: 1 << 20, Retell: 5, Ask: 10})
 }
 
+// execute hands a batch to the host, which executes all of it.
+func execute(p *Pool, requests ...*consensus.Request) {
+	p.Ordered(1, &consensus.Batch{Requests: requests})
+	p.Executed(consensus.Executed{Seq: 1}, 0)
+}
+
 // A client hears at once what can be said at once, and who leads; a replica
 // that forwards hears nothing.
 func TestSubmit(t *testing.T) {
@@ -32,7 +38,7 @@ func TestSubmit(t *testing.T) {
 	if out, _, fate := submit(rival, consensus.ReplicaPeer(1), 2); fate != Refused || len(out.Refusals) > 0 {
 		t.Errorf("a rival that was forwarded: fate %d, %+v", fate, out.Refusals)
 	}
-	p.Executed(&consensus.Batch{Requests: []*consensus.Request{first}})
+	execute(p, first)
 	for _, step := range []struct{ tick, answers int }{{10, 1}, {14, 0}, {15, 1}} {
 		if out, _, fate := submit(first, client, step.tick); fate != Executed || len(out.Jobs) != step.answers {
 			t.Errorf("executed, tick %d: fate %d, %d answers", step.tick, fate, len(out.Jobs))
@@ -93,7 +99,7 @@ func TestDropStale(t *testing.T) {
 	old, fresh := poolRequest(1, 1, 10), poolRequest(2, 1, 10)
 	p.add(old, 4, 0)
 	p.add(fresh, 4, 0)
-	p.Executed(&consensus.Batch{Requests: []*consensus.Request{poolRequest(1, 1+consensus.SessionWindow, 10)}})
+	execute(p, poolRequest(1, 1+consensus.SessionWindow, 10))
 	var out consensus.Outbox
 	if p.DropStale(&out); p.Len() != 1 || p.Oldest().Request != fresh || len(out.Jobs) != 1 {
 		t.Errorf("%d wait, %d answers", p.Len(), len(out.Jobs))
@@ -104,7 +110,7 @@ func TestDropStale(t *testing.T) {
 func TestReadmit(t *testing.T) {
 	p := testPool()
 	done, dropped := poolRequest(1, 1, 10), poolRequest(2, 1, 10)
-	p.Executed(&consensus.Batch{Requests: []*consensus.Request{done}})
+	execute(p, done)
 	p.Readmit(nil, 7)
 	for range 2 {
 		p.Readmit(&consensus.Batch{Requests: []*consensus.Request{done, dropped}}, 7)

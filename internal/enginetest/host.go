@@ -132,6 +132,7 @@ func (l *Lab[E]) Perform(i int, job consensus.Job) []consensus.Event {
 		if l.Executions(job.Request) > 0 {
 			return []consensus.Event{consensus.Settled(job)}
 		}
+		return []consensus.Event{consensus.Unsettled(job)}
 	}
 	return nil
 }

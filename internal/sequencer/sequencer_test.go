@@ -198,8 +198,11 @@ func (e *engine) Step(b consensus.Burst) consensus.Output {
 			e.receive(event.From.Replica, event.Message.(order))
 		case consensus.Executed:
 			e.applied = max(e.applied, event.Seq)
+			e.waiting.Executed(event, e.tick)
 		case consensus.Settled:
 			e.waiting.Remove(pending.KeyOf(event.Request))
+		case consensus.Unsettled:
+			e.waiting.Unsettled(event.Request, e.tick)
 		}
 	}
 	for e.Self == 0 && e.waiting.Waiting() && consensus.Seq(len(e.orders))-e.applied < e.Genesis.Window {
@@ -266,7 +269,7 @@ func (e *engine) execute() {
 		o := e.orders[e.handed]
 		e.handed = o.seq
 		e.out.Do(consensus.Commit{Seq: o.seq, Digest: o.batch.Digest(), Batch: o.batch})
-		e.waiting.Executed(o.batch)
+		e.waiting.Ordered(o.seq, o.batch)
 	}
 }
 
