@@ -50,7 +50,7 @@ func (m *Machine) commit(c *consensus.Commit, out *Outcome) error {
 // what a replica executes must not rest on what another one checked.
 func (m *Machine) request(req *consensus.Request, out *Outcome) error {
 	if code := m.genesis.CheckRequest(m.roles, req); code != 0 {
-		m.refuse(req, code, out)
+		m.refuse(req, code, consensus.Times{}, out)
 		return nil
 	}
 	s, err := m.table.find(m.state, req.Client)
@@ -60,7 +60,7 @@ func (m *Machine) request(req *consensus.Request, out *Outcome) error {
 	v := m.table.judge(s, req, m.at.time)
 	switch {
 	case v.code != 0:
-		m.refuse(req, v.code, out)
+		m.refuse(req, v.code, m.times(s, req, v.code), out)
 		return nil
 	case v.cached != nil:
 		return m.answerCached(req, v.cached, out)
@@ -70,7 +70,7 @@ func (m *Machine) request(req *consensus.Request, out *Outcome) error {
 		return err
 	}
 	record := encodeReply(req.Sequence.Counter, req.Digest, m.at.seq, results)
-	m.table.begin(s, req).record(req.Sequence.Counter, m.at.time, record, m.genesis.Limits.SessionBytes)
+	m.table.begin(s, req, m.at.time).record(req.Sequence.Counter, m.at.time, record, m.genesis.Limits.SessionBytes)
 	m.reply(consensus.Reply{Client: req.Client, Request: req.Digest, Sequence: req.Sequence, Seq: m.at.seq, Results: results}, out)
 	return nil
 }
@@ -136,7 +136,7 @@ func (m *Machine) answer(req *consensus.Request, out *Outcome) error {
 	case v.cached != nil:
 		err = m.answerCached(req, v.cached, out)
 	case v.code == consensus.RefusedStale:
-		m.refuse(req, v.code, out)
+		m.refuse(req, v.code, m.times(s, req, v.code), out)
 	default:
 		out.Events = append(out.Events, consensus.Unsettled{Request: req})
 		return nil
@@ -156,7 +156,7 @@ func (m *Machine) answerCached(req *consensus.Request, e *execution, out *Outcom
 	case err != nil:
 		return err
 	case reply == nil:
-		m.refuse(req, consensus.RefusedStale, out)
+		m.refuse(req, consensus.RefusedStale, consensus.Times{}, out)
 	default:
 		m.reply(*reply, out)
 	}
@@ -179,8 +179,8 @@ func (o *Outcome) full(size int) bool {
 	return len(o.Replies) > 0 && o.replyBytes+size > MaxReplyBytes
 }
 
-func (m *Machine) refuse(req *consensus.Request, code consensus.RefusalCode, out *Outcome) {
+func (m *Machine) refuse(req *consensus.Request, code consensus.RefusalCode, t consensus.Times, out *Outcome) {
 	out.Refusals = append(out.Refusals, consensus.Refusal{
-		Client: req.Client, Request: req.Digest, Sequence: req.Sequence, Code: code, View: m.view,
+		Client: req.Client, Request: req.Digest, Sequence: req.Sequence, Code: code, View: m.view, Times: t,
 	})
 }

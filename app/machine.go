@@ -115,6 +115,7 @@ func (m *Machine) reload() error {
 // load is reload without the state of height 0, which lies above the disk.
 func (m *Machine) load() error {
 	m.table.forget()
+	m.table.epochs = newEpochs()
 	at, found, err := readPosition(m.state)
 	if err != nil {
 		return fmt.Errorf("state: %w", err)

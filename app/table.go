@@ -28,6 +28,7 @@ type table struct {
 	open     map[crypto.PublicKey]*session // decoded since the last flush
 	sessions uint64                        // how many there are, open or not
 	foreign  uint64                        // how many of them are strangers'
+	epochs   epochs                        // not replicated
 }
 
 func newTable(g *consensus.Genesis) *table {
@@ -89,8 +90,11 @@ func (t *table) judge(s *session, req *consensus.Request, now consensus.Time) ve
 // tooOld says that an epoch lies more than S before now: its session may have
 // been dropped, so what it asks for may have been executed.
 func (t *table) tooOld(epoch uint64, now consensus.Time) bool {
-	return now > t.limits.SessionIdle && epoch < uint64(now-t.limits.SessionIdle)
+	return epoch < t.oldest(now)
 }
+
+// oldest is the lowest epoch in which a client without a session may open one.
+func (t *table) oldest(now consensus.Time) uint64 { return uint64(max(0, now-t.limits.SessionIdle)) }
 
 // tooNew says that an epoch lies more than S after now. That holds for a
 // higher epoch of a known client too: e.g. if epoch now+3S were let in, its
@@ -112,13 +116,15 @@ func (t *table) full(client crypto.PublicKey) bool {
 
 // begin returns the session in which a fresh request is to be recorded,
 // opening it or a new window of it.
-func (t *table) begin(s *session, req *consensus.Request) *session {
+func (t *table) begin(s *session, req *consensus.Request, now consensus.Time) *session {
 	if s != nil {
 		if req.Sequence.Epoch > s.epoch {
+			t.epochs.opened(req.Client, s, req.Sequence.Epoch, t.oldest(now))
 			s.reset(req.Sequence.Epoch)
 		}
 		return s
 	}
+	t.epochs.opened(req.Client, nil, req.Sequence.Epoch, t.oldest(now))
 	s = &session{epoch: req.Sequence.Epoch, opened: true}
 	t.open[req.Client] = s
 	t.sessions++

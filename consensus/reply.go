@@ -166,11 +166,37 @@ type Refusal struct {
 	Code     RefusalCode
 	View     View
 	Primary  ReplicaID // where the primary is, as this replica sees it
+	Times    Times     // zero if the refusal has nothing to do with time
 }
 
-// Encode returns the refusal's frame.
+// Times is what stands behind a refusal by the session table: with it a client
+// whose clock is not the cluster's finds the epoch that it may use.
+type Times struct {
+	Epoch    uint64 // of the client's session; 0 = it has none
+	Unused   bool   // nothing of the refused request's epoch was executed, nor ever will be
+	Executed Time   // executed time
+	Clock    Time   // this replica's own clock, which its host fills in
+}
+
+// Encode returns the refusal's frame; with Times it is one that clients of
+// before do not know (Plain).
 func (r *Refusal) Encode() []byte {
-	b := make([]byte, 0, 1+32+8+8+1+8+2)
+	if r.Times == (Times{}) {
+		return r.Plain()
+	}
+	b := append(r.Plain(), 0)
+	b[0] = KindExplained
+	if r.Times.Unused {
+		b[len(b)-1] = 1
+	}
+	b = binary.BigEndian.AppendUint64(b, r.Times.Epoch)
+	b = binary.BigEndian.AppendUint64(b, uint64(r.Times.Executed))
+	return binary.BigEndian.AppendUint64(b, uint64(r.Times.Clock))
+}
+
+// Plain returns the frame without Times.
+func (r *Refusal) Plain() []byte {
+	b := make([]byte, 0, 1+32+8+8+1+8+2+1+8+8+8)
 	b = append(b, KindRefusal)
 	b = append(b, r.Request[:]...)
 	b = binary.BigEndian.AppendUint64(b, r.Sequence.Epoch)
@@ -187,11 +213,23 @@ func DecodeRefusal(frame []byte) (*Refusal, error) {
 	var kind, code uint8
 	var view uint64
 	var primary uint16
-	if !s.ReadUint8(&kind) || kind != KindRefusal || !s.CopyBytes(r.Request[:]) ||
+	if !s.ReadUint8(&kind) || kind != KindRefusal && kind != KindExplained || !s.CopyBytes(r.Request[:]) ||
 		!s.ReadUint64(&r.Sequence.Epoch) || !s.ReadUint64(&r.Sequence.Counter) || !s.ReadUint8(&code) ||
-		!s.ReadUint64(&view) || !s.ReadUint16(&primary) || !s.Empty() || code == 0 || int(code) >= len(refusalTexts) {
+		!s.ReadUint64(&view) || !s.ReadUint16(&primary) || code == 0 || int(code) >= len(refusalTexts) ||
+		kind == KindExplained && !r.Times.read(&s) || !s.Empty() {
 		return nil, fmt.Errorf("refusal: %w", ErrMalformed)
 	}
 	r.Code, r.View, r.Primary = RefusalCode(code), View(view), ReplicaID(primary)
 	return r, nil
+}
+
+// read reads times that are not zero from the front of s.
+func (t *Times) read(s *cryptobyte.String) bool {
+	var unused uint8
+	var executed, clock uint64
+	if !s.ReadUint8(&unused) || unused > 1 || !s.ReadUint64(&t.Epoch) || !s.ReadUint64(&executed) || !s.ReadUint64(&clock) || executed|clock > 1<<63-1 {
+		return false
+	}
+	t.Unused, t.Executed, t.Clock = unused == 1, Time(executed), Time(clock)
+	return *t != Times{}
 }

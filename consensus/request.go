@@ -17,6 +17,7 @@ const (
 	KindRefusal     byte = 0x03 // replica → client
 	KindStatusQuery byte = 0x04 // client → replica, answered by the host
 	KindStatusReply byte = 0x05 // replica → client: JSON of Status
+	KindExplained   byte = 0x06 // replica → client: a refusal with its Times
 
 	FirstProtocolKind byte = 0x10
 )

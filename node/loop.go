@@ -81,9 +81,7 @@ func (n *Node) Send(sends []consensus.Send) {
 // Refuse answers clients that are connected here.
 func (n *Node) Refuse(refusals []consensus.Refusal) {
 	for i := range refusals {
-		r := &refusals[i]
-		n.metrics.refusals.WithLabelValues(r.Code.String()).Inc()
-		n.send(consensus.ClientPeer(r.Client), consensus.Votes, r.Encode())
+		n.sendRefusal(refusals[i].Client, &refusals[i])
 	}
 }
 

@@ -2,6 +2,7 @@ package node
 
 import (
 	"sync"
+	"time"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/host"
@@ -81,11 +82,21 @@ func (n *Node) Frames(group []consensus.Frame) {
 
 // refuse answers the client at the end of a stream.
 func (n *Node) refuse(to crypto.PublicKey, r *consensus.Refusal) {
-	n.metrics.refusals.WithLabelValues(r.Code.String()).Inc()
 	if p := n.picture.Load(); p != nil {
 		r.View, r.Primary = p.status.View, p.status.Primary
 	}
-	n.send(consensus.ClientPeer(to), consensus.Votes, r.Encode())
+	n.sendRefusal(to, r)
+}
+
+// sendRefusal sends a refusal, with this replica's clock if times matter. Such
+// a frame is followed by one that clients of before understand.
+func (n *Node) sendRefusal(to crypto.PublicKey, r *consensus.Refusal) {
+	n.metrics.refusals.WithLabelValues(r.Code.String()).Inc()
+	if r.Times != (consensus.Times{}) {
+		r.Times.Clock = consensus.Time(max(0, time.Now().UnixNano()))
+		n.send(consensus.ClientPeer(to), consensus.Votes, r.Encode())
+	}
+	n.send(consensus.ClientPeer(to), consensus.Votes, r.Plain())
 }
 
 // send hands a frame to the network, which takes it or counts it as lost.

@@ -98,7 +98,7 @@ func (s Summary) At(n consensus.Seq) Summary {
 
 // sharedKinds are those of package consensus.
 var sharedKinds = map[byte]string{
-	consensus.KindRequest: "REQUEST", consensus.KindReply: "REPLY", consensus.KindRefusal: "REFUSAL",
+	consensus.KindRequest: "REQUEST", consensus.KindReply: "REPLY", consensus.KindRefusal: "REFUSAL", consensus.KindExplained: "REFUSAL",
 	consensus.KindStatusQuery: "STATUS-QUERY", consensus.KindStatusReply: "STATUS-REPLY",
 }
 
@@ -170,7 +170,7 @@ func summaryOf(own func([]byte) (Summary, bool), frame []byte) (Summary, bool) {
 			return Summary{}, false
 		}
 		return Summary{Kind: KindRequest, Request: []crypto.Digest{r.Digest}, Text: fmt.Sprintf("#%d", r.Sequence.Counter)}, true
-	case frame[0] == consensus.KindRefusal:
+	case frame[0] == consensus.KindRefusal, frame[0] == consensus.KindExplained:
 		r, err := consensus.DecodeRefusal(frame)
 		if err != nil {
 			return Summary{}, false

@@ -28,6 +28,7 @@ type client struct {
 	callers int                                         // that think or wait
 	replied func(consensus.ReplicaID, *consensus.Reply) // a script's; may be nil
 	before  *consensus.Result                           // of the call before
+	wrong   consensus.Time                              // by how much its clock is wrong, in this life
 	lost    quorum.Set                                  // the replicas to which it has noticed that it has no link
 }
 
@@ -44,6 +45,9 @@ func newClient(w *World, index int) *client {
 	}
 }
 
+// now is the client's clock.
+func (c *client) now() consensus.Time { return c.world.clock.now + c.wrong }
+
 // start opens a session and begins to invoke.
 func (c *client) start(quota int) {
 	c.connect()
@@ -55,7 +59,7 @@ func (c *client) start(quota int) {
 func (c *client) connect() {
 	w := c.world
 	s, err := session.New(session.Config{
-		Genesis: &w.genesis, System: w.system, Elected: w.protocol.Elected, Signer: c.signer, Epoch: uint64(w.clock.now) + 1, GatherOps: w.cfg.Workload.Operations,
+		Genesis: &w.genesis, System: w.system, Elected: w.protocol.Elected, Signer: c.signer, Epoch: uint64(c.now()) + 1, GatherOps: w.cfg.Workload.Operations,
 		Patience: w.cfg.Workload.Timeout, MaxPatience: 16 * w.cfg.Workload.Timeout, NoLeader: w.cfg.Workload.noLeader(),
 	})
 	if err != nil {
@@ -127,7 +131,7 @@ func (c *client) invoke(op []byte) {
 		op = drawOperation(c.dice, c.world.cfg.Workload, t)
 	}
 	c.world.checks.judge.Invoked(c.world.at(), check.CallID{Client: c.index, Number: uint64(c.ticket)}, c.signer.Public(), op)
-	c.session.Advance(c.world.clock.now)
+	c.session.Advance(c.now())
 	c.world.watchCall(c, StepInvoke, t, describeOperation(op))
 	c.session.Invoke(c.ticket, op)
 	c.flush()
@@ -143,7 +147,7 @@ func (c *client) giveUp(ticket session.Ticket) {
 	w.clock.after(w.cfg.Workload.Deadline, func() {
 		for _, o := range c.open {
 			if o.ticket == ticket {
-				c.session.Advance(w.clock.now)
+				c.session.Advance(c.now())
 				c.session.Cancel(ticket)
 				c.flush()
 				return
@@ -165,8 +169,8 @@ func (c *client) flush() {
 	for _, d := range out.Done {
 		c.finish(d)
 	}
-	if out.Deadline != 0 && (c.due == 0 || out.Deadline < c.due) {
-		c.wakeAt(out.Deadline)
+	if due := out.Deadline - c.wrong; out.Deadline != 0 && (c.due == 0 || due < c.due) {
+		c.wakeAt(due)
 	}
 }
 
@@ -176,13 +180,14 @@ func (c *client) wakeAt(due consensus.Time) {
 	c.world.clock.after(max(0, due-c.world.clock.now), func() {
 		if c.due == due {
 			c.due = 0
-			c.session.Advance(c.world.clock.now)
+			c.session.Advance(c.now())
 			c.flush()
 		}
 	})
 }
 
-// finish takes the end of an operation. Nobody here ever deserves an error.
+// finish takes the end of an operation. Nobody here ever deserves an error, but
+// for those whose clock is wrong, or the cluster's.
 func (c *client) finish(d session.Done) {
 	for i, call := range c.open {
 		if call.ticket != d.Ticket {
@@ -193,7 +198,8 @@ func (c *client) finish(d session.Done) {
 		switch {
 		case d.Err == nil:
 			c.world.checks.believed(c, call, d.Seq, d.Result)
-		case errors.Is(d.Err, session.ErrNoLeader) || c.world.cfg.Workload.Deadline > 0 && errors.Is(d.Err, session.ErrUnknown):
+		case errors.Is(d.Err, session.ErrNoLeader) || c.world.cfg.Workload.Deadline > 0 && errors.Is(d.Err, session.ErrUnknown),
+			c.world.cfg.clocksAreWrong() && (errors.Is(d.Err, session.ErrExpired) || errors.Is(d.Err, session.ErrStale)):
 			c.declined(call, d.Err)
 		case !errors.Is(d.Err, session.ErrClosed):
 			c.world.cheated(fmt.Sprintf("%s gets an error for %v: %v", c.world.name(c.end), call.token, d.Err))
@@ -243,7 +249,7 @@ func (c *client) accept(from consensus.ReplicaID, frame []byte) {
 		if c.replied != nil {
 			c.replied(from, r)
 		}
-	case len(frame) > 0 && frame[0] == consensus.KindRefusal:
+	case len(frame) > 0 && (frame[0] == consensus.KindRefusal || frame[0] == consensus.KindExplained):
 	default:
 		if w.replicas[from].honest() {
 			w.violate("%s got %s from R%d", w.name(c.end), w.describe(frame), from)
@@ -251,7 +257,7 @@ func (c *client) accept(from consensus.ReplicaID, frame []byte) {
 		return
 	}
 	if c.session != nil {
-		c.session.Advance(w.clock.now)
+		c.session.Advance(c.now())
 		c.session.Receive(from, frame)
 		c.flush()
 	}

@@ -144,6 +144,9 @@ const (
 	hazardLossBurst       HazardKind = "tempest"    // loss rises to half of everything for a while
 	hazardRelaunch        HazardKind = "relaunch"   // one client loses its process, and comes back with a higher epoch
 	hazardSwizzle         HazardKind = "swizzle"    // links stop one by one, and come back in another order
+	hazardClock           HazardKind = "clock"      // one replica's clock is wrong for a while
+	hazardClocks          HazardKind = "clocks"     // ... or all of them, by the same
+	hazardClientClock     HazardKind = "own clock"  // one client restarts with a wrong clock
 	hazardLeaderIsolation HazardKind = "hunt"       // whoever is primary is cut off, in several views in a row
 )
 
@@ -165,6 +168,11 @@ func (c Config) crashFaults(protocol string) Config {
 		c.Workload.NoLeader, c.Network.Duplicate = c.Workload.Timeout, 0
 	}
 	return c.withoutHazard(hazardWipe)
+}
+
+// clocksAreWrong reports whether clocks are set wrong by more than the skew.
+func (c *Config) clocksAreWrong() bool {
+	return slices.ContainsFunc(c.Hazards, func(h Hazard) bool { return slices.Contains(clockHazards, h.Kind) })
 }
 
 // withoutHazard takes a class of hazards out, to see which of them a violation needs.

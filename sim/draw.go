@@ -55,6 +55,7 @@ func FromSeedOf(p protocol.Protocol, seed uint64) Config {
 		c.Byzantines = append(c.Byzantines, drawClientBehaviour(r, &c))
 	}
 	c.drawFlood(newStream(seed, "flood"))
+	c.drawClocks(newStream(seed, "clocks"))
 	return c
 }
 
@@ -88,6 +89,7 @@ func drawSystem(of string, seed uint64) Config {
 	c.drawLongSession(newStream(seed, "long session"))
 	c.drawHost(newStream(seed, "host"))
 	c.drawFlood(newStream(seed, "flood"))
+	c.drawClocks(newStream(seed, "clocks"))
 	return c
 }
 

@@ -25,6 +25,26 @@ func drawHazards(r *stream, phase consensus.Time, kinds []HazardKind) []Hazard {
 	return hs
 }
 
+// clockHazards are wrong clocks.
+var clockHazards = []HazardKind{hazardClock, hazardClocks, hazardClientClock}
+
+// drawClocks sets clocks wrong in a third of the seeds.
+func (c *Config) drawClocks(r *stream) {
+	if r.chance(million / 3) {
+		c.Hazards = append(c.Hazards, drawHazards(r, c.Timing.Safety, clockHazards)...)
+	}
+}
+
+// wrongBy are by how much clocks are wrong: within the skew or not, within what
+// a session may idle or not.
+func wrongBy(r *stream) consensus.Time {
+	by := pick(r, 2*Second, 3*Second, 60*Second, 3600*Second)
+	if r.chance(million / 2) {
+		return -by
+	}
+	return by
+}
+
 // drawIsolation adds, in more than half of the seeds, the hazard that makes view
 // changes follow each other: what only two in a row show is too rare without it. The patience of such a seed is short enough.
 func (c *Config) drawIsolation(r *stream) {

@@ -143,7 +143,7 @@ func (w *World) notice() {
 					c.session.Connected(r.id)
 				}
 			}
-			c.session.Advance(w.clock.now)
+			c.session.Advance(c.now())
 			c.flush()
 		}
 	})

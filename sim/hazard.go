@@ -1,6 +1,10 @@
 package sim
 
-import "quorate.dev/quorate/consensus"
+import (
+	"time"
+
+	"quorate.dev/quorate/consensus"
+)
 
 // schedule injects a hazard again and again until the safety phase ends.
 func (w *World) schedule(h Hazard, end consensus.Time) {
@@ -47,6 +51,14 @@ func (w *World) inject(h Hazard, dice *stream) {
 		w.clock.after(lasts, func() { victim.health.slowRun = false })
 	case hazardRelaunch:
 		w.clients[dice.upTo(len(w.clients)-1)].restart()
+	case hazardClock:
+		w.setClocks(dice, lasts, victim)
+	case hazardClocks:
+		w.setClocks(dice, lasts, w.replicas...)
+	case hazardClientClock:
+		c := w.clients[dice.upTo(len(w.clients)-1)]
+		c.wrong = wrongBy(dice)
+		c.restart()
 	case hazardSwizzle:
 		w.swizzle(lasts, dice)
 	case hazardLeaderIsolation:
@@ -57,6 +69,20 @@ func (w *World) inject(h Hazard, dice *stream) {
 	default:
 		w.cutLinks(h.Kind, victim, dice)
 		w.clock.after(lasts, w.net.heal)
+	}
+}
+
+// setClocks sets clocks wrong by the same, for a while.
+func (w *World) setClocks(dice *stream, lasts consensus.Time, victims ...*replica) {
+	by := wrongBy(dice)
+	for _, r := range victims {
+		w.trace.event(w.clock.now, r, "has a clock that is %v off", time.Duration(by))
+		r.wrong += by
+		w.clock.after(lasts, func() {
+			if !w.net.settled {
+				r.wrong -= by
+			}
+		})
 	}
 }
 

@@ -80,6 +80,9 @@ func (r *replica) Refuse(refusals []consensus.Refusal) {
 	for i := range refusals {
 		ref := &refusals[i]
 		r.world.stats.Refusals++
+		if ref.Times != (consensus.Times{}) {
+			ref.Times.Clock = max(0, r.now())
+		}
 		if c := r.world.byKey[ref.Client]; c != nil {
 			r.post(packet{from: r.end, class: consensus.Votes, bytes: ref.Encode()}, c.end)
 		}

@@ -75,6 +75,7 @@ func (w *World) livenessPhase() {
 	}
 	w.trace.line(w.clock.now, "the safety phase is over")
 	core := w.healCore()
+	w.healClocks()
 	for _, c := range w.clients {
 		c.grant(livenessOperations)
 	}
@@ -124,6 +125,20 @@ func (w *World) healCore() []*replica {
 		}
 	}
 	return core
+}
+
+// healClocks sets all clocks right. Clients whose clock was wrong begin again:
+// a wrong clock must not lock a key out.
+func (w *World) healClocks() {
+	for _, r := range w.replicas {
+		r.wrong = 0
+	}
+	for _, c := range w.clients {
+		if c.wrong != 0 {
+			c.wrong = 0
+			c.restart()
+		}
+	}
 }
 
 // confirm waits a little for an honest replica to execute what clients have

@@ -25,7 +25,8 @@ type replica struct {
 	horizon  consensus.Horizon // possibly late
 	health   health
 	life     uint64         // counts starts; what an earlier life scheduled is void
-	offset   consensus.Time // of its clock
+	offset   consensus.Time // of its clock, within the skew
+	wrong    consensus.Time // ... and beyond
 	awake    bool           // a step is scheduled
 	frozen   []func()       // completions that came while it was paused
 	traitor  *traitor       // of a traitor; nil for the honest
@@ -53,7 +54,7 @@ type health struct {
 func (r *replica) up() bool { return r.driver != nil }
 
 // now is the replica's clock.
-func (r *replica) now() consensus.Time { return r.world.clock.now + r.offset }
+func (r *replica) now() consensus.Time { return r.world.clock.now + r.offset + r.wrong }
 
 // later schedules f for this life. A paused process does it when it resumes.
 func (r *replica) later(d consensus.Time, f func()) {

@@ -31,7 +31,7 @@ func (w *World) describe(frame []byte) string {
 			if r, err := consensus.DecodeReply(frame); err == nil {
 				return fmt.Sprintf("REPLY #%d n=%d", r.Sequence.Counter, r.Seq)
 			}
-		case consensus.KindRefusal:
+		case consensus.KindRefusal, consensus.KindExplained:
 			if r, err := consensus.DecodeRefusal(frame); err == nil {
 				return fmt.Sprintf("REFUSAL #%d %s", r.Sequence.Counter, r.Code)
 			}

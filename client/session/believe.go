@@ -23,7 +23,7 @@ func (s *Session) Receive(from consensus.ReplicaID, frame []byte) {
 			ok = s.onReply(from, reply)
 			s.hear(from, reply.View)
 		}
-	case consensus.KindRefusal:
+	case consensus.KindRefusal, consensus.KindExplained:
 		if refusal, err := consensus.DecodeRefusal(frame); err == nil {
 			ok = s.onRefusal(from, refusal)
 			s.hear(from, refusal.View)
@@ -66,7 +66,7 @@ func (s *Session) onReply(from consensus.ReplicaID, reply *consensus.Reply) bool
 	if r == nil || len(reply.Results) != len(r.operations) {
 		return false
 	}
-	r.refusals[from] = 0
+	r.refusals[from], r.times[from] = 0, consensus.Times{}
 	r.answers[from] = answerDigest(reply)
 	if count(r.answers, r.answers[from]) < s.system.Replies() {
 		return true
@@ -145,7 +145,7 @@ func (s *Session) onRefusal(from consensus.ReplicaID, refusal *consensus.Refusal
 	if r == nil {
 		return false
 	}
-	r.refusals[from] = refusal.Code
+	r.refusals[from], r.times[from] = refusal.Code, refusal.Times
 	switch {
 	case leaderless(refusal.Code) && s.link.elected:
 		s.adrift(r, from)
@@ -154,8 +154,8 @@ func (s *Session) onRefusal(from consensus.ReplicaID, refusal *consensus.Refusal
 		s.pause(r, from)
 		return true
 	}
-	if count(r.refusals, refusal.Code) >= s.system.Replies() {
-		s.refuse(r, refusal.Code)
+	if r.agreed(from) >= s.system.Replies() {
+		s.refuse(r, from)
 	} else if !r.toAll {
 		// One replica's word ends nothing: ask the others at once.
 		r.toAll = true
@@ -202,9 +202,7 @@ func (s *Session) adrift(r *request, from consensus.ReplicaID) {
 	default:
 		s.settle(r)
 		err := &RefusedError{Code: consensus.RefusedNoLeader, unknown: taken(r)}
-		for _, o := range r.operations {
-			s.finish(o, Done{Err: err})
-		}
+		s.fail(r.operations, err)
 	}
 }
 
@@ -223,21 +221,19 @@ func taken(r *request) bool {
 	return slices.ContainsFunc(r.owed, func(n int) bool { return n > 0 })
 }
 
-// refuse ends a request that f+1 replicas refused with the same final code.
-func (s *Session) refuse(r *request, code consensus.RefusalCode) {
+// refuse ends a request that f+1 replicas refused with the same final code, on
+// the same ground as the last of them.
+func (s *Session) refuse(r *request, last consensus.ReplicaID) {
 	s.settle(r)
-	unknown := false
-	switch code {
+	g := r.ground(last)
+	t, known := s.believed(r, g)
+	switch g.code {
 	case consensus.RefusedStale:
-		// It may have been executed before the session went on without it.
-		unknown, s.flight.stale = true, true
+		s.stale(r, t, known)
+		return
 	case consensus.RefusedExpired:
-		s.flight.stale = true
-		// Had it been executed, its session would have stayed for twice the
-		// idle limit: too old to tell only after that.
-		if unknown = s.now-r.sent >= s.cfg.Genesis.Limits.SessionIdle; !unknown {
-			r.operations = s.reissue(r.operations)
-		}
+		s.expired(r, t, known)
+		return
 	case consensus.RefusedTooLarge, consensus.RefusedRole:
 		// One operation may have spoilt it for those that it travelled with.
 		if len(r.operations) > 1 {
@@ -245,22 +241,12 @@ func (s *Session) refuse(r *request, code consensus.RefusalCode) {
 			return
 		}
 	}
-	for _, o := range r.operations {
-		s.finish(o, Done{Err: &RefusedError{Code: code, unknown: unknown}})
-	}
+	s.fail(r.operations, &RefusedError{Code: g.code})
 }
 
-// reissue puts back, once, operations that were certainly not executed, and
-// returns those that have had their chance.
-func (s *Session) reissue(operations []*operation) (rest []*operation) {
-	var again []*operation
+// fail ends operations with an error.
+func (s *Session) fail(operations []*operation, err error) {
 	for _, o := range operations {
-		if o.reissued {
-			rest = append(rest, o)
-		} else {
-			again = append(again, o)
-		}
+		s.finish(o, Done{Err: err})
 	}
-	s.requeue(again, func(o *operation) { o.reissued = true })
-	return rest
 }

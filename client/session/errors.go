@@ -2,6 +2,8 @@ package session
 
 import (
 	"errors"
+	"fmt"
+	"time"
 
 	"quorate.dev/quorate/consensus"
 )
@@ -30,15 +32,16 @@ var (
 	ErrSignature     = errors.New("bad signature: is this the genesis of that cluster?")
 	ErrMalformed     = errors.New("malformed request")
 	// ErrStale: the sequence is used up or too old. Usually another process
-	// uses the same client key. Always together with ErrUnknown.
+	// uses the same client key. Together with ErrUnknown if the operation may
+	// have been executed before.
 	ErrStale = errors.New("stale sequence: does another process use the same client key?")
 	// ErrNoLeader: of a crash-fault protocol's replicas, those within reach
 	// are no majority, or cannot agree on a leader. Together with ErrUnknown
 	// if one of them may have taken the operation.
 	ErrNoLeader = errors.New("no leader: no majority of the members is within reach")
-	// ErrExpired: the client's clock and the cluster's differ by more than
+	// ErrExpired: the client's clock and the cluster's time differ by more than
 	// the session idle limit. Together with ErrUnknown if the request is old.
-	ErrExpired = errors.New("session expired: check the clock of this machine")
+	ErrExpired = errors.New("session expired: the clock of this machine and the time of the cluster differ")
 )
 
 // RefusedError is a refusal that f+1 replicas agree on. It matches ErrRefused
@@ -46,6 +49,8 @@ var (
 type RefusedError struct {
 	Code    consensus.RefusalCode
 	unknown bool
+	times   consensus.Times // what the replicas said of time; zero if nothing
+	own     consensus.Time  // what the client's clock said then
 }
 
 // Error says what was refused and why, and whether it may have been executed.
@@ -58,11 +63,32 @@ func (e *RefusedError) Error() string {
 
 // Reason says what was refused and why.
 func (e *RefusedError) Reason() string {
-	if reason := reasonOf(e.Code); reason != nil {
-		return ErrRefused.Error() + ": " + reason.Error()
+	reason := e.Code.String()
+	if err := reasonOf(e.Code); err != nil {
+		reason = err.Error()
 	}
-	return ErrRefused.Error() + ": " + e.Code.String()
+	if e.Code == consensus.RefusedExpired && e.times != (consensus.Times{}) {
+		reason = "session expired: " + compareClocks(&e.times, e.own)
+	}
+	return ErrRefused.Error() + ": " + reason
 }
+
+// compareClocks says whose clock is off, and by how much. The cluster's time
+// never goes back: a replica's clock that was ahead once keeps it ahead.
+func compareClocks(t *consensus.Times, own consensus.Time) string {
+	difference := distance(own, t.Executed)
+	said := fmt.Sprintf("here it is %s, the cluster's time is %s, and its replicas' clocks say %s", clock(own), clock(t.Executed), clock(t.Clock))
+	if distance(own, t.Clock) < difference/2 {
+		return fmt.Sprintf("the cluster's time is %s off, because of the clock of a replica and not of this machine: %s; try again", difference, said)
+	}
+	return fmt.Sprintf("the clock of this machine is %s off: %s; set the clock and try again", difference, said)
+}
+
+func distance(a, b consensus.Time) time.Duration {
+	return time.Duration(max(a, b) - min(a, b)).Round(time.Millisecond)
+}
+
+func clock(t consensus.Time) string { return t.Std().Format("2006-01-02 15:04:05Z") }
 
 // Unwrap lists what the error matches.
 func (e *RefusedError) Unwrap() []error {

@@ -21,6 +21,7 @@ type request struct {
 
 	answers  []crypto.Digest         // by replica: hash of what it answered, zero = nothing
 	refusals []consensus.RefusalCode // by replica: its last refusal, 0 = none
+	times    []consensus.Times       // ... and what stands behind it
 	owed     []int                   // by replica: how often it was sent there and not declined
 }
 
@@ -62,10 +63,8 @@ func (s *Session) renew() {
 	if !f.stale && !idle && f.room() {
 		return
 	}
-	// A session of replicas that do not know the old epoch either would do,
-	// but a higher one is right in every case.
-	f.open(max(uint64(s.now), f.epoch+1))
-	f.used = s.now
+	f.open(s.epochs.next(s.now))
+	f.used, s.epochs.least = s.now, after(f.epoch)
 	s.stats.Renewals++
 }
 
@@ -93,7 +92,7 @@ func (s *Session) open(operations []*operation) {
 		operations: operations, live: len(operations), sent: s.now,
 		patience: patience, patienceAt: s.now + patience, toAll: s.link.suspect,
 		answers:  make([]crypto.Digest, s.system.Size()),
-		refusals: make([]consensus.RefusalCode, s.system.Size()), owed: make([]int, s.system.Size()),
+		refusals: make([]consensus.RefusalCode, s.system.Size()), times: make([]consensus.Times, s.system.Size()), owed: make([]int, s.system.Size()),
 	}
 	for i, o := range operations {
 		bytes[i], o.request = o.bytes, r

@@ -50,6 +50,7 @@ type Session struct {
 	now     consensus.Time
 	queue   queue
 	flight  flight
+	epochs  epochs
 	tickets map[Ticket]*operation
 	link    link
 	out     Output
@@ -63,7 +64,7 @@ type operation struct {
 	bytes    []byte
 	request  *request // that carries it; nil while it waits
 	alone    bool     // travels under its own signature
-	reissued bool     // once more under a fresh epoch, and no more
+	reissued int      // how often it was sent again under a fresh epoch
 }
 
 // New begins a session with no replica connected.
@@ -77,6 +78,7 @@ func New(cfg Config) (*Session, error) {
 		tickets: map[Ticket]*operation{}, link: newLink(cfg.System, cfg.Elected),
 	}
 	s.flight.open(cfg.Epoch)
+	s.epochs.least = after(cfg.Epoch)
 	return s, nil
 }
 
@@ -105,13 +107,13 @@ func (s *Session) Invoke(t Ticket, op []byte) {
 	o := &operation{ticket: t, bytes: op}
 	switch {
 	case s.closed:
-		s.fail(o, ErrClosed)
+		s.reject(o, ErrClosed)
 	case s.tickets[t] != nil:
 		panic(fmt.Sprintf("session: ticket %d is in use", t))
 	case len(op) > s.cfg.Genesis.Limits.OperationBytes:
-		s.fail(o, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(op), s.cfg.Genesis.Limits.OperationBytes))
+		s.reject(o, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(op), s.cfg.Genesis.Limits.OperationBytes))
 	case s.queue.len() >= s.cfg.Queue || s.queue.bytes+len(op) > s.cfg.QueueBytes && s.queue.len() > 0:
-		s.fail(o, ErrBusy)
+		s.reject(o, ErrBusy)
 	default:
 		s.tickets[t] = o
 		s.queue.push(o)
@@ -208,7 +210,7 @@ func (s *Session) finish(o *operation, d Done) {
 	s.out.Done = append(s.out.Done, d)
 }
 
-// fail ends an operation that never became a ticket.
-func (s *Session) fail(o *operation, err error) {
+// reject ends an operation that never became a ticket.
+func (s *Session) reject(o *operation, err error) {
 	s.out.Done = append(s.out.Done, Done{Ticket: o.ticket, Err: err})
 }

@@ -35,7 +35,7 @@ func (p *Pool) admit(q *consensus.Request, via consensus.Peer, tick int) (*Entry
 		return e, Waited, 0
 	}
 	if v, known := p.refused[q.Digest]; known && tick-v.tick < p.cfg.Retell {
-		return nil, Refused, v.code
+		return nil, Refused, v.refusal.Code
 	}
 	lane := p.laneOf(via)
 	if p.full(lane, q) {

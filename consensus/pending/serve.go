@@ -22,7 +22,7 @@ func (p *Pool) Submit(out *consensus.Outbox, s consensus.Submit, tick int, who L
 	case fate == Executed && p.retell(s.Request, tick):
 		out.Do(consensus.Answer{Request: s.Request})
 	case fate == Refused:
-		Refuse(out, s.Via, s.Request, code, who)
+		explain(out, s.Via, s.Request, code, who, p.times(s.Request, code))
 	}
 	return e, fate
 }
@@ -30,11 +30,16 @@ func (p *Pool) Submit(out *consensus.Outbox, s consensus.Submit, tick int, who L
 // Refuse tells a client why not. A replica that forwards hears nothing: it asks
 // again.
 func Refuse(out *consensus.Outbox, via consensus.Peer, q *consensus.Request, code consensus.RefusalCode, who Leader) {
+	explain(out, via, q, code, who, consensus.Times{})
+}
+
+// explain is Refuse with the times that stand behind it.
+func explain(out *consensus.Outbox, via consensus.Peer, q *consensus.Request, code consensus.RefusalCode, who Leader, t consensus.Times) {
 	if via.Kind != consensus.PeerClient {
 		return
 	}
 	out.Refusals = append(out.Refusals, consensus.Refusal{
-		Client: q.Client, Request: q.Digest, Sequence: q.Sequence, Code: code, View: who.View, Primary: who.Primary,
+		Client: q.Client, Request: q.Digest, Sequence: q.Sequence, Code: code, View: who.View, Primary: who.Primary, Times: t,
 	})
 }
 

@@ -45,14 +45,22 @@ func (o *ordered) cut(seq consensus.Seq, gone func(consensus.Seq) bool) (request
 	return requests
 }
 
-// verdict is why execution refused a request, and when.
+// verdict is how execution refused a request, and when.
 type verdict struct {
-	code consensus.RefusalCode
-	tick int
+	refusal consensus.Refusal
+	tick    int
 }
 
 // maxRefused bounds the refusals that are remembered.
 const maxRefused = 4096
+
+// times is what execution said together with a refusal that is repeated.
+func (p *Pool) times(q *consensus.Request, code consensus.RefusalCode) (t consensus.Times) {
+	if v, known := p.refused[q.Digest]; known && v.refusal.Code == code {
+		t = v.refusal.Times
+	}
+	return t
+}
 
 // Standing says whether a request is to be ordered, as far as is known here.
 func (p *Pool) Standing(q *consensus.Request) Standing {
@@ -89,7 +97,7 @@ func (p *Pool) Executed(e consensus.Executed, tick int) {
 		if p.refused == nil || len(p.refused) >= maxRefused {
 			p.refused = map[crypto.Digest]verdict{}
 		}
-		p.refused[r.Request] = verdict{r.Code, tick}
+		p.refused[r.Request] = verdict{r, tick}
 	}
 	for _, q := range requests {
 		if !refused[q.Digest] {
