@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"reflect"
 	"testing"
@@ -172,7 +173,38 @@ func TestRefusalRoundTrip(t *testing.T) {
 	}
 }
 
+// A refusal with times is one that clients of before do not know; what they do
+// know says the same without the times.
+func TestExplainedRefusal(t *testing.T) {
+	for _, times := range []Times{{Epoch: 7}, {Unused: true}, {Executed: 8}, {Clock: 9}, {Epoch: 1 << 63, Unused: true, Executed: 1<<63 - 1, Clock: 1<<63 - 1}} {
+		r := &Refusal{Request: crypto.Digest{1}, Sequence: Sequence{Epoch: 2, Counter: 3}, Code: RefusedStale, View: 4, Primary: 5, Times: times}
+		b := r.Encode()
+		if got, err := DecodeRefusal(b); err != nil || *got != *r || b[0] != KindExplained {
+			t.Errorf("%+v: got %+v, %v", r, got, err)
+		}
+		for _, bad := range [][]byte{b[:len(b)-1], append(b, 0)} {
+			if _, err := DecodeRefusal(bad); !errors.Is(err, ErrMalformed) {
+				t.Errorf("%d bytes: %v", len(bad), err)
+			}
+		}
+		plain, err := DecodeRefusal(r.Plain())
+		if r.Times = (Times{}); err != nil || *plain != *r {
+			t.Errorf("plain: %+v, %v", plain, err)
+		}
+	}
+	for _, bad := range []Times{{}, {Clock: -1}, {Executed: -1}} {
+		r := &Refusal{Code: RefusedStale, Times: Times{Epoch: 1}}
+		b := r.Encode()
+		b = binary.BigEndian.AppendUint64(b[:len(b)-24], bad.Epoch)
+		b = binary.BigEndian.AppendUint64(b, uint64(bad.Executed))
+		if _, err := DecodeRefusal(binary.BigEndian.AppendUint64(b, uint64(bad.Clock))); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
+	f.Add((&Refusal{Code: RefusedStale, Times: Times{Epoch: 1, Clock: 2}}).Encode())
 	r := SignRequest(testSigner, testCluster, Sequence{Epoch: 1, Counter: 1}, [][]byte{[]byte("a"), {}})
 	f.Add(r.Raw)
 	f.Add((&Batch{Stamp: 3, Requests: []*Request{r}}).Append(nil))

@@ -137,8 +137,21 @@ func (s *Session) Cancel(t Ticket) {
 	err := ErrUnknown
 	if s.link.elected && s.allAdrift(o.request) {
 		err = fmt.Errorf("%w: %w", ErrNoLeader, ErrUnknown)
+	} else if code := s.refusedSoFar(o.request); code != 0 {
+		err = &RefusedError{Code: code, unknown: true}
 	}
 	s.finish(o, Done{Err: err})
+}
+
+// refusedSoFar is why f+1 replicas do not execute a request for now; 0 if they
+// do not say.
+func (s *Session) refusedSoFar(r *request) consensus.RefusalCode {
+	for _, code := range r.refusals {
+		if code != 0 && !leaderless(code) && count(r.refusals, code) >= s.system.Replies() {
+			return code
+		}
+	}
+	return 0
 }
 
 // abandon notes that one caller less waits for the operation's request.

@@ -66,6 +66,9 @@ func newWorld(t *rapid.T, model quorum.Model) *world {
 		t.Fatal(err)
 	}
 	w.s = s
+	if rapid.Bool().Draw(t, "the clock was set back") {
+		w.epoch = uint64(w.now) + rapid.Uint64Range(1, 5e9).Draw(t, "by")
+	}
 	return w
 }
 
@@ -176,7 +179,11 @@ func (w *world) execute(op string, together int) consensus.Result {
 func (w *world) answer(id consensus.ReplicaID, r *consensus.Request) {
 	known := w.executed[r.Sequence]
 	if known == nil {
-		w.toUs = append(w.toUs, Send{To: id, Bytes: w.refusal(r, consensus.RefusedStale)})
+		refusal := consensus.Refusal{Request: r.Digest, Sequence: r.Sequence, Code: consensus.RefusedStale, Times: consensus.Times{Epoch: w.epoch, Unused: true, Executed: w.now}}
+		for seq := range w.executed {
+			refusal.Times.Unused = refusal.Times.Unused && seq.Epoch != r.Sequence.Epoch
+		}
+		w.toUs = append(w.toUs, Send{To: id, Bytes: refusal.Encode()})
 		return
 	}
 	reply := *known

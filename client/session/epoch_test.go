@@ -1,0 +1,183 @@
+package session
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"quorate.dev/quorate/consensus"
+)
+
+const hour = 3600 * second
+
+// explain has a replica refuse a request and say what stands behind it.
+func (b *bench) explain(from consensus.ReplicaID, r *consensus.Request, code consensus.RefusalCode, t consensus.Times) {
+	b.s.Receive(from, (&consensus.Refusal{Request: r.Digest, Sequence: r.Sequence, Code: code, Times: t}).Encode())
+}
+
+// last is the request sent last.
+func (b *bench) last(sends []Send) *consensus.Request {
+	b.t.Helper()
+	if len(sends) == 0 {
+		b.t.Fatal("nothing is sent")
+	}
+	return b.decode(sends[len(sends)-1].Bytes)
+}
+
+// A clock that was set back: the key's session has a later epoch, and nothing of
+// this one was executed. The operation is sent again in the epoch that follows,
+// whatever one liar says.
+func TestClockSetBack(t *testing.T) {
+	const open = 1e18 + 2*uint64(second)
+	truth := consensus.Times{Epoch: open, Unused: true, Executed: 1e18 + 2*second, Clock: 1e18}
+	for name, lie := range map[string]consensus.Times{
+		"no liar": truth, "a low epoch": {Epoch: 7, Unused: true, Executed: 1}, "a high epoch": {Epoch: 1 << 63, Unused: true, Executed: 1 << 62}, "may be executed": {Epoch: open, Executed: 1},
+	} {
+		b := newBench(t, nil)
+		r := b.decode(b.invoke(1, 1)[0].Bytes)
+		b.explain(3, r, consensus.RefusedStale, lie)
+		b.explain(0, r, consensus.RefusedStale, truth)
+		b.explain(1, r, consensus.RefusedStale, truth)
+		out := b.s.Flush()
+		again := b.last(out.Sends)
+		if len(out.Done) > 0 {
+			t.Fatalf("%s: done: %v", name, out.Done)
+		}
+		if e := again.Sequence.Epoch; name == "a low epoch" && e < open { // one more round
+			b.explain(0, again, consensus.RefusedStale, truth)
+			b.explain(1, again, consensus.RefusedStale, truth)
+			again = b.last(b.s.Flush().Sends)
+		}
+		if again.Sequence != (consensus.Sequence{Epoch: open + 1, Counter: 1}) {
+			t.Errorf("%s: sent again as %d", name, again.Sequence)
+		}
+	}
+}
+
+// Another process that opens a session each time: the operation is given up
+// after a few tries. It was certainly not executed, and no try lasts for ever.
+func TestTwoProcessesWithOneKey(t *testing.T) {
+	b := newBench(t, nil)
+	sends := b.invoke(1, 1)
+	for n := 1; ; n++ {
+		r := b.last(sends)
+		theirs := consensus.Times{Epoch: r.Sequence.Epoch + 5, Unused: true, Executed: 1e18, Clock: 1e18}
+		b.explain(0, r, consensus.RefusedStale, theirs)
+		b.explain(1, r, consensus.RefusedStale, theirs)
+		out := b.s.Flush()
+		sends = out.Sends
+		if len(out.Done) == 0 {
+			continue
+		}
+		if err := out.Done[0].Err; n != maxReissues+1 || !errors.Is(err, ErrStale) || errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "another process") {
+			t.Errorf("after %d tries: %v", n, err)
+		}
+		return
+	}
+}
+
+// A session that another process ended after the operation may have been
+// executed: that is unknown, and one liar does not make it certain.
+func TestEndedSession(t *testing.T) {
+	b := newBench(t, nil)
+	r := b.decode(b.invoke(1, 1)[0].Bytes)
+	theirs := consensus.Times{Epoch: 1e18 + 5, Executed: 1e18, Clock: 1e18}
+	lie := theirs
+	lie.Unused = true
+	b.explain(3, r, consensus.RefusedStale, lie)
+	b.explain(0, r, consensus.RefusedStale, theirs)
+	if out := b.s.Flush(); len(out.Done) > 0 {
+		t.Fatalf("one replica was believed: %v", out.Done)
+	}
+	b.explain(1, r, consensus.RefusedStale, theirs)
+	out := b.s.Flush()
+	if len(out.Done) != 1 || !errors.Is(out.Done[0].Err, ErrStale) || !errors.Is(out.Done[0].Err, ErrUnknown) {
+		t.Fatalf("done: %v", out.Done)
+	}
+	if r := b.last(b.invoke(2, 1)); r.Sequence.Epoch != theirs.Epoch+1 {
+		t.Errorf("the next epoch is %d", r.Sequence.Epoch)
+	}
+}
+
+// An epoch that is too old for the cluster's time can never be opened: the
+// operation is sent again by the cluster's time, because of whose clock ever.
+func TestTooOldEpoch(t *testing.T) {
+	for name, at := range map[string]consensus.Times{
+		"this clock is behind":          {Unused: true, Executed: 1e18 + hour, Clock: 1e18 + hour},
+		"a replica's was an hour ahead": {Unused: true, Executed: 1e18 + hour, Clock: 1e18},
+	} {
+		b := newBench(t, nil)
+		r := b.decode(b.invoke(1, 1)[0].Bytes)
+		b.explain(0, r, consensus.RefusedExpired, at)
+		b.explain(2, r, consensus.RefusedExpired, at)
+		out := b.s.Flush()
+		if again := b.last(out.Sends); len(out.Done) > 0 || again.Sequence.Epoch != uint64(at.Executed) {
+			t.Errorf("%s: sent again in epoch %d, done: %v", name, again.Sequence.Epoch, out.Done)
+		}
+	}
+}
+
+// A request that expired and whose session may have been dropped since.
+func TestTooOldAndPerhapsExecuted(t *testing.T) {
+	b := newBench(t, nil)
+	r := b.decode(b.invoke(1, 1)[0].Bytes)
+	for id := range consensus.ReplicaID(2) {
+		b.explain(id, r, consensus.RefusedExpired, consensus.Times{Executed: 1e18 + hour, Clock: 1e18})
+	}
+	out := b.s.Flush()
+	if len(out.Done) != 1 || !errors.Is(out.Done[0].Err, ErrExpired) || !errors.Is(out.Done[0].Err, ErrUnknown) {
+		t.Fatalf("done: %v", out.Done)
+	}
+}
+
+// An epoch that is still to come: a replica that lies might keep the request
+// until then, so that it is not sent again; what follows goes by the cluster's
+// time. The error says by how much whose clock is off.
+func TestTooEarlyEpoch(t *testing.T) {
+	b := newBench(t, nil)
+	r := b.decode(b.invoke(1, 1)[0].Bytes)
+	for id := range consensus.ReplicaID(2) {
+		b.explain(id, r, consensus.RefusedExpired, consensus.Times{Epoch: 1e18 - uint64(hour) + 7, Executed: 1e18 - hour, Clock: 1e18 - hour + second})
+	}
+	out := b.s.Flush()
+	if len(out.Done) != 1 || !errors.Is(out.Done[0].Err, ErrExpired) || errors.Is(out.Done[0].Err, ErrUnknown) ||
+		!strings.Contains(out.Done[0].Err.Error(), "the clock of this machine is 1h0m0s off") {
+		t.Fatalf("done: %v", out.Done)
+	}
+	b.s.Advance(1e18 + second)
+	if r := b.last(b.invoke(2, 1)); r.Sequence.Epoch != 1e18-uint64(hour)+uint64(second) {
+		t.Errorf("the next epoch is %d", r.Sequence.Epoch)
+	}
+}
+
+// The caller's clock is not blamed for a replica's.
+func TestWhoseClockIsBlamed(t *testing.T) {
+	for _, tc := range []struct {
+		own, executed, clock consensus.Time
+		want                 string
+	}{
+		{1e18, 1e18 + hour, 1e18 + second, "the cluster's time is 1h0m0s off, because of the clock of a replica and not of this machine"},
+		{1e18, 1e18 + hour, 1e18 + hour, "the clock of this machine is 1h0m0s off"},
+		{1e18 + hour, 1e18, 1e18, "the clock of this machine is 1h0m0s off"},
+		{1e18, 1e18 - hour, 1e18 - second, "because of the clock of a replica"},
+	} {
+		err := &RefusedError{Code: consensus.RefusedExpired, times: consensus.Times{Executed: tc.executed, Clock: tc.clock}, own: tc.own}
+		if !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%v: %s", tc, err)
+		}
+	}
+}
+
+// A caller who waits no longer is told what the replicas said last.
+func TestCancelSaysWhy(t *testing.T) {
+	b := newBench(t, nil)
+	r := b.decode(b.invoke(1, 1)[0].Bytes)
+	for id := range consensus.ReplicaID(2) {
+		b.refuse(id, r, consensus.RefusedTooManySessions)
+	}
+	b.s.Cancel(1)
+	out := b.s.Flush()
+	if len(out.Done) != 1 || !errors.Is(out.Done[0].Err, ErrUnknown) || !strings.Contains(out.Done[0].Err.Error(), "too many sessions") {
+		t.Fatalf("done: %v", out.Done)
+	}
+}
