@@ -31,6 +31,9 @@ var crashGoals = []goal{
 	{name: "slow execution", least: 100, seen: struck(hazardSlowRun)},
 	{name: "half of everything lost", least: 100, seen: struck(hazardLossBurst)},
 	{name: "a client's process lost", least: 100, seen: struck(hazardRelaunch)},
+	{name: "one clock wrong", least: 50, seen: struck(hazardClock)},
+	{name: "all clocks wrong", least: 50, seen: struck(hazardClocks)},
+	{name: "a client's clock wrong", least: 50, seen: struck(hazardClientClock)},
 }
 
 // queueGoals are what the queues of a replica's process should come to. Where
