@@ -9,7 +9,7 @@ var surface = map[string][]string{
 	"app":              {"DeniedText", "ErrJob", "MaxReplyBytes", "WriteBytes"},
 	"app/kv":           {"ErrMalformed", "MaxTxn", "TextBadRange", "TextEmptyKey", "TextLongKey", "TextMalformed"},
 	"client":           {"ErrConfig", "ErrFailed", "ErrLimit", "ErrPanic", "ErrResultTooLarge"},
-	"client/session":   {"ErrConfig", "ErrExpired", "ErrMalformed", "ErrNotPermitted", "ErrRefused", "ErrSignature"},
+	"client/session":   {"ErrConfig", "ErrMalformed", "ErrNotPermitted", "ErrRefused", "ErrSignature"},
 	"consensus":        {"MaxBatchRequests"},
 	"consensus/quorum": {},
 	"crypto":           {"ErrKeyCost", "ErrKeyFile", "ErrPassphrase"},
