@@ -96,7 +96,7 @@ func (r *replica) tickCheckpoints() {
 func (r *replica) countCheckpoint(v message.Vote) {
 	o := r.checkpoints.Add(v)
 	if o.Contradiction != nil {
-		r.contradiction(v.Replica, o.Contradiction[0].Encode(), o.Contradiction[1].Encode())
+		r.contradicts(&o.Contradiction[0], &o.Contradiction[1])
 	}
 	if o.Reason != "" {
 		r.ignored(o.Reason, &v)
@@ -202,8 +202,9 @@ func (r *replica) forked(c *message.Certificate) bool {
 	// first from the second (§9).
 	for _, first := range other.Signed {
 		for _, second := range c.Signed {
-			if first.Replica == second.Replica {
-				r.contradiction(first.Replica, r.rules.VoteOf(other, first), r.rules.VoteOf(c, second))
+			if first.Replica == second.Replica && other.View == c.View {
+				a, b := r.rules.VoteOf(other, first), r.rules.VoteOf(c, second)
+				r.contradicts(&a, &b)
 			}
 		}
 	}

@@ -438,12 +438,16 @@ func (c *chaos) bounds() {
 	for _, n := range e.view.proposed {
 		slots[n] = true
 	}
+	accused := 0
+	for _, a := range e.accused {
+		accused = max(accused, len(a.places))
+	}
 	for name, b := range map[string][2]int{
 		"history":   {len(e.log.history), l},
 		"certified": {len(e.exec.certified), 2 * l},
 		"proposed":  {len(slots), 4 * l},
 		"pending":   {e.requests.Len(), 5 * e.cfg.PendingCount},
-		"evidence":  {len(e.evidence.All()), 4 * 16},
+		"evidence":  {accused, maxProofs},
 		"roots":     {len(e.exec.roots), 4 * l},
 	} {
 		if b[0] > b[1] {

@@ -77,7 +77,7 @@ func (r *replica) ignorePrePrepare(e consensus.Receive, m *message.PrePrepare) c
 	s := r.log.slot(m.Seq)
 	if s.proposal != nil {
 		if s.proposal.Digest != m.Digest {
-			r.contradiction(m.Replica, s.proposal.Encode(), m.Vote.Encode())
+			r.contradicts(s.proposal, &m.Vote)
 			return reasonContradiction
 		}
 		if _, here := s.body(m.Digest); here && (s.voted || !r.mayVote(m.View, m.Seq)) {

@@ -4,7 +4,6 @@ import (
 	"quorate.dev/quorate/checkpoint"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/pending"
-	"quorate.dev/quorate/evidence"
 	"quorate.dev/quorate/pbft/message"
 	"quorate.dev/quorate/viewchange"
 )
@@ -28,7 +27,7 @@ type replica struct {
 	held        holdback
 	state       restore
 	rejoin      rejoining
-	evidence    evidence.Store
+	accused     accusations
 }
 
 // clock is all that the replica knows of time.
@@ -51,6 +50,7 @@ func newReplica(p *Protocol) *replica {
 		checkpoints: checkpoint.New(p.rules, p.cfg.Self),
 		views:       viewchange.New(p.rules, p.cfg.Self, p.cfg.Signer),
 		peers:       newPeers(n),
+		accused:     make(accusations, n),
 		held:        holdback{queues: make([]queue, n)},
 	}
 	r.state = newRestore(r)
@@ -188,15 +188,4 @@ func (r *replica) inReach(n consensus.Seq) bool {
 
 func (r *replica) alarm(text string) {
 	r.out.Note(consensus.Note{Kind: consensus.Alarm, View: r.view.number, Seq: r.exec.handed, Text: text})
-}
-
-// contradiction keeps two signed messages of one signer that cannot both be
-// honest, after code that shares nothing with this path has judged them (§9).
-func (r *replica) contradiction(who consensus.ReplicaID, first, second []byte) {
-	c := evidence.Contradiction{First: first, Second: second}
-	b := c.Encode()
-	fault, err := evidence.VerifyWith(r.cfg.Verify, &r.cfg.Genesis, b)
-	if err == nil && r.evidence.Add(fault, b) {
-		r.out.Note(consensus.Note{Kind: consensus.EvidenceNote, View: fault.View, Seq: fault.Seq, Replica: who, Text: fault.String(), Bytes: b})
-	}
 }

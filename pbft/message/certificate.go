@@ -114,11 +114,10 @@ func (r *Rules) voteKind(c *Certificate, id consensus.ReplicaID) Kind {
 	return PrepareKind
 }
 
-// VoteOf is the frame of one signer's vote in c. Of a PRE-PREPARE it is the vote
-// alone, without the batch.
-func (r *Rules) VoteOf(c *Certificate, s Signed) []byte {
-	v := Vote{Kind: r.voteKind(c, s.Replica), View: c.View, Seq: c.Seq, Digest: c.Digest, Replica: s.Replica, Sig: s.Sig}
-	return v.Encode()
+// VoteOf is one signer's vote in c. Of a PRE-PREPARE it is the vote alone,
+// without the batch.
+func (r *Rules) VoteOf(c *Certificate, s Signed) Vote {
+	return Vote{Kind: r.voteKind(c, s.Replica), View: c.View, Seq: c.Seq, Digest: c.Digest, Replica: s.Replica, Sig: s.Sig}
 }
 
 // claims appends what has to be verified before c proves anything.
@@ -128,7 +127,7 @@ func (r *Rules) claims(dst []crypto.Claim, c *Certificate) []crypto.Claim {
 	dst = slices.Grow(dst, len(c.Signed))
 	bodies := make([]byte, 0, voteBody*len(c.Signed))
 	for _, s := range c.Signed {
-		v := Vote{Kind: r.voteKind(c, s.Replica), View: c.View, Seq: c.Seq, Digest: c.Digest, Replica: s.Replica}
+		v := r.VoteOf(c, s)
 		from := len(bodies)
 		bodies = v.appendBody(bodies)
 		dst = append(dst, r.claim(v.Kind, s.Replica, bodies[from:], s.Sig))
