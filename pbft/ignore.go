@@ -30,6 +30,7 @@ const (
 	reasonNonce         consensus.Reason = "answers an earlier life"
 	reasonNotRejoining  consensus.Reason = "not rejoining"
 	reasonRejoinOften   consensus.Reason = "rejoined too lately"
+	reasonAskedOften    consensus.Reason = "asked again too soon"
 )
 
 // ignored notes that an authentic vote was ignored.
@@ -101,24 +102,30 @@ func (r *replica) ignoreStamp(e consensus.Receive, stamp consensus.Time) consens
 	skew := r.rules.Genesis.Skew
 	switch {
 	case stamp > r.now+skew:
-		if reason := r.held.hold(e, reasonStampAhead); reason != reasonStampAhead {
-			return reason
-		}
-		r.held.dated++
-		return reasonStampAhead
+		return r.held.hold(e, reasonStampAhead)
 	case stamp < r.now-skew-consensus.Time(r.view.patience())*r.cfg.TickLength:
 		return reasonStampBehind
 	}
 	return ""
 }
 
-// release hands held messages in again: the view or the window has moved, or
-// the clock has. What is still too early is held again.
+// release hands held messages in again: the view or the window has moved. What
+// is still too early is held again.
 func (r *replica) release() {
 	r.held.dated = 0
 	for i := range r.peers {
 		for _, e := range r.held.take(i) {
-			r.onReceive(e)
+			r.onReceive(e.Receive)
 		}
+	}
+}
+
+// releaseDue hands in the proposals that the clock has reached.
+func (r *replica) releaseDue() {
+	if r.held.dated == 0 {
+		return
+	}
+	for _, e := range r.held.due(r.now + r.rules.Genesis.Skew) {
+		r.onReceive(e)
 	}
 }

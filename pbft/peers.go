@@ -14,6 +14,7 @@ type peer struct {
 	executed consensus.Seq  // as of its last STATUS
 	nonce    uint64         // its rejoin that we help
 	rejoin   int            // tick at which that began; -1 never
+	answered int            // tick at which a REJOIN was answered last; -1 never
 	fill     consensus.Seq  // the checkpoint that it waits for; 0 none
 	fillCap  consensus.Seq  // until where it is helped at most
 	joinTo   consensus.View // until there we follow its VIEW-CHANGE in this rejoin; 0 it is not seen yet
@@ -23,7 +24,7 @@ type peer struct {
 func newPeers(n int) peers {
 	list := make(peers, n)
 	for i := range list {
-		list[i] = peer{heard: -1, rejoin: -1}
+		list[i] = peer{heard: -1, rejoin: -1, answered: -1}
 	}
 	return list
 }
@@ -40,6 +41,17 @@ func (p *peer) heardSince(tick int) bool { return p.heard >= max(0, tick) }
 // rejoins begins to help a peer, up to a slot.
 func (p *peer) rejoins(nonce uint64, tick int, fillCap consensus.Seq) {
 	p.nonce, p.rejoin, p.joinTo, p.fillCap = nonce, tick, 0, fillCap
+}
+
+// mayAsk reports whether a REJOIN is to be answered, which is so once in a while
+// however often it comes: who rejoins asks every so many ticks, and an answer can
+// be a hundred thousand times as large as the question.
+func (p *peer) mayAsk(tick, every int) bool {
+	if p.answered >= 0 && tick-p.answered < max(1, every/2) {
+		return false // half of it: messages are late by turns
+	}
+	p.answered = tick
+	return true
 }
 
 // follow reports whether the VIEW-CHANGE of a peer that has rejoined since a
@@ -87,8 +99,22 @@ type holdback struct {
 }
 
 type queue struct {
-	events []consensus.Receive
+	events []early
 	bytes  int // approximately
+}
+
+// early is a message that came too early.
+type early struct {
+	consensus.Receive
+	dated bool // it waits for the clock alone
+}
+
+// size is approximate.
+func (e *early) size() int {
+	if m, ok := e.Message.(*message.PrePrepare); ok {
+		return len(m.Frame)
+	}
+	return message.VoteSize
 }
 
 // Bounds of what is held for each peer.
@@ -103,20 +129,41 @@ func (h *holdback) hold(e consensus.Receive, why consensus.Reason) consensus.Rea
 		return reasonNotPeer
 	}
 	q := &h.queues[e.From.Replica]
-	size := message.VoteSize
-	if m, ok := e.Message.(*message.PrePrepare); ok {
-		size = len(m.Frame)
-	}
-	if len(q.events) >= maxHeld || q.bytes+size > maxHeldBytes {
+	m := early{Receive: e, dated: why == reasonStampAhead}
+	if len(q.events) >= maxHeld || q.bytes+m.size() > maxHeldBytes {
 		return reasonHeldFull
 	}
-	q.events = append(q.events, e)
-	q.bytes += size
+	q.events = append(q.events, m)
+	q.bytes += m.size()
+	if m.dated {
+		h.dated++
+	}
 	return why
 }
 
+// due takes out what waited for the clock to get to a time, and leaves the rest
+// alone: what waits for a view or a window need not be looked at each tick.
+func (h *holdback) due(now consensus.Time) (list []consensus.Receive) {
+	for i := range h.queues {
+		q := &h.queues[i]
+		kept := q.events[:0]
+		for _, e := range q.events {
+			if m, ok := e.Message.(*message.PrePrepare); ok && e.dated && m.Batch.Stamp <= now {
+				list = append(list, e.Receive)
+				q.bytes -= e.size()
+				h.dated--
+				continue
+			}
+			kept = append(kept, e)
+		}
+		clear(q.events[len(kept):])
+		q.events = kept
+	}
+	return list
+}
+
 // take empties the queue of one peer.
-func (h *holdback) take(i int) []consensus.Receive {
+func (h *holdback) take(i int) []early {
 	events := h.queues[i].events
 	h.queues[i] = queue{}
 	return events

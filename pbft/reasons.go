@@ -12,7 +12,7 @@ func Reasons() []consensus.Reason {
 	return []consensus.Reason{
 		reasonOldView, reasonFutureView, reasonChanging, reasonBelow, reasonEarly, reasonTooFar, reasonHeldFull, reasonRepeated,
 		reasonContradiction, reasonUnasked, reasonTwice, reasonStampAhead, reasonStampBehind, reasonOwn, reasonDiskBehind,
-		reasonBelowNewView, reasonBudget, reasonNotPeer, reasonInvalidView, reasonNonce, reasonNotRejoining, reasonRejoinOften,
+		reasonBelowNewView, reasonBudget, reasonNotPeer, reasonInvalidView, reasonNonce, reasonNotRejoining, reasonRejoinOften, reasonAskedOften,
 
 		message.ReasonMalformed, message.ReasonSignature, message.ReasonNotMember, message.ReasonWrongRole, message.ReasonNoQuorum,
 		message.ReasonDigest, message.ReasonBatch, message.ReasonChannel, message.ReasonSettled, message.ReasonOldView,

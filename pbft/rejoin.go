@@ -39,6 +39,10 @@ func (r *replica) onRejoin(from consensus.Peer, m *message.Rejoin) {
 		return
 	}
 	p := &r.peers[from.Replica]
+	if !p.mayAsk(r.tick, r.cfg.StatusEvery) {
+		r.ignoredFrom(reasonAskedOften, from.Replica)
+		return
+	}
 	switch {
 	case p.rejoin >= 0 && p.nonce == m.Nonce:
 	case p.rejoin >= 0 && r.tick-p.rejoin < r.cfg.RejoinEvery:

@@ -129,9 +129,7 @@ func (r *replica) onReceive(e consensus.Receive) {
 // onTick is where time passes: everything that happens without a message.
 func (r *replica) onTick() {
 	r.tick++
-	if r.held.dated > 0 {
-		r.release()
-	}
+	r.releaseDue()
 	r.tickRequests()
 	r.tickView()
 	r.tickCheckpoints()
