@@ -63,7 +63,7 @@ func (s *Session) find(seq consensus.Sequence, digest crypto.Digest) *request {
 
 func (s *Session) onReply(from consensus.ReplicaID, reply *consensus.Reply) bool {
 	r := s.find(reply.Sequence, reply.Request)
-	if r == nil || len(reply.Results) != len(r.operations) {
+	if r == nil || len(reply.Results) != len(r.operations) || !r.hears(from) {
 		return false
 	}
 	r.refusals[from], r.times[from] = 0, consensus.Times{}
@@ -82,6 +82,17 @@ func (s *Session) onReply(from consensus.ReplicaID, reply *consensus.Reply) bool
 	s.settle(r)
 	s.flight.answered = max(s.flight.answered, r.signed.Sequence.Counter)
 	s.deliver(r, reply)
+	return true
+}
+
+// hears reports whether another answer of a replica is to be looked at: one that
+// it gives by itself, and one for each time that it was asked. Comparing an answer
+// means hashing it, and a liar may repeat megabytes for ever.
+func (r *request) hears(from consensus.ReplicaID) bool {
+	if r.replies[from] > r.sends[from] {
+		return false
+	}
+	r.replies[from]++
 	return true
 }
 

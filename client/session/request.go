@@ -23,6 +23,8 @@ type request struct {
 	refusals []consensus.RefusalCode // by replica: its last refusal, 0 = none
 	times    []consensus.Times       // ... and what stands behind it
 	owed     []int                   // by replica: how often it was sent there and not declined
+	sends    []int                   // by replica: how often it was sent there
+	replies  []int                   // by replica: how many of its answers were looked at
 }
 
 // gatherShare decides when a request closes although others are in flight:
@@ -92,7 +94,8 @@ func (s *Session) open(operations []*operation) {
 		operations: operations, live: len(operations), sent: s.now,
 		patience: patience, patienceAt: s.now + patience, toAll: s.link.suspect,
 		answers:  make([]crypto.Digest, s.system.Size()),
-		refusals: make([]consensus.RefusalCode, s.system.Size()), times: make([]consensus.Times, s.system.Size()), owed: make([]int, s.system.Size()),
+		refusals: make([]consensus.RefusalCode, s.system.Size()), times: make([]consensus.Times, s.system.Size()),
+		owed: make([]int, s.system.Size()), sends: make([]int, s.system.Size()), replies: make([]int, s.system.Size()),
 	}
 	for i, o := range operations {
 		bytes[i], o.request = o.bytes, r
@@ -118,6 +121,7 @@ func (s *Session) send(r *request) {
 
 func (s *Session) sendTo(to consensus.ReplicaID, r *request) {
 	r.owed[to]++
+	r.sends[to]++
 	if !r.refusals[to].Final() {
 		r.refusals[to] = 0 // it may think otherwise by now
 	}
