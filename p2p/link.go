@@ -3,12 +3,14 @@ package p2p
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/time/rate"
 
 	"quorate.dev/quorate/consensus"
 )
@@ -49,6 +51,30 @@ type link struct {
 
 	received           [consensus.Classes]meter
 	reconnects, resets atomic.Uint64
+	lines              lines
+}
+
+// lines bounds what is logged of a member that comes and goes: it does so as often
+// as it likes, and must not fill the disk with what we say about it.
+type lines struct {
+	allowed  *rate.Limiter
+	withheld int
+}
+
+func newLines() lines { return lines{allowed: rate.NewLimiter(rate.Every(time.Second), 16)} }
+
+// say logs one line about the member, if there is room for it.
+func (l *lines) say(log *slog.Logger, text string, who consensus.ReplicaID) {
+	if !l.allowed.Allow() {
+		l.withheld++
+		return
+	}
+	if l.withheld == 0 {
+		log.Info(text, "replica", who)
+		return
+	}
+	log.Info(text, "replica", who, "not_shown", l.withheld)
+	l.withheld = 0
 }
 
 // openStream is a stream out with what makes its writer give it up.
@@ -69,7 +95,7 @@ type inbound struct {
 const maxReaders = 4
 
 func newLink(n *Network, m member) *link {
-	l := &link{net: n, member: m, look: make(chan struct{}, 1)}
+	l := &link{net: n, member: m, look: make(chan struct{}, 1), lines: newLines()}
 	for class := range l.boxes {
 		var critical func([]byte) bool
 		if consensus.Class(class) == consensus.Votes {
@@ -129,9 +155,9 @@ func (l *link) connected() bool {
 func (l *link) run(ctx context.Context) {
 	for l.connect(ctx) {
 		l.reconnects.Add(1)
-		l.net.log.Info("connected", "replica", l.member.replica)
+		l.lines.say(l.net.log, "connected", l.member.replica)
 		l.session(ctx)
-		l.net.log.Info("disconnected", "replica", l.member.replica)
+		l.lines.say(l.net.log, "disconnected", l.member.replica)
 	}
 }
 
