@@ -92,16 +92,20 @@ func (l *Log) openActive(end int64) error {
 	if err != nil {
 		return err
 	}
-	if err := l.clearTail(f, end); err != nil {
+	active := l.wrapped(f)
+	if err = l.clearTail(f, end); err == nil && !l.options.Volatile {
+		err = active.Sync() // the records too, which a killed process may have left unsynced
+	}
+	if err != nil {
 		f.Close()
 		return fmt.Errorf("cut the tail: %w", err)
 	}
-	l.active, l.offset, l.synced = l.wrapped(f), end, l.seq
+	l.active, l.offset, l.synced = active, end, l.seq
 	return nil
 }
 
-// clearTail leaves nothing but zeros behind end and syncs the segment: bytes of
-// a group that never happened must not be found by a later recovery.
+// clearTail leaves nothing but zeros behind end: bytes of a group that never
+// happened must not be found by a later recovery.
 func (l *Log) clearTail(f *os.File, end int64) error {
 	s := l.head()
 	t, err := search(f, end, s.size, s.salt, l.seq+1)
@@ -123,8 +127,5 @@ func (l *Log) clearTail(f *os.File, end int64) error {
 		}
 		s.size = size
 	}
-	if l.options.Volatile {
-		return nil
-	}
-	return f.Sync()
+	return nil
 }

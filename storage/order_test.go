@@ -1,0 +1,162 @@
+package storage
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"quorate.dev/quorate/app/state"
+	"quorate.dev/quorate/consensus"
+)
+
+// written is a device that knows whether all of it was synced.
+type written struct {
+	disk
+	dirty  map[string]bool
+	closed func(path string, dirty bool)
+}
+
+func (w written) WriteAt(b []byte, off int64) (int, error) {
+	w.dirty[w.Name()] = true
+	return w.disk.WriteAt(b, off)
+}
+
+func (w written) Sync() error {
+	delete(w.dirty, w.Name())
+	return w.disk.Sync()
+}
+
+func (w written) Close() error {
+	w.closed(w.Name(), w.dirty[w.Name()])
+	return w.disk.Close()
+}
+
+// A segment is left with its seal synced: nobody comes back to it, and records
+// behind a missing seal are damage.
+func TestSealedSegmentIsSynced(t *testing.T) {
+	sealed := 0
+	o, dirty := small(), map[string]bool{}
+	o.wrap = func(d device) device {
+		return written{d.(disk), dirty, func(path string, dirty bool) {
+			if sealed++; dirty {
+				t.Errorf("%s is left behind unsynced", filepath.Base(path))
+			}
+		}}
+	}
+	l, _ := open(t, filepath.Join(t.TempDir(), "log"), o)
+	fill(t, l, 0, 60)
+	if sealed < 3 {
+		t.Fatalf("%d segments are sealed", sealed)
+	}
+	closed(t, l)
+}
+
+// What a killed process wrote and never synced is read and answered for: it must
+// not go with the next power loss.
+func TestWhatAKilledProcessWroteIsSynced(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	l, _ := open(t, dir, small())
+	fill(t, l, 0, 3)
+	if err := l.Append([]consensus.Record{record(3)}); err != nil {
+		t.Fatal(err)
+	}
+	paths := segmentFiles(t, dir)
+	synced := map[string]bool{}
+	o := small()
+	o.wrap = func(d device) device { return syncing{d.(disk), func(path string) { synced[path] = true }} }
+	again, records := open(t, copyLog(t, dir), o) // as the killed process left it
+	closed(t, l)
+	defer again.Close()
+	want(t, records, 0, 4)
+	active := filepath.Join(again.dir, filepath.Base(paths[len(paths)-1]))
+	if !synced[active] {
+		t.Errorf("%s was read and not synced, only %v", active, synced)
+	}
+}
+
+// A segment stays for the highest of its records, wherever in it that stands,
+// also after a restart.
+func TestHighestSlotOfASegmentSurvivesARestart(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	l, _ := open(t, dir, small())
+	body := make([]byte, 100)
+	for _, slot := range []consensus.Seq{9, 1, 2, 2, 3, 3, 4, 4, 10, 10, 10, 10} {
+		if err := l.Append([]consensus.Record{{Slot: slot, Bytes: body}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closed(t, l)
+	l, before := open(t, dir, small())
+	segments := l.Status().Segments
+	if segments < 3 {
+		t.Fatalf("%d segments", segments)
+	}
+	for _, step := range []struct {
+		cut  consensus.Seq
+		gone bool
+	}{{8, false}, {9, true}} {
+		if err := l.Forget(step.cut); err != nil {
+			t.Fatal(err)
+		}
+		if gone := l.Status().Segments < segments; gone != step.gone {
+			t.Errorf("cut at %d: the segment with slot 9 is gone %v", step.cut, gone)
+		}
+	}
+	closed(t, l)
+	l, after := open(t, dir, small())
+	defer l.Close()
+	if len(after) == 0 || len(after) >= len(before) || after[0].Slot == 9 {
+		t.Errorf("%d of %d records are left, the first of slot %d", len(after), len(before), after[0].Slot)
+	}
+}
+
+// Segments are removed when the base says that they may be missing, and not
+// before: a crash in between would leave a log that lacks its beginning.
+func TestSegmentsStayUntilTheBaseIsWritten(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	l, _ := open(t, dir, small())
+	fill(t, l, 0, 60)
+	before := segmentFiles(t, dir)
+	obstacle := filepath.Join(dir, baseName+tempSuffix)
+	if err := os.Mkdir(obstacle, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Forget(40); err == nil {
+		t.Fatal("the base cannot be written, and the log is cut")
+	}
+	l.Close()
+	if after := segmentFiles(t, dir); len(after) != len(before) {
+		t.Errorf("%d of %d segments are left", len(after), len(before))
+	}
+	if err := os.Remove(obstacle); err != nil {
+		t.Fatal(err)
+	}
+	l, records := open(t, dir, small())
+	defer l.Close()
+	want(t, records, 0, 60)
+}
+
+// A synced write to the state lasts with the name of the file that it stands in:
+// the directory is synced, too. One that need not last is not waited for.
+func TestNamesOfTheStateAreSynced(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	s := openState(t, dir)
+	apply(t, s, "a=1")
+	if err := os.Rename(dir, dir+"-elsewhere"); err != nil { // so that only the directory is out of reach
+		t.Fatal(err)
+	}
+	b := &state.Batch{}
+	b.Put("b", []byte("2"))
+	if err := s.Apply(b, false); err != nil {
+		t.Errorf("a write that need not last: %v", err)
+	}
+	if err := s.Apply(b, true); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a synced write without a directory to sync: %v", err)
+	}
+	if err := os.Rename(dir+"-elsewhere", dir); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+}
