@@ -120,7 +120,7 @@ func TestRoomForProofs(t *testing.T) {
 	place := func(signer consensus.ReplicaID, n consensus.Seq) evidence.Place {
 		return evidence.Place{Kind: byte(message.PrepareKind), Seq: n, Signer: signer}
 	}
-	room := make(accusations, 4)
+	room := accusations{signers: make([]accused, 4)}
 	for n := range consensus.Seq(maxProofs) {
 		for _, want := range []bool{true, false} {
 			if got := room.admit(place(3, n+1), 200); got != want {

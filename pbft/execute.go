@@ -96,7 +96,7 @@ func (r *replica) tickCheckpoints() {
 func (r *replica) countCheckpoint(v message.Vote) {
 	o := r.checkpoints.Add(v)
 	if o.Contradiction != nil {
-		r.contradicts(&o.Contradiction[0], &o.Contradiction[1])
+		r.accused.votes(&o.Contradiction[0], &o.Contradiction[1])
 	}
 	if o.Reason != "" {
 		r.ignored(o.Reason, &v)
@@ -204,7 +204,7 @@ func (r *replica) forked(c *message.Certificate) bool {
 		for _, second := range c.Signed {
 			if first.Replica == second.Replica && other.View == c.View {
 				a, b := r.rules.VoteOf(other, first), r.rules.VoteOf(c, second)
-				r.contradicts(&a, &b)
+				r.accused.votes(&a, &b)
 			}
 		}
 	}

@@ -439,7 +439,7 @@ func (c *chaos) bounds() {
 		slots[n] = true
 	}
 	accused := 0
-	for _, a := range e.accused {
+	for _, a := range e.accused.signers {
 		accused = max(accused, len(a.places))
 	}
 	for name, b := range map[string][2]int{

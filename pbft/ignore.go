@@ -78,7 +78,7 @@ func (r *replica) ignorePrePrepare(e consensus.Receive, m *message.PrePrepare) c
 	s := r.log.slot(m.Seq)
 	if s.proposal != nil {
 		if s.proposal.Digest != m.Digest {
-			r.contradicts(s.proposal, &m.Vote)
+			r.accused.votes(s.proposal, &m.Vote)
 			return reasonContradiction
 		}
 		if _, here := s.body(m.Digest); here && (s.voted || !r.mayVote(m.View, m.Seq)) {
@@ -117,15 +117,5 @@ func (r *replica) release() {
 		for _, e := range r.held.take(i) {
 			r.onReceive(e.Receive)
 		}
-	}
-}
-
-// releaseDue hands in the proposals that the clock has reached.
-func (r *replica) releaseDue() {
-	if r.held.dated == 0 {
-		return
-	}
-	for _, e := range r.held.due(r.now + r.rules.Genesis.Skew) {
-		r.onReceive(e)
 	}
 }

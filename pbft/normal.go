@@ -131,7 +131,7 @@ func (r *replica) counts(b *ballot, v *message.Vote) bool {
 	case earlier == nil:
 		return true
 	case earlier.Digest != v.Digest:
-		r.contradicts(earlier, v)
+		r.accused.votes(earlier, v)
 		r.ignored(reasonContradiction, v)
 	default:
 		r.ignored(reasonRepeated, v)

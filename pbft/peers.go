@@ -144,6 +144,9 @@ func (h *holdback) hold(e consensus.Receive, why consensus.Reason) consensus.Rea
 // due takes out what waited for the clock to get to a time, and leaves the rest
 // alone: what waits for a view or a window need not be looked at each tick.
 func (h *holdback) due(now consensus.Time) (list []consensus.Receive) {
+	if h.dated == 0 {
+		return nil
+	}
 	for i := range h.queues {
 		q := &h.queues[i]
 		kept := q.events[:0]

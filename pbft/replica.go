@@ -50,10 +50,9 @@ func newReplica(p *Protocol) *replica {
 		checkpoints: checkpoint.New(p.rules, p.cfg.Self),
 		views:       viewchange.New(p.rules, p.cfg.Self, p.cfg.Signer),
 		peers:       newPeers(n),
-		accused:     make(accusations, n),
 		held:        holdback{queues: make([]queue, n)},
 	}
-	r.state = newRestore(r)
+	r.state, r.accused = newRestore(r), newAccusations(r)
 	return r
 }
 
@@ -129,7 +128,9 @@ func (r *replica) onReceive(e consensus.Receive) {
 // onTick is where time passes: everything that happens without a message.
 func (r *replica) onTick() {
 	r.tick++
-	r.releaseDue()
+	for _, e := range r.held.due(r.now + r.rules.Genesis.Skew) {
+		r.onReceive(e)
+	}
 	r.tickRequests()
 	r.tickView()
 	r.tickCheckpoints()

@@ -53,7 +53,7 @@ func (r *replica) onViewChange(vc *message.ViewChange) {
 		return
 	}
 	if other := r.views.Add(vc); other != nil {
-		r.changedItsMind(other, vc)
+		r.accused.viewChanges(other, vc)
 	}
 	r.adopt(vc.Checkpoint)
 	if v, ok := r.views.Join(r.view.number); ok && r.rejoin.mayChange(v) {
