@@ -2,7 +2,6 @@ package p2p
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -37,15 +36,16 @@ func (b *backoff) sleep(ctx context.Context) {
 }
 
 // dial connects to a member. The swarm's own memory of failures, which can
-// hold a peer off for minutes, is cleared: the caller has its own.
-func dial(ctx context.Context, h host.Host, m member) error {
+// hold a peer off for minutes, is cleared: the caller has its own. Nil says that
+// there is a connection.
+func dial(ctx context.Context, h host.Host, m member) *Unreachable {
 	if s, ok := h.Network().(*swarm.Swarm); ok {
 		s.Backoff().Clear(m.id)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*dialTimeout)
 	defer cancel()
 	if err := h.Connect(ctx, peer.AddrInfo{ID: m.id, Addrs: []ma.Multiaddr{m.dialled()}}); err != nil {
-		return fmt.Errorf("connect to R%d: %w", m.replica, err)
+		return unreachable(m, err)
 	}
 	return nil
 }

@@ -249,11 +249,6 @@ func isReset(t *testing.T, s network.Stream) {
 	}
 }
 
-func isTimeout(err error) bool {
-	t, ok := err.(interface{ Timeout() bool })
-	return ok && t.Timeout()
-}
-
 // A client that asks and never reads holds a bounded number of bytes, and then
 // no stream any more; others are answered all the while.
 func TestSlowReaderPays(t *testing.T) {

@@ -63,6 +63,7 @@ type Config struct {
 
 	redialAge time.Duration           // see link.supersede; 0 stands for redialAge
 	idleTime  time.Duration           // see gate.isIdle; 0 stands for idleTime
+	bothAlive time.Duration           // see names; 0 stands for bothAlive and the write timeout
 	exempt    func(netip.Prefix) bool // from ConnectionsPerIP; nil stands for isLoopback
 }
 

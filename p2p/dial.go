@@ -27,6 +27,9 @@ type ClientConfig struct {
 	// OnConnect is told that frames to a replica now have a stream to travel
 	// on. It must not block. Nil is allowed.
 	OnConnect func(consensus.ReplicaID)
+	// OnUnreachable is told of each attempt to connect that failed. It must not
+	// block. Nil is allowed.
+	OnUnreachable func(*Unreachable)
 	// Topic takes what arrives by the gossip topic. Not nil only for an
 	// observer that the replicas admit, who needs Gossip too.
 	Topic  func(frame []byte)
@@ -163,8 +166,11 @@ func (r *route) run(ctx context.Context) {
 
 // serve connects and serves one stream until it ends.
 func (r *route) serve(ctx context.Context) error {
-	if err := dial(ctx, r.client.host, r.member); err != nil {
-		return err
+	if why := dial(ctx, r.client.host, r.member); why != nil {
+		if r.client.config.OnUnreachable != nil && ctx.Err() == nil {
+			r.client.config.OnUnreachable(why)
+		}
+		return why
 	}
 	open, cancel := context.WithTimeout(ctx, openTimeout)
 	s, err := r.client.host.NewStream(open, r.member.id, protocolID(r.client.config.Cluster, kindClient))

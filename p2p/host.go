@@ -75,7 +75,7 @@ func newHost(who *roster, gater connmgr.ConnectionGater, limits Limits) (host.Ho
 	if err != nil {
 		return nil, fmt.Errorf("libp2p swarm: %w", err)
 	}
-	h, err := basichost.NewHost(s, &basichost.HostOpts{EventBus: bus, UserAgent: "quorate"})
+	h, err := basichost.NewHost(s, &basichost.HostOpts{EventBus: bus, UserAgent: processName()})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("libp2p host: %w", err), s.Close())
 	}

@@ -69,6 +69,7 @@ type member struct {
 	key     crypto.PublicKey
 	id      peer.ID
 	addr    ma.Multiaddr // nil: never dialled
+	where   string       // the same, as the configuration has it
 }
 
 // newRoster finds the peer ids of all who are named in the configuration. Two
@@ -111,7 +112,7 @@ func (r *roster) add(m Member) error {
 			return fmt.Errorf("%w: members R%d and R%d have the same id or key", errConfig, other.replica, m.Replica)
 		}
 	}
-	known := member{replica: m.Replica, key: m.Key, id: id}
+	known := member{replica: m.Replica, key: m.Key, id: id, where: m.Addr}
 	if m.Addr != "" {
 		if known.addr, err = parseAddr(m.Addr); err != nil {
 			return fmt.Errorf("member R%d: %w", m.Replica, err)

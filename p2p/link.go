@@ -48,6 +48,8 @@ type link struct {
 	mu  sync.Mutex
 	out [consensus.Classes]openStream
 	in  [consensus.Classes]inbound
+	// away is why there is no connection, as far as dialling tells.
+	away Away
 
 	received           [consensus.Classes]meter
 	reconnects, resets atomic.Uint64
@@ -153,34 +155,68 @@ func (l *link) connected() bool {
 // run keeps the link up until ctx ends. It is the only goroutine that dials, so
 // that a peer that is away costs one attempt at a time.
 func (l *link) run(ctx context.Context) {
-	for l.connect(ctx) {
+	for b := (backoff{}); l.connect(ctx, &b); {
+		began := time.Now()
 		l.reconnects.Add(1)
 		l.lines.say(l.net.log, "connected", l.member.replica)
 		l.session(ctx)
 		l.lines.say(l.net.log, "disconnected", l.member.replica)
+		if time.Since(began) > backoffMost {
+			b = backoff{} // it worked for a while: otherwise it lets us in only to hang up
+		}
 	}
 }
 
 // connect returns true once there is a connection, whoever made it, and false
 // when ctx ends.
-func (l *link) connect(ctx context.Context) bool {
+func (l *link) connect(ctx context.Context, b *backoff) bool {
 	wait := time.Duration(0)
 	if l.net.who.replica < l.member.replica {
 		wait = dialGrace
 	}
-	for b := (backoff{}); ; wait = b.next() {
+	if b.last > 0 {
+		wait = b.next()
+	}
+	for ; ; wait = b.next() {
 		for deadline := time.Now().Add(wait); !l.connected(); {
 			if !l.pause(ctx, time.Until(deadline)) {
 				break
 			}
 		}
 		if ctx.Err() != nil || l.connected() {
+			l.noteReach(nil)
 			return ctx.Err() == nil
 		}
-		if err := l.dial(ctx); err != nil {
-			l.net.log.Debug("dial failed", "replica", l.member.replica, "error", err)
+		if why := l.dial(ctx); ctx.Err() == nil {
+			l.noteReach(why)
 		}
 	}
+}
+
+// noteReach keeps why the member is not reached, nil if it is, and says it once
+// for each change.
+func (l *link) noteReach(why *Unreachable) {
+	l.mu.Lock()
+	before := l.away.Unreachable
+	changed := (before == nil) != (why == nil) || why != nil && before.Reason != why.Reason
+	if before == nil || why == nil {
+		l.away.Since = time.Now()
+	}
+	l.away.Unreachable = why
+	l.mu.Unlock()
+	switch {
+	case why == nil:
+	case changed:
+		l.net.log.Info("a member is not reached", "replica", why.Replica, "address", why.Address, "reason", why.Reason)
+	default:
+		l.net.log.Debug("dial failed", "replica", why.Replica, "error", why.Err)
+	}
+}
+
+// Away is why a member is not reached, and since when.
+type Away struct {
+	*Unreachable
+	Since time.Time
 }
 
 // pause waits for d (a negative one has passed), or for news of a connection: then it returns true.
@@ -196,7 +232,7 @@ func (l *link) pause(ctx context.Context, d time.Duration) bool {
 	return false
 }
 
-func (l *link) dial(ctx context.Context) error {
+func (l *link) dial(ctx context.Context) *Unreachable {
 	if l.member.addr == nil {
 		return nil // it dials us
 	}

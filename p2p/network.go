@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
@@ -27,6 +28,7 @@ type Network struct {
 	links   []*link // by replica id, without our own
 	clients *clients
 	topic   *publisher
+	names   *names
 	log     *slog.Logger
 
 	ctx    context.Context
@@ -55,6 +57,9 @@ func Listen(config Config) (*Network, error) {
 	if config.idleTime == 0 {
 		config.idleTime = idleTime
 	}
+	if config.bothAlive == 0 {
+		config.bothAlive = bothAlive + config.Limits.WriteTimeout
+	}
 	g := newGate(who, config.Admit, config.Limits, config.exempt)
 	g.idle = config.idleTime
 	h, err := newHost(who, g, config.Limits)
@@ -62,6 +67,7 @@ func Listen(config Config) (*Network, error) {
 		return nil, err
 	}
 	n := &Network{config: config, who: who, host: h, gate: g, log: config.Log}
+	n.names = &names{alive: config.bothAlive, of: make(map[consensus.ReplicaID]*processes)}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.clients = newClients(n)
 	for _, m := range who.members {
@@ -91,6 +97,11 @@ func (n *Network) start() error {
 	if err := n.joinTopic(); err != nil {
 		return err
 	}
+	names, err := h.EventBus().Subscribe(new(event.EvtPeerIdentificationCompleted))
+	if err != nil {
+		return fmt.Errorf("%w: %w", errListen, err)
+	}
+	n.work.Go(func() { n.watchNames(names) })
 	if err := n.listen(); err != nil {
 		return err
 	}

@@ -52,6 +52,8 @@ func (t *Traffic) addReceived(m *meter) {
 type PeerStats struct {
 	Replica   consensus.ReplicaID
 	Connected bool
+	Away      Away   // why not, if dialling told
+	Twice     Twice  // whether two processes have its key
 	Links     int    // open connections, whoever dialled
 	Connects  uint64 // times that a connection came up
 	Resets    uint64 // outbound streams that broke while connected
@@ -97,6 +99,10 @@ func (n *Network) Stats() Stats {
 			p.Class[class].addSent(l.boxes[class])
 			p.Class[class].addReceived(&l.received[class])
 		}
+		p.Twice = n.names.twiceOf(p.Replica)
+		l.mu.Lock()
+		p.Away = l.away
+		l.mu.Unlock()
 		s.Peers = append(s.Peers, p)
 	}
 	s.Clients = n.clients.stats()
