@@ -15,6 +15,7 @@ type engine struct {
 	selectors []*selector
 	released  []Outbound // held by interceptors that were taken off
 	tampered  bool       // New was tampered with, which the first step reports
+	lied      bool       // a plan was on: what comes back of it is no news to the engine
 }
 
 // New implements consensus.Protocol.
@@ -44,6 +45,8 @@ func (t *Traitor) New(rec consensus.Recovered) (consensus.Engine, error) {
 // one has what comes in first, and what goes out last.
 func (e *engine) Step(b consensus.Burst) consensus.Output {
 	e.apply(b.Now)
+	e.lied = e.lied || e.plan != nil
+	b.Lies = b.Lies || e.lied
 	_, twin := e.Engine.(*twins)
 	frames := unwrap(&b, twin)
 	if len(e.selectors) == 0 && len(e.released) == 0 {

@@ -210,7 +210,7 @@ func (t *twins) Horizon() consensus.Horizon { return nil }
 
 // Step lets both engines step.
 func (t *twins) Step(b consensus.Burst) consensus.Output {
-	one, two := consensus.Burst{Now: b.Now}, consensus.Burst{Now: b.Now + 1, Events: t.answers}
+	one, two := consensus.Burst{Now: b.Now, Lies: b.Lies}, consensus.Burst{Now: b.Now + 1, Events: t.answers, Lies: b.Lies}
 	t.answers = nil
 	for _, e := range b.Events {
 		t.route(e, &one, &two)

@@ -32,8 +32,11 @@ func (t *Tracker) High() consensus.Seq { return t.Low() + t.rules.Genesis.Window
 
 // Own is this replica's vote for seq, to be re-sent word for word; it is kept
 // until the stable checkpoint reaches seq.
-func (t *Tracker) Own(seq consensus.Seq) (message.Vote, bool) {
-	if v := t.find(t.self, seq); v != nil {
+func (t *Tracker) Own(seq consensus.Seq) (message.Vote, bool) { return t.Said(t.self, seq) }
+
+// Said is the vote of a replica for seq, while it is kept.
+func (t *Tracker) Said(id consensus.ReplicaID, seq consensus.Seq) (message.Vote, bool) {
+	if v := t.find(id, seq); v != nil {
 		return *v, true
 	}
 	return message.Vote{}, false

@@ -28,6 +28,10 @@ type Horizon any
 type Burst struct {
 	Now    Time
 	Events []Event
+	// Lies says that the host says more in the engine's name than the engine
+	// does, on purpose: words of its own that it does not remember mean nothing.
+	// Set by package byzantine and for twins.
+	Lies bool
 }
 
 // MaxBurst bounds the number of events in one burst.

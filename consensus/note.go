@@ -37,6 +37,7 @@ const (
 	BadPart      NoteKind = "bad part"     // Replica served a part that does not match
 	Rejoining    NoteKind = "rejoining"    // amnesiac: signs nothing until Seq is stable
 	Rejoined     NoteKind = "rejoined"     // votes again, above Seq, from View on
+	SetBack      NoteKind = "set back"     // heard its own words that its log does not hold; Text says which
 	Diverged     NoteKind = "diverged"     // my own root differs from a certified one
 	Alarm        NoteKind = "alarm"        // an operator should look; Text says why
 	EvidenceNote NoteKind = "evidence"     // Replica contradicted itself; Bytes prove it

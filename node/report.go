@@ -74,7 +74,7 @@ func (r *reporter) line(n *consensus.Note) {
 		r.stable(n)
 	case consensus.Restarted, consensus.Rejoining, consensus.Rejoined, consensus.Fetching, consensus.Fetched:
 		r.log.Info(string(n.Kind), r.attributes(n)...)
-	case consensus.Alarm, consensus.Diverged, consensus.EvidenceNote, consensus.BadPart:
+	case consensus.Alarm, consensus.SetBack, consensus.Diverged, consensus.EvidenceNote, consensus.BadPart:
 		r.warn(n)
 	default:
 		r.debug(n)

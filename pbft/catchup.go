@@ -29,13 +29,19 @@ func (r *replica) sendStatus() {
 // probably on its way.
 func (r *replica) onStatus(from consensus.Peer, st *message.Status) {
 	p := &r.peers[from.Replica]
-	stalled := p.heard >= 0 && st.Executed == p.executed
+	stalled, wentBack := p.heard >= 0 && st.Executed == p.executed, st.Executed < p.executed
 	p.heard, p.executed = r.tick, st.Executed
 	p.fill = st.Target
+	if st.Rejoining {
+		p.sleeps(r.views.Latest(from.Replica))
+	}
 	h := helping{r, from}
 	if !h.ready() {
 		r.ignoredFrom(reasonBudget, from.Replica)
 		return
+	}
+	if stalled || wentBack {
+		h.withForgotten(st)
 	}
 	h.withView(st)
 	h.withCheckpoint(st)

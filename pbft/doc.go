@@ -15,7 +15,8 @@
 //	catchup.go    STATUS (§7); helping.go: what answers it; fetch.go: asking and giving
 //	restore.go    which state is fetched, and when (§7); how: package transfer
 //	accuse.go     who contradicts itself, and what that may cost (§9)
-//	rejoin.go     a wiped replica, and those who help it (§8)
+//	rejoin.go     a wiped replica, and those who help it (§8);
+//	              rejoin_setback.go: one whose disk was set back to an older copy
 //	recover.go    back to the replica it was (§8); replay.go: what its disk says
 //	ignore.go     every reason to ignore an authentic message, in one place
 //	status.go     what people ask: where is it, what is it waiting for

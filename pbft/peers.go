@@ -17,6 +17,7 @@ type peer struct {
 	answered int            // tick at which a REJOIN was answered last; -1 never
 	fill     consensus.Seq  // the checkpoint that it waits for; 0 none
 	fillCap  consensus.Seq  // until where it is helped at most
+	before   consensus.View // of a VIEW-CHANGE of it that was here while it slept: said before it lost its log
 	joinTo   consensus.View // until there we follow its VIEW-CHANGE in this rejoin; 0 it is not seen yet
 	alone    int            // ticks for which it has been asking for the next view
 }
@@ -40,7 +41,15 @@ func (p *peer) heardSince(tick int) bool { return p.heard >= max(0, tick) }
 
 // rejoins begins to help a peer, up to a slot.
 func (p *peer) rejoins(nonce uint64, tick int, fillCap consensus.Seq) {
-	p.nonce, p.rejoin, p.joinTo, p.fillCap = nonce, tick, 0, fillCap
+	p.nonce, p.rejoin, p.joinTo, p.fillCap, p.before = nonce, tick, 0, fillCap, 0
+}
+
+// sleeps notes that a peer signs nothing. A VIEW-CHANGE of it that is here is of
+// its forgotten life, and says nothing of the view in which it may vote again.
+func (p *peer) sleeps(vc *message.ViewChange) {
+	if vc != nil {
+		p.before = max(p.before, vc.View)
+	}
 }
 
 // mayAsk reports whether a REJOIN is to be answered, which is so once in a while
@@ -59,7 +68,7 @@ func (p *peer) mayAsk(tick, every int) bool {
 // the first one that is seen: a traitor that is always some views ahead would
 // else have the others change views for ever.
 func (p *peer) follow(vc *message.ViewChange, next consensus.View, since int) bool {
-	if p.rejoin < max(0, since) || vc == nil || vc.View < next {
+	if p.rejoin < max(0, since) || vc == nil || vc.View < next || vc.View <= p.before {
 		return false
 	}
 	if p.joinTo == 0 && vc.View < next+farRejoin {

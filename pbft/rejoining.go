@@ -22,6 +22,7 @@ type rejoining struct {
 	asleep  bool // signs nothing
 	nonce   uint64
 	answers []*message.RejoinAnswer // by replica; non-amnesiac ones
+	setBack bool                    // its disk is an older copy; only until the limits are known
 	known   bool                    // enough answers: the limits below hold
 	target  consensus.Seq           // N: votes only for slots above it
 	view    consensus.View          // V*+2: votes only in this view and later ones
@@ -46,24 +47,42 @@ func (j *rejoining) mayChange(v consensus.View) bool { return !j.asleep && v >= 
 // limitsRecord is the first byte of the record that keeps the limits.
 const limitsRecord = 0xf0
 
-// record encodes the limits for the log; nil if there are none.
+// forget begins to rejoin, with a log: it is older than what was said. Answers to
+// an earlier rejoin of this life do not count.
+func (j *rejoining) forget() {
+	j.asleep, j.setBack, j.known, j.target, j.view = true, true, false, 0, 0
+	j.nonce++
+	clear(j.answers)
+}
+
+// What a record of the limits says beside them.
+const (
+	limitsAwake byte = iota
+	limitsAsleep
+	limitsUnknown // asleep, and set back: the log alone does not tell
+)
+
+// record encodes the limits for the log; nil if there is nothing to say.
 func (j *rejoining) record() []byte {
-	if !j.known {
+	if !j.known && !j.setBack {
 		return nil
 	}
 	b := binary.BigEndian.AppendUint64([]byte{limitsRecord}, uint64(j.target))
 	b = binary.BigEndian.AppendUint64(b, uint64(j.view))
-	if j.asleep {
-		return append(b, 1)
+	switch {
+	case !j.known:
+		return append(b, limitsUnknown)
+	case j.asleep:
+		return append(b, limitsAsleep)
 	}
-	return append(b, 0)
+	return append(b, limitsAwake)
 }
 
 func (j *rejoining) recall(b []byte) error {
-	if len(b) != 18 || b[17] > 1 {
+	if len(b) != 18 || b[17] > limitsUnknown {
 		return fmt.Errorf("rejoin limits: %w", consensus.ErrMalformed)
 	}
-	j.known, j.asleep = true, b[17] == 1
+	j.known, j.asleep, j.setBack = b[17] != limitsUnknown, b[17] != limitsAwake, b[17] == limitsUnknown
 	j.target = consensus.Seq(binary.BigEndian.Uint64(b[1:]))
 	j.view = consensus.View(binary.BigEndian.Uint64(b[9:]))
 	return nil
@@ -138,7 +157,7 @@ func (j *rejoining) learn(from consensus.ReplicaID, m *message.RejoinAnswer) boo
 	if !j.known {
 		j.target = highest + 2*j.rules.Genesis.Window
 	}
-	j.known, j.view = true, view
+	j.known, j.setBack, j.view = true, false, view
 	return true
 }
 

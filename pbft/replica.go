@@ -28,6 +28,7 @@ type replica struct {
 	state       restore
 	rejoin      rejoining
 	accused     accusations
+	lies        bool // the host lies on purpose, and so forgets what it said
 }
 
 // clock is all that the replica knows of time.
@@ -58,7 +59,7 @@ func newReplica(p *Protocol) *replica {
 
 // Step implements consensus.Engine.
 func (r *replica) Step(b consensus.Burst) consensus.Output {
-	r.now = b.Now
+	r.now, r.lies = b.Now, b.Lies
 	for _, e := range b.Events {
 		if !r.exec.halted {
 			r.on(e)
@@ -103,6 +104,9 @@ func (r *replica) on(e consensus.Event) {
 
 // onReceive hands an authentic message to the rule that it falls under.
 func (r *replica) onReceive(e consensus.Receive) {
+	if r.own(e.Message); r.exec.halted {
+		return
+	}
 	switch m := e.Message.(type) {
 	case *message.PrePrepare:
 		r.onPrePrepare(e, m)

@@ -40,6 +40,7 @@ type Config struct {
 	Hazards    []Hazard
 	Faults     []Fault               // at fixed moments, beside the hazards
 	Traitors   []Traitor             // replicas that lie
+	SetBacks   []SetBack             // replicas whose disk becomes an older copy: traitors, too
 	Coalition  bool                  // ... and share their keys and a plan
 	Twins      []consensus.ReplicaID // replicas with a second body under the same id: traitors, too
 	Splits     Splits                // of the bodies, in the first views
@@ -191,6 +192,9 @@ func (c *Config) String() string {
 	}
 	for _, f := range c.Faults {
 		fmt.Fprintf(&b, " fault=%s%v", f.Kind, f.Replicas)
+	}
+	for _, s := range c.SetBacks {
+		fmt.Fprintf(&b, " R%d set back by %dms at %dms", s.Replica, (s.At-s.Copied)/Millisecond, s.At/Millisecond)
 	}
 	for _, t := range c.Traitors {
 		fmt.Fprintf(&b, " R%d:", t.Replica)

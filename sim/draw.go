@@ -90,6 +90,7 @@ func drawSystem(of string, seed uint64) Config {
 	c.drawHost(newStream(seed, "host"))
 	c.drawFlood(newStream(seed, "flood"))
 	c.drawClocks(newStream(seed, "clocks"))
+	c.drawSetBack(newStream(seed, "set back"))
 	return c
 }
 

@@ -113,6 +113,12 @@ func (c *checks) noted(r *replica, n *consensus.Note) {
 	if n.Kind == consensus.Rejoined {
 		r.health.wiped, r.health.born = false, true
 	}
+	if n.Kind == consensus.SetBack {
+		c.world.stats.SetBacks++
+		if r.honest() {
+			c.world.violate("%v takes itself for set back, and is not: %s", r, n)
+		}
+	}
 	r.views.follow(n)
 	if r.honest() {
 		c.suspected(r, n)

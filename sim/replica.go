@@ -32,6 +32,7 @@ type replica struct {
 	traitor  *traitor       // of a traitor; nil for the honest
 	end      endpoint
 	body     int      // its number among all bodies
+	setBack  bool     // its disk is, was or will be an older copy
 	twinned  bool     // there is another body with this id
 	second   bool     // ... and this is the second one
 	other    *replica // ... and this is the other one
@@ -179,7 +180,7 @@ func (r *replica) step() {
 	events, more := r.inbox.Burst(tick)
 	if len(events) > 0 {
 		r.world.stats.Steps++
-		r.run(consensus.Burst{Now: r.now(), Events: events})
+		r.run(consensus.Burst{Now: r.now(), Events: events, Lies: r.twinned})
 		r.world.checks.stepped(r)
 	}
 	if !r.up() {

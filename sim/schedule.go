@@ -156,7 +156,7 @@ func sameReply(a, b consensus.Reply) bool {
 }
 
 // honest reports whether r does as its protocol says, from first to last.
-func (r *replica) honest() bool { return r.traitor == nil && !r.twinned }
+func (r *replica) honest() bool { return r.traitor == nil && !r.twinned && !r.setBack }
 
 // honest reports whether a peer cannot be at fault.
 func (w *World) honest(p consensus.Peer) bool {

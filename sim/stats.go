@@ -16,6 +16,7 @@ type Stats struct {
 	Asked           uint64         // operations that callers invoked
 	Declined        uint64         // ... and for which there was no majority
 	Failed          uint64         // ... and which ended in another error, as traitors can bring about where one reply is believed
+	SetBacks        uint64         // times that a replica noticed that its disk was set back
 	Fallen          uint64         // traitors that could not go on
 	Changes         uint64         // times that an honest replica left a view
 	InARow          uint64         // ... having executed nothing new since it left one before
@@ -48,6 +49,7 @@ func (s *Stats) Add(o Stats) {
 	s.Results, s.Refusals, s.Again, s.Fallen = s.Results+o.Results, s.Refusals+o.Refusals, s.Again+o.Again, s.Fallen+o.Fallen
 	s.Declined, s.Failed = s.Declined+o.Declined, s.Failed+o.Failed
 	s.Asked, s.Changes, s.InARow, s.FetchedInChange = s.Asked+o.Asked, s.Changes+o.Changes, s.InARow+o.InARow, s.FetchedInChange+o.FetchedInChange
+	s.SetBacks += o.SetBacks
 	s.Busiest = max(s.Busiest, o.Busiest)
 	s.LeadersLost, s.Repeated = s.LeadersLost+o.LeadersLost, s.Repeated+o.Repeated
 	s.TopView = max(s.TopView, o.TopView)

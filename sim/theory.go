@@ -90,9 +90,12 @@ func (c *Config) faulty() faulty {
 	return x
 }
 
-// liars are the traitors, twins among them.
+// liars are the traitors, twins and those whose disk is set back among them.
 func (c *Config) liars() []consensus.ReplicaID {
 	all := slices.Clone(c.Twins)
+	for _, s := range c.SetBacks {
+		all = append(all, s.Replica)
+	}
 	for _, t := range c.Traitors {
 		all = append(all, t.Replica)
 	}

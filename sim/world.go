@@ -94,6 +94,7 @@ func New(cfg Config) (*World, error) {
 		return nil, fmt.Errorf("simulation %s: %w", cfg.String(), err)
 	}
 	w.scheduleTraitors()
+	w.scheduleSetBacks()
 	return w, nil
 }
 

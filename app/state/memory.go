@@ -36,6 +36,16 @@ func (m *Memory) Apply(b *Batch, sync bool) error {
 	return nil
 }
 
+// Copy returns a store with the same contents and the same durability, which
+// shares what does not change.
+func (m *Memory) Copy() *Memory {
+	c := &Memory{seen: *m.seen.Copy()}
+	if m.durable != nil {
+		c.durable = m.durable.Copy()
+	}
+	return c
+}
+
 // perform does what every Store does with a batch: in order, the last write to a
 // key counts.
 func perform(m *btree.Map[string, []byte], b *Batch) {
