@@ -81,6 +81,7 @@ var (
 	linkDesc    = prometheus.NewDesc("quorate_network_connected", "1 if there is a connection to the peer.", []string{"peer"}, nil)
 	clientsDesc = prometheus.NewDesc("quorate_network_clients", "Whoever is no member, by what: connections (of permitted clients), observers, guests (unknown keys, to be told so), handshakes (not yet proved who they are), streams (of requests).", []string{"what"}, nil)
 	linksDesc   = prometheus.NewDesc("quorate_network_member_connections", "Open connections to the peer; members have places of their own.", []string{"peer"}, nil)
+	twiceDesc   = prometheus.NewDesc("quorate_network_runs_twice", "1 if two processes prove the key of the peer: stop one of them.", []string{"peer"}, nil)
 	awayDesc    = prometheus.NewDesc("quorate_network_turned_away_total", "Connections that found no place, by why: handshake (hung up on, since too many had not proved who they are), stranger (refused after proving a key), crowded (clients told to come back), idle (clients without a stream, for others).", []string{"why"}, nil)
 )
 
@@ -115,13 +116,17 @@ func (s scrape) status(ch chan<- prometheus.Metric) {
 		gauge(ch, statusDesc, float64(v), what)
 	}
 	for condition, is := range map[string]bool{"changing": st.Changing, "leading": leads(st), "rejoining": st.Rejoining, "ready": len(p.unready) == 0} {
-		v := 0.0
-		if is {
-			v = 1
-		}
-		gauge(ch, stateDesc, v, condition)
+		gauge(ch, stateDesc, yes(is), condition)
 	}
 	gauge(ch, heardDesc, float64(len(st.Heard)))
+}
+
+// yes is 1 for true.
+func yes(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // leads reports whether this replica is the primary, or the leader, and able to
@@ -156,12 +161,9 @@ func (s scrape) network(ch chan<- prometheus.Metric) {
 	for i := range stats.Peers {
 		p := &stats.Peers[i]
 		peer := consensus.ReplicaPeer(p.Replica).String()
-		up := 0.0
-		if p.Connected {
-			up = 1
-		}
-		gauge(ch, linkDesc, up, peer)
+		gauge(ch, linkDesc, yes(p.Connected), peer)
 		gauge(ch, linksDesc, float64(p.Links), peer)
+		gauge(ch, twiceDesc, yes(p.Twice.Now()), peer)
 		for c := consensus.Votes; c < consensus.Classes; c++ {
 			traffic(ch, &p.Class[c], peer, c.String())
 		}

@@ -9,38 +9,41 @@ import (
 	"quorate.dev/quorate/pbft/message"
 )
 
-// own looks, in a message, for words of this replica that it does not remember
-// (§8). Everything that it says is durable before it is said, and nobody else
+// ownWords looks, in what it hears, for words of this replica that it does not
+// remember (§8). Everything that it says is durable before it is said, and nobody else
 // has its key: such a word means that its disk was set back to an older copy, or
 // that another process uses its key. What is rightly forgotten is left out: slots
 // at or below the low mark, votes of views that are over, and, after a rejoin,
 // what its limits cover. So nothing that a liar repeats can have this effect.
-func (r *replica) own(m any) {
+type ownWords struct{ *replica }
+
+// in looks at a message.
+func (r ownWords) in(m any) {
 	if r.rejoin.asleep || r.lies {
 		return
 	}
 	switch m := m.(type) {
 	case *message.PrePrepare:
-		r.ownVote(&m.Vote)
+		r.vote(&m.Vote)
 	case *message.Vote:
-		r.ownVote(m)
+		r.vote(m)
 	case *message.ViewChange:
-		r.ownViewChange(m)
+		r.viewChange(m)
 	case *message.NewView:
-		r.ownNewView(m)
+		r.newView(m)
 	case *message.FetchReply:
-		r.ownIn(m.Certificate)
+		r.certificate(m.Certificate)
 	}
 }
 
-func (r *replica) ownVote(v *message.Vote) {
+func (r ownWords) vote(v *message.Vote) {
 	if v.Replica == r.id && r.forgot(v.Kind, v.View, v.Seq, v.Digest) {
 		r.setBack(fmt.Sprintf("%s of view %d for slot %d", v.Kind, v.View, v.Seq))
 	}
 }
 
-// ownIn looks at the signatures in a certificate.
-func (r *replica) ownIn(c *message.Certificate) {
+// certificate looks at the signatures in a certificate.
+func (r ownWords) certificate(c *message.Certificate) {
 	if c == nil || r.rejoin.asleep {
 		return
 	}
@@ -52,7 +55,7 @@ func (r *replica) ownIn(c *message.Certificate) {
 	}
 }
 
-func (r *replica) ownViewChange(vc *message.ViewChange) {
+func (r ownWords) viewChange(vc *message.ViewChange) {
 	if vc.Replica == r.id && r.rejoin.mayChange(vc.View) {
 		mine := r.views.Mine()
 		other := r.view.changing && vc.View == r.view.number && mine != nil && mine.View == vc.View && !sameWords(mine.Frame, vc.Frame)
@@ -61,9 +64,9 @@ func (r *replica) ownViewChange(vc *message.ViewChange) {
 			return
 		}
 	}
-	r.ownIn(vc.Checkpoint)
+	r.certificate(vc.Checkpoint)
 	for _, c := range vc.Prepared {
-		r.ownIn(c)
+		r.certificate(c)
 	}
 }
 
@@ -73,7 +76,7 @@ func sameWords(a, b []byte) bool {
 	return bytes.Equal(a[:len(a)-crypto.SignatureSize], b[:len(b)-crypto.SignatureSize])
 }
 
-func (r *replica) ownNewView(nv *message.NewView) {
+func (r ownWords) newView(nv *message.NewView) {
 	if nv.Replica == r.id && r.rejoin.mayChange(nv.View) && r.notEntered(nv.View) {
 		r.setBack(fmt.Sprintf("NEW-VIEW of view %d", nv.View))
 		return
@@ -82,19 +85,19 @@ func (r *replica) ownNewView(nv *message.NewView) {
 		if r.rejoin.asleep {
 			return
 		}
-		r.ownViewChange(vc)
+		r.viewChange(vc)
 	}
 }
 
 // notEntered reports whether this replica has never been in a view. It is
 // recorded with which view it is in before anything is said there.
-func (r *replica) notEntered(v consensus.View) bool {
+func (r ownWords) notEntered(v consensus.View) bool {
 	return v > r.view.number || v == r.view.number && r.view.changing
 }
 
 // forgot reports whether a vote of this replica is one that it would remember,
 // had it said it.
-func (r *replica) forgot(kind message.Kind, v consensus.View, n consensus.Seq, d crypto.Digest) bool {
+func (r ownWords) forgot(kind message.Kind, v consensus.View, n consensus.Seq, d crypto.Digest) bool {
 	switch {
 	case kind == message.CheckpointKind:
 		said, ok := r.checkpoints.Said(r.id, n)
@@ -122,7 +125,7 @@ func (r *replica) forgot(kind message.Kind, v consensus.View, n consensus.Seq, d
 
 // setBack stops signing, and rejoins as one that lost its disk: what it has
 // forgotten is bounded by the same limits.
-func (r *replica) setBack(what string) {
+func (r ownWords) setBack(what string) {
 	text := fmt.Sprintf("heard its own %s, which its log does not hold: its disk was set back to an older copy, or another process uses its key", what)
 	r.out.Note(consensus.Note{Kind: consensus.SetBack, View: r.view.number, Seq: r.exec.handed, Text: text})
 	if r.rules.System.Faults() == 0 {

@@ -104,7 +104,7 @@ func (r *replica) on(e consensus.Event) {
 
 // onReceive hands an authentic message to the rule that it falls under.
 func (r *replica) onReceive(e consensus.Receive) {
-	if r.own(e.Message); r.exec.halted {
+	if (ownWords{r}).in(e.Message); r.exec.halted {
 		return
 	}
 	switch m := e.Message.(type) {
