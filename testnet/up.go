@@ -211,6 +211,16 @@ func (c *Cluster) await(ctx context.Context, done func([]ReplicaStatus) (bool, s
 // Down stops all replicas that run. It may be repeated.
 func (c *Cluster) Down() error { return c.Stop(c.all()) }
 
+// Discard ends all replicas at once, as a crash does: of a cluster whose data nobody
+// wants any more. It may be repeated.
+func (c *Cluster) Discard() error {
+	var errs []error
+	for i := range c.Size() {
+		errs = append(errs, c.Kill(i))
+	}
+	return errors.Join(errs...)
+}
+
 // all are the numbers of all replicas.
 func (c *Cluster) all() []int {
 	all := make([]int, c.Size())

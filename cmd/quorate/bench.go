@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/bench"
 	"quorate.dev/quorate/testnet"
@@ -31,8 +33,8 @@ func benchCommand() *cli.Command {
 			"many callers and one. --versus runs both protocols in turns, each with as many\n" +
 			"replicas as --faults needs, and prints Raft's figures as a ratio to PBFT's.\n" +
 			"--output json prints one object per measurement, and one per ratio.\n" +
-			"A measurement removes its keys, bench/..., at its end. After an interruption the\n" +
-			"next one removes them.",
+			"A measurement removes its keys, bench/..., at its end, or says that some are left;\n" +
+			"--sweep only removes them.",
 		Flags: clusterFlags(
 			numberFlag("clients", 256, 1, maxCallers, "`C` concurrent callers"),
 			numberFlag("value-bytes", 256, 0, consensus.MaxFrame, "size of each value"),
@@ -44,6 +46,7 @@ func benchCommand() *cli.Command {
 			&cli.BoolFlag{Name: "volatile", Usage: "start a temporary cluster whose replicas never sync"},
 			&cli.BoolFlag{Name: "compare", Usage: "run the four standard measurements of the protocol"},
 			&cli.BoolFlag{Name: "versus", Usage: "run three of them with both protocols, in turns"},
+			&cli.BoolFlag{Name: "sweep", Usage: "measure nothing, and remove the keys that a measurement has left"},
 			numberFlag("rounds", 1, 1, maxRounds, "with --versus: how often; ratios are of medians"),
 			protocolFlag("of a temporary cluster"),
 			&cli.IntFlag{Name: "replicas", Usage: "of a temporary cluster", DefaultText: "4 of pbft, 3 of raft"},
@@ -60,6 +63,8 @@ func runBench(c *cli.Context, _ []string) error {
 	switch {
 	case err != nil:
 		return err
+	case c.Bool("sweep"):
+		return sweepOnly(c)
 	case c.Bool("versus"):
 		ratios, err := bench.Ratios(m, c.Int("faults"), c.Int("rounds"), func(m bench.Measurement) (bench.Result, error) { return temporary(c, m) })
 		if err != nil {
@@ -153,13 +158,58 @@ func runOne(c *cli.Context, m bench.Measurement) error {
 // removes what it has stored.
 func measure(c *cli.Context, m bench.Measurement, cl *client.Client, local *testnet.Cluster) error {
 	r, err := m.Run(c.Context, cl, local)
-	if err == nil || errors.Is(err, bench.ErrSilent) {
+	silent := errors.Is(err, bench.ErrSilent)
+	if err == nil || silent {
 		err = errors.Join(printResult(c, &r), err)
 	}
-	if err != nil || m.Operation != nil {
+	if silent || m.Operation != nil {
 		return err
 	}
-	return bench.Sweep(c.Context, client.KV{Invoker: cl})
+	return errors.Join(err, removeKeys(c, cl))
+}
+
+// sweepInterrupted is how long a sweep may take when somebody waits for the end of the
+// command.
+const sweepInterrupted = 750 * time.Millisecond
+
+// removeKeys removes what was stored, also after an interruption, or says what is left.
+func removeKeys(c *cli.Context, cl *client.Client) error {
+	defer tidies(c)()
+	ctx, within := c.Context, bench.SweepWithin
+	if ctx.Err() != nil {
+		ctx, within = context.WithoutCancel(ctx), sweepInterrupted
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	err := bench.Sweep(ctx, client.KV{Invoker: cl})
+	if errors.Is(err, bench.ErrNotSwept) {
+		return fmt.Errorf("%w: %s removes them", err, advice(c, "bench --sweep"))
+	}
+	return err
+}
+
+// sweepOnly removes what measurements have left that could not do so themselves.
+func sweepOnly(c *cli.Context) error {
+	for _, flag := range []string{"temporary", "volatile", "compare", "versus", "operation"} {
+		if c.IsSet(flag) {
+			return usageError("--sweep measures nothing: omit --%s", flag)
+		}
+	}
+	if !c.IsSet("genesis") {
+		cluster, err := openCluster(c)
+		if err != nil {
+			return err
+		}
+		if err := c.Set("key", cmp.Or(c.Path("key"), cluster.BenchKey())); err != nil {
+			return err
+		}
+	}
+	return withAccess(c, func(a *access) error {
+		if err := runsStore(&a.genesis); err != nil {
+			return err
+		}
+		return a.withClient(c.Context, session.Config{}, func(cl *client.Client) error { return removeKeys(c, cl) })
+	})
 }
 
 // explainSilence says what to do when a cluster does not answer a measurement.
@@ -174,6 +224,7 @@ func explainSilence(c *cli.Context, err error) error {
 func temporary(c *cli.Context, m bench.Measurement) (bench.Result, error) {
 	note("%s: starting a temporary cluster, %s with %d replicas", m.Name, m.Protocol, m.Replicas)
 	note("%v", m)
+	defer tidies(c)()
 	r, err := m.Temporary(c.Context)
 	switch {
 	case errors.Is(err, bench.ErrTooLarge):

@@ -69,6 +69,7 @@ func runCells(c *cli.Context, cells []bounds.Cell) (results []bounds.Result, err
 	done := 0
 	o := bounds.Options{Parallel: c.Int("parallel"), Real: c.Bool("real"), Done: func(r *bounds.Result) {
 		done++
+		leaves(c, "%d of %d cells had run; nothing was written", done, len(cells))
 		if c.Bool("real") || onTerminal(os.Stderr) || !r.Agrees() {
 			note("%d: %s, %s: %s", done, r.Column(), r.Row, r.Word())
 		}
@@ -76,7 +77,7 @@ func runCells(c *cli.Context, cells []bounds.Cell) (results []bounds.Result, err
 	if !o.Real {
 		return bounds.Run(c.Context, cells, o)
 	}
-	err = temporarily("quorate-bounds-", func(dir string) (err error) {
+	err = temporarily(c, "quorate-bounds-", func(dir string) (err error) {
 		o.Dir = dir
 		results, err = bounds.Run(c.Context, cells, o)
 		return err

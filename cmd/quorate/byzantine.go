@@ -331,7 +331,8 @@ func testnetHeal(c *cli.Context, args []string) error {
 	return tellTraitor(c, cluster, n)
 }
 
-// oneReplica opens the cluster and reads the number of a replica.
+// oneReplica opens the cluster and reads the number of a replica, to which something
+// is about to be done.
 func oneReplica(c *cli.Context, arg string) (*testnet.Cluster, int, error) {
 	n, err := strconv.Atoi(arg)
 	if err != nil {
@@ -341,6 +342,8 @@ func oneReplica(c *cli.Context, arg string) (*testnet.Cluster, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	leaves(c, "replica %d may be between two states: %s shows how it stands, and %s starts what does not run", n,
+		testnet.Advice(cluster.Dir, "testnet status"), testnet.Advice(cluster.Dir, "testnet up", "--detach"))
 	return cluster, n, cluster.Has(n)
 }
 

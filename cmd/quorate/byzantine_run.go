@@ -158,7 +158,10 @@ func runSeeds(c *cli.Context, x *spec.ProfileRuns, t *spec.Tally) error {
 		o, err := simulate.Run(x.Spec(seed))
 		return ended{seed, o}, err
 	}
-	err := sideBySide(c, seedsOf(c), run, func(e ended) { t.Add(e.seed, &e.outcome) }, func() string {
+	err := sideBySide(c, seedsOf(c), run, func(e ended) {
+		t.Add(e.seed, &e.outcome)
+		leaves(c, "%s, n=%d: %d of %d seeds had run, %d of them unexpected", x.Behaviour, x.Replicas, t.Runs, c.Uint64("seeds"), len(t.Unexpected))
+	}, func() string {
 		return fmt.Sprintf("%s, n=%d: %d of %d seeds, %d unexpected", x.Behaviour, x.Replicas, t.Runs, c.Uint64("seeds"), len(t.Unexpected))
 	})
 	return errors.Join(err, c.Context.Err())
@@ -166,7 +169,7 @@ func runSeeds(c *cli.Context, x *spec.ProfileRuns, t *spec.Tally) error {
 
 // runReal runs one cluster of processes.
 func runReal(c *cli.Context, x *spec.ProfileRuns, t *spec.Tally) error {
-	return temporarily("quorate-byzantine-", func(dir string) error {
+	return temporarily(c, "quorate-byzantine-", func(dir string) error {
 		seed := c.Uint64("from")
 		o, err := live.Run(c.Context, x.Real(seed), live.Options{Dir: filepath.Join(dir, "net"), Progress: func(text string) { note("%s", text) }})
 		if err == nil {

@@ -110,7 +110,7 @@ func withAccess(c *cli.Context, do func(a *access) error) error {
 // withClient runs do with a client. If nothing of a cluster on this machine runs
 // it says so at once, instead of waiting in vain.
 func (a *access) withClient(ctx context.Context, tune session.Config, do func(cl *client.Client) error) error {
-	if a.local != nil && !a.local.Answers(ctx) {
+	if a.local != nil && !a.local.Answers(ctx) && ctx.Err() == nil {
 		if !a.genesis.Testnet {
 			return unreachable("no replica answered at %s: start each with `quorate node --home %s`", strings.Join(a.addresses, ", "), filepath.Join(a.local.Dir, "replica-N"))
 		}
@@ -164,18 +164,31 @@ var reads = []string{"get", "range", "export", "status"}
 
 // explainTimeout says what to do when time ran out, or nobody leads.
 func explainTimeout(c *cli.Context, err error) error {
+	var stand *standing
 	switch {
+	case err == nil, errors.As(err, &stand):
+		return err
+	case c.Context.Err() != nil && errors.Is(err, context.Canceled):
+		return &standing{executed(c, err)}
 	case errors.Is(err, session.ErrNoLeader):
 		return unreachable("%w; %s shows who is missing", err, advice(c, "status"))
 	case !errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
-	what := "nothing was executed; "
-	switch {
-	case slices.Contains(reads, c.Command.Name):
+	what := executed(c, err) + "; "
+	if slices.Contains(reads, c.Command.Name) {
 		what = ""
-	case errors.Is(err, session.ErrUnknown):
-		what = "the operation may have been executed: read before writing again; "
 	}
 	return unreachable("the cluster did not answer within %v; %s%s shows why", c.Duration("timeout"), what, advice(c, "status"))
+}
+
+// executed says whether an operation that was given up was executed.
+func executed(c *cli.Context, err error) string {
+	switch {
+	case slices.Contains(reads, c.Command.Name):
+		return "nothing was changed, it only reads"
+	case errors.Is(err, session.ErrUnknown):
+		return "the operation may have been executed: read before writing again"
+	}
+	return "nothing was executed"
 }

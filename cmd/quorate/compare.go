@@ -74,7 +74,7 @@ func runCompare(c *cli.Context, _ []string) (err error) {
 		}
 	}
 	if o.Dir = c.Path("dir"); o.Dir == "" {
-		return temporarily("quorate-compare-", func(dir string) error {
+		return temporarily(c, "quorate-compare-", func(dir string) error {
 			o.Dir = dir
 			return compareIn(c, o)
 		})
@@ -90,6 +90,7 @@ func runCompare(c *cli.Context, _ []string) (err error) {
 
 // compareIn runs both clusters in a directory that is there.
 func compareIn(c *cli.Context, o compare.Options) error {
+	defer tidies(c)()
 	unless := context.AfterFunc(c.Context, func() { note("stopping both clusters") })
 	report, err := compare.Run(c.Context, o)
 	unless()

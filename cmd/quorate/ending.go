@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,7 +20,7 @@ import (
 type running struct {
 	out     *output
 	tidying atomic.Int32           // > 0: something that must not be left behind is being removed
-	stands  atomic.Pointer[string] // where things stand if the command is left in the middle of what it does
+	stands  atomic.Pointer[string] // where things stand if the command is interrupted now
 }
 
 // output is stdout. That what was printed is lost is an error of every command, so
@@ -129,9 +128,6 @@ func (r *running) await(ctx context.Context, do func() error) error {
 		case <-time.After(grace):
 		}
 		if r.tidying.Load() == 0 {
-			if text := r.stands.Load(); text != nil {
-				return &standing{*text}
-			}
 			return ctx.Err()
 		}
 	}
@@ -162,16 +158,12 @@ func tidies(c *cli.Context) (done func()) {
 	return sync.OnceFunc(func() { r.tidying.Add(-1) })
 }
 
-// leaves says where things stand if the command is left in the middle of what it
-// does from now on.
+// leaves says where things stand if the command is interrupted from now on and has
+// nothing better to say.
 func leaves(c *cli.Context, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	runningOf(c).stands.Store(&text)
 }
-
-// wasInterrupted reports that a signal, or a reader of our output that has left,
-// has ended the command.
-func wasInterrupted(c *cli.Context) bool { return c.Context.Err() != nil }
 
 // report says on stderr how a command ended, and answers its exit code.
 func (r *running) report(ctx context.Context, err error) int {
@@ -190,28 +182,27 @@ func (r *running) report(ctx context.Context, err error) int {
 		return codeOf(err)
 	}
 	texts := said(err)
-	if len(texts) > 0 {
-		note("quorate: %v: %s", by, strings.Join(texts, "; "))
-	} else {
-		note("quorate: %v", by)
+	if text := r.stands.Load(); text != nil && len(texts) == 0 {
+		texts = []string{*text}
 	}
+	note("quorate: %s", strings.Join(append([]string{by.Error()}, texts...), ": "))
 	return by.code()
 }
 
 // said are the parts of an error that say more than that there was an interruption.
 func said(err error) (texts []string) {
-	var where *standing
-	if joined, ok := err.(interface{ Unwrap() []error }); ok && !errors.As(err, &where) {
-		for _, part := range joined.Unwrap() {
+	if !errors.Is(err, context.Canceled) {
+		return []string{err.Error()}
+	}
+	switch e := err.(type) {
+	case *standing:
+		return []string{e.text}
+	case interface{ Unwrap() error }:
+		return said(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, part := range e.Unwrap() {
 			texts = append(texts, said(part)...)
 		}
-		return texts
 	}
-	switch {
-	case where != nil:
-		return []string{where.text}
-	case errors.Is(err, context.Canceled):
-		return nil
-	}
-	return slices.DeleteFunc([]string{err.Error()}, func(s string) bool { return s == "" })
+	return texts
 }

@@ -12,8 +12,10 @@ import (
 	"quorate.dev/quorate/internal/files"
 )
 
-// temporarily runs do with a directory that is removed afterwards.
-func temporarily(pattern string, do func(dir string) error) error {
+// temporarily runs do with a directory that is removed afterwards, however the command
+// ends.
+func temporarily(c *cli.Context, pattern string, do func(dir string) error) error {
+	defer tidies(c)()
 	dir, err := os.MkdirTemp("", pattern)
 	if err != nil {
 		err = fmt.Errorf("%w: %w", live.ErrPlace, err)

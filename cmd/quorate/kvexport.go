@@ -32,11 +32,12 @@ func kvExportCommand() *cli.Command {
 
 // export is one run of the command.
 type export struct {
-	store  client.KV
-	prefix string
-	cut    int // bytes of a key that are no part of the path
-	root   *os.Root
-	made   map[string]bool // directories
+	store    client.KV
+	prefix   string
+	cut      int // bytes of a key that are no part of the path
+	root     *os.Root
+	made     map[string]bool // directories
+	progress *progress       // nil before anything is written
 }
 
 // kvExport is one client from the survey to the last page.
@@ -47,41 +48,55 @@ func kvExport(c *cli.Context, args []string) error {
 	}
 	return withStore(c, func(ctx context.Context, store client.KV) error {
 		x.store = store
-		p, err := x.run(ctx, args[0], c.Bool("force"))
-		if err != nil {
-			return err
+		if err := x.run(ctx, args[0], c.Bool("force")); err != nil {
+			return x.explain(c, args[0], err)
 		}
-		return p.summarize(c, "exported")
+		return x.progress.summarize(c, "exported")
 	})
+}
+
+// explain says how far an export came that ran out of time or was interrupted.
+func (x *export) explain(c *cli.Context, dir string, err error) error {
+	stand := "nothing was written"
+	if x.progress != nil {
+		stand = fmt.Sprintf("%d of %d files are written to %s: run the same export again with --force", x.progress.files.Load(), x.progress.count, dir)
+	}
+	switch {
+	case c.Context.Err() != nil && errors.Is(err, context.Canceled):
+		return &standing{stand}
+	case errors.Is(err, context.DeadlineExceeded):
+		return unreachable("the cluster did not answer within %v; %s; %s shows why", c.Duration("timeout"), stand, advice(c, "status"))
+	}
+	return err
 }
 
 // run reads page by page and writes as it reads: memory holds one page, however
 // large the store is.
-func (x *export) run(ctx context.Context, dir string, force bool) (*progress, error) {
+func (x *export) run(ctx context.Context, dir string, force bool) error {
 	count, err := x.survey(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := prepare(dir, force); err != nil {
-		return nil, err
+		return err
 	}
 	if x.root, err = os.OpenRoot(dir); err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = x.root.Close() }()
-	p := newProgress("export", make([]file, count))
+	x.progress = newProgress("export", make([]file, count))
 	for e, err := range x.store.Scan(ctx, []byte(x.prefix), false) {
 		if err == nil {
 			err = x.write(e)
 		}
 		if err != nil {
-			p.finish(false)
-			return nil, err
+			x.progress.finish(false)
+			return err
 		}
-		p.done(int64(len(e.Value)))
+		x.progress.done(int64(len(e.Value)))
 	}
-	p.finish(true)
-	return p, nil
+	x.progress.finish(true)
+	return nil
 }
 
 // survey looks at all keys first, so that a bad one is found while nothing has

@@ -56,11 +56,13 @@ func kvImport(c *cli.Context, args []string) error {
 		if err := runsStore(&a.genesis); err != nil {
 			return err
 		}
+		leaves(c, "nothing was stored")
 		files, err := survey(args[0], c.String("prefix"), &a.genesis.Limits)
 		if err != nil {
 			return err
 		}
 		return a.withClient(c.Context, session.Config{}, func(cl *client.Client) error {
+			leaves(c, "some files are stored: run the same import again, storing twice does no harm")
 			p := newProgress("import", files)
 			err := storeAll(c, client.KV{Invoker: cl}, files, p)
 			p.finish(err == nil)
@@ -138,6 +140,10 @@ func storeAll(c *cli.Context, store client.KV, files []file, p *progress) error 
 		})
 	}
 	workers.Wait()
+	if c.Context.Err() != nil && int(p.files.Load()) < len(files) {
+		return &standing{fmt.Sprintf("%d of %d files are stored, and up to %d more may be: run the same import again, storing twice does no harm",
+			p.files.Load(), len(files), min(c.Int("parallel"), len(files)-int(p.files.Load())))}
+	}
 	err := context.Cause(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return unreachable("nothing was stored for %v: %s shows why; %d of %d files are stored: run the import again", c.Duration("timeout"), advice(c, "status"), p.files.Load(), len(files))

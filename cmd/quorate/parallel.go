@@ -10,18 +10,18 @@ import (
 )
 
 // sideBySide runs jobs on as many workers as --parallel says, until there are no
-// more, one fails, or the command is interrupted. Results are taken one at a time;
-// every few seconds tell says how far it is.
+// more, one fails, or the command is interrupted: then nobody waits for those under
+// way, and nothing more is taken. Results are taken one at a time; every few seconds
+// tell says how far it is.
 func sideBySide[J, R any](c *cli.Context, jobs iter.Seq[J], run func(J) (R, error), take func(R), tell func() string) error {
 	next, stop := iter.Pull(jobs)
-	defer stop()
 	var mu sync.Mutex
 	var failed error
-	told := time.Now()
+	over, told := false, time.Now()
 	fetch := func() (j J, ok bool) {
 		mu.Lock()
 		defer mu.Unlock()
-		if failed != nil || c.Context.Err() != nil {
+		if over || failed != nil || c.Context.Err() != nil {
 			return j, false
 		}
 		return next()
@@ -29,6 +29,9 @@ func sideBySide[J, R any](c *cli.Context, jobs iter.Seq[J], run func(J) (R, erro
 	finish := func(r R, err error) {
 		mu.Lock()
 		defer mu.Unlock()
+		if over {
+			return
+		}
 		if err != nil {
 			failed = errors.Join(failed, err)
 			return
@@ -47,7 +50,15 @@ func sideBySide[J, R any](c *cli.Context, jobs iter.Seq[J], run func(J) (R, erro
 			}
 		})
 	}
-	workers.Wait()
+	ended := make(chan struct{})
+	go func() { workers.Wait(); stop(); close(ended) }()
+	select {
+	case <-ended:
+	case <-c.Context.Done():
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	over = true
 	return failed
 }
 

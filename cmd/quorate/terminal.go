@@ -63,7 +63,7 @@ func passphrase(c *cli.Context) home.Passphrase {
 		if !onTerminal(os.Stdin) {
 			return "", nil
 		}
-		return prompt("passphrase: ")
+		return prompt(c, "passphrase: ")
 	}
 }
 
@@ -82,23 +82,42 @@ func newPassphrase(c *cli.Context) (string, error) {
 	if !onTerminal(os.Stdin) {
 		return "", errors.New("no passphrase: give --passphrase-file or set QUORATE_PASSPHRASE")
 	}
-	first, err := prompt("new passphrase: ")
+	first, err := prompt(c, "new passphrase: ")
 	if err != nil || first == "" {
 		return "", errors.Join(err, errors.New("no passphrase was given"))
 	}
-	second, err := prompt("once more: ")
+	second, err := prompt(c, "once more: ")
 	if err == nil && first != second {
 		err = errors.New("the two passphrases differ: nothing was made")
 	}
 	return first, err
 }
 
-// prompt asks on stderr, for stdout is for data, and does not show the answer.
-func prompt(text string) (string, error) {
+// prompt asks on stderr, for stdout is for data, and does not show the answer. After
+// an interruption the terminal shows again what is typed.
+func prompt(c *cli.Context, text string) (string, error) {
+	fd := int(os.Stdin.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", fmt.Errorf("ask for a passphrase: %w", err)
+	}
 	fmt.Fprint(os.Stderr, text)
-	b, err := term.ReadPassword(int(os.Stdin.Fd()))
-	fmt.Fprintln(os.Stderr)
-	return string(b), err
+	defer fmt.Fprintln(os.Stderr)
+	type answer struct {
+		phrase []byte
+		err    error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		b, err := term.ReadPassword(fd)
+		answered <- answer{b, err}
+	}()
+	select {
+	case a := <-answered:
+		return string(a.phrase), a.err
+	case <-c.Context.Done():
+		return "", errors.Join(c.Context.Err(), term.Restore(fd, before))
+	}
 }
 
 // newEncoder writes values for programs: one line each, and no HTML in mind.

@@ -204,10 +204,12 @@ func testnetUp(c *cli.Context, _ []string) error {
 	if err := switchOn(c, cluster); err != nil {
 		return err
 	}
+	defer tidies(c)()
 	started, err := cluster.Up()
 	if err != nil {
 		return err
 	}
+	leaves(c, "what this command has started is stopped again")
 	if c.Bool("detach") || len(started) == 0 {
 		return settleUp(c, cluster, started)
 	}
@@ -235,7 +237,6 @@ func settleUp(c *cli.Context, cluster *testnet.Cluster, started []int) error {
 // foreground shows the cluster until it is interrupted, and stops it.
 func foreground(c *cli.Context, cluster *testnet.Cluster) error {
 	note("%d replicas in %s; Ctrl-C stops them", cluster.Size(), cluster.Dir)
-	defer tidies(c)()
 	err := cluster.Watch(c.Context, c.App.Writer, onTerminal(os.Stdout), columns(os.Stdout))
 	note("stopping")
 	return errors.Join(err, cluster.Down(), c.Context.Err())
@@ -267,6 +268,7 @@ func testnetDown(c *cli.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
+	leaves(c, "some replicas may still run: %s stops them", testnet.Advice(cluster.Dir, "testnet down"))
 	return cluster.Down()
 }
 

@@ -136,7 +136,7 @@ func (m Measurement) Temporary(ctx context.Context) (r Result, err error) {
 		return r, err
 	}
 	// Before Up: whatever happens from here on, no process is left behind.
-	defer func() { err = errors.Join(err, cluster.Down()) }()
+	defer func() { err = errors.Join(err, cluster.Discard()) }()
 	if _, err := cluster.Up(); err != nil {
 		return r, err
 	}

@@ -111,14 +111,14 @@ func latencyOf(all []time.Duration) latency {
 // of steps that any genesis has.
 const removeAtOnce = 256
 
-// sweepWithin bounds a sweep: the cluster may have lost its quorum meanwhile.
-const sweepWithin = 30 * time.Second
+// SweepWithin is how long a sweep may take: the cluster may have lost its quorum
+// meanwhile.
+const SweepWithin = 30 * time.Second
 
 // Sweep removes what measurements have stored, page by page: a cluster that was
-// measured must not keep a hundred thousand keys that nobody asked for.
+// measured must not keep a hundred thousand keys that nobody asked for. That ctx ends
+// before is ErrNotSwept.
 func Sweep(ctx context.Context, store client.KV) error {
-	ctx, cancel := context.WithTimeout(ctx, sweepWithin)
-	defer cancel()
 	for {
 		page, err := store.Range(ctx, []byte(keyPrefix), kv.PrefixEnd([]byte(keyPrefix)), 0, true)
 		if err != nil {
@@ -144,10 +144,16 @@ func Sweep(ctx context.Context, store client.KV) error {
 	}
 }
 
-// notSwept says what is left behind.
+// ErrNotSwept is what errors wrap when keys of a measurement are left.
+var ErrNotSwept = errors.New("keys below " + keyPrefix + " are left in the store")
+
+// notSwept says what is left behind, and why.
 func notSwept(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w for %v: the keys below %s are left, and the next measurement removes them", ErrSilent, sweepWithin, keyPrefix)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return ErrNotSwept
 	}
-	return fmt.Errorf("remove the keys below %s: %w", keyPrefix, err)
+	return fmt.Errorf("%w: %w", ErrNotSwept, err)
 }

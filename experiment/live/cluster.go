@@ -157,12 +157,16 @@ func leading(all []testnet.ReplicaStatus) int {
 	return found
 }
 
-// Close ends all processes and takes away what faults took. It may be repeated.
-func (c *Cluster) Close() error { return errors.Join(c.Down(), c.rig.close()) }
+// Close ends all processes at once and takes away what faults took. It may be
+// repeated. Judge has ended them in good order before, if it was asked.
+func (c *Cluster) Close() error { return errors.Join(c.Discard(), c.rig.close()) }
 
 // Judge ends all processes and reads what everybody wrote down. It may take as
 // long as the load did; if ctx ends, nobody waits for it any more.
 func (c *Cluster) Judge(ctx context.Context, a app.Application, m *linear.Model) (check.Verdict, error) {
+	if err := ctx.Err(); err != nil {
+		return check.Verdict{}, err
+	}
 	if err := c.Down(); err != nil {
 		return check.Verdict{}, err
 	}
