@@ -57,7 +57,6 @@ type snapshot struct {
 type opening struct {
 	consensus.Opened
 	request *consensus.Request // of a frame that is one
-	claims  int                // how many of the group's are this frame's
 }
 
 // Open implements consensus.Protocol. Messages of members are authentic by
@@ -65,24 +64,15 @@ type opening struct {
 // well as in requests. Safe to call concurrently if v is.
 func (p *Protocol) Open(v crypto.Verifier, _ consensus.Horizon, in []consensus.Frame) []consensus.Opened {
 	openings := make([]opening, len(in))
-	var claims []crypto.Claim
+	claims := make([][]crypto.Claim, len(in))
 	for i, f := range in {
-		before := len(claims)
-		openings[i], claims = p.open(f, claims)
-		openings[i].claims = len(claims) - before
-	}
-	var ok []bool
-	if len(claims) > 0 {
-		ok = v.Verify(claims)
+		openings[i], claims[i] = p.open(f)
 	}
 	out := make([]consensus.Opened, len(in))
-	for i := range openings {
+	for i, bad := range crypto.FirstFalse(v, claims) {
 		o := &openings[i]
-		for range o.claims {
-			if !ok[0] && o.Event != nil {
-				o.Opened = p.unsigned(in[i], o.request)
-			}
-			ok = ok[1:]
+		if bad >= 0 && o.Event != nil {
+			o.Opened = p.unsigned(in[i], o.request)
 		}
 		out[i] = o.Opened
 	}
@@ -101,87 +91,87 @@ func refused(why consensus.Reason) consensus.Opened {
 	return consensus.Opened{Reason: why, Blame: true}
 }
 
-// open decodes one frame and appends to claims what has to be verified of it.
-func (p *Protocol) open(f consensus.Frame, claims []crypto.Claim) (opening, []crypto.Claim) {
+// open decodes one frame and lists what has to be verified of it.
+func (p *Protocol) open(f consensus.Frame) (opening, []crypto.Claim) {
 	switch {
 	case len(f.Bytes) == 0:
-		return opening{Opened: refused(consensus.ReasonMalformed)}, claims
+		return opening{Opened: refused(consensus.ReasonMalformed)}, nil
 	case len(f.Bytes) > consensus.MaxFrame:
-		return opening{Opened: refused(ReasonOversized)}, claims
+		return opening{Opened: refused(ReasonOversized)}, nil
 	case f.Bytes[0] == consensus.KindRequest:
 		req, o := p.door.OpenRequest(f)
-		if req != nil {
-			claims = append(claims, req.Claim(p.door.Cluster))
+		if req == nil {
+			return opening{Opened: o}, nil
 		}
-		return opening{Opened: o, request: req}, claims
+		return opening{Opened: o, request: req}, []crypto.Claim{req.Claim(p.door.Cluster)}
 	case f.From.Kind == consensus.Topic:
-		return opening{Opened: refused(ReasonTopic)}, claims
+		return opening{Opened: refused(ReasonTopic)}, nil
 	case f.From.Kind == consensus.PeerClient:
 		o := refused(consensus.ReasonChannel)
 		o.Refusal = &consensus.Refusal{Client: f.From.Key, Code: consensus.RefusedMalformed}
-		return opening{Opened: o}, claims
+		return opening{Opened: o}, nil
 	case f.From.Kind != consensus.PeerReplica && f.Bytes[0] != FetchKind:
-		return opening{Opened: refused(consensus.ReasonChannel)}, claims
+		return opening{Opened: refused(consensus.ReasonChannel)}, nil
 	}
-	m, claims, why := p.openMember(f, claims)
+	m, claims, why := p.openMember(f)
 	if why != "" {
-		return opening{Opened: refused(why)}, claims
+		return opening{Opened: refused(why)}, nil
 	}
 	return opening{Opened: consensus.Opened{Event: consensus.Receive{From: f.From, Message: m}}}, claims
 }
 
 // openMember decodes what members say to each other.
-func (p *Protocol) openMember(f consensus.Frame, claims []crypto.Claim) (any, []crypto.Claim, consensus.Reason) {
+func (p *Protocol) openMember(f consensus.Frame) (any, []crypto.Claim, consensus.Reason) {
 	var m any
 	var err error
 	switch f.Bytes[0] {
 	case MessageKind:
-		return p.openMessage(f, claims)
+		return p.openMessage(f)
 	case FetchKind:
 		m, err = decodeFetch(f.Bytes)
 	case FetchReplyKind:
 		m, err = decodeFetchReply(f.Bytes)
 	default:
-		return nil, claims, ReasonUnknown
+		return nil, nil, ReasonUnknown
 	}
 	if err != nil {
-		return nil, claims, consensus.ReasonMalformed
+		return nil, nil, consensus.ReasonMalformed
 	}
-	return m, claims, ""
+	return m, nil, ""
 }
 
 // openMessage decodes one of the library's messages and judges all of it that
 // its own Step takes for granted.
-func (p *Protocol) openMessage(f consensus.Frame, claims []crypto.Claim) (any, []crypto.Claim, consensus.Reason) {
+func (p *Protocol) openMessage(f consensus.Frame) (any, []crypto.Claim, consensus.Reason) {
 	m, err := DecodeMessage(f.Bytes)
 	switch {
 	case err != nil:
-		return nil, claims, consensus.ReasonMalformed
+		return nil, nil, consensus.ReasonMalformed
 	case m.From != id(f.From.Replica) || m.To != id(p.cfg.Self):
-		return nil, claims, ReasonSender
+		return nil, nil, ReasonSender
 	case !spoken(m.Type) || len(m.Entries) > 0 && m.Type != pb.MsgApp || (m.Snapshot != nil) != (m.Type == pb.MsgSnap) || m.Term == 0:
-		return nil, claims, ReasonUnknown
+		return nil, nil, ReasonUnknown
 	case m.Type == pb.MsgSnap:
 		s, why := p.openSnapshot(m)
-		return s, claims, why
+		return s, nil, why
 	}
-	before := len(claims)
+	var claims []crypto.Claim
 	least := max(m.LogTerm, 1) // terms never fall along a log
 	for i := range m.Entries {
 		e := &m.Entries[i]
 		if e.Type != pb.EntryNormal || e.Index != m.Index+1+uint64(i) || e.Term > m.Term || e.Term < least {
-			return nil, claims[:before], ReasonEntries
+			return nil, nil, ReasonEntries
 		}
 		least = e.Term
 		b, err := ReadEntry(e)
 		if err != nil {
-			return nil, claims[:before], consensus.ReasonMalformed
+			return nil, nil, consensus.ReasonMalformed
 		}
 		if b == nil {
 			continue
 		}
 		if err := p.door.CheckBatch(b); err != nil {
-			return nil, claims[:before], ReasonBatch
+			return nil, nil, ReasonBatch
 		}
 		for _, req := range b.Requests {
 			claims = append(claims, req.Claim(p.door.Cluster))

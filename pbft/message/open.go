@@ -97,35 +97,24 @@ type opening struct {
 }
 
 // Open decodes and authenticates a group of frames: membership and relevance
-// first, then all signatures as one group. One Opened per frame, in order.
-// Safe to call concurrently if v is.
+// first, then all signatures together, of each frame that of its author before
+// what it holds. One Opened per frame, in order. Safe to call concurrently if v is.
 func (r *Rules) Open(v crypto.Verifier, h *Horizon, in []consensus.Frame) []consensus.Opened {
 	openings := make([]opening, len(in))
-	total := 0
+	claims := make([][]crypto.Claim, len(in))
 	for i, f := range in {
 		openings[i] = r.decode(h, f)
-		total += len(openings[i].claims)
-	}
-	var ok []bool
-	if total > 0 {
-		claims := make([]crypto.Claim, 0, total)
-		for i := range openings {
-			claims = append(claims, openings[i].claims...)
-		}
-		ok = v.Verify(claims)
+		claims[i] = openings[i].claims
 	}
 	out := make([]consensus.Opened, len(in))
-	for i := range openings {
+	for i, bad := range crypto.FirstFalse(v, claims) {
 		o := &openings[i]
-		for claim := range o.claims {
-			if !ok[0] && o.reason == "" {
-				o.reject(claim)
-				if o.request != nil {
-					o.refusal = r.door.Denied(in[i], o.request).Refusal
-				}
-				o.author = in[i].From // an honest replica relays only what it has opened itself
+		if bad >= 0 && o.reason == "" {
+			o.reject(bad)
+			if o.request != nil {
+				o.refusal = r.door.Denied(in[i], o.request).Refusal
 			}
-			ok = ok[1:]
+			o.author = in[i].From // an honest replica relays only what it has opened itself
 		}
 		out[i] = consensus.Opened{Reason: o.reason, Refusal: o.refusal}
 		if o.reason == "" {
