@@ -64,6 +64,14 @@ func (f *flight) open(epoch uint64) {
 	*f = flight{epoch: epoch, used: consensus.Time(epoch), of: map[uint64]*request{}}
 }
 
+// oldest is the request that has been in flight for the longest; nil if none is.
+func (f *flight) oldest() *request {
+	if len(f.requests) == 0 {
+		return nil
+	}
+	return f.requests[0]
+}
+
 // snapshot lists the requests while the list may change.
 func (f *flight) snapshot() []*request { return slices.Clone(f.requests) }
 

@@ -128,6 +128,28 @@ func (s *Session) sendTo(to consensus.ReplicaID, r *request) {
 	s.out.Sends = append(s.out.Sends, Send{To: to, Bytes: r.signed.Raw})
 }
 
+// tellRate bounds what goes to all for being the oldest, in bytes a second.
+const tellRate = 1 << 20
+
+// tells is when the oldest request goes to all; 0 = not for being that. A client
+// that gets used to a slow primary relies on it for longer and longer, and if
+// nobody else knew that anything waits, nobody could hold that against it. So
+// what it has learnt counts for all requests but one.
+func (s *Session) tells(r *request) consensus.Time {
+	if r.toAll || s.cfg.Elected {
+		return 0
+	}
+	return min(r.patienceAt, max(r.sent+s.cfg.Patience, s.tellAt))
+}
+
+// tell sends the oldest request to all.
+func (s *Session) tell(r *request) {
+	r.toAll = true
+	s.tellAt = s.now + s.cfg.BusyPause + consensus.Time(len(r.signed.Raw)*(s.system.Size()-1))*second/tellRate
+	s.stats.Again++
+	s.send(r)
+}
+
 // insist sends an overdue request to all, and waits longer each time. Until
 // something is answered again, new requests do not rely on the primary either.
 func (s *Session) insist(r *request) {

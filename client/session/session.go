@@ -53,6 +53,7 @@ type Session struct {
 	epochs  epochs
 	tickets map[Ticket]*operation
 	link    link
+	tellAt  consensus.Time // before that no request goes to all for being the oldest
 	out     Output
 	stats   Stats
 	closed  bool
@@ -92,6 +93,8 @@ func (s *Session) Advance(now consensus.Time) {
 			s.flight.remove(r)
 		case s.now >= r.patienceAt:
 			s.insist(r)
+		case r == s.flight.oldest() && s.tells(r) != 0 && s.now >= s.tells(r):
+			s.tell(r)
 		case r.pauseAt != 0 && s.now >= r.pauseAt:
 			r.pauseAt = 0
 			s.stats.Again++
@@ -199,6 +202,9 @@ func (s *Session) deadline() consensus.Time {
 	}
 	for _, r := range s.flight.requests {
 		sooner(r.patienceAt)
+		if r == s.flight.oldest() {
+			sooner(s.tells(r))
+		}
 		sooner(r.pauseAt)
 		if r.live == 0 {
 			sooner(r.orphaned + s.cfg.GiveUp)

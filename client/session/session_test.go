@@ -312,3 +312,33 @@ func TestAbandonedRequestsDoNotWedge(t *testing.T) {
 		t.Fatal("640 gaps were left in one window")
 	}
 }
+
+// A client that has got used to slow answers still tells everybody of its oldest
+// request in time, and of no other: else no backup knew that anything waits.
+func TestOldestGoesToAll(t *testing.T) {
+	b := newBench(t, func(c *Config) {
+		c.Patience, c.MaxPatience, c.BusyPause, c.OneEach = 100*millisecond, 1<<60, 10*millisecond, true
+	})
+	b.s.link.trip = second // seen so far
+	b.expect("to the primary", b.invoke(1, 3), "R0 #1 x1", "R0 #2 x1", "R0 #3 x1")
+	b.s.Advance(1e18 + 100*millisecond - 1)
+	b.expect("too early", b.s.Flush().Sends)
+	b.s.Advance(1e18 + 100*millisecond)
+	out := b.s.Flush()
+	b.expect("the oldest", out.Sends, "R0 #1 x1", "R1 #1 x1", "R2 #1 x1", "R3 #1 x1")
+	if b.s.link.suspect {
+		t.Error("the primary is suspect for what it always takes")
+	}
+	b.s.Advance(1e18 + 105*millisecond)
+	b.expect("the others wait as long as answers take", b.s.Flush().Sends)
+	r := b.decode(out.Sends[0].Bytes)
+	b.reply(1, r, "done", 1)
+	b.reply(2, r, "done", 1)
+	next := b.s.Flush().Deadline
+	size := consensus.Time(len(r.Raw))
+	if want := 1e18 + 110*millisecond + 3*size*second/tellRate; next != want {
+		t.Fatalf("the next is told after %d, want %d: what is told is bounded", next-1e18, want-1e18)
+	}
+	b.s.Advance(next)
+	b.expect("the oldest now", b.s.Flush().Sends, "R0 #2 x1", "R1 #2 x1", "R2 #2 x1", "R3 #2 x1")
+}
