@@ -9,7 +9,7 @@ import (
 // §5.2). A hint, so it need not wait for the disk.
 func (r *replica) sendStatus() {
 	st := message.Status{
-		View: r.view.number, Changing: r.view.changing, Rejoining: r.rejoin.asleep,
+		View: r.view.number, Changing: r.view.changing, Rejoining: r.rejoin.asleep, Slow: r.pace.slow && !r.view.changing,
 		Low: r.low(), Executed: r.exec.handed,
 	}
 	if st.Rejoining {
@@ -35,6 +35,7 @@ func (r *replica) onStatus(from consensus.Peer, st *message.Status) {
 	if st.Rejoining {
 		p.sleeps(r.views.Latest(from.Replica))
 	}
+	p.slow, p.view = st.Slow, st.View
 	h := helping{r, from}
 	if !h.ready() {
 		r.ignoredFrom(reasonBudget, from.Replica)

@@ -11,7 +11,7 @@
 //	requests.go   from submission to pending (§3); what waits stands in package pending
 //	normal.go     PRE-PREPARE, PREPARE, COMMIT (§4)
 //	execute.go    committed slots to the host, checkpoints, the log's end (§5)
-//	view.go       leaving and entering views (§6)
+//	view.go       leaving and entering views (§6); pace.go: whether a primary is slow
 //	catchup.go    STATUS (§7); helping.go: what answers it; fetch.go: asking and giving
 //	restore.go    which state is fetched, and when (§7); how: package transfer
 //	accuse.go     who contradicts itself, and what that may cost (§9)

@@ -24,7 +24,9 @@ func (r *replica) execute() {
 		r.out.Do(consensus.Commit{
 			Seq: s.seq, View: s.committed.View, Digest: s.committed.Digest, Batch: b, Certificate: s.committed.Encode(),
 		})
-		r.requests.Ordered(s.seq, b)
+		if longest := r.requests.Ordered(s.seq, b); b != nil && len(b.Requests) > 0 {
+			r.pace.saw(longest)
+		}
 		r.stabilize()
 	}
 	if r.exec.handed > before {

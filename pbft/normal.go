@@ -66,6 +66,7 @@ func (r *replica) onPrePrepare(e consensus.Receive, m *message.PrePrepare) {
 		v := m.Vote
 		s.proposal = &v
 		r.view.mark(m.Batch, m.Seq)
+		r.requests.Proposed(m.Batch)
 	}
 	s.keep(m.Digest, m.Batch)
 	r.accept(s, m.Frame)

@@ -20,6 +20,8 @@ type peer struct {
 	before   consensus.View // of a VIEW-CHANGE of it that was here while it slept: said before it lost its log
 	joinTo   consensus.View // until there we follow its VIEW-CHANGE in this rejoin; 0 it is not seen yet
 	alone    int            // ticks for which it has been asking for the next view
+	slow     bool           // it finds the primary slow, as of its last STATUS
+	view     consensus.View // ... of this view
 }
 
 func newPeers(n int) peers {
@@ -38,6 +40,12 @@ func (ps peers) other(self consensus.ReplicaID, attempt int) consensus.ReplicaID
 
 // heardSince reports whether a STATUS came at that tick or later.
 func (p *peer) heardSince(tick int) bool { return p.heard >= max(0, tick) }
+
+// findsSlow reports whether a peer finds the primary of a view slow, as of a STATUS
+// that came at that tick or later.
+func (p *peer) findsSlow(v consensus.View, since int) bool {
+	return p.slow && p.view == v && p.heardSince(since)
+}
 
 // rejoins begins to help a peer, up to a slot.
 func (p *peer) rejoins(nonce uint64, tick int, fillCap consensus.Seq) {

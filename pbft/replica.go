@@ -21,6 +21,7 @@ type replica struct {
 	log         slotLog
 	exec        execution
 	requests    *pending.Pool
+	pace        pace
 	checkpoints *checkpoint.Tracker
 	views       *viewchange.Changer
 	peers       peers
@@ -30,6 +31,10 @@ type replica struct {
 	accused     accusations
 	lies        bool // the host lies on purpose, and so forgets what it said
 }
+
+// slowMachine is how many bytes even a slow machine executes in a second. What it
+// executes stops the clocks of those who wait for as long as that would take.
+const slowMachine = 1 << 20
 
 // clock is all that the replica knows of time.
 type clock struct {
@@ -47,7 +52,9 @@ func newReplica(p *Protocol) *replica {
 		exec: newExecution(g),
 		requests: pending.New(pending.Config{
 			Replicas: n, Count: p.cfg.PendingCount, Bytes: p.cfg.PendingBytes, Retell: p.cfg.StatusEvery, Ask: 2 * p.cfg.Patience,
+			Patience: p.cfg.Patience, Speed: max(1, int(slowMachine*p.cfg.TickLength/1e9)),
 		}),
+		pace:        newPace(p.cfg.Patience),
 		checkpoints: checkpoint.New(p.rules, p.cfg.Self),
 		views:       viewchange.New(p.rules, p.cfg.Self, p.cfg.Signer),
 		peers:       newPeers(n),

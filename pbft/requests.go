@@ -35,6 +35,7 @@ func (r *replica) forward(p *pending.Entry) {
 // tickRequests tells the primary again of what it leaves waiting, and leaves
 // the view of a primary that keeps any request waiting beyond patience (§6).
 func (r *replica) tickRequests() {
+	r.requests.Tick()
 	if r.view.changing || r.view.leads() && r.tick-r.exec.progress >= r.cfg.Patience/2 {
 		r.tellAll()
 	}
@@ -45,9 +46,47 @@ func (r *replica) tickRequests() {
 		r.forward(p)
 	}
 	r.requests.DropStale(&r.out)
-	if p := r.requests.Oldest(); p != nil && r.tick-p.Since > r.view.patience() && !r.behind() {
+	p := r.requests.Oldest()
+	switch {
+	case p != nil && r.impatient(p) && !r.behind():
 		r.timedOut(r.view.number+1, "a request waited beyond patience")
+	case r.tooSlow(p):
+		r.leave(r.view.number+1, "the primary is slower than another one was")
 	}
+}
+
+// workPatience is how many times its patience a request may wait at most for
+// others that are executed meanwhile: a liar may pay for the time with work that
+// nobody has use for.
+const workPatience = 4
+
+// impatient reports whether a request has waited too long: beyond patience until
+// it is proposed, or from then on. The time does not count for which what is
+// executed meanwhile accounts.
+func (r *replica) impatient(p *pending.Entry) bool {
+	patience := r.view.patience()
+	return r.requests.Silent(p) > patience || r.tick-p.Since > workPatience*patience
+}
+
+// tooSlow reports whether a quorum, this replica included, finds that the primary
+// keeps requests waiting for twice as long as another one did. None leaves for
+// that alone: it may be slow itself, and would not be followed.
+func (r *replica) tooSlow(oldest *pending.Entry) bool {
+	if oldest != nil {
+		r.pace.saw(r.requests.Waited(oldest))
+	}
+	r.pace.tick(r.view.primary(), len(r.peers))
+	if !r.pace.slow || r.behind() {
+		return false
+	}
+	agree := 1
+	for i := range r.peers {
+		// Who has left already does not say it any more.
+		if r.peers[i].findsSlow(r.view.number, r.tick-4*r.cfg.StatusEvery) || r.views.Latest(consensus.ReplicaID(i)) != nil {
+			agree++
+		}
+	}
+	return agree >= r.rules.System.Quorum()
 }
 
 // tellAll passes the oldest requests to everybody, now and then, when this

@@ -12,6 +12,7 @@ func (r *replica) leave(v consensus.View, why consensus.Reason) {
 	if !r.rejoin.mayChange(v) || v > message.MaxView {
 		return
 	}
+	r.pace.leave(r.view.primary(), !r.view.changing)
 	r.view.leave(v)
 	vc := r.views.Leave(v, r.checkpoints.Stable(), r.log.prepared(r.low()))
 	r.recordView()
@@ -104,7 +105,11 @@ func (r *replica) onNewView(nv *message.NewView) {
 // enter begins the view on the terms of its NEW-VIEW. All clocks restart;
 // nothing that lacks here blocks the view.
 func (r *replica) enter(nv *message.NewView, start viewchange.Start) {
+	if !r.view.changing {
+		r.pace.leave(r.view.primary(), true)
+	}
 	r.begin(nv, start)
+	r.pace.enter()
 	r.recordView()
 	r.out.Note(consensus.Note{Kind: consensus.EnteredView, View: start.View, Seq: r.exec.handed})
 	r.requests.Restart(r.tick)

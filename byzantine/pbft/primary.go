@@ -25,8 +25,8 @@ func primaryProfiles() []byzantine.Profile {
 			Needs:    byzantine.Primary, Drawn: []string{"", "2"}, Intercept: stateful(selectSome),
 		},
 		{
-			Name: "slow-primary", Group: "P-SLOW", AtF: byzantine.SafeSlow, AtF1: byzantine.SafeSlow,
-			Sentence: "as primary, holds each proposal back for a little less than the honest replicas wait",
+			Name: "slow-primary", Group: "P-SLOW", AtF: byzantine.SafeLive, AtF1: byzantine.SafeSlow,
+			Sentence: "as primary, holds each proposal back for a little less than the honest replicas wait, until they leave it",
 			Params:   []byzantine.Param{{Name: "wait", Default: "80%", Help: "a duration, or a share of the honest replicas' patience"}},
 			Needs:    byzantine.Primary, Drawn: []string{"", "50%", "99%"}, Intercept: stateful(slowPrimary),
 		},

@@ -91,8 +91,8 @@ func TestFloodMeetsItsBudget(t *testing.T) {
 	l.wantReason("peer asks too much")
 }
 
-// A slow primary stays the primary: nobody has a reason to leave.
-func TestSlowPrimaryStays(t *testing.T) {
+// A slow primary is left together, and what it does until then costs its delay.
+func TestSlowPrimaryIsLeft(t *testing.T) {
 	slow, fast := newLab(t, 4, map[int]string{0: "slow-primary"}), newLab(t, 4, nil)
 	for _, l := range []*lab{slow, fast} {
 		l.submit(0, 0)
@@ -100,13 +100,26 @@ func TestSlowPrimaryStays(t *testing.T) {
 		for len(l.Replicas[1].Executed) == 0 {
 			l.ticks(1)
 		}
-		l.wantAll(10)
-		if st := l.Replicas[1].Engine.Status(); st.View != 0 {
-			t.Errorf("view %d", st.View)
-		}
 	}
 	if waited := int((slow.Now - fast.Now) / enginetest.Tick); waited != labPatience*8/10 {
 		t.Errorf("the batch came %d ticks later", waited)
+	}
+	for range 20 * labPatience {
+		for _, l := range []*lab{slow, fast} {
+			if l.Replicas[1].Engine.Status().Pending == 0 {
+				l.submit(0, 0)
+			}
+			l.ticks(1)
+		}
+	}
+	for l, want := range map[*lab]consensus.View{slow: 1, fast: 0} {
+		l.wantAll(10)
+		if st := l.Replicas[1].Engine.Status(); st.View != want || st.Changing {
+			t.Errorf("view %d, want %d", st.View, want)
+		}
+	}
+	if s, f := len(slow.Replicas[1].Executed), len(fast.Replicas[1].Executed); 4*s < 3*f {
+		t.Errorf("%d batches with a slow first primary, %d with a quick one", s, f)
 	}
 }
 

@@ -25,6 +25,7 @@ type Pool struct {
 	standing map[Key]bool          // what stands in a slot of this view and is not executed, whether it waits here or not
 	retold   map[crypto.Digest]int // executed requests, and the tick of their last answer
 	refused  map[crypto.Digest]verdict
+	work     work
 }
 
 // Config sizes a pool and says how often, in ticks, it lets the same thing be
@@ -35,6 +36,8 @@ type Config struct {
 	Bytes    int // of these together; one larger request has room in an empty lane
 	Retell   int // between two answers to a request that was executed
 	Ask      int // between two questions to the session table about one request
+	Patience int // ticks that a request may wait; 0 = nobody loses patience
+	Speed    int // bytes that even a slow machine executes in a tick
 }
 
 // Entry is one request that waits. Callers keep their clocks in it, in ticks.
@@ -45,6 +48,8 @@ type Entry struct {
 	Told     int  // when the primary was last told of it
 	Times    int  // how often it was told
 	Asked    int  // when the session table was asked of it; -1 never
+	clock    int  // of work, at Since
+	silence  int  // ... or when it was proposed since
 	proposed bool // in a slot of this view
 	queued   bool // in its lane
 	gone     bool
@@ -110,7 +115,8 @@ func (p *Pool) Find(k Key) *Entry { return p.byKey[k] }
 // add admits a request; the caller has checked that there is room and that it
 // is not there yet.
 func (p *Pool) add(q *consensus.Request, lane, tick int) *Entry {
-	e := &Entry{Request: q, Lane: lane, Since: tick, Told: tick, Asked: -1, proposed: p.standing[KeyOf(q)]}
+	e := &Entry{Request: q, Lane: lane, Since: tick, Told: tick, Asked: -1, clock: p.work.clock, silence: p.work.clock, proposed: p.standing[KeyOf(q)]}
+	p.work.held += cost(q)
 	p.byKey[KeyOf(q)] = e
 	p.order = append(p.order, e)
 	p.lanes[lane].put(q, 1)
@@ -185,6 +191,7 @@ func (p *Pool) Remove(k Key) {
 		p.dead++
 	}
 	delete(p.byKey, k)
+	p.work.held -= cost(e.Request)
 	p.lanes[e.Lane].put(e.Request, -1)
 	for len(p.order) > 0 && p.order[0].gone {
 		p.order[0] = nil
@@ -275,8 +282,9 @@ func (p *Pool) Restart(tick int) {
 	p.compact()
 	clear(p.standing)
 	for _, e := range p.order {
-		e.Since, e.Told, e.Times, e.proposed = tick, tick, 0, false
+		e.Since, e.Told, e.Times, e.proposed, e.clock, e.silence = tick, tick, 0, false, p.work.clock, p.work.clock
 	}
+	p.work.credit = 0
 	p.relane()
 }
 

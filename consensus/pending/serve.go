@@ -46,6 +46,11 @@ func explain(out *consensus.Outbox, via consensus.Peer, q *consensus.Request, co
 // MaxForwards bounds the requests told again in one tick.
 const MaxForwards = 64
 
+// largeRequest is a size that makes telling a request again a burden: one of
+// megabytes, told by everybody every half second, would keep the primary from
+// what it is told of.
+const largeRequest = 128 << 10 // bytes
+
 // Due walks through the oldest requests that nobody was told of for so many
 // ticks, at most so many of them. The caller says in Told whom it told.
 func (p *Pool) Due(tick, every, most int) iter.Seq[*Entry] {
@@ -54,7 +59,7 @@ func (p *Pool) Due(tick, every, most int) iter.Seq[*Entry] {
 			if most == 0 || tick-e.Since < every {
 				return // ordered by age
 			}
-			if tick-e.Told < every {
+			if tick-e.Told < every*(1+len(e.Request.Raw)/largeRequest) {
 				continue
 			}
 			if most--; !yield(e) {

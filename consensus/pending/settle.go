@@ -71,13 +71,14 @@ func (p *Pool) Standing(q *consensus.Request) Standing {
 }
 
 // Ordered settles what was handed to the host as slot seq: it waits no longer,
-// whatever its digest was. After a restore that came to nothing slots are handed
-// out again.
-func (p *Pool) Ordered(seq consensus.Seq, b *consensus.Batch) {
+// whatever its digest was. It answers how long one of them had waited here at
+// most. After a restore that came to nothing slots are handed out again.
+func (p *Pool) Ordered(seq consensus.Seq, b *consensus.Batch) (longest int) {
 	p.ordered.cut(seq, func(n consensus.Seq) bool { return n >= seq })
 	if b == nil {
-		return
+		return 0
 	}
+	longest = p.account(b)
 	for _, q := range b.Requests {
 		k := KeyOf(q)
 		delete(p.standing, k)
@@ -85,6 +86,7 @@ func (p *Pool) Ordered(seq consensus.Seq, b *consensus.Batch) {
 		p.ordered.of[k]++
 	}
 	p.ordered.batches = append(p.ordered.batches, orderedBatch{seq, b.Requests})
+	return longest
 }
 
 // Executed remembers what was executed of the batch at a slot, and nothing of

@@ -30,6 +30,7 @@ type Status struct {
 	View      consensus.View
 	Changing  bool          // between views, going for View
 	Rejoining bool          // amnesiac, asleep until Target is stable
+	Slow      bool          // the primary of View keeps requests waiting for much longer than another one did
 	Target    consensus.Seq // with Rejoining; 0 while not known yet
 	Low       consensus.Seq // h
 	Executed  consensus.Seq // last slot executed
@@ -48,6 +49,9 @@ func (st *Status) Encode() []byte {
 	if st.Rejoining {
 		flags |= 2
 	}
+	if st.Slow {
+		flags |= 4
+	}
 	b = append(b, flags)
 	b = binary.BigEndian.AppendUint64(b, uint64(st.Low))
 	b = binary.BigEndian.AppendUint64(b, uint64(st.Executed))
@@ -63,12 +67,12 @@ func decodeStatus(frame []byte) (*Status, error) {
 	st := &Status{}
 	s := cryptobyte.String(frame)
 	var kind, flags, count uint8
-	if !s.ReadUint8(&kind) || Kind(kind) != StatusKind || !s.ReadUint64((*uint64)(&st.View)) || !s.ReadUint8(&flags) || flags > 3 ||
+	if !s.ReadUint8(&kind) || Kind(kind) != StatusKind || !s.ReadUint64((*uint64)(&st.View)) || !s.ReadUint8(&flags) || flags > 7 ||
 		!s.ReadUint64((*uint64)(&st.Low)) || !s.ReadUint64((*uint64)(&st.Executed)) || !s.ReadUint64((*uint64)(&st.Target)) ||
 		!s.ReadUint8(&count) || count > MaxStatusSlots || len(s) != int(count) {
 		return nil, fmt.Errorf("STATUS: %w", consensus.ErrMalformed)
 	}
-	st.Changing, st.Rejoining = flags&1 != 0, flags&2 != 0
+	st.Changing, st.Rejoining, st.Slow = flags&1 != 0, flags&2 != 0, flags&4 != 0
 	if !st.Rejoining && st.Target != 0 {
 		return nil, fmt.Errorf("STATUS: %w", consensus.ErrMalformed)
 	}

@@ -1,0 +1,184 @@
+package pending
+
+import (
+	"testing"
+
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+)
+
+// workConfig lets a request wait for 200 ticks, and a slow machine execute 10 KiB
+// in one.
+var workConfig = Config{Replicas: 4, Count: 1000, Bytes: 64 << 20, Retell: 5, Ask: 10, Patience: 200, Speed: 10 << 10}
+
+func batchOf(requests ...*consensus.Request) *consensus.Batch {
+	return &consensus.Batch{Requests: requests}
+}
+
+func ticks(p *Pool, n int) {
+	for range n {
+		p.Tick()
+	}
+}
+
+// The clock of what waits stands still for as long as what is executed meanwhile
+// takes a slow machine, and runs on when nothing is.
+func TestWorkStopsTheClock(t *testing.T) {
+	p := New(workConfig)
+	e := p.add(poolRequest(1, 1, 10), 4, 0)
+	ticks(p, 50)
+	if got := p.Waited(e); got != 50 {
+		t.Fatalf("waited %d ticks, want 50", got)
+	}
+	big := poolRequest(2, 1, 1<<20) // 103 ticks of a slow machine
+	p.Ordered(1, batchOf(big))
+	ticks(p, 102)
+	if got := p.Waited(e); got != 50 {
+		t.Errorf("waited %d ticks while others were executed, want 50", got)
+	}
+	ticks(p, 50)
+	if got := p.Waited(e); got < 97 || got > 100 {
+		t.Errorf("waited %d ticks, of which the work accounts for 102", got)
+	}
+	p.Restart(0)
+	if got := p.Waited(e); got != 0 {
+		t.Errorf("waited %d ticks in a new view", got)
+	}
+}
+
+// What is credited is bounded, and what was executed while nobody waited earns
+// nothing: a liar saves up no time.
+func TestCreditIsBounded(t *testing.T) {
+	p := New(workConfig)
+	for range 100 {
+		p.Ordered(1, batchOf(poolRequest(2, 1, 1<<20)))
+	}
+	p.Tick()
+	e := p.add(poolRequest(1, 1, 10), 4, 0)
+	ticks(p, 20)
+	if got := p.Waited(e); got != 20 {
+		t.Errorf("waited %d of 20 ticks: work before its time counts", got)
+	}
+	for range 100 {
+		p.Ordered(1, batchOf(poolRequest(2, 1, 1<<20)))
+	}
+	ticks(p, 2*workConfig.Patience+30)
+	if got := p.Waited(e); got != 20+30 {
+		t.Errorf("waited %d ticks, want 50: at most twice the patience is credited", got)
+	}
+}
+
+// How long a request has waited is said when it is executed, and its own size is
+// part of what accounts for it.
+func TestExecutedSaysHowLongItWaited(t *testing.T) {
+	p := New(workConfig)
+	small, big := poolRequest(1, 1, 10), poolRequest(2, 1, 1<<20)
+	p.add(small, 4, 0)
+	ticks(p, 150)
+	p.add(big, 4, 150)
+	if got := p.Ordered(1, batchOf(small)); got != 150 {
+		t.Errorf("waited %d ticks, want 150", got)
+	}
+	ticks(p, 120)
+	if got := p.Ordered(1, batchOf(big)); got < 10 || got > 20 {
+		t.Errorf("the large one waited %d ticks, want 120 without the 103 that it is", got)
+	}
+	if got := p.Ordered(1, batchOf(poolRequest(3, 1, 10))); got != 0 {
+		t.Errorf("one that never waited here waited %d ticks", got)
+	}
+	if p.work.held != 0 {
+		t.Errorf("%d bytes wait in an empty pool", p.work.held)
+	}
+}
+
+// A proposal begins a request's patience anew, and not what it is known to have
+// waited.
+func TestProposedIsNotSilence(t *testing.T) {
+	p := New(workConfig)
+	e := p.add(poolRequest(1, 1, 10), 4, 0)
+	ticks(p, 90)
+	p.Proposed(batchOf(e.Request, poolRequest(9, 9, 1)))
+	ticks(p, 15)
+	if p.Silent(e) != 15 || p.Waited(e) != 105 {
+		t.Errorf("silent for %d ticks, waited for %d: want 15 and 105", p.Silent(e), p.Waited(e))
+	}
+}
+
+// What waits is bounded by what the measured rate executes in half of the
+// patience. A single request is always let in, and a slow machine's rate always
+// assumed.
+func TestAdmissionFollowsTheRate(t *testing.T) {
+	p := New(workConfig)
+	clients := 0
+	fresh := func(size int) *consensus.Request {
+		clients++
+		signer := crypto.NewSigner([32]byte{byte(clients), byte(clients >> 8)})
+		return consensus.SignRequest(signer, crypto.Digest{}, consensus.Sequence{Epoch: 1, Counter: 1}, [][]byte{make([]byte, size)})
+	}
+	admitted := func(size int) (n int) {
+		for range min(200, 20<<20/size) {
+			q := fresh(size)
+			if _, fate, code := p.admit(q, consensus.ClientPeer(q.Client), 0); fate == Waits {
+				n++
+			} else if code != consensus.RefusedBusy {
+				t.Fatalf("refused with %v", code)
+			}
+		}
+		return n
+	}
+	serve := func(windows, perTick int) {
+		for range windows * workConfig.Patience {
+			p.Tick()
+			for range perTick {
+				if e := p.Oldest(); e != nil {
+					p.Ordered(1, batchOf(e.Request))
+					p.add(e.Request, 4, 0)
+				}
+			}
+		}
+	}
+	const size = 100 << 10
+	if n := admitted(size); n != 200 {
+		t.Errorf("%d of 200 let in before anything was measured", n)
+	}
+	serve(2, 1) // 100 KiB in a tick: 100 requests in half the patience
+	if n := admitted(size); n != 0 {
+		t.Errorf("%d let in beyond what can be served in time", n)
+	}
+	for p.Len() > 50 {
+		p.Remove(KeyOf(p.Oldest().Request))
+	}
+	if n := admitted(size); n < 40 || n > 52 {
+		t.Errorf("%d let in beside 50, want what makes about 100", n)
+	}
+	for p.Len() > 0 {
+		p.Remove(KeyOf(p.Oldest().Request))
+	}
+	p.work.rate = 1
+	if n := admitted(size); n != 9 {
+		t.Errorf("%d let in at no rate, want what a slow machine does: 9", n)
+	}
+	for p.Len() > 0 {
+		p.Remove(KeyOf(p.Oldest().Request))
+	}
+	if n := admitted(8 << 20); n != 1 {
+		t.Errorf("%d large ones let in, want one", n)
+	}
+}
+
+// A large request is told again as seldom as it is large.
+func TestLargeRequestsAreToldSeldom(t *testing.T) {
+	p := New(workConfig)
+	p.add(poolRequest(1, 1, 10), 4, 0)
+	p.add(poolRequest(2, 1, 4<<20), 4, 0)
+	told := map[int]int{}
+	for tick := range 2000 {
+		for e := range p.Due(tick, 50, MaxForwards) {
+			e.Told = tick
+			told[len(e.Request.Raw)>>20]++
+		}
+	}
+	if told[0] != 39 || told[4] != 1 {
+		t.Errorf("told %v in 2000 ticks", told)
+	}
+}
