@@ -136,7 +136,7 @@ func TestBurstsAgainstLists(t *testing.T) {
 					e := consensus.Event(consensus.Receive{Message: next})
 					switch c {
 					case Own:
-						e = consensus.Executed{Seq: next}
+						e = consensus.Kept{Seq: next}
 						q.Own(e)
 					case Requests:
 						e = consensus.Submit{Request: &consensus.Request{Sequence: consensus.Sequence{Counter: uint64(next)}}}
