@@ -25,7 +25,7 @@ type replica struct {
 	exec     execution
 	state    restore
 	early    []*pb.Message // appends that came before what they follow, of this tick
-	provoked []int         // answers of each replica in this burst to which the library sends entries
+	provoked []int         // answers of each replica since the last tick to which the library sends entries
 	alarmed  []int         // tick of the last alarm about each replica; 0 never
 	heard    []int         // tick of the last word of each replica; -1 never
 	lead     leadership
@@ -81,7 +81,6 @@ const maxInflight = 64
 // Step implements consensus.Engine.
 func (r *replica) Step(b consensus.Burst) consensus.Output {
 	r.now = b.Now
-	clear(r.provoked)
 	for _, e := range b.Events {
 		r.on(e)
 	}
@@ -99,6 +98,7 @@ func (r *replica) Step(b consensus.Burst) consensus.Output {
 func (r *replica) on(e consensus.Event) {
 	switch e := e.(type) {
 	case consensus.Tick:
+		clear(r.provoked)
 		r.overdue()
 		r.onTick()
 	case consensus.Submit:

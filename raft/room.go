@@ -58,7 +58,7 @@ func (r *replica) reach() consensus.Seq {
 // full reports whether an entry at n would reach too far.
 func (r *replica) full(n consensus.Seq) bool { return n > r.reach() }
 
-// maxProvoked bounds, in one burst, the answers of one member to which the
+// maxProvoked bounds, between two ticks, the answers of one member to which the
 // library sends entries: to each of a few bytes up to maxAppendBytes, and again
 // for the next one. What is left out is asked for again with the next heartbeat.
 const maxProvoked = 8
