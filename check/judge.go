@@ -1,6 +1,7 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/bits"
@@ -60,6 +61,8 @@ type Config struct {
 	// run itself.
 	Investigate bool
 	Report      func(Violation) // hears of each violation at once; may be nil
+	// words say what was asked, and what was answered; nil = calls have numbers alone.
+	words func(op []byte, r *consensus.Result) (asked, answered string)
 }
 
 // Answer says how a question ended that may remain open.
@@ -80,11 +83,30 @@ type Verdict struct {
 	Culprits     []consensus.ReplicaID // whom evidence names, ascending
 	Evidence     []evidence.Entry
 	Linearizable Answer
+	Why          []string      `json:",omitempty"` // ... it is unknown
 	Executed     consensus.Seq // of a real run: up to where its batches were executed again
+	Scope        *Scope        `json:",omitempty"` // of a real run
+	Unjudged     string        `json:",omitempty"` // of a real run: why too little was judged to call it safe; "" = enough
 }
 
-// Safe reports whether nothing that must never happen did; being stuck is not unsafe.
+// ErrUnjudged is what the error of a verdict wraps that rests on too little.
+var ErrUnjudged = errors.New("nothing was judged")
+
+// Enough fails if too little was judged to say that a run was safe. What was found
+// stands all the same.
+func (v *Verdict) Enough() error {
+	if v.Unjudged == "" {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrUnjudged, v.Unjudged)
+}
+
+// Safe reports whether enough was judged and nothing that must never happen did;
+// being stuck is not unsafe.
 func (v *Verdict) Safe() bool {
+	if v.Unjudged != "" {
+		return false
+	}
 	for _, x := range v.Violations {
 		if x.Kind != Stuck {
 			return false
@@ -107,6 +129,7 @@ type Judge struct {
 	forkAt     consensus.Seq  // 0 = none
 	partial    bool           // not every execution is told
 	until      consensus.Time // ... and none after this
+	again      consensus.Seq  // up to where batches were executed again
 
 	agreement  agreement
 	ledger     ledger

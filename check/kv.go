@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"fmt"
 
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/check/linear"
@@ -12,7 +13,7 @@ import (
 // compare-and-swap. Ranges are not judged; what a transaction may write to
 // leaves its keys undecided.
 func Store() *linear.Model {
-	return &linear.Model{Init: keyState{}, Read: readStore, Step: stepStore}
+	return &linear.Model{Init: keyState{}, Read: readStore, Step: stepStore, Words: storeWords}
 }
 
 // keyState is what a key holds. The revision of a write that was not answered is
@@ -125,4 +126,57 @@ func (c keyState) swap(o *kv.Operation, result *consensus.Result) (any, bool) {
 		next.revision = r.Revision
 	}
 	return next, true
+}
+
+// storeWords say what was asked of the key-value store, and what it answered.
+func storeWords(op []byte, r *consensus.Result) (asked, answered string) {
+	o, err := kv.Decode(op)
+	if err != nil {
+		return quoted(op, r)
+	}
+	key := quote(o.Key)
+	switch o.Kind {
+	case kv.KindGet:
+		asked = "get " + key
+	case kv.KindPut:
+		asked = "put " + key + " " + quote(o.Value)
+	case kv.KindDelete:
+		asked = "delete " + key
+	case kv.KindSwap:
+		asked = "compare-and-swap " + key
+	case kv.KindRange:
+		asked = "range from " + key
+	case kv.KindTxn:
+		asked = "a transaction"
+	}
+	return asked, answerOf(r, func() string { return storeAnswer(o.Kind, r.Data) })
+}
+
+// storeAnswer is what the store answered, as far as it can be read.
+func storeAnswer(k kv.Kind, data []byte) string {
+	switch k {
+	case kv.KindGet:
+		if e, found, err := kv.ParseGet(data); err == nil && found {
+			return fmt.Sprintf("%s of revision %d", quote(e.Value), e.Revision)
+		} else if err == nil {
+			return "not found"
+		}
+	case kv.KindPut:
+		if revision, err := kv.ParsePut(data); err == nil {
+			return fmt.Sprintf("revision %d", revision)
+		}
+	case kv.KindDelete:
+		if existed, err := kv.ParseDelete(data); err == nil {
+			return map[bool]string{true: "deleted", false: "not found"}[existed]
+		}
+	case kv.KindSwap:
+		if s, err := kv.ParseSwap(data); err == nil && s.Done {
+			return fmt.Sprintf("done, revision %d", s.Revision)
+		} else if err == nil && s.Present {
+			return fmt.Sprintf("not done, for it holds %s of revision %d", quote(s.Current.Value), s.Current.Revision)
+		} else if err == nil {
+			return "not done, for it is not there"
+		}
+	}
+	return quote(data)
 }

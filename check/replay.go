@@ -35,14 +35,21 @@ const maxFacts = 1 << 24
 // must be one. It executes the batches again and holds roots and replies
 // against what comes out. Of a suspect's log only what it signed counts.
 //
+// What was judged, and what was not, is in the verdict's Scope; if that is too little
+// to call the run safe, the verdict is Unjudged.
+//
 // Errors are *LogErrors of files that are no logs of this cluster, and
 // consensus.ErrGenesis; a torn last entry is none.
 func Replay(c Case, logs []Log) (Verdict, error) {
 	if err := c.Genesis.Validate(); err != nil {
 		return Verdict{}, err
 	}
+	words := quoted
+	if c.Model != nil && c.Model.Words != nil {
+		words = c.Model.Words
+	}
 	r := &replay{heard: map[consensus.ReplicaID]consensus.Time{}, judge: New(Config{
-		Genesis: c.Genesis, Model: c.Model, Investigate: true,
+		Genesis: c.Genesis, Model: c.Model, words: words, Investigate: true,
 		Honest:  func(id consensus.ReplicaID) bool { return !slices.Contains(c.Suspects, id) },
 		Clients: func(crypto.PublicKey) bool { return false },
 	})}
@@ -62,10 +69,12 @@ func Replay(c Case, logs []Log) (Verdict, error) {
 	for _, last := range r.heard {
 		r.judge.until = min(r.judge.until, last)
 	}
-	v := r.judge.Verdict(r.now)
 	if r.rerun != nil {
-		v.Executed = r.rerun.machine.Applied()
+		r.judge.again = r.rerun.machine.Applied()
 	}
+	v := r.judge.Verdict(r.now)
+	v.Executed = r.judge.again
+	r.conclude(&v)
 	return v, nil
 }
 
@@ -82,6 +91,8 @@ type replay struct {
 	now     consensus.Time                         // since then
 	heard   map[consensus.ReplicaID]consensus.Time // until when the logs of each honest replica go
 	digests bool                                   // a log tells of batches by their digests only
+	facts   [consensus.MaxReplicas]int             // that the logs of each honest replica tell
+	torn    int                                    // logs that end in the middle of an entry
 }
 
 // source is a log with its next entry.
@@ -117,8 +128,6 @@ func (r *replay) open(cluster crypto.Digest, logs []Log) error {
 			return &logError{Name: l.Name, Err: fmt.Errorf("%w of this cluster: it is of %s, the genesis is that of %s: give its own genesis by --genesis, or move the file away", ErrLog, h.Cluster.Short(), cluster.Short())}
 		case !h.Client && int(h.Replica) >= members:
 			return &logError{Name: l.Name, Err: fmt.Errorf("%w of this cluster: it is of replica %d among %d", ErrLog, h.Replica, members)}
-		case !h.Client && r.judge.honest(h.Replica):
-			r.heard[h.Replica] = 0
 		}
 		s := &source{Reader: reader, index: i}
 		if err := s.advance(); err != nil {
@@ -186,6 +195,9 @@ func (r *replay) client(s *source, h *Header) {
 func (r *replay) replica(id consensus.ReplicaID, e *Entry) {
 	if r.judge.honest(id) {
 		r.heard[id] = r.now
+		if e.Kind != EntryStarted {
+			r.facts[id]++
+		}
 	}
 	switch e.Kind {
 	case EntryStarted:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -188,7 +189,7 @@ func TestReplayBites(t *testing.T) {
 				s.logs[id] = slices.DeleteFunc(s.logs[id], func(e Entry) bool { return e.Kind == EntryRoot })
 			}
 			s.logs[clientLog] = nil
-		}, []Kind{Fork, Validity}, Yes},
+		}, []Kind{Fork, Validity}, Unknown},
 		{"two promises", nil, func(s *story) {
 			s.write(1, Entry{Kind: EntryStarted})
 			s.write(1, Entry{Kind: EntrySent, Peer: consensus.ReplicaPeer(0), Bytes: s.vote(message.CommitKind, 1, 0, 1, digestB)})
@@ -277,8 +278,113 @@ func TestReplayRefuses(t *testing.T) {
 	if _, err := Replay(Case{Genesis: other, Application: kv.Store{}}, s.files(t)); err == nil || !strings.Contains(err.Error(), "move the file away") {
 		t.Errorf("another cluster's log: %v: what is to be done?", err)
 	}
-	if v, err := Replay(c, nil); err != nil || !v.Safe() || v.Executed != 0 {
-		t.Errorf("no logs: %+v, %v", v, err)
+}
+
+// TestTooLittleIsNotSafe: who judged nobody, nothing, or too few to compare, says so
+// and calls nothing safe; what is enough is.
+func TestTooLittleIsNotSafe(t *testing.T) {
+	for name, c := range map[string]struct {
+		suspects []consensus.ReplicaID
+		change   func(*story)
+		want     string // of why it was too little; "" is enough
+	}{
+		"all logs":                        {nil, func(*story) {}, ""},
+		"no log":                          {nil, func(s *story) { clear(s.logs) }, "none of the replicas"},
+		"only the client's":               {nil, func(s *story) { clear(s.logs[:clientLog]) }, "none of the replicas"},
+		"one replica's":                   {nil, func(s *story) { clear(s.logs[1:clientLog]) }, "R0 alone"},
+		"two replicas'":                   {nil, func(s *story) { clear(s.logs[2:clientLog]) }, ""},
+		"two replicas', one of a suspect": {[]consensus.ReplicaID{1}, func(s *story) { clear(s.logs[2:clientLog]) }, "R0 alone"},
+		"the last honest one's":           {[]consensus.ReplicaID{1, 2, 3}, func(*story) {}, ""},
+		"all are suspects":                {[]consensus.ReplicaID{0, 1, 2, 3}, func(*story) {}, "nobody is left"},
+		"heads alone": {nil, func(s *story) {
+			for id := range s.logs {
+				s.logs[id] = s.logs[id][:1]
+			}
+			s.logs[clientLog] = nil
+		}, "none of the replicas"},
+		"votes alone": {nil, func(s *story) {
+			for id := range clientLog {
+				s.logs[id] = []Entry{{Kind: EntrySent, At: 1, Peer: consensus.Peer{Kind: consensus.Everyone}, Bytes: s.vote(message.CommitKind, consensus.ReplicaID(id), 0, 1, digestA)}}
+			}
+			s.logs[clientLog] = nil
+		}, "no batch was agreed on"},
+		"votes, and a call that nobody answers": {nil, func(s *story) {
+			for id := range clientLog {
+				s.logs[id] = []Entry{{Kind: EntrySent, At: 1, Peer: consensus.Peer{Kind: consensus.Everyone}, Bytes: s.vote(message.CommitKind, consensus.ReplicaID(id), 0, 1, digestA)}}
+			}
+			s.logs[clientLog] = s.logs[clientLog][:1]
+		}, ""},
+	} {
+		s := tell(t, tale...)
+		c.change(s)
+		v := s.judge(t, c.suspects...)
+		err := v.Enough()
+		if (err == nil) != (c.want == "") || !strings.Contains(v.Unjudged, c.want) || v.Safe() != (err == nil) || err != nil && !errors.Is(err, ErrUnjudged) {
+			t.Errorf("%s: safe %t, error %v, want %q: %v", name, v.Safe(), err, c.want, v.Violations)
+		}
+	}
+}
+
+// TestScopeSaysWhatWasJudged: and why linearizability is not known, if it is not.
+func TestScopeSaysWhatWasJudged(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*story)
+		want   Scope
+		linear Answer
+		why    string
+	}{
+		"all": {func(*story) {}, Scope{Batches: 8, First: 1, Last: 8, Calls: 8, Answered: 8, Held: 8}, Yes, ""},
+		"a client that wrote nothing": {func(s *story) { s.logs[clientLog] = nil },
+			Scope{Batches: 8, First: 1, Last: 8, Untold: 8}, Unknown, "no client wrote down"},
+		"a call without an answer": {func(s *story) { s.logs[clientLog] = s.logs[clientLog][:15] },
+			Scope{Batches: 8, First: 1, Last: 8, Calls: 8, Answered: 7, Held: 7}, Yes, ""},
+		"beginnings that were dropped": {func(s *story) {
+			for id := range clientLog {
+				at := slices.IndexFunc(s.logs[id], func(e Entry) bool { return e.Kind == EntryCommitted && e.Seq == 3 })
+				s.logs[id] = s.logs[id][at:]
+			}
+			s.find(clientLog, EntryReturned, func(e *Entry) bool { return e.Seq == 4 }).Result = app.OK(nil)
+		}, Scope{Batches: 6, First: 3, Last: 8, Calls: 8, Answered: 8, Held: 5, Cut: 2}, Unknown, "batch 1 was not written down"},
+		"digests only": {func(s *story) {
+			for id := range clientLog {
+				for i := range s.logs[id] {
+					s.logs[id][i].Batch = nil
+				}
+			}
+			s.find(clientLog, EntryReturned, func(e *Entry) bool { return e.Seq == 4 }).Result = app.OK(nil)
+		}, Scope{Batches: 8, First: 1, Last: 8, Calls: 8, Answered: 8, Cut: 8}, Unknown, "digests of batches alone"},
+	} {
+		s := tell(t, tale...)
+		c.change(s)
+		v := s.judge(t)
+		got := *v.Scope
+		if len(got.Replicas) != 4 || len(got.Missing) != 0 {
+			t.Errorf("%s: judged %v, missing %v", name, got.Replicas, got.Missing)
+		}
+		got.Replicas, got.Missing = nil, nil
+		if !reflect.DeepEqual(got, c.want) || v.Linearizable != c.linear || !strings.Contains(strings.Join(v.Why, "; "), c.why) {
+			t.Errorf("%s: %+v, %s %q, want %+v, %s %q", name, got, v.Linearizable, v.Why, c.want, c.linear, c.why)
+		}
+	}
+}
+
+// TestALieIsNamed: what was asked, what was answered, and what the agreed history has.
+func TestALieIsNamed(t *testing.T) {
+	s := tell(t, kv.Put([]byte("k"), []byte("truth")), get)
+	s.find(clientLog, EntryReturned, func(e *Entry) bool { return e.Seq == 2 }).Result = app.OK([]byte(record(1, "truti")))
+	v := s.judge(t)
+	want := `asked get "k" and was told "truti" of revision 1 (at 2); the agreed history has "truth" of revision 1 (at 2)`
+	if len(v.Violations) == 0 || v.Violations[0].Kind != Deceived || !strings.Contains(v.Violations[0].Text, want) {
+		t.Errorf("violations %v, want %s", v.Violations, want)
+	}
+}
+
+// TestTransactionsAreDecidedByTheHistory: what no search of one key decides, the
+// history that was executed again does.
+func TestTransactionsAreDecidedByTheHistory(t *testing.T) {
+	txn := kv.Txn(nil, [][]byte{putA}, nil)
+	if v := tell(t, putB, txn, get).judge(t); v.Linearizable != Yes || !v.Safe() {
+		t.Errorf("linearizable %s %v, %v", v.Linearizable, v.Why, v.Violations)
 	}
 }
 

@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"quorate.dev/quorate/check/linear"
@@ -13,7 +14,7 @@ import (
 // called once, when nothing more will be told.
 func (j *Judge) Verdict(at consensus.Time) Verdict {
 	for _, c := range j.deceived() {
-		j.violate(c.ended, Deceived, "client %d believes of call %d a result of height %d that no honest replica gave", c.id.Client, c.id.Number, c.seq)
+		j.violate(c.ended, Deceived, "%s", j.lie(c))
 	}
 	if c := j.missing(); c != nil {
 		j.violate(at, Lost, "client %d believes of call %d a result of height %d, which nobody executed", c.id.Client, c.id.Number, c.seq)
@@ -21,7 +22,11 @@ func (j *Judge) Verdict(at consensus.Time) Verdict {
 	if c := j.denied(); c != nil {
 		j.violate(at, Denied, "client %d was told that call %d was not executed, and it was", c.id.Client, c.id.Number)
 	}
-	v := Verdict{Linearizable: j.linearizable(at)}
+	v := Verdict{}
+	v.Linearizable, v.Why = j.linearizable(at)
+	if j.members == 0 {
+		v.Unjudged = nobodyHonest
+	}
 	if j.investigated() {
 		j.accountable(at, &v)
 	}
@@ -29,26 +34,49 @@ func (j *Judge) Verdict(at consensus.Time) Verdict {
 	return v
 }
 
-// linearizable decides the history of every key.
-func (j *Judge) linearizable(at consensus.Time) Answer {
+// lie says what a client was told, and what it should have been told.
+func (j *Judge) lie(c *call) string {
+	if j.cfg.words == nil {
+		return fmt.Sprintf("client %d believes of call %d a result of height %d that no honest replica gave", c.id.Client, c.id.Number, c.seq)
+	}
+	asked, answered := j.cfg.words(c.op, &c.result)
+	agreed := "no such call"
+	for _, t := range j.ledger.of(c.client, c.op).answers {
+		_, agreed = j.cfg.words(c.op, &consensus.Result{Code: t.code, Data: []byte(t.data)})
+		if agreed += fmt.Sprintf(" (at %d)", t.seq); t.seq == c.seq {
+			break
+		}
+	}
+	return fmt.Sprintf("client %s asked %s and was told %s (at %d); the agreed history has %s", c.client.Short(), asked, answered, c.seq, agreed)
+}
+
+// linearizable decides the history of every key, or says why it cannot.
+func (j *Judge) linearizable(at consensus.Time) (Answer, []string) {
 	if j.cfg.Model == nil {
-		return Unknown
+		return Unknown, []string{"nobody said what operations do"}
 	}
 	calls := j.history()
 	report := linear.Check(*j.cfg.Model, calls, j.cfg.Budget)
 	if j.partial && len(report.Bad) > 0 {
-		return Unknown // others may have written what nobody told
+		return Unknown, []string{several(len(report.Bad), "key") + " would need writes that nobody has told of"}
 	}
 	for _, key := range report.Bad {
 		j.violate(at, Nonlinear, "no order of the calls on %q gives the results that were believed", key)
 	}
 	switch {
 	case len(report.Bad) > 0:
-		return No
-	case len(report.Open) > 0:
-		return Unknown
+		return No, nil
+	case len(report.Open) > 0 && !j.ordered():
+		return Unknown, []string{several(len(report.Open), "key") + " could not be decided: a transaction wrote to them, or the search took too long"}
 	}
-	return Yes
+	return Yes, nil
+}
+
+// ordered reports whether the history that was executed again is itself the order
+// that is looked for: it gives every result that was believed, and whoever asked
+// after an answer comes behind it.
+func (j *Judge) ordered() bool {
+	return j.again > 0 && !j.partial && j.accepted.highest <= j.again && len(j.accepted.doubted) == 0 && j.count[Lost] == 0
 }
 
 // history is what the clients saw. Calls without an answer that nobody honest
@@ -69,7 +97,11 @@ func (j *Judge) history() []linear.Call {
 		calls = append(calls, call)
 	}
 	var others []place
+	asked := j.keysOf(calls)
 	for name, o := range j.ledger.operations {
+		if told[o] >= len(o.places) || !slices.ContainsFunc(j.cfg.Model.Read([]byte(name[keySize:])).Keys, func(k string) bool { return asked[k] }) {
+			continue // nobody was told anything of its keys
+		}
 		for i := told[o]; i < len(o.places); i++ {
 			p := o.places[i]
 			p.name = name
@@ -81,6 +113,17 @@ func (j *Judge) history() []linear.Call {
 		calls = append(calls, linear.Call{Client: -1, Op: []byte(p.name[keySize:])})
 	}
 	return calls
+}
+
+// keysOf are the keys that calls are about.
+func (j *Judge) keysOf(calls []linear.Call) map[string]bool {
+	keys := map[string]bool{}
+	for i := range calls {
+		for _, k := range j.cfg.Model.Read(calls[i].Op).Keys {
+			keys[k] = true
+		}
+	}
+	return keys
 }
 
 // accuse judges the evidence that an honest replica reports: against whom it

@@ -20,6 +20,10 @@ const historiesName = "histories"
 // are judged with the replicas' transcripts: see historyFile.
 func (c *Cluster) histories() string { return c.path(historiesName) }
 
+// Calls is where commands of this machine write down what they asked and were
+// told: among the histories, bounded.
+func (c *Cluster) Calls() string { return filepath.Join(c.histories(), "commands") }
+
 // Logs lists what the replicas, and clients that keep a history, have written
 // down, the oldest first of each.
 func (c *Cluster) Logs() ([]string, error) {

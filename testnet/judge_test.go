@@ -143,7 +143,7 @@ func TestVotesAloneNameTheLiar(t *testing.T) {
 			t.Errorf("%v reads back as %+v, %v", e.Fault, p, err)
 		}
 	}
-	if _, err := judgeOf(c, nil, nil); !errors.Is(err, check.ErrLog) {
+	if _, err := judgeOf(c, nil, nil); !errors.Is(err, check.ErrUnjudged) {
 		t.Errorf("nothing to judge: %v", err)
 	}
 	other := made(t, Options{Seed: "other"})

@@ -60,7 +60,7 @@ func Judge(c check.Case, files []string) (v check.Verdict, err error) {
 		open = append(open, check.Log{Name: path, From: bufio.NewReaderSize(file, 1<<16)})
 	}
 	if len(open) == 0 {
-		return v, fmt.Errorf("%w: nothing was written down: do the replicas run with record.level = \"off\"?", check.ErrLog)
+		return v, fmt.Errorf("%w: no transcript has anything in it: do the replicas run with record.level = \"off\"?", check.ErrUnjudged)
 	}
 	return check.Replay(c, open)
 }

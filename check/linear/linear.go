@@ -34,6 +34,8 @@ type Model struct {
 	// Step performs an operation on a state and says whether result can be
 	// its result. With a nil result it succeeded in whatever way it can.
 	Step func(state, input any, result *consensus.Result) (next any, possible bool)
+	// Words say for people what was asked and what was answered; nil = bytes do.
+	Words func(op []byte, result *consensus.Result) (asked, answered string)
 }
 
 // Report is how the histories of all keys were decided.

@@ -35,7 +35,7 @@ func benchCommand() *cli.Command {
 			"--output json prints one object per measurement, and one per ratio.\n" +
 			"A measurement removes its keys, bench/..., at its end, or says that some are left;\n" +
 			"--sweep only removes them.",
-		Flags: clusterFlags(
+		Flags: callerFlags(
 			numberFlag("clients", 256, 1, maxCallers, "`C` concurrent callers"),
 			numberFlag("value-bytes", 256, 0, consensus.MaxFrame, "size of each value"),
 			&cli.StringFlag{Name: "operation", Usage: "`OPERATION`, as in quorate invoke, to send instead of puts; for any application"},
@@ -149,15 +149,20 @@ func runOne(c *cli.Context, m bench.Measurement) error {
 		m.Protocol, m.Replicas = a.genesis.Protocol, len(a.genesis.Replicas)
 		note("%v", m)
 		return a.withClient(c.Context, m.Session(), func(cl *client.Client) error {
-			return explainSilence(c, measure(c, m, cl, a.local))
+			if a.history == "" {
+				return explainSilence(c, measure(c, m, cl, cl, a.local))
+			}
+			h := a.told(cl)
+			defer func() { _ = h.Close() }()
+			return explainSilence(c, measure(c, m, cl, h, a.local))
 		})
 	})
 }
 
 // measure prints what was measured, also of a cluster that answered nothing, and
 // removes what it has stored.
-func measure(c *cli.Context, m bench.Measurement, cl *client.Client, local *testnet.Cluster) error {
-	r, err := m.Run(c.Context, cl, local)
+func measure(c *cli.Context, m bench.Measurement, cl, told client.Invoker, local *testnet.Cluster) error {
+	r, err := m.Run(c.Context, cl, told, local)
 	silent := errors.Is(err, bench.ErrSilent)
 	if err == nil || silent {
 		err = errors.Join(printResult(c, &r), err)
@@ -173,7 +178,7 @@ func measure(c *cli.Context, m bench.Measurement, cl *client.Client, local *test
 const sweepInterrupted = 750 * time.Millisecond
 
 // removeKeys removes what was stored, also after an interruption, or says what is left.
-func removeKeys(c *cli.Context, cl *client.Client) error {
+func removeKeys(c *cli.Context, cl client.Invoker) error {
 	defer tidies(c)()
 	ctx, within := c.Context, bench.SweepWithin
 	if ctx.Err() != nil {

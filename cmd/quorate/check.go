@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -23,7 +25,10 @@ func checkCommand() *cli.Command {
 		Name: "check", Usage: "judge a run by the transcripts of its replicas and clients", ArgsUsage: "[DIR|LOG...]",
 		Description: "Without an argument, judges the cluster of --dir. DIR is the directory of a cluster,\n" +
 			"or one with its logs. Traitors are judged only by what they signed. testnet has\n" +
-			"recorded which replicas it made traitors. Exit code 1 if the run was not safe.",
+			"recorded which replicas it made traitors. What clients were told is held against the\n" +
+			"history that the replicas agreed on, as far as both are written down; the verdict says\n" +
+			"what was judged and what was not. Exit code 1 if the run was not safe, and if too\n" +
+			"little was written down to say so.",
 		Flags: []cli.Flag{
 			dirFlag(), genesisFlag(), outputFlag(),
 			&cli.StringFlag{Name: "traitors", Usage: "`N,M,...`: replicas that may have lied, instead of those that testnet recorded; \"\" = none"},
@@ -37,6 +42,7 @@ type record struct {
 	genesis  *consensus.Genesis
 	logs     []string
 	suspects []consensus.ReplicaID
+	running  *testnet.Cluster // whose logs these are, and no others; nil = of several, or of files
 }
 
 // checkRun judges and says so.
@@ -46,6 +52,16 @@ func checkRun(c *cli.Context, args []string) error {
 		return err
 	}
 	v, err := judge(x.genesis, x.logs, x.suspects)
+	for range patience {
+		if err != nil || v.Scope.Late == 0 || x.running == nil || !x.running.Answers(c.Context) {
+			break
+		}
+		// Replicas write down a moment later what a client was told already.
+		time.Sleep(patienceStep)
+		if x.logs, err = x.running.Logs(); err == nil {
+			v, err = judge(x.genesis, x.logs, x.suspects)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -54,11 +70,21 @@ func checkRun(c *cli.Context, args []string) error {
 	} else {
 		err = printVerdict(c.App.Writer, &v, x)
 	}
-	if err == nil && !v.Safe() {
-		err = errors.New(several(len(v.Violations), "violation"))
+	switch {
+	case err != nil:
+		return err
+	case len(v.Violations) > 0 || v.Forked:
+		return errors.New(several(len(v.Violations), "violation"))
 	}
-	return err
+	return v.Enough()
 }
+
+// How often, and how long apart, replicas that run are looked at again that have not
+// yet written down what a client was told.
+const (
+	patience     = 8
+	patienceStep = 250 * time.Millisecond
+)
 
 // recordOf finds the logs, and the genesis to hold them against.
 func recordOf(c *cli.Context, args []string) (*record, error) {
@@ -91,6 +117,9 @@ func recordOf(c *cli.Context, args []string) (*record, error) {
 	}
 	if cluster != nil {
 		x.suspects = cluster.Traitors()
+		if len(args) == 1 {
+			x.running = cluster
+		}
 	}
 	if c.IsSet("traitors") {
 		x.suspects = nil
@@ -145,32 +174,70 @@ func printVerdict(w io.Writer, v *check.Verdict, x *record) error {
 	if err != nil {
 		return err
 	}
-	place := p.Words.Place
-	word := "safe: nothing was violated"
-	switch {
-	case v.Forked:
-		word = fmt.Sprintf("FORKED at %s %d", place, v.ForkAt)
-	case !v.Safe():
-		word = "UNSAFE"
-	}
-	fmt.Fprintln(w, word)
+	var b strings.Builder
+	b.WriteString(verdictLine(v, p.Words.Place) + "\n")
 	for _, violation := range v.Violations {
-		fmt.Fprintf(w, "  %s\n", violation)
+		fmt.Fprintf(&b, "  %s\n", violation)
 	}
-	fmt.Fprintf(w, "judged: %d logs; possible traitors: %s\n", len(x.logs), listed(x.suspects))
+	fmt.Fprintf(&b, "judged: %s; possible traitors: %s\n", several(len(x.logs), "log"), listed(x.suspects))
+	printScope(&b, v, p.Words.Place)
 	culprits := listed(v.Culprits)
 	if !p.Signed {
 		culprits = fmt.Sprintf("none can be named: members of %s sign nothing", p.Title)
 	}
-	fmt.Fprintf(w, "culprits, by evidence: %s\n", culprits)
+	fmt.Fprintf(&b, "culprits, by evidence: %s\n", culprits)
 	for _, e := range v.Evidence {
-		fmt.Fprintf(w, "  %s\n", e.Fault)
+		fmt.Fprintf(&b, "  %s\n", e.Fault)
 	}
-	fmt.Fprintf(w, "linearizable: %s\n", v.Linearizable)
+	fmt.Fprintf(&b, "linearizable: %s\n", v.Linearizable)
+	for _, why := range v.Why {
+		fmt.Fprintf(&b, "  %s\n", why)
+	}
+	_, err = io.WriteString(w, b.String())
+	return err
+}
+
+// verdictLine is the verdict in a line.
+func verdictLine(v *check.Verdict, place string) string {
+	switch {
+	case v.Forked:
+		return fmt.Sprintf("FORKED at %s %d", place, v.ForkAt)
+	case slices.ContainsFunc(v.Violations, func(x check.Violation) bool { return x.Kind == check.Deceived }):
+		return "DECEIVED: a client was told what the agreed history does not have"
+	case len(v.Violations) > 0:
+		return "UNSAFE"
+	case v.Unjudged != "":
+		return "NOT JUDGED: " + v.Unjudged
+	}
+	return "safe: nothing was violated"
+}
+
+// printScope says what was judged, and what was not.
+func printScope(b *strings.Builder, v *check.Verdict, place string) {
+	s := v.Scope
+	fmt.Fprintf(b, "  agreement: %s of %s", several(s.Batches, "decision"), listed(s.Replicas))
+	if s.Batches > 0 {
+		fmt.Fprintf(b, ", %s %d to %d", place, s.First, s.Last)
+	}
 	if v.Executed > 0 {
-		fmt.Fprintf(w, "re-executed: up to %s %d\n", place, v.Executed)
+		fmt.Fprintf(b, "; executed again up to %d", v.Executed)
 	}
-	return nil
+	fmt.Fprintf(b, "\n  answers: %d of %s held against the agreed history\n", s.Held, several(s.Answered, "answer"))
+	for _, x := range []struct {
+		n    int
+		what string
+	}{
+		{len(s.Missing), listed(s.Missing) + " wrote nothing down that counts"},
+		{s.Untold, fmt.Sprintf("what was answered to %s of clients that did not write them down", several(s.Untold, "operation"))},
+		{s.Calls - s.Answered, several(s.Calls-s.Answered, "call") + " without an answer"},
+		{s.Late, several(s.Late, "answer") + " after which a replica wrote nothing down any more"},
+		{s.Cut, several(s.Cut, "answer") + " to operations that the transcripts do not have: record.level is not \"all\", or record.bytes has cut them off"},
+		{s.Torn, several(s.Torn, "log") + " that end in the middle of an entry, as a kill leaves them"},
+	} {
+		if x.n > 0 {
+			fmt.Fprintf(b, "not judged: %s\n", x.what)
+		}
+	}
 }
 
 // listed lists replicas, or says that there are none.

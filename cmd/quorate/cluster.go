@@ -13,9 +13,11 @@ import (
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/genesis"
 	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/testnet"
+	"quorate.dev/quorate/transcript"
 )
 
 // access is what a client needs to reach a cluster.
@@ -26,6 +28,7 @@ type access struct {
 	seed      home.Seed
 	local     *testnet.Cluster // nil for a cluster elsewhere
 	claim     *testnet.Claim   // on the key, until the command ends
+	history   string           // where calls are written down; "" = nowhere
 }
 
 // reach finds the cluster that the flags name.
@@ -41,6 +44,7 @@ func reach(c *cli.Context) (*access, error) {
 	if err := a.take(c); err != nil {
 		return nil, err
 	}
+	a.history = historyOf(c, a.local)
 	var err error
 	if a.seed, err = home.ReadKey(a.keyFile, passphrase(c)); err != nil {
 		a.claim.Release()
@@ -124,6 +128,45 @@ func (a *access) withClient(ctx context.Context, tune session.Config, do func(cl
 	return do(cl)
 }
 
+// caller is a client whose calls may be written down.
+type caller interface {
+	client.Invoker
+	InvokeAll(ctx context.Context, ops [][]byte) ([]client.Result, error)
+}
+
+// withCaller is withClient, with what is asked and told written down for quorate
+// check. A disk that refuses costs that and nothing else.
+func (a *access) withCaller(ctx context.Context, tune session.Config, do func(cl caller) error) error {
+	return a.withClient(ctx, tune, func(cl *client.Client) error {
+		if a.history == "" {
+			return do(cl)
+		}
+		h := a.told(cl)
+		defer func() { _ = h.Close() }()
+		return do(h)
+	})
+}
+
+// told writes down what is asked and told by way of a client.
+func (a *access) told(cl client.Invoker) *transcript.History {
+	return transcript.Beside(a.history, &a.genesis, crypto.PublicOf(a.seed), cl, func(err error) {
+		note("what this command is told is not written down for quorate check: %v", err)
+	})
+}
+
+// historyOf is where the calls of a command are written down: in the directory of a
+// testnet, or where the caller wants them.
+func historyOf(c *cli.Context, local *testnet.Cluster) string {
+	switch dir := c.Path("history"); {
+	case dir == "off":
+		return ""
+	case dir == "" && local != nil && local.Genesis.Testnet:
+		return local.Calls()
+	default:
+		return dir
+	}
+}
+
 // withStore runs do with the key-value store of the cluster, within --timeout.
 func withStore(c *cli.Context, do func(ctx context.Context, store client.KV) error) error {
 	return withAccess(c, func(a *access) error {
@@ -135,7 +178,7 @@ func withStore(c *cli.Context, do func(ctx context.Context, store client.KV) err
 		}
 		ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 		defer cancel()
-		return explainTimeout(c, a.withClient(ctx, session.Config{}, func(cl *client.Client) error { return do(ctx, client.KV{Invoker: cl}) }))
+		return explainTimeout(c, a.withCaller(ctx, session.Config{}, func(cl caller) error { return do(ctx, client.KV{Invoker: cl}) }))
 	})
 }
 

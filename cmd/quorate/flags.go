@@ -31,6 +31,14 @@ func clusterFlags(more ...cli.Flag) []cli.Flag {
 	}, more...)
 }
 
+// callerFlags are clusterFlags of the commands whose calls are written down.
+func callerFlags(more ...cli.Flag) []cli.Flag {
+	return clusterFlags(append(more, &cli.PathFlag{
+		Name: "history", EnvVars: []string{"QUORATE_HISTORY"}, DefaultText: "in the directory of a testnet",
+		Usage: "`DIR` in which to write what was asked and answered, for quorate check; off = nowhere",
+	})...)
+}
+
 // genesisFlag is for commands that need no cluster, only its genesis.
 func genesisFlag() cli.Flag {
 	return &cli.PathFlag{Name: "genesis", Usage: "genesis `FILE`, instead of the one in --dir"}

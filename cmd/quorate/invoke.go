@@ -28,7 +28,7 @@ func invokeCommand() *cli.Command {
 			"one request and are executed in order, with none in between; each is atomic by\n" +
 			"itself. Prints one line per result: text, hex or json. A single text has no newline\n" +
 			"added. Exit code 4 if the application refused an operation.",
-		Flags:  clusterFlags(timeoutFlag(30*time.Second, giveUp), outputFlag("text", "hex", "json")),
+		Flags:  callerFlags(timeoutFlag(30*time.Second, giveUp), outputFlag("text", "hex", "json")),
 		Action: does(0, -1, invoke),
 	}
 }
@@ -53,7 +53,7 @@ func invoke(c *cli.Context, args []string) error {
 		ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 		defer cancel()
 		var results []client.Result
-		err := a.withClient(ctx, session.Config{GatherBytes: limits.RequestBytes}, func(cl *client.Client) (err error) {
+		err := a.withCaller(ctx, session.Config{GatherBytes: limits.RequestBytes}, func(cl caller) (err error) {
 			results, err = cl.InvokeAll(ctx, ops)
 			return err
 		})

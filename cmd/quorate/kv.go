@@ -48,7 +48,7 @@ func kvCommands() *cli.Command {
 
 // kvFlags are those of every command here, with more of its own.
 func kvFlags(more ...cli.Flag) []cli.Flag {
-	return clusterFlags(append(more, timeoutFlag(30*time.Second, giveUp), outputFlag())...)
+	return callerFlags(append(more, timeoutFlag(30*time.Second, giveUp), outputFlag())...)
 }
 
 // fileFlag is for values that no command line can hold.

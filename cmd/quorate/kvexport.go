@@ -22,7 +22,7 @@ func kvExportCommand() *cli.Command {
 		Description: "Creates DIR if needed. Without --force it must be empty. Checks all keys before it\n" +
 			"writes anything: a key that is not a clean relative path, such as ../x or /x, is an\n" +
 			"error. Nothing is ever written outside DIR.",
-		Flags: clusterFlags(prefixFlag(), outputFlag(),
+		Flags: callerFlags(prefixFlag(), outputFlag(),
 			&cli.BoolFlag{Name: "keep-prefix", Usage: "keep the prefix in the paths"},
 			&cli.BoolFlag{Name: "force", Usage: "write into a directory that is not empty, and overwrite its files"},
 			timeoutFlag(10*time.Minute, giveUp)),

@@ -26,7 +26,7 @@ func kvImportCommand() *cli.Command {
 			"regular file, such as links. A file over the cluster's limits is an error before\n" +
 			"anything is stored. Retries when a replica fails. After an interruption, run it\n" +
 			"again: storing twice does no harm.",
-		Flags: clusterFlags(prefixFlag(), parallelFlag(), outputFlag(),
+		Flags: callerFlags(prefixFlag(), parallelFlag(), outputFlag(),
 			timeoutFlag(2*time.Minute, "give up when nothing was stored for this long")),
 		Action: does(1, 1, kvImport),
 	}
@@ -61,7 +61,7 @@ func kvImport(c *cli.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		return a.withClient(c.Context, session.Config{}, func(cl *client.Client) error {
+		return a.withCaller(c.Context, session.Config{}, func(cl caller) error {
 			leaves(c, "some files are stored: run the same import again, storing twice does no harm")
 			p := newProgress("import", files)
 			err := storeAll(c, client.KV{Invoker: cl}, files, p)

@@ -76,13 +76,21 @@ func (m Measurement) String() string {
 // Session is how the callers' one client gathers operations.
 func (m *Measurement) Session() session.Config { return session.Config{OneEach: m.OneEach} }
 
+// toldCallers is of how many callers judges hear: a history of all would cost what is
+// measured.
+const toldCallers = 4
+
 // Run measures a running cluster by a client with a Session of the measurement's.
+// The first few callers call by way of told, the same client with its history.
 // Of a cluster elsewhere, local is nil, and nothing is known of its processes. No
 // answer at all, also not within some seconds more, is ErrSilent, and a result too.
-func (m Measurement) Run(ctx context.Context, cl *client.Client, local *testnet.Cluster) (Result, error) {
+func (m Measurement) Run(ctx context.Context, cl, told client.Invoker, local *testnet.Cluster) (Result, error) {
 	ctx, fail := context.WithCancelCause(ctx)
 	l := &load{Measurement: m, fail: fail, callers: make([]caller, m.Clients), answered: make(chan struct{}, 1)}
 	loop := live.Load{Begun: time.Now(), Callers: slices.Repeat([]client.Invoker{cl}, m.Clients), Next: l.next, Heard: l.heard}
+	for i := range min(toldCallers, m.Clients) {
+		loop.Callers[i] = told
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -128,7 +136,8 @@ func (m Measurement) Temporary(ctx context.Context) (r Result, err error) {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	cluster, err := testnet.Init(testnet.Options{Dir: filepath.Join(dir, "net"), Protocol: m.Protocol, Replicas: m.Replicas, Name: "bench", Volatile: m.Volatile})
+	cluster, err := testnet.Init(testnet.Options{Dir: filepath.Join(dir, "net"), Protocol: m.Protocol, Replicas: m.Replicas, Name: "bench", Volatile: m.Volatile,
+		Settings: func(_ int, c *home.Config) { c.Record.Level = home.RecordVotes }}) // as in production
 	if err != nil {
 		return r, err
 	}
@@ -154,5 +163,5 @@ func (m Measurement) Temporary(ctx context.Context) (r Result, err error) {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, cl.Close()) }()
-	return m.Run(ctx, cl, cluster)
+	return m.Run(ctx, cl, cl, cluster)
 }
