@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -51,6 +52,9 @@ func runBounds(c *cli.Context, _ []string) error {
 	}
 	begun := time.Now()
 	results, err := runCells(c, cells)
+	if errors.Is(err, bounds.ErrNothing) {
+		return usageError("%w: without --real, the simulator runs them", err)
+	}
 	if err != nil {
 		return err
 	}

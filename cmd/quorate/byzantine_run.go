@@ -67,6 +67,9 @@ func runProfiles(c *cli.Context, args []string) error {
 			return err
 		}
 	}
+	if len(all) == 0 {
+		return errNoRun
+	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d profiles did not end as the catalogue says", failed, len(all))
 	}
@@ -87,14 +90,15 @@ func runsOf(c *cli.Context, args []string) ([]spec.ProfileRuns, error) {
 		return nil, usageError("%s needs PROFILE or --all: quorate byzantine list names them", commandPath(c))
 	case c.Bool("all") && (c.IsSet("at") || c.IsSet("traitors") || c.IsSet("replicas")):
 		return nil, usageError("--all takes no --replicas, --traitors and --at: it runs each profile with f traitors of 4 and of 7, and of raft with one of 3 and of 5")
-	case c.Uint64("seeds") == 0:
-		return nil, usageError("--seeds must be at least 1")
 	case c.Bool("real") && (c.IsSet("seeds") || c.IsSet("parallel")):
 		return nil, usageError("--real takes no --seeds and --parallel: processes run once, from the seed of --from")
 	case c.IsSet("at") && c.IsSet("traitors"):
 		return nil, usageError("--at and --traitors: choose one; --at says how many by naming them")
 	case c.IsSet("traitors") && c.Int("traitors") < 1:
 		return nil, usageError("--traitors %d: choose at least 1, or omit it for as many as are tolerated", c.Int("traitors"))
+	}
+	if err := checkSeeds(c); err != nil {
+		return nil, err
 	}
 	if c.Bool("all") {
 		return everyProfile(name, sizes, c.Bool("gang")), nil

@@ -18,7 +18,7 @@ func evidenceCommands() *cli.Command {
 		Name: "evidence", Usage: "list, gather and verify proofs that a replica contradicted itself",
 		Subcommands: []*cli.Command{
 			{
-				Name: "list", Usage: "list the evidence that the replicas of a cluster have kept",
+				Name: "list", Usage: "list the evidence that the replicas of a cluster have kept; exit code 4 if there is none",
 				Flags: []cli.Flag{dirFlag(), outputFlag()}, Action: does(0, 0, evidenceList),
 			},
 			{
@@ -27,7 +27,7 @@ func evidenceCommands() *cli.Command {
 				Action: does(1, -1, evidenceVerify),
 			},
 			{
-				Name: "collect", Usage: "write one file per proof, from the replicas' evidence and transcripts",
+				Name: "collect", Usage: "write one file per proof, from the replicas' evidence and transcripts; exit code 4 if there is none",
 				Flags:  []cli.Flag{dirFlag(), &cli.PathFlag{Name: "out", Value: "evidence", Usage: "`DIR` for the files"}, outputFlag()},
 				Action: does(0, 0, evidenceCollect),
 			},
@@ -113,22 +113,25 @@ func evidenceList(c *cli.Context, _ []string) error {
 		if err != nil {
 			return err
 		}
-		if len(proofs) == 0 && !forPrograms(c) && !unsigned(cluster) {
-			note("no replica of %s has evidence: %s also searches their transcripts", cluster.Dir, testnet.Advice(cluster.Dir, "evidence collect"))
+		bad, err := printProofs(c, proofs)
+		switch {
+		case err != nil:
+			return err
+		case bad > 0:
+			return fmt.Errorf("%d of %d files prove nothing for cluster %s", bad, len(proofs), cluster.Genesis.ID().Short())
+		case len(proofs) == 0:
+			return noProof(cluster, "no replica of %s has evidence: %s also searches their transcripts", cluster.Dir, testnet.Advice(cluster.Dir, "evidence collect"))
 		}
-		_, err = printProofs(c, proofs)
-		return err
+		return nil
 	})
 }
 
-// unsigned says that there can be no proof, if so.
-func unsigned(cluster *testnet.Cluster) bool {
-	p, err := protocol.Of(cluster.Genesis)
-	if err != nil || p.Signed {
-		return false
+// noProof is the answer that there is no proof, and why there can be none, if so.
+func noProof(cluster *testnet.Cluster, format string, args ...any) error {
+	if p, err := protocol.Of(cluster.Genesis); err == nil && !p.Signed {
+		return no("%s runs %s, whose messages are not signed: no replica can be convicted. %s shows what happened", cluster.Dir, p.Title, testnet.Advice(cluster.Dir, "check"))
 	}
-	note("%s runs %s, whose messages are not signed: no replica can be convicted. %s shows what happened", cluster.Dir, p.Title, testnet.Advice(cluster.Dir, "check"))
-	return true
+	return no(format, args...)
 }
 
 // evidenceCollect writes what holds, and says what that proves. It asks the
@@ -147,10 +150,9 @@ func evidenceCollect(c *cli.Context, _ []string) error {
 		if err != nil {
 			return err
 		}
-		if len(saved) == 0 && !unsigned(cluster) {
-			note("there is no proof against any replica")
+		if _, err = printProofs(c, saved); err == nil && len(saved) == 0 {
+			err = noProof(cluster, "there is no proof against any replica")
 		}
-		_, err = printProofs(c, saved)
 		return err
 	})
 }

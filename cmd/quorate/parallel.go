@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"iter"
+	"math"
 	"sync"
 	"time"
 
@@ -60,6 +61,20 @@ func sideBySide[J, R any](c *cli.Context, jobs iter.Seq[J], run func(J) (R, erro
 	defer mu.Unlock()
 	over = true
 	return failed
+}
+
+// errNoRun is for a command that judges runs and made none.
+var errNoRun = errors.New("nothing was judged: no run was made")
+
+// checkSeeds refuses a range of seeds that is empty, or goes beyond the last one.
+func checkSeeds(c *cli.Context) error {
+	switch from, n := c.Uint64("from"), c.Uint64("seeds"); {
+	case n == 0:
+		return usageError("--seeds must be at least 1")
+	case n-1 > math.MaxUint64-from:
+		return usageError("--from %d --seeds %d: the last seed is %d", from, n, uint64(math.MaxUint64))
+	}
+	return nil
 }
 
 // seedsOf are the seeds of --from and --seeds.

@@ -70,8 +70,13 @@ func (s *sweepState) report(c *cli.Context) error {
 	for _, seed := range slices.Sorted(maps.Keys(s.bad)) {
 		note("bad: quorate sim --protocol %s --seed %d --trace", s.of.Name, seed)
 	}
-	if len(s.bad) > 0 {
+	switch {
+	case len(s.bad) > 0:
 		return fmt.Errorf("%d of %d seeds break a promise", len(s.bad), s.done)
+	case s.done == 0 && c.Context.Err() == nil:
+		return errNoRun
+	case c.Context.Err() != nil:
+		return nil // of an interrupted sweep, what was tried is no measure
 	}
 	return s.gate(c.Bool("coverage"))
 }
@@ -93,10 +98,15 @@ func (s *sweepState) print(c *cli.Context) error {
 	return nil
 }
 
-// gate fails if enough seeds have not tried enough.
+// gate fails if the seeds have not tried enough, or are too few to tell.
 func (s *sweepState) gate(coverage bool) error {
 	missing := s.tried.Missing()
-	if !coverage || s.done < sim.GateSeeds || len(missing) == 0 {
+	switch {
+	case !coverage:
+		return nil
+	case s.done < sim.GateSeeds:
+		return fmt.Errorf("coverage was not judged: it takes %d seeds, not %d", sim.GateSeeds, s.done)
+	case len(missing) == 0:
 		return nil
 	}
 	for _, m := range missing {

@@ -98,6 +98,9 @@ func (s *twinsState) report(c *cli.Context) error {
 	} else {
 		fmt.Fprintf(c.App.Writer, "%d scenarios, %d forks, all of them with their culprits named unless listed, %d live, %d bad, %.1f/s\n", s.done, s.forks, s.live, len(s.bad), s.rate())
 	}
+	if s.done == 0 && c.Context.Err() == nil {
+		return errNoRun
+	}
 	if len(s.bad) > 0 {
 		return fmt.Errorf("%d of %d scenarios break a promise", len(s.bad), s.done)
 	}

@@ -2,6 +2,7 @@ package bounds
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,11 +26,17 @@ type Options struct {
 	Done     func(r *Result)            // hears of each cell that ended, one at a time; may be nil
 }
 
+// ErrNothing is what the error of a matrix without cells wraps.
+var ErrNothing = errors.New("no cell was run")
+
 // Run runs the cells and returns their results in the same order. It fails only
-// if ctx ends; a cell that cannot be run says so in its result.
+// if ctx ends, or with ErrNothing; a cell that cannot be run says so in its result.
 func Run(ctx context.Context, cells []Cell, o Options) ([]Result, error) {
 	if o.Real {
 		cells, o.Parallel = slices.DeleteFunc(slices.Clone(cells), func(c Cell) bool { return !c.Real }), 1
+	}
+	if len(cells) == 0 {
+		return nil, fmt.Errorf("bounds: %w: none of those that were chosen can be run", ErrNothing)
 	}
 	results := make([]Result, len(cells))
 	var told sync.Mutex
@@ -69,9 +76,9 @@ func run(ctx context.Context, c *Cell, o *Options) Result {
 	return r
 }
 
-// Agree reports whether every cell ended as theory says.
+// Agree reports whether there are cells, and every one ended as theory says.
 func Agree(results []Result) bool {
-	return !slices.ContainsFunc(results, func(r Result) bool { return !r.Agrees() })
+	return len(results) > 0 && !slices.ContainsFunc(results, func(r Result) bool { return !r.Agrees() })
 }
 
 // WriteEvidence leaves what the runs prove below dir: for each cell with

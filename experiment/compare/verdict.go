@@ -2,6 +2,7 @@ package compare
 
 import (
 	"fmt"
+	"strings"
 
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
@@ -21,6 +22,8 @@ type Verdict struct {
 	Linearizable string                // yes, no, or unknown: not decided in the time given, or records are missing
 	JudgedUpTo   uint64                // the sequence number up to which batches were executed again
 	ReadBack     ReadBack
+	Unjudged     string   // why too little was judged to call it safe
+	Unknown      []string // why linearizability is
 }
 
 // maxViolations bounds the violations that are told one by one.
@@ -30,8 +33,8 @@ const maxViolations = 4
 // judge could have seen it too, but needs no record.
 func newVerdict(v *check.Verdict, turned []consensus.ReplicaID, back ReadBack) *Verdict {
 	out := &Verdict{
-		Safe: v.Safe() && back.Lost == 0, Forked: v.Forked, ForkAt: uint64(v.ForkAt), Linearizable: string(v.Linearizable),
-		Traitors: turned, Culprits: v.Culprits, JudgedUpTo: uint64(v.Executed), ReadBack: back,
+		Safe: v.Safe() && back.Lost == 0 && back.Acknowledged > 0, Forked: v.Forked, ForkAt: uint64(v.ForkAt), Linearizable: string(v.Linearizable),
+		Traitors: turned, Culprits: v.Culprits, JudgedUpTo: uint64(v.Executed), ReadBack: back, Unjudged: v.Unjudged, Unknown: v.Why,
 	}
 	for i, x := range v.Violations {
 		if i == maxViolations {
@@ -52,6 +55,10 @@ func (v *Verdict) word() string {
 		return fmt.Sprintf("forked at n=%d", v.ForkAt)
 	case v.ReadBack.Lost > 0:
 		return fmt.Sprintf("acknowledged writes were lost (%d keys)", v.ReadBack.Lost)
+	case v.ReadBack.Acknowledged == 0 && len(v.Violations) == 0:
+		return "nothing to judge: no write was acknowledged"
+	case v.Unjudged != "" && len(v.Violations) == 0:
+		return "not judged"
 	case !v.Safe:
 		return "unsafe"
 	case v.ReadBack.Unanswered > 0:
@@ -79,6 +86,9 @@ func (v *Verdict) details() (all []string) {
 	if v.ReadBack.Example != "" {
 		all = append(all, v.ReadBack.Example)
 	}
+	if v.Unjudged != "" {
+		all = append(all, "too little was judged: "+v.Unjudged)
+	}
 	all = append(all, v.Violations...)
 	if v.More > 0 {
 		all = append(all, fmt.Sprintf("and %d more", v.More))
@@ -97,6 +107,9 @@ func (v *Verdict) measure() string {
 		text += fmt.Sprintf("; records executed again up to n=%d", v.JudgedUpTo)
 	}
 	text += "; linearizable: " + v.Linearizable
+	if len(v.Unknown) > 0 {
+		text += " (" + strings.Join(v.Unknown, "; ") + ")"
+	}
 	if len(v.Traitors) > 0 {
 		text += "; corrupted: " + members(v.Traitors)
 	}

@@ -55,6 +55,9 @@ func RunScenario(s *spec.Scenario, a app.Application) (*ScenarioResult, error) {
 	if len(s.Sets) == 0 {
 		return nil, &spec.ScenarioError{File: s.File, Text: "0 sets: write at least one, beginning with [[set]]"}
 	}
+	if !slices.ContainsFunc(s.Sets, func(x spec.Set) bool { return len(x.Requests) > 0 }) {
+		return nil, &spec.ScenarioError{File: s.File, Text: "no set has a request, so that nothing would be judged: write requests = [\"put KEY VALUE\"] in one"}
+	}
 	under, err := protocol.Lookup(scenarioProtocol)
 	if err != nil {
 		return nil, err

@@ -36,13 +36,16 @@ type Call struct {
 }
 
 // Word is the outcome in the words of the matrix: "safe and live", "safe but
-// stopped", "forked", "a client was deceived", or "unsafe".
+// stopped", "forked", "a client was deceived", or "unsafe"; or that too little was
+// judged to say.
 func (o *Outcome) Word() string {
 	switch {
 	case o.Verdict.Forked:
 		return Forked
 	case o.Deceives():
 		return Deceived
+	case o.Verdict.Unjudged != "" && len(o.Verdict.Violations) == 0:
+		return notJudged
 	case !o.Verdict.Safe():
 		return Unsafe
 	case !o.Live:
@@ -58,6 +61,8 @@ const (
 	Forked   = "forked"
 	Deceived = "a client was deceived"
 	Unsafe   = "unsafe"
+
+	notJudged = "not judged" // which no theory allows
 )
 
 // Deceives reports whether a client believed what no honest replica answered.

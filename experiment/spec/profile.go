@@ -45,8 +45,8 @@ func (c *ProfileRuns) Check() (byzantine.Profile, error) {
 		return profile, fmt.Errorf("%w: %d traitors: choose at least 1", ErrSpec, c.Traitors)
 	case n < 1 && !profile.Client:
 		return profile, fmt.Errorf("%w: %d replicas tolerate no traitor: take at least 4, or say how many traitors all the same, such as 1", ErrSpec, c.Replicas)
-	case n > c.Replicas && !profile.Client:
-		return profile, fmt.Errorf("%w: %d traitors of %d replicas: choose 1 to %d", ErrSpec, n, c.Replicas, c.Replicas)
+	case n >= c.Replicas && !profile.Client:
+		return profile, fmt.Errorf("%w: %d traitors of %d replicas: somebody must be left to be judged; choose fewer", ErrSpec, n, c.Replicas)
 	case n > maxClients && profile.Client:
 		return profile, fmt.Errorf("%w: %d misbehaving clients: choose at most %d", ErrSpec, n, maxClients)
 	}

@@ -66,6 +66,9 @@ func command(ctx context.Context) error {
 			chosen = append(chosen, bug)
 		}
 	}
+	if len(chosen) == 0 {
+		return fmt.Errorf("-run %q: no bug has that in its name or origin, so that nothing would be tried", *run)
+	}
 	kept, err := readKept(*keep)
 	if err != nil {
 		return err
