@@ -35,6 +35,8 @@ type Delivery struct {
 	Frames func(from consensus.ReplicaID, frames [][]byte)
 	// Connected is told of each new channel to a replica. It does not block.
 	Connected func(consensus.ReplicaID)
+	// Unreachable is told of each attempt to connect that failed. It does not block.
+	Unreachable func(*p2p.Unreachable)
 }
 
 // Config describes a client. Genesis, Key and Addresses are needed.
@@ -114,7 +116,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if connect == nil {
 		connect = cfg.dial
 	}
-	if c.network, err = connect(ctx, Delivery{Frames: c.deliver, Connected: c.connected}); err != nil {
+	if c.network, err = connect(ctx, Delivery{Frames: c.deliver, Connected: c.connected, Unreachable: c.unreachable}); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	go c.run()
@@ -134,7 +136,7 @@ func (cfg *Config) dial(ctx context.Context, d Delivery) (Network, error) {
 	}
 	return p2p.Dial(ctx, p2p.ClientConfig{
 		Key: cfg.Key[:], Cluster: cfg.Genesis.ID(), Members: members,
-		Receive: d.Frames, OnConnect: d.Connected, Log: cfg.Log,
+		Receive: d.Frames, OnConnect: d.Connected, OnUnreachable: d.Unreachable, Log: cfg.Log,
 	})
 }
 
@@ -230,7 +232,7 @@ func (c *Client) deliver(from consensus.ReplicaID, frames [][]byte) {
 	kept := frames[:0]
 	for _, f := range frames {
 		if len(f) > 0 && f[0] == consensus.KindStatusReply {
-			c.status.post(from, f[1:])
+			c.status.post(from, said{text: f[1:]})
 			continue
 		}
 		kept = append(kept, f)
@@ -245,3 +247,9 @@ func (c *Client) deliver(from consensus.ReplicaID, frames [][]byte) {
 }
 
 func (c *Client) connected(id consensus.ReplicaID) { c.inbox.connected(id) }
+
+// unreachable tells those who wait for a replica's status.
+func (c *Client) unreachable(why *p2p.Unreachable) {
+	c.log.Debug("not connected", "replica", why.Replica, "address", why.Address, "reason", why.Reason)
+	c.status.post(why.Replica, said{away: why})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/p2p"
+	"quorate.dev/quorate/protocol"
 )
 
 func dial(t testing.TB, c *cluster, change func(*Config)) *Client {
@@ -175,6 +177,30 @@ func TestContext(t *testing.T) {
 }
 
 // Close ends calls that are under way, and calls after it fail.
+// Where nobody listens, a status is not waited for: the error says where, and why.
+func TestStatusOfNobodyEndsAtOnce(t *testing.T) {
+	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	where := nobody.Addr().String()
+	if err := nobody.Close(); err != nil {
+		t.Fatal(err)
+	}
+	key := crypto.PublicOf([32]byte{1})
+	g := consensus.NewGenesis("nobody", protocol.PBFT, []crypto.PublicKey{key})
+	g.Clients = []consensus.ClientEntry{{Key: crypto.PublicOf([32]byte{2}), Role: consensus.RoleWriter}}
+	cl, err := Dial(t.Context(), Config{Genesis: &g, Key: [32]byte{2}, Addresses: []string{where}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cl.Close() }()
+	var why *p2p.Unreachable
+	if _, err := cl.Status(t.Context(), 0); !errors.As(err, &why) || why.Address != where || !strings.Contains(err.Error(), "connection refused") {
+		t.Fatalf("status: %v", err)
+	}
+}
+
 func TestClose(t *testing.T) {
 	c := newCluster(t)
 	for id := range consensus.ReplicaID(replicas) {

@@ -7,7 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"sync"
+	"slices"
 	"syscall"
 	"time"
 
@@ -22,30 +22,31 @@ import (
 type picture struct {
 	at      time.Time
 	status  consensus.Status
-	unready []string      // why it is not ready; empty if it is
-	answer  func() []byte // to a client's status query; made when first asked for
+	unready []string // why it is not ready; empty if it is
 }
 
 // publish makes the picture that everybody but the loop reads.
 func (n *Node) publish() {
 	s := n.driver.Status()
-	p := &picture{at: time.Now(), status: s, unready: unready(n.protocol, &s, n.system.Quorum())}
-	p.answer = sync.OnceValue(func() []byte {
-		text, err := json.Marshal(n.report(p))
-		if err != nil {
-			n.fail(fmt.Errorf("encode the status: %w", err))
-		}
-		return append([]byte{consensus.KindStatusReply}, text...)
-	})
-	n.picture.Store(p)
+	n.picture.Store(&picture{at: time.Now(), status: s, unready: unready(n.protocol, &s, n.system.Quorum())})
 }
+
+// answered is an answer to a client's status query, which others get as well for
+// a moment: asking costs nothing, so answering must cost little.
+type answered struct {
+	at   time.Time
+	text []byte
+}
+
+// answerFor is how long one answer serves all.
+const answerFor = 100 * time.Millisecond
 
 // unready says why a replica is not ready: ready means in a view, within the
 // window, and reaching a quorum, or the leader that reaches one.
 func unready(p protocol.Protocol, s *consensus.Status, need int) []string {
 	var why []string
 	if s.Rejoining {
-		why = append(why, "it is rejoining: it lost its disk")
+		why = append(why, "it is rejoining: its disk was lost or set back")
 	}
 	if s.Changing && p.Elected {
 		why = append(why, fmt.Sprintf("it knows no %s; the last %s was %d", p.Words.Lead, p.Words.View, s.View))
@@ -97,30 +98,35 @@ func health(w http.ResponseWriter, wrong []string) {
 
 // answerStatus answers a client's question about this replica.
 func (n *Node) answerStatus(to crypto.PublicKey) {
-	n.send(consensus.ClientPeer(to), consensus.Votes, n.picture.Load().answer())
-}
-
-// Report is what /status and the answer to a status query say: the engine's
-// status, and what only the host knows.
-type Report struct {
-	consensus.Status
-	Cluster string
-	Ready   bool
-	Unready []string `json:",omitempty"`
-	Address string   // where replicas and clients reach it
-	Age     string   // of the status
-	Uptime  string
+	a := n.told.Load()
+	if a == nil || time.Since(a.at) > answerFor {
+		text, err := json.Marshal(n.Report())
+		if err != nil {
+			n.fail(fmt.Errorf("encode the status: %w", err))
+			return
+		}
+		a = &answered{at: time.Now(), text: append([]byte{consensus.KindStatusReply}, text...)}
+		n.told.Store(a)
+	}
+	n.send(consensus.ClientPeer(to), consensus.Votes, a.text)
 }
 
 // Report describes the replica as it was at the last tick.
-func (n *Node) Report() Report { return n.report(n.picture.Load()) }
+func (n *Node) Report() consensus.Report { return n.report(n.picture.Load()) }
 
-func (n *Node) report(p *picture) Report {
-	return Report{
-		Status: p.status, Cluster: n.identity.Cluster.String(), Ready: len(p.unready) == 0, Unready: p.unready,
-		Address: n.network.Addr(), Age: time.Since(p.at).Round(time.Millisecond).String(),
-		Uptime: time.Since(n.begun).Round(time.Second).String(),
+func (n *Node) report(p *picture) consensus.Report {
+	r := consensus.Report{
+		Status: p.status, Cluster: n.identity.Cluster.String(), Unready: slices.Clone(p.unready),
+		Address: n.network.Addr(), Age: n.age(p).Round(time.Millisecond).String(),
+		Uptime: time.Since(n.begun).Round(time.Second).String(), Stalled: n.stalls(),
 	}
+	for _, s := range r.Stalled {
+		r.Unready = append(r.Unready, fmt.Sprintf("%s has lasted %s", s.What, s.For))
+	}
+	r.Ready = len(r.Unready) == 0
+	peers := n.network.Stats().Peers
+	r.Away, r.Twice = away(peers), twice(peers)
+	return r
 }
 
 // admin serves metrics, health, status and pprof. Nothing here changes
@@ -130,8 +136,7 @@ func (n *Node) admin() http.Handler {
 	mux.Handle("/metrics", promhttp.HandlerFor(n.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	mux.HandleFunc("/livez", func(w http.ResponseWriter, _ *http.Request) { health(w, n.picture.Load().stuck(time.Now())) })
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
-		p := n.picture.Load()
-		health(w, append(p.stuck(time.Now()), p.unready...))
+		health(w, append(n.picture.Load().stuck(time.Now()), n.Report().Unready...))
 	})
 	mux.HandleFunc("/status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

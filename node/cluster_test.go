@@ -258,7 +258,7 @@ func everyone(n int) (ids []consensus.ReplicaID) {
 }
 
 // statusOf asks a replica over its client stream until holds.
-func (a *caller) statusOf(id consensus.ReplicaID, what string, holds func(Report) bool) (r Report) {
+func (a *caller) statusOf(id consensus.ReplicaID, what string, holds func(consensus.Report) bool) (r consensus.Report) {
 	a.t.Helper()
 	defer func() {
 		if a.t.Failed() {
@@ -271,6 +271,7 @@ func (a *caller) statusOf(id consensus.ReplicaID, what string, holds func(Report
 		if text == nil {
 			return false
 		}
+		r = consensus.Report{} // what is left out would stay
 		if err := json.Unmarshal(text, &r); err != nil {
 			a.t.Fatalf("status of R%d: %v", id, err)
 		}

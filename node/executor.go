@@ -19,6 +19,7 @@ type executor struct {
 	batch   func(*consensus.Commit)
 	reader  *reader
 	idle    func() // the engine need not be held back any more
+	doing   activity
 
 	mu     sync.Mutex
 	wake   sync.Cond
@@ -65,11 +66,13 @@ func (x *executor) behind() bool {
 // run works until close. What is queued then is left: the log has it.
 func (x *executor) run() {
 	for {
+		x.doing.does("")
 		t, ok := x.next()
 		if !ok {
 			return
 		}
 		if t.Read != nil {
+			x.doing.does("the search for a snapshot")
 			s, _ := x.machine.Snapshot(t.Read.Seq, t.Read.Root)
 			x.reader.ask(*t.Read, s)
 			continue
@@ -77,6 +80,7 @@ func (x *executor) run() {
 		if c, ok := t.Job.(consensus.Commit); ok {
 			x.batch(&c)
 		}
+		x.doing.does(jobName(t.Job))
 		out, err := x.machine.Do(t.Job)
 		if err != nil {
 			x.fail(err)
@@ -127,6 +131,8 @@ type reader struct {
 	done chan struct{}
 	told func(consensus.Chunk)
 	warn func([]consensus.Note)
+
+	doing activity
 }
 
 // ask is a read with the snapshot found for it.
@@ -163,7 +169,9 @@ func (r *reader) run() {
 		case <-r.done:
 			return
 		case a := <-r.asks:
+			r.doing.does("the reading of a part of the state")
 			parts, err := a.snapshot.Read(a.read.Items, consensus.ChunkBytes)
+			r.doing.does("")
 			if err != nil && !errors.Is(err, state.ErrGone) {
 				r.warn([]consensus.Note{{Kind: consensus.Alarm, Seq: a.read.Seq, Digest: a.read.Root, Text: err.Error()}})
 			}

@@ -22,6 +22,7 @@ type journal struct {
 	durable func(driver.Ticket)
 	fail    func(error)
 
+	doing  activity
 	mu     sync.Mutex
 	wake   sync.Cond
 	queue  []entry
@@ -86,6 +87,8 @@ func remedy(err error) string {
 // write makes one group durable. Lazy records alone force no sync: the driver
 // waits for none, and the next sync covers them.
 func (j *journal) write(group []entry) error {
+	defer j.doing.does("")
+	j.doing.does("an append to the log")
 	var forget consensus.Seq
 	count, must := 0, false
 	for i := range group {
@@ -102,6 +105,7 @@ func (j *journal) write(group []entry) error {
 	}
 	if must {
 		begin := time.Now()
+		j.doing.does("a sync of the log")
 		if err := j.log.Sync(); err != nil {
 			return err
 		}
@@ -124,6 +128,7 @@ func newest(group []entry) (t driver.Ticket) {
 
 // tidy does what can wait until others were told.
 func (j *journal) tidy(group []entry, forget consensus.Seq) error {
+	j.doing.does("a cut of the log, or a file beside it")
 	for i := range group {
 		if group[i].task != nil {
 			if err := group[i].task(); err != nil {

@@ -32,7 +32,7 @@ func (n *Node) loop() {
 		n.driver.Durable(n.inbox.upTo())
 		// A tick that finds the disk or the execution behind is lost: time
 		// that this replica could not use is nobody's silence.
-		if !n.driver.Full() && !n.executor.behind() {
+		if n.hold() {
 			n.step(tick)
 		}
 		if tick {

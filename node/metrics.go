@@ -71,6 +71,8 @@ var (
 	infoDesc    = prometheus.NewDesc("quorate_info", "Always 1; the label names the protocol.", []string{"protocol"}, nil)
 	statusDesc  = prometheus.NewDesc("quorate_replica", "The replica's position, by what: view (in Raft the term), executed, applied, stable, high, kept, pending, in_flight, fetching.", []string{"what"}, nil)
 	stateDesc   = prometheus.NewDesc("quorate_state", "1 if the replica is in this condition: changing (between views, in Raft without a leader), leading, rejoining, ready.", []string{"condition"}, nil)
+	ageDesc     = prometheus.NewDesc("quorate_status_age_seconds", "How old the replica's position is: for so long the engine has heard nothing.", nil, nil)
+	stalledDesc = prometheus.NewDesc("quorate_busy_seconds", "For how long one thing has lasted, by where: log (append, sync, cut), execution, reads (of the state, for others), engine (kept from stepping). Seconds of it are a disk that hangs.", []string{"where"}, nil)
 	heardDesc   = prometheus.NewDesc("quorate_heard", "Replicas heard from lately, this one included.", nil, nil)
 	queueDesc   = prometheus.NewDesc("quorate_queue_depth", "Items that wait, by queue.", []string{"queue"}, nil)
 	backlogDesc = prometheus.NewDesc("quorate_queue_dropped_total", "Items that inner queues dropped, by queue.", []string{"queue"}, nil)
@@ -119,6 +121,11 @@ func (s scrape) status(ch chan<- prometheus.Metric) {
 		gauge(ch, stateDesc, yes(is), condition)
 	}
 	gauge(ch, heardDesc, float64(len(st.Heard)))
+	gauge(ch, ageDesc, s.node.age(p).Seconds())
+	for _, place := range s.node.places() {
+		_, d := place.doing.lasts()
+		gauge(ch, stalledDesc, d.Seconds(), place.name)
+	}
 }
 
 // yes is 1 for true.

@@ -35,6 +35,8 @@ type Node struct {
 	proofs    map[consensus.ReplicaID]int // the loop's: evidence kept since the start
 	horizon   atomic.Pointer[consensus.Horizon]
 	picture   atomic.Pointer[picture]
+	told      atomic.Pointer[answered]
+	held      activity      // what keeps the engine from stepping
 	open      chan struct{} // closed once frames may come in
 
 	ctx    context.Context

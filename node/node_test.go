@@ -27,13 +27,13 @@ func TestFourNodesSurviveTheirPrimary(t *testing.T) {
 	for i := range 12 {
 		mustPut(a, 4, fmt.Sprint("before ", i))
 	}
-	ready := a.statusOf(1, "readiness", func(r Report) bool { return r.Ready })
+	ready := a.statusOf(1, "readiness", func(r consensus.Report) bool { return r.Ready })
 	if ready.Primary != 0 || ready.View != 0 {
 		t.Fatalf("in view %d with primary %d", ready.View, ready.Primary)
 	}
 	c.stop(0)
 	mustPut(a, 4, "after")
-	if s := a.statusOf(2, "a later view", func(r Report) bool { return r.View > 0 && !r.Changing }); s.Primary == 0 {
+	if s := a.statusOf(2, "a later view", func(r consensus.Report) bool { return r.View > 0 && !r.Changing }); s.Primary == 0 {
 		t.Fatalf("view %d has the dead primary", s.View)
 	}
 	for i := range 12 {
@@ -44,8 +44,8 @@ func TestFourNodesSurviveTheirPrimary(t *testing.T) {
 	for i := range 40 {
 		mustPut(a, 4, fmt.Sprint("again ", i))
 	}
-	other := a.statusOf(1, "a checkpoint", func(r Report) bool { return r.RootSeq >= 40 })
-	back := a.statusOf(0, "R0 to catch up", func(r Report) bool { return r.RootSeq >= other.RootSeq && r.Ready })
+	other := a.statusOf(1, "a checkpoint", func(r consensus.Report) bool { return r.RootSeq >= 40 })
+	back := a.statusOf(0, "R0 to catch up", func(r consensus.Report) bool { return r.RootSeq >= other.RootSeq && r.Ready })
 	if back.RootSeq == other.RootSeq && back.Root != other.Root {
 		t.Fatalf("roots at %d differ: %s and %s", back.RootSeq, back.Root, other.Root)
 	}
@@ -82,7 +82,7 @@ func TestWipedNodeRejoins(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.start(3)
-	a.statusOf(3, "R3 to rejoin", func(r Report) bool { return !r.Rejoining && r.Ready && r.Stable > 20 })
+	a.statusOf(3, "R3 to rejoin", func(r consensus.Report) bool { return !r.Rejoining && r.Ready && r.Stable > 20 })
 	mustGet(a, 4, "k19")
 	identity := c.nodes[3].identity
 	c.stop(3)
@@ -156,7 +156,7 @@ func hostile(t *testing.T, c *cluster, a *caller) {
 
 func adminEndpoint(t *testing.T, c *cluster, a *caller) {
 	mustPut(a, 4, "k")
-	a.statusOf(3, "readiness", func(r Report) bool { return r.Ready })
+	a.statusOf(3, "readiness", func(r consensus.Report) bool { return r.Ready })
 	base := "http://" + c.nodes[3].AdminAddress()
 	for path, want := range map[string]string{
 		"/livez": "ok", "/readyz": "ok", "/status": `"Ready":true`, "/metrics": "quorate_log_sync_seconds_count",
@@ -169,7 +169,7 @@ func adminEndpoint(t *testing.T, c *cluster, a *caller) {
 	}
 	c.stop(0)
 	c.stop(1)
-	a.statusOf(3, "the loss of the quorum to show", func(r Report) bool { return !r.Ready })
+	a.statusOf(3, "the loss of the quorum to show", func(r consensus.Report) bool { return !r.Ready })
 	if code, body := get(t, base+"/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "needs 3") {
 		t.Errorf("/readyz without a quorum: %d, %s", code, body)
 	}

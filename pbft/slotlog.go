@@ -140,6 +140,16 @@ func (l *slotLog) dropped(chosen []viewchange.Chosen) []*consensus.Batch {
 	return out
 }
 
+// beyond reports whether anything is known of a slot after n.
+func (l *slotLog) beyond(n consensus.Seq) bool {
+	for at := range l.slots {
+		if at > n {
+			return true
+		}
+	}
+	return false
+}
+
 // reset forgets the votes of the view that is over.
 func (l *slotLog) reset() {
 	for _, s := range l.slots {

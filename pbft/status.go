@@ -67,12 +67,11 @@ func (r *replica) waiting() []consensus.Lack {
 	}
 	if r.view.changing {
 		have := r.views.Senders(r.view.number)
-		what := "VIEW-CHANGEs"
-		missing := consensus.Others(len(r.peers), have...)
 		if len(have) >= r.rules.System.Quorum() {
-			what, missing = "NEW-VIEW", []consensus.ReplicaID{r.view.primary()}
+			// Nothing to count: one message lacks.
+			return append(out, consensus.Lack{What: "NEW-VIEW", View: r.view.number, Missing: []consensus.ReplicaID{r.view.primary()}})
 		}
-		return append(out, consensus.Lack{What: what, View: r.view.number, Have: have, Need: r.rules.System.Quorum(), Missing: missing})
+		return append(out, consensus.Lack{What: "VIEW-CHANGEs", View: r.view.number, Have: have, Need: r.rules.System.Quorum(), Missing: consensus.Others(len(r.peers), have...)})
 	}
 	if l, ok := r.slotLack(); ok {
 		out = append(out, l)
@@ -92,10 +91,17 @@ func (r *replica) slotLack() (consensus.Lack, bool) {
 	s := r.log.slots[n]
 	switch {
 	case s == nil || s.proposal == nil && s.committed == nil:
-		l.What, l.Need, l.Missing = "PRE-PREPARE", 1, []consensus.ReplicaID{r.view.primary()}
-		return l, r.requests.Len() > 0 || len(r.log.slots) > 0
+		l.What, l.Need, l.Missing = "PRE-PREPARE", 0, []consensus.ReplicaID{r.view.primary()}
+		return l, r.requests.Len() > 0 || r.log.beyond(r.exec.handed)
 	case s.committed != nil:
-		l.What, l.Need = "batch of a committed slot", 1
+		if _, here := s.body(s.committed.Digest); here {
+			l.What = "the execution of earlier slots" // the host has as much as it may
+		} else {
+			l.What = "batch of a committed slot"
+		}
+		l.Need = 0
+	case s.prepares.count(s.proposal.Digest) >= l.Need-1 && !s.preparedIn(r.view.number):
+		l.What, l.Need = "batch of a proposed slot", 0
 	case !s.preparedIn(r.view.number):
 		l.What = "prepared certificate"
 		l.Have = append(s.prepares.voters(s.proposal.Digest), s.proposal.Replica)

@@ -6,6 +6,8 @@ import (
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
 	"go.etcd.io/raft/v3/tracker"
+
+	"quorate.dev/quorate/consensus"
 )
 
 // The library never takes back what it knows of a follower's log. A member that
@@ -34,6 +36,12 @@ func (r *replica) reportLoss(m *pb.Message) {
 	}
 	r.send(&pb.Message{Type: pb.MsgAppResp, From: m.To, To: m.From, Term: m.Term, Index: m.Commit, Reject: true, RejectHint: last, LogTerm: term, Context: []byte(lostDisk)})
 	r.rest() // the leader was heard
+	if !r.lost {
+		r.lost = true
+		r.out.Note(consensus.Note{Kind: consensus.SetBack, View: consensus.View(m.Term), Seq: consensus.Seq(m.Commit), Text: fmt.Sprintf(
+			"replica %d counts on entries up to %d, as acknowledged here, and the log ends at %d: this disk was lost or set back to an older copy, or that replica lies. "+
+				"The leader gives it the entries again; answers of leaders before may be lost: run `quorate check`", m.From-1, m.Commit, last)})
+	}
 }
 
 // relearn forgets what the library knows of a follower that refuses entries
@@ -61,7 +69,7 @@ func (r *replica) relearn(m *pb.Message) {
 		r.stepDown(m, stall{term: st.Term, commit: st.Commit, since: r.clock.tick})
 		return
 	}
-	r.alarm(fmt.Sprintf("replica %d has acknowledged entries up to %d, and now its log ends at %d: has it lost its disk? It gets them again", m.From-1, known, m.RejectHint))
+	r.alarm(fmt.Sprintf("replica %d has acknowledged entries up to %d, and now its log ends at %d: was its disk lost, or set back to an older copy? It gets them again", m.From-1, known, m.RejectHint))
 	for _, change := range []pb.ConfChangeType{pb.ConfChangeRemoveNode, pb.ConfChangeAddNode} {
 		r.node.ApplyConfChange(pb.ConfChange{Type: change, NodeID: m.From})
 	}

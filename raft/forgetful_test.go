@@ -37,7 +37,7 @@ func TestWipedMemberCatchesUpWithinTheTerm(t *testing.T) {
 					if l.leader() != 0 || l.term(0) != term {
 						t.Errorf("R%d leads in term %d, want R0 in term %d", l.leader(), l.term(0), term)
 					}
-					if alarms := l.Replicas[0].Noted(consensus.Alarm); len(alarms) != 1 || !strings.Contains(alarms[0].Text, "has it lost its disk?") {
+					if alarms := l.Replicas[0].Noted(consensus.Alarm); len(alarms) != 1 || !strings.Contains(alarms[0].Text, "was its disk lost") {
 						t.Errorf("the leader says %v", alarms)
 					}
 				})

@@ -30,6 +30,8 @@ type replica struct {
 	heard    []int         // tick of the last word of each replica; -1 never
 	lead     leadership
 	stall    stall // while a member that lost its disk cannot be known anew
+	misfit   int   // tick at which the leader last said what this log cannot take; 0 never
+	lost     bool  // this life has said that its log lacks what it acknowledged
 	now      consensus.Time
 	out      consensus.Outbox
 }
@@ -184,13 +186,16 @@ const alarmEvery = 10
 // but to one that has lost its disk.
 func (r *replica) drop(m *pb.Message, why consensus.Reason, text string) {
 	from := consensus.ReplicaID(m.From - 1)
+	if why == ReasonPanic && m.From == r.lead.leader {
+		r.misfit = max(1, r.clock.tick)
+	}
 	r.out.Note(consensus.Note{Kind: consensus.Ignored, View: consensus.View(m.Term), Replica: from, Reason: why, Text: text})
 	if why != ReasonPanic || r.alarmed[from] != 0 && r.clock.tick-r.alarmed[from] < alarmEvery*r.cfg.Election {
 		return
 	}
 	r.alarmed[from] = max(1, r.clock.tick)
 	r.out.Note(consensus.Note{Kind: consensus.Alarm, View: consensus.View(m.Term), Replica: from,
-		Text: fmt.Sprintf("replica %d says what makes the library panic: it lies, or this replica has lost its disk; dropped: %s", from, text)})
+		Text: fmt.Sprintf("replica %d says what makes the library panic: it lies, or this replica's disk was lost or set back to an older copy; dropped: %s", from, text)})
 }
 
 // unsent reports whether a member acknowledges to this leader what it never

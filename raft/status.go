@@ -1,6 +1,8 @@
 package raft
 
 import (
+	"slices"
+
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/tracker"
 
@@ -45,10 +47,17 @@ func (r *replica) waiting(s *consensus.Status, st raft.BasicStatus) []consensus.
 		out = append(out, consensus.Lack{What: "parts of the state", Seq: s.Fetching})
 	}
 	if s.Changing {
-		return append(out, consensus.Lack{What: "votes for a leader", View: s.View, Have: s.Heard, Need: r.system.Quorum(), Missing: consensus.Others(r.system.Size(), s.Heard...)})
+		l := consensus.Lack{What: "votes for a leader", View: s.View, Have: s.Heard, Need: r.system.Quorum(), Missing: consensus.Others(r.system.Size(), s.Heard...)}
+		if len(s.Heard) >= l.Need { // enough are there to vote; who did is not known here
+			l.Have, l.Need, l.Missing = nil, 0, slices.DeleteFunc(slices.Clone(s.Heard), func(id consensus.ReplicaID) bool { return id == r.id })
+		}
+		return append(out, l)
 	}
 	n := consensus.Seq(st.Commit) + 1
-	if st.RaftState != raft.StateLeader || s.InFlight == 0 || n > s.Executed+consensus.Seq(s.InFlight) {
+	if st.RaftState != raft.StateLeader {
+		return append(out, r.followerWaits(s, n)...)
+	}
+	if s.InFlight == 0 || n > s.Executed+consensus.Seq(s.InFlight) {
 		return out
 	}
 	var have []consensus.ReplicaID
@@ -58,4 +67,22 @@ func (r *replica) waiting(s *consensus.Status, st raft.BasicStatus) []consensus.
 		}
 	})
 	return append(out, consensus.Lack{What: "acknowledgements of an entry", View: s.View, Seq: n, Have: have, Need: r.system.Quorum(), Missing: consensus.Others(r.system.Size(), have...)})
+}
+
+// followerWaits says what a follower lacks, which has committed all before n. A
+// log that contradicts its leader's is a fork: it takes nothing any more, however
+// well it hears the leader.
+func (r *replica) followerWaits(s *consensus.Status, n consensus.Seq) []consensus.Lack {
+	l := consensus.Lack{View: s.View, Seq: n, Missing: []consensus.ReplicaID{s.Primary}}
+	switch {
+	case r.misfit > 0 && r.clock.tick-r.misfit <= 4*r.cfg.Election:
+		l.What, l.Missing = "entries that do not contradict its own log", nil
+	case n <= s.Executed+consensus.Seq(s.InFlight):
+		l.What = "the leader's word that an entry is committed"
+	case s.Pending > 0:
+		l.What = "an entry with what it was asked for"
+	default:
+		return nil
+	}
+	return []consensus.Lack{l}
 }

@@ -9,6 +9,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/internal/enginetest"
 )
 
 // "Why is it not progressing" has an answer: votes that a candidate lacks, and
@@ -95,5 +96,76 @@ func TestGranted(t *testing.T) {
 		if _, _, _, ok := Granted(EncodeMessage(&m)); ok {
 			t.Errorf("%s: taken for a promise", name)
 		}
+	}
+}
+
+// Those who are heard are no votes: what is counted is never more than what is
+// needed, and with enough of them only the election is waited for.
+func TestElectionIsNotCountedByWhoIsHeard(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	l.Ticks(5, l.All())
+	l.Crash(0)
+	seen := false
+	for range 40 {
+		l.Ticks(1, []int{1, 2})
+		for _, i := range []int{1, 2} {
+			for _, w := range l.Replicas[i].Engine.Status().Waiting {
+				if w.Need > 0 && len(w.Have) >= w.Need {
+					t.Fatalf("has %d of %d: %+v", len(w.Have), w.Need, w)
+				}
+				seen = seen || w.What == "votes for a leader" && w.Need == 0
+			}
+		}
+	}
+	if !seen {
+		t.Error("nobody waited for an election with enough to vote")
+	}
+}
+
+// A follower whose log contradicts its leader's takes nothing any more, and says
+// so, although it hears the leader.
+func TestMisfitIsSaid(t *testing.T) {
+	l := newLab(t, 5)
+	l.elect(0)
+	l.agree(0, 3)
+	l.Ticks(5, l.All())
+	r := l.Replicas[4].Engine
+	if w := r.Status().Waiting; len(w) != 0 {
+		t.Fatalf("in peace it waits for %v", w)
+	}
+	promise := pb.Message{Type: pb.MsgHeartbeat, From: 1, To: 5, Term: l.term(4), Commit: 1 << 40}
+	for range 2 {
+		l.say(0, 4, promise)
+	}
+	w := r.Status().Waiting
+	if len(w) != 1 || w[0].What != "entries that do not contradict its own log" || len(w[0].Missing) != 0 {
+		t.Fatalf("waits for %+v", w)
+	}
+	if n := len(l.Replicas[4].Noted(consensus.SetBack)); n != 1 {
+		t.Errorf("said %d times that it lacks what it acknowledged", n)
+	}
+}
+
+// A member that is started from an older copy of its disk is noticed, by itself
+// and by its leader, and gets again what it lacks. Nothing ends its process.
+func TestSetBackMemberCatchesUp(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	l.agree(0, 1)
+	l.Ticks(3, l.All())
+	d := l.Replicas[2]
+	records := slices.Clone(d.Records)
+	l.agree(0, 3)
+	l.Ticks(3, l.All())
+	l.Crash(2)
+	d.Records, d.Disk = records, enginetest.State{}
+	l.Start(2, false)
+	l.Ticks(30, l.All())
+	if len(d.Noted(consensus.SetBack)) != 1 || len(l.Replicas[0].Noted(consensus.Alarm)) == 0 {
+		t.Errorf("it notes %v, its leader %v", d.Noted(consensus.SetBack), l.Replicas[0].Noted(consensus.Alarm))
+	}
+	if got, want := d.Engine.exec.handed, l.Replicas[0].Engine.exec.handed; got != want {
+		t.Errorf("it is at %d, its leader at %d", got, want)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 )
 
@@ -115,7 +116,7 @@ func (c *checks) noted(r *replica, n *consensus.Note) {
 	}
 	if n.Kind == consensus.SetBack {
 		c.world.stats.SetBacks++
-		if r.honest() {
+		if cfg := &c.world.cfg; r.honest() && (c.world.protocol.Model == quorum.Byzantine || len(cfg.liars()) == 0 && !cfg.forgets()) {
 			c.world.violate("%v takes itself for set back, and is not: %s", r, n)
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/genesis"
 	"quorate.dev/quorate/internal/files"
-	"quorate.dev/quorate/node"
 )
 
 func ready(t *testing.T, c *Cluster) {
@@ -181,7 +180,7 @@ func TestWipeWhereNoneMayForget(t *testing.T) {
 
 // TestTableAndScreen: the same rows, plainly and redrawn in place.
 func TestTableAndScreen(t *testing.T) {
-	report := &node.Report{Ready: true}
+	report := &consensus.Report{Ready: true}
 	report.View, report.Applied, report.RootSeq, report.Primary = 3, 70, 64, 0
 	report.Root[0] = 0xab
 	all := []ReplicaStatus{
@@ -233,7 +232,7 @@ func TestTableAndScreen(t *testing.T) {
 
 // TestTableFitsANarrowTerminal: all columns of a usual row within 80.
 func TestTableFitsANarrowTerminal(t *testing.T) {
-	report := &node.Report{Ready: true}
+	report := &consensus.Report{Ready: true}
 	report.View, report.Applied, report.RootSeq = 12, 70000, 64000
 	all := []ReplicaStatus{{Protocol: "pbft", PeerID: "12D3KooWabcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNTAILTAIL", Address: "127.0.0.1:12345", Ready: true, Health: "ready", Report: report}}
 	var table bytes.Buffer
@@ -253,7 +252,7 @@ func TestTableFitsANarrowTerminal(t *testing.T) {
 // TestSettledNamesWhoDiffers: readiness first, then height and root.
 func TestSettledNamesWhoDiffers(t *testing.T) {
 	at := func(seq consensus.Seq, root byte) ReplicaStatus {
-		r := &node.Report{Ready: true}
+		r := &consensus.Report{Ready: true}
 		r.Applied, r.RootSeq, r.Root[0] = seq, seq/8*8, root
 		return ReplicaStatus{Ready: true, Report: r}
 	}

@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"quorate.dev/quorate/node"
+	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/p2p"
 )
 
@@ -29,9 +29,9 @@ type ReplicaStatus struct {
 	Pid       int `json:",omitempty"`
 	Condition Condition
 	Ready     bool
-	Health    string       // one phrase: ready, or why it is not
-	Byzantine []string     `json:",omitempty"` // behaviours of a traitor
-	Report    *node.Report `json:",omitempty"` // nil if it did not answer
+	Health    string            // one phrase: ready, or why it is not
+	Byzantine []string          `json:",omitempty"` // behaviours of a traitor
+	Report    *consensus.Report `json:",omitempty"` // nil if it did not answer
 }
 
 // statusTimeout bounds one question to one replica.
@@ -114,12 +114,12 @@ func brief(err error) string {
 }
 
 // ask reads a replica's report.
-func ask(ctx context.Context, address string) (*node.Report, error) {
+func ask(ctx context.Context, address string) (*consensus.Report, error) {
 	b, err := get(ctx, address, "/status")
 	if err != nil {
 		return nil, err
 	}
-	var r node.Report
+	var r consensus.Report
 	if err := json.Unmarshal(b, &r); err != nil {
 		return nil, fmt.Errorf("status: %w", err)
 	}

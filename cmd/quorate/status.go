@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +15,7 @@ import (
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/p2p"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -32,7 +33,7 @@ func statusCommand() *cli.Command {
 type answer struct {
 	Replica int               `json:"replica"`
 	Address string            `json:"address"`
-	Status  *consensus.Status `json:"status,omitempty"`
+	Status  *consensus.Report `json:"status,omitempty"`
 	Error   string            `json:"error,omitempty"`
 }
 
@@ -54,7 +55,7 @@ func status(c *cli.Context, _ []string) error {
 			if forPrograms(c) {
 				err = printSnake(c.App.Writer, map[string]any{"replicas": answers, "progress": why})
 			} else {
-				err = printStatus(c.App.Writer, answers, why, p)
+				err = printStatus(c.App.Writer, columns(os.Stdout), answers, why, p)
 			}
 			if !slices.ContainsFunc(answers, func(r answer) bool { return r.Status != nil }) {
 				err = errors.Join(err, unreachable("no replica answered within %v", c.Duration("timeout")))
@@ -70,15 +71,23 @@ func askAll(c *cli.Context, a *access, cl *client.Client) []answer {
 	defer cancel()
 	answers := make([]answer, len(a.addresses))
 	var wg sync.WaitGroup
+	var silent sync.Map
+	slow := time.AfterFunc(time.Second, func() { note("%s", stillAsking(a.addresses, &silent, c.Duration("timeout"))) })
+	defer slow.Stop()
 	for i := range answers {
 		wg.Go(func() {
 			answers[i] = answer{Replica: i, Address: a.addresses[i]}
+			silent.Store(i, true)
 			s, err := cl.Status(ctx, consensus.ReplicaID(i))
+			silent.Delete(i)
 			if err != nil {
 				answers[i].Error = "no answer"
+				if why := (*p2p.Unreachable)(nil); errors.As(err, &why) {
+					answers[i].Error = why.Reason
+				}
 				return
 			}
-			withoutIdle(&s)
+			withoutIdle(&s.Status)
 			answers[i].Status = &s
 		})
 	}
@@ -86,30 +95,15 @@ func askAll(c *cli.Context, a *access, cl *client.Client) []answer {
 	return answers
 }
 
-// printStatus is the table, and below it what it means.
-func printStatus(w io.Writer, answers []answer, why []string, p protocol.Protocol) error {
-	t := newTable(w)
-	fmt.Fprintf(t, "REPLICA\tADDRESS\tROLE\t%s\tEXECUTED\tSTABLE\tPENDING\tSTATE ROOT\tHEARS\n", strings.ToUpper(p.Words.View))
-	for _, a := range answers {
-		s := a.Status
-		if s == nil {
-			fmt.Fprintf(t, "%d\t%s\t%s\t-\t-\t-\t-\t-\t-\n", a.Replica, a.Address, a.Error)
-			continue
+// stillAsking says after a while whom the command waits for, and how long.
+func stillAsking(addresses []string, silent *sync.Map, most time.Duration) string {
+	var names []string
+	for i, address := range addresses {
+		if _, is := silent.Load(i); is {
+			names = append(names, fmt.Sprintf("replica %d at %s", i, address))
 		}
-		root := "-"
-		if s.RootSeq > 0 {
-			root = fmt.Sprintf("%s @ %d", s.Root.Short(), s.RootSeq)
-		}
-		fmt.Fprintf(t, "%d\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", a.Replica, a.Address, role(s, p), s.View, s.Applied, s.Stable, s.Pending, root, ids(s.Heard))
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	fmt.Fprintln(w)
-	for _, line := range why {
-		fmt.Fprintln(w, line)
-	}
-	return nil
+	return fmt.Sprintf("waiting for %s, %v at most", strings.Join(names, ", "), most)
 }
 
 // role is the one thing about a replica that matters most at the moment. That

@@ -23,17 +23,102 @@ func explain(answers []answer, system quorum.System, p protocol.Protocol) []stri
 		lines, quiet = append(lines, why), false
 	}
 	for _, a := range answers {
-		if a.Status == nil {
-			continue
+		if s := a.Status; s != nil && len(s.Stalled) > 0 {
+			lines, quiet = append(lines, stands(a)), false
+			continue // what it says it waits for is old
 		}
-		for _, l := range a.Status.Waiting {
+		for _, l := range waiting(a) {
 			lines, quiet = append(lines, fmt.Sprintf("Replica %d waits for %s.", a.Replica, lack(l, p))), false
 		}
 	}
 	if quiet {
 		lines = append(lines, "Idle: nothing is pending.")
 	}
+	return append(append(lines, notReached(answers)...), runTwice(answers)...)
+}
+
+// waiting is what a replica says that it waits for.
+func waiting(a answer) []consensus.Lack {
+	if a.Status == nil {
+		return nil
+	}
+	return a.Status.Waiting
+}
+
+// present is what a replica says of the present: nil if it says nothing, or if
+// it stands still and what it says is old.
+func present(a answer) *consensus.Report {
+	if a.Status == nil || len(a.Status.Stalled) > 0 {
+		return nil
+	}
+	return a.Status
+}
+
+// stands says what stands still in a replica, and how old what it says is.
+func stands(a answer) string {
+	var what []string
+	for _, s := range a.Status.Stalled {
+		what = append(what, fmt.Sprintf("%s has lasted %s", s.What, s.For))
+	}
+	return fmt.Sprintf("Replica %d stands still: %s. Look at its disk and its load; what it says of itself is %s old.", a.Replica, strings.Join(what, "; "), a.Status.Age)
+}
+
+// notReached says who is not reached, where and why: by this command, and by
+// members of one that this command reaches, or for another reason.
+func notReached(answers []answer) (lines []string) {
+	type obstacle struct {
+		to           consensus.ReplicaID
+		where, cause string
+	}
+	said, by := map[obstacle]bool{}, map[obstacle][]consensus.ReplicaID{}
+	for _, a := range answers {
+		if a.Error != "" && a.Error != "no answer" {
+			said[obstacle{consensus.ReplicaID(a.Replica), a.Address, a.Error}] = true
+			lines = append(lines, fmt.Sprintf("Replica %d is not reached at %s: %s.", a.Replica, a.Address, a.Error))
+		}
+	}
+	var order []obstacle
+	for _, a := range answers {
+		if a.Status == nil {
+			continue
+		}
+		for _, away := range a.Status.Away {
+			o := obstacle{away.Replica, away.Address, away.Reason}
+			if said[o] {
+				continue
+			}
+			if by[o] == nil {
+				order = append(order, o)
+			}
+			by[o] = append(by[o], consensus.ReplicaID(a.Replica))
+		}
+	}
+	for _, o := range order {
+		lines = append(lines, fmt.Sprintf("Replica %d is not reached by replica %s at %s: %s.", o.to, and(by[o]), o.where, o.cause))
+	}
 	return lines
+}
+
+// runTwice says of whom two processes run.
+func runTwice(answers []answer) (lines []string) {
+	seen := map[consensus.ReplicaID]bool{}
+	for _, a := range answers {
+		if a.Status == nil {
+			continue
+		}
+		for _, t := range a.Status.Twice {
+			if !seen[t.Replica] {
+				seen[t.Replica] = true
+				lines = append(lines, fmt.Sprintf("REPLICA %d RUNS TWICE: replica %d sees connections from %s and %s that both prove its key; stop one of the two processes.", t.Replica, a.Replica, t.From[0], t.From[1]))
+			}
+		}
+	}
+	return lines
+}
+
+// and lists replicas in a sentence.
+func and(replicas []consensus.ReplicaID) string {
+	return strings.ReplaceAll(ids(replicas), ",", " and ")
 }
 
 // primary names the view that a weak quorum is in, so that no single
@@ -41,8 +126,8 @@ func explain(answers []answer, system quorum.System, p protocol.Protocol) []stri
 func primary(answers []answer, system quorum.System, words protocol.Words) string {
 	in := map[consensus.View]int{}
 	for _, a := range answers {
-		if a.Status != nil && !a.Status.Changing {
-			in[a.Status.View]++
+		if s := present(a); s != nil && !s.Changing {
+			in[s.View]++
 		}
 	}
 	best, found := consensus.View(0), false
@@ -65,6 +150,8 @@ func unfit(answers []answer, leader consensus.ReplicaID, view consensus.View) st
 		case a.Replica != int(leader):
 		case s == nil:
 			return ", which does not answer"
+		case len(s.Stalled) > 0:
+			return ", which stands still"
 		case s.Rejoining:
 			return ", which is rejoining and does not lead"
 		case s.View != view || s.Changing:
@@ -81,7 +168,7 @@ func elected(answers []answer, _ quorum.System, words protocol.Words) string {
 	var top, best consensus.View
 	var leaders quorum.Set
 	for _, a := range answers {
-		if a.Status == nil {
+		if present(a) == nil {
 			continue
 		}
 		top = max(top, a.Status.View)
@@ -139,18 +226,20 @@ func parted(answers []answer, words protocol.Words) []string {
 // quorum. A rejoining replica does not vote, however alive it is; one between
 // views votes for the next view and for nothing else.
 func tooFew(answers []answer, system quorum.System, p protocol.Protocol) string {
-	var silent, rejoining, between []string
+	var silent, still, rejoining, between []string
 	for _, a := range answers {
 		switch id := fmt.Sprint(a.Replica); {
 		case a.Status == nil:
 			silent = append(silent, id)
+		case len(a.Status.Stalled) > 0:
+			still = append(still, id)
 		case a.Status.Rejoining:
 			rejoining = append(rejoining, id)
 		case a.Status.Changing:
 			between = append(between, id)
 		}
 	}
-	line, able := "No progress is possible", system.Size()-len(silent)-len(rejoining)
+	line, able := "No progress is possible", system.Size()-len(silent)-len(still)-len(rejoining)
 	until, without := fmt.Sprintf("No progress until the next %s begins", p.Words.View), fmt.Sprintf("between %ss", p.Words.View)
 	if p.Elected {
 		until, without = fmt.Sprintf("No progress until a %s is elected", p.Words.Lead), "without a "+p.Words.Lead
@@ -167,7 +256,7 @@ func tooFew(answers []answer, system quorum.System, p protocol.Protocol) string 
 	for _, group := range []struct {
 		name string
 		ids  []string
-	}{{"silent", silent}, {"rejoining", rejoining}, {without, between}} {
+	}{{"silent", silent}, {"standing still", still}, {"rejoining", rejoining}, {without, between}} {
 		if len(group.ids) > 0 {
 			line += fmt.Sprintf("; %s: %s", group.name, strings.Join(group.ids, ", "))
 		}
@@ -188,7 +277,7 @@ func lack(l consensus.Lack, p protocol.Protocol) string {
 		fmt.Fprintf(&b, " %s %s %d", at, p.Words.Place, l.Seq)
 	}
 	fmt.Fprintf(&b, " in %s %d", p.Words.View, l.View)
-	if l.Need > 0 {
+	if l.Need > 0 && len(l.Have) < l.Need { // else it is no number that lacks
 		fmt.Fprintf(&b, ": it has %d of %d", len(l.Have), l.Need)
 		if len(l.Have) > 0 {
 			fmt.Fprintf(&b, " (from %s)", ids(l.Have))

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/protocol"
+)
+
+// What a replica that stands still says is old: it is not told as the present,
+// neither in what lacks nor in who leads and who takes part.
+func TestStandingStillIsSaid(t *testing.T) {
+	at := func(id int, stalled ...consensus.Stall) answer {
+		r := &consensus.Report{Age: "40s", Stalled: stalled}
+		r.Replica, r.View = consensus.ReplicaID(id), 1
+		return answer{Replica: id, Status: r}
+	}
+	sync := consensus.Stall{What: "a sync of the log", For: "42s"}
+	hung := at(1, sync, consensus.Stall{What: "the engine, which waits for the disk: 9 appends are not durable", For: "41s"})
+	hung.Status.Changing = true
+	hung.Status.Waiting = []consensus.Lack{{What: "NEW-VIEW", View: 2, Have: []consensus.ReplicaID{0, 1, 2}, Need: 2}}
+	for _, c := range []struct {
+		name    string
+		answers []answer
+		want    []string
+	}{
+		{"one", []answer{at(0), hung, at(2), at(3)}, []string{
+			"View 1, primary is replica 1, which stands still.",
+			"Replica 1 stands still: a sync of the log has lasted 42s; the engine, which waits for the disk: 9 appends are not durable has lasted 41s. Look at its disk and its load; what it says of itself is 40s old.",
+		}},
+		{"too many", []answer{at(0, sync), hung, at(2), at(3)}, []string{
+			"View 1, primary is replica 1, which stands still.",
+			"No progress is possible: 2 of 4 replicas take part, 3 are needed; standing still: 0, 1.",
+			"Replica 0 stands still: a sync of the log has lasted 42s. Look at its disk and its load; what it says of itself is 40s old.",
+			"Replica 1 stands still: a sync of the log has lasted 42s; the engine, which waits for the disk: 9 appends are not durable has lasted 41s. Look at its disk and its load; what it says of itself is 40s old.",
+		}},
+	} {
+		if got := explain(c.answers, quorum.Byzantine.System(4), speaks(t, protocol.PBFT)); !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// Who is not reached, where and why, is said once, whoever saw it; so is a member
+// that runs twice.
+func TestWhoIsNotReachedIsSaid(t *testing.T) {
+	away := func(to consensus.ReplicaID, why string) consensus.Away {
+		return consensus.Away{Replica: to, Address: "10.0.0.3:7000", Reason: why, For: "5s"}
+	}
+	at := func(id int, list ...consensus.Away) answer {
+		return answer{Replica: id, Status: &consensus.Report{Status: consensus.Status{Replica: consensus.ReplicaID(id)}, Away: list}}
+	}
+	twice := at(2)
+	twice.Status.Twice = []consensus.Twice{{Replica: 1, From: [2]string{"a", "b"}}}
+	got := explain([]answer{
+		at(0, away(3, "refused")), at(1, away(3, "refused"), away(2, "no route")), twice,
+		{Replica: 3, Address: "10.0.0.3:7000", Error: "refused"},
+	}, quorum.Byzantine.System(4), speaks(t, protocol.PBFT))
+	want := []string{
+		"View 0, primary is replica 0.", "Idle: nothing is pending.",
+		"Replica 3 is not reached at 10.0.0.3:7000: refused.",
+		"Replica 2 is not reached by replica 1 at 10.0.0.3:7000: no route.",
+		"REPLICA 1 RUNS TWICE: replica 2 sees connections from a and b that both prove its key; stop one of the two processes.",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A count is told only if it is short of what is needed: never 3 of 2.
+func TestCountsFitTheirThresholds(t *testing.T) {
+	p := speaks(t, protocol.PBFT)
+	for have := range consensus.ReplicaID(5) {
+		for need := range 5 {
+			l := consensus.Lack{What: "it", Need: need}
+			for id := range have {
+				l.Have = append(l.Have, id)
+			}
+			if counted := strings.Contains(lack(l, p), " of "+string(rune('0'+need))); counted != (int(have) < need) {
+				t.Errorf("%d of %d: %s", have, need, lack(l, p))
+			}
+		}
+	}
+}
+
+// The table fits the terminal, however narrow, and says what it leaves out.
+func TestStatusFitsTheTerminal(t *testing.T) {
+	var answers []answer
+	for id := range 4 {
+		r := &consensus.Report{}
+		r.Replica, r.Applied, r.Stable, r.RootSeq, r.Heard = consensus.ReplicaID(id), 1234567, 1234560, 1234560, []consensus.ReplicaID{0, 1, 2, 3}
+		answers = append(answers, answer{Replica: id, Address: "192.168.100.100:47000", Status: r})
+	}
+	answers = append(answers, answer{Replica: 4, Address: "192.168.100.104:47000"})
+	for _, width := range []int{0, 200, 100, 80, 60, 50, 40} {
+		var out bytes.Buffer
+		if err := printStatus(&out, width, answers, nil, speaks(t, protocol.PBFT)); err != nil {
+			t.Fatal(err)
+		}
+		table, below, _ := strings.Cut(out.String(), "\n\n")
+		for line := range strings.Lines(table) {
+			if n := utf8.RuneCountInString(strings.TrimSpace(line)); width > 0 && n > width {
+				t.Errorf("%d columns in a terminal of %d: %q", n, width, line)
+			}
+		}
+		if whole := strings.Contains(table, "ADDRESS"); whole == strings.Contains(below, "Left out") || width == 0 && !whole {
+			t.Errorf("width %d: %s", width, out.String())
+		}
+		if !strings.Contains(table, "EXECUTED") || !strings.Contains(table, "no answer") {
+			t.Errorf("width %d left out too much: %s", width, table)
+		}
+	}
+}
