@@ -31,7 +31,10 @@ func (m *Machine) commit(c *consensus.Commit, out *Outcome) error {
 			}
 		}
 	}
-	done := consensus.Executed{Seq: c.Seq, Refused: slices.Clone(out.Refusals[refused:])}
+	done := consensus.Executed{Seq: c.Seq}
+	if all := slices.Clone(out.Refusals[refused:]); len(all) > 0 {
+		done.Refused = &all
+	}
 	if c.Seq%m.genesis.CheckpointInterval == 0 {
 		if err := m.settle(); err != nil {
 			return fmt.Errorf("checkpoint %d: %w", c.Seq, err)

@@ -124,7 +124,7 @@ func TestRefusedIsTold(t *testing.T) {
 	late, good := request(writer, began+uint64(time.Hour), 1, []byte("a1")), request(writer, began, 1, []byte("a1"))
 	out := c.commit(late, good, late)
 	done, ok := out.Events[len(out.Events)-1].(consensus.Executed)
-	if !ok || len(out.Refusals) != 2 || !slices.Equal(done.Refused, out.Refusals) || done.Refused[0].Request != late.Digest || done.Refused[0].Code != consensus.RefusedExpired {
+	if !ok || len(out.Refusals) != 2 || done.Refused == nil || !slices.Equal(*done.Refused, out.Refusals) || (*done.Refused)[0].Request != late.Digest || (*done.Refused)[0].Code != consensus.RefusedExpired {
 		t.Errorf("told %+v, refused %+v", out.Events, out.Refusals)
 	}
 }

@@ -1,7 +1,6 @@
 package byzantine
 
 import (
-	"reflect"
 	"testing"
 
 	"quorate.dev/quorate/consensus"
@@ -55,10 +54,10 @@ func TestTwinIsToldOfTheFirst(t *testing.T) {
 	}
 	jobs = []consensus.Job{consensus.Commit{Seq: 1}, consensus.Commit{Seq: 2}, consensus.Stabilize{Seq: 2}}
 	step(0)
-	if e := step(1, consensus.Executed{Seq: 1})[0]; !reflect.DeepEqual(e, consensus.Executed{Seq: 1}) {
+	if e := step(1, consensus.Executed{Seq: 1})[0]; e != (consensus.Executed{Seq: 1}) {
 		t.Errorf("told %+v", e)
 	}
-	if e := step(1, consensus.Executed{Seq: 2, Root: root})[0]; !reflect.DeepEqual(e, consensus.Executed{Seq: 2, Root: root}) {
+	if e := step(1, consensus.Executed{Seq: 2, Root: root})[0]; e != (consensus.Executed{Seq: 2, Root: root}) {
 		t.Errorf("told %+v", e)
 	}
 	step(1, consensus.Kept{Seq: 2})

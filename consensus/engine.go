@@ -62,11 +62,11 @@ type (
 	// Executed says that the host has executed the batch at Seq. Root is the
 	// state root after it if Seq is a multiple of the checkpoint interval,
 	// else zero. Refused are the requests of the batch that were not executed:
-	// nothing of them is done, and they may be asked again.
+	// nothing of them is done, and they may be asked again. Nil is none.
 	Executed struct {
 		Seq     Seq
 		Root    crypto.Digest
-		Refused []Refusal
+		Refused *[]Refusal // events are compared
 	}
 
 	// Kept says that the whole state at Seq is on disk, synced: the log up

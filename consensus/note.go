@@ -84,8 +84,17 @@ type Status struct {
 	InFlight  int // slots proposed and not executed
 	Fetching  Seq // target of a state transfer; 0 = none
 	Rejoining bool
-	Heard     []ReplicaID // replicas heard from lately, this one included
-	Waiting   []Lack      // why it is not progressing, most decisive first
+	Heard     []ReplicaID   // replicas heard from lately, this one included
+	Clocks    []ClockOffset `json:",omitempty"` // of the replicas whose clocks are known
+	Waiting   []Lack        // why it is not progressing, most decisive first
+}
+
+// ClockOffset is by how much a replica's clock differs from that of the one who
+// tells: as that replica says.
+type ClockOffset struct {
+	Replica ReplicaID
+	Offset  Time
+	Wrong   bool // it differs from the median of all by more than clocks may
 }
 
 // Lack says what is missing for progress: which certificate lacks whom.

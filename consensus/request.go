@@ -18,6 +18,7 @@ const (
 	KindStatusQuery byte = 0x04 // client → replica, answered by the host
 	KindStatusReply byte = 0x05 // replica → client: JSON of Status
 	KindExplained   byte = 0x06 // replica → client: a refusal with its Times
+	KindClock       byte = 0x07 // replica → replica: what its clock shows
 
 	FirstProtocolKind byte = 0x10
 )

@@ -130,6 +130,11 @@ func TestPosition(t *testing.T) {
 	if n, stamp := p.assign(5); n != 10 || stamp != 31 {
 		t.Errorf("after a restart: slot %d, stamp %d", n, stamp)
 	}
+	set := 40 + c.Genesis.Skew
+	p.assigned(10, set)
+	if n, stamp := p.assign(39); n != 11 || stamp != 39 {
+		t.Errorf("after the clock was set back: slot %d, stamp %d", n, stamp)
+	}
 	one, two := l.Request(), l.Request()
 	b := &consensus.Batch{Requests: []*consensus.Request{one}}
 	p.mark(b, 10)

@@ -92,11 +92,16 @@ func (p *position) progressed() {
 }
 
 // assign gives a primary's next batch its slot and its stamp: the clock, never
-// going back.
+// going back by less than clocks may differ. If it was set back further, backups
+// would hold a stamp that does not follow it until their clocks get there.
+// Executed time goes on from the last batch in any case.
 func (p *position) assign(now consensus.Time) (consensus.Seq, consensus.Time) {
 	n := p.next
 	p.next++
-	p.stamp = max(now, p.stamp+1)
+	if p.stamp-now <= p.cfg.Genesis.Skew {
+		now = max(now, p.stamp+1)
+	}
+	p.stamp = now
 	return n, p.stamp
 }
 

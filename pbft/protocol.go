@@ -40,7 +40,7 @@ func (p *Protocol) Open(v crypto.Verifier, h consensus.Horizon, in []consensus.F
 
 // New implements consensus.Protocol: the replica as it was when its log ended.
 func (p *Protocol) New(rec consensus.Recovered) (consensus.Engine, error) {
-	r := newReplica(p)
+	r := newReplica(p, rec.Now)
 	if err := r.recover(rec); err != nil {
 		return nil, err
 	}

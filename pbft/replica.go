@@ -3,6 +3,7 @@ package pbft
 import (
 	"quorate.dev/quorate/checkpoint"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/clocks"
 	"quorate.dev/quorate/consensus/pending"
 	"quorate.dev/quorate/pbft/message"
 	"quorate.dev/quorate/viewchange"
@@ -22,6 +23,7 @@ type replica struct {
 	exec        execution
 	requests    *pending.Pool
 	pace        pace
+	clocks      *clocks.Clocks
 	checkpoints *checkpoint.Tracker
 	views       *viewchange.Changer
 	peers       peers
@@ -38,11 +40,11 @@ const slowMachine = 1 << 20
 
 // clock is all that the replica knows of time.
 type clock struct {
-	now  consensus.Time // the host's clock in this burst: for stamps only
+	now  consensus.Time // what time it is in this burst (package clocks): for stamps only
 	tick int            // ticks since the start: for everything else
 }
 
-func newReplica(p *Protocol) *replica {
+func newReplica(p *Protocol, now consensus.Time) *replica {
 	g := &p.cfg.Genesis
 	n := len(g.Replicas)
 	r := &replica{
@@ -54,7 +56,10 @@ func newReplica(p *Protocol) *replica {
 			Replicas: n, Count: p.cfg.PendingCount, Bytes: p.cfg.PendingBytes, Retell: p.cfg.StatusEvery, Ask: 2 * p.cfg.Patience,
 			Patience: p.cfg.Patience, Speed: max(1, int(slowMachine*p.cfg.TickLength/1e9)),
 		}),
-		pace:        newPace(p.cfg.Patience),
+		pace: newPace(p.cfg.Patience),
+		clocks: clocks.New(clocks.Config{
+			Members: n, Quorum: p.rules.System.Quorum(), Self: p.cfg.Self, Tick: p.cfg.TickLength, Every: 4 * p.cfg.StatusEvery, Skew: g.Skew,
+		}, now),
 		checkpoints: checkpoint.New(p.rules, p.cfg.Self),
 		views:       viewchange.New(p.rules, p.cfg.Self, p.cfg.Signer),
 		peers:       newPeers(n),
@@ -66,7 +71,8 @@ func newReplica(p *Protocol) *replica {
 
 // Step implements consensus.Engine.
 func (r *replica) Step(b consensus.Burst) consensus.Output {
-	r.now, r.lies = b.Now, b.Lies
+	r.clocks.Advance(b.Now)
+	r.now, r.lies = r.clocks.Time(), b.Lies
 	for _, e := range b.Events {
 		if !r.exec.halted {
 			r.on(e)
@@ -123,6 +129,8 @@ func (r *replica) onReceive(e consensus.Receive) {
 		r.onViewChange(m)
 	case *message.NewView:
 		r.onNewView(m)
+	case *consensus.Clock:
+		r.clocks.Hear(e.From.Replica, m)
 	case *message.Status:
 		r.onStatus(e.From, m)
 	case *message.Fetch:
@@ -139,6 +147,7 @@ func (r *replica) onReceive(e consensus.Receive) {
 // onTick is where time passes: everything that happens without a message.
 func (r *replica) onTick() {
 	r.tick++
+	r.compareClocks()
 	for _, e := range r.held.due(r.now + r.rules.Genesis.Skew) {
 		r.onReceive(e)
 	}
@@ -151,6 +160,18 @@ func (r *replica) onTick() {
 	if r.tick%r.cfg.StatusEvery == 0 {
 		r.sendStatus()
 		r.askBodies()
+	}
+}
+
+// compareClocks tells the others what this replica's clock shows, now and then,
+// and operators whose is wrong.
+func (r *replica) compareClocks() {
+	r.clocks.Tick()
+	if r.clocks.Due() {
+		r.out.SendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Votes, r.clocks.Own().Encode())
+	}
+	if text := r.clocks.Alarm(); text != "" {
+		r.alarm(text)
 	}
 }
 

@@ -49,7 +49,8 @@ func (r *replica) Status() consensus.Status {
 			st.Heard = append(st.Heard, id)
 		}
 	}
-	st.Waiting = r.waiting()
+	st.Clocks = r.clocks.Offsets()
+	st.Waiting = append(r.waiting(), r.clocks.Wrong()...)
 	return st
 }
 

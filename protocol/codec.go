@@ -99,7 +99,7 @@ func (s Summary) At(n consensus.Seq) Summary {
 // sharedKinds are those of package consensus.
 var sharedKinds = map[byte]string{
 	consensus.KindRequest: "REQUEST", consensus.KindReply: "REPLY", consensus.KindRefusal: "REFUSAL", consensus.KindExplained: "REFUSAL",
-	consensus.KindStatusQuery: "STATUS-QUERY", consensus.KindStatusReply: "STATUS-REPLY",
+	consensus.KindStatusQuery: "STATUS-QUERY", consensus.KindStatusReply: "STATUS-REPLY", consensus.KindClock: "CLOCK",
 }
 
 // Codec is the reader of a cluster's frames.

@@ -209,7 +209,7 @@ func pbftCosts() Costs {
 	return Costs{
 		Kinds: []FrameKind{
 			{"PRE-PREPARE", Agreement}, {"PREPARE", Agreement}, {"COMMIT", Agreement},
-			{"CHECKPOINT", Upkeep}, {pbftCheckpointKind, Upkeep}, {"STATUS", Upkeep},
+			{"CHECKPOINT", Upkeep}, {pbftCheckpointKind, Upkeep}, {"STATUS", Upkeep}, {"CLOCK", Upkeep},
 		},
 		Sizes: []int{4, 7, 10, 13},
 		Decision: func(n int) Expected {
@@ -221,10 +221,10 @@ func pbftCosts() Costs {
 			return e
 		},
 		Bytes:      func(n, batch int) int { return (n - 1) * (batch + 2*n*pbftVoteBytes) },
-		Upkeep:     func(n int) int { return 4 * n * (n - 1) },
+		Upkeep:     func(n int) int { return 5 * n * (n - 1) },
 		Checkpoint: func(n int) int { return n * (n - 1) },
 		Text: Formulas{
-			Frames: "2n(n−1)", Bytes: "(n−1)(b+230n)", Signed: "2n", Verified: "2n(n−1)", Forced: "2n", Upkeep: "4n(n−1)",
+			Frames: "2n(n−1)", Bytes: "(n−1)(b+230n)", Signed: "2n", Verified: "2n(n−1)", Forced: "2n", Upkeep: "5n(n−1)",
 		},
 	}
 }

@@ -29,6 +29,7 @@ func raftProtocol() Protocol {
 // given up.
 func newRaft(s Settings) (consensus.Protocol, error) {
 	c := raft.DefaultConfig(s.Genesis, s.Self)
+	c.TickLength = s.TickLength
 	c.Election, c.Heartbeat = s.LeaderPatience, max(1, s.LeaderPatience/10)
 	c.PreVote, c.CheckQuorum = !s.Elections.NoPreVote, !s.Elections.NoCheckQuorum
 	c.Pipeline, c.CheckEachStep = cmp.Or(s.Pipeline, min(c.Pipeline, int(s.Genesis.Window))), s.CheckEachStep
@@ -191,7 +192,7 @@ func raftCosts() Costs {
 	return Costs{
 		Kinds: []FrameKind{
 			{"MsgApp", Agreement}, {raftNotice, Agreement}, {"MsgAppResp", Agreement},
-			{"MsgHeartbeat", Upkeep}, {"MsgHeartbeatResp", Upkeep},
+			{"MsgHeartbeat", Upkeep}, {"MsgHeartbeatResp", Upkeep}, {"CLOCK", Upkeep},
 		},
 		Sizes: []int{3, 5, 7},
 		Decision: func(n int) Expected {
@@ -201,8 +202,8 @@ func raftCosts() Costs {
 			})
 		},
 		Bytes:      func(n, batch int) int { return (n - 1) * (batch + raftAppendBytes + 3*raftShortBytes) },
-		Upkeep:     func(n int) int { return 10 * 2 * (n - 1) },
+		Upkeep:     func(n int) int { return (10*2 + n) * (n - 1) },
 		Checkpoint: func(int) int { return 0 },
-		Text:       Formulas{Frames: "4(n−1)", Bytes: "(n−1)(b+96)", Forced: "n", Upkeep: "20(n−1)"},
+		Text:       Formulas{Frames: "4(n−1)", Bytes: "(n−1)(b+96)", Forced: "n", Upkeep: "(20+n)(n−1)"},
 	}
 }

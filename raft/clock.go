@@ -6,6 +6,8 @@ import (
 
 	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
+
+	"quorate.dev/quorate/consensus"
 )
 
 // clock is the election clock, which the engine owns: the library's draws its
@@ -17,6 +19,7 @@ type clock struct {
 	countdown  int // ticks until this replica campaigns
 	lease      int // ... until it forgets its leader
 	leaderless int // ticks for which there has been no leader
+	told       int // tick in which it last said what its clock shows; 0 never
 	quiet      int // tick until which nobody is alarmed of terms again
 }
 
@@ -33,6 +36,7 @@ func (r *replica) rest() {
 // its own count, which would end that, does not run.
 func (r *replica) onTick() {
 	r.clock.tick++
+	r.compareClocks()
 	r.moved(r.state.Tick())
 	r.clock.leaderless++
 	if r.node.BasicStatus().Lead != raft.None {
@@ -59,6 +63,38 @@ func (r *replica) onTick() {
 		}
 	}
 	r.tickRequests()
+}
+
+// compareClocks looks what time it is, for all. A leader says now and then what
+// its clock shows, and those who hear it say what theirs do: whoever follows
+// nobody says nothing.
+func (r *replica) compareClocks() {
+	r.clocks.Tick()
+	if r.leading() && r.clocks.Due() {
+		r.tellClock()
+	}
+	if text := r.clocks.Alarm(); text != "" {
+		r.alarm(text)
+	}
+}
+
+// onClock hears what a member's clock shows, and answers a leader.
+func (r *replica) onClock(from consensus.ReplicaID, m *consensus.Clock) {
+	r.clocks.Hear(from, m)
+	r.now = r.clocks.Time()
+	if r.node.BasicStatus().Lead == id(from) {
+		r.tellClock()
+	}
+}
+
+// tellClock says what this replica's clock shows, once in a tick, however often
+// it is asked.
+func (r *replica) tellClock() {
+	if r.clock.told == r.clock.tick {
+		return
+	}
+	r.clock.told = r.clock.tick
+	r.out.SendEarly(consensus.Peer{Kind: consensus.Everyone}, consensus.Votes, r.clocks.Own().Encode())
 }
 
 // watch restarts the countdown if the message that was stepped came from the

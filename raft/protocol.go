@@ -127,6 +127,8 @@ func (p *Protocol) openMember(f consensus.Frame) (any, []crypto.Claim, consensus
 	switch f.Bytes[0] {
 	case MessageKind:
 		return p.openMessage(f)
+	case consensus.KindClock:
+		m, err = consensus.DecodeClock(f.Bytes)
 	case FetchKind:
 		m, err = decodeFetch(f.Bytes)
 	case FetchReplyKind:

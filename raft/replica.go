@@ -8,6 +8,7 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/clocks"
 	"quorate.dev/quorate/consensus/pending"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
@@ -22,6 +23,7 @@ type replica struct {
 	store    *store
 	clock    clock
 	requests *pending.Pool
+	clocks   *clocks.Clocks
 	exec     execution
 	state    restore
 	early    []*pb.Message // appends that came before what they follow, of this tick
@@ -49,6 +51,9 @@ func newReplica(p *Protocol, rec consensus.Recovered) *replica {
 		requests: pending.New(pending.Config{
 			Replicas: n, Count: p.cfg.PendingCount, Bytes: p.cfg.PendingBytes, Retell: p.cfg.again(), Ask: 2 * p.cfg.Election,
 		}),
+		clocks: clocks.New(clocks.Config{
+			Members: n, Quorum: p.system.Quorum(), Self: p.cfg.Self, Tick: p.cfg.TickLength, Every: 10 * p.cfg.Heartbeat, Skew: p.cfg.Genesis.Skew,
+		}, rec.Now),
 		exec:  execution{roots: map[consensus.Seq]crypto.Digest{}},
 		heard: make([]int, n), provoked: make([]int, n), alarmed: make([]int, n), now: rec.Now,
 	}
@@ -82,7 +87,10 @@ const maxInflight = 64
 
 // Step implements consensus.Engine.
 func (r *replica) Step(b consensus.Burst) consensus.Output {
-	r.now = b.Now
+	if r.clocks.Advance(b.Now) && r.leading() {
+		r.tellClock()
+	}
+	r.now = r.clocks.Time()
 	for _, e := range b.Events {
 		r.on(e)
 	}
@@ -132,6 +140,8 @@ func (r *replica) onReceive(e consensus.Receive) {
 		return
 	}
 	switch m := e.Message.(type) {
+	case *consensus.Clock:
+		r.onClock(e.From.Replica, m)
 	case *pb.Message:
 		r.inOrder(r.room(m))
 	case *snapshot:

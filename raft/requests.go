@@ -90,6 +90,9 @@ func (r *replica) propose() {
 	if r.lead.leader != id(r.id) || !r.leading() {
 		return // or elected in this very step: what stands in the log is not yet looked at
 	}
+	if !r.clocks.Ready() {
+		return // the clock jumped: a stamp too far ahead could not be taken back
+	}
 	for r.requests.Waiting() && r.inFlight() < r.cfg.Pipeline && !r.full(r.exec.proposed+1) {
 		requests := r.requests.Take(&r.cfg.Genesis.Limits)
 		if len(requests) == 0 {

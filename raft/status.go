@@ -36,7 +36,8 @@ func (r *replica) Status() consensus.Status {
 			s.Heard = append(s.Heard, consensus.ReplicaID(i))
 		}
 	}
-	s.Waiting = r.waiting(&s, st)
+	s.Clocks = r.clocks.Offsets()
+	s.Waiting = append(r.waiting(&s, st), r.clocks.Wrong()...)
 	return s
 }
 

@@ -93,19 +93,26 @@ func (p *Pool) Ordered(seq consensus.Seq, b *consensus.Batch) (longest int) {
 // what was refused but the answer, for as long as answers are not repeated.
 func (p *Pool) Executed(e consensus.Executed, tick int) {
 	requests := p.ordered.cut(e.Seq, func(n consensus.Seq) bool { return n <= e.Seq })
-	refused := make(map[crypto.Digest]bool, len(e.Refused))
-	for _, r := range e.Refused {
-		refused[r.Request] = true
-		if p.refused == nil || len(p.refused) >= maxRefused {
-			p.refused = map[crypto.Digest]verdict{}
+	refused := map[crypto.Digest]bool{}
+	if e.Refused != nil {
+		for _, r := range *e.Refused {
+			refused[r.Request] = true
+			p.refuse(r, tick)
 		}
-		p.refused[r.Request] = verdict{r, tick}
 	}
 	for _, q := range requests {
 		if !refused[q.Digest] {
 			p.recent.executed(q)
 		}
 	}
+}
+
+// refuse remembers a refusal, to repeat it.
+func (p *Pool) refuse(r consensus.Refusal, tick int) {
+	if p.refused == nil || len(p.refused) >= maxRefused {
+		p.refused = map[crypto.Digest]verdict{}
+	}
+	p.refused[r.Request] = verdict{r, tick}
 }
 
 // Unsettled: the session table knows nothing of a request that seemed to be

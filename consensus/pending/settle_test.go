@@ -14,12 +14,12 @@ func epochRequest(epoch uint64) *consensus.Request {
 
 // refuse has a batch ordered, all of which is refused at its execution.
 func refuse(p *Pool, tick int, code consensus.RefusalCode, requests ...*consensus.Request) {
-	e := consensus.Executed{Seq: 1}
+	var refused []consensus.Refusal
 	for _, q := range requests {
-		e.Refused = append(e.Refused, consensus.Refusal{Client: q.Client, Request: q.Digest, Sequence: q.Sequence, Code: code})
+		refused = append(refused, consensus.Refusal{Client: q.Client, Request: q.Digest, Sequence: q.Sequence, Code: code})
 	}
 	p.Ordered(1, &consensus.Batch{Requests: requests})
-	p.Executed(e, tick)
+	p.Executed(consensus.Executed{Seq: 1, Refused: &refused}, tick)
 }
 
 // Whatever execution refuses leaves no trace in what is remembered to have been
@@ -63,7 +63,7 @@ func TestOrderedIsNotYetExecuted(t *testing.T) {
 	p.Ordered(5, &consensus.Batch{Requests: []*consensus.Request{r}}) // handed out again
 	p.Executed(consensus.Executed{Seq: 4}, 1)
 	standing("one executed", Done, Done, Done)
-	p.Executed(consensus.Executed{Seq: 5, Refused: []consensus.Refusal{{Request: r.Digest}}}, 1)
+	p.Executed(consensus.Executed{Seq: 5, Refused: &[]consensus.Refusal{{Request: r.Digest}}}, 1)
 	standing("the other refused", Done, Fresh, Done)
 	p.Ordered(6, nil)
 	p.Ordered(7, &consensus.Batch{Requests: []*consensus.Request{r}})

@@ -187,6 +187,10 @@ func (r *Rules) decodeMessage(h *Horizon, f consensus.Frame, o *opening) (any, e
 	}
 	var err error
 	switch kind {
+	case Kind(consensus.KindClock):
+		if c, err := consensus.DecodeClock(f.Bytes); err == nil {
+			return c, nil
+		}
 	case PrePrepareKind:
 		return r.decodePrePrepare(h, f, o)
 	case PrepareKind, CommitKind, CheckpointKind:
