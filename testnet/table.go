@@ -7,9 +7,9 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
+	"quorate.dev/quorate/internal/table"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -31,7 +31,7 @@ func WriteTable(w io.Writer, all []ReplicaStatus, columns int) error {
 		}
 	}
 	traitors := slices.ContainsFunc(all, isTraitor)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var t table.Table
 	words := protocol.Words{}
 	if len(all) > 0 {
 		words = wordsOf(all[0])
@@ -40,15 +40,15 @@ func WriteTable(w io.Writer, all []ReplicaStatus, columns int) error {
 	if traitors {
 		heading = slices.Insert(heading, len(heading)-1, "TRAITOR")
 	}
-	fmt.Fprintln(t, strings.Join(heading, "\t"))
+	t.Row(heading...)
 	for _, s := range all {
 		cells := row(s)
 		if traitors {
 			cells = slices.Insert(cells, len(cells)-1, mark(s))
 		}
-		fmt.Fprintln(t, strings.Join(cells, "\t"))
+		t.Row(cells...)
 	}
-	return t.Flush()
+	return t.Write(w, columns)
 }
 
 // wordsOf are those of the protocol that a replica runs. A cluster whose genesis

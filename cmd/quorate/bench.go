@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -70,7 +71,7 @@ func runBench(c *cli.Context, _ []string) error {
 		if err != nil {
 			return err
 		}
-		return showBench(c, ratios, func() error { return bench.WriteRatios(c.App.Writer, ratios) })
+		return showBench(c, ratios, func() error { return bench.WriteRatios(c.App.Writer, ratios, columns(os.Stdout)) })
 	case c.Bool("compare"):
 		for _, m := range bench.Standard(m) {
 			if _, err := temporary(c, m); err != nil {
@@ -244,7 +245,7 @@ func temporary(c *cli.Context, m bench.Measurement) (bench.Result, error) {
 
 // printResult prints one measurement.
 func printResult(c *cli.Context, r *bench.Result) error {
-	return showBench(c, []*bench.Result{r}, func() error { return r.WriteText(c.App.Writer) })
+	return showBench(c, []*bench.Result{r}, func() error { return r.WriteText(c.App.Writer, columns(os.Stdout)) })
 }
 
 // showBench is show for one object per line, with --json as well.

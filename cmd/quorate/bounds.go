@@ -92,11 +92,13 @@ func runCells(c *cli.Context, cells []bounds.Cell) (results []bounds.Result, err
 // writeBounds writes the table, and then page and evidence: if these fail, the
 // table is there.
 func writeBounds(c *cli.Context, results []bounds.Result) error {
-	write := bounds.WriteTable
+	var err error
 	if forPrograms(c) {
-		write = bounds.WriteJSON
+		err = bounds.WriteJSON(c.App.Writer, results)
+	} else {
+		err = bounds.WriteTable(c.App.Writer, results, columns(os.Stdout))
 	}
-	if err := write(c.App.Writer, results); err != nil {
+	if err != nil {
 		return err
 	}
 	if err := writeFile(c, "html", "page", func(w io.Writer) error { return bounds.WriteHTML(w, results, c.Bool("real")) }); err != nil {

@@ -110,7 +110,7 @@ func writeCompared(c *cli.Context, r *compare.Report) error {
 		if err := printSnake(c.App.Writer, r); err != nil {
 			return err
 		}
-	} else if err := compare.WriteTable(c.App.Writer, r); err != nil {
+	} else if err := compare.WriteTable(c.App.Writer, r, columns(os.Stdout)); err != nil {
 		return err
 	}
 	if err := writeFile(c, "html", "page", func(w io.Writer) error { return compare.WriteHTML(w, r) }); err != nil {

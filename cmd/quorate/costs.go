@@ -75,7 +75,7 @@ func costOptions(c *cli.Context) ([]costs.Options, error) {
 
 // writeCosts writes the table, and then document and plot.
 func writeCosts(c *cli.Context, all []costs.Cost) error {
-	if err := show(c, all, func() error { return costs.WriteText(c.App.Writer, all) }); err != nil {
+	if err := show(c, all, func() error { return costs.WriteText(c.App.Writer, all, columns(os.Stdout)) }); err != nil {
 		return err
 	}
 	if path := c.Path("write"); path != "" {

@@ -1,18 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
 	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/internal/table"
 )
 
 // isTerminal decides between what people see and what programs read.
@@ -38,8 +40,35 @@ func show(c *cli.Context, v any, people func() error) error {
 	return people()
 }
 
-// newTable aligns columns; it is printed when it is flushed.
-func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
+// newTable is a table of lines whose cells have tabs between them, the first line
+// being the heading. It is printed when it is flushed, as wide as the terminal is.
+func newTable(w io.Writer) *tabbed { return &tabbed{w: w, columns: columns(os.Stdout)} }
+
+// tabbed is what newTable makes.
+type tabbed struct {
+	bytes.Buffer
+	w       io.Writer
+	columns int
+}
+
+// Flush prints the table.
+func (t *tabbed) Flush() error {
+	var out table.Table
+	for line := range strings.Lines(t.String()) {
+		out.Row(strings.Split(strings.TrimSuffix(line, "\n"), "\t")...)
+	}
+	return out.Write(t.w, t.columns)
+}
+
+// sentence prints a text, broken between words where the terminal ends.
+func sentence(w io.Writer, text string) error {
+	for line := range strings.Lines(text) {
+		if _, err := fmt.Fprintln(w, strings.Join(table.Wrap(strings.TrimSuffix(line, "\n"), columns(os.Stdout)), "\n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // note prints a line for people, on stderr.
 func note(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

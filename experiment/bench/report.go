@@ -1,11 +1,13 @@
 package bench
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"slices"
-	"text/tabwriter"
+	"strings"
 
+	"quorate.dev/quorate/internal/table"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -81,25 +83,34 @@ func several(n int, noun string) string {
 // WriteText writes a result for people. How well work was gathered stands beside
 // what a replica used: operations per batch, and batches per sync, are what
 // throughput is made of.
-func (r *Result) WriteText(w io.Writer) error {
+// Lines are broken for a terminal of so many columns; 0 = any width.
+func (r *Result) WriteText(w io.Writer, columns int) error {
 	l := r.Latency
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "%s: %s, %s, %s, %s\n", r.Name, r.Protocol, several(r.Replicas, "replica"), several(r.Clients, "caller"), r.load())
-	fmt.Fprintf(t, "  %.0f operations/s (%d in %.1fs, %d failed)\n", r.PerSecond, r.Operations, r.Seconds, r.Failed)
-	fmt.Fprintf(t, "  latency ms: p50 %.2f  p90 %.2f  p99 %.2f  max %.2f  mean %.2f\n", l.P50, l.P90, l.P99, l.Max, l.Mean)
-	if e := r.Each; e.Frames > 0 {
-		fmt.Fprintf(t, "  per decision: %.1f operations, %.1f messages and %.0f bytes between replicas, %.1f syncs\n", e.Operations, e.Frames, e.Bytes, e.Syncs)
+	var b bytes.Buffer
+	line := func(format string, args ...any) {
+		b.WriteString(strings.Join(table.Wrap(fmt.Sprintf(format, args...), columns), "\n") + "\n")
 	}
-	fmt.Fprintf(t, "  client CPU %.0f%%\n", r.ClientCPU)
+	line("%s: %s, %s, %s, %s", r.Name, r.Protocol, several(r.Replicas, "replica"), several(r.Clients, "caller"), r.load())
+	line("  %.0f operations/s (%d in %.1fs, %d failed)", r.PerSecond, r.Operations, r.Seconds, r.Failed)
+	line("  latency ms: p50 %.2f  p90 %.2f  p99 %.2f  max %.2f  mean %.2f", l.P50, l.P90, l.P99, l.Max, l.Mean)
+	if e := r.Each; e.Frames > 0 {
+		line("  per decision: %.1f operations, %.1f messages and %.0f bytes between replicas, %.1f syncs", e.Operations, e.Frames, e.Bytes, e.Syncs)
+	}
+	line("  client CPU %.0f%%", r.ClientCPU)
+	t := table.Table{Indent: "  "}
 	if len(r.Processes) > 0 {
-		fmt.Fprintln(t, "  REPLICA\tCPU\tRSS MiB\tPEAK MiB\tBATCHES/s\tREQUESTS/BATCH\tOPERATIONS/BATCH\tSYNCS/s\tSYNC ms")
+		t.Row("REPLICA", "CPU", "RSS MiB", "PEAK MiB", "BATCHES/s", "REQUESTS/BATCH", "OPERATIONS/BATCH", "SYNCS/s", "SYNC ms")
 	}
 	for _, x := range r.Processes {
 		perBatch := float64(r.Operations) / max(x.Batches, 1)
-		fmt.Fprintf(t, "  %d\t%.0f%%\t%d\t%d\t%.0f\t%.1f\t%.1f\t%.0f\t%.2f\n", x.Replica, x.CPU, x.RSS>>20, x.Peak>>20,
-			x.Batches/r.Seconds, x.BatchSize, perBatch, x.Syncs/r.Seconds, 1e3*x.SyncSeconds)
+		t.Row(strings.Split(fmt.Sprintf("%d\t%.0f%%\t%d\t%d\t%.0f\t%.1f\t%.1f\t%.0f\t%.2f", x.Replica, x.CPU, x.RSS>>20, x.Peak>>20,
+			x.Batches/r.Seconds, x.BatchSize, perBatch, x.Syncs/r.Seconds, 1e3*x.SyncSeconds), "\t")...)
 	}
-	return t.Flush()
+	if err := t.Write(&b, columns); err != nil {
+		return err
+	}
+	_, err := b.WriteTo(w)
+	return err
 }
 
 // Ratio is what Raft reaches of PBFT in one measurement: medians of all rounds.
@@ -175,13 +186,17 @@ func median(values []float64) float64 {
 	return (values[half-1] + values[half]) / 2
 }
 
-// WriteRatios writes them as a table.
-func WriteRatios(w io.Writer, ratios []Ratio) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "Raft, %d replicas, to PBFT, %d replicas (medians of %d):\n", ratios[0].Raft.Replicas, ratios[0].PBFT.Replicas, ratios[0].Rounds)
-	fmt.Fprintln(t, "  MEASUREMENT\tOPERATIONS/s\tRATIO\tP50 ms\tRATIO")
-	for _, r := range ratios {
-		fmt.Fprintf(t, "  %s\t%.0f : %.0f\t%.2f\t%.2f : %.2f\t%.2f\n", r.Name, r.Raft.PerSecond, r.PBFT.PerSecond, r.Throughput, r.Raft.P50, r.PBFT.P50, r.Median)
+// WriteRatios writes them as a table for a terminal of so many columns; 0 = any width.
+func WriteRatios(w io.Writer, ratios []Ratio, columns int) error {
+	head := fmt.Sprintf("Raft, %d replicas, to PBFT, %d replicas (medians of %d):", ratios[0].Raft.Replicas, ratios[0].PBFT.Replicas, ratios[0].Rounds)
+	if _, err := fmt.Fprintln(w, strings.Join(table.Wrap(head, columns), "\n")); err != nil {
+		return err
 	}
-	return t.Flush()
+	t := table.Table{Indent: "  "}
+	t.Row("MEASUREMENT", "OPERATIONS/s", "RATIO", "P50 ms", "RATIO")
+	for _, r := range ratios {
+		t.Row(r.Name, fmt.Sprintf("%.0f : %.0f", r.Raft.PerSecond, r.PBFT.PerSecond), fmt.Sprintf("%.2f", r.Throughput),
+			fmt.Sprintf("%.2f : %.2f", r.Raft.P50, r.PBFT.P50), fmt.Sprintf("%.2f", r.Median))
+	}
+	return t.Write(w, columns)
 }

@@ -114,7 +114,7 @@ func TestReports(t *testing.T) {
 	results := []Result{*forked(t), *stopped(t)}
 	results[1].Complaint = "for a change <b>"
 	var table, machine, html bytes.Buffer
-	if err := WriteTable(&table, results); err != nil {
+	if err := WriteTable(&table, results, 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"✓ forked (R0 R3)", "✗ safe but stopped", "PBFT n=4", "✗ PBFT n=4, f+1 crashed: for a change"} {

@@ -1,15 +1,16 @@
 package bounds
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/internal/table"
 )
 
 // matrix is the table of one section: scenarios by protocols and sizes.
@@ -83,29 +84,39 @@ func (m *matrix) theory(x *scenarioRow) string {
 	return strings.Join(names, " · ")
 }
 
-// WriteTable writes the matrices for a terminal. What disagrees has a cross,
-// and its complaint below the table.
-func WriteTable(w io.Writer, results []Result) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+// WriteTable writes the matrices for a terminal of so many columns; 0 = any width.
+// What disagrees has a cross, and its complaint below the table.
+func WriteTable(w io.Writer, results []Result, columns int) error {
+	var b bytes.Buffer
 	for i, m := range matrices(results) {
 		if i > 0 {
-			fmt.Fprintln(t)
+			b.WriteByte('\n')
 		}
-		fmt.Fprintf(t, "%s\t%s\ttheory\n", m.Section, strings.Join(m.Columns, "\t"))
+		var t table.Table
+		t.Row(slices.Concat([]string{m.Section}, m.Columns, []string{"theory"})...)
 		for _, r := range m.Rows {
-			fmt.Fprint(t, "  "+r.Name)
+			cells := []string{"  " + r.Name}
 			for _, column := range m.Columns {
-				fmt.Fprint(t, "\t"+r.Cells[column].text())
+				cells = append(cells, r.Cells[column].text())
 			}
-			fmt.Fprintln(t, "\t"+m.theory(&r))
+			t.Row(append(cells, m.theory(&r))...)
+		}
+		if columns > 0 && t.Width() > columns {
+			b.WriteString(strings.Join(table.Wrap(m.Section, columns), "\n") + "\n")
+			t.Rows[0][0] = ""
+		}
+		if err := t.Write(&b, columns); err != nil {
+			return err
 		}
 	}
 	for i := range results {
 		if r := &results[i]; r.complaint() != "" {
-			fmt.Fprintf(t, "\n✗ %s, %s: %s\n", r.Column(), r.Row, r.complaint())
+			complaint := fmt.Sprintf("✗ %s, %s: %s", r.Column(), r.Row, r.complaint())
+			fmt.Fprintf(&b, "\n%s\n", strings.Join(table.Wrap(complaint, columns), "\n"))
 		}
 	}
-	return t.Flush()
+	_, err := b.WriteTo(w)
+	return err
 }
 
 // text is a cell of the terminal's table.

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode/utf8"
 
 	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/internal/table"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -174,34 +174,39 @@ func plural(n int, one, many string) string {
 }
 
 // WriteTable prints the report for people: the figures, the faults, and what the
-// judges say.
-func WriteTable(w io.Writer, r *Report) error {
+// judges say, for a terminal of so many columns; 0 = any width.
+func WriteTable(w io.Writer, r *Report, columns int) error {
 	var b strings.Builder
+	wide := textColumns
+	if columns > 0 {
+		wide = min(wide, columns)
+	}
 	head := fmt.Sprintf("%s callers each, values of %d bytes, %.0f s; %s", grouped(float64(r.Clients)), r.ValueBytes, r.Seconds, r.conditions())
-	fmt.Fprintf(&b, "%s%s\n", wrapped(r.Scenario, ""), wrapped(head, ""))
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(&b, "%s%s\n", wrapped(r.Scenario, "", wide), wrapped(head, "", wide))
+	heading := []string{""}
 	for i := range r.Sides {
-		fmt.Fprintf(t, "\t%s", strings.ToUpper(r.Sides[i].title()))
+		heading = append(heading, strings.ToUpper(r.Sides[i].title()))
 	}
-	fmt.Fprintln(t)
+	var t table.Table
+	t.Row(heading...)
 	for _, x := range rows() {
-		fmt.Fprint(t, x.name)
+		cells := []string{x.name}
 		for i := range r.Sides {
-			fmt.Fprintf(t, "\t%s", x.of(&r.Sides[i]))
+			cells = append(cells, x.of(&r.Sides[i]))
 		}
-		fmt.Fprintln(t)
+		t.Row(cells...)
 	}
-	if err := t.Flush(); err != nil {
+	if err := t.Write(&b, columns); err != nil {
 		return fmt.Errorf("write table: %w", err)
 	}
 	for i := range r.Sides {
 		s := &r.Sides[i]
 		fmt.Fprintf(&b, "\n%s\n", s.title())
 		for _, e := range s.Events {
-			b.WriteString(wrapped(fmt.Sprintf("%7.1f s  %s", e.At, oneLine(e.String())), "           "))
+			b.WriteString(wrapped(fmt.Sprintf("%7.1f s  %s", e.At, oneLine(e.String())), "           ", wide))
 		}
 		for _, line := range s.Verdict.lines() {
-			b.WriteString(wrapped("  "+line, "    "))
+			b.WriteString(wrapped("  "+line, "    ", wide))
 		}
 	}
 	_, err := io.WriteString(w, b.String())
@@ -221,10 +226,10 @@ const textColumns = 79
 
 // wrapped breaks a text between words into lines; those after the first begin
 // with an indent.
-func wrapped(text, indent string) string {
+func wrapped(text, indent string, columns int) string {
 	var b strings.Builder
-	for utf8.RuneCountInString(text) > textColumns {
-		cut := strings.LastIndexByte(string([]rune(text)[:textColumns+1]), ' ')
+	for utf8.RuneCountInString(text) > columns {
+		cut := strings.LastIndexByte(string([]rune(text)[:columns+1]), ' ')
 		if cut <= len(indent) {
 			break // one long word
 		}

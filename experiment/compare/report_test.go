@@ -126,7 +126,7 @@ func TestCosts(t *testing.T) {
 // TestTable: no line is wider than a terminal, and both sides are in it.
 func TestTable(t *testing.T) {
 	var b bytes.Buffer
-	if err := WriteTable(&b, sample()); err != nil {
+	if err := WriteTable(&b, sample(), 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"RAFT, 3 REPLICAS", "PBFT, 4 REPLICAS", "forked at n=12", "and 2 more", "not judged", "it <failed>"} {

@@ -226,7 +226,7 @@ func TestInsertNeedsAPlace(t *testing.T) {
 
 func TestTextShowsEverySystem(t *testing.T) {
 	var b strings.Builder
-	if err := WriteText(&b, measured(t)); err != nil {
+	if err := WriteText(&b, measured(t), 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"PBFT  13", "Raft   7", "2n(n−1) = 312", "4(n−1) = 24"} {

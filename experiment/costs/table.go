@@ -5,8 +5,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
+	layout "quorate.dev/quorate/internal/table"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -16,18 +16,18 @@ type table struct {
 	lines [][]string
 }
 
-// WriteText writes the tables for a terminal.
-func WriteText(w io.Writer, all []Cost) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for i, table := range tables(all) {
+// WriteText writes the tables for a terminal of so many columns; 0 = any width.
+func WriteText(w io.Writer, all []Cost, columns int) error {
+	for i, shown := range tables(all) {
+		title := strings.Join(layout.Wrap(shown.title, columns), "\n")
 		if i > 0 {
-			fmt.Fprintln(t)
+			title = "\n" + title
 		}
-		fmt.Fprintln(t, table.title)
-		for _, cells := range table.lines {
-			fmt.Fprintln(t, strings.Join(cells, "\t")+"\t")
+		if _, err := fmt.Fprintln(w, title); err != nil {
+			return err
 		}
-		if err := t.Flush(); err != nil {
+		t := layout.Table{Rows: shown.lines, Indent: "  ", Right: true}
+		if err := t.Write(w, columns); err != nil {
 			return err
 		}
 	}

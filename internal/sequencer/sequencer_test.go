@@ -427,7 +427,7 @@ func TestCounted(t *testing.T) {
 		t.Errorf("%d writes in %d decisions, %v delays, %v syncs: the formulas say %+v", c.Alone.Forced, c.Alone.Decisions, c.Delays, c.Syncs, want)
 	}
 	var table strings.Builder
-	if err := costs.WriteText(&table, []costs.Cost{c}); err != nil {
+	if err := costs.WriteText(&table, []costs.Cost{c}, 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"Sequencer", "n−1 = 2", "8(n−1) = 16", "1.000"} {

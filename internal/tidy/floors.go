@@ -26,7 +26,7 @@ var floors = [][]string{
 	{"byzantine/pbft", "byzantine/raft", "byzantine/client"},
 	{"byzantine/catalogue"},
 	{lastBelowTheLine},
-	{"storage", "p2p", "internal/files"},
+	{"storage", "p2p", "internal/files", "internal/table"},
 	{"p2p/gossip", "genesis"},
 	{"node", "client"},
 	{"transcript"},
