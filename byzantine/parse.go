@@ -85,6 +85,10 @@ func (c Catalogue) Parse(text string) (Spec, error) {
 	}
 	p := c.Lookup(words[0])
 	if p == nil {
+		name, _, _ := strings.Cut(words[0], "=")
+		if known := c.Lookup(name); known != nil {
+			return Spec{}, &paramError{Behaviour: known.Name, Word: words[0], Why: "put a blank between the name and its parameter, as in " + strconv.Quote(example(known))}
+		}
 		return Spec{}, c.unknown(words[0])
 	}
 	s := Spec{Profile: p}
@@ -100,6 +104,14 @@ func (c Catalogue) Parse(text string) (Spec, error) {
 		return Spec{}, &paramError{Behaviour: p.Name, Word: "until", Why: "must lie behind after"}
 	}
 	return s, nil
+}
+
+// example is a behaviour as it may be written.
+func example(p *Profile) string {
+	if len(p.Params) == 0 || p.Params[0].Default == "" {
+		return p.Name + " chance=30%"
+	}
+	return p.Name + " " + p.Params[0].Default
 }
 
 // key is what a word sets: "" for the bare main parameter.

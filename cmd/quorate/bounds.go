@@ -51,7 +51,9 @@ func runBounds(c *cli.Context, _ []string) error {
 		return err
 	}
 	begun := time.Now()
+	done := waits("running %s", several(len(cells), "cell"))
 	results, err := runCells(c, cells)
+	done()
 	if errors.Is(err, bounds.ErrNothing) {
 		return usageError("%w: without --real, the simulator runs them", err)
 	}

@@ -312,6 +312,7 @@ func testnetCorrupt(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer waits("waiting for replica %d", n)()
 	if err := corrupt(cluster, n, behavioursOf(args[1:])); err != nil {
 		return err
 	}
@@ -324,6 +325,7 @@ func testnetHeal(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer waits("waiting for replica %d", n)()
 	if err := cluster.Heal(n); err != nil {
 		return err
 	}

@@ -165,6 +165,7 @@ func judge(g *consensus.Genesis, logs []string, suspects []consensus.ReplicaID) 
 	} else {
 		note("nothing is re-executed: this program does not have the application %q", g.Application)
 	}
+	defer waits("judging %s", several(len(logs), "log"))()
 	return transcript.Judge(c, logs)
 }
 

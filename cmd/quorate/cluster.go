@@ -62,6 +62,7 @@ func (a *access) take(c *cli.Context) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 	defer cancel()
+	defer waits("other commands use all client keys of %s: waiting for one, for %v at most", a.local.Dir, c.Duration("timeout"))()
 	if a.claim, err = a.local.ClaimClientKey(ctx); err == nil {
 		a.keyFile = a.claim.Key
 	}
@@ -178,6 +179,7 @@ func withStore(c *cli.Context, do func(ctx context.Context, store client.KV) err
 		}
 		ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 		defer cancel()
+		defer waits("waiting for answers of the cluster, for %v at most; %s shows how it stands", c.Duration("timeout"), advice(c, "status"))()
 		return explainTimeout(c, a.withCaller(ctx, session.Config{}, func(cl caller) error { return do(ctx, client.KV{Invoker: cl}) }))
 	})
 }

@@ -40,8 +40,9 @@ func runCosts(c *cli.Context, _ []string) error {
 	if err := writable(c); err != nil {
 		return err
 	}
+	done := waits("counting in %s", several(len(wanted), "system"))
 	all, err := costs.MeasureAll(wanted)
-	if err != nil {
+	if done(); err != nil {
 		return err
 	}
 	return writeCosts(c, all)

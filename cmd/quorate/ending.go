@@ -165,6 +165,13 @@ func leaves(c *cli.Context, format string, args ...any) {
 	runningOf(c).stands.Store(&text)
 }
 
+// waits says what the command waits for, if it still does after a second, until done
+// is called.
+func waits(format string, args ...any) (done func()) {
+	t := time.AfterFunc(time.Second, func() { note(format, args...) })
+	return func() { t.Stop() }
+}
+
 // report says on stderr how a command ended, and answers its exit code.
 func (r *running) report(ctx context.Context, err error) int {
 	if lost := r.out.lost(); lost != nil {
@@ -177,7 +184,7 @@ func (r *running) report(ctx context.Context, err error) int {
 	var by *interrupted
 	if err == nil || !errors.As(context.Cause(ctx), &by) {
 		if err != nil {
-			note("quorate: %v", err)
+			note("quorate: %s", inOurWords(err.Error()))
 		}
 		return codeOf(err)
 	}
@@ -192,7 +199,7 @@ func (r *running) report(ctx context.Context, err error) int {
 // said are the parts of an error that say more than that there was an interruption.
 func said(err error) (texts []string) {
 	if !errors.Is(err, context.Canceled) {
-		return []string{err.Error()}
+		return []string{inOurWords(err.Error())}
 	}
 	switch e := err.(type) {
 	case *standing:

@@ -52,6 +52,7 @@ func invoke(c *cli.Context, args []string) error {
 		}
 		ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 		defer cancel()
+		defer waits("waiting for answers of the cluster, for %v at most; %s shows how it stands", c.Duration("timeout"), advice(c, "status"))()
 		var results []client.Result
 		err := a.withCaller(ctx, session.Config{GatherBytes: limits.RequestBytes}, func(cl caller) (err error) {
 			results, err = cl.InvokeAll(ctx, ops)

@@ -88,6 +88,7 @@ func readFile(path string) ([]byte, error) {
 
 // readValue reads to the end, bounded: a value is held in memory whole.
 func readValue(r io.Reader) ([]byte, error) {
+	defer waits("reading, until the end of the input")()
 	b, err := io.ReadAll(io.LimitReader(r, maxInput))
 	if err == nil && len(b) == maxInput {
 		err = fmt.Errorf("the value has %d bytes or more, the limit of every cluster is less", maxInput)

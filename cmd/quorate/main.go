@@ -57,6 +57,7 @@ func run(args []string) int {
 		args = []string{args[0], "version"} // where everybody looks first
 	}
 	r := &running{out: &output{file: os.Stdout, fail: fail}}
+	args = askedForHelp(newApp(nil), args)
 	app := newApp(args)
 	app.Writer, app.Metadata[runKey] = r.out, r
 	return r.report(ctx, r.await(ctx, func() error { return app.RunContext(ctx, args) }))
@@ -103,17 +104,11 @@ func strict(commands []*cli.Command, path string) {
 	}
 }
 
-// onUsageError replaces the library's page of help by one line: the mistake must
-// not scroll away.
-func onUsageError(c *cli.Context, err error, _ bool) error {
-	return usageError("%v: see %s --help", err, commandPath(c))
-}
-
 // group is the action of a command that only has subcommands.
 func group(name string) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if first := c.Args().First(); first != "" {
-			return usageError("unknown command %q: see %s --help", first, name)
+			return unknownCommand(c, name, first)
 		}
 		if name == c.App.Name && c.Args().Len() == 0 && c.Command.Name == c.App.Name {
 			return cli.ShowAppHelp(c)

@@ -10,6 +10,9 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
+// tellEvery is how often people hear how far it is.
+const tellEvery = 5 * time.Second
+
 // sideBySide runs jobs on as many workers as --parallel says, until there are no
 // more, one fails, or the command is interrupted: then nobody waits for those under
 // way, and nothing more is taken. Results are taken one at a time; every few seconds
@@ -18,7 +21,7 @@ func sideBySide[J, R any](c *cli.Context, jobs iter.Seq[J], run func(J) (R, erro
 	next, stop := iter.Pull(jobs)
 	var mu sync.Mutex
 	var failed error
-	over, told := false, time.Now()
+	over, told := false, time.Now().Add(time.Second-tellEvery) // for the first time after a second
 	fetch := func() (j J, ok bool) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -38,7 +41,7 @@ func sideBySide[J, R any](c *cli.Context, jobs iter.Seq[J], run func(J) (R, erro
 			return
 		}
 		take(r)
-		if time.Since(told) > 5*time.Second {
+		if time.Since(told) > tellEvery {
 			told = time.Now()
 			note("%s", tell())
 		}

@@ -31,7 +31,9 @@ func runScenario(c *cli.Context, args []string) error {
 	if err != nil {
 		return usageError("%w", err)
 	}
+	done := waits("running %s", several(len(s.Sets), "set"))
 	result, err := simulate.RunScenario(s, nil)
+	done()
 	if errors.Is(err, spec.ErrScenario) || errors.Is(err, spec.ErrSpec) {
 		return usageError("%w", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -26,7 +27,7 @@ func simCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "seed", Usage: "simulate the system of seed `S`, twice, and compare"},
 			&cli.BoolFlag{Name: "trace", Usage: "with --seed: print every event"},
 			&cli.BoolFlag{Name: "shrink", Usage: "with --seed: look for the smallest configuration that still fails"},
-			&cli.IntFlag{Name: "tries", Value: 400, Usage: "with --shrink: at most `N` runs"},
+			numberFlag("tries", 400, 1, math.MaxInt32, "with --shrink: at most `N` runs"),
 			&cli.BoolFlag{Name: "coverage", Usage: "with --seeds: report what they have tried"},
 			coresFlag("how many systems at once"),
 			outputFlag(),
@@ -87,6 +88,7 @@ func replay(c *cli.Context, p protocol.Protocol) error {
 	if c.Bool("trace") {
 		cfg.Trace = c.App.Writer
 	}
+	defer waits("simulating the system of seed %d, twice", seed)()
 	r, err := runWorld(cfg)
 	if err != nil {
 		return err
@@ -142,6 +144,7 @@ func named(r sim.Result) string {
 func shrinkSeed(c *cli.Context, p protocol.Protocol) error {
 	seed := c.Uint64("seed")
 	cfg := sim.FromSeedOf(p, seed)
+	defer waits("trying smaller configurations, %d at most", c.Int("tries"))()
 	small, result := sim.Shrink(cfg, c.Int("tries"))
 	if len(result.Violations) == 0 {
 		return fmt.Errorf("seed %d breaks no promise: there is nothing to shrink", seed)

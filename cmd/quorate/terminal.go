@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -162,6 +163,31 @@ func several(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// libraryWords are what Go and its libraries put into errors that is no explanation,
+// and what is said instead.
+var libraryWords = []struct {
+	theirs *regexp.Regexp
+	ours   string
+}{
+	{regexp.MustCompile(`: (?:context deadline exceeded|context canceled|file does not exist|file already exists|permission denied)((?:\n|$))`), "$1"},
+	{regexp.MustCompile(`context deadline exceeded`), "time ran out"},
+	{regexp.MustCompile(`context canceled`), "interrupted"},
+	{regexp.MustCompile(`\b(?:open|stat|lstat|readlink) (\S+): no such file or directory`), "$1 does not exist"},
+	{regexp.MustCompile(`\b(?:open|read|fdopendir|getdents64?) (\S+): is a directory`), "$1 is a directory, not a file"},
+	{regexp.MustCompile(`\b(?:open|fdopendir|readdirent|mkdir) (\S+): not a directory`), "$1 is a file, not a directory"},
+	{regexp.MustCompile(`\b(?:open|stat|lstat|mkdir|remove|unlinkat|openat) (\S+): permission denied`), "$1 is not yours to open: check its owner and mode"},
+	{regexp.MustCompile(`strconv\.\w+: parsing ("(?:[^"\\]|\\.)*"): (?:invalid syntax|value out of range)`), "$1 is no number that is possible here"},
+	{regexp.MustCompile(`time: (?:invalid|missing unit in|unknown unit "[^"]*" in) duration ("[^"]*")`), "$1 is no duration: write 500ms, 30s or 2m"},
+}
+
+// inOurWords is an error's text without those of the libraries below it.
+func inOurWords(text string) string {
+	for _, w := range libraryWords {
+		text = w.theirs.ReplaceAllString(text, w.ours)
+	}
+	return text
 }
 
 // reason is why the system refused something, without the call and the path that Go

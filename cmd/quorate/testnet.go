@@ -223,7 +223,9 @@ func settleUp(c *cli.Context, cluster *testnet.Cluster, started []int) error {
 	if len(started) > 0 {
 		ctx, cancel := context.WithTimeout(c.Context, testnet.ReadyWithin)
 		defer cancel()
+		done := waits("waiting for the replicas to be ready, for %v at most", testnet.ReadyWithin)
 		late, err := cluster.AwaitUsable(ctx)
+		done()
 		if err != nil {
 			return fmt.Errorf("the cluster is not ready: %w", errors.Join(err, cluster.Stop(started)))
 		}
@@ -239,6 +241,7 @@ func foreground(c *cli.Context, cluster *testnet.Cluster) error {
 	note("%d replicas in %s; Ctrl-C stops them", cluster.Size(), cluster.Dir)
 	err := cluster.Watch(c.Context, c.App.Writer, onTerminal(os.Stdout), columns(os.Stdout))
 	note("stopping")
+	defer waits("waiting for the replicas to stop")()
 	return errors.Join(err, cluster.Down(), c.Context.Err())
 }
 
@@ -249,7 +252,9 @@ func testnetStatus(c *cli.Context, _ []string) error {
 		if c.Bool("settled") {
 			ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 			defer cancel()
-			if err := cluster.AwaitSettled(ctx); err != nil {
+			done := waits("waiting for all replicas to stand at one place, for %v at most", c.Duration("timeout"))
+			err := cluster.AwaitSettled(ctx)
+			if done(); err != nil {
 				return err
 			}
 		}
@@ -269,6 +274,7 @@ func testnetDown(c *cli.Context, _ []string) error {
 		return err
 	}
 	leaves(c, "some replicas may still run: %s stops them", testnet.Advice(cluster.Dir, "testnet down"))
+	defer waits("waiting for the replicas to stop")()
 	return cluster.Down()
 }
 
@@ -290,6 +296,7 @@ func disturbance(name, usage string, do func(*testnet.Cluster, int) error) *cli.
 			if err != nil {
 				return err
 			}
+			defer waits("waiting for replica %d", n)()
 			return do(cluster, n)
 		}),
 	}

@@ -208,3 +208,32 @@ func TestNumbersAgreeWithTheirNouns(t *testing.T) {
 		}
 	}
 }
+
+// TestErrorsInOurWords: what libraries put into errors is no explanation.
+func TestErrorsInOurWords(t *testing.T) {
+	for theirs, want := range map[string]string{
+		"the cluster is not ready: context deadline exceeded":    "the cluster is not ready",
+		"gave up waiting (context deadline exceeded): replica 0": "gave up waiting (time ran out): replica 0",
+		"key: file does not exist":                               "key",
+		"one: file does not exist\ntwo":                          "one\ntwo",
+		"--file: open no/where: no such file or directory":       "--file: no/where does not exist",
+		"read tree: is a directory":                              "tree is a directory, not a file",
+		`seed: strconv.ParseInt: parsing "1x": invalid syntax`:   `seed: "1x" is no number that is possible here`,
+		`time: missing unit in duration "5"`:                     `"5" is no duration: write 500ms, 30s or 2m`,
+		"replica 1: its log says that time ran out: ask later":   "replica 1: its log says that time ran out: ask later",
+	} {
+		if got := inOurWords(theirs); got != want {
+			t.Errorf("%s: got %q, want %q", theirs, got, want)
+		}
+	}
+}
+
+// TestNearest: names that are spelled alike, and none where there is none.
+func TestNearest(t *testing.T) {
+	words := []string{"up", "down", "detach", "restart", "n"}
+	for word, want := range map[string]string{"upp": "up", "pu": "up", "deatch": "detach", "restrat": "restart", "bogus": "", "x": "", "": ""} {
+		if got := nearest(word, words); got != want {
+			t.Errorf("%s: got %q, want %q", word, got, want)
+		}
+	}
+}
