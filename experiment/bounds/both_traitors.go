@@ -1,6 +1,8 @@
 package bounds
 
 import (
+	"fmt"
+
 	"quorate.dev/quorate/experiment/spec"
 	"quorate.dev/quorate/sim"
 )
@@ -125,7 +127,14 @@ func manyLiars() []fault {
 	coalition := func(size func(f int) int) func(*spec.Spec, int, string) {
 		return func(s *spec.Spec, f int, behaviour string) {
 			k := size(f)
-			s.Coalition, s.Traitors = k > 1, traitors(append(first(1), last(s.Replicas, k-1)...), behaviour)
+			s.Coalition, s.Traitors = k > 1, traitors(first(1), behaviour)
+			if behaviour == "fork-entries" {
+				// The first one misleads the last honest one; the others follow it
+				// instead of deposing it, as is in the interest of all.
+				s.Traitors = traitors(first(1), fmt.Sprintf("%s to=%d", behaviour, s.Replicas-k))
+				behaviour += " lead=no"
+			}
+			s.Traitors = append(s.Traitors, traitors(last(s.Replicas, k-1), behaviour)...)
 		}
 	}
 	just := func(f int) int { return f }
