@@ -8,6 +8,7 @@ import (
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/evidence"
 	"quorate.dev/quorate/pbft"
+	"quorate.dev/quorate/pbft/message"
 )
 
 // play hands one side's frames to one honest replica and returns its
@@ -19,8 +20,17 @@ func play(t *testing.T, s *evidence.Scene, id consensus.ReplicaID, frames [][]by
 	if err != nil {
 		t.Fatal(err)
 	}
-	var own []consensus.Record // what an honest primary has proposed, in an earlier life
+	var own []consensus.Record // what it has said in an earlier life: proposals of a primary, a VIEW-CHANGE
 	for _, frame := range frames {
+		if m, err := s.Rules.Decode(frame); err == nil {
+			if nv, ok := m.(*message.NewView); ok {
+				for _, vc := range nv.ViewChanges {
+					if vc.Replica == id {
+						own = append(own, consensus.Record{Bytes: vc.Frame})
+					}
+				}
+			}
+		}
 		if signer, slot, err := evidence.Proposes(&s.Rules.Genesis, frame); err == nil && signer == id && slot > 0 {
 			own = append(own, consensus.Record{Slot: slot, Bytes: frame})
 			transcript = append(transcript, frame)
