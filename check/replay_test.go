@@ -361,7 +361,10 @@ func TestScopeSaysWhatWasJudged(t *testing.T) {
 		if len(got.Replicas) != 4 || len(got.Missing) != 0 {
 			t.Errorf("%s: judged %v, missing %v", name, got.Replicas, got.Missing)
 		}
-		got.Replicas, got.Missing = nil, nil
+		if got.Began < 1e9+1 || got.Began > s.now {
+			t.Errorf("%s: it began at %d", name, got.Began)
+		}
+		got.Replicas, got.Missing, got.Began = nil, nil, 0
 		if !reflect.DeepEqual(got, c.want) || v.Linearizable != c.linear || !strings.Contains(strings.Join(v.Why, "; "), c.why) {
 			t.Errorf("%s: %+v, %s %q, want %+v, %s %q", name, got, v.Linearizable, v.Why, c.want, c.linear, c.why)
 		}

@@ -14,6 +14,7 @@ import (
 type Scope struct {
 	Replicas []consensus.ReplicaID // whose own logs were judged
 	Missing  []consensus.ReplicaID // who would have been, and wrote nothing down
+	Began    consensus.Time        // by the clock of whoever wrote first: violations count from it
 	Batches  int                   // that judged replicas agreed on
 	First    consensus.Seq         // the first of them, and the last
 	Last     consensus.Seq
@@ -53,7 +54,7 @@ func (r *replay) conclude(v *Verdict) {
 // scope counts.
 func (r *replay) scope() *Scope {
 	j := r.judge
-	s := &Scope{Batches: len(j.agreement.batches), Replicas: []consensus.ReplicaID{}, Missing: []consensus.ReplicaID{}, Held: len(j.accepted.held)}
+	s := &Scope{Began: r.base, Batches: len(j.agreement.batches), Replicas: []consensus.ReplicaID{}, Missing: []consensus.ReplicaID{}, Held: len(j.accepted.held)}
 	for id := range consensus.ReplicaID(len(j.cfg.Genesis.Replicas)) {
 		switch {
 		case !j.honest(id):

@@ -109,6 +109,7 @@ func WriteTable(w io.Writer, results []Result, columns int) error {
 			return err
 		}
 	}
+	fmt.Fprint(&b, "\n✓ ended as theory says, ✗ did not\n")
 	for i := range results {
 		if r := &results[i]; r.complaint() != "" {
 			complaint := fmt.Sprintf("✗ %s, %s: %s", r.Column(), r.Row, r.complaint())

@@ -246,13 +246,13 @@ func strips(r *Report) report.Figure {
 		p.Text("soft right", 0, -8, y+15, strings.ToUpper(s.Protocol))
 		for _, x := range s.Seconds {
 			class := "bar " + s.color()
-			if !x.Available {
+			if !x.Available || x.Forked {
 				class = "gap"
 			}
 			p.Band(class, float64(x.At), min(float64(x.At+1), r.Seconds), y, height, fmt.Sprintf("second %d: %s", x.At+1, x))
 		}
 	}
-	return report.Figure{Title: "Availability", Note: "A filled second had at least one answer; a red one had none.", Drawing: p.End()}
+	return report.Figure{Title: "Availability", Note: "A filled second had at least one answer; a red one had none, or lies behind a fork, when answers contradict each other.", Drawing: p.End()}
 }
 
 // shades are the looks of the classes of frames, in the order of the counters.

@@ -46,6 +46,7 @@ type Second struct {
 	Failed    int // given up, or turned away
 	P50, P99  float64
 	Available bool // anything was answered
+	Forked    bool // it is of the time after a fork, when answers contradict each other
 }
 
 // Event is a fault that happened to one side, or did not, and why.
@@ -93,14 +94,25 @@ func ratio(a, b uint64) float64 {
 	return float64(a) / float64(b)
 }
 
-// availability is how many of the seconds had an answer.
-func (s *Side) availability() (with, of int) {
+// availability is how many of the seconds had an answer, and how many had one that
+// is worth nothing.
+func (s *Side) availability() (with, forked, of int) {
 	for _, x := range s.Seconds {
-		if x.Available {
+		switch {
+		case x.Available && x.Forked:
+			forked++
+		case x.Available:
 			with++
 		}
 	}
-	return with, len(s.Seconds)
+	return with, forked, len(s.Seconds)
+}
+
+// markFork marks the seconds from the fork on.
+func markFork(seconds []Second, at float64) {
+	for i := range seconds {
+		seconds[i].Forked = float64(seconds[i].At+1) > at
+	}
 }
 
 // leads is the protocol's word for who orders requests.
@@ -146,8 +158,12 @@ func rows() []row {
 			return fmt.Sprintf("%s ms, from %.1f s on", brief(milliseconds(s.Total.Silence.Lasted)), s.Total.Silence.From.Seconds())
 		}},
 		{"seconds with an answer", func(s *Side) string {
-			with, of := s.availability()
-			return fmt.Sprintf("%d of %d", with, of)
+			with, forked, of := s.availability()
+			text := fmt.Sprintf("%d of %d", with, of)
+			if forked > 0 {
+				text += fmt.Sprintf("; %d forked", forked)
+			}
+			return text
 		}},
 		{"decisions", func(s *Side) string { return grouped(float64(s.Total.Decisions)) }},
 		{"operations per decision", func(s *Side) string { return brief(ratio(uint64(s.Total.Done), s.Total.Decisions)) }},

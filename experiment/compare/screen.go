@@ -76,6 +76,9 @@ func (x Second) String() string {
 	if x.Available {
 		text = fmt.Sprintf("%s answers, median %s ms, 99 of 100 below %s ms", grouped(float64(x.Done)), brief(x.P50), brief(x.P99))
 	}
+	if x.Forked {
+		text += ", after the fork: what is answered here is contradicted there"
+	}
 	if x.Failed > 0 {
 		text += fmt.Sprintf(", %d given up", x.Failed)
 	}
@@ -160,7 +163,7 @@ func (s *Side) column(width int, top scale, whole float64) []string {
 	bars := width - 12
 	done := func(x Second) float64 { return float64(x.Done) / max(top.done, 1) }
 	wait := func(x Second) float64 { return x.P99 / max(top.wait, 1e-9) }
-	with, of := s.availability()
+	with, _, of := s.availability()
 	latest := "no answer"
 	if now.Available {
 		latest = fmt.Sprintf("%s ms now, median %s", brief(now.P99), brief(now.P50))
@@ -236,9 +239,12 @@ func (s *Side) bars(width int, value func(Second) float64) string {
 func (s *Side) strip(width int) string {
 	var b strings.Builder
 	for _, x := range s.Seconds[max(0, len(s.Seconds)-width):] {
-		if x.Available {
+		switch {
+		case x.Available && x.Forked:
+			b.WriteRune('▒')
+		case x.Available:
 			b.WriteRune('█')
-		} else {
+		default:
 			b.WriteRune('·')
 		}
 	}

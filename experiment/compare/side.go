@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/live"
 	"quorate.dev/quorate/experiment/spec"
 	"quorate.dev/quorate/home"
@@ -39,6 +41,7 @@ type side struct {
 	begun   time.Time // of the load
 	events  []Event
 	verdict *Verdict
+	forked  float64 // with a verdict: when histories forked, in seconds of the load; infinite = never
 }
 
 // replicas is how many it has.
@@ -134,10 +137,22 @@ func (s *side) judge(ctx context.Context) error {
 		return fmt.Errorf("judge %s: %w", s.protocol.Name, err)
 	}
 	s.mu.Lock()
-	s.phase, s.verdict = "done", newVerdict(&v, s.cluster.Traitors(), s.back)
+	s.phase, s.verdict, s.forked = "done", newVerdict(&v, s.cluster.Traitors(), s.back), forkedAt(&v, s.begun)
 	s.mu.Unlock()
 	s.changed()
 	return nil
+}
+
+// forkedAt is when histories forked, in seconds since a load began; infinite if they
+// did not.
+func forkedAt(v *check.Verdict, begun time.Time) float64 {
+	at := math.Inf(1)
+	for _, x := range v.Violations {
+		if v.Forked && v.Scope != nil {
+			at = min(at, time.Duration(v.Scope.Began+x.At-consensus.Time(begun.UnixNano())).Seconds())
+		}
+	}
+	return at
 }
 
 // close ends client and processes, whatever has happened before. It may be
@@ -187,6 +202,9 @@ func (s *side) report() Side {
 	at := min(time.Since(s.begun), s.options.Duration)
 	out.Elapsed = at.Seconds()
 	out.Seconds, out.Total = s.count.until(at), s.count.total(at)
+	if s.verdict != nil {
+		markFork(out.Seconds, s.forked)
+	}
 	out.Total.Sent, out.Total.Decisions = s.meter.read()
 	out.Leader, out.View = s.meter.led()
 	return out
