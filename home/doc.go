@@ -22,5 +22,6 @@
 // # Goroutines
 //
 //	goroutine      number        ends
+//	guard          1 per Run     with the run, or when the home is gone
 //	warnWhenAlone  1 per Run     with the run
 package home

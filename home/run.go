@@ -1,10 +1,13 @@
 package home
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"time"
 
 	"quorate.dev/quorate/app"
@@ -40,6 +43,10 @@ func (h *Home) RunWrapped(ctx context.Context, a app.Application, w Wrapper) err
 	if err := app.Suits(a, &h.Genesis); err != nil {
 		return fmt.Errorf("%s: %w", h.GenesisFile(), err)
 	}
+	place, err := os.Stat(h.Dir)
+	if err != nil {
+		return err
+	}
 	log := h.Logger()
 	c, err := h.nodeConfig(a, log)
 	if err != nil {
@@ -60,16 +67,51 @@ func (h *Home) RunWrapped(ctx context.Context, a app.Application, w Wrapper) err
 	}
 	stop := context.AfterFunc(ctx, n.Stop)
 	defer stop()
+	gone := make(chan error, 1)
+	quit := make(chan struct{})
+	defer close(quit)
+	go h.guard(quit, place, func(err error) {
+		gone <- err
+		n.Stop()
+	})
 	if len(h.Genesis.Replicas) > 1 {
-		quit, seconds := make(chan struct{}), time.NewTicker(time.Second)
+		seconds := time.NewTicker(time.Second)
 		defer seconds.Stop()
-		defer close(quit)
 		go warnWhenAlone(quit, seconds.C, func() bool { return len(n.Report().Heard) <= 1 }, func() {
 			log.Warn("no other member was heard for a while: do they run, at these addresses, with the same genesis?",
 				"seconds", aloneSeconds, "cluster", h.Genesis.ID().Short(), "addresses", h.Addresses)
 		})
 	}
-	return n.Wait()
+	err = n.Wait()
+	select {
+	case gone := <-gone:
+		err = cmp.Or(err, gone)
+	default:
+	}
+	return err
+}
+
+// guardEvery is how often a running home is looked for.
+const guardEvery = time.Second
+
+// guard tells of it if the home's directory is not the one any more that it was.
+// Its data may lie elsewhere, and node looks for them; but without its home no
+// replica can be stopped by who keeps its pid there, or started again.
+func (h *Home) guard(quit <-chan struct{}, place os.FileInfo, tell func(error)) {
+	ticks := time.NewTicker(guardEvery)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-quit:
+			return
+		case <-ticks.C:
+		}
+		now, err := os.Stat(h.Dir)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(place, now) {
+			tell(fmt.Errorf("%w: %s was removed, moved or replaced: put it back where it was, or start the replica where it is now", storage.ErrGone, h.Dir))
+			return
+		}
+	}
 }
 
 // record lets a recorder look on, outermost: what it writes down is what was

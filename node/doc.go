@@ -23,6 +23,7 @@
 //	journal.run  1            storage.Log                  journal closed and empty
 //	executor.run 1            app.Machine, the state       executor closed
 //	reader.run   1            nothing                      reader closed
+//	guard        1            the home's lock              context done, or the home gone
 //	keep         1            the order of the shutdown    after all of the above
 //	admin server 1 + 1 per    nothing                      http.Server.Shutdown
 //	             connection

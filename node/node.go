@@ -143,6 +143,7 @@ func (n *Node) run() {
 	for range n.config.Bounds.Workers {
 		n.workers.Go(n.work)
 	}
+	n.writers.Go(func() { n.guard(n.disk.lock) })
 	n.writers.Go(n.journal.run)
 	n.writers.Go(n.executor.run)
 	n.writers.Go(n.reader.run)

@@ -35,6 +35,27 @@ func (d *disk) close() error {
 	return errors.Join(all...)
 }
 
+// guardEvery is how often a replica looks whether its home is still there.
+const guardEvery = time.Second
+
+// guard ends the replica when its home is gone. What it would promise from then on
+// is written where no later life of it looks.
+func (n *Node) guard(lock *storage.Lock) {
+	ticks := time.NewTicker(guardEvery)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-ticks.C:
+		}
+		if err := lock.Held(); err != nil {
+			n.fail(fmt.Errorf("%w: put it back where it was, or start the replica where it is now", err))
+			return
+		}
+	}
+}
+
 // ErrWiped says that the home remembers nothing and the cluster cannot afford
 // a replica that forgot its votes.
 var ErrWiped = errors.New("home was never initialised, or its disk was lost")

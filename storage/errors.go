@@ -12,6 +12,7 @@ var (
 	ErrForeign = errors.New("belongs to another replica")      // other cluster id or replica id
 	errVersion = errors.New("written by another version")      // format version unknown here
 	ErrInUse   = errors.New("home is in use")                  // another process holds the lock
+	ErrGone    = errors.New("home is gone")                    // its lock is not where it was
 	errNoBirth = errors.New("birth record is missing")         // though the log has records
 	errNoLog   = errors.New("log is missing")                  // though there is a birth record
 	errBorn    = errors.New("home is initialised already")     // Init over a birth record

@@ -5,6 +5,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -43,3 +44,18 @@ func LockFile(f *os.File) (*Lock, error) {
 
 // Unlock gives the home back.
 func (l *Lock) Unlock() error { return l.file.Close() }
+
+// Held fails with ErrGone if the locked file is not in its place any more: then the
+// directory was removed or moved, another process may lock what is there now, and
+// what is written to open files is found by nobody.
+func (l *Lock) Held() error {
+	held, err := l.file.Stat()
+	if err != nil {
+		return nil // it is closed
+	}
+	there, err := os.Stat(l.file.Name())
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(held, there) {
+		return fmt.Errorf("%w: %s was removed, moved or replaced", ErrGone, filepath.Dir(l.file.Name()))
+	}
+	return nil
+}

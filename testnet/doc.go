@@ -9,15 +9,18 @@
 //	D/clients/1.key ... 7.key  more client keys: each command takes a free one, for a key has one session
 //	D/bench.key                the key that quorate bench uses, so that it disturbs nobody else's session
 //	D/replica-0/               the home of a replica: see package home
-//	D/replica-0/pid            the running process: pid, start time and boot id
+//	D/replica-0/pid            the running process: pid, start time and boot id, and which directory is its home
 //	D/replica-0/log            what it wrote to stderr
 //	D/replica-0/byzantine.toml how it lies; the honest have none
 //	D/histories/               what clients wrote down
 //
 // Replicas run as processes of their own, each in a session of its own, so
 // that what ends a terminal does not end them. A process is known by its pid
-// and the time it started: a pid that the system has given to somebody else is
-// never signalled.
+// and the time it started, and by the directory that is its home: a pid that the
+// system has given to somebody else is never signalled, and a copy of a cluster
+// does not command the original. A process that was started is known by its pid
+// file, or it ends: it goes on only when whoever started it says that the file is
+// written. One whose home is removed or moved ends by itself.
 //
 // A traitor is a replica that RunTraitor runs: a home with a wrapper around its
 // protocol and its replies, which follows byzantine.toml. Up starts all replicas
@@ -36,5 +39,6 @@
 //	goroutine          number               ends
 //	Statuses           1 per replica        with the call
 //	controller.follow  1 per RunTraitor     with the run
-//	Cluster.start      1 per child process  when the child ends
+//	Cluster.launch     1 per child process  when the child ends
+//	Leashed            1 in a tied process  with the process
 package testnet

@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"fmt"
 	"os"
 	"testing"
 
@@ -8,10 +9,27 @@ import (
 	"quorate.dev/quorate/home"
 )
 
+// superviseDir makes this program start the cluster in a directory, tied to itself,
+// and wait to be killed.
+const superviseDir = "TESTNET_SUPERVISE"
+
 // TestMain lets this program be the replicas of the tests' clusters.
 func TestMain(m *testing.M) {
 	Serve(kv.Store{})
+	if dir := os.Getenv(superviseDir); dir != "" {
+		supervise(dir)
+	}
 	os.Exit(m.Run())
+}
+
+func supervise(dir string) {
+	c, err := Open(dir)
+	if err == nil {
+		c.Tied = true
+		_, err = c.Up()
+	}
+	fmt.Println("up:", err)
+	select {}
 }
 
 // made makes a cluster in a temporary directory and stops it with the test.

@@ -79,6 +79,9 @@ type Cluster struct {
 	// Runs is the application of that program. If it is known, nothing is stopped
 	// or deleted for a start that would be refused.
 	Runs app.Application
+	// Tied lets replicas that are started from here on end with this process,
+	// however that ends: for clusters that nobody else knows.
+	Tied bool
 }
 
 // Open reads the manifest and the genesis in dir.

@@ -29,13 +29,19 @@ type Usage struct {
 	PeakBytes  int64 // ... and at most since it started
 }
 
-// processFile is a pid file. The three together name a process for ever: pids
-// are given out again, start times are counted from the boot.
+// processFile is a pid file. The first three together name a process for ever: pids
+// are given out again, start times are counted from the boot. The last names the
+// home, so that a copy of it does not command this one's process; a file of an
+// older program does not have it.
 type processFile struct {
 	Pid   int    `toml:"pid"`
 	Start uint64 `toml:"start" comment:"start time, in the system's ticks"`
 	Boot  string `toml:"boot"`
+	Home  string `toml:"home,omitempty" comment:"the home's directory as the file system numbers it: a copy has another"`
 }
+
+// errCopied: the process of a pid file is another home's.
+var errCopied = errors.New("the pid file is a copy: its process runs the home that this one was copied from")
 
 // process is a running process that was verified to be ours.
 type process struct {
@@ -43,15 +49,15 @@ type process struct {
 	handle *os.Process
 }
 
-// find answers the process of a pid file, or nil if it is gone, or its pid is
-// somebody else's by now.
-func find(pidFile string) (*process, error) {
+// find answers the process that runs a home by its pid file, or nil if it is gone,
+// or its pid is somebody else's by now. It is errCopied if it runs another home.
+func find(pidFile, home string) (*process, error) {
 	var f processFile
 	if err := files.ReadTOML(pidFile, &f); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}
-		return nil, fmt.Errorf("%w: remove it if no replica runs", err)
+		return nil, fmt.Errorf("%w: remove the file; if its replica runs, stop that by its pid, which ps shows", err)
 	}
 	// The handle first, then the start time: where the system has handles for
 	// processes, this one cannot come to mean another process in between.
@@ -62,33 +68,49 @@ func find(pidFile string) (*process, error) {
 	if start, err := startTime(f.Pid); err != nil || start != f.Start || f.Boot != bootID() || condition(f.Pid) == Stopped {
 		return nil, handle.Release()
 	}
+	if at, err := place(home); f.Home != "" && (err != nil || at != f.Home) {
+		return nil, errors.Join(errCopied, handle.Release())
+	}
 	return &process{pid: f.Pid, handle: handle}, nil
 }
 
 // recordProcess writes the pid file of a process that has just started.
-func recordProcess(pidFile string, pid int) error {
+func recordProcess(pidFile, home string, pid int) error {
+	at, err := place(home)
+	if err != nil {
+		return err
+	}
+	// One that has ended already has no start time. The file stays as that of any
+	// that crashed: no process starts at zero.
 	start, err := startTime(pid)
 	if err != nil {
-		// It has ended already. The file stays as that of any that crashed: no
-		// process has this start time.
-		err = fmt.Errorf("start time of process %d: %w", pid, err)
-		return errors.Join(err, files.WriteTOML(pidFile, "", 0o644, processFile{Pid: pid, Boot: bootID()}))
+		start = 0
 	}
-	return files.WriteTOML(pidFile, "", 0o644, processFile{Pid: pid, Start: start, Boot: bootID()})
+	return files.WriteTOML(pidFile, "", 0o644, processFile{Pid: pid, Start: start, Boot: bootID(), Home: at})
 }
 
-// spawn starts a command in a session of its own, its output appended to log.
-func spawn(command []string, log string, env ...string) (*exec.Cmd, error) {
+// spawn starts a command in a session of its own, its output appended to log, and
+// its input the other end of the leash.
+func spawn(command []string, log, kind string, env ...string) (*exec.Cmd, *leash, error) {
 	out, err := os.OpenFile(log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { _ = out.Close() }() // the child has its own
+	in, ours, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = in.Close() }() // so has it here
 	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.Env = append(env, childEnv(os.Environ())...) // of two that are the same, the last counts
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, out
+	// Of two that are the same, the last counts.
+	cmd.Env = append(append(env, childEnv(os.Environ())...), leashVariable+"="+kind)
 	cmd.SysProcAttr = ownSession()
-	return cmd, cmd.Start()
+	if err := cmd.Start(); err != nil {
+		return nil, nil, errors.Join(err, ours.Close())
+	}
+	return cmd, &leash{kind: kind, ours: ours}, nil
 }
 
 // signal sends a signal. A process that ended meanwhile is no error.

@@ -124,8 +124,9 @@ func TestAnotherGenesisIsRefused(t *testing.T) {
 // TestNobodyElseIsSignalled: a pid that belongs to somebody who started at
 // another time, or before the last boot, is nobody of ours.
 func TestNobodyElseIsSignalled(t *testing.T) {
-	path := t.TempDir() + "/pid"
-	if err := recordProcess(path, os.Getpid()); err != nil {
+	home := t.TempDir()
+	path := home + "/pid"
+	if err := recordProcess(path, home, os.Getpid()); err != nil {
 		t.Fatal(err)
 	}
 	var f processFile
@@ -137,15 +138,16 @@ func TestNobodyElseIsSignalled(t *testing.T) {
 		found bool
 	}{
 		"ours":         {f, true},
-		"started late": {processFile{f.Pid, f.Start + 1, f.Boot}, false},
-		"other boot":   {processFile{f.Pid, f.Start, f.Boot + "x"}, false},
-		"other pid":    {processFile{1, f.Start, f.Boot}, false},
-		"no pid":       {processFile{1 << 30, f.Start, f.Boot}, false},
+		"started late": {processFile{f.Pid, f.Start + 1, f.Boot, f.Home}, false},
+		"other boot":   {processFile{f.Pid, f.Start, f.Boot + "x", f.Home}, false},
+		"other pid":    {processFile{1, f.Start, f.Boot, f.Home}, false},
+		"no pid":       {processFile{1 << 30, f.Start, f.Boot, f.Home}, false},
+		"older file":   {processFile{f.Pid, f.Start, f.Boot, ""}, true},
 	} {
 		if err := files.WriteTOML(path, "", 0o644, test.file); err != nil {
 			t.Fatal(err)
 		}
-		if p, err := find(path); err != nil || (p != nil) != test.found {
+		if p, err := find(path, home); err != nil || (p != nil) != test.found {
 			t.Errorf("%s: found %v, %v", name, p, err)
 		}
 	}

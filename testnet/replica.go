@@ -31,8 +31,21 @@ func (c *Cluster) replica(i int) *replica {
 	return &replica{Place: p, dir: c.path(p.Home), pidFile: c.path(p.Pid), logFile: c.path(p.Log)}
 }
 
-// process is the replica's process; nil if none runs.
-func (r *replica) process() (*process, error) { return find(r.pidFile) }
+// process is the replica's process; nil if none runs. That of a home which this
+// one is a copy of is not this replica's.
+func (r *replica) process() (*process, error) {
+	p, err := find(r.pidFile, r.dir)
+	if errors.Is(err, errCopied) {
+		return nil, nil
+	}
+	return p, err
+}
+
+// copied reports whether the home is a copy of one that is running.
+func (r *replica) copied() bool {
+	_, err := find(r.pidFile, r.dir)
+	return errors.Is(err, errCopied)
+}
 
 // load reads the home as its process would.
 func (r *replica) load() (*home.Home, error) {
@@ -42,6 +55,9 @@ func (r *replica) load() (*home.Home, error) {
 // startable looks before a replica is started, so that the answer to a taken port or
 // a wrong genesis is one line here and not the end of a log.
 func (r *replica) startable(g *consensus.Genesis) error {
+	if r.copied() {
+		return fmt.Errorf("replica %d runs in the directory that %s was copied from, and two with one key would break what it has promised: stop that one first, or make another cluster with `quorate testnet up` in another --dir", r.ID, r.dir)
+	}
 	return errors.Join(portFree(r.ID, r.Address), portFree(r.ID, r.Admin), r.isOf(g))
 }
 

@@ -32,14 +32,24 @@ func Serve(a app.Application) {
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	h, err := home.Load(dir, home.Overrides{Lookup: os.LookupEnv}, envPassphrase)
-	if err == nil {
-		err = run(h, ctx, a)
-	}
+	err := serve(ctx, dir, func(ctx context.Context, h *home.Home) error { return run(h, ctx, a) })
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// serve loads a home and runs it, once its process is known.
+func serve(ctx context.Context, dir string, run func(context.Context, *home.Home) error) error {
+	ctx, err := Leashed(ctx)
+	if err != nil {
+		return err
+	}
+	h, err := home.Load(dir, home.Overrides{Lookup: os.LookupEnv}, envPassphrase)
+	if err != nil {
+		return err
+	}
+	return run(ctx, h)
 }

@@ -61,7 +61,9 @@ func (c *Cluster) Status(ctx context.Context, i int) ReplicaStatus {
 		s.Health = err.Error()
 		return s
 	case p == nil:
-		if r.crashed() {
+		if r.copied() {
+			s.Health = "stopped; it runs in the directory that this one was copied from"
+		} else if r.crashed() {
 			s.Health = "stopped: " + r.lastLine()
 		}
 		return s

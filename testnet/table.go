@@ -3,8 +3,12 @@ package testnet
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -87,14 +91,15 @@ func row(s ReplicaStatus) []string {
 	return []string{name, s.PeerID, s.Address, view, seq, root, s.Health}
 }
 
-// Watch shows the table until ctx ends: redrawn in place on a terminal, and
+// Watch shows the table until ctx ends, or the cluster's directory is gone: redrawn in place on a terminal, and
 // otherwise a plain line whenever a replica's view or health changes.
 func (c *Cluster) Watch(ctx context.Context, w io.Writer, terminal bool, columns int) error {
 	screen := screen{columns: columns}
 	known := make([]string, c.Size())
 	for {
 		all := c.Statuses(ctx)
-		if ctx.Err() != nil {
+		_, err := os.Stat(filepath.Join(c.Dir, manifestName))
+		if ctx.Err() != nil || errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		if err := show(w, terminal, &screen, known, all); err != nil {

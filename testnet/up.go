@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -20,6 +21,9 @@ const ReadyWithin = 60 * time.Second
 
 // hold keeps two commands from starting and stopping the same cluster at once.
 func (c *Cluster) hold() (release func(), err error) {
+	if _, err := os.Stat(filepath.Join(c.Dir, manifestName)); err != nil {
+		return nil, c.gone(err) // and not made again by its lock
+	}
 	lock, err := storage.LockHome(c.Dir)
 	if errors.Is(err, storage.ErrInUse) {
 		return nil, fmt.Errorf("another quorate testnet command is running in %s: wait for it, or find it with ps", c.Dir)
@@ -28,6 +32,14 @@ func (c *Cluster) hold() (release func(), err error) {
 		return nil, err
 	}
 	return func() { _ = lock.Unlock() }, nil
+}
+
+// gone says that the cluster's directory is not there any more.
+func (c *Cluster) gone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w in %s any more: it was removed or moved, and its replicas end by themselves", ErrNoCluster, c.Dir)
+	}
+	return err
 }
 
 // alone does something while no other command starts, stops or changes the
@@ -84,16 +96,39 @@ func (c *Cluster) start(i int) (running bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	cmd, err := spawn(command, r.logFile, c.share())
+	return false, c.launch(r, command)
+}
+
+// launch makes a process of a replica. It is known by its pid file, or it is ended.
+func (c *Cluster) launch(r *replica, command []string) error {
+	kind := leashLoose
+	if c.Tied {
+		kind = leashTied
+	}
+	cmd, leash, err := spawn(command, r.logFile, kind, c.share())
 	if err != nil {
-		return false, fmt.Errorf("start replica %d: %w", i, err)
+		return fmt.Errorf("start replica %d: %w", r.ID, err)
 	}
-	// Asked for at once, so that it leaves no zombie behind while we live.
-	go func() { _ = cmd.Wait() }()
-	if err := recordProcess(r.pidFile, cmd.Process.Pid); err != nil {
-		return false, fmt.Errorf("replica %d ended as soon as it was started: %s", i, r.lastLine())
+	// Asked for at once, so that it leaves no zombie behind while we live. The leash
+	// is held until then.
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		_ = leash.ours.Close()
+		close(ended)
+	}()
+	if err := recordProcess(r.pidFile, r.dir, cmd.Process.Pid); err != nil {
+		_ = cmd.Process.Kill() // it has ended, or it does now
+		<-ended
+		return fmt.Errorf("replica %d was ended again, because its pid file cannot be written, and nothing could stop it later: make room in %s, or make it writable, and start again: %w",
+			r.ID, filepath.Dir(r.pidFile), err)
 	}
-	return false, nil
+	if err := leash.register(); err != nil || condition(cmd.Process.Pid) == Stopped {
+		_ = cmd.Process.Kill()
+		<-ended
+		return fmt.Errorf("replica %d ended as soon as it was started: %s", r.ID, r.lastLine())
+	}
+	return nil
 }
 
 // suits refuses to start replicas of another application than the program's.

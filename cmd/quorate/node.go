@@ -52,6 +52,10 @@ func runNode(c *cli.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
+	ctx, err := testnet.Leashed(c.Context)
+	if err != nil {
+		return err
+	}
 	warnOfUnknown(os.Environ())
 	h, err := home.Load(dir, home.Overrides{Flags: flags, Lookup: lookupEnv}, passphrase(c))
 	if err != nil {
@@ -59,9 +63,9 @@ func runNode(c *cli.Context, _ []string) error {
 	}
 	defer tidies(c)()
 	if c.Bool("traitor") {
-		err = testnet.RunTraitor(c.Context, h, kv.Store{})
+		err = testnet.RunTraitor(ctx, h, kv.Store{})
 	} else {
-		err = h.Run(c.Context, kv.Store{})
+		err = h.Run(ctx, kv.Store{})
 	}
 	if err != nil {
 		return err

@@ -41,6 +41,7 @@ func run(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	cluster.Tied = true // nobody else knows it
 	if _, err = cluster.Up(); err == nil {
 		err = trade(ctx, cluster)
 	}

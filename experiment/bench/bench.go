@@ -141,6 +141,7 @@ func (m Measurement) Temporary(ctx context.Context) (r Result, err error) {
 	if err != nil {
 		return r, err
 	}
+	cluster.Tied = true
 	if err := m.Check(&cluster.Genesis.Limits); err != nil {
 		return r, err
 	}

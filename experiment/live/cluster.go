@@ -84,7 +84,7 @@ func (s *Setup) make() (*Cluster, error) {
 	if err != nil {
 		return nil, errors.Join(refused(err), rig.close())
 	}
-	c.Command = rig.command(s.Command)
+	c.Command, c.Tied = rig.command(s.Command), true
 	if err := rig.prepare(c, s.Faults); err != nil {
 		return nil, errors.Join(err, rig.close())
 	}
