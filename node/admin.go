@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/pprof"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -144,11 +144,7 @@ func (n *Node) admin() http.Handler {
 			n.config.Log.Debug("status not sent", "error", err)
 		}
 	})
-	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	mux.Handle(profilesAt, profiles())
 	return mux
 }
 

@@ -1,10 +1,8 @@
 package node
 
 import (
-	"errors"
 	"fmt"
 	"sync"
-	"syscall"
 	"time"
 
 	"quorate.dev/quorate/consensus"
@@ -73,15 +71,6 @@ func (j *journal) run() {
 		}
 		clear(group)
 	}
-}
-
-// remedy is what an operator can do about a failed disk. Nothing that was
-// answered is lost either way.
-func remedy(err error) string {
-	if errors.Is(err, syscall.ENOSPC) {
-		return "make room on the disk and start the replica again"
-	}
-	return "check the disk and start the replica again"
 }
 
 // write makes one group durable. Lazy records alone force no sync: the driver

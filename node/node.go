@@ -78,6 +78,9 @@ func Start(config Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := config.checkDescriptors(); err != nil {
+		return nil, err
+	}
 	n := &Node{
 		config: config, protocol: p, system: system, begun: time.Now(), open: make(chan struct{}), ended: make(chan struct{}),
 		proofs:   make(map[consensus.ReplicaID]int),
@@ -127,7 +130,7 @@ func (n *Node) assemble(engine consensus.Engine) {
 	n.reader = newReader(b.Bounds, func(c consensus.Chunk) { n.inbox.own(c) }, n.reporter.report)
 	n.executor = newExecutor(n.disk.machine, b.Bounds)
 	n.executor.deliver, n.executor.reader, n.executor.idle = n.outcome, n.reader, n.inbox.ring
-	n.executor.fail = func(err error) { n.fail(fmt.Errorf("execution stopped: %w: %s", err, remedy(err))) }
+	n.executor.fail = func(err error) { n.fail(fmt.Errorf("execution stopped: %w: %s", err, n.remedy(err))) }
 	n.executor.batch = func(c *consensus.Commit) {
 		if c.Batch != nil {
 			n.metrics.batch.Observe(float64(len(c.Batch.Requests)))
@@ -169,9 +172,9 @@ func (n *Node) listen() (err error) {
 		return err
 	}
 	n.admitted = l.Addr().String()
-	n.server = &http.Server{Handler: n.admin(), ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
+	n.server = newAdminServer(n.admin())
 	n.writers.Go(func() {
-		if err := n.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := n.server.Serve(limit(l)); !errors.Is(err, http.ErrServerClosed) {
 			n.fail(fmt.Errorf("admin address: %w", err))
 		}
 	})

@@ -122,6 +122,13 @@ func (l Limits) orDefaults() Limits {
 	return l
 }
 
+// Descriptors is how many connections these limits allow at most, with so many
+// members and observers: each may be dialled while it dials, and replaced.
+func (l Limits) Descriptors(known int) int {
+	l = l.orDefaults()
+	return l.Clients + l.Guests + l.Handshakes + 4*known
+}
+
 // Validate says what is wrong with the limits, if anything.
 func (l Limits) Validate() error {
 	l = l.orDefaults()

@@ -29,12 +29,20 @@ const (
 	blockCache  = 32 << 20 // blocks of tables that were read lately
 )
 
+// cachedTables bounds the tables that the store keeps open, and Descriptors the
+// files that a home has open at most: those, journals, what a compaction writes,
+// and the log with its spares.
+const (
+	cachedTables = 256
+	Descriptors  = cachedTables + 32
+)
+
 func levelOptions(writeBuffer int) *opt.Options {
 	return &opt.Options{
 		WriteBuffer:            writeBuffer,
 		BlockCacheCapacity:     blockCache,
 		CompactionTableSize:    8 << 20, // a quarter of the files, and of the syncs, of the default
-		OpenFilesCacheCapacity: 256,
+		OpenFilesCacheCapacity: cachedTables,
 		Compression:            opt.NoCompression, // hashes do not compress; docs/adr/0002 has figures
 		Filter:                 filter.NewBloomFilter(10),
 		// What is unreadable is an error, never a gap: trimJournals has
@@ -55,7 +63,7 @@ type StateStore struct {
 }
 
 // OpenState opens or creates the store in dir, alone: ErrInUse if a process has
-// it open, errDamaged if its files are not what was written. A write that a
+// it open, ErrDamaged if its files are not what was written. A write that a
 // crash cut short is taken back.
 func OpenState(dir string) (*StateStore, error) { return openWith(dir, writeBuffer) }
 
@@ -88,22 +96,25 @@ func openStateFiles(dir string) (lstorage.Storage, error) {
 	return files, nil
 }
 
-// stateError says in one line what is wrong with the store in dir and what to do.
+// stateError says in one line what is wrong with the store in dir and, unless it is
+// damaged, what to do.
 func stateError(dir string, err error) error {
 	switch {
 	case errors.Is(err, leveldb.ErrSnapshotReleased), errors.Is(err, leveldb.ErrIterReleased):
 		return fmt.Errorf("%w: %w", state.ErrReleased, err)
 	case errors.Is(err, lstorage.ErrLocked), errors.Is(err, syscall.EWOULDBLOCK):
 		return fmt.Errorf("%w: another process holds %s: stop it first", ErrInUse, dir)
-	case errors.Is(err, errDamaged), lerrors.IsCorrupted(err):
-		if !errors.Is(err, errDamaged) {
-			err = fmt.Errorf("%w: %w", errDamaged, err)
+	case errors.Is(err, ErrDamaged), lerrors.IsCorrupted(err):
+		if !errors.Is(err, ErrDamaged) {
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
-		return fmt.Errorf("state in %s: %w: check the disk, move the directory away and start again: the replica fetches the state from the others", dir, err)
+		return fmt.Errorf("state in %s: %w", dir, err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("state: %w: make %s readable and writable for this user", err, dir)
-	case errors.Is(err, syscall.ENOSPC):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("state: %w: free space on the disk of %s and start again; nothing is lost", err, dir)
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return fmt.Errorf("state in %s: %w: raise the limit of open files (ulimit -n) and start again; nothing is lost", dir, err)
 	}
 	return fmt.Errorf("state in %s: %w", dir, err)
 }

@@ -72,7 +72,7 @@ func (s *State) resume() error {
 		return storeError("read the mark of the side space", err)
 	}
 	if s.hasStage && len(enc) != 8 {
-		return fmt.Errorf("%w: the mark of the side space is unreadable", errDamaged)
+		return fmt.Errorf("%w: the mark of the side space is unreadable", ErrDamaged)
 	}
 	if s.hasStage {
 		s.staged = consensus.Seq(binary.BigEndian.Uint64(enc))
@@ -151,7 +151,7 @@ func (a *applier) current(path string) (*node, crypto.Digest, error) {
 	hash, _ := hashNode(nil, enc)
 	n, err := decodeNode(enc, path)
 	if err != nil {
-		return nil, hash, fmt.Errorf("%w: node %q: %w", errDamaged, path, err)
+		return nil, hash, fmt.Errorf("%w: node %q: %w", ErrDamaged, path, err)
 	}
 	return n, hash, nil
 }
@@ -173,7 +173,7 @@ func (a *applier) apply(path string, hash crypto.Digest) (uint64, error) {
 		return 0, err
 	}
 	if n == nil {
-		return 0, fmt.Errorf("%w: staged node %q is missing", errDamaged, path)
+		return 0, fmt.Errorf("%w: staged node %q is missing", ErrDamaged, path)
 	}
 	if n.kids == nil {
 		err = a.applyLeaf(path, n, now)
@@ -209,7 +209,7 @@ func (a *applier) applyLeaf(path string, n, now *node) error {
 				return err
 			}
 			if staged {
-				return fmt.Errorf("%w: a staged value is not what was staged", errDamaged)
+				return fmt.Errorf("%w: a staged value is not what was staged", ErrDamaged)
 			}
 			continue
 		}
@@ -274,7 +274,7 @@ func (a *applier) targetHas(n *node, path string, e *entry) (bool, error) {
 			return false, err
 		}
 		if next == nil {
-			return false, fmt.Errorf("%w: staged node %q is missing", errDamaged, path)
+			return false, fmt.Errorf("%w: staged node %q is missing", ErrDamaged, path)
 		}
 		n = next
 	}

@@ -67,7 +67,7 @@ type bundleWriter struct {
 func (w *bundleWriter) append(dst, enc []byte, path string) ([]byte, error) {
 	n, err := decodeNode(enc, path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: node %q: %w", errDamaged, path, err)
+		return nil, fmt.Errorf("%w: node %q: %w", ErrDamaged, path, err)
 	}
 	dst = consensus.AppendBytes(dst, enc)
 	if n.kids == nil {
@@ -99,7 +99,7 @@ func (w *bundleWriter) appendValue(dst []byte, e *entry) ([]byte, error) {
 		return nil, storeError("read value of a snapshot", err)
 	}
 	if !ok || len(value) != int(e.length) {
-		return nil, fmt.Errorf("%w: the value of a key is missing", errDamaged)
+		return nil, fmt.Errorf("%w: the value of a key is missing", ErrDamaged)
 	}
 	return append(append(dst, 1), value...), nil
 }
@@ -115,7 +115,7 @@ func (w *bundleWriter) appendChild(dst []byte, k *ref, path string) ([]byte, err
 		return nil, storeError("read node of a snapshot", err)
 	}
 	if !ok {
-		return nil, fmt.Errorf("%w: node %q is missing", errDamaged, path)
+		return nil, fmt.Errorf("%w: node %q is missing", ErrDamaged, path)
 	}
 	return w.append(append(dst, 1), enc, path)
 }

@@ -217,7 +217,7 @@ func (s *State) stagedNode(path string, hash crypto.Digest) (*node, []byte, erro
 	}
 	n, err := decodeNode(enc, path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: staged node %q: %w", errDamaged, path, err)
+		return nil, nil, fmt.Errorf("%w: staged node %q: %w", ErrDamaged, path, err)
 	}
 	return n, enc, nil
 }

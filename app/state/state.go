@@ -281,7 +281,7 @@ func decodeHeight(enc []byte) (height, error) {
 	var version uint8
 	var seq uint64
 	if !in.ReadUint8(&version) || version != 1 || !in.ReadUint64(&seq) || !in.ReadUint64(&h.root.count) || !in.CopyBytes(h.root.hash[:]) {
-		return height{}, fmt.Errorf("%w: its height is unreadable", errDamaged)
+		return height{}, fmt.Errorf("%w: its height is unreadable", ErrDamaged)
 	}
 	h.seq = consensus.Seq(seq)
 	if len(in) > 0 {

@@ -105,9 +105,9 @@ var errStore = errors.New("state store failed")
 // ErrReleased is what a StoreSnapshot's reads wrap after its release.
 var ErrReleased = errors.New("store snapshot was released")
 
-// errDamaged says that the store holds something that it cannot have been
-// given. The remedy is to wipe this replica's data and let it fetch the state.
-var errDamaged = errors.New("state store is damaged: wipe this replica's data directory and let it fetch the state from the others")
+// ErrDamaged says that the store holds something that it cannot have been
+// given. The remedy is to move it away and let the replica fetch the state.
+var ErrDamaged = errors.New("state store is damaged")
 
 func storeError(doing string, err error) error {
 	return fmt.Errorf("%w: %s: %w", errStore, doing, err)

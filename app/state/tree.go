@@ -206,7 +206,7 @@ func (t *tree) load(r *ref, path []byte) (*node, error) {
 			return nil, err
 		}
 		if n == nil || n.count() != r.count {
-			return nil, fmt.Errorf("%w: node %q is missing", errDamaged, path)
+			return nil, fmt.Errorf("%w: node %q is missing", ErrDamaged, path)
 		}
 		n.stored = true
 		t.held += n.size()
@@ -227,11 +227,11 @@ func readNode(r Reader, path string, want crypto.Digest) (*node, error) {
 		return nil, nil
 	}
 	if h, _ := hashNode(nil, enc); h != want {
-		return nil, fmt.Errorf("%w: node %q has hash %s, want %s", errDamaged, path, h.Short(), want.Short())
+		return nil, fmt.Errorf("%w: node %q has hash %s, want %s", ErrDamaged, path, h.Short(), want.Short())
 	}
 	n, err := decodeNode(enc, path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: node %q: %w", errDamaged, path, err)
+		return nil, fmt.Errorf("%w: node %q: %w", ErrDamaged, path, err)
 	}
 	return n, nil
 }
