@@ -140,7 +140,7 @@ func (c *contact) check(g *consensus.Genesis) error {
 		return fmt.Errorf("%w: contact.addresses has %d entries for %d replicas", files.ErrInvalid, n, len(g.Replicas))
 	}
 	if c.ClusterID != "" && c.ClusterID != g.ID().String() {
-		return fmt.Errorf("%w: its cluster id is %s, but contact.cluster_id says %.8s: something above was changed; take the cluster's own genesis file, or remove cluster_id to begin another cluster",
+		return fmt.Errorf("%w: its cluster id is %s, but contact.cluster_id says %.8s: something above was changed: put the cluster's own genesis file back; another cluster needs homes of its own, and no cluster_id",
 			files.ErrInvalid, g.ID().Short(), c.ClusterID)
 	}
 	return nil

@@ -29,8 +29,11 @@ func ReadKey(path string, ask Passphrase) (Seed, error) {
 		return Seed{}, err
 	}
 	seed, err := decodeKey(b, ask)
-	if errors.Is(err, crypto.ErrPassphraseNeeded) {
+	switch {
+	case errors.Is(err, crypto.ErrPassphraseNeeded):
 		err = fmt.Errorf("%w: give --passphrase-file or set QUORATE_PASSPHRASE", err)
+	case errors.Is(err, crypto.ErrKeyFile):
+		err = fmt.Errorf("%w: put the file back from its backup", err)
 	}
 	if err != nil {
 		return Seed{}, fmt.Errorf("key file %s: %w", path, err)
@@ -68,7 +71,7 @@ func InspectKey(path string) (public crypto.PublicKey, encrypted bool, err error
 func readKeyFile(path string) ([]byte, error) {
 	stat, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("key file %s does not exist: make one with `quorate keys new %s`", path, path)
+		return nil, fmt.Errorf("key file %s does not exist: correct the path, or put the file back from its backup", path)
 	}
 	if err != nil {
 		return nil, err

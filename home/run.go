@@ -206,7 +206,7 @@ func (h *Home) Check() (storage.Origin, error) {
 	if errors.Is(err, storage.ErrForeign) {
 		return 0, fmt.Errorf("the genesis or the replica number of %s does not fit its data: %w", h.Dir, err)
 	}
-	return origin, err
+	return origin, node.AdviseOnLog(err, &h.Genesis)
 }
 
 // identity is what the data must be of.

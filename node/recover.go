@@ -69,7 +69,7 @@ func (n *Node) recover() (consensus.Engine, error) {
 	}
 	origin, err := storage.Birth(data, n.identity)
 	if err != nil {
-		return nil, err
+		return nil, AdviseOnLog(err, &n.config.Genesis)
 	}
 	if origin.Amnesiac() && n.system.Faults() == 0 {
 		// Nobody else can vouch for what it forgot (PROTOCOL.md §8).
@@ -77,12 +77,12 @@ func (n *Node) recover() (consensus.Engine, error) {
 			data, ErrWiped, n.system.Size())
 	}
 	if n.disk.store, err = storage.OpenState(stateDir(data)); err != nil {
-		return nil, err
+		return nil, n.adviseOnState(err)
 	}
 	n.disk.machine, err = app.Open(n.disk.store, n.config.Application, n.config.Genesis,
 		app.Options{Replica: n.config.Self, State: n.config.Disk.State})
 	if err != nil {
-		return nil, err
+		return nil, n.adviseOnState(err)
 	}
 	records, err := n.openLog(origin)
 	if err != nil {
@@ -105,7 +105,7 @@ func (n *Node) openLog(origin storage.Origin) ([]consensus.Record, error) {
 		Identity: n.identity, SegmentBytes: n.config.Disk.SegmentBytes, Volatile: n.config.Disk.Volatile,
 	})
 	if err != nil {
-		return nil, err
+		return nil, AdviseOnLog(err, &n.config.Genesis)
 	}
 	n.disk.log = log
 	if torn := log.Torn(); torn != nil {

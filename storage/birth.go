@@ -55,7 +55,7 @@ func Settle(data string, id Identity) error {
 
 func begin(data string, id Identity, flags uint16) error {
 	if _, err := os.Stat(birthPath(data)); err == nil {
-		return fmt.Errorf("%s: %w: start it, or remove the data directory so that the replica rejoins", birthPath(data), errBorn)
+		return fmt.Errorf("%s: %w: start it", birthPath(data), errBorn)
 	}
 	// Without a birth record a home is wiped, or damaged.
 	if _, err := Birth(data, id); err != nil {
@@ -77,8 +77,8 @@ func begin(data string, id Identity, flags uint16) error {
 	return writeBlock(birthPath(data), &block{magic: birthMagic, id: id, flags: flags}, false)
 }
 
-// Birth reads what the home remembers. It changes nothing. errNoLog: there is
-// a birth record but no log, so votes are lost. errNoBirth: there are records
+// Birth reads what the home remembers. It changes nothing. ErrNoLog: there is
+// a birth record but no log, so votes are lost. ErrNoBirth: there are records
 // but nobody knows whether they are all. Also damageError, ErrForeign and
 // errVersion.
 func Birth(data string, id Identity) (Origin, error) {
@@ -96,8 +96,7 @@ func Birth(data string, id Identity) (Origin, error) {
 	case err != nil:
 		return 0, err
 	case !logged:
-		return 0, fmt.Errorf("%s: %w though the birth record is there: put the log back, or remove the data directory, so that the replica rejoins as one that lost its disk",
-			LogDir(data), errNoLog)
+		return 0, fmt.Errorf("%s: %w though the birth record is there", LogDir(data), ErrNoLog)
 	case b.flags&flagReborn != 0:
 		return Reborn, nil
 	}
@@ -114,8 +113,7 @@ func unborn(data string, id Identity, files listing) (Origin, error) {
 	if r.seq == 0 {
 		return Wiped, nil
 	}
-	return 0, fmt.Errorf("%s: %w though the log has %d records: put it back, or remove the data directory, so that the replica rejoins as one that lost its disk",
-		birthPath(data), errNoBirth, len(r.records))
+	return 0, fmt.Errorf("%s: %w though the log has %d records", birthPath(data), ErrNoBirth, len(r.records))
 }
 
 func birthPath(data string) string { return filepath.Join(data, birthName) }

@@ -72,14 +72,14 @@ func TestHalfAHomeIsRefused(t *testing.T) {
 		do   func(data string) error
 		want error
 	}{
-		{"log removed", func(data string) error { return os.RemoveAll(LogDir(data)) }, errNoLog},
-		{"birth removed", func(data string) error { return os.Remove(birthPath(data)) }, errNoBirth},
-		{"birth cut", func(data string) error { return os.Truncate(birthPath(data), 40) }, errDamaged},
-		{"birth longer", func(data string) error { return os.Truncate(birthPath(data), 4000) }, errDamaged},
-		{"birth empty", func(data string) error { return os.Truncate(birthPath(data), 0) }, errDamaged},
+		{"log removed", func(data string) error { return os.RemoveAll(LogDir(data)) }, ErrNoLog},
+		{"birth removed", func(data string) error { return os.Remove(birthPath(data)) }, ErrNoBirth},
+		{"birth cut", func(data string) error { return os.Truncate(birthPath(data), 40) }, ErrDamaged},
+		{"birth longer", func(data string) error { return os.Truncate(birthPath(data), 4000) }, ErrDamaged},
+		{"birth empty", func(data string) error { return os.Truncate(birthPath(data), 0) }, ErrDamaged},
 		{"birth and damaged log", func(data string) error {
 			return errors.Join(os.Remove(birthPath(data)), os.Truncate(filepath.Join(LogDir(data), baseName), 3))
-		}, errDamaged},
+		}, ErrDamaged},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestEveryFlippedBitInTheBirthRecordIsRefused(t *testing.T) {
 	}
 	for at := range int64(blockBytes) {
 		flip(t, birthPath(data), at, 0x04)
-		if _, err := Birth(data, me); !errors.Is(err, errDamaged) {
+		if _, err := Birth(data, me); !errors.Is(err, ErrDamaged) {
 			t.Fatalf("byte %d flipped: %v", at, err)
 		}
 		flip(t, birthPath(data), at, 0x04)

@@ -184,7 +184,7 @@ func TestEveryFlippedBitInAnEarlierSegmentIsRefused(t *testing.T) {
 		for at := range usedBytes(t, path) {
 			mask := byte(1) << (at % 8)
 			flip(t, path, at, mask)
-			refused(t, dir, o, errDamaged, fmt.Sprintf("segment %d, byte %d", n+1, at))
+			refused(t, dir, o, ErrDamaged, fmt.Sprintf("segment %d, byte %d", n+1, at))
 			flip(t, path, at, mask)
 		}
 	}
@@ -229,7 +229,7 @@ func TestDamageBeforeTheLastGroupOfTheActiveSegmentIsRefused(t *testing.T) {
 	path := segmentFiles(t, dir)[0]
 	for at := range first {
 		flip(t, path, at, 0x20)
-		refused(t, dir, o, errDamaged, fmt.Sprintf("byte %d", at))
+		refused(t, dir, o, ErrDamaged, fmt.Sprintf("byte %d", at))
 		flip(t, path, at, 0x20)
 	}
 }
@@ -268,7 +268,7 @@ func TestMisplacedSegmentsAreRefused(t *testing.T) {
 		if err := c.do(segmentFiles(t, victim)); err != nil {
 			t.Fatal(err)
 		}
-		refused(t, victim, o, errDamaged, c.name)
+		refused(t, victim, o, ErrDamaged, c.name)
 	}
 }
 
@@ -289,7 +289,7 @@ func TestSegmentOfAnotherLogIsRefused(t *testing.T) {
 	if err := os.WriteFile(segmentPath(dir, 2), raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, dir, o, errDamaged, "segment of another log")
+	refused(t, dir, o, ErrDamaged, "segment of another log")
 }
 
 func TestForeignLogIsRefused(t *testing.T) {

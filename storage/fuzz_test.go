@@ -41,7 +41,7 @@ func FuzzOpenLog(f *testing.F) {
 		}
 		l, records, err := OpenLog(dir, o)
 		if err != nil {
-			if !errors.Is(err, errDamaged) && !errors.Is(err, ErrForeign) && !errors.Is(err, errVersion) {
+			if !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrForeign) && !errors.Is(err, errVersion) {
 				t.Fatalf("an error without a type: %v", err)
 			}
 			return

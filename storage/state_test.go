@@ -227,7 +227,7 @@ func TestDamagedStateIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, err := openWith(dir, 64<<10)
-		if !errors.Is(err, errDamaged) || !strings.Contains(err.Error(), "move the directory away") {
+		if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "state in ") {
 			if err == nil {
 				s.Close()
 			}
@@ -244,7 +244,7 @@ func TestDamagedManifestIsRefused(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "CURRENT"), []byte("../elsewhere\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenState(dir); !errors.Is(err, errDamaged) {
+	if _, err := OpenState(dir); !errors.Is(err, ErrDamaged) {
 		t.Errorf("got %v", err)
 	}
 }

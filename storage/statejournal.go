@@ -33,7 +33,7 @@ const (
 )
 
 // trimJournals cuts the torn tail of the newest journal and of the current
-// manifest, which has the same form. Damage is an errDamaged.
+// manifest, which has the same form. Damage is an ErrDamaged.
 func trimJournals(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -45,12 +47,36 @@ func reach(c *cli.Context) (*access, error) {
 		return nil, err
 	}
 	a.history = historyOf(c, a.local)
-	var err error
-	if a.seed, err = home.ReadKey(a.keyFile, passphrase(c)); err != nil {
+	err := a.hasKey()
+	if err == nil {
+		a.seed, err = home.ReadKey(a.keyFile, passphrase(c))
+	}
+	if err != nil {
 		a.claim.Release()
 		return nil, err
 	}
 	return a, nil
+}
+
+// hasKey says what to do about a client key that is not there: a new one helps only
+// where anybody may be a client.
+func (a *access) hasKey() error {
+	if _, err := os.Stat(a.keyFile); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	advice := "put it back from its backup: the cluster admits no new key"
+	if a.genesis.OpenClients {
+		advice = fmt.Sprintf("put it back, or make one with `quorate keys new %s`: this cluster admits any", a.keyFile)
+	}
+	if a.local == nil {
+		return fmt.Errorf("key file %s does not exist: %s", a.keyFile, advice)
+	}
+	for _, other := range append(a.local.ClientKeys(), a.local.BenchKey()) {
+		if _, err := os.Stat(other); err == nil {
+			return fmt.Errorf("key file %s does not exist: %s; until then, --key %s is a key that it admits", a.keyFile, advice, other)
+		}
+	}
+	return fmt.Errorf("key file %s does not exist: %s", a.keyFile, advice)
 }
 
 // take claims the key that was named, or waits for one of the directory's. With
