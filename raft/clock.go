@@ -20,6 +20,7 @@ type clock struct {
 	lease      int // ... until it forgets its leader
 	leaderless int // ticks for which there has been no leader
 	told       int // tick in which it last said what its clock shows; 0 never
+	led        int // ... for which this replica has led without its state
 	quiet      int // tick until which nobody is alarmed of terms again
 }
 
@@ -45,6 +46,7 @@ func (r *replica) onTick() {
 	if r.leading() {
 		r.node.Tick()
 		r.tickSnapshots()
+		r.handOver()
 		return
 	}
 	r.askState()
@@ -56,7 +58,7 @@ func (r *replica) onTick() {
 	if r.clock.countdown <= 0 {
 		r.rest()
 		r.giveUp()
-		if !r.state.Active() && !r.lacking() { // whoever lacks a state lacks what was agreed
+		if !r.state.Active() && (!r.lacking() || r.lastResort()) { // whoever lacks a state lacks what was agreed
 			if _, err := r.survive(r.node.Campaign); err != nil {
 				r.alarm(fmt.Sprintf("cannot campaign: %v", err)) // there is no later term
 			}

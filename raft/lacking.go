@@ -94,3 +94,29 @@ func (r *replica) nameState(m *pb.Message) (is bool) {
 
 // suits reports whether a state that a leader names closes the gap before the log.
 func (r *replica) suits(s *snapshot) bool { return r.lacking() && s.seq >= r.store.base() }
+
+// patience is after how many election timeouts without a leader a replica that
+// lacks its state campaigns all the same: its log may be the only one with what
+// was agreed, and then nobody else is ever elected.
+const patience = 10
+
+func (r *replica) lastResort() bool {
+	return r.system.Size() > 1 && r.clock.leaderless >= patience*r.cfg.Election
+}
+
+// handOver ends the office of a leader that lacks its state, once a majority has
+// all of its log: now another one can be elected. If that takes long, then what the
+// others need was in the state that is lost, and all wait for a member who has it.
+func (r *replica) handOver() {
+	st := r.node.BasicStatus()
+	last, err := r.store.LastIndex()
+	if !r.lacking() || err != nil {
+		return
+	}
+	if r.clock.led++; st.Commit < last && r.clock.led < patience*r.cfg.Election {
+		return
+	}
+	r.clock.led, r.clock.leaderless = 0, 0
+	other := id(consensus.Others(r.system.Size(), r.id)[0])
+	r.step(&pb.Message{Type: pb.MsgHeartbeatResp, From: other, To: id(r.id), Term: st.Term + 1}) // carries a term alone
+}

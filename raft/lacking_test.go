@@ -78,7 +78,7 @@ func TestLackingReplicaVotesByItsLog(t *testing.T) {
 	l.Crash(0, 2)
 	l.Sent = nil
 	d := l.loseState(2)
-	l.Ticks(100, []int{1, 2})
+	l.Ticks(60, []int{1, 2})
 	if d.Engine.leading() || l.leader() >= 0 {
 		t.Fatalf("R%d leads: R1 lacks committed entries, and R2 its state", l.leader())
 	}
@@ -87,6 +87,44 @@ func TestLackingReplicaVotesByItsLog(t *testing.T) {
 	l.WantExecuted(len(l.History), 0, 1, 2)
 	if len(l.History) < 33 {
 		t.Errorf("%d entries are left", len(l.History))
+	}
+}
+
+// If a replica that lacks its state has the only log with all that was agreed, it
+// leads until another one has it too, proposes nothing meanwhile, and then fetches.
+// If its log does not reach that far back, nobody can but the one who is away.
+func TestOnlyLogIsHandedOver(t *testing.T) {
+	for name, reaches := range map[string]bool{"log reaches back": true, "log was cut": false} {
+		l := newLab(t, 3)
+		l.elect(0)
+		l.agree(0, 29)
+		l.agree(0, 3, only(0, 2)) // R1 lacks them
+		l.Ticks(1, []int{0}, only(0, 2))
+		l.Crash(0, 2)
+		l.Sent = nil
+		if reaches {
+			l.Replicas[2].Forget = 25
+		}
+		d := l.loseState(2)
+		q := l.Request()
+		l.Submit(q, 2)
+		l.Ticks(2000, []int{1, 2})
+		if d.Engine.lacking() == reaches {
+			t.Errorf("%s: R2 lacks its state: %v", name, d.Engine.lacking())
+		}
+		if !reaches {
+			if l.leader() == 1 || l.Executions(q) > 0 {
+				t.Fatalf("%s: R%d leads, though committed entries are lost", name, l.leader())
+			}
+			l.Start(0, false)
+			l.Ticks(2000, l.All())
+		}
+		l.Submit(q, 1, 2)
+		l.Ticks(100, l.All())
+		l.WantExecuted(len(l.History), 1, 2)
+		if len(l.History) < 33 || l.Executions(q) != 1 {
+			t.Errorf("%s: %d entries are left; a new request is executed %d times", name, len(l.History), l.Executions(q))
+		}
 	}
 }
 
@@ -137,7 +175,8 @@ func TestPlaceOfASnapshotIsNoEntry(t *testing.T) {
 	base[7], base[15] = 1, 1
 	*d = desk{Protocol: d.Protocol, Records: []consensus.Record{{Slot: 2, Bytes: tagged(recordBase, base)}}}
 	l.Start(0, false)
-	if !d.Engine.lacking() || d.Engine.store.base() != 1 {
+	l.Ticks(500, l.All()) // alone it waits for ever
+	if !d.Engine.lacking() || d.Engine.store.base() != 1 || d.Engine.leading() {
 		t.Errorf("begins behind %d, lacking %v", d.Engine.store.base(), d.Engine.lacking())
 	}
 }

@@ -250,6 +250,9 @@ func (r *replica) drain() {
 // order: a commit index that overtakes its entries is rejected by the follower,
 // and the leader then sends again all that is under way.
 func (r *replica) send(m *pb.Message) {
+	if m.Type == pb.MsgSnap && len(m.Snapshot.Data) == 0 {
+		return // of a leader that lacks its state: there is none to name
+	}
 	class := consensus.Votes
 	if m.Type == pb.MsgApp {
 		class = consensus.Bodies

@@ -87,7 +87,7 @@ func (r *replica) undecided(p *pending.Entry) {
 // propose puts what waits into entries, if this replica leads. It closes
 // batches at the end of a burst, as many as the pipeline has room for.
 func (r *replica) propose() {
-	if r.lead.leader != id(r.id) || !r.leading() {
+	if r.lead.leader != id(r.id) || !r.leading() || r.lacking() {
 		return // or elected in this very step: what stands in the log is not yet looked at
 	}
 	if !r.clocks.Ready() {
@@ -111,7 +111,7 @@ func (r *replica) propose() {
 func (r *replica) beginTerm() {
 	last, _ := r.store.LastIndex()
 	r.exec.proposed = consensus.Seq(last)
-	for n := r.exec.handed + 1; n <= consensus.Seq(last); n++ {
+	for n := max(r.exec.handed, r.store.base()) + 1; n <= consensus.Seq(last); n++ {
 		if b, _, ok := r.store.batch(n); ok {
 			r.requests.Stands(b)
 		}
