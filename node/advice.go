@@ -31,7 +31,7 @@ func AdviseOnLog(err error, g *consensus.Genesis) error {
 	advice := "check the disk, keep a copy of the data directory, remove it and start again: "
 	switch {
 	case system.Faults() == 0:
-		advice = fmt.Sprintf("check the disk and put back what was there: with %d replicas none may forget its votes, so that nothing else helps but to make the whole cluster anew", system.Size())
+		advice = fmt.Sprintf("check the disk and put back what was there: in a cluster of %d none may forget its votes, so that nothing else helps but to make the whole cluster anew", system.Size())
 	case p.Rejoins:
 		advice += "the replica rejoins as one that lost its disk"
 	default:

@@ -73,7 +73,7 @@ func (n *Node) recover() (consensus.Engine, error) {
 	}
 	if origin.Amnesiac() && n.system.Faults() == 0 {
 		// Nobody else can vouch for what it forgot (PROTOCOL.md §8).
-		return nil, fmt.Errorf("%s: %w: with %d replicas none may forget its votes: restore the disk, or initialise the whole cluster anew",
+		return nil, fmt.Errorf("%s: %w: in a cluster of %d none may forget its votes: restore the disk, or make the whole cluster anew",
 			data, ErrWiped, n.system.Size())
 	}
 	if n.disk.store, err = storage.OpenState(stateDir(data)); err != nil {

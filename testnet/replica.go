@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +59,19 @@ func (r *replica) startable(g *consensus.Genesis) error {
 	if r.copied() {
 		return fmt.Errorf("replica %d runs in the directory that %s was copied from, and two with one key would break what it has promised: stop that one first, or make another cluster with `quorate testnet up` in another --dir", r.ID, r.dir)
 	}
-	return errors.Join(portFree(r.ID, r.Address), portFree(r.ID, r.Admin), r.isOf(g))
+	if r.runsElsewhere(g) {
+		return fmt.Errorf("replica %d of this cluster runs already, started by hand or from a copy of this directory, and two with one key would break what it has promised: stop the process that listens on %s (ss -ltnp shows it)", r.ID, r.Admin)
+	}
+	return cmp.Or(portFree(r.ID, r.Address), portFree(r.ID, r.Admin), r.isOf(g))
+}
+
+// runsElsewhere asks at the replica's address whether it runs, though no process is
+// known here.
+func (r *replica) runsElsewhere(g *consensus.Genesis) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), settleWithin)
+	defer cancel()
+	report, err := ask(ctx, r.Admin)
+	return err == nil && report.Cluster == g.ID().String() && int(report.Replica) == r.ID
 }
 
 // portFree tries a port. An address that is not this machine's own may be that of
