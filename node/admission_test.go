@@ -160,7 +160,7 @@ func TestDescriptorsMustSuffice(t *testing.T) {
 		t.Skip("this system has no limit")
 	}
 	c.Network.Limits = p2p.Limits{Clients: int(limit)}
-	if err := c.checkDescriptors(); !errors.Is(err, ErrDescriptors) || !strings.Contains(err.Error(), fmt.Sprintf("the limit is %d: raise it with `ulimit -n ", limit)) {
+	if err := c.checkDescriptors(); !errors.Is(err, errDescriptors) || !strings.Contains(err.Error(), fmt.Sprintf("the limit is %d: raise it with `ulimit -n ", limit)) {
 		t.Errorf("as many clients as the limit: %v", err)
 	}
 }

@@ -11,9 +11,9 @@ import (
 // the system's pollers, libraries, a record for judges, proofs, and some to spare.
 const ownDescriptors = 64
 
-// ErrDescriptors: the process may not open as many files as its configuration can
+// errDescriptors: the process may not open as many files as its configuration can
 // make it open. It would find out when its disk needs one.
-var ErrDescriptors = errors.New("too few file descriptors")
+var errDescriptors = errors.New("too few file descriptors")
 
 // checkDescriptors refuses a limit that others could exhaust. The runtime has raised
 // it as far as this process may.
@@ -25,5 +25,5 @@ func (c *Config) checkDescriptors() error {
 		return nil
 	}
 	return fmt.Errorf("%w: up to %d are needed, %d of them for connections, and the limit is %d: raise it with `ulimit -n %d`, or LimitNOFILE= of a service, and start again",
-		ErrDescriptors, need, clients, limit, need)
+		errDescriptors, need, clients, limit, need)
 }

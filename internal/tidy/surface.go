@@ -12,7 +12,6 @@ var surface = map[string][]string{
 	"client/session":   {"ErrConfig", "ErrMalformed", "ErrNotPermitted", "ErrRefused", "ErrSignature"},
 	"consensus":        {"MaxBatchRequests"},
 	"consensus/quorum": {},
-	"crypto":           {"ErrKeyCost", "ErrKeyFile", "ErrPassphrase"},
 	"evidence": {
 		"Decode", "ErrFounded", "ErrNoContradiction", "ErrNoOmission", "ErrSignature",
 		"KindContradiction", "KindOmission", "KindUnfounded", "Omission", "Proof", "Unfounded",
