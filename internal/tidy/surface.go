@@ -12,6 +12,7 @@ var surface = map[string][]string{
 	"client/session":   {"ErrConfig", "ErrMalformed", "ErrNotPermitted", "ErrRefused", "ErrSignature"},
 	"consensus":        {"MaxBatchRequests"},
 	"consensus/quorum": {},
+	"crypto":           {"ErrKeyCost", "ErrPassphrase"},
 	"evidence": {
 		"Decode", "ErrFounded", "ErrNoContradiction", "ErrNoOmission", "ErrSignature",
 		"KindContradiction", "KindOmission", "KindUnfounded", "Omission", "Proof", "Unfounded",
