@@ -3,6 +3,7 @@ package storage
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"os"
 	"path/filepath"
@@ -156,7 +157,7 @@ func TestHomeHasOneProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LockHome(data); !errors.Is(err, ErrInUse) {
+	if _, err := LockHome(data); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), fmt.Sprintf("process %d holds", os.Getpid())) {
 		t.Fatalf("second lock: %v", err)
 	}
 	if err := lock.Unlock(); err != nil {

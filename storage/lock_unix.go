@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 )
 
@@ -26,7 +27,26 @@ func LockHome(dir string) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	return LockFile(f)
+	lock, err := LockFile(f)
+	if errors.Is(err, ErrInUse) {
+		return nil, fmt.Errorf("%w: %s holds %s: stop it first", ErrInUse, holder(path), path)
+	}
+	if err == nil {
+		// For whoever finds the home in use. It says nothing about who has the lock,
+		// and may fail where the disk is full.
+		_ = f.Truncate(0)
+		_, _ = f.WriteAt(strconv.AppendInt(nil, int64(os.Getpid()), 10), 0)
+	}
+	return lock, err
+}
+
+// holder names the process that took a lock last.
+func holder(path string) string {
+	b, err := os.ReadFile(path)
+	if pid, bad := strconv.Atoi(string(b)); err == nil && bad == nil {
+		return fmt.Sprintf("process %d", pid)
+	}
+	return "another process"
 }
 
 // LockFile is LockHome for an open file, which goes over to the lock.

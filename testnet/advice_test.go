@@ -230,6 +230,47 @@ func (h *harm) befall(t *testing.T, c *Cluster, i int, store client.KV, number i
 	return value
 }
 
+// Where nobody else has what was lost, nobody is told to give it up: what was there
+// is put back.
+func TestAdviceToTheOnlyOne(t *testing.T) {
+	putsData := `check the disk and put (back what was there|\S+ back as it was)`
+	for _, protocol := range []string{"pbft", "raft"} {
+		c := made(t, Options{Protocol: protocol, Replicas: 1})
+		for _, h := range []harm{
+			{"CURRENT is garbled", overwritten("x", "data", "state", "CURRENT"), putsData},
+			{"segment is gone", without("data", "log", "*.seg"), putsData},
+			{"log is gone", without("data", "log"), putsData},
+			{"birth record is gone", without("data", "birth"), putsData},
+			{"data are gone", without("data"), "restore the disk"},
+		} {
+			if _, err := c.Up(); err != nil {
+				t.Fatal(err)
+			}
+			ready(t, c)
+			if err := c.Down(); err != nil {
+				t.Fatal(err)
+			}
+			dir, whole := filepath.Join(c.Home(0), "data"), filepath.Join(t.TempDir(), "whole")
+			copyAll(t, dir, whole)
+			if err := h.do(c.Home(0)); err != nil {
+				t.Fatal(err)
+			}
+			err := c.Restart(0)
+			if err == nil || !regexp.MustCompile(h.wants).MatchString(err.Error()) || strings.Contains(err.Error(), "remove") || strings.Contains(err.Error(), "move ") {
+				t.Errorf("%s, %s: got %v, want %q", protocol, h.name, err, h.wants)
+			}
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+			copyAll(t, whole, dir)
+		}
+		if _, err := c.Up(); err != nil {
+			t.Fatal(err)
+		}
+		ready(t, c)
+	}
+}
+
 // A state that is lost above a log which was cut is fetched, whatever the protocol:
 // the log stays.
 func TestStateIsFetchedAboveACutLog(t *testing.T) {

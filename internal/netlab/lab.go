@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -33,6 +34,7 @@ func New(hosts int) (*Lab, error) {
 	if os.Geteuid() != 0 {
 		return nil, ErrUnavailable
 	}
+	sweep(namespaces)
 	pid := os.Getpid()
 	var err error
 	for try := range labs {
@@ -48,6 +50,45 @@ func New(hosts int) (*Lab, error) {
 		}
 	}
 	return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// namespaces is where the program ip keeps them by name.
+const namespaces = "/run/netns"
+
+// orphan is the name of a host of a lab, with the process whose it is.
+var orphan = regexp.MustCompile(`^(q([0-9a-z]+)[a-h])n[0-9]+$`)
+
+// sweep removes the labs of processes that were killed before they could: their
+// namespaces outlive them. What it cannot remove stays.
+func sweep(dir string) {
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		return // there are none
+	}
+	left := map[string]*Lab{}
+	for _, e := range all {
+		name := orphan.FindStringSubmatch(e.Name())
+		if name == nil {
+			continue
+		}
+		pid, err := strconv.ParseInt(name[2], 36, 32)
+		if err != nil || exists(pid) {
+			continue
+		}
+		if left[name[1]] == nil {
+			left[name[1]] = &Lab{prefix: name[1]}
+		}
+		left[name[1]].hosts++
+	}
+	for _, l := range left {
+		_ = l.Close()
+	}
+}
+
+// exists reports whether a process is running.
+func exists(pid int64) bool {
+	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+	return err == nil
 }
 
 // labs is how many a process may have, those included that were just closed: the

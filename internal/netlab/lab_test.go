@@ -2,7 +2,11 @@ package netlab
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -77,6 +81,34 @@ func TestLabRefusesSizes(t *testing.T) {
 		if l, err := New(n); err == nil {
 			_ = l.Close()
 			t.Errorf("a lab of %d hosts", n)
+		}
+	}
+}
+
+// A lab whose process was killed is removed by the next one; that of a process
+// which lives stays.
+func TestLabsOfTheDeadAreRemoved(t *testing.T) {
+	alive := newLab(t, 1)
+	dead := exec.Command("true")
+	if err := dead.Run(); err != nil {
+		t.Fatal(err)
+	}
+	left := &Lab{prefix: fmt.Sprintf("q%sa", strconv.FormatInt(int64(dead.Process.Pid), 36)), subnet: 251}
+	if err := ip("link add " + left.prefix + "b type bridge"); err != nil {
+		t.Fatal(err)
+	}
+	if err := left.build(2); err != nil {
+		t.Fatal(errors.Join(err, left.Close()))
+	}
+	sweep(namespaces)
+	for _, l := range []struct {
+		*Lab
+		stays bool
+	}{{left, false}, {alive, true}} {
+		_, err := os.Stat(filepath.Join(namespaces, l.namespace(0)))
+		bridge := ip("link show " + l.prefix + "b")
+		if (err == nil) != l.stays || (bridge == nil) != l.stays {
+			t.Errorf("lab %s: namespace %v, bridge %v, want it there: %v", l.prefix, err, bridge, l.stays)
 		}
 	}
 }
