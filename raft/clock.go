@@ -19,8 +19,8 @@ type clock struct {
 	countdown  int // ticks until this replica campaigns
 	lease      int // ... until it forgets its leader
 	leaderless int // ticks for which there has been no leader
-	told       int // tick in which it last said what its clock shows; 0 never
 	led        int // ... for which this replica has led without its state
+	told       int // tick in which it last said what its clock shows; 0 never
 	quiet      int // tick until which nobody is alarmed of terms again
 }
 

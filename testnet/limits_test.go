@@ -17,7 +17,9 @@ func TestDescriptorsAreAskedForAtTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	within := func(flags string) {
-		c.Command = func(string) []string { return append([]string{"sh", "-c", "ulimit " + flags + `; exec "$@"`, "sh"}, own...) }
+		c.Command = func(string) []string {
+			return append([]string{"sh", "-c", "ulimit " + flags + `; exec "$@"`, "sh"}, own...)
+		}
 	}
 	within("-n 256")
 	_, err = c.Up()
