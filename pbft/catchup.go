@@ -35,7 +35,11 @@ func (r *replica) onStatus(from consensus.Peer, st *message.Status) {
 	if st.Rejoining {
 		p.sleeps(r.views.Latest(from.Replica))
 	}
+	wants := p.wants(stalled && st.View == p.view)
 	p.slow, p.view = st.Slow, st.View
+	if !wants {
+		return
+	}
 	h := helping{r, from}
 	if !h.ready() {
 		r.ignoredFrom(reasonBudget, from.Replica)

@@ -1,6 +1,7 @@
 package pbft
 
 import (
+	"slices"
 	"testing"
 
 	"quorate.dev/quorate/consensus"
@@ -83,5 +84,36 @@ func BenchmarkHeldTick(b *testing.B) {
 	}
 	for b.Loop() {
 		a.Step(consensus.Burst{Events: []consensus.Event{consensus.Tick{}}})
+	}
+}
+
+// §7: who stands still is helped at once, and then ever more seldom: were it slow,
+// and short of nothing, repetitions would be all that it ever works at. A step
+// forward or into another view begins anew.
+func TestWhoStandsIsHelpedEverMoreSeldom(t *testing.T) {
+	l := newLab(t, 4)
+	l.Give(0, consensus.ReplicaPeer(1), l.viewChange(1, 1).Frame)
+	l.Submit(l.Request(), 0)
+	status := func(executed consensus.Seq, v consensus.View) bool {
+		l.Sent = nil
+		m := message.Status{View: v, Executed: executed}
+		l.Give(0, consensus.ReplicaPeer(3), m.Encode())
+		return len(l.Sent) > 0
+	}
+	helped := func(n int) (at []int) {
+		for i := range n {
+			if status(0, 0) {
+				at = append(at, i)
+			}
+		}
+		return at
+	}
+	if got, want := helped(40), []int{1, 2, 4, 8, 16, 24, 32}; !slices.Equal(got, want) { // not by the first: what it lacks is on its way
+		t.Errorf("helped at %v, want %v", got, want)
+	}
+	status(0, 1)
+	status(0, 0)
+	if got, want := helped(4), []int{0, 1, 3}; !slices.Equal(got, want) {
+		t.Errorf("after it was elsewhere: helped at %v, want %v", got, want)
 	}
 }

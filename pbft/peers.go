@@ -22,6 +22,7 @@ type peer struct {
 	alone    int            // ticks for which it has been asking for the next view
 	slow     bool           // it finds the primary slow, as of its last STATUS
 	view     consensus.View // ... of this view
+	stands   int            // how many STATUS in a row have said the same
 }
 
 func newPeers(n int) peers {
@@ -45,6 +46,21 @@ func (p *peer) heardSince(tick int) bool { return p.heard >= max(0, tick) }
 // that came at that tick or later.
 func (p *peer) findsSlow(v consensus.View, since int) bool {
 	return p.slow && p.view == v && p.heardSince(since)
+}
+
+// maxStands is how many STATUS of who stands still go without help at most.
+const maxStands = 8
+
+// wants takes in whether a peer stands where its last STATUS said, and reports
+// whether it is to be helped now: at once, and then ever more seldom for as long as
+// it stands there. Who is slow, and short of nothing, would be slower for each
+// repetition, and so would all others, until nobody does anything but repeat.
+func (p *peer) wants(stands bool) bool {
+	p.stands++
+	if !stands {
+		p.stands = 0
+	}
+	return p.stands&(p.stands-1) == 0 || p.stands%maxStands == 0
 }
 
 // rejoins begins to help a peer, up to a slot.
