@@ -11,6 +11,10 @@ DIR      ?= quorate-testnet
 SEEDS    ?= 1000
 FUZZTIME ?= 30s
 
+# What `quorate version` says. Without git or tags it says what the toolchain knows.
+VERSION  := $(shell git describe --tags 2>/dev/null)
+REVISION := $(shell h=$$(git rev-parse --short=12 HEAD 2>/dev/null) && { git diff --quiet HEAD || h=$$h+changes; echo $$h; })
+
 # What stands below the line (internal/tidy/floors.go): no goroutines, no
 # clock, no I/O, and hence good for the browser.
 BELOW := crypto consensus evidence app checkpoint viewchange pbft raft protocol \
@@ -29,7 +33,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 build: ## build bin/quorate
-	go build -trimpath -o $(BIN) ./cmd/quorate
+	go build -trimpath -ldflags "-X main.version=$(VERSION) -X main.revision=$(REVISION)" -o $(BIN) ./cmd/quorate
 
 testnet: build ## start four replicas on this machine and leave them running
 	./$(BIN) testnet up --dir $(DIR) --detach

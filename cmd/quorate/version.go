@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -8,36 +9,62 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// version is set at the link of a release.
-var version = "development"
+// Set at the link by make, which asks git; "" = what the toolchain has recorded.
+var version, revision string
+
+// build is what is known of how this program was made.
+type build struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
 
 // versionCommand is quorate version.
 func versionCommand() *cli.Command {
 	return &cli.Command{
 		Name: "version", Usage: "print the version", Flags: []cli.Flag{outputFlag()},
 		Action: does(0, 0, func(c *cli.Context, _ []string) error {
-			revision, platform := revisionOf(debug.ReadBuildInfo()), runtime.GOOS+"/"+runtime.GOARCH
-			return show(c, map[string]string{"version": version, "revision": revision, "go": runtime.Version(), "platform": platform}, func() error {
-				fmt.Fprintf(c.App.Writer, "quorate %s %s %s %s\n", version, revision, runtime.Version(), platform)
-				return nil
+			b := buildOf(debug.ReadBuildInfo())
+			return show(c, b, func() error {
+				_, err := fmt.Fprintln(c.App.Writer, b)
+				return err
 			})
 		}),
 	}
 }
 
-// revisionOf is what the build knows of the source it was made from.
-func revisionOf(b *debug.BuildInfo, ok bool) string {
-	revision, changed := "unknown", ""
-	if !ok {
-		return revision
+// String is the build on one line.
+func (b build) String() string {
+	if b.Revision == "" {
+		return fmt.Sprintf("quorate %s %s %s; its revision was not recorded: build it by make", b.Version, b.Go, b.Platform)
 	}
-	for _, s := range b.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value[:min(12, len(s.Value))]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			changed = "+changes"
-		}
+	return fmt.Sprintf("quorate %s %s %s %s", b.Version, b.Revision, b.Go, b.Platform)
+}
+
+// buildOf prefers what make has set, for the toolchain records a revision only where
+// it finds the repository and is allowed to.
+func buildOf(info *debug.BuildInfo, ok bool) build {
+	b := build{Version: version, Revision: revision, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	if ok && b.Revision == "" {
+		b.Revision = revisionOf(info)
 	}
-	return revision + changed
+	if ok && b.Version == "" && info.Main.Version != "(devel)" {
+		b.Version = info.Main.Version // of go install MODULE@VERSION, or made of the repository
+	}
+	b.Version = cmp.Or(b.Version, "development")
+	return b
+}
+
+// revisionOf is the revision that the toolchain has recorded, or "".
+func revisionOf(info *debug.BuildInfo) string {
+	settings := map[string]string{}
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	hash := settings["vcs.revision"]
+	if hash != "" && settings["vcs.modified"] == "true" {
+		return hash[:min(12, len(hash))] + "+changes"
+	}
+	return hash[:min(12, len(hash))]
 }
