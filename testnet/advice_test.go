@@ -240,7 +240,7 @@ func TestAdviceToTheOnlyOne(t *testing.T) {
 			{"CURRENT is garbled", overwritten("x", "data", "state", "CURRENT"), putsData},
 			{"segment is gone", without("data", "log", "*.seg"), putsData},
 			{"log is gone", without("data", "log"), putsData},
-			{"birth record is gone", without("data", "birth"), putsData},
+			{"birth record is gone", without("data", "birth"), putsData + "|restore the disk"}, // of one who never said anything
 			{"data are gone", without("data"), "restore the disk"},
 		} {
 			if _, err := c.Up(); err != nil {
