@@ -9,6 +9,7 @@ import (
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/sim"
 )
 
 const drama = `
@@ -162,5 +163,23 @@ func TestRunScenarioWithoutSets(t *testing.T) {
 	}
 	if _, err := RunScenario(s, nil); !errors.Is(err, spec.ErrScenario) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestRunScenarioWithoutRequests: where nobody asks for anything, nothing is judged.
+func TestRunScenarioWithoutRequests(t *testing.T) {
+	s := &spec.Scenario{File: "idle.toml", Replicas: 4, Sets: []spec.Set{{}, {Lasts: sim.Second}}}
+	if r, err := RunScenario(s, nil); !errors.Is(err, spec.ErrScenario) || !strings.Contains(err.Error(), "nothing would be judged") {
+		t.Errorf("got %+v, %v, want %v", r, err, spec.ErrScenario)
+	}
+}
+
+// TestAllLiarsAreNotJudged: whatever came of it, nobody is left of whom to say that it
+// was safe.
+func TestAllLiarsAreNotJudged(t *testing.T) {
+	s := spec.Spec{Protocol: "pbft", Replicas: 4, Clients: 1, Invoked: 4, Seed: 1, Traitors: []sim.Traitor{{}, {Replica: 1}, {Replica: 2}, {Replica: 3}}}
+	o, err := Run(s)
+	if err != nil || o.Verdict.Safe() || o.Word() != "not judged" {
+		t.Errorf("%s, safe %t, %v", o.Word(), o.Verdict.Safe(), err)
 	}
 }
