@@ -86,13 +86,14 @@ func (c *Cluster) Resume(i int) error {
 }
 
 // Restart stops replica i, if it runs, in good order, and starts it. One that
-// could not start again is not stopped. That it
-// ends at once is an error with the last line of its log.
+// could not start again is not stopped. That it ends at once is an error with the
+// last line of its log.
 func (c *Cluster) Restart(i int) error { return c.again(i, asItIs) }
 
 // Wipe stops replica i, removes all that it kept, the birth record too, and
 // starts it: it comes back as one that lost its disk (PROTOCOL.md §8).
-// Where no replica may fail none may forget either, so nothing is removed.
+// Where no replica may fail none may forget either, so nothing is removed; nor is
+// it where the replica could not be started afterwards.
 func (c *Cluster) Wipe(i int) error {
 	system, err := protocol.System(c.Genesis)
 	if err == nil && system.Faults() == 0 {
@@ -126,6 +127,13 @@ func (c *Cluster) cycle(i int, between func(*replica) error) error {
 	}
 	if _, err := r.load(); err != nil {
 		return fmt.Errorf("replica %d could not start again: %w", i, err)
+	}
+	if p, err := r.process(); err != nil {
+		return err
+	} else if p == nil {
+		if err := r.startable(&c.Genesis); err != nil {
+			return err
+		}
 	}
 	if err := c.stopAll([]int{i}); err != nil {
 		return err

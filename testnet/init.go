@@ -87,7 +87,7 @@ func vacant(dir string) error {
 			return fmt.Errorf("%w in %s: start it with `quorate testnet up --dir %s`", ErrExists, dir, dir)
 		}
 		if err == nil {
-			return fmt.Errorf("%s has a %s but no %s, as after an interrupted init: remove it, or choose another --dir", dir, name, manifestName)
+			return fmt.Errorf("%s has a %s but no %s: put that file back from its backup; only if nothing ever ran here, as after an interrupted init, remove the directory, or choose another --dir", dir, name, manifestName)
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err

@@ -109,6 +109,9 @@ func OpenManifest(dir string) (*Cluster, error) {
 		}
 		return nil, err
 	}
+	if c.Manifest.Version == 0 {
+		return nil, fmt.Errorf("%w: %s has no version, it is empty or cut short: put it back from its backup", files.ErrInvalid, path)
+	}
 	if c.Manifest.Version != manifestVersion {
 		return nil, fmt.Errorf("%w: %s has version %d, this program knows %d: use the program that made it", files.ErrInvalid, path, c.Manifest.Version, manifestVersion)
 	}
