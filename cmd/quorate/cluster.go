@@ -194,14 +194,20 @@ func historyOf(c *cli.Context, local *testnet.Cluster) string {
 	}
 }
 
-// withStore runs do with the key-value store of the cluster, within --timeout.
-func withStore(c *cli.Context, do func(ctx context.Context, store client.KV) error) error {
+// withStore runs do with the key-value store of the cluster, within --timeout. Values
+// that are too large are refused before they travel.
+func withStore(c *cli.Context, do func(ctx context.Context, store client.KV) error, values ...[]byte) error {
 	return withAccess(c, func(a *access) error {
 		if err := runsStore(&a.genesis); err != nil {
 			return err
 		}
 		if limit, key := a.genesis.Limits.KeyBytes, c.Args().First(); slices.Contains(keyed, c.Command.Name) && len(key) > limit {
 			return fmt.Errorf("%w: the key has %d bytes, the cluster's limit for a key is %d", session.ErrTooLarge, len(key), limit)
+		}
+		for _, v := range values {
+			if limit := a.genesis.Limits.ValueBytes; len(v) > limit {
+				return fmt.Errorf("%w: the value has %d bytes, the cluster's limit for a value is %d", session.ErrTooLarge, len(v), limit)
+			}
 		}
 		ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 		defer cancel()

@@ -137,7 +137,7 @@ func kvPut(c *cli.Context, args []string) error {
 			return err
 		}
 		return printJSON(c.App.Writer, jsonOf([]byte(args[0]), kv.Entry{Revision: revision}, false))
-	})
+	}, value)
 }
 
 // kvGet prints the value's bytes and nothing else, so that a file that was put
@@ -213,7 +213,7 @@ func kvCas(c *cli.Context, args []string) error {
 			return errors.Join(err, refusedSwap(args[0], s))
 		}
 		return err
-	})
+	}, next.Value)
 }
 
 // refusedSwap shows the beginning of the other value; --output json has all of it.

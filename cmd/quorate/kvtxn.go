@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -49,6 +50,7 @@ type txnOp struct {
 	kind  string
 	key   string
 	bytes []byte
+	value []byte // of a put
 }
 
 // kvTxn reads the whole text before it connects: a mistake in the last line must
@@ -76,7 +78,15 @@ func kvTxn(c *cli.Context, args []string) error {
 			return errors.Join(err, no("a condition did not hold"))
 		}
 		return err
-	})
+	}, t.values()...)
+}
+
+// values are what its operations would store.
+func (t *txn) values() (all [][]byte) {
+	for _, o := range slices.Concat(t.then, t.otherwise) {
+		all = append(all, o.value)
+	}
+	return all
 }
 
 // txnText reads the file, or stdin.
@@ -189,11 +199,11 @@ func parseCompare(words []string) (kv.Compare, error) {
 func parseTxnOp(words []string) (txnOp, error) {
 	switch {
 	case len(words) == 3 && words[0] == "put":
-		return txnOp{"put", words[1], kv.Put([]byte(words[1]), []byte(words[2]))}, nil
+		return txnOp{"put", words[1], kv.Put([]byte(words[1]), []byte(words[2])), []byte(words[2])}, nil
 	case len(words) == 2 && words[0] == "get":
-		return txnOp{"get", words[1], kv.Get([]byte(words[1]))}, nil
+		return txnOp{"get", words[1], kv.Get([]byte(words[1])), nil}, nil
 	case len(words) == 2 && words[0] == "del":
-		return txnOp{"del", words[1], kv.Delete([]byte(words[1]))}, nil
+		return txnOp{"del", words[1], kv.Delete([]byte(words[1])), nil}, nil
 	}
 	return txnOp{}, errors.New("write: put KEY VALUE, get KEY, or del KEY")
 }

@@ -44,6 +44,14 @@ func TestCommandsSideBySide(t *testing.T) {
 	if _, err := quorateCommand(t, "kv", "get", "--dir", c.Dir, long); err == nil || !strings.Contains(err.Error(), "the cluster's limit for a key is") || strings.Count(err.Error(), long) > 1 {
 		t.Errorf("a key that is too long: %v", err)
 	}
+	large := filepath.Join(t.TempDir(), "large")
+	must(t, os.WriteFile(large, make([]byte, c.Genesis.Limits.ValueBytes+1), 0o644))
+	for _, args := range [][]string{{"put"}, {"cas", "--absent"}} {
+		_, err := quorateCommand(t, append(append([]string{"kv"}, args...), "--dir", c.Dir, "--file", large, "key")...)
+		if want := fmt.Sprintf("the value has %d bytes, the cluster's limit for a value is %d", c.Genesis.Limits.ValueBytes+1, c.Genesis.Limits.ValueBytes); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("a value that is too long: %v", err)
+		}
+	}
 	claim, err := testnet.ClaimKey(c.BenchKey())
 	must(t, err)
 	defer claim.Release()
