@@ -256,7 +256,7 @@ func (t *twins) stepSecond(b consensus.Burst) (out consensus.Output) {
 func (t *twins) route(e consensus.Event, one, two *consensus.Burst) {
 	toOne, toTwo := true, false
 	switch ev := e.(type) {
-	case consensus.Tick, consensus.Settled, consensus.Unsettled:
+	case consensus.Tick, consensus.Arriving, consensus.Settled, consensus.Unsettled:
 		toTwo = true
 	case consensus.Submit:
 		// Clients are heard by both: that is how the two come to propose

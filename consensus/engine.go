@@ -59,6 +59,13 @@ type (
 		Message any
 	}
 
+	// Arriving says that so many bytes more have come of a larger frame of a
+	// replica's, which is still on its way: it is not silent, only slow.
+	Arriving struct {
+		From  ReplicaID
+		Bytes int
+	}
+
 	// Executed says that the host has executed the batch at Seq. Root is the
 	// state root after it if Seq is a multiple of the checkpoint interval,
 	// else zero. Refused are the requests of the batch that were not executed:
@@ -117,6 +124,7 @@ type (
 func (Tick) event()      {}
 func (Submit) event()    {}
 func (Receive) event()   {}
+func (Arriving) event()  {}
 func (Executed) event()  {}
 func (Kept) event()      {}
 func (Settled) event()   {}

@@ -28,6 +28,9 @@ func (n *Node) loop() {
 		case <-n.inbox.wake:
 		case <-ticker.C:
 			tick = true
+			for _, e := range n.network.Arriving() {
+				n.inbox.own(e)
+			}
 		}
 		n.driver.Durable(n.inbox.upTo())
 		// A tick that finds the disk or the execution behind is lost: time

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -47,6 +48,7 @@ type frameReader struct {
 	max     int                   // bytes in one frame
 	budgets []*semaphore.Weighted // a client's own, then that of all; none for members, whose number is small
 	held    int64                 // of each budget, by the group last returned
+	partial *atomic.Int64         // counts what has come of larger frames; may be nil
 }
 
 // newFrameReader reads frames of at most limit bytes through a buffer.
@@ -108,10 +110,24 @@ func (r *frameReader) frame(ctx context.Context) ([]byte, error) {
 	if err := r.stream.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return nil, err
 	}
-	if _, err := io.ReadFull(r.in, frame); err != nil {
+	if err := r.body(frame); err != nil {
 		return nil, err
 	}
 	return frame, r.stream.SetReadDeadline(time.Time{})
+}
+
+// body reads a frame that has not come whole yet, and counts what comes.
+func (r *frameReader) body(frame []byte) error {
+	for len(frame) > 0 {
+		n, err := io.ReadFull(r.in, frame[:min(len(frame), smallFrame)])
+		if err != nil {
+			return err
+		}
+		if frame = frame[n:]; r.partial != nil && len(frame) > 0 {
+			r.partial.Add(int64(n))
+		}
+	}
+	return nil
 }
 
 // reserve takes a large frame from the budgets before it is allocated, all at

@@ -52,6 +52,7 @@ type link struct {
 	away Away
 
 	received           [consensus.Classes]meter
+	arriving           atomic.Int64
 	reconnects, resets atomic.Uint64
 	lines              lines
 }
@@ -345,6 +346,7 @@ func (l *link) leave(class consensus.Class, s network.Stream) {
 
 func (l *link) read(ctx context.Context, class consensus.Class, s network.Stream) error {
 	r := newFrameReader(s, readBuffer, consensus.MaxFrame)
+	r.partial = &l.arriving
 	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
 	return l.net.deliver(ctx, r, consensus.ReplicaPeer(l.member.replica), &l.received[class])
 }

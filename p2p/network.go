@@ -217,6 +217,17 @@ func (n *Network) linkTo(r consensus.ReplicaID) *link {
 	return n.links[i]
 }
 
+// Arriving is how many bytes more have come, since it was asked last, of larger
+// frames of members that are still on their way.
+func (n *Network) Arriving() (list []consensus.Arriving) {
+	for _, l := range n.links {
+		if bytes := l.arriving.Swap(0); bytes > 0 {
+			list = append(list, consensus.Arriving{From: l.member.replica, Bytes: int(bytes)})
+		}
+	}
+	return list
+}
+
 // Close ends all streams and connections and waits for every goroutine of the
 // package; what is queued is lost. Receiver.Frames must not block any more.
 func (n *Network) Close() error {

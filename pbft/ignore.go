@@ -96,14 +96,14 @@ func (r *replica) ignorePrePrepare(e consensus.Receive, m *message.PrePrepare) c
 }
 
 // ignoreStamp: a proposal from the future waits until the clock gets there;
-// one from the past is refused only beyond skew and patience, for a delayed or
-// re-sent proposal must not be refused for ever (§4).
+// one from the past is refused only beyond skew and all patience that a large batch
+// is given, for a delayed or re-sent proposal must not be refused for ever (§4).
 func (r *replica) ignoreStamp(e consensus.Receive, stamp consensus.Time) consensus.Reason {
 	skew := r.rules.Genesis.Skew
 	switch {
 	case stamp > r.now+skew:
 		return r.held.hold(e, reasonStampAhead)
-	case stamp < r.now-skew-consensus.Time(r.view.patience())*r.cfg.TickLength:
+	case stamp < r.now-skew-consensus.Time(workPatience*r.view.patience())*r.cfg.TickLength:
 		return reasonStampBehind
 	}
 	return ""

@@ -97,6 +97,8 @@ func (r *replica) on(e consensus.Event) {
 		r.onSubmit(e)
 	case consensus.Receive:
 		r.onReceive(e)
+	case consensus.Arriving:
+		impatience{r}.onArriving(e)
 	case consensus.Executed:
 		r.onExecuted(e)
 	case consensus.Kept:

@@ -48,9 +48,9 @@ func (r *replica) tickRequests() {
 	r.requests.DropStale(&r.out)
 	p := r.requests.Oldest()
 	switch {
-	case p != nil && r.impatient(p) && !r.behind():
+	case p != nil && (impatience{r}).over(p) && !r.behind():
 		r.timedOut(r.view.number+1, "a request waited beyond patience")
-	case r.tooSlow(p):
+	case (impatience{r}).tooSlow(p):
 		r.leave(r.view.number+1, "the primary is slower than another one was")
 	}
 }
@@ -60,18 +60,35 @@ func (r *replica) tickRequests() {
 // nobody has use for.
 const workPatience = 4
 
-// impatient reports whether a request has waited too long: beyond patience until
+// impatience is what this replica has against a primary.
+type impatience struct{ *replica }
+
+// over reports whether a request has waited too long: beyond patience until
 // it is proposed, or from then on. The time does not count for which what is
 // executed meanwhile accounts.
-func (r *replica) impatient(p *pending.Entry) bool {
+func (r impatience) over(p *pending.Entry) bool {
 	patience := r.view.patience()
 	return r.requests.Silent(p) > patience || r.tick-p.Since > workPatience*patience
+}
+
+// onArriving: a body that is on its way from the primary, or to a slot that lacks
+// it from anybody, accounts for the time that it takes a slow machine, as what is
+// executed does.
+func (r impatience) onArriving(e consensus.Arriving) {
+	wanted := e.From == r.view.primary()
+	for _, s := range r.log.slots {
+		_, lacks := s.needs()
+		wanted = wanted || lacks
+	}
+	if wanted {
+		r.requests.Earned(e.Bytes)
+	}
 }
 
 // tooSlow reports whether a quorum, this replica included, finds that the primary
 // keeps requests waiting for twice as long as another one did. None leaves for
 // that alone: it may be slow itself, and would not be followed.
-func (r *replica) tooSlow(oldest *pending.Entry) bool {
+func (r impatience) tooSlow(oldest *pending.Entry) bool {
 	if oldest != nil {
 		r.pace.saw(r.requests.Waited(oldest))
 	}

@@ -108,6 +108,7 @@ type NetworkModel struct {
 	Duplicate int
 	Late      int            // a frame is delayed by up to LateBy more
 	LateBy    consensus.Time // far beyond timeouts: an old message out of the blue
+	Bandwidth int            // bytes a second of each link; 0 = no frame is too large
 	Held      int            // a frame that a partition stops is delivered when it heals
 }
 

@@ -29,8 +29,9 @@ type network struct {
 	barred  []int  // ... by so many faults at fixed moments, which heal does not end
 	held    []packet
 	arrive  func(packet)
-	manual  bool     // a script delivers: packets wait in pool
-	pool    []packet // in the order in which they were sent
+	partly  func(packet) // of a larger one, a part more
+	manual  bool         // a script delivers: packets wait in pool
+	pool    []packet     // in the order in which they were sent
 	lost    uint64
 	settled bool // loss does not change any more
 }
@@ -71,7 +72,29 @@ func (n *network) launch(p packet) {
 	if n.dice.chance(n.model.Late) {
 		d += n.dice.duration(n.model.LateBy)
 	}
+	if n.model.Bandwidth > 0 {
+		for come := largePart; come < len(p.bytes); come += largePart {
+			n.clock.after(d+n.takes(come), func() { n.part(p) })
+		}
+		d += n.takes(len(p.bytes))
+	}
 	n.clock.after(d, func() { n.land(p) })
+}
+
+// largePart is as much of a larger frame as its receiver takes note of before the
+// rest is there.
+const largePart = 64 << 10 // bytes
+
+// takes is how long so many bytes are under way.
+func (n *network) takes(bytes int) consensus.Time {
+	return consensus.Time(bytes) * Second / consensus.Time(n.model.Bandwidth)
+}
+
+// part lets some of a larger frame arrive.
+func (n *network) part(p packet) {
+	if !n.stops(p) {
+		n.partly(p)
+	}
 }
 
 // land delivers a packet, unless its link is cut by now. What is held comes

@@ -81,3 +81,21 @@ func TestSlowMachineRests(t *testing.T) {
 		t.Errorf("view %d after an hour: want some, at most one for each of three others and one after 2, 4, 8, 16 and 32 minutes", v)
 	}
 }
+
+// PROTOCOL.md §6: a batch that takes longer to arrive than patience lasts is no
+// silence, and neither are those that wait behind it.
+func TestLargeBatchOnItsWayIsNoSilence(t *testing.T) {
+	t.Parallel()
+	c := pacedConfig(4, 120*Second)
+	c.Limits = consensus.DefaultLimits()
+	c.Network.Bandwidth = 1 << 20
+	c.Workload.ValueBytes, c.Workload.Keys = 4<<20-1000, 1
+	r := run(t, c)
+	for _, v := range r.Violations {
+		t.Error(v)
+	}
+	t.Logf("%d results, view %d, %v", r.Stats.Results, r.Stats.TopView, r.Stats.Reasons)
+	if r.Stats.Results < 60 || r.Stats.Changes > 0 || !r.Live {
+		t.Errorf("%d results, %d view changes, live %v", r.Stats.Results, r.Stats.Changes, r.Live)
+	}
+}

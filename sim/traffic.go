@@ -47,6 +47,14 @@ func (w *World) arrive(p packet) {
 	}
 }
 
+// arriving tells a replica of a larger frame that is on its way to it.
+func (w *World) arriving(p packet) {
+	from, to := w.bodyAt(p.from), w.bodyAt(p.to)
+	if from != nil && to != nil && to.up() {
+		to.tell(consensus.Arriving{From: from.id, Bytes: largePart})
+	}
+}
+
 // peerAt is who is at an end: a replica or a client.
 func (w *World) peerAt(e endpoint) consensus.Peer {
 	i := int(e) - len(w.replicas)

@@ -78,6 +78,7 @@ func New(cfg Config) (*World, error) {
 	}
 	w.checks = newChecks(w)
 	w.net = newNetwork(&w.clock, cfg.Seed, cfg.Network, cfg.Replicas+cfg.Workload.Clients+len(cfg.Byzantines)+len(cfg.Twins), w.arrive)
+	w.net.partly = w.arriving
 	for i := range cfg.Replicas {
 		dice := newStream(cfg.Seed, fmt.Sprintf("replica %d", i))
 		r := &replica{world: w, id: consensus.ReplicaID(i), body: i, end: endpoint(i), dice: dice, disk: newDisk(dice, cfg.Disk), health: health{born: true}}

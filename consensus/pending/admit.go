@@ -38,7 +38,7 @@ func (p *Pool) admit(q *consensus.Request, via consensus.Peer, tick int) (*Entry
 		return nil, Refused, v.refusal.Code
 	}
 	lane := p.laneOf(via)
-	if p.full(lane, q) || p.overloaded(q) {
+	if p.full(lane, q) || lane == p.ClientLane() && p.overloaded(q) {
 		return nil, Refused, consensus.RefusedBusy
 	}
 	return p.add(q, lane, tick), Waits, 0

@@ -49,7 +49,7 @@ const MaxForwards = 64
 // largeRequest is a size that makes telling a request again a burden: one of
 // megabytes, told by everybody every half second, would keep the primary from
 // what it is told of.
-const largeRequest = 128 << 10 // bytes
+const largeRequest = 512 << 10 // bytes
 
 // Due walks through the oldest requests that nobody was told of for so many
 // ticks, at most so many of them. The caller says in Told whom it told.

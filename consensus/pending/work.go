@@ -50,8 +50,8 @@ func (w *work) measure(span int) {
 	w.busy, w.done = 0, 0
 }
 
-// earned credits bytes that others had to wait for.
-func (p *Pool) earned(bytes int) {
+// Earned credits bytes that others had to wait for.
+func (p *Pool) Earned(bytes int) {
 	p.work.credit = min(p.work.credit+bytes, 2*p.cfg.Patience*p.cfg.Speed)
 }
 
@@ -59,7 +59,7 @@ func (p *Pool) earned(bytes int) {
 // has waited here at most.
 func (p *Pool) account(b *consensus.Batch) (longest int) {
 	for _, q := range b.Requests {
-		p.earned(cost(q))
+		p.Earned(cost(q))
 		if len(p.byKey) > 0 {
 			p.work.done += cost(q)
 		}
@@ -92,6 +92,7 @@ func (p *Pool) Proposed(b *consensus.Batch) {
 // overloaded reports whether more waits than is executed, at the measured rate,
 // in half of the patience: what comes now is told to try again, because those
 // who lose patience over it would leave a primary that does what it can.
+// What another replica has let in is not refused here: it waits there.
 func (p *Pool) overloaded(q *consensus.Request) bool {
 	w := &p.work
 	return w.rate > 0 && w.held > 0 && w.held+cost(q) > max(w.rate, p.cfg.Speed)*p.cfg.Patience/2

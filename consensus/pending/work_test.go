@@ -178,7 +178,7 @@ func TestLargeRequestsAreToldSeldom(t *testing.T) {
 			told[len(e.Request.Raw)>>20]++
 		}
 	}
-	if told[0] != 39 || told[4] != 1 {
+	if told[0] != 39 || told[4] != 4 {
 		t.Errorf("told %v in 2000 ticks", told)
 	}
 }
