@@ -11,6 +11,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/network"
+	manet "github.com/multiformats/go-multiaddr/net"
 
 	"quorate.dev/quorate/consensus"
 )
@@ -82,6 +83,9 @@ func (n *names) identified(r consensus.ReplicaID, c network.Conn, agent string) 
 	}
 	p.conns[c] = agent
 	p.addr[agent] = c.RemoteMultiaddr().String()
+	if tcp, err := manet.ToNetAddr(c.RemoteMultiaddr()); err == nil {
+		p.addr[agent] = tcp.String()
+	}
 	last := len(p.past) - 1
 	if last >= 0 && p.past[last] == agent {
 		return

@@ -29,7 +29,8 @@ func (r *replica) sendStatus() {
 // probably on its way.
 func (r *replica) onStatus(from consensus.Peer, st *message.Status) {
 	p := &r.peers[from.Replica]
-	stalled, wentBack := p.heard >= 0 && st.Executed == p.executed, st.Executed < p.executed
+	stalled := p.heard >= 0 && st.Executed == p.executed
+	p.restarts(st.Executed, r.tick, r.cfg.StatusEvery)
 	p.heard, p.executed = r.tick, st.Executed
 	p.fill = st.Target
 	if st.Rejoining {
@@ -45,7 +46,7 @@ func (r *replica) onStatus(from consensus.Peer, st *message.Status) {
 		r.ignoredFrom(reasonBudget, from.Replica)
 		return
 	}
-	if stalled || wentBack {
+	if r.tick <= p.doubt {
 		h.withForgotten(st)
 	}
 	h.withView(st)

@@ -12,6 +12,7 @@ type peers []peer
 type peer struct {
 	heard    int            // tick of its last STATUS; -1 never
 	executed consensus.Seq  // as of its last STATUS
+	doubt    int            // tick until which it is given its own words back
 	nonce    uint64         // its rejoin that we help
 	rejoin   int            // tick at which that began; -1 never
 	answered int            // tick at which a REJOIN was answered last; -1 never
@@ -61,6 +62,14 @@ func (p *peer) wants(stands bool) bool {
 		p.stands = 0
 	}
 	return p.stands&(p.stands-1) == 0 || p.stands%maxStands == 0
+}
+
+// restarts looks for a restart in a STATUS: it comes after a silence, or from a
+// peer that has gone back. For some time then it may not know what it has said.
+func (p *peer) restarts(executed consensus.Seq, tick, every int) {
+	if p.heard < 0 || tick-p.heard > 2*every || executed < p.executed {
+		p.doubt = tick + 8*every
+	}
 }
 
 // rejoins begins to help a peer, up to a slot.

@@ -141,6 +141,10 @@ func (c *checks) suspected(r *replica, n *consensus.Note) {
 	}
 }
 
+// statusEvery is how many steps lie between two looks at what a replica says of
+// itself.
+const statusEvery = 64
+
 // stepped judges a replica after each of its steps.
 func (c *checks) stepped(r *replica) {
 	if !r.honest() || !r.up() {
@@ -148,6 +152,13 @@ func (c *checks) stepped(r *replica) {
 	}
 	if text := c.bounds.stepped(r); text != "" {
 		c.judge.Growth(c.world.at(), text)
+	}
+	if c.world.stats.Steps%statusEvery == 0 {
+		for _, l := range r.driver.Status().Waiting {
+			if l.Need > 0 && len(l.Have) >= l.Need {
+				c.world.violate("%v says that it waits for %s, of which it has %d of %d", r, l.What, len(l.Have), l.Need)
+			}
+		}
 	}
 	c.world.stats.Records = max(c.world.stats.Records, c.bounds.records)
 }

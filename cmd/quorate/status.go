@@ -65,6 +65,9 @@ func status(c *cli.Context, _ []string) error {
 	})
 }
 
+// noAnswer is all that is known of a replica that says nothing.
+const noAnswer = "no answer"
+
 // askAll asks all replicas at once: a silent one must not hide the others.
 func askAll(c *cli.Context, a *access, cl *client.Client) []answer {
 	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
@@ -81,7 +84,7 @@ func askAll(c *cli.Context, a *access, cl *client.Client) []answer {
 			s, err := cl.Status(ctx, consensus.ReplicaID(i))
 			silent.Delete(i)
 			if err != nil {
-				answers[i].Error = "no answer"
+				answers[i].Error = noAnswer
 				if why := (*p2p.Unreachable)(nil); errors.As(err, &why) {
 					answers[i].Error = why.Reason
 				}

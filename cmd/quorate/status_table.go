@@ -44,7 +44,7 @@ func statusRow(a answer, p protocol.Protocol) []string {
 	id := fmt.Sprint(a.Replica)
 	s := a.Status
 	if s == nil {
-		return []string{id, a.Address, "no answer", "-", "-", "-", "-", "-", "-"}
+		return []string{id, a.Address, noAnswer, "-", "-", "-", "-", "-", "-"}
 	}
 	root, is := "-", role(&s.Status, p)
 	if s.RootSeq > 0 {

@@ -60,10 +60,13 @@ func TestWhoIsNotReachedIsSaid(t *testing.T) {
 	got := explain([]answer{
 		at(0, away(3, "refused")), at(1, away(3, "refused"), away(2, "no route")), twice,
 		{Replica: 3, Address: "10.0.0.3:7000", Error: "refused"},
-	}, quorum.Byzantine.System(4), speaks(t, protocol.PBFT))
+		{Replica: 4, Address: "10.0.0.4:7000", Error: noAnswer},
+	}, quorum.Byzantine.System(5), speaks(t, protocol.PBFT))
 	want := []string{
-		"View 0, primary is replica 0.", "Idle: nothing is pending.",
+		"View 0, primary is replica 0.",
+		"No progress is possible: 3 of 5 replicas take part, 4 are needed; silent: 3, 4.",
 		"Replica 3 is not reached at 10.0.0.3:7000: refused.",
+		"Replica 4 does not answer at 10.0.0.4:7000: the process, its machine or the network stands still.",
 		"Replica 2 is not reached by replica 1 at 10.0.0.3:7000: no route.",
 		"REPLICA 1 RUNS TWICE: replica 2 sees connections from a and b that both prove its key; stop one of the two processes.",
 	}

@@ -72,7 +72,11 @@ func notReached(answers []answer) (lines []string) {
 	}
 	said, by := map[obstacle]bool{}, map[obstacle][]consensus.ReplicaID{}
 	for _, a := range answers {
-		if a.Error != "" && a.Error != "no answer" {
+		switch a.Error {
+		case "":
+		case noAnswer:
+			lines = append(lines, fmt.Sprintf("Replica %d does not answer at %s: the process, its machine or the network stands still.", a.Replica, a.Address))
+		default:
 			said[obstacle{consensus.ReplicaID(a.Replica), a.Address, a.Error}] = true
 			lines = append(lines, fmt.Sprintf("Replica %d is not reached at %s: %s.", a.Replica, a.Address, a.Error))
 		}
