@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -55,7 +54,7 @@ func status(c *cli.Context, _ []string) error {
 			if forPrograms(c) {
 				err = printSnake(c.App.Writer, map[string]any{"replicas": answers, "progress": why})
 			} else {
-				err = printStatus(c.App.Writer, columns(os.Stdout), answers, why, p)
+				err = printStatus(c.App.Writer, answers, why, p)
 			}
 			if !slices.ContainsFunc(answers, func(r answer) bool { return r.Status != nil }) {
 				err = errors.Join(err, unreachable("no replica answered within %v", c.Duration("timeout")))

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
@@ -87,35 +85,6 @@ func TestCountsFitTheirThresholds(t *testing.T) {
 			if counted := strings.Contains(lack(l, p), " of "+string(rune('0'+need))); counted != (int(have) < need) {
 				t.Errorf("%d of %d: %s", have, need, lack(l, p))
 			}
-		}
-	}
-}
-
-// The table fits the terminal, however narrow, and says what it leaves out.
-func TestStatusFitsTheTerminal(t *testing.T) {
-	var answers []answer
-	for id := range 4 {
-		r := &consensus.Report{}
-		r.Replica, r.Applied, r.Stable, r.RootSeq, r.Heard = consensus.ReplicaID(id), 1234567, 1234560, 1234560, []consensus.ReplicaID{0, 1, 2, 3}
-		answers = append(answers, answer{Replica: id, Address: "192.168.100.100:47000", Status: r})
-	}
-	answers = append(answers, answer{Replica: 4, Address: "192.168.100.104:47000"})
-	for _, width := range []int{0, 200, 100, 80, 60, 50, 40} {
-		var out bytes.Buffer
-		if err := printStatus(&out, width, answers, nil, speaks(t, protocol.PBFT)); err != nil {
-			t.Fatal(err)
-		}
-		table, below, _ := strings.Cut(out.String(), "\n\n")
-		for line := range strings.Lines(table) {
-			if n := utf8.RuneCountInString(strings.TrimSpace(line)); width > 0 && n > width {
-				t.Errorf("%d columns in a terminal of %d: %q", n, width, line)
-			}
-		}
-		if whole := strings.Contains(table, "ADDRESS"); whole == strings.Contains(below, "Left out") || width == 0 && !whole {
-			t.Errorf("width %d: %s", width, out.String())
-		}
-		if !strings.Contains(table, "EXECUTED") || !strings.Contains(table, "no answer") {
-			t.Errorf("width %d left out too much: %s", width, table)
 		}
 	}
 }
