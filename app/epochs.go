@@ -10,8 +10,14 @@ import (
 // epoch that lies between two of which one replaced the other was never open.
 // It begins anew with each state that is loaded, and when it is full.
 type epochs struct {
-	of      map[crypto.PublicKey][]uint64 // ascending; no other was open in between
-	partial bool                          // some were forgotten since the state was loaded
+	of      map[crypto.PublicKey]*succession
+	partial bool // some were forgotten since the state was loaded
+}
+
+// succession are epochs of one client, ascending.
+type succession struct {
+	low, first uint64   // nothing was executed in an epoch between these
+	list       []uint64 // the last ones; each replaced the one before
 }
 
 const (
@@ -19,31 +25,31 @@ const (
 	maxEpochs       = 8       // of one client
 )
 
-func newEpochs() epochs { return epochs{of: map[crypto.PublicKey][]uint64{}} }
+func newEpochs() epochs { return epochs{of: map[crypto.PublicKey]*succession{}} }
 
 // opened notes that a client's session in one epoch was replaced by a later
-// one. A client without a session had none since the last that is known.
-// When the first session is opened, what was executed in one that was dropped
-// before is too old to be opened at that time, oldest.
+// one. A client without a session had none since the last that is known. When
+// the first is opened, another may have been dropped that was there before the
+// memory began: it had been idle for so long that no client still waits for an
+// answer. Of one that was forgotten only, the epoch is below oldest.
 func (e *epochs) opened(client crypto.PublicKey, before *session, epoch, oldest uint64) {
-	list := e.of[client]
-	if len(list) == 0 && len(e.of) >= maxEpochClients {
+	if e.of[client] == nil && len(e.of) >= maxEpochClients {
 		*e = newEpochs()
 		e.partial = true
 	}
+	s := e.of[client]
 	switch {
-	case before != nil && (len(list) == 0 || list[len(list)-1] != before.epoch):
-		list = []uint64{before.epoch}
-	case len(list) == 0 && oldest > 0:
-		list = []uint64{oldest - 1}
-	case len(list) == 0:
-		list = []uint64{0}
+	case s == nil && before == nil && e.partial:
+		s = &succession{low: max(oldest, 1) - 1, first: epoch}
+	case s == nil && before == nil:
+		s = &succession{first: epoch}
+	case before != nil && (s == nil || s.list[len(s.list)-1] != before.epoch):
+		s = &succession{list: []uint64{before.epoch}}
 	}
-	list = append(list, epoch)
-	if len(list) > maxEpochs {
-		list = append(list[:0], list[1:]...)
+	if s.list = append(s.list, epoch); len(s.list) > maxEpochs {
+		s.list = append(s.list[:0], s.list[1:]...)
 	}
-	e.of[client] = list
+	e.of[client] = s
 }
 
 // unused reports whether it is certain that nothing of an epoch was executed
@@ -51,16 +57,19 @@ func (e *epochs) opened(client crypto.PublicKey, before *session, epoch, oldest 
 // none. Without a memory of the client none was open since the state was
 // loaded: how long a request may have been under way, its client knows.
 func (e *epochs) unused(client crypto.PublicKey, s *session, epoch uint64) bool {
-	list := e.of[client]
-	if len(list) == 0 {
+	known := e.of[client]
+	if known == nil {
 		return s == nil && !e.partial
 	}
-	for i := 1; i < len(list); i++ {
-		if list[i-1] < epoch && epoch < list[i] {
+	if known.low < epoch && epoch < known.first {
+		return true
+	}
+	for i := 1; i < len(known.list); i++ {
+		if known.list[i-1] < epoch && epoch < known.list[i] {
 			return true
 		}
 	}
-	return s == nil && epoch > list[len(list)-1]
+	return s == nil && epoch > known.list[len(known.list)-1]
 }
 
 // times says what stands behind a refusal by the session table.

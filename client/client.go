@@ -50,6 +50,8 @@ type Config struct {
 	// Session tunes gathering and retrying; its Genesis, System, Elected,
 	// Signer and Epoch are filled in here. The zero value is right for most.
 	Session session.Config
+	// Now is the machine's clock, read once, when the session opens; nil is time.Now.
+	Now func() time.Time
 	// Connect replaces p2p, for tests and networks of another kind.
 	Connect func(ctx context.Context, d Delivery) (Network, error)
 	Log     *slog.Logger // nil logs nothing
@@ -63,8 +65,9 @@ type Result struct {
 
 // Client is a caller of one cluster. It is safe for concurrent use.
 type Client struct {
-	session *session.Session // run's alone
-	start   time.Time
+	session *session.Session    // run's alone
+	start   time.Time           // by the machine's clock
+	began   time.Time           // ... and by the monotonic one
 	size    consensus.ReplicaID // n
 	network Network
 	inbox   inbox
@@ -102,14 +105,18 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if sc.System, err = p.Model.For(cfg.Genesis); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	start := time.Now()
+	began := time.Now()
+	start := began
+	if cfg.Now != nil {
+		start = cfg.Now()
+	}
 	sc.Elected, sc.Genesis, sc.Signer, sc.Epoch = p.Elected, cfg.Genesis, crypto.NewSigner(cfg.Key), uint64(start.UnixNano())
 	s, err := session.New(sc)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	c := &Client{
-		session: s, start: start, size: consensus.ReplicaID(len(cfg.Genesis.Replicas)), inbox: newInbox(), frames: make(chan arrival), log: cfg.Log,
+		session: s, start: start, began: began, size: consensus.ReplicaID(len(cfg.Genesis.Replicas)), inbox: newInbox(), frames: make(chan arrival), log: cfg.Log,
 		stop: make(chan struct{}), ended: make(chan struct{}), status: newBoard(),
 	}
 	connect := cfg.Connect
@@ -143,7 +150,7 @@ func (cfg *Config) dial(ctx context.Context, d Delivery) (Network, error) {
 // now is the time since the start, by the monotonic clock, on top of the start:
 // setting the machine's clock back must not put off what is due.
 func (c *Client) now() consensus.Time {
-	return consensus.Time(c.start.UnixNano() + int64(time.Since(c.start)))
+	return consensus.Time(c.start.UnixNano() + int64(time.Since(c.began)))
 }
 
 // Invoke has op executed and returns its result. A result whose code is not

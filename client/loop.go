@@ -99,6 +99,7 @@ type loop struct {
 	tickets map[*call]session.Ticket
 	timer   *time.Timer
 	looked  time.Time
+	shift   consensus.Time // of the clock, that was told last
 }
 
 // run owns the session until Close.
@@ -133,6 +134,7 @@ func (l *loop) turn() bool {
 	if first.frames != nil {
 		l.receive(first)
 	}
+	l.tellShift()
 	l.admit()
 	l.perform(c.session.Flush())
 	return true
@@ -171,6 +173,16 @@ func (l *loop) receive(a arrival) {
 			return
 		}
 	}
+}
+
+// tellShift says, once, that the clock of this machine and the cluster's differ.
+func (l *loop) tellShift() {
+	shift := l.client.session.Shift()
+	if shift == l.shift {
+		return
+	}
+	l.shift = shift
+	l.client.log.Warn("this machine's clock and the time of the cluster differ: going by the cluster's", "cluster_ahead_by", time.Duration(shift).Round(time.Millisecond))
 }
 
 // admit feeds what callers and connections have left.

@@ -74,6 +74,7 @@ var (
 	ageDesc     = prometheus.NewDesc("quorate_status_age_seconds", "How old the replica's position is: for so long the engine has heard nothing.", nil, nil)
 	stalledDesc = prometheus.NewDesc("quorate_busy_seconds", "For how long one thing has lasted, by where: log (append, sync, cut), execution, reads (of the state, for others), engine (kept from stepping). Seconds of it are a disk that hangs.", []string{"where"}, nil)
 	heardDesc   = prometheus.NewDesc("quorate_heard", "Replicas heard from lately, this one included.", nil, nil)
+	clockDesc   = prometheus.NewDesc("quorate_clock_offset_seconds", "By how much a replica's clock differs from this one's, as that replica says.", []string{"replica"}, nil)
 	queueDesc   = prometheus.NewDesc("quorate_queue_depth", "Items that wait, by queue.", []string{"queue"}, nil)
 	backlogDesc = prometheus.NewDesc("quorate_queue_dropped_total", "Items that inner queues dropped, by queue.", []string{"queue"}, nil)
 	framesDesc  = prometheus.NewDesc("quorate_network_frames_total", "Frames by peer, class and direction (sent, received, dropped, refused).", []string{"peer", "class", "direction"}, nil)
@@ -121,6 +122,11 @@ func (s scrape) status(ch chan<- prometheus.Metric) {
 		gauge(ch, stateDesc, yes(is), condition)
 	}
 	gauge(ch, heardDesc, float64(len(st.Heard)))
+	for _, c := range st.Clocks {
+		if c.Replica != st.Replica {
+			gauge(ch, clockDesc, float64(c.Offset)/1e9, consensus.ReplicaPeer(c.Replica).String())
+		}
+	}
 	gauge(ch, ageDesc, s.node.age(p).Seconds())
 	for _, place := range s.node.places() {
 		_, d := place.doing.lasts()

@@ -156,6 +156,9 @@ func (s *Session) onRefusal(from consensus.ReplicaID, refusal *consensus.Refusal
 	if r == nil {
 		return false
 	}
+	if refusal.Times == (consensus.Times{}) && refusal.Code == r.refusals[from] && r.times[from] != (consensus.Times{}) {
+		return true // what stands behind it came before, for those who understand it
+	}
 	r.refusals[from], r.times[from] = refusal.Code, refusal.Times
 	switch {
 	case leaderless(refusal.Code) && s.link.elected:

@@ -86,10 +86,11 @@ func (s *Session) stale(r *request, t consensus.Times, known bool) {
 	if known {
 		s.epochs.least = max(s.epochs.least, after(t.Epoch))
 	}
-	if t.Unused {
+	certain := t.Unused && !s.long(r)
+	if certain {
 		r.operations = s.reissue(r.operations, maxReissues)
 	}
-	s.fail(r.operations, &RefusedError{Code: consensus.RefusedStale, unknown: !t.Unused})
+	s.fail(r.operations, &RefusedError{Code: consensus.RefusedStale, unknown: !certain})
 }
 
 // expired: there is no session, and the epoch is too far from executed time.
@@ -107,9 +108,7 @@ func (s *Session) expired(r *request, t consensus.Times, known bool) {
 	if early && s.flight.epoch == epoch {
 		s.epochs.least = after(t.Epoch)
 	}
-	// Had it been executed, its session would have stayed for twice the idle
-	// limit: too old to tell only after that.
-	unknown := s.now-r.sent >= s.cfg.Genesis.Limits.SessionIdle || known && !early && !t.Unused
+	unknown := s.long(r) || known && !early && !t.Unused
 	switch {
 	case unknown || early:
 	case known:
@@ -119,6 +118,10 @@ func (s *Session) expired(r *request, t consensus.Times, known bool) {
 	}
 	s.fail(r.operations, &RefusedError{Code: consensus.RefusedExpired, unknown: unknown, times: t, own: s.now})
 }
+
+// long reports whether a request is too old to tell what became of it: had it
+// been executed, its session would have stayed for twice the idle limit.
+func (s *Session) long(r *request) bool { return s.now-r.sent >= s.cfg.Genesis.Limits.SessionIdle }
 
 // reissue puts back operations that were certainly not executed, each so many
 // times at most, and returns those that have had their chances.

@@ -12,7 +12,9 @@ const hour = 3600 * second
 
 // explain has a replica refuse a request and say what stands behind it.
 func (b *bench) explain(from consensus.ReplicaID, r *consensus.Request, code consensus.RefusalCode, t consensus.Times) {
-	b.s.Receive(from, (&consensus.Refusal{Request: r.Digest, Sequence: r.Sequence, Code: code, Times: t}).Encode())
+	refusal := &consensus.Refusal{Request: r.Digest, Sequence: r.Sequence, Code: code, Times: t}
+	b.s.Receive(from, refusal.Encode())
+	b.s.Receive(from, refusal.Plain()) // as a node sends it for clients of before
 }
 
 // last is the request sent last.

@@ -216,6 +216,10 @@ func (s *Session) deadline() consensus.Time {
 // Stats copies the counters.
 func (s *Session) Stats() Stats { return s.stats }
 
+// Shift is by how much the cluster's time is ahead of this session's clock, if
+// its replicas have said that this is too much to go by the clock; 0 otherwise.
+func (s *Session) Shift() consensus.Time { return s.epochs.shift }
+
 // InFlight is the number of requests that are sent and not answered.
 func (s *Session) InFlight() int { return len(s.flight.requests) }
 
