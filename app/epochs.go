@@ -10,8 +10,8 @@ import (
 // epoch that lies between two of which one replaced the other was never open.
 // It begins anew with each state that is loaded, and when it is full.
 type epochs struct {
-	of      map[crypto.PublicKey]*succession
-	partial bool // some were forgotten since the state was loaded
+	of    map[crypto.PublicKey]*succession
+	since uint64 // up to here an epoch may have been open before this memory began
 }
 
 // succession are epochs of one client, ascending.
@@ -25,24 +25,27 @@ const (
 	maxEpochs       = 8       // of one client
 )
 
-func newEpochs() epochs { return epochs{of: map[crypto.PublicKey]*succession{}} }
+// newEpochs begins a memory at a time of the cluster's. What was executed by then
+// was at most idle ahead of it. That its session would still be there says nothing:
+// time may jump, and sessions end with it.
+func newEpochs(now, idle consensus.Time) epochs {
+	e := epochs{of: map[crypto.PublicKey]*succession{}}
+	if now > 0 {
+		e.since = uint64(now + idle)
+	}
+	return e
+}
 
 // opened notes that a client's session in one epoch was replaced by a later
-// one. A client without a session had none since the last that is known. When
-// the first is opened, another may have been dropped that was there before the
-// memory began: it had been idle for so long that no client still waits for an
-// answer. Of one that was forgotten only, the epoch is below oldest.
-func (e *epochs) opened(client crypto.PublicKey, before *session, epoch, oldest uint64) {
+// one. A client without a session had none since the last that is known.
+func (e *epochs) opened(client crypto.PublicKey, before *session, epoch uint64, now, idle consensus.Time) {
 	if e.of[client] == nil && len(e.of) >= maxEpochClients {
-		*e = newEpochs()
-		e.partial = true
+		*e = newEpochs(now, idle)
 	}
 	s := e.of[client]
 	switch {
-	case s == nil && before == nil && e.partial:
-		s = &succession{low: max(oldest, 1) - 1, first: epoch}
 	case s == nil && before == nil:
-		s = &succession{first: epoch}
+		s = &succession{low: e.since, first: epoch}
 	case before != nil && (s == nil || s.list[len(s.list)-1] != before.epoch):
 		s = &succession{list: []uint64{before.epoch}}
 	}
@@ -54,12 +57,11 @@ func (e *epochs) opened(client crypto.PublicKey, before *session, epoch, oldest 
 
 // unused reports whether it is certain that nothing of an epoch was executed
 // that is too old to be opened now; s is the client's session, nil if it has
-// none. Without a memory of the client none was open since the state was
-// loaded: how long a request may have been under way, its client knows.
+// none.
 func (e *epochs) unused(client crypto.PublicKey, s *session, epoch uint64) bool {
 	known := e.of[client]
 	if known == nil {
-		return s == nil && !e.partial
+		return s == nil && epoch > e.since
 	}
 	if known.low < epoch && epoch < known.first {
 		return true

@@ -66,3 +66,24 @@ func TestTimesOfADroppedSession(t *testing.T) {
 		}
 	}
 }
+
+// A session that was there when the memory began, and was dropped since: time
+// jumped. Nothing that may have been executed by then is certain.
+func TestTimesAfterARestart(t *testing.T) {
+	c := newCluster(t, script{}, newGenesis())
+	c.one(request(writer, began, 1, []byte("a1")))
+	c.checkpoint()
+	c.reopen()
+	c.batch(&consensus.Batch{Stamp: testStart + consensus.Time(time.Hour)})
+	c.checkpoint()
+	idle := uint64(newGenesis().Limits.SessionIdle)
+	for _, tc := range []struct {
+		epoch  uint64
+		unused bool
+	}{{began, false}, {began - 1, false}, {uint64(testStart) + idle, false}, {uint64(testStart) + 2*idle, true}} {
+		out := c.commit(request(writer, tc.epoch, 1, []byte("another")))
+		if len(out.Refusals) != 1 || out.Refusals[0].Code != consensus.RefusedExpired || out.Refusals[0].Times.Unused != tc.unused {
+			t.Errorf("%d: %+v", tc.epoch, out.Refusals)
+		}
+	}
+}

@@ -115,7 +115,6 @@ func (m *Machine) reload() error {
 // load is reload without the state of height 0, which lies above the disk.
 func (m *Machine) load() error {
 	m.table.forget()
-	m.table.epochs = newEpochs()
 	at, found, err := readPosition(m.state)
 	if err != nil {
 		return fmt.Errorf("state: %w", err)
@@ -130,6 +129,7 @@ func (m *Machine) load() error {
 	}
 	at.cluster = cluster
 	m.at = at
+	m.table.epochs = newEpochs(at.time, m.genesis.Limits.SessionIdle)
 	m.table.sessions, m.table.foreign = at.sessions, at.foreign
 	return nil
 }

@@ -119,12 +119,12 @@ func (t *table) full(client crypto.PublicKey) bool {
 func (t *table) begin(s *session, req *consensus.Request, now consensus.Time) *session {
 	if s != nil {
 		if req.Sequence.Epoch > s.epoch {
-			t.epochs.opened(req.Client, s, req.Sequence.Epoch, t.oldest(now))
+			t.epochs.opened(req.Client, s, req.Sequence.Epoch, now, t.limits.SessionIdle)
 			s.reset(req.Sequence.Epoch)
 		}
 		return s
 	}
-	t.epochs.opened(req.Client, nil, req.Sequence.Epoch, t.oldest(now))
+	t.epochs.opened(req.Client, nil, req.Sequence.Epoch, now, t.limits.SessionIdle)
 	s = &session{epoch: req.Sequence.Epoch, opened: true}
 	t.open[req.Client] = s
 	t.sessions++

@@ -108,15 +108,15 @@ func (s *Session) expired(r *request, t consensus.Times, known bool) {
 	if early && s.flight.epoch == epoch {
 		s.epochs.least = after(t.Epoch)
 	}
-	unknown := s.long(r) || known && !early && !t.Unused
+	unknown := s.long(r) || known && !t.Unused
 	switch {
-	case unknown || early:
+	case unknown:
 	case known:
 		r.operations = s.reissue(r.operations, maxReissues)
 	default:
 		r.operations = s.reissue(r.operations, 1)
 	}
-	s.fail(r.operations, &RefusedError{Code: consensus.RefusedExpired, unknown: unknown, times: t, own: s.now})
+	s.fail(r.operations, &RefusedError{Code: consensus.RefusedExpired, unknown: unknown, early: early, times: t, own: s.now})
 }
 
 // long reports whether a request is too old to tell what became of it: had it

@@ -142,7 +142,7 @@ func TestTooEarlyEpoch(t *testing.T) {
 		b.explain(id, r, consensus.RefusedExpired, consensus.Times{Epoch: 1e18 - uint64(hour) + 7, Executed: 1e18 - hour, Clock: 1e18 - hour + second})
 	}
 	out := b.s.Flush()
-	if len(out.Done) != 1 || !errors.Is(out.Done[0].Err, ErrExpired) || errors.Is(out.Done[0].Err, ErrUnknown) ||
+	if len(out.Done) != 1 || !errors.Is(out.Done[0].Err, ErrExpired) || !errors.Is(out.Done[0].Err, ErrUnknown) ||
 		!strings.Contains(out.Done[0].Err.Error(), "the clock of this machine is 1h0m0s off") {
 		t.Fatalf("done: %v", out.Done)
 	}

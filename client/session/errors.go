@@ -40,7 +40,8 @@ var (
 	// if one of them may have taken the operation.
 	ErrNoLeader = errors.New("no leader: no majority of the members is within reach")
 	// ErrExpired: the client's clock and the cluster's time differ by more than
-	// the session idle limit. Together with ErrUnknown if the request is old.
+	// the session idle limit. Together with ErrUnknown if the request is old, or its time
+	// is still to come: then it may be executed later.
 	ErrExpired = errors.New("session expired: the clock of this machine and the time of the cluster differ")
 )
 
@@ -49,13 +50,17 @@ var (
 type RefusedError struct {
 	Code    consensus.RefusalCode
 	unknown bool
+	early   bool            // not executed so far, but that may still come
 	times   consensus.Times // what the replicas said of time; zero if nothing
 	own     consensus.Time  // what the client's clock said then
 }
 
 // Error says what was refused and why, and whether it may have been executed.
 func (e *RefusedError) Error() string {
-	if e.unknown {
+	switch {
+	case e.early:
+		return e.Reason() + "; outcome unknown: the operation was not executed, and a replica that keeps it may still have it executed when the cluster's time is there"
+	case e.unknown:
 		return e.Reason() + "; " + ErrUnknown.Error()
 	}
 	return e.Reason()
