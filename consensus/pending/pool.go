@@ -83,7 +83,7 @@ const clientShare = 4
 
 // New makes a pool.
 func New(c Config) *Pool {
-	p := &Pool{lanes: make([]lane, c.Replicas+1), byKey: map[Key]*Entry{}, standing: map[Key]bool{}, cfg: c, recent: newRecent(), ordered: newOrdered()}
+	p := &Pool{lanes: make([]lane, c.Replicas+1), byKey: map[Key]*Entry{}, standing: map[Key]bool{}, cfg: c, recent: newRecent(), ordered: newOrdered(), work: work{of: map[crypto.PublicKey]int{}}}
 	for i := range p.lanes {
 		p.lanes[i].of, p.lanes[i].loads = map[crypto.PublicKey][]*Entry{}, map[crypto.PublicKey]load{}
 	}
@@ -116,7 +116,7 @@ func (p *Pool) Find(k Key) *Entry { return p.byKey[k] }
 // is not there yet.
 func (p *Pool) add(q *consensus.Request, lane, tick int) *Entry {
 	e := &Entry{Request: q, Lane: lane, Since: tick, Told: tick, Asked: -1, clock: p.work.clock, silence: p.work.clock, proposed: p.standing[KeyOf(q)]}
-	p.work.held += cost(q)
+	p.work.holds(q, 1)
 	p.byKey[KeyOf(q)] = e
 	p.order = append(p.order, e)
 	p.lanes[lane].put(q, 1)
@@ -191,7 +191,7 @@ func (p *Pool) Remove(k Key) {
 		p.dead++
 	}
 	delete(p.byKey, k)
-	p.work.held -= cost(e.Request)
+	p.work.holds(e.Request, -1)
 	p.lanes[e.Lane].put(e.Request, -1)
 	for len(p.order) > 0 && p.order[0].gone {
 		p.order[0] = nil

@@ -1,6 +1,9 @@
 package pending
 
-import "quorate.dev/quorate/consensus"
+import (
+	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
+)
 
 // work is what the requests that wait here have to wait for: others that are
 // executed before them. It is no silence, so the clock that requests wait by
@@ -8,12 +11,13 @@ import "quorate.dev/quorate/consensus"
 // either: what is credited is what a slow machine would manage, and no more than
 // lies within a bound (PROTOCOL.md §6).
 type work struct {
-	clock  int // ticks that nothing executed accounts for
-	credit int // bytes executed for which the clock has yet to stand still
-	held   int // bytes that wait
-	busy   int // ticks of this measurement in which something waited
-	done   int // bytes executed in them
-	rate   int // bytes executed in a tick while something waited, as last measured; 0 = not yet
+	clock  int                      // ticks that nothing executed accounts for
+	credit int                      // bytes executed for which the clock has yet to stand still
+	held   int                      // bytes that wait
+	of     map[crypto.PublicKey]int // ... by client; none is zero
+	busy   int                      // ticks of this measurement in which something waited
+	done   int                      // bytes executed in them
+	rate   int                      // bytes executed in a tick while something waited, as last measured; 0 = not yet
 }
 
 // perRequest is what a request costs beside its bytes: its signature, above all.
@@ -89,11 +93,28 @@ func (p *Pool) Proposed(b *consensus.Batch) {
 	}
 }
 
+// holds adds a request to what waits, or takes it away with sign -1.
+func (w *work) holds(q *consensus.Request, sign int) {
+	w.held += sign * cost(q)
+	if w.of[q.Client] += sign * cost(q); w.of[q.Client] == 0 {
+		delete(w.of, q.Client)
+	}
+}
+
 // overloaded reports whether more waits than is executed, at the measured rate,
 // in half of the patience: what comes now is told to try again, because those
 // who lose patience over it would leave a primary that does what it can.
 // What another replica has let in is not refused here: it waits there.
+//
+// That is not held against a client that keeps to its part: a flood of one would
+// else leave the others none. And as long as there is room at all, a client with
+// nothing here is let in with a request of any size: among others that come
+// without end, a large one would else be refused for ever.
 func (p *Pool) overloaded(q *consensus.Request) bool {
 	w := &p.work
-	return w.rate > 0 && w.held > 0 && w.held+cost(q) > max(w.rate, p.cfg.Speed)*p.cfg.Patience/2
+	most, with, own := max(w.rate, p.cfg.Speed)*p.cfg.Patience/2, w.held+cost(q), w.of[q.Client]
+	if w.rate == 0 || w.held == 0 || with <= most || own == 0 && w.held <= most {
+		return false
+	}
+	return own+cost(q) > most/(len(w.of)+1)
 }
