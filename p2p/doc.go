@@ -4,7 +4,7 @@
 // A replica calls Listen, a client or observer Dial. Identities are Ed25519
 // keys: the peer id is the key, the security handshake proves it, and the
 // connection gater compares it with the members of the genesis and the client
-// policy. Transport is TCP with TLS, else Noise, and yamux; nothing else of
+// policy. Transport is TCP with Noise, else TLS, and yamux; nothing else of
 // libp2p runs, and no other transport of it is linked.
 //
 // # Streams
@@ -71,6 +71,6 @@
 // buffer and count that a peer can make grow has a bound, listed in Limits or
 // beside its constant; no goroutine outlives Close.
 //
-// Source: the specifications of libp2p (connections, TLS, Noise, yamux,
+// Source: the specifications of libp2p (connections, Noise, TLS, yamux,
 // multistream-select); docs/PROTOCOL.md §7 (liveness never rests on a delivery).
 package p2p

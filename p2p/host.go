@@ -64,7 +64,7 @@ const (
 	othersMemory = 4 << 20 // per client, observer or guest
 )
 
-// newHost makes a libp2p host of explicit parts only: TCP, TLS or else Noise,
+// newHost makes a libp2p host of explicit parts only: TCP, Noise or else TLS,
 // yamux. No relay, no hole punching, no address discovery, no ping service, no
 // metrics of its own, nothing that learns of strangers by hearsay. It is put
 // together here, and not by package libp2p, because that links every transport
@@ -119,14 +119,16 @@ func newSwarm(who *roster, gater connmgr.ConnectionGater, limits Limits, bus eve
 }
 
 // newTransport is TCP, secured and multiplexed. The order of security protocols
-// is the order of preference.
+// is the order of preference: Noise knows no time. A certificate of TLS is valid
+// from an hour before its process started, so that one whose clock is further off
+// would reach nobody, and nobody could say why. TLS is for those who do not speak Noise.
 func newTransport(who *roster, gater connmgr.ConnectionGater, manager network.ResourceManager, muxer network.Multiplexer) (transport.Transport, error) {
 	muxers := []upgrader.StreamMuxer{{ID: yamux.ID, Muxer: muxer}}
-	first, err := tls.New(tls.ID, who.key, muxers)
+	first, err := noise.New(noise.ID, who.key, muxers)
 	if err != nil {
 		return nil, err
 	}
-	second, err := noise.New(noise.ID, who.key, muxers)
+	second, err := tls.New(tls.ID, who.key, muxers)
 	if err != nil {
 		return nil, err
 	}

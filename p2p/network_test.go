@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+
 	"quorate.dev/quorate/consensus"
 )
 
@@ -132,6 +134,21 @@ func TestBothDial(t *testing.T) {
 	}
 	if n := len(nodes[0].host.Network().ConnsToPeer(nodes[1].who.id)); n > 2 {
 		t.Fatalf("%d connections", n)
+	}
+}
+
+// Members and clients meet whatever their clocks say: the certificates of TLS would
+// keep one away whose clock is off, before anybody could name it.
+func TestConnectionsKnowNoTime(t *testing.T) {
+	nodes := startAll(t, 2, nil)
+	conns := nodes[0].host.Network().Conns()
+	if len(conns) == 0 {
+		t.Fatal("no connection")
+	}
+	for _, c := range conns {
+		if got := c.ConnState().Security; got != noise.ID {
+			t.Errorf("secured by %s", got)
+		}
 	}
 }
 

@@ -219,8 +219,8 @@ func (b *outbox) depth() (frames, bytes int) {
 }
 
 // drain writes the queue to w until ctx ends or w fails. Frames are gathered in
-// one buffer and flushed when the queue is empty: yamux makes a frame, a TLS
-// record and a system call of every write, so that gathering is worth more than
+// one buffer and flushed when the queue is empty: yamux makes a frame, an
+// encrypted record and a system call of every write, so that gathering is worth more than
 // ten times the messages per second.
 func (b *outbox) drain(ctx context.Context, w io.Writer) error {
 	out := bufio.NewWriterSize(w, writeBuffer)

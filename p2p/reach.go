@@ -65,7 +65,16 @@ func unreachable(m member, err error) *Unreachable {
 
 // innermost is the last cause of an error, on one line.
 func innermost(err error) string {
-	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
+	for {
+		next := errors.Unwrap(err)
+		if many, ok := err.(interface{ Unwrap() []error }); ok {
+			if all := many.Unwrap(); len(all) > 0 {
+				next = all[len(all)-1]
+			}
+		}
+		if next == nil {
+			break
+		}
 		err = next
 	}
 	line, _, _ := strings.Cut(err.Error(), "\n")

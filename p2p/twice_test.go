@@ -2,6 +2,7 @@ package p2p
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 
 	"quorate.dev/quorate/consensus"
 )
@@ -144,5 +147,14 @@ func TestReasonsOfNotBeingReached(t *testing.T) {
 			return away != nil && strings.Contains(away.Reason, want)
 		})
 		s.stop(t)
+	}
+}
+
+// The reason of a failed dial is below what the library says of all its attempts.
+func TestInnermostReasonOfADial(t *testing.T) {
+	cause := errors.New("the reason")
+	err := fmt.Errorf("dial: %w", &swarm.DialError{Cause: swarm.ErrAllDialsFailed, DialErrors: []swarm.TransportError{{Cause: fmt.Errorf("negotiate: %w", cause)}}})
+	if got := unreachable(member{}, err).Reason; got != cause.Error() {
+		t.Errorf("%q", got)
 	}
 }
