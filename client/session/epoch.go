@@ -90,7 +90,7 @@ func (s *Session) stale(r *request, t consensus.Times, known bool) {
 	if certain {
 		r.operations = s.reissue(r.operations, maxReissues)
 	}
-	s.fail(r.operations, &RefusedError{Code: consensus.RefusedStale, unknown: !certain})
+	s.fail(r.operations, &RefusedError{Code: consensus.RefusedStale, unknown: !certain, times: t, own: s.now})
 }
 
 // expired: there is no session, and the epoch is too far from executed time.

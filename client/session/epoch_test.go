@@ -170,6 +170,31 @@ func TestWhoseClockIsBlamed(t *testing.T) {
 	}
 }
 
+// A sequence that is used up is the fault of a clock that lies far behind, and else
+// of another process.
+func TestClockBehindIsBlamedForStale(t *testing.T) {
+	for at, want := range map[consensus.Time]string{
+		1e18 - hour:   "the clock of this machine is 1h0m0s behind",
+		1e18 - second: "another process",
+		1e18 + hour:   "another process",
+	} {
+		// That the cluster was idle for long says nothing of anybody's clock.
+		err := &RefusedError{Code: consensus.RefusedStale, times: consensus.Times{Executed: 1e18 - 100*hour, Clock: 1e18}, own: at}
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%d: %s", at, err)
+		}
+	}
+	b := newBench(t, nil)
+	r := b.decode(b.invoke(1, 1)[0].Bytes)
+	for id := range consensus.ReplicaID(2) {
+		b.explain(id, r, consensus.RefusedStale, consensus.Times{Epoch: 1e18 + uint64(hour), Executed: 1e18 + hour, Clock: 1e18 + hour})
+	}
+	out := b.s.Flush()
+	if len(out.Done) != 1 || !errors.Is(out.Done[0].Err, ErrStale) || !strings.Contains(out.Done[0].Err.Error(), "1h0m0s behind") {
+		t.Fatalf("done: %v", out.Done)
+	}
+}
+
 // A caller who waits no longer is told what the replicas said last.
 func TestCancelSaysWhy(t *testing.T) {
 	b := newBench(t, nil)

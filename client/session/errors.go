@@ -72,11 +72,20 @@ func (e *RefusedError) Reason() string {
 	if err := reasonOf(e.Code); err != nil {
 		reason = err.Error()
 	}
-	if e.Code == consensus.RefusedExpired && e.times != (consensus.Times{}) {
+	known := e.times != (consensus.Times{})
+	switch {
+	case known && e.Code == consensus.RefusedExpired:
 		reason = "session expired: " + compareClocks(&e.times, e.own)
+	case known && e.Code == consensus.RefusedStale && e.own < e.times.Clock && distance(e.own, e.times.Clock) > backAtLeast:
+		reason = fmt.Sprintf("stale sequence: the clock of this machine is %s behind: here it is %s, and the replicas' clocks say %s; set the clock and try again",
+			distance(e.own, e.times.Clock), clock(e.own), clock(e.times.Clock))
 	}
 	return ErrRefused.Error() + ": " + reason
 }
+
+// backAtLeast is how far a clock lies behind those of the replicas when that, and no
+// other process, explains a sequence that is used up.
+const backAtLeast = time.Minute
 
 // compareClocks says whose clock is off, and by how much. The cluster's time
 // never goes back: a replica's clock that was ahead once keeps it ahead.
