@@ -81,7 +81,7 @@ func (r impatience) onArriving(e consensus.Arriving) {
 		wanted = wanted || lacks
 	}
 	if wanted {
-		r.requests.Earned(e.Bytes)
+		r.requests.Coming(e.Bytes)
 	}
 }
 

@@ -50,6 +50,7 @@ type Entry struct {
 	Asked    int  // when the session table was asked of it; -1 never
 	clock    int  // of work, at Since
 	silence  int  // ... or when it was proposed since
+	spared   int  // ticks that what was on its way had accounted for then
 	proposed bool // in a slot of this view
 	queued   bool // in its lane
 	gone     bool
@@ -115,7 +116,7 @@ func (p *Pool) Find(k Key) *Entry { return p.byKey[k] }
 // add admits a request; the caller has checked that there is room and that it
 // is not there yet.
 func (p *Pool) add(q *consensus.Request, lane, tick int) *Entry {
-	e := &Entry{Request: q, Lane: lane, Since: tick, Told: tick, Asked: -1, clock: p.work.clock, silence: p.work.clock, proposed: p.standing[KeyOf(q)]}
+	e := &Entry{Request: q, Lane: lane, Since: tick, Told: tick, Asked: -1, clock: p.work.clock, silence: p.work.clock, spared: p.work.spared, proposed: p.standing[KeyOf(q)]}
 	p.work.holds(q, 1)
 	p.byKey[KeyOf(q)] = e
 	p.order = append(p.order, e)
@@ -283,8 +284,9 @@ func (p *Pool) Restart(tick int) {
 	clear(p.standing)
 	for _, e := range p.order {
 		e.Since, e.Told, e.Times, e.proposed, e.clock, e.silence = tick, tick, 0, false, p.work.clock, p.work.clock
+		e.spared = p.work.spared
 	}
-	p.work.credit = 0
+	p.work.credit, p.work.coming = 0, 0
 	p.relane()
 }
 

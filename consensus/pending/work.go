@@ -13,6 +13,8 @@ import (
 type work struct {
 	clock  int                      // ticks that nothing executed accounts for
 	credit int                      // bytes executed for which the clock has yet to stand still
+	coming int                      // bytes on their way for which it has yet to
+	spared int                      // ticks for which it stood still for those
 	held   int                      // bytes that wait
 	of     map[crypto.PublicKey]int // ... by client; none is zero
 	busy   int                      // ticks of this measurement in which something waited
@@ -31,9 +33,12 @@ func (p *Pool) Tick() {
 	w := &p.work
 	switch {
 	case len(p.byKey) == 0:
-		w.credit = 0 // nobody has waited for it
+		w.credit, w.coming = 0, 0 // nobody has waited for it
 	case w.credit >= p.cfg.Speed && p.cfg.Speed > 0:
 		w.credit -= p.cfg.Speed
+	case w.coming >= p.cfg.Speed && p.cfg.Speed > 0:
+		w.coming -= p.cfg.Speed
+		w.spared++
 	default:
 		w.clock++
 	}
@@ -54,21 +59,27 @@ func (w *work) measure(span int) {
 	w.busy, w.done = 0, 0
 }
 
-// Earned credits bytes that others had to wait for.
-func (p *Pool) Earned(bytes int) {
+// earned credits bytes that others had to wait for.
+func (p *Pool) earned(bytes int) {
 	p.work.credit = min(p.work.credit+bytes, 2*p.cfg.Patience*p.cfg.Speed)
+}
+
+// Coming lets the clock stand still for bytes that are on their way. What they are
+// is not known yet: unless they are executed then, the time counts in the end.
+func (p *Pool) Coming(bytes int) {
+	p.work.coming = min(p.work.coming+bytes, 2*p.cfg.Patience*p.cfg.Speed)
 }
 
 // account takes in what is executed now. It answers how long one of the requests
 // has waited here at most.
 func (p *Pool) account(b *consensus.Batch) (longest int) {
 	for _, q := range b.Requests {
-		p.Earned(cost(q))
+		p.earned(cost(q))
 		if len(p.byKey) > 0 {
 			p.work.done += cost(q)
 		}
 		if e := p.byKey[KeyOf(q)]; e != nil {
-			longest = max(longest, p.Waited(e))
+			longest = max(longest, p.Waited(e)+p.work.spared-e.spared)
 		}
 	}
 	if p.cfg.Speed > 0 {

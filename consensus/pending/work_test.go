@@ -236,3 +236,30 @@ func TestLargeRequestComesInBesideOthers(t *testing.T) {
 		}
 	}
 }
+
+// What is on its way stops the clock by which patience runs out. Whoever sends
+// what nobody executes is known for the wait in the end all the same; who sends a
+// large request is not.
+func TestOnlyWhatIsExecutedAccountsInTheEnd(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		size int
+		want int
+	}{
+		{"junk", 10, 100},
+		{"a large request", 1 << 20, 0},
+	} {
+		p := New(workConfig)
+		e := p.add(poolRequest(1, 1, tc.size), 4, 0)
+		for range 100 {
+			p.Coming(workConfig.Speed)
+			p.Tick()
+		}
+		if p.Waited(e) != 0 || p.Silent(e) != 0 {
+			t.Errorf("%s: waited %d ticks while something came", tc.name, p.Waited(e))
+		}
+		if got := p.Ordered(1, batchOf(e.Request)); got != tc.want {
+			t.Errorf("%s: had waited %d ticks when it was executed, want %d", tc.name, got, tc.want)
+		}
+	}
+}
