@@ -67,10 +67,13 @@ func (c *Clocks) Advance(now consensus.Time) bool {
 // Own is what this member's own clock shows, for the others.
 func (c *Clocks) Own() consensus.Clock { return consensus.Clock{Time: c.now} }
 
+// latest is as much as a member may say that its clock shows: with it nothing overflows.
+const latest = consensus.Time(1 << 62)
+
 // Hear takes what a member says of its clock.
 func (c *Clocks) Hear(from consensus.ReplicaID, m *consensus.Clock) {
 	if int(from) < len(c.readings) {
-		c.readings[from] = reading{clock: m.Time, tick: c.tick, known: true}
+		c.readings[from] = reading{clock: min(m.Time, latest), tick: c.tick, known: true}
 	}
 }
 

@@ -145,3 +145,16 @@ func TestAlarm(t *testing.T) {
 		t.Errorf("alarms at ticks %v", at)
 	}
 }
+
+// Who says what no clock shows is named like any other, later, too.
+func TestNoClockShowsThat(t *testing.T) {
+	c := testClocks(4, 3, 1<<63-1-start, 0, 0)
+	c.Tick()
+	c.Advance(start + second/100)
+	if l := c.Wrong(); len(l) != 1 || !strings.Contains(l[0].What, "clock of replica 1") || !strings.Contains(l[0].What, "ahead of") {
+		t.Errorf("wrong: %+v", l)
+	}
+	if o := c.Offsets(); o[1].Offset < hour {
+		t.Errorf("offset %d", o[1].Offset)
+	}
+}
