@@ -66,8 +66,8 @@ func InspectKey(path string) (public crypto.PublicKey, encrypted bool, err error
 	return public, encrypted, err
 }
 
-// readKeyFile looks at the mode before the content: a key that others could read
-// counts as lost, and using it on would hide that.
+// readKeyFile refuses a key that others could read: it counts as lost, and using it
+// on would hide that. What is no key may have any mode.
 func readKeyFile(path string) ([]byte, error) {
 	stat, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -76,10 +76,14 @@ func readKeyFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if open := stat.Mode().Perm() & 0o077; open != 0 {
+	b, err := files.Read(path, crypto.MaxKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, none := crypto.InspectKey(b); none == nil && stat.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("%w: %s has mode %04o: run chmod 600 %s", ErrKeyMode, path, stat.Mode().Perm(), path)
 	}
-	return files.Read(path, crypto.MaxKeyFile)
+	return b, nil
 }
 
 // WriteKey makes a key file with mode 0600, encrypted if a passphrase is given.

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"quorate.dev/quorate/crypto"
 )
 
 // TestKeyFileModes: only a file that nobody else can read is read.
@@ -22,6 +24,14 @@ func TestKeyFileModes(t *testing.T) {
 		if !errors.Is(err, want) || err == nil && got != seed {
 			t.Errorf("mode %o: got %v, want %v", mode, err, want)
 		}
+	}
+	// What is no key at all is not made one by chmod.
+	none := filepath.Join(t.TempDir(), "genesis.toml")
+	if err := os.WriteFile(none, []byte("version = 1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadKey(none, nil); !errors.Is(err, crypto.ErrKeyFile) || errors.Is(err, ErrKeyMode) {
+		t.Errorf("no key: %v", err)
 	}
 	if err := WriteKey(path, seed, ""); !errors.Is(err, os.ErrExist) {
 		t.Errorf("a key file was overwritten: %v", err)

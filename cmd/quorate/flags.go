@@ -16,7 +16,12 @@ import (
 
 // dirFlag is how every command finds its cluster.
 func dirFlag() cli.Flag {
-	return &cli.PathFlag{Name: "dir", Aliases: []string{"d"}, EnvVars: []string{"QUORATE_DIR"}, Value: testnet.DefaultDir, Usage: "`DIR` of the cluster"}
+	return &cli.PathFlag{Name: "dir", Aliases: []string{"d"}, EnvVars: []string{"QUORATE_DIR"}, Value: testnet.DefaultDir, Usage: "`DIR` of the cluster", Action: func(_ *cli.Context, dir string) error {
+		if dir == "" {
+			return usageError("--dir is empty: name a directory, or leave out --dir and unset QUORATE_DIR")
+		}
+		return nil
+	}}
 }
 
 // clusterFlags are those of every command that talks to a cluster, with more of
