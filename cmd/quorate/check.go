@@ -209,6 +209,8 @@ func verdictLine(v *check.Verdict, place string) string {
 		return "UNSAFE"
 	case v.Unjudged != "":
 		return "NOT JUDGED: " + v.Unjudged
+	case v.Scope.Held == 0:
+		return "safe: nothing was violated among the replicas; no answer to a client was judged"
 	}
 	return "safe: nothing was violated"
 }
