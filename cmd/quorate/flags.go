@@ -18,7 +18,7 @@ import (
 func dirFlag() cli.Flag {
 	return &cli.PathFlag{Name: "dir", Aliases: []string{"d"}, EnvVars: []string{"QUORATE_DIR"}, Value: testnet.DefaultDir, Usage: "`DIR` of the cluster", Action: func(_ *cli.Context, dir string) error {
 		if dir == "" {
-			return usageError("--dir is empty: name a directory, or leave out --dir and unset QUORATE_DIR")
+			return usageError("--dir is empty: name a directory, or leave it out")
 		}
 		return nil
 	}}

@@ -57,6 +57,11 @@ func run(args []string) int {
 		args = []string{args[0], "version"} // where everybody looks first
 	}
 	r := &running{out: &output{file: os.Stdout, fail: fail}}
+	for _, name := range []string{"QUORATE_DIR", "QUORATE_HOME", "QUORATE_HISTORY"} {
+		if os.Getenv(name) == "" {
+			_ = os.Unsetenv(name) // an empty one names nothing
+		}
+	}
 	args = askedForHelp(newApp(nil), args)
 	app := newApp(args)
 	app.Writer, app.Metadata[runKey] = r.out, r

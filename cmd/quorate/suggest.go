@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// askedForHelp turns `quorate help kv put`, as many programs have it, into what the
+// askedForHelp turns "quorate help kv put", as many programs have it, into what the
 // commands here have: the same line without help, and --help at its end.
 func askedForHelp(app *cli.App, args []string) []string {
 	commands := app.Commands
