@@ -275,6 +275,9 @@ func lack(l consensus.Lack, p protocol.Protocol) string {
 	if p.Elected {
 		article, at = "", "at"
 	}
+	if l.Seq == 0 && l.View == 0 && l.Need == 0 { // of no slot and no view: a clock
+		return "the " + l.What + ": set it right"
+	}
 	var b strings.Builder
 	b.WriteString(article + l.What)
 	if l.Seq > 0 {

@@ -82,6 +82,10 @@ func TestWhatIsMissing(t *testing.T) {
 	if want := "the prepared certificate of sequence 9 in view 2: it has 2 of 3 (from 0,1); replica 2 or 3 could supply it"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	got = lackOf(consensus.Lack{What: "clock of replica 2, which says that it is 1h0m0s ahead of most others", Missing: []consensus.ReplicaID{2}})
+	if want := "the clock of replica 2, which says that it is 1h0m0s ahead of most others: set it right"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 	at := func(id int, v consensus.View, changing bool, waiting ...consensus.Lack) answer {
 		return answer{Replica: id, Status: &consensus.Report{Status: consensus.Status{Replica: consensus.ReplicaID(id), View: v, Changing: changing, Pending: 1, Waiting: waiting}}}
 	}
