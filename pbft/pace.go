@@ -115,6 +115,7 @@ func (p *pace) leave(primary consensus.ReplicaID, began bool) {
 		seen := p.windows[:min(p.count, paceWindows)]
 		slices.Sort(seen)
 		p.known[primary] = seen[len(seen)/2]
+		p.known[primary] = max(p.known[primary], p.longest) // who ends in silence was not quick
 	default:
 		p.known[primary] = max(p.known[primary], p.span)
 	}

@@ -186,3 +186,34 @@ func TestOneSlowReplicaLeavesNobody(t *testing.T) {
 		t.Error("a quorum finds the primary slow, and nobody leaves")
 	}
 }
+
+// A primary that is quick until it is known, and then silent, sets no measure that
+// the others would be left for, one after another, without end.
+func TestSilenceIsNotQuick(t *testing.T) {
+	const patience, wait = 200, 80
+	p := newPace(patience)
+	changes := 0
+	for primary, window := consensus.ReplicaID(0), 0; window < 1000; window++ {
+		waits, silent := wait, primary == 0 && p.count >= paceKnown
+		switch {
+		case silent:
+			waits = patience
+		case primary == 0:
+			waits = 1
+		}
+		p.saw(waits)
+		if !silent {
+			for range patience {
+				p.tick(primary, 4)
+			}
+		}
+		if silent || p.slow {
+			p.leave(primary, true)
+			primary = (primary + 1) % 4
+			changes++
+		}
+	}
+	if changes > 20 {
+		t.Errorf("%d view changes in 1000 windows", changes)
+	}
+}
