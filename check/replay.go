@@ -92,7 +92,6 @@ type replay struct {
 	heard   map[consensus.ReplicaID]consensus.Time // until when the logs of each honest replica go
 	digests bool                                   // a log tells of batches by their digests only
 	facts   [consensus.MaxReplicas]int             // that the logs of each honest replica tell
-	torn    int                                    // logs that end in the middle of an entry
 }
 
 // source is a log with its next entry.
