@@ -23,7 +23,7 @@ BELOW := crypto consensus evidence app checkpoint viewchange pbft raft protocol 
 # Run on every package, but shortened where a test can be: the detector makes
 # everything several times slower, and it looks for races, not for bugs that
 # take a thousand seeds.
-RACEFLAGS ?= -short
+RACEFLAGS ?= -short -timeout 30m
 
 .DEFAULT_GOAL := help
 
@@ -51,7 +51,7 @@ wasm: ## build what stands below the line for the browser
 	GOOS=js GOARCH=wasm go build $(patsubst %,./%/...,$(wildcard $(BELOW)))
 
 unit: ## run the tests alone
-	go test ./...
+	go test -timeout 30m ./...
 
 race: ## run the tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race $(RACEFLAGS) ./...
