@@ -29,6 +29,7 @@ type Home struct {
 	Genesis   consensus.Genesis
 	Addresses []string
 	Seed      Seed
+	Holder    string // what the lock of the data tells of this process; "" = its pid alone
 }
 
 // Load reads a home and checks that its parts fit each other. It changes

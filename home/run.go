@@ -163,7 +163,7 @@ func (h *Home) nodeConfig(a app.Application, log *slog.Logger) (node.Config, err
 		Protocol: engine, Genesis: h.Genesis, Self: consensus.ReplicaID(c.Replica), Seed: h.Seed,
 		Application: a,
 		Disk: node.Disk{
-			Data: h.DataDir(), SegmentBytes: c.Disk.SegmentBytes, Volatile: c.Disk.Volatile,
+			Data: h.DataDir(), Holder: h.Holder, SegmentBytes: c.Disk.SegmentBytes, Volatile: c.Disk.Volatile,
 			State: state.Config{NodeCacheBytes: c.Disk.NodeCacheBytes},
 		},
 		Network: node.Network{Listen: c.Listen, Addresses: h.Addresses, Limits: h.limits()},

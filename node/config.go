@@ -53,6 +53,7 @@ type Witness interface {
 // Disk is what a replica keeps.
 type Disk struct {
 	Data         string       // the data directory of the home
+	Holder       string       // what its lock tells of this process besides the pid: lines of TOML
 	SegmentBytes int64        // of the log; 0 = storage.DefaultSegmentBytes
 	Volatile     bool         // never sync: to measure what syncing costs
 	State        state.Config // memory for the state; zero fields stand for their defaults

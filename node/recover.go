@@ -64,7 +64,7 @@ var ErrWiped = errors.New("home was never initialised, or its disk was lost")
 func (n *Node) recover() (consensus.Engine, error) {
 	data := n.config.Disk.Data
 	var err error
-	if n.disk.lock, err = storage.LockHome(data); err != nil {
+	if n.disk.lock, err = storage.LockHome(data, n.config.Disk.Holder); err != nil {
 		return nil, err
 	}
 	origin, err := storage.Birth(data, n.identity)

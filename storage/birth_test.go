@@ -153,17 +153,17 @@ func TestInitAfterACrashInsideInit(t *testing.T) {
 
 func TestHomeHasOneProcess(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	lock, err := LockHome(data)
+	lock, err := LockHome(data, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LockHome(data); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), fmt.Sprintf("process %d holds", os.Getpid())) {
+	if _, err := LockHome(data, ""); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), fmt.Sprintf("process %d holds", os.Getpid())) {
 		t.Fatalf("second lock: %v", err)
 	}
 	if err := lock.Unlock(); err != nil {
 		t.Fatal(err)
 	}
-	lock, err = LockHome(data)
+	lock, err = LockHome(data, "")
 	if err != nil {
 		t.Fatalf("after unlocking: %v", err)
 	}

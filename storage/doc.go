@@ -27,7 +27,7 @@
 // Layout of a data directory:
 //
 //	birth          the birth record: cluster id, replica id (PROTOCOL.md §8)
-//	lock           held by flock while a process runs this home
+//	lock           held by flock while a process runs this home; says which one, and what that tells of itself
 //	log/base       the number of the oldest segment that must be there
 //	log/*.seg      segments, named by their number in hexadecimal
 //	log/*.spare    forgotten segments that wait to be used again

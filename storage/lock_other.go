@@ -5,6 +5,7 @@ package storage
 import (
 	"errors"
 	"os"
+	"path/filepath"
 )
 
 // Lock is the hold of one process on one data directory.
@@ -12,9 +13,12 @@ type Lock struct{ file *os.File }
 
 // LockHome needs flock, which this system lacks: without a lock that dies with
 // its process, two replicas could share one key and one log.
-func LockHome(string) (*Lock, error) {
+func LockHome(string, string) (*Lock, error) {
 	return nil, errors.New("a replica's home cannot be locked on this system: run it on Linux, macOS or a BSD")
 }
+
+// LockFileOf is the file of a data directory's lock.
+func LockFileOf(dir string) string { return filepath.Join(dir, lockName) }
 
 // LockFile cannot lock here either, and does not: commands that are at work at the
 // same time need keys of their own.

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"syscall"
 )
 
@@ -17,12 +16,13 @@ type Lock struct{ file *os.File }
 
 // LockHome takes the lock of the data directory, making the directory if need
 // be. It does not wait: ErrInUse if another process has it. The system gives
-// the lock back when the process ends, however it ends.
-func LockHome(dir string) (*Lock, error) {
+// the lock back when the process ends, however it ends. The file tells the pid,
+// and in lines of TOML what else there is to tell about the process.
+func LockHome(dir, about string) (*Lock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	path := filepath.Join(dir, lockName)
+	path := LockFileOf(dir)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
@@ -33,17 +33,26 @@ func LockHome(dir string) (*Lock, error) {
 	}
 	if err == nil {
 		// For whoever finds the home in use. It says nothing about who has the lock,
-		// and may fail where the disk is full.
-		_ = f.Truncate(0)
-		_, _ = f.WriteAt(strconv.AppendInt(nil, int64(os.Getpid()), 10), 0)
+		// and may fail where the disk is full: what is there already needs no room.
+		text := fmt.Appendf(nil, holderLine+"%s", os.Getpid(), about)
+		if _, err := f.WriteAt(text, 0); err == nil {
+			_ = f.Truncate(int64(len(text)))
+		}
 	}
 	return lock, err
 }
 
+// LockFileOf is the file of a data directory's lock.
+func LockFileOf(dir string) string { return filepath.Join(dir, lockName) }
+
+// holderLine is the first line of the file.
+const holderLine = "pid = %d\n"
+
 // holder names the process that took a lock last.
 func holder(path string) string {
+	var pid int
 	b, err := os.ReadFile(path)
-	if pid, bad := strconv.Atoi(string(b)); err == nil && bad == nil {
+	if _, bad := fmt.Sscanf(string(b), holderLine, &pid); err == nil && bad == nil {
 		return fmt.Sprintf("process %d", pid)
 	}
 	return "another process"

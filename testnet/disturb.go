@@ -22,7 +22,9 @@ func (c *Cluster) alive(i int) (*replica, *process, error) {
 	}
 	r := c.replica(i)
 	p, err := r.process()
-	if err == nil && p == nil {
+	if err == nil && p == nil && r.elsewhere(&c.Genesis) != nil {
+		err = fmt.Errorf("replica %d is %w here: %w", i, ErrNotRunning, r.elsewhere(&c.Genesis))
+	} else if err == nil && p == nil {
 		err = fmt.Errorf("replica %d is %w: start it with %s", i, ErrNotRunning, c.starts(i))
 	}
 	return r, p, err

@@ -9,7 +9,7 @@
 //	D/clients/1.key ... 7.key  more client keys: each command takes a free one, for a key has one session
 //	D/bench.key                the key that quorate bench uses, so that it disturbs nobody else's session
 //	D/replica-0/               the home of a replica: see package home
-//	D/replica-0/pid            the running process: pid, start time and boot id, and which directory is its home
+//	D/replica-0/pid            the running process: pid, start time and boot id, and which directory is its home; data/lock tells the same
 //	D/replica-0/log            what it wrote to stderr
 //	D/replica-0/byzantine.toml how it lies; the honest have none
 //	D/histories/               what clients wrote down
@@ -18,8 +18,8 @@
 // that what ends a terminal does not end them. A process is known by its pid
 // and the time it started, and by the directory that is its home: a pid that the
 // system has given to somebody else is never signalled, and a copy of a cluster
-// does not command the original. A process that was started is known by its pid
-// file, or it ends: it goes on only when whoever started it says that the file is
+// does not command the original. One whose pid file was removed is known by the lock of
+// its data. A process that was started is known by its pid file, or it ends: it goes on only when whoever started it says that the file is
 // written. One whose home is removed or moved ends by itself.
 //
 // A traitor is a replica that RunTraitor runs: a home with a wrapper around its

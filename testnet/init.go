@@ -84,6 +84,11 @@ func vacant(dir string) error {
 	for _, name := range []string{manifestName, "replica-0"} {
 		_, err := os.Stat(filepath.Join(dir, name))
 		if err == nil && name == manifestName {
+			if c, err := Open(dir); err == nil {
+				if err := c.Elsewhere(); err != nil {
+					return fmt.Errorf("%w in %s: %w", ErrExists, dir, err)
+				}
+			}
 			return fmt.Errorf("%w in %s: start it with `quorate testnet up --dir %s`", ErrExists, dir, dir)
 		}
 		if err == nil {

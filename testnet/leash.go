@@ -23,27 +23,28 @@ var errUnregistered = errors.New("whoever started this replica has ended before 
 
 // Leashed makes sure that a process that Up has started is known or ends. It waits
 // until the pid file is written; ctx ends when the process that this one is tied to
-// has. In any other process it returns at once.
-func Leashed(ctx context.Context) (context.Context, error) {
+// has. What it answers of this process is for the lock of the home's data, so that it
+// stays known without that file. In any other process it returns at once.
+func Leashed(ctx context.Context, home string) (_ context.Context, about string, err error) {
 	kind, leashed := os.LookupEnv(leashVariable)
 	if !leashed {
-		return ctx, nil
+		return ctx, "", nil
 	}
 	if err := os.Unsetenv(leashVariable); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if _, err := io.ReadFull(os.Stdin, make([]byte, 1)); err != nil {
-		return nil, errUnregistered
+		return nil, "", errUnregistered
 	}
-	if kind != leashTied {
-		return ctx, nil
+	if about, err = holder(home); err != nil || kind != leashTied {
+		return ctx, about, err
 	}
 	ctx, end := context.WithCancel(ctx)
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin) // until its end, which is all that it says
 		end()
 	}()
-	return ctx, nil
+	return ctx, about, nil
 }
 
 // leash is our end of a process's input. It is kept as long as the process is to run

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -155,7 +156,89 @@ func TestClusterWithoutItsDirectoryEnds(t *testing.T) {
 	}
 }
 
-// A copy of a running cluster commands nothing of the original.
+// A replica whose pid file was removed is found by the lock of its data: it is shown,
+// can be commanded and ended, and gets its pid file again.
+func TestReplicaWithoutItsPidFileIsFound(t *testing.T) {
+	c := made(t, Options{Replicas: 1})
+	if _, err := c.Up(); err != nil {
+		t.Fatal(err)
+	}
+	ready(t, c)
+	running := pids(t, c)
+	unfile := func() {
+		t.Helper()
+		if err := os.Remove(c.replica(0).pidFile); err != nil {
+			t.Fatal(err)
+		}
+		s := c.Status(t.Context(), 0)
+		if s.Pid != running[0] || !s.Ready || !strings.HasPrefix(s.Health, "running, its pid file is gone") || !c.AnyRunning() {
+			t.Fatalf("its status is %+v", s)
+		}
+	}
+	unfile()
+	if err := c.Pause(0); err != nil || c.Condition(0) != Paused {
+		t.Errorf("pause: %v, it is %s", err, c.Condition(0))
+	}
+	if err := c.Resume(0); err != nil || c.Condition(0) != Running {
+		t.Errorf("resume: %v, it is %s", err, c.Condition(0))
+	}
+	if started, err := c.Up(); err != nil || len(started) > 0 {
+		t.Errorf("up started %v, %v", started, err)
+	}
+	if s := c.Status(t.Context(), 0); s.Health != "ready" || s.Pid != running[0] {
+		t.Errorf("after up its status is %+v", s)
+	}
+	unfile()
+	if err := c.Restart(0); err != nil {
+		t.Fatal(err)
+	}
+	ends(t, running)
+	ready(t, c)
+	running = pids(t, c)
+	unfile()
+	if err := c.Down(); err != nil {
+		t.Fatal(err)
+	}
+	ends(t, running)
+	// What the lock says stays behind, and means nobody.
+	if s := c.Status(t.Context(), 0); s.Condition != Stopped || s.Health != "stopped" {
+		t.Errorf("after down its status is %+v", s)
+	}
+}
+
+// A replica that somebody started by hand is shown, and left to who did.
+func TestReplicaStartedByHand(t *testing.T) {
+	c := made(t, Options{Replicas: 1})
+	command, err := c.command(c.Home(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	byHand := exec.Command(command[0], command[1:]...)
+	if err := byHand.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = byHand.Process.Kill()
+		_ = byHand.Wait()
+	}()
+	for end := time.Now().Add(time.Minute); c.Elsewhere() == nil && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	}
+	if err := c.Elsewhere(); err == nil || !strings.Contains(err.Error(), "started by hand") {
+		t.Fatalf("it runs elsewhere: %v", err)
+	}
+	if s := c.Status(t.Context(), 0); s.Condition != Stopped || !strings.Contains(s.Health, "by hand") {
+		t.Errorf("its status is %+v", s)
+	}
+	if err := errors.Join(c.Down(), c.Kill(0)); err != nil || condition(byHand.Process.Pid) != Running {
+		t.Errorf("%v, and it is %s", err, condition(byHand.Process.Pid))
+	}
+	if err := c.Pause(0); !errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "started by hand") {
+		t.Errorf("pause: %v", err)
+	}
+}
+
+// A copy of a running cluster commands nothing of the original, whatever of it is
+// copied, shared with it, or lost.
 func TestCopyDoesNotCommandTheOriginal(t *testing.T) {
 	c := made(t, Options{Replicas: 1})
 	if _, err := c.Up(); err != nil {
@@ -163,39 +246,28 @@ func TestCopyDoesNotCommandTheOriginal(t *testing.T) {
 	}
 	ready(t, c)
 	running := pids(t, c)
-	at := c.Dir + "2"
-	if out, err := exec.Command("cp", "-a", c.Dir, at).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	twin, err := Open(at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, test := range map[string]struct {
-		do   func() error
-		want string // "" = no error
-	}{
-		"down":    {twin.Down, ""},
-		"kill":    {func() error { return twin.Kill(0) }, ""},
-		"pause":   {func() error { return twin.Pause(0) }, "not running"},
-		"resume":  {func() error { return twin.Resume(0) }, "not running"},
-		"restart": {func() error { return twin.Restart(0) }, "was copied from"},
-		"up":      {func() error { _, err := twin.Up(); return err }, "was copied from"},
-		"corrupt": {func() error { return twin.Corrupt(0, []string{"silent"}) }, ""},
-	} {
-		err := test.do()
-		if (err == nil) != (test.want == "") || err != nil && (!strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n")) {
-			t.Errorf("%s: %v, want %q", name, err, test.want)
+	for i, copies := range []struct{ flag, lost string }{{"-al", ""}, {"-al", "pid"}, {"-a", "pid"}, {"-a", "data/lock"}, {"-a", ""}} {
+		at := c.Dir + strconv.Itoa(i)
+		if out, err := exec.Command("cp", copies.flag, c.Dir, at).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		twin, err := Open(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if copies.lost != "" {
+			if err := os.Remove(filepath.Join(twin.Home(0), copies.lost)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		commandsNothing(t, twin)
+		if s := c.Status(t.Context(), 0); s.Condition != Running || !s.Ready || len(s.Byzantine) > 0 || s.Pid != running[0] {
+			t.Errorf("%v: the original's status is %+v", copies, s)
 		}
 	}
-	if s := twin.Status(t.Context(), 0); s.Condition != Stopped || !strings.Contains(s.Health, "copied") || s.Report != nil {
-		t.Errorf("the copy's status is %+v", s)
-	}
-	if s := c.Status(t.Context(), 0); s.Condition != Running || !s.Ready || len(s.Byzantine) > 0 || s.Pid != running[0] {
-		t.Errorf("the original's status is %+v", s)
-	}
 	// The advice: the original is stopped first. The copy is whole.
-	if err := errors.Join(c.Down(), twin.Heal(0)); err != nil {
+	twin, err := Open(c.Dir + "4")
+	if err := errors.Join(err, c.Down(), twin.Heal(0)); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
@@ -210,5 +282,31 @@ func TestCopyDoesNotCommandTheOriginal(t *testing.T) {
 	// A cluster that was moved while it was down is the same one.
 	if err := twin.Down(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// commandsNothing tries every command in a copy of a running cluster.
+func commandsNothing(t *testing.T, twin *Cluster) {
+	t.Helper()
+	for name, test := range map[string]struct {
+		do   func() error
+		want string // "" = no error
+	}{
+		"down":    {twin.Down, ""},
+		"kill":    {func() error { return twin.Kill(0) }, ""},
+		"pause":   {func() error { return twin.Pause(0) }, "was copied from"},
+		"resume":  {func() error { return twin.Resume(0) }, "was copied from"},
+		"restart": {func() error { return twin.Restart(0) }, "was copied from"},
+		"up":      {func() error { _, err := twin.Up(); return err }, "was copied from"},
+		"init":    {func() error { _, err := Init(Options{Dir: twin.Dir}); return err }, "was copied from"},
+		"corrupt": {func() error { return twin.Corrupt(0, []string{"silent"}) }, ""},
+	} {
+		err := test.do()
+		if (err == nil) != (test.want == "") || err != nil && (!strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n")) {
+			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
+	}
+	if s := twin.Status(t.Context(), 0); s.Condition != Stopped || !strings.Contains(s.Health, "copied") || s.Report != nil {
+		t.Errorf("the copy's status is %+v", s)
 	}
 }

@@ -45,19 +45,21 @@ var errCopied = errors.New("the pid file is a copy: its process runs the home th
 
 // process is a running process that was verified to be ours.
 type process struct {
-	pid    int
-	handle *os.Process
+	pid     int
+	handle  *os.Process
+	unfiled bool // its pid file was removed
 }
 
-// find answers the process that runs a home by its pid file, or nil if it is gone,
-// or its pid is somebody else's by now. It is errCopied if it runs another home.
+// find answers the process that runs a home by its pid file, or by the lock of its
+// data, which tells the same; nil if it is gone, or its pid is somebody else's by
+// now. It is errCopied if it runs another home.
 func find(pidFile, home string) (*process, error) {
 	var f processFile
 	if err := files.ReadTOML(pidFile, &f); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}
-		return nil, fmt.Errorf("%w: remove the file; if its replica runs, stop that by its pid, which ps shows", err)
+		return nil, fmt.Errorf("%w: remove the file: a replica that runs is found by the lock of its data", err)
 	}
 	// The handle first, then the start time: where the system has handles for
 	// processes, this one cannot come to mean another process in between.
@@ -74,11 +76,30 @@ func find(pidFile, home string) (*process, error) {
 	return &process{pid: f.Pid, handle: handle}, nil
 }
 
+// holder is what the lock of a home's data tells of this process besides its pid, if
+// that was started here: with it a replica is found whose pid file was removed.
+func holder(home string) (string, error) {
+	f, err := record(home, os.Getpid())
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("start = %d\nboot = %q\nhome = %q\n", f.Start, f.Boot, f.Home), nil
+}
+
 // recordProcess writes the pid file of a process that has just started.
 func recordProcess(pidFile, home string, pid int) error {
-	at, err := place(home)
+	f, err := record(home, pid)
 	if err != nil {
 		return err
+	}
+	return files.WriteTOML(pidFile, "", 0o644, f)
+}
+
+// record names a process and the home that it runs.
+func record(home string, pid int) (processFile, error) {
+	at, err := place(home)
+	if err != nil {
+		return processFile{}, err
 	}
 	// One that has ended already has no start time. The file stays as that of any
 	// that crashed: no process starts at zero.
@@ -86,7 +107,7 @@ func recordProcess(pidFile, home string, pid int) error {
 	if err != nil {
 		start = 0
 	}
-	return files.WriteTOML(pidFile, "", 0o644, processFile{Pid: pid, Start: start, Boot: bootID(), Home: at})
+	return processFile{Pid: pid, Start: start, Boot: bootID(), Home: at}, nil
 }
 
 // spawn starts a command in a session of its own, its output appended to log, and

@@ -16,6 +16,7 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/genesis"
 	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/storage"
 )
 
 // replica is one member of a cluster as a process on this machine.
@@ -32,10 +33,28 @@ func (c *Cluster) replica(i int) *replica {
 	return &replica{Place: p, dir: c.path(p.Home), pidFile: c.path(p.Pid), logFile: c.path(p.Log)}
 }
 
+// find answers the replica's process by its pid file, or by the lock of its data.
+func (r *replica) find() (*process, error) {
+	p, err := find(r.pidFile, r.dir)
+	if p != nil || err != nil {
+		return p, err
+	}
+	data := filepath.Join(r.dir, dataName)
+	if h, err := home.LoadConfig(r.dir, home.Overrides{}); err == nil {
+		data = h.DataDir()
+	}
+	if p, err = find(storage.LockFileOf(data), r.dir); p != nil {
+		p.unfiled = true
+	} else if !errors.Is(err, errCopied) {
+		return nil, nil // what the lock says is no more than a help
+	}
+	return p, err
+}
+
 // process is the replica's process; nil if none runs. That of a home which this
 // one is a copy of is not this replica's.
 func (r *replica) process() (*process, error) {
-	p, err := find(r.pidFile, r.dir)
+	p, err := r.find()
 	if errors.Is(err, errCopied) {
 		return nil, nil
 	}
@@ -44,7 +63,7 @@ func (r *replica) process() (*process, error) {
 
 // copied reports whether the home is a copy of one that is running.
 func (r *replica) copied() bool {
-	_, err := find(r.pidFile, r.dir)
+	_, err := r.find()
 	return errors.Is(err, errCopied)
 }
 
@@ -56,13 +75,18 @@ func (r *replica) load() (*home.Home, error) {
 // startable looks before a replica is started, so that the answer to a taken port or
 // a wrong genesis is one line here and not the end of a log.
 func (r *replica) startable(g *consensus.Genesis) error {
+	return cmp.Or(r.elsewhere(g), portFree(r.ID, r.Address), portFree(r.ID, r.Admin), r.isOf(g))
+}
+
+// elsewhere is an error if the replica runs, but not as a process that is known here.
+func (r *replica) elsewhere(g *consensus.Genesis) error {
 	if r.copied() {
 		return fmt.Errorf("replica %d runs in the directory that %s was copied from, and two with one key would break what it has promised: stop that one first, or make another cluster with `quorate testnet up` in another --dir", r.ID, r.dir)
 	}
 	if r.runsElsewhere(g) {
 		return fmt.Errorf("replica %d of this cluster runs already, started by hand or from a copy of this directory, and two with one key would break what it has promised: stop the process that listens on %s (ss -ltnp shows it)", r.ID, r.Admin)
 	}
-	return cmp.Or(portFree(r.ID, r.Address), portFree(r.ID, r.Admin), r.isOf(g))
+	return nil
 }
 
 // runsElsewhere asks at the replica's address whether it runs, though no process is

@@ -43,7 +43,7 @@ func Serve(a app.Application) {
 
 // serve loads a home and runs it, once its process is known.
 func serve(ctx context.Context, dir string, run func(context.Context, *home.Home) error) error {
-	ctx, err := Leashed(ctx)
+	ctx, about, err := Leashed(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -51,5 +51,6 @@ func serve(ctx context.Context, dir string, run func(context.Context, *home.Home
 	if err != nil {
 		return err
 	}
+	h.Holder = about
 	return run(ctx, h)
 }

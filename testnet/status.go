@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,6 +64,8 @@ func (c *Cluster) Status(ctx context.Context, i int) ReplicaStatus {
 	case p == nil:
 		if r.copied() {
 			s.Health = "stopped; it runs in the directory that this one was copied from"
+		} else if r.runsElsewhere(&c.Genesis) {
+			s.Health = "stopped; it runs all the same, started by hand or from a copy of this directory"
 		} else if r.crashed() {
 			s.Health = "stopped: " + r.lastLine()
 		}
@@ -71,18 +74,23 @@ func (c *Cluster) Status(ctx context.Context, i int) ReplicaStatus {
 	s.Pid, s.Condition = p.pid, condition(p.pid)
 	if s.Condition == Paused {
 		s.Health = "paused"
-		return s
-	}
-	report, err := ask(ctx, r.Admin)
-	if err != nil {
+	} else if report, err := ask(ctx, r.Admin); err != nil {
 		s.Health = "no answer: " + err.Error()
-		return s
+	} else {
+		s.Report, s.Ready, s.Health = report, report.Ready, health(report)
 	}
-	s.Report, s.Ready, s.Health = report, report.Ready, "ready"
-	if !report.Ready {
-		s.Health = "not ready: " + strings.Join(report.Unready, "; ")
+	if p.unfiled {
+		s.Health = fmt.Sprintf("running, its pid file is gone (process %d); %s", p.pid, s.Health)
 	}
 	return s
+}
+
+// health is what a replica says of itself.
+func health(r *consensus.Report) string {
+	if r.Ready {
+		return "ready"
+	}
+	return "not ready: " + strings.Join(r.Unready, "; ")
 }
 
 // admin asks replicas for their status; connections are few and local.
@@ -198,6 +206,27 @@ func (c *Cluster) Answers(ctx context.Context) bool {
 		}
 	}
 	return false
+}
+
+// Elsewhere is an error if a replica runs, but not as a process that is known here:
+// started by hand, or in the directory that this one was copied from.
+func (c *Cluster) Elsewhere() error {
+	errs := make([]error, c.Size())
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { errs[i] = c.replica(i).elsewhere(&c.Genesis) })
+	}
+	wg.Wait()
+	return cmp.Or(errs...)
+}
+
+// Condition is what the process of replica i is doing.
+func (c *Cluster) Condition(i int) Condition {
+	p, err := c.replica(i).process()
+	if err != nil || p == nil {
+		return Stopped
+	}
+	return condition(p.pid)
 }
 
 // AnyRunning reports whether any replica has a process.

@@ -24,7 +24,7 @@ func (c *Cluster) hold() (release func(), err error) {
 	if _, err := os.Stat(filepath.Join(c.Dir, manifestName)); err != nil {
 		return nil, c.gone(err) // and not made again by its lock
 	}
-	lock, err := storage.LockHome(c.Dir)
+	lock, err := storage.LockHome(c.Dir, "")
 	if errors.Is(err, storage.ErrInUse) {
 		return nil, fmt.Errorf("another quorate testnet command is running in %s: wait for it, or find it with ps", c.Dir)
 	}
@@ -83,8 +83,12 @@ func (c *Cluster) Up() (started []int, err error) {
 // start starts replica i, unless it runs.
 func (c *Cluster) start(i int) (running bool, err error) {
 	r := c.replica(i)
-	if p, err := r.process(); err != nil || p != nil {
+	p, err := r.process()
+	switch {
+	case err != nil || p != nil && !p.unfiled:
 		return p != nil, err
+	case p != nil:
+		return true, recordProcess(r.pidFile, r.dir, p.pid)
 	}
 	if err := errors.Join(c.suits(), r.startable(&c.Genesis)); err != nil {
 		return false, err

@@ -145,6 +145,9 @@ func (a *access) withClient(ctx context.Context, tune session.Config, do func(cl
 		if !a.genesis.Testnet {
 			return unreachable("no replica answered at %s: start each with `quorate node --home %s`", strings.Join(a.addresses, ", "), filepath.Join(a.local.Dir, "replica-N"))
 		}
+		if err := a.local.Elsewhere(); err != nil {
+			return unreachable("no replica is running in %s: %w", a.local.Dir, err)
+		}
 		return unreachable("no replica of %s is running: start them with `quorate testnet up --dir %s`", a.local.Dir, a.local.Dir)
 	}
 	cl, err := client.Dial(ctx, client.Config{Genesis: &a.genesis, Key: a.seed, Addresses: a.addresses, Session: tune})

@@ -52,7 +52,7 @@ func runNode(c *cli.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, err := testnet.Leashed(c.Context)
+	ctx, about, err := testnet.Leashed(c.Context, dir)
 	if err != nil {
 		return err
 	}
@@ -61,6 +61,7 @@ func runNode(c *cli.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
+	h.Holder = about
 	defer tidies(c)()
 	if c.Bool("traitor") {
 		err = testnet.RunTraitor(ctx, h, kv.Store{})

@@ -275,7 +275,15 @@ func testnetDown(c *cli.Context, _ []string) error {
 	}
 	leaves(c, "some replicas may still run: %s stops them", testnet.Advice(cluster.Dir, "testnet down"))
 	defer waits("waiting for the replicas to stop")()
-	return cluster.Down()
+	if err := cluster.Down(); err != nil {
+		return err
+	}
+	if whole, err := openCluster(c); err == nil {
+		if err := whole.Elsewhere(); err != nil {
+			note("nothing runs in %s, but %v", cluster.Dir, err)
+		}
+	}
+	return nil
 }
 
 // wipe says what it may have cost where nobody can make up for it.
@@ -285,6 +293,13 @@ func wipe(cluster *testnet.Cluster, n int) error {
 		note("replica %d has forgotten what it had acknowledged, and votes at once: in %s a lost disk can lose answered writes (docs/PROTOCOL.md, section 10)", n, p.Title)
 	}
 	return err
+}
+
+// already is what is said of a replica to which a command does nothing.
+var already = map[string]map[testnet.Condition]string{
+	"kill":   {testnet.Stopped: "is not running: nothing was ended"},
+	"pause":  {testnet.Paused: "is paused already"},
+	"resume": {testnet.Running: "is not paused: nothing was changed"},
 }
 
 // disturbance is a command that does something to one replica.
@@ -297,7 +312,14 @@ func disturbance(name, usage string, do func(*testnet.Cluster, int) error) *cli.
 				return err
 			}
 			defer waits("waiting for replica %d", n)()
-			return do(cluster, n)
+			before := cluster.Condition(n)
+			if err := do(cluster, n); err != nil {
+				return err
+			}
+			if text := already[name][before]; text != "" {
+				note("replica %d %s", n, text)
+			}
+			return nil
 		}),
 	}
 }
