@@ -140,7 +140,7 @@ func slowly(l *lab, every, ticks int, backups []int, keep ...func(frame) bool) i
 		if tick%every == 0 { // what was lost meanwhile is said again
 			for i := range l.Replicas {
 				if i != 0 {
-					l.Replicas[0].Engine.peers[i].stands = 0 // as if it had not asked before
+					l.Replicas[0].Engine.peers[i].helped = repetition{} // as if it had not asked before
 					l.Give(0, consensus.ReplicaPeer(consensus.ReplicaID(i)), (&message.Status{Executed: l.Replicas[i].Engine.exec.handed}).Encode())
 				}
 			}

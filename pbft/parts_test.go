@@ -209,3 +209,29 @@ func TestHoldback(t *testing.T) {
 		t.Errorf("8 MiB at once: %q", why)
 	}
 }
+
+// §6: between views a VIEW-CHANGE is said again to all, at once and then ever more
+// seldom; with the next view that begins anew.
+func TestViewChangeIsRepeatedEverMoreSeldom(t *testing.T) {
+	l := newLab(t, 4)
+	r := l.Replicas[1].Engine
+	for _, v := range []consensus.View{1, 2} {
+		r.timedOut(v, "the test wants it")
+		l.Step(1)
+		l.Deliver(func(frame) bool { return false })
+		var said []int
+		for occasion := range 20 {
+			again := false
+			l.Ticks(2*r.cfg.StatusEvery, []int{1}, func(m frame) bool {
+				again = again || message.Kind(m.Bytes[0]) == message.ViewChangeKind
+				return false
+			})
+			if again {
+				said = append(said, occasion)
+			}
+		}
+		if want := []int{0, 1, 2, 4, 8, 16}; !slices.Equal(said, want) {
+			t.Errorf("going for view %d: repeated at %v, want %v", v, said, want)
+		}
+	}
+}

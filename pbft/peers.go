@@ -23,7 +23,7 @@ type peer struct {
 	alone    int            // ticks for which it has been asking for the next view
 	slow     bool           // it finds the primary slow, as of its last STATUS
 	view     consensus.View // ... of this view
-	stands   int            // how many STATUS in a row have said the same
+	helped   repetition     // of help, for as long as its STATUS says the same
 }
 
 func newPeers(n int) peers {
@@ -49,19 +49,30 @@ func (p *peer) findsSlow(v consensus.View, since int) bool {
 	return p.slow && p.view == v && p.heardSince(since)
 }
 
-// maxStands is how many STATUS of who stands still go without help at most.
-const maxStands = 8
-
 // wants takes in whether a peer stands where its last STATUS said, and reports
-// whether it is to be helped now: at once, and then ever more seldom for as long as
-// it stands there. Who is slow, and short of nothing, would be slower for each
-// repetition, and so would all others, until nobody does anything but repeat.
+// whether it is to be helped now. Who is slow, and short of nothing, would be
+// slower for each repetition, and so would all others, until nobody does anything
+// but repeat.
 func (p *peer) wants(stands bool) bool {
-	p.stands++
 	if !stands {
-		p.stands = 0
+		p.helped = repetition{}
 	}
-	return p.stands&(p.stands-1) == 0 || p.stands%maxStands == 0
+	return p.helped.due()
+}
+
+// repetition spaces out what is said again while nothing changes: at once, and then
+// ever more seldom.
+type repetition struct{ asked int }
+
+// maxSilent is how many occasions go by without a repetition at most.
+const maxSilent = 8
+
+// due reports whether this occasion, of those that come at an even pace, is one to
+// say it again. The first one is.
+func (r *repetition) due() bool {
+	n := r.asked
+	r.asked++
+	return n&(n-1) == 0 || n%maxSilent == 0
 }
 
 // restarts looks for a restart in a STATUS: it comes after a silence, or from a

@@ -19,6 +19,7 @@ type position struct {
 	level      int                           // patience is base << level
 	joined     bool                          // the last change was a join, which counts once in a chain
 	waitSince  int                           // tick since which q replicas go for number or later; -1 while they do not
+	again      repetition                    // of this replica's VIEW-CHANGE for number
 	next       consensus.Seq                 // primary: the next sequence number to propose
 	stamp      consensus.Time                // primary: of the last batch
 	opened     consensus.Seq                 // first slot of new proposals in this view
@@ -38,7 +39,9 @@ func (p *position) primary() consensus.ReplicaID { return p.system.Primary(p.num
 func (p *position) leads() bool { return p.primary() == p.cfg.Self && !p.changing }
 
 // leave goes for view v.
-func (p *position) leave(v consensus.View) { p.number, p.changing, p.waitSince = v, true, -1 }
+func (p *position) leave(v consensus.View) {
+	p.number, p.changing, p.waitSince, p.again = v, true, -1, repetition{}
+}
 
 // begin is in the view that nv opens.
 func (p *position) begin(nv *message.NewView, start viewchange.Start) {

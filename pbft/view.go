@@ -142,14 +142,15 @@ func (r *replica) takeChosen(start viewchange.Start) {
 	}
 }
 
-// tickView: between views, say again what was said, and go on to the next view
+// tickView: between views, say again what was said, ever more seldom (a VIEW-CHANGE
+// is large, and all say theirs to all), and go on to the next view
 // if q replicas wait and no NEW-VIEW comes.
 func (r *replica) tickView() {
 	if !r.view.changing {
 		r.tickCourtesy()
 		return
 	}
-	if r.tick%(2*r.cfg.StatusEvery) == 0 {
+	if r.tick%(2*r.cfg.StatusEvery) == 0 && r.view.again.due() {
 		if vc := r.views.Mine(); vc != nil {
 			r.out.Broadcast(consensus.Votes, vc.Frame)
 		}

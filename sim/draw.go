@@ -117,6 +117,15 @@ func (c *Config) drawHost(r *stream) {
 		tight(&b.Reads, 1, 4)
 	}
 	c.Host.Bounds = b
+	c.Host.Verify = min(c.Host.Verify, c.bearable())
+}
+
+// bearable is how long a worker may take for a group at most. What each member
+// says periodically alone, to each other one, grows with their number; where a
+// frame takes longer, verification is never done with it, and no patience is long
+// enough.
+func (c *Config) bearable() consensus.Time {
+	return 2 * Millisecond * consensus.Time(c.Host.Bounds.GroupFrames) / consensus.Time(c.Replicas)
 }
 
 // drawDisks draws how disks and execution behave.
