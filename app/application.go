@@ -93,11 +93,18 @@ type Initialiser interface {
 
 // Context is what an operation may know beside the state. All of it is the
 // same at every correct replica.
+//
+// Revision counts changes: an operation counts if its result is ResultOK and it
+// called Put or Delete, whatever stood there before. One that does not write has
+// the Revision of the next one that does, and must not give it away as its own.
+// It is 0 in a cluster that was made before changes were counted: there Order
+// serves, which counts every operation.
 type Context struct {
 	Client      crypto.PublicKey // who signed the request
 	Role        consensus.Role   // what the genesis lets that client do
 	Seq         consensus.Seq    // the batch's sequence number
 	Order       uint64           // this operation's place among all that were ever executed, from 1; unique
+	Revision    uint64           // this operation's place among all that ever wrote, from 1, if it writes; see below
 	Time        consensus.Time   // executed time: the same for a whole batch, greater than in every batch before
 	Limits      consensus.Limits // the genesis limits
 	ResultBytes int              // how long Result.Data may be: what earlier operations of the request left over

@@ -87,13 +87,15 @@ func (m *Machine) execute(req *consensus.Request, out *Outcome) ([]consensus.Res
 	results := make([]consensus.Result, len(req.Operations))
 	for i, op := range req.Operations {
 		m.at.order++
-		ctx.Order = m.at.order
+		ctx.Order, ctx.Revision = m.at.order, m.at.revision()
 		tx := m.state.Begin()
-		o := newGuard(tx, &m.genesis.Limits, ctx.Role).run(m.application, ctx, op)
+		g := newGuard(tx, &m.genesis.Limits, ctx.Role)
+		o := g.run(m.application, ctx, op)
 		if o.err != nil || o.result.Code != consensus.ResultOK {
 			tx.Rollback()
 		} else {
 			o.err = tx.Commit()
+			m.at.changed(g.wrote)
 		}
 		if o.err != nil {
 			return nil, o.err

@@ -5,7 +5,7 @@
 // root covers all of it (PROTOCOL.md §5). The first byte of a key says what
 // it holds:
 //
-//	0x01                          position: cluster, n, executed time, running hash, counts
+//	0x01                          position: cluster, n, executed time, running hash, counts (operations, changes, sessions)
 //	0x02 client                   session: epoch, executed counters, when it was last used
 //	0x03 client, counter mod 256  cached reply: counter, request digest, n, results
 //	0x04 time, client             expiry index: one entry per session

@@ -128,6 +128,7 @@ func TestContext(t *testing.T) {
 		{Client: writer, Role: consensus.RoleWriter, Seq: 2, Order: 4, ResultBytes: room - 4},
 	}
 	for i := range want {
+		want[i].Revision = 1 // nobody has written
 		want[i].Time, want[i].Limits = testStart+consensus.Time(want[i].Seq)*second, g.Limits
 	}
 	if !slices.Equal(seen, want) {

@@ -17,6 +17,7 @@ type guard struct {
 	steps    int
 	bytes    int  // that may still be written
 	readOnly bool // the client is a reader
+	wrote    bool // Put or Delete was called
 	visiting bool // inside a Range
 	ended    ending
 	err      error  // with endFailed: the disk's
@@ -123,6 +124,7 @@ func (g *guard) write(key, value []byte) {
 		g.end(endLimit)
 	}
 	g.charge(size / StepBytes)
+	g.wrote = true
 }
 
 // Range implements Tx.

@@ -28,6 +28,7 @@ const second = consensus.Time(1e9)
 // newGenesis admits clients 0..3: a reader first, then writers; K is 4.
 func newGenesis() consensus.Genesis {
 	g := consensus.NewGenesis("test", "pbft", []crypto.PublicKey{client(1000)})
+	g.Nonce[0] = 1
 	g.CheckpointInterval, g.Window = 4, 16
 	for i := range 4 {
 		role := consensus.RoleWriter

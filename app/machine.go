@@ -127,6 +127,9 @@ func (m *Machine) load() error {
 	case at.seq != height:
 		return fmt.Errorf("state at height %d says that it is at %d: %w", height, at.seq, errRecord)
 	}
+	if !found {
+		at = beginning(&m.genesis)
+	}
 	at.cluster = cluster
 	m.at = at
 	m.table.epochs = newEpochs(at.time, m.genesis.Limits.SessionIdle)

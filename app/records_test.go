@@ -18,6 +18,8 @@ func FuzzRecords(f *testing.F) {
 	p := position{cluster: crypto.Hash(nil), seq: 3, time: 4, order: 5, sessions: 6, foreign: 2}
 	f.Add(s.encode())
 	f.Add(p.encode())
+	p.counted, p.changes = true, 4
+	f.Add(p.encode())
 	f.Add(encodeReply(1, crypto.Hash(nil), 2, []consensus.Result{{Data: []byte("x")}, {Code: consensus.ResultLimit}}))
 	f.Add(append(make([]byte, 16), 0x80, 0x00, 1)) // a varint longer than need be
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -38,6 +40,39 @@ func FuzzRecords(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A state that an older program kept has no count, whatever the genesis says: it
+// goes on without, as the other replicas do.
+func TestPositionWithoutACount(t *testing.T) {
+	g := consensus.NewGenesis("test", "pbft", []crypto.PublicKey{{1}})
+	if at := beginning(&g); at.revision() != 0 {
+		t.Errorf("without a nonce the first change has revision %d", at.revision())
+	}
+	g.Nonce[15] = 1
+	at := beginning(&g)
+	at.changed(false)
+	at.changed(true)
+	for want, p := range map[uint64]position{0: {order: 5}, 2: at} {
+		again, err := decodePosition(p.encode())
+		if err != nil || again != p || again.revision() != want {
+			t.Errorf("%+v is read as %+v, revision %d, %v", p, again, again.revision(), err)
+		}
+		again.changed(true)
+		if want > 0 {
+			want++
+		}
+		if again.revision() != want {
+			t.Errorf("after a change: revision %d, want %d", again.revision(), want)
+		}
+	}
+	for _, version := range []byte{0, positionVersion + 1} {
+		b := at.encode()
+		b[0] = version
+		if _, err := decodePosition(b); err == nil {
+			t.Errorf("read a position of layout %d", version)
+		}
+	}
 }
 
 // A session survives being written and read, bytes and slots included.

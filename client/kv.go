@@ -160,7 +160,8 @@ func (s KV) Get(ctx context.Context, key []byte) (entry kv.Entry, found bool, er
 	return kv.ParseGet(data)
 }
 
-// Put stores value under key and returns the revision of the write.
+// Put stores value under key and returns the revision of the change: the store
+// counts its changes, and nothing else.
 func (s KV) Put(ctx context.Context, key, value []byte) (revision uint64, err error) {
 	data, err := s.run(ctx, "put", func() []byte { return kv.Put(key, value) }, key, value)
 	if err != nil {

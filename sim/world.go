@@ -2,6 +2,7 @@ package sim
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -133,6 +134,7 @@ func (w *World) createGenesis() error {
 		replicas = append(replicas, s.Public())
 	}
 	w.genesis = consensus.NewGenesis("simulation", w.cfg.Protocol, replicas)
+	binary.BigEndian.PutUint64(w.genesis.Nonce[:], w.cfg.Seed) // that of seed 0 is a cluster that was made without
 	if w.cfg.Application != nil {
 		w.genesis.Application = w.cfg.Application.Name()
 	}

@@ -7,11 +7,15 @@
 // checkers and tools. One value has one encoding and every other is refused.
 //
 // Every entry carries a revision: the place of the operation that last wrote
-// it among all operations ever executed (app.Context.Order). It grows with
-// every write and is never used twice by different operations, so comparing
-// revisions detects every change; the batch's sequence number would not, since
-// one batch may write a key several times. An absent key has revision 0. The
-// writes of one transaction share its revision.
+// it among all that ever changed the store (app.Context.Revision). A put is a
+// change, also of what stands there already, and so are the deletion of a key
+// that exists and a compare-and-swap that writes or deletes; reads and whatever
+// fails are none. The revision grows with every change and is never used twice
+// by different operations, so comparing revisions detects every change; the
+// batch's sequence number would not, since one batch may write a key several
+// times. An absent key has revision 0. The changes of one transaction share its
+// revision. A cluster that was made before changes were counted goes on with
+// the place among all operations (app.Context.Order).
 //
 // It is an application like any other and knows nothing of sessions or protocols.
 //

@@ -19,7 +19,7 @@ type Entry struct {
 // Swapped is the result of a CompareAndSwap.
 type Swapped struct {
 	Done     bool
-	Revision uint64 // with Done: of the write
+	Revision uint64 // with Done: of the change; 0 if an absent key was to be deleted, which changes nothing
 	Present  bool   // without Done: whether the key exists ...
 	Current  Entry  // ... and what it holds
 }

@@ -34,7 +34,10 @@ func (Store) Execute(ctx app.Context, tx app.Tx, op []byte) consensus.Result {
 	if err != nil {
 		return app.Failed(TextMalformed)
 	}
-	x := execution{tx: tx, limits: &ctx.Limits, revision: ctx.Order}
+	x := execution{tx: tx, limits: &ctx.Limits, revision: ctx.Revision}
+	if x.revision == 0 { // an older cluster, which counts every operation
+		x.revision, x.idle = ctx.Order, ctx.Order
+	}
 	if o.Kind == KindTxn {
 		return verdict(x.transact(&o, ctx.ResultBytes))
 	}
@@ -64,7 +67,8 @@ func verdict(data []byte, err error) consensus.Result {
 type execution struct {
 	tx       app.Tx
 	limits   *consensus.Limits
-	revision uint64
+	revision uint64 // of what this operation writes
+	idle     uint64 // told as the revision where nothing had to be written
 }
 
 // perform executes anything but a transaction; room is how long the data of
@@ -138,8 +142,7 @@ func (x *execution) swap(o *Operation, room int) ([]byte, error) {
 	}
 	switch {
 	case holds:
-		x.replace(o, present)
-		return fit(binary.BigEndian.AppendUint64([]byte{swapDone}, x.revision), room)
+		return fit(binary.BigEndian.AppendUint64([]byte{swapDone}, x.replace(o, present)), room)
 	case !present:
 		return fit([]byte{swapAbsent}, room)
 	case 1+len(record) > room: // before copying it
@@ -148,14 +151,18 @@ func (x *execution) swap(o *Operation, room int) ([]byte, error) {
 	return append([]byte{swapOther}, record...), nil
 }
 
-// replace writes what a compare-and-swap whose condition held asks for.
-func (x *execution) replace(o *Operation, present bool) {
+// replace writes what a compare-and-swap whose condition held asks for, and
+// returns the revision of the change.
+func (x *execution) replace(o *Operation, present bool) uint64 {
 	switch {
 	case !o.Remove:
 		x.put(o.Key, o.Value)
 	case present:
 		x.tx.Delete(o.Key)
+	default:
+		return x.idle
 	}
+	return x.revision
 }
 
 // fit checks data against the room that a result has.
