@@ -70,6 +70,18 @@ func (n *Node) remedy(err error) string {
 	return remedy(err)
 }
 
+// adviseOnLack says what to do about a home that cannot be opened for want of room or
+// the like. Errors of another kind are left as they are.
+func adviseOnLack(err error) error {
+	if remedy(err) == checkDisk {
+		return err
+	}
+	return fmt.Errorf("%w: %s; nothing is lost", err, remedy(err))
+}
+
+// checkDisk is the remedy where nothing better is known.
+const checkDisk = "check the disk and start the replica again"
+
 // remedy is what helps whatever is on the disk.
 func remedy(err error) string {
 	switch {
@@ -82,5 +94,5 @@ func remedy(err error) string {
 	case errors.Is(err, syscall.EROFS):
 		return "make the file system writable and start the replica again"
 	}
-	return "check the disk and start the replica again"
+	return checkDisk
 }

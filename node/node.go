@@ -101,7 +101,7 @@ func (n *Node) start() error {
 	n.reporter = newReporter(n.config.Log, n.metrics, n.protocol)
 	engine, err := n.recover()
 	if err != nil {
-		return err
+		return adviseOnLack(err)
 	}
 	n.assemble(engine)
 	n.publish()

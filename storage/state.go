@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/syndtr/goleveldb/leveldb"
@@ -96,8 +97,22 @@ func openStateFiles(dir string) (lstorage.Storage, error) {
 	return files, nil
 }
 
-// stateError says in one line what is wrong with the store in dir and, unless it is
-// damaged, what to do.
+// lacks are what a system can run out of, or refuse.
+var lacks = []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EMFILE, syscall.ENFILE, syscall.EROFS}
+
+// lack is the one that an error is about, also where the library kept no more of it
+// than its text; nil if it is about none.
+func lack(err error) error {
+	for _, e := range lacks {
+		if errors.Is(err, e) || strings.Contains(err.Error(), e.Error()) {
+			return e
+		}
+	}
+	return nil
+}
+
+// stateError says in one line what is wrong with the store in dir. What to do about a
+// lack or about damage is for node to say.
 func stateError(dir string, err error) error {
 	switch {
 	case errors.Is(err, leveldb.ErrSnapshotReleased), errors.Is(err, leveldb.ErrIterReleased):
@@ -111,10 +126,8 @@ func stateError(dir string, err error) error {
 		return fmt.Errorf("state in %s: %w", dir, err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("state: %w: make %s readable and writable for this user", err, dir)
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fmt.Errorf("state: %w: free space on the disk of %s and start again; nothing is lost", err, dir)
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return fmt.Errorf("state in %s: %w: raise the limit of open files (ulimit -n) and start again; nothing is lost", dir, err)
+	case lack(err) != nil:
+		return fmt.Errorf("state in %s: %w", dir, lack(err))
 	}
 	return fmt.Errorf("state in %s: %w", dir, err)
 }

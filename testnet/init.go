@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
@@ -40,7 +41,7 @@ var ErrExists = errors.New("there is a cluster already")
 
 // Init makes keys, genesis, homes with birth records, and the manifest, which
 // comes last: a directory without one is not a cluster. It refuses a directory
-// that holds one. After a failure, remove the directory.
+// that holds one. After a failure what it made is gone again, and nothing else.
 func Init(o Options) (*Cluster, error) {
 	o.Protocol = cmp.Or(o.Protocol, protocol.PBFT)
 	p, err := protocol.Lookup(o.Protocol)
@@ -51,17 +52,60 @@ func Init(o Options) (*Cluster, error) {
 	if _, err := p.Model.Of(o.Replicas); err != nil {
 		return nil, err
 	}
-	if err := vacant(o.Dir); err != nil {
+	k := creation{Options: o, Cluster: &Cluster{Dir: o.Dir, Manifest: Manifest{Version: manifestVersion, Genesis: genesisName, ClientKey: clientKeyName, BenchKey: benchKeyName}}}
+	if err := k.vacant(); err != nil {
 		return nil, err
 	}
-	k := creation{Options: o, Cluster: &Cluster{Dir: o.Dir, Manifest: Manifest{Version: manifestVersion, Genesis: genesisName, ClientKey: clientKeyName, BenchKey: benchKeyName}}}
 	if err := k.createGenesis(); err != nil {
 		return nil, err
 	}
-	if err := k.provision(); err != nil {
-		return nil, fmt.Errorf("make the cluster in %s: %w", o.Dir, err)
+	if err := k.exclusively(k.provision); err != nil {
+		return nil, err
 	}
-	return k.Cluster, k.save()
+	return k.Cluster, nil
+}
+
+// exclusively makes the directory if need be, and does something in it while no other
+// init does. If that fails, it removes what was made.
+func (k *creation) exclusively(do func() error) error {
+	dir, made := k.path("."), missing(k.path("."))
+	err := os.MkdirAll(dir, 0o755)
+	if err == nil {
+		// Two cannot both make it: the other one's files are not removed here.
+		if err = os.Mkdir(k.path(clientsName), 0o700); errors.Is(err, fs.ErrExist) {
+			return busy(dir)
+		}
+	}
+	if err == nil {
+		if err = do(); err == nil {
+			return nil
+		}
+		for _, name := range k.names() {
+			err = errors.Join(err, os.RemoveAll(k.path(name)))
+		}
+	}
+	for _, made := range made {
+		_ = os.Remove(made) // it is empty again, or stays
+	}
+	return fmt.Errorf("make the cluster in %s: %w", dir, roomy(err))
+}
+
+// missing are the directories on the way to one that are not there, the last first.
+func missing(dir string) (all []string) {
+	for dir = filepath.Clean(dir); ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+			return all
+		}
+		all = append(all, dir)
+	}
+}
+
+// roomy says what to do about a full disk.
+func roomy(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%w: make room on the disk, and run it again; what it had made is removed", err)
+	}
+	return err
 }
 
 // creation is a cluster in the making.
@@ -78,19 +122,32 @@ type clientKey struct {
 	file string
 }
 
+// names are what is made in the directory. The claim on it is the last.
+func (k *creation) names() []string {
+	names := []string{manifestName, genesisName, clientKeyName, benchKeyName}
+	for i := range k.Options.Replicas {
+		names = append(names, homeName(i))
+	}
+	return append(names, clientsName)
+}
+
+// homeName is the directory of replica i within the cluster's.
+func homeName(i int) string { return "replica-" + strconv.Itoa(i) }
+
 // vacant refuses a directory that has anything of ours in it: to make keys
 // anew over a running identity would hide an amnesia (PROTOCOL.md §8).
-func vacant(dir string) error {
-	for _, name := range []string{manifestName, "replica-0"} {
-		_, err := os.Stat(filepath.Join(dir, name))
-		if err == nil && name == manifestName {
-			if c, err := Open(dir); err == nil {
-				if err := c.Elsewhere(); err != nil {
-					return fmt.Errorf("%w in %s: %w", ErrExists, dir, err)
-				}
+func (k *creation) vacant() error {
+	dir := k.path(".")
+	if _, err := os.Stat(k.path(manifestName)); err == nil {
+		if c, err := Open(dir); err == nil {
+			if err := c.Elsewhere(); err != nil {
+				return fmt.Errorf("%w in %s: %w", ErrExists, dir, err)
 			}
-			return fmt.Errorf("%w in %s: start it with `quorate testnet up --dir %s`", ErrExists, dir, dir)
 		}
+		return fmt.Errorf("%w in %s: start it with `quorate testnet up --dir %s`", ErrExists, dir, dir)
+	}
+	for _, name := range k.names() {
+		_, err := os.Lstat(k.path(name))
 		if err == nil {
 			return fmt.Errorf("%s has a %s but no %s: put that file back from its backup; only if nothing ever ran here, as after an interrupted init, remove the directory, or choose another --dir", dir, name, manifestName)
 		}
@@ -180,7 +237,7 @@ func (k *creation) place() error {
 		return err
 	}
 	for i := range k.Replicas {
-		dir, at := "replica-"+strconv.Itoa(i), loopback
+		dir, at := homeName(i), loopback
 		if k.Hosts != nil {
 			at = func(port int) string { return net.JoinHostPort(k.Hosts[i], strconv.Itoa(port)) }
 		}
@@ -195,12 +252,8 @@ func (k *creation) place() error {
 // loopback is an address that only this machine reaches.
 func loopback(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
-// provision writes everything but the manifest. Homes come first: a configuration
-// that the protocol refuses leaves no file behind.
+// provision writes everything, the manifest last.
 func (k *creation) provision() error {
-	if err := errors.Join(os.MkdirAll(k.path("."), 0o755), os.MkdirAll(k.path(clientsName), 0o700)); err != nil {
-		return err
-	}
 	for i, seed := range k.replicas {
 		settings := home.DefaultConfig()
 		settings.Replica, settings.Listen, settings.Admin = i, k.Manifest.Replicas[i].Address, k.Manifest.Replicas[i].Admin
@@ -220,7 +273,7 @@ func (k *creation) provision() error {
 			return err
 		}
 	}
-	return genesis.Save(k.path(genesisName), k.genesisFile())
+	return cmp.Or(genesis.Save(k.path(genesisName), k.genesisFile()), k.save())
 }
 
 // genesisFile is the genesis with the addresses of the manifest.

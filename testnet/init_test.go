@@ -2,6 +2,8 @@ package testnet
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -22,6 +24,49 @@ func TestSameSeedSameKeys(t *testing.T) {
 	}
 	if c, d := made(t, Options{Seed: "s", Adjust: nonce}), made(t, Options{Seed: "s", Adjust: nonce}); c.Genesis.ID() != d.Genesis.ID() {
 		t.Error("the same nonce made two clusters")
+	}
+}
+
+// Whatever is there that init would make is somebody's: it stays, and nothing is added.
+func TestInitTouchesNothingThatIsThere(t *testing.T) {
+	for _, name := range []string{"testnet.toml", "genesis.toml", "client.key", "bench.key", "clients", "replica-0", "replica-3"} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Init(Options{Dir: dir}); err == nil {
+			t.Errorf("%s: it was made", name)
+		}
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		left, _ := os.ReadDir(dir)
+		if err != nil || string(b) != "mine" || len(left) != 1 {
+			t.Errorf("%s: %q, %v; there is %v", name, b, err, left)
+		}
+	}
+}
+
+// Of two that make a cluster in one directory at once, one does, and the other one
+// removes nothing of it.
+func TestTwoInitsAtOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "net")
+	errs := make(chan error)
+	for range 2 {
+		go func() {
+			_, err := Init(Options{Dir: dir})
+			errs <- err
+		}()
+	}
+	if a, b := <-errs, <-errs; (a == nil) == (b == nil) {
+		t.Fatalf("they ended with %v and %v", a, b)
+	}
+	c, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range c.Size() {
+		if _, err := loadHome(c, i); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -80,7 +80,11 @@ func (c *Cluster) Status(ctx context.Context, i int) ReplicaStatus {
 		s.Report, s.Ready, s.Health = report, report.Ready, health(report)
 	}
 	if p.unfiled {
-		s.Health = fmt.Sprintf("running, its pid file is gone (process %d); %s", p.pid, s.Health)
+		what := "is gone"
+		if r.crashed() {
+			what = "names another"
+		}
+		s.Health = fmt.Sprintf("running, its pid file %s (process %d); %s", what, p.pid, s.Health)
 	}
 	return s
 }

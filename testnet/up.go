@@ -26,12 +26,17 @@ func (c *Cluster) hold() (release func(), err error) {
 	}
 	lock, err := storage.LockHome(c.Dir, "")
 	if errors.Is(err, storage.ErrInUse) {
-		return nil, fmt.Errorf("another quorate testnet command is running in %s: wait for it, or find it with ps", c.Dir)
+		return nil, busy(c.Dir)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return func() { _ = lock.Unlock() }, nil
+}
+
+// busy says that another command has the directory.
+func busy(dir string) error {
+	return fmt.Errorf("another quorate testnet command is running in %s: wait for it, or find it with ps", dir)
 }
 
 // gone says that the cluster's directory is not there any more.

@@ -301,10 +301,17 @@ func TestStrangersPidIsNotSignalled(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, quick(testnet.Options{Replicas: 1}))
 	pidFile := filepath.Join(c.Home(0), "pid")
-	was, err := os.ReadFile(pidFile)
-	must(t, err)
-	forged := strings.Replace(string(was), "start = ", "start = 1", 1)
-	must(t, os.WriteFile(pidFile, []byte(forged), 0o644))
+	forge := func(path string) (was []byte) {
+		was, err := os.ReadFile(path)
+		must(t, err)
+		must(t, os.WriteFile(path, []byte(strings.Replace(string(was), "start = ", "start = 1", 1)), 0o644))
+		return was
+	}
+	was := forge(pidFile)
+	if s := c.Status(t.Context(), 0); s.Condition != testnet.Running || !strings.Contains(s.Health, "its pid file names another") {
+		t.Errorf("by its lock alone it is %s, %s", s.Condition, s.Health)
+	}
+	forge(filepath.Join(c.Home(0), "data", "lock"))
 	if s := c.Status(t.Context(), 0); s.Condition != testnet.Stopped {
 		t.Errorf("a process with another start time counts as %s", s.Condition)
 	}
