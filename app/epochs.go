@@ -22,7 +22,7 @@ type succession struct {
 
 const (
 	maxEpochClients = 1 << 14 // whose epochs are remembered
-	maxEpochs       = 8       // of one client
+	maxEpochs       = 64      // of one client
 )
 
 // newEpochs begins a memory at a time of the cluster's. What was executed by then

@@ -22,9 +22,15 @@ func TestTimesOfRefusals(t *testing.T) {
 		code   consensus.RefusalCode
 		want   consensus.Times
 	}{
-		"an epoch before the first":             {func(c *cluster) { open(c, began) }, began - 2, consensus.RefusedStale, consensus.Times{Epoch: began, Unused: true}},
-		"the epoch that was replaced":           {func(c *cluster) { open(c, began, began+9) }, began, consensus.RefusedStale, consensus.Times{Epoch: began + 9}},
-		"between two that followed each other":  {func(c *cluster) { open(c, began, began+9, began+20) }, began + 5, consensus.RefusedStale, consensus.Times{Epoch: began + 20, Unused: true}},
+		"an epoch before the first":            {func(c *cluster) { open(c, began) }, began - 2, consensus.RefusedStale, consensus.Times{Epoch: began, Unused: true}},
+		"the epoch that was replaced":          {func(c *cluster) { open(c, began, began+9) }, began, consensus.RefusedStale, consensus.Times{Epoch: began + 9}},
+		"between two that followed each other": {func(c *cluster) { open(c, began, began+9, began+20) }, began + 5, consensus.RefusedStale, consensus.Times{Epoch: began + 20, Unused: true}},
+		"... and forty more since": {func(c *cluster) {
+			open(c, began, began+9)
+			for i := range uint64(40) {
+				open(c, began+20+i)
+			}
+		}, began + 5, consensus.RefusedStale, consensus.Times{Epoch: began + 59, Unused: true}},
 		"too old, without a session":            {func(*cluster) {}, began - hour, consensus.RefusedExpired, consensus.Times{Unused: true}},
 		"still to come, without a session":      {func(*cluster) {}, began + hour, consensus.RefusedExpired, consensus.Times{}},
 		"still to come, with a session":         {func(c *cluster) { open(c, began) }, began + hour, consensus.RefusedExpired, consensus.Times{Epoch: began}},
