@@ -48,8 +48,17 @@ type Config struct {
 	Addresses []string
 
 	// Session tunes gathering and retrying; its Genesis, System, Elected,
-	// Signer and Epoch are filled in here. The zero value is right for most.
+	// Signer, Epoch and After are filled in here. The zero value is right for most.
 	Session session.Config
+	// LastEpoch is what Accepted of an earlier client with this key, of this cluster,
+	// was told last; 0 is not known. With it a clock that was set back since costs
+	// nothing.
+	LastEpoch uint64
+	// Accepted is told of each epoch of the key that the cluster has accepted, once
+	// for each, before Close returns. A program that runs again keeps the last one, in
+	// place of LastEpoch, also if it is lower. nil tells nobody. It must not call the
+	// client, which waits for it.
+	Accepted func(epoch uint64)
 	// Now is the machine's clock, read once, when the session opens; nil is time.Now.
 	Now func() time.Time
 	// Connect replaces p2p, for tests and networks of another kind.
@@ -76,6 +85,9 @@ type Client struct {
 	ended   chan struct{} // closed when run has ended
 	status  board
 	log     *slog.Logger
+
+	accepted func(epoch uint64)
+	told     uint64 // by accepted, last; run's alone
 }
 
 // arrival is a group of frames of one replica.
@@ -110,7 +122,11 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if cfg.Now != nil {
 		start = cfg.Now()
 	}
-	sc.Elected, sc.Genesis, sc.Signer, sc.Epoch = p.Elected, cfg.Genesis, crypto.NewSigner(cfg.Key), uint64(start.UnixNano())
+	if first := time.Unix(0, 1); start.Before(first) {
+		start = first // an epoch before 1970 would be one of the far future
+	}
+	sc.Elected, sc.Genesis, sc.Signer = p.Elected, cfg.Genesis, crypto.NewSigner(cfg.Key)
+	sc.Epoch, sc.After = uint64(start.UnixNano()), cfg.LastEpoch
 	s, err := session.New(sc)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
@@ -118,6 +134,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	c := &Client{
 		session: s, start: start, began: began, size: consensus.ReplicaID(len(cfg.Genesis.Replicas)), inbox: newInbox(), frames: make(chan arrival), log: cfg.Log,
 		stop: make(chan struct{}), ended: make(chan struct{}), status: newBoard(),
+		accepted: cfg.Accepted, told: cfg.LastEpoch,
 	}
 	connect := cfg.Connect
 	if connect == nil {

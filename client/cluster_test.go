@@ -41,6 +41,7 @@ type cluster struct {
 	mu       sync.Mutex
 	t        testing.TB
 	genesis  consensus.Genesis
+	store    state.Store
 	machine  *app.Machine
 	verifier crypto.Verifier
 	seq      consensus.Seq
@@ -63,12 +64,39 @@ func newCluster(t testing.TB) *cluster {
 	}
 	c := &cluster{t: t, genesis: consensus.NewGenesis("client", protocol.PBFT, keys), verifier: crypto.NewVerifier(crypto.NewMemory(1024))}
 	c.genesis.Clients = []consensus.ClientEntry{{Key: crypto.PublicOf(seedOf(clientKey)), Role: consensus.RoleWriter}}
-	m, err := app.Open(state.NewMemory(), kv.Store{}, c.genesis, app.Options{})
+	c.store = state.NewMemory()
+	c.open()
+	return c
+}
+
+// open opens the machine on what its disk holds.
+func (c *cluster) open() {
+	m, err := app.Open(c.store, kv.Store{}, c.genesis, app.Options{})
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	c.machine = m
-	return c
+}
+
+// restart has all replicas lose what they do not have on disk, at a checkpoint.
+func (c *cluster) restart() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for done := false; !done; {
+		c.seq++
+		b := &consensus.Batch{Stamp: consensus.Time(time.Now().UnixNano())}
+		out, err := c.machine.Do(consensus.Commit{Seq: c.seq, Batch: b, Digest: b.Digest()})
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if done = c.seq%c.genesis.CheckpointInterval == 0; done {
+			root := out.Events[0].(consensus.Executed).Root
+			if _, err := c.machine.Do(consensus.Stabilize{Seq: c.seq, Root: root, Certificate: []byte("proof")}); err != nil {
+				c.t.Fatal(err)
+			}
+		}
+	}
+	c.open()
 }
 
 // serve is what happens when a frame reaches a replica.

@@ -115,6 +115,7 @@ func (c *Client) run() {
 	l.admit()
 	c.session.Close()
 	l.perform(c.session.Flush())
+	c.tellAccepted()
 }
 
 // turn waits for something to do, takes everything there is, and does it. It
@@ -137,6 +138,7 @@ func (l *loop) turn() bool {
 	l.tellShift()
 	l.admit()
 	l.perform(c.session.Flush())
+	c.tellAccepted()
 	return true
 }
 
@@ -183,6 +185,15 @@ func (l *loop) tellShift() {
 	}
 	l.shift = shift
 	l.client.log.Warn("this machine's clock and the time of the cluster differ: going by the cluster's", "cluster_ahead_by", time.Duration(shift).Round(time.Millisecond))
+}
+
+// tellAccepted says which epoch was accepted, after its answers have gone out: they
+// do not wait for the disk on which it is kept.
+func (c *Client) tellAccepted() {
+	if e := c.session.Accepted(); e != c.told && c.accepted != nil {
+		c.told = e
+		c.accepted(e)
+	}
 }
 
 // admit feeds what callers and connections have left.

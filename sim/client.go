@@ -29,6 +29,7 @@ type client struct {
 	replied func(consensus.ReplicaID, *consensus.Reply) // a script's; may be nil
 	before  *consensus.Result                           // of the call before
 	wrong   consensus.Time                              // by how much its clock is wrong, in this life
+	kept    uint64                                      // the last epoch that was accepted; half of the clients keep it
 	lost    quorum.Set                                  // the replicas to which it has noticed that it has no link
 }
 
@@ -59,7 +60,7 @@ func (c *client) start(quota int) {
 func (c *client) connect() {
 	w := c.world
 	s, err := session.New(session.Config{
-		Genesis: &w.genesis, System: w.system, Elected: w.protocol.Elected, Signer: c.signer, Epoch: uint64(c.now()) + 1, GatherOps: w.cfg.Workload.Operations,
+		Genesis: &w.genesis, System: w.system, Elected: w.protocol.Elected, Signer: c.signer, Epoch: uint64(c.now()) + 1, After: c.kept, GatherOps: w.cfg.Workload.Operations,
 		Patience: w.cfg.Workload.Timeout, MaxPatience: 16 * w.cfg.Workload.Timeout, NoLeader: w.cfg.Workload.noLeader(),
 	})
 	if err != nil {
@@ -80,6 +81,9 @@ func (c *client) restart() {
 	w := c.world
 	w.trace.line(w.clock.now, "%s restarts with %d operations under way", w.name(c.end), len(c.open))
 	w.stats.Again += c.session.Stats().Again
+	if c.index%2 == 0 {
+		c.kept = c.session.Accepted()
+	}
 	c.session.Close()
 	c.session.Flush()
 	for range c.open {

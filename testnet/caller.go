@@ -25,6 +25,7 @@ func (c *Cluster) Dial(ctx context.Context, keyFile string, tune ...func(*client
 		return nil, err
 	}
 	config := client.Config{Genesis: &c.Genesis, Key: key, Addresses: c.Addresses()}
+	Remember(&config, keyFile)
 	for _, t := range tune {
 		t(&config)
 	}

@@ -7,6 +7,7 @@
 //	D/genesis.toml             what all members agree on, and (not part of it) their addresses
 //	D/client.key               the default client's key
 //	D/clients/1.key ... 7.key  more client keys: each command takes a free one, for a key has one session
+//	D/client.key.epoch         the last epoch of that key which the cluster accepted; so for each key
 //	D/bench.key                the key that quorate bench uses, so that it disturbs nobody else's session
 //	D/replica-0/               the home of a replica: see package home
 //	D/replica-0/pid            the running process: pid, start time and boot id, and which directory is its home; data/lock tells the same

@@ -81,6 +81,7 @@ func (s *Session) onReply(from consensus.ReplicaID, reply *consensus.Reply) bool
 	}
 	s.settle(r)
 	s.flight.answered = max(s.flight.answered, r.signed.Sequence.Counter)
+	s.epochs.accepted = r.signed.Sequence.Epoch
 	s.deliver(r, reply)
 	return true
 }
@@ -168,7 +169,7 @@ func (s *Session) onRefusal(from consensus.ReplicaID, refusal *consensus.Refusal
 		s.pause(r, from)
 		return true
 	}
-	if r.agreed(from) >= s.system.Replies() {
+	if r.agreed(from) >= s.system.Replies() && !s.disputed(r, r.ground(from)) {
 		s.refuse(r, from)
 	} else if !r.toAll {
 		// One replica's word ends nothing: ask the others at once.
@@ -240,13 +241,12 @@ func taken(r *request) bool {
 func (s *Session) refuse(r *request, last consensus.ReplicaID) {
 	s.settle(r)
 	g := r.ground(last)
-	t, known := s.believed(r, g)
 	switch g.code {
 	case consensus.RefusedStale:
-		s.stale(r, t, known)
+		s.stale(r, s.believed(r, g))
 		return
 	case consensus.RefusedExpired:
-		s.expired(r, t, known)
+		s.expired(r, s.believed(r, g))
 		return
 	case consensus.RefusedTooLarge, consensus.RefusedRole:
 		// One operation may have spoilt it for those that it travelled with.

@@ -19,7 +19,8 @@ type Config struct {
 	System  quorum.System      // how many equal replies are believed
 	Elected bool               // leaders are elected, and known by nobody's arithmetic; one member's word that there is none is believed
 	Signer  crypto.Signer      // the client's key
-	Epoch   uint64             // start time, nanoseconds since 1970: higher than that of any earlier session of this key
+	Epoch   uint64             // start time, nanoseconds since 1970: should be higher than that of any earlier session of this key
+	After   uint64             // the last epoch of this key that the cluster is known to have accepted (0 = none): the session begins above it, though Epoch does not
 
 	InFlight      int  // requests in flight (8; 256 with OneEach); at most consensus.SessionWindow
 	InFlightBytes int  // bytes of the requests in flight (32 MiB); one request is always allowed

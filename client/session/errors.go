@@ -50,9 +50,9 @@ var (
 type RefusedError struct {
 	Code    consensus.RefusalCode
 	unknown bool
-	early   bool            // not executed so far, but that may still come
-	times   consensus.Times // what the replicas said of time; zero if nothing
-	own     consensus.Time  // what the client's clock said then
+	early   bool           // not executed so far, but that may still come
+	word    word           // what the replicas said of time
+	own     consensus.Time // what the client's clock said then
 }
 
 // Error says what was refused and why, and whether it may have been executed.
@@ -72,13 +72,13 @@ func (e *RefusedError) Reason() string {
 	if err := reasonOf(e.Code); err != nil {
 		reason = err.Error()
 	}
-	known := e.times != (consensus.Times{})
+	least := e.word.clocks[0]
 	switch {
-	case known && e.Code == consensus.RefusedExpired:
-		reason = "session expired: " + compareClocks(&e.times, e.own)
-	case known && e.Code == consensus.RefusedStale && e.own < e.times.Clock && distance(e.own, e.times.Clock) > backAtLeast:
+	case e.word.known && e.Code == consensus.RefusedExpired:
+		reason = "session expired: " + compareClocks(&e.word, e.own)
+	case e.word.known && e.Code == consensus.RefusedStale && e.own < least && distance(e.own, least) > backAtLeast:
 		reason = fmt.Sprintf("stale sequence: the clock of this machine is %s behind: here it is %s, and the replicas' clocks say %s; set the clock and try again",
-			distance(e.own, e.times.Clock), clock(e.own), clock(e.times.Clock))
+			distance(e.own, least), clock(e.own), e.word.clock())
 	}
 	return ErrRefused.Error() + ": " + reason
 }
@@ -88,14 +88,28 @@ func (e *RefusedError) Reason() string {
 const backAtLeast = time.Minute
 
 // compareClocks says whose clock is off, and by how much. The cluster's time
-// never goes back: a replica's clock that was ahead once keeps it ahead.
-func compareClocks(t *consensus.Times, own consensus.Time) string {
-	difference := distance(own, t.Executed)
-	said := fmt.Sprintf("here it is %s, the cluster's time is %s, and its replicas' clocks say %s", clock(own), clock(t.Executed), clock(t.Clock))
-	if distance(own, t.Clock) < difference/2 {
+// never goes back: a replica's clock that was ahead once keeps it ahead. Of two
+// replicas that contradict each other one may be wrong, or lie.
+func compareClocks(w *word, own consensus.Time) string {
+	difference := distance(own, w.executed)
+	said := fmt.Sprintf("here it is %s, the cluster's time is %s, and its replicas' clocks say %s", clock(own), clock(w.executed), w.clock())
+	low, high := distance(own, w.clocks[0]) < difference/2, distance(own, w.clocks[1]) < difference/2
+	switch {
+	case low && high:
 		return fmt.Sprintf("the cluster's time is %s off, because of the clock of a replica and not of this machine: %s; try again", difference, said)
+	case low || high:
+		return fmt.Sprintf("the clock of this machine or that of a replica is %s off: %s; look at both and try again", difference, said)
 	}
 	return fmt.Sprintf("the clock of this machine is %s off: %s; set the clock and try again", difference, said)
+}
+
+// clock is what the replicas' clocks say, as far as their words can be believed.
+func (w *word) clock() string {
+	low, high := clock(w.clocks[0]), clock(w.clocks[1])
+	if low == high {
+		return low
+	}
+	return low + " to " + high
 }
 
 func distance(a, b consensus.Time) time.Duration {

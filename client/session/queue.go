@@ -60,8 +60,8 @@ type flight struct {
 }
 
 // open begins a fresh window.
-func (f *flight) open(epoch uint64) {
-	*f = flight{epoch: epoch, used: consensus.Time(epoch), of: map[uint64]*request{}}
+func (f *flight) open(epoch uint64, now consensus.Time) {
+	*f = flight{epoch: epoch, used: now, of: map[uint64]*request{}}
 }
 
 // oldest is the request that has been in flight for the longest; nil if none is.

@@ -65,8 +65,8 @@ func (s *Session) renew() {
 	if !f.stale && !idle && f.room() {
 		return
 	}
-	f.open(s.epochs.next(s.now))
-	f.used, s.epochs.least = s.now, after(f.epoch)
+	f.open(s.epochs.next(s.now), s.now)
+	s.epochs.least = after(f.epoch)
 	s.stats.Renewals++
 }
 

@@ -78,8 +78,9 @@ func New(cfg Config) (*Session, error) {
 		cfg: cfg, system: cfg.System, cluster: cfg.Genesis.ID(), now: consensus.Time(cfg.Epoch),
 		tickets: map[Ticket]*operation{}, link: newLink(cfg.System, cfg.Elected),
 	}
-	s.flight.open(cfg.Epoch)
-	s.epochs.least = after(cfg.Epoch)
+	first := max(cfg.Epoch, after(cfg.After))
+	s.flight.open(first, s.now)
+	s.epochs.least, s.epochs.accepted = after(first), cfg.After
 	return s, nil
 }
 
@@ -219,6 +220,12 @@ func (s *Session) Stats() Stats { return s.stats }
 // Shift is by how much the cluster's time is ahead of this session's clock, if
 // its replicas have said that this is too much to go by the clock; 0 otherwise.
 func (s *Session) Shift() consensus.Time { return s.epochs.shift }
+
+// Accepted is the last epoch in which something of this key was executed, as far as
+// is known: f+1 replicas answered it, or Config.After said so. A later session that
+// is told of it has a higher epoch, whatever its clock says. 0 = none. It falls only if
+// the replicas say that what After said cannot be.
+func (s *Session) Accepted() uint64 { return s.epochs.accepted }
 
 // InFlight is the number of requests that are sent and not answered.
 func (s *Session) InFlight() int { return len(s.flight.requests) }

@@ -150,7 +150,9 @@ func (a *access) withClient(ctx context.Context, tune session.Config, do func(cl
 		}
 		return unreachable("no replica of %s is running: start them with `quorate testnet up --dir %s`", a.local.Dir, a.local.Dir)
 	}
-	cl, err := client.Dial(ctx, client.Config{Genesis: &a.genesis, Key: a.seed, Addresses: a.addresses, Session: tune})
+	config := client.Config{Genesis: &a.genesis, Key: a.seed, Addresses: a.addresses, Session: tune}
+	testnet.Remember(&config, a.keyFile)
+	cl, err := client.Dial(ctx, config)
 	if err != nil {
 		return err
 	}

@@ -159,7 +159,9 @@ func (m Measurement) Temporary(ctx context.Context) (r Result, err error) {
 	if err != nil {
 		return r, err
 	}
-	cl, err := client.Dial(ctx, client.Config{Genesis: &cluster.Genesis, Key: seed, Addresses: cluster.Addresses(), Session: m.Session()})
+	config := client.Config{Genesis: &cluster.Genesis, Key: seed, Addresses: cluster.Addresses(), Session: m.Session()}
+	testnet.Remember(&config, cluster.BenchKey())
+	cl, err := client.Dial(ctx, config)
 	if err != nil {
 		return r, err
 	}
