@@ -58,6 +58,7 @@ func (r *replica) waiting(s *consensus.Status, st raft.BasicStatus) []consensus.
 	if st.RaftState != raft.StateLeader {
 		return append(out, r.followerWaits(s, n)...)
 	}
+	n = r.decisive(n, st.Term)
 	if s.InFlight == 0 || n > s.Executed+consensus.Seq(s.InFlight) {
 		return out
 	}
@@ -68,6 +69,18 @@ func (r *replica) waiting(s *consensus.Status, st raft.BasicStatus) []consensus.
 		}
 	})
 	return append(out, consensus.Lack{What: "acknowledgements of an entry", View: s.View, Seq: n, Have: have, Need: r.system.Quorum(), Missing: consensus.Others(r.system.Size(), have...)})
+}
+
+// decisive is the first entry from n on of a leader's own term: no count of
+// acknowledgements commits an earlier one.
+func (r *replica) decisive(n consensus.Seq, own uint64) consensus.Seq {
+	for {
+		term, err := r.store.Term(uint64(n))
+		if err != nil || term >= own {
+			return n
+		}
+		n++
+	}
 }
 
 // followerWaits says what a follower lacks, which has committed all before n. A

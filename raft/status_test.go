@@ -123,6 +123,24 @@ func TestElectionIsNotCountedByWhoIsHeard(t *testing.T) {
 	}
 }
 
+// Entries of earlier terms are committed by the first one of the leader's own
+// only: that is what it waits for, however many hold what stands before it.
+func TestEarlierTermsAreNotCounted(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	l.agree(0, 1)
+	l.Ticks(3, l.All())
+	l.agree(0, 1, func(m frame) bool { return m.From == 0 && m.To == 1 })
+	l.Crash(0)
+	l.Ticks(10, []int{2}) // its lease ends
+	l.elect(1, without(pb.MsgApp))
+	l.say(2, 1, pb.Message{Type: pb.MsgAppResp, Term: l.term(1), Index: 3})
+	w := l.Replicas[1].Engine.Status().Waiting
+	if len(w) != 1 || w[0].Seq != 4 || len(w[0].Have) != 1 || w[0].Need != 2 {
+		t.Errorf("with a majority at 3, and its own entry at 4, the leader waits for %+v", w)
+	}
+}
+
 // A follower whose log contradicts its leader's takes nothing any more, and says
 // so, although it hears the leader.
 func TestMisfitIsSaid(t *testing.T) {
