@@ -22,10 +22,12 @@ import (
 // the field in a refusal.
 const lostDisk = "lost its disk"
 
-// reportLoss refuses a heartbeat for entries that a wiped disk took with it: a
-// leader promises what was acknowledged to it in its term. That there was no
-// birth record is not asked: the second life after the loss has one.
-func (r *replica) reportLoss(m *pb.Message) {
+// reportLoss refuses a heartbeat for entries that a disk took with it which was
+// wiped, or set back: a leader promises what was acknowledged to it in its term,
+// and committed. That stays in a log for ever, so that a heartbeat of an earlier
+// term proves the loss as well. That there was no birth record is not asked: the
+// second life after the loss has one.
+func (r *replica) reportLoss(m *pb.Message, current uint64) {
 	last, err := r.store.LastIndex()
 	if m.Type != pb.MsgHeartbeat || m.Commit <= last || err != nil {
 		return
@@ -34,8 +36,10 @@ func (r *replica) reportLoss(m *pb.Message) {
 	if err != nil {
 		return
 	}
-	r.send(&pb.Message{Type: pb.MsgAppResp, From: m.To, To: m.From, Term: m.Term, Index: m.Commit, Reject: true, RejectHint: last, LogTerm: term, Context: []byte(lostDisk)})
-	r.rest() // the leader was heard
+	if m.Term >= current {
+		r.send(&pb.Message{Type: pb.MsgAppResp, From: m.To, To: m.From, Term: m.Term, Index: m.Commit, Reject: true, RejectHint: last, LogTerm: term, Context: []byte(lostDisk)})
+		r.rest() // the leader was heard
+	}
 	if !r.lost {
 		r.lost = true
 		r.out.Note(consensus.Note{Kind: consensus.SetBack, View: consensus.View(m.Term), Seq: consensus.Seq(m.Commit), Text: fmt.Sprintf(

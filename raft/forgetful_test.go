@@ -145,3 +145,55 @@ func TestStalemateWithAWipedMemberEnds(t *testing.T) {
 	}
 	l.wantAlarm(0, "this leader steps down")
 }
+
+// A vote is given once: whoever hears two leaders of one term says so, once, also
+// as one of them, or when it has forgotten the first.
+func TestTwoLeadersOfATermAreNoticed(t *testing.T) {
+	l := newLab(t, 5)
+	l.elect(0)
+	l.Ticks(3, l.All())
+	term := l.term(0)
+	l.Ticks(10, []int{2}) // its lease ends
+	for _, to := range []int{0, 1, 2} {
+		for range 3 {
+			l.say(3, to, pb.Message{Type: pb.MsgHeartbeat, Term: term})
+		}
+		if alarms := l.Replicas[to].Noted(consensus.Alarm); len(alarms) != 1 || !strings.Contains(alarms[0].Text, fmt.Sprintf("replicas 0 and 3 both lead in term %d", term)) {
+			t.Errorf("R%d says %v", to, alarms)
+		}
+	}
+	l.say(3, 4, pb.Message{Type: pb.MsgHeartbeat, Term: term + 1})
+	l.say(0, 4, pb.Message{Type: pb.MsgHeartbeat, Term: term}) // late
+	l.say(0, 4, pb.Message{Type: pb.MsgHeartbeat, Term: term + 2})
+	if alarms := l.Replicas[4].Noted(consensus.Alarm); len(alarms) > 0 {
+		t.Errorf("one leader after the other: %v", alarms)
+	}
+}
+
+// What a leader promises was acknowledged to it and committed, so that a log holds
+// it for ever: a heartbeat of a term that is over proves a loss as well. Nobody
+// waits for an answer to it.
+func TestLatePromiseProvesALoss(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	l.agree(0, 3)
+	l.Ticks(3, l.All())
+	d := l.Replicas[2]
+	last, term := uint64(d.Engine.exec.handed), l.term(2)
+	l.say(1, 2, pb.Message{Type: pb.MsgHeartbeat, Term: term + 1})
+	for _, c := range []struct {
+		promise uint64
+		noted   int
+	}{{last, 0}, {last + 1, 1}, {last + 2, 1}} {
+		l.Sent = nil
+		l.say(0, 2, pb.Message{Type: pb.MsgHeartbeat, Term: term, Commit: c.promise})
+		if n := len(d.Noted(consensus.SetBack)); n != c.noted {
+			t.Errorf("promised %d of %d: noted %d times, want %d", c.promise, last, n, c.noted)
+		}
+		for _, m := range l.heard(pb.MsgAppResp) {
+			if m.Reject {
+				t.Errorf("promised %d of %d: answers %v", c.promise, last, m)
+			}
+		}
+	}
+}

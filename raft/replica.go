@@ -31,9 +31,11 @@ type replica struct {
 	alarmed  []int         // tick of the last alarm about each replica; 0 never
 	heard    []int         // tick of the last word of each replica; -1 never
 	lead     leadership
-	stall    stall // while a member that lost its disk cannot be known anew
-	misfit   int   // tick at which the leader last said what this log cannot take; 0 never
-	lost     bool  // this life has said that its log lacks what it acknowledged
+	crowned  leadership // the last leader that was heard, also after it is forgotten
+	doubled  uint64     // the last term of which two leaders were heard
+	stall    stall      // while a member that lost its disk cannot be known anew
+	misfit   int        // tick at which the leader last said what this log cannot take; 0 never
+	lost     bool       // this life has said that its log lacks what it acknowledged
 	now      consensus.Time
 	out      consensus.Outbox
 }
@@ -179,12 +181,15 @@ func (r *replica) step(m *pb.Message) {
 	}
 	r.relearn(m)
 	before := r.node.BasicStatus()
-	if why, err := r.survive(func() error { return r.node.Step(*m) }); err != nil {
+	r.oneLeader(m, before)
+	why, err := r.survive(func() error { return r.node.Step(*m) })
+	if err != nil {
 		r.drop(m, why, m.Type.String()+": "+err.Error())
-		r.reportLoss(m)
-		return
 	}
-	r.watch(m, before)
+	r.reportLoss(m, before.Term)
+	if err == nil {
+		r.watch(m, before)
+	}
 }
 
 // alarmEvery is how many election timeouts lie between two alarms about one
@@ -205,7 +210,7 @@ func (r *replica) drop(m *pb.Message, why consensus.Reason, text string) {
 	}
 	r.alarmed[from] = max(1, r.clock.tick)
 	r.out.Note(consensus.Note{Kind: consensus.Alarm, View: consensus.View(m.Term), Replica: from,
-		Text: fmt.Sprintf("replica %d says what makes the library panic: it lies, or this replica's disk was lost or set back to an older copy; dropped: %s", from, text)})
+		Text: fmt.Sprintf("replica %d says what makes the library panic: it lies, or the disk of a member, which may be this one, was lost or set back to an older copy; dropped: %s", from, text)})
 }
 
 // unsent reports whether a member acknowledges to this leader what it never

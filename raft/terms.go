@@ -3,6 +3,7 @@ package raft
 import (
 	"fmt"
 
+	"go.etcd.io/raft/v3"
 	pb "go.etcd.io/raft/v3/raftpb"
 )
 
@@ -31,4 +32,24 @@ func (r *replica) leaps(message any) bool {
 	}
 	r.step(&pb.Message{Type: pb.MsgHeartbeatResp, From: m.From, To: m.To, Term: term + maxLeap}) // carries a term alone
 	return true
+}
+
+// oneLeader holds members to it that no term has two leaders: a vote is given
+// once, and is on disk before it is said. Who voted twice, nobody can tell. The
+// word of a snapshot says nothing: it is installed long after it was sent.
+func (r *replica) oneLeader(m *pb.Message, st raft.BasicStatus) {
+	if m.Type != pb.MsgApp && m.Type != pb.MsgHeartbeat || m.Term < st.Term {
+		return
+	}
+	if st.RaftState == raft.StateLeader {
+		r.crowned = leadership{term: st.Term, leader: id(r.id)}
+	}
+	first, second := r.crowned, leadership{term: m.Term, leader: m.From}
+	r.crowned = second
+	if first.term != second.term || first.leader == second.leader || r.doubled == m.Term {
+		return
+	}
+	r.doubled = m.Term
+	r.alarm(fmt.Sprintf("replicas %d and %d both lead in term %d: a member voted twice, as one does whose disk was lost or set back to an older copy, or one of them lies. "+
+		"Answers may be lost: run `quorate check`", first.leader-1, second.leader-1, m.Term))
 }

@@ -37,8 +37,8 @@ func drawGenre(r *stream) Genre {
 }
 
 // FromSeedOf draws the system of a seed for a protocol: with traitors for one
-// that tolerates them, without for one that does not. Clients misbehave for
-// either: no protocol need trust them.
+// that tolerates them, without for one that does not. Disks are set back, and
+// clients misbehave, for either: no protocol can rule it out.
 func FromSeedOf(p protocol.Protocol, seed uint64) Config {
 	if p.Model == quorum.Byzantine {
 		return drawSystem(p.Name, seed)
@@ -56,6 +56,7 @@ func FromSeedOf(p protocol.Protocol, seed uint64) Config {
 	}
 	c.drawFlood(newStream(seed, "flood"))
 	c.drawClocks(newStream(seed, "clocks"))
+	c.drawSetBack(newStream(seed, "set back"))
 	return c
 }
 

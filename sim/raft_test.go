@@ -44,15 +44,17 @@ func TestRaft(t *testing.T) {
 }
 
 // Every size that a seed draws can be built, tolerates what it should, and no
-// replica lies or loses its disk.
+// replica lies or loses its disk; some are set back, where that is within the
+// bound.
 func TestDrawsOfRaft(t *testing.T) {
-	sizes, byzantines := map[int]int{}, 0
+	sizes, setBack, byzantines := map[int]int{}, map[int]int{}, 0
 	for seed := range uint64(300) {
 		c := raftConfig(seed)
 		if _, err := New(c); err != nil {
 			t.Fatal(err)
 		}
 		sizes[c.Replicas]++
+		setBack[c.Replicas] += len(c.SetBacks)
 		byzantines += len(c.Byzantines)
 		if len(c.Traitors)+len(c.Twins) > 0 || c.forgets() || c.Trust.Faults != (c.Replicas-1)/2 {
 			t.Errorf("seed %d draws %s", seed, c.String())
@@ -61,6 +63,9 @@ func TestDrawsOfRaft(t *testing.T) {
 	for _, n := range crashSizes {
 		if sizes[n] == 0 {
 			t.Errorf("no seed has %d replicas", n)
+		}
+		if (setBack[n] > 0) != (n > 2) {
+			t.Errorf("of %d replicas, %d are set back", n, setBack[n])
 		}
 	}
 	if byzantines == 0 {
@@ -85,7 +90,7 @@ func TestPanicsOfTheLibraryAreViolations(t *testing.T) {
 		}
 	}
 	c := raftConfig(4)
-	c.Replicas, c.Hazards, c.Byzantines = 3, nil, nil
+	c.Replicas, c.Hazards, c.SetBacks, c.Byzantines = 3, nil, nil, nil
 	r := run(t, bend(c, beat))
 	if !slices.ContainsFunc(r.Violations, func(v Violation) bool { return strings.Contains(v.Text, "nobody lies") }) {
 		t.Errorf("violations %v, want one that names the panic", r.Violations)

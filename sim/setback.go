@@ -9,7 +9,8 @@ import (
 
 // SetBack puts an older copy of its disk under a replica, as a restored backup
 // or a cloned machine does. It counts as a traitor: until it notices, it may say
-// what contradicts the words that its copy does not hold.
+// what contradicts the words that its copy does not hold. Where crashes alone are
+// tolerated, it counts as one that lost its disk: nobody need ever notice.
 type SetBack struct {
 	Replica consensus.ReplicaID
 	Copied  consensus.Time // since the start of the run

@@ -22,9 +22,10 @@ type theory struct {
 
 // faulty is how many replicas do what is not in the protocol.
 type faulty struct {
-	liars  int
-	wiped  int // of the others, those without memory at a time
-	absent int // ... and those that stay away for good, the liars among them: they may
+	liars   int
+	setBack int // of the others, those whose disk became an older copy
+	wiped   int // ... those without memory at a time
+	absent  int // ... and those that stay away for good, liars and set back among them: they may
 }
 
 // theory says what may go wrong.
@@ -41,23 +42,24 @@ func (c *Config) theory(m quorum.Model, s quorum.System) theory {
 // more than f lie. Beyond that the promises that remain are those that need no
 // majority: an honest replica never contradicts itself, nobody honest is accused,
 // what no client signed is not executed as long as one honest replica stands in a
-// quorum, and after a fork the culprits are named.
+// quorum, and after a fork the culprits are named. Who was set back may sign the
+// opposite of what it signed before, so that it counts as a liar.
 //
 // Where it tolerates crashes alone, the overlap protects from nobody but those
-// who forget. A member takes its leader's word for who was elected, what was
+// who forget; who was set back is one of those. A member takes its leader's word for who was elected, what was
 // stored and what is decided, so that one liar is enough for anything, however
 // many there are; and nobody can be named, for nobody signs. What remains is that
 // only what clients signed is executed, and that who has not forgotten does not
 // contradict itself.
 func theoryOf(m quorum.Model, s quorum.System, x faulty) theory {
-	n, q, failing := s.Size(), s.Quorum(), x.liars+x.wiped
+	n, q, failing, liars := s.Size(), s.Quorum(), x.liars+x.setBack+x.wiped, x.liars+x.setBack
 	t := theory{
-		fork: 2*q-n <= failing, deceive: x.liars >= s.Replies(), stop: failing > s.Faults() || n-x.absent < q,
-		unnamed: x.wiped > 0, invent: x.liars >= q,
+		fork: 2*q-n <= failing, deceive: liars >= s.Replies(), stop: failing > s.Faults() || n-x.absent < q,
+		unnamed: x.wiped > 0, invent: liars >= q,
 	}
 	if m == quorum.Crash {
 		lied := x.liars > 0
-		t = theory{fork: lied || t.fork, deceive: lied, stop: lied || t.stop, unnamed: true, twofold: x.wiped > 0}
+		t = theory{fork: lied || t.fork, deceive: lied, stop: lied || t.stop, unnamed: true, twofold: x.setBack+x.wiped > 0}
 	}
 	return t
 }
@@ -78,14 +80,14 @@ func (c *Config) faulty() faulty {
 	for _, id := range lies {
 		away[id] = true
 	}
-	x := faulty{liars: len(lies), absent: max(len(away), c.Trust.Faults)}
+	x := faulty{liars: len(lies) - len(c.SetBacks), setBack: len(c.SetBacks), absent: max(len(away), c.Trust.Faults)}
 	for _, forgot := range wiped {
 		if forgot {
 			x.wiped++
 		}
 	}
 	if c.wipes() { // as long as that leaves no more faulty than there may be
-		x.wiped += max(0, c.Trust.Faults-x.liars)
+		x.wiped += max(0, c.Trust.Faults-len(lies))
 	}
 	return x
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"iter"
 	"math/bits"
 	"slices"
 	"testing"
@@ -22,7 +23,12 @@ type oracle struct {
 	quorums, weak, pack []uint // all sets of q, of f+1, of as many as a client believes
 }
 
-func newOracle(s quorum.System, x faulty) *oracle {
+func newOracle(s quorum.System, m quorum.Model, x faulty) *oracle {
+	if m == quorum.Crash { // nobody signs: who was set back has only forgotten
+		x.wiped += x.setBack
+	} else {
+		x.liars += x.setBack
+	}
 	o := &oracle{n: s.Size(), q: s.Quorum(), f: s.Faults(), replies: s.Replies()}
 	o.liars = 1<<x.liars - 1
 	o.wiped = (1<<x.wiped - 1) << x.liars
@@ -90,30 +96,42 @@ func (o *oracle) crashes() theory {
 }
 
 // TestTheoryIsWhatAnOracleSays: for both models, all sizes from 1 to 9, all
-// thresholds that a genesis may have, and all numbers of those who lie, forget
-// and are away.
+// thresholds that a genesis may have, and all numbers of those who lie, are set
+// back, forget and are away.
 func TestTheoryIsWhatAnOracleSays(t *testing.T) {
 	cases := 0
 	for _, s := range systems(t, 9) {
-		for liars := range s.system.Size() + 1 {
-			for wiped := range s.system.Size() - liars + 1 {
-				for absent := liars; absent <= s.system.Size(); absent++ {
-					x := faulty{liars: liars, wiped: wiped, absent: absent}
-					o := newOracle(s.system, x)
-					want := o.lies()
-					if s.model == quorum.Crash {
-						want = o.crashes()
+		for x := range mixtures(s.system.Size()) {
+			o := newOracle(s.system, s.model, x)
+			want := o.lies()
+			if s.model == quorum.Crash {
+				want = o.crashes()
+			}
+			if got := theoryOf(s.model, s.system, x); got != want {
+				t.Errorf("%s, %+v: theory says %+v, the oracle %+v", s.name, x, got, want)
+			}
+			cases++
+		}
+	}
+	if cases < 50_000 {
+		t.Errorf("%d cases were judged", cases)
+	}
+}
+
+// mixtures are all numbers of faulty replicas among n.
+func mixtures(n int) iter.Seq[faulty] {
+	return func(yield func(faulty) bool) {
+		for liars := range n + 1 {
+			for setBack := range n - liars + 1 {
+				for wiped := range n - liars - setBack + 1 {
+					for absent := liars + setBack; absent <= n; absent++ {
+						if !yield(faulty{liars: liars, setBack: setBack, wiped: wiped, absent: absent}) {
+							return
+						}
 					}
-					if got := theoryOf(s.model, s.system, x); got != want {
-						t.Errorf("%s, %+v: theory says %+v, the oracle %+v", s.name, x, got, want)
-					}
-					cases++
 				}
 			}
 		}
-	}
-	if cases < 5000 {
-		t.Errorf("%d cases were judged", cases)
 	}
 }
 
@@ -175,6 +193,7 @@ func TestFaultyAreCounted(t *testing.T) {
 		"a wiped traitor":           {Config{Traitors: liar(1), Faults: []Fault{{Kind: FaultWipe, Replicas: []consensus.ReplicaID{1}}}}, faulty{liars: 1, absent: 1}},
 		"away for good":             {Config{Faults: []Fault{{Kind: FaultCrash, Replicas: []consensus.ReplicaID{1, 2}}, {Kind: FaultPause, Lasts: 1, Replicas: []consensus.ReplicaID{3}}}}, faulty{absent: 2}},
 		"hazards within the bounds": {Config{Trust: Trust{Faults: 2}, Hazards: wipes, Traitors: liar(1)}, faulty{liars: 1, wiped: 1, absent: 2}},
+		"set back":                  {Config{Traitors: liar(0), SetBacks: []SetBack{{Replica: 3}}, Hazards: wipes, Trust: Trust{Faults: 3}}, faulty{liars: 1, setBack: 1, wiped: 1, absent: 3}},
 		"hazards spare the honest":  {Config{Trust: Trust{Faults: 1}, Hazards: wipes, Traitors: liar(1)}, faulty{liars: 1, absent: 1}},
 	} {
 		if got := c.config.faulty(); got != c.want {
@@ -192,7 +211,7 @@ func TestOneLiarOfRaftForksAnySize(t *testing.T) {
 		for seed := range uint64(6) {
 			for i, lie := range []string{"fork-entries", "forge-snapshot", "false-commit", "inflate-terms", "lie"} {
 				c := raftConfig(seed)
-				c.Replicas, c.Hazards, c.Byzantines, c.Timing.Liveness = n, nil, nil, 5*Second
+				c.Replicas, c.Hazards, c.SetBacks, c.Byzantines, c.Timing.Liveness = n, nil, nil, nil, 5*Second
 				c = c.crashFaults(protocol.Raft)
 				c.Traitors = []Traitor{{Replica: consensus.ReplicaID((int(seed) + i) % n), Schedule: []Assignment{{Behaviours: []string{lie}}}}}
 				r := run(t, c)

@@ -295,10 +295,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// drawn is a seed's system of three replicas, of which none stays away for good.
+// drawn is a seed's system of three replicas, of which none stays away for good,
+// or is set back: the one that orders has no other to tell it what it said.
 func drawn(seed uint64) sim.Config {
 	c := sim.FromSeedOf(sequencer(), seed)
-	c.Replicas, c.Trust.Faults = replicas, 0
+	c.Replicas, c.Trust.Faults, c.SetBacks = replicas, 0, nil
 	return c
 }
 
