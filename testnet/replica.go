@@ -92,7 +92,7 @@ func (r *replica) elsewhere(g *consensus.Genesis) error {
 // runsElsewhere asks at the replica's address whether it runs, though no process is
 // known here.
 func (r *replica) runsElsewhere(g *consensus.Genesis) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), settleWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	report, err := ask(ctx, r.Admin)
 	return err == nil && report.Cluster == g.ID().String() && int(report.Replica) == r.ID
@@ -131,12 +131,11 @@ func (r *replica) isOf(g *consensus.Genesis) error {
 	return nil
 }
 
-// settleWithin is how long a replica that was started is watched: what is wrong
-// with a home shows at once, in a process that ends.
-const settleWithin = time.Second
+// settleWithin is how long a replica that was started is watched at most: what is
+// wrong with a home shows in a process that ends, late on a busy machine.
+const settleWithin = 10 * time.Second
 
-// survives watches the replica until its admin address answers, for a second at
-// most. If its process ends meanwhile, the error has the last line of its log.
+// survives watches the replica until its admin address answers. If its process ends meanwhile, the error has the last line of its log.
 func (r *replica) survives(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, settleWithin)
 	defer cancel()
