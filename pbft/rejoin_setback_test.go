@@ -178,6 +178,19 @@ func TestWordsThatProveASetBack(t *testing.T) {
 			g := message.FetchReply{What: message.WhatCommitted, Seq: 1, Digest: c.Digest, Certificate: c}
 			return g.Encode()
 		}, true},
+		{"PREPARE for another batch than it remembers", func(l *lab) []byte {
+			l.Submit(l.Request(), 0)
+			l.Deliver(without(message.PrepareKind)) // what is prepared is settled
+			return l.vote(3, message.PrepareKind, 0, 1, d)
+		}, true},
+		{"PREPARE of a view that is over", func(l *lab) []byte {
+			for i := range l.Replicas {
+				l.Replicas[i].Engine.leave(1, "a test")
+				l.Step(i, consensus.Tick{})
+			}
+			l.Deliver()
+			return l.vote(3, message.PrepareKind, 0, 3, d)
+		}, false},
 		{"another's vote", func(l *lab) []byte { return l.vote(2, message.PrepareKind, 0, 3, d) }, false},
 		{"a forged vote", func(l *lab) []byte {
 			b := l.vote(3, message.PrepareKind, 0, 3, d)
@@ -199,5 +212,21 @@ func TestSetBackWithoutFaultsHalts(t *testing.T) {
 	l.Give(1, consensus.ReplicaPeer(0), l.viewChange(1, 1).Frame)
 	if l.Replicas[1].Halt == "" {
 		t.Fatal("goes on")
+	}
+}
+
+// In a new view the log says nothing of the votes of the one before: also in a
+// certificate they prove nothing.
+func TestVotesOfAViewThatIsOverMayBeForgotten(t *testing.T) {
+	l := newLab(t, 4)
+	for i := range l.Replicas {
+		l.Replicas[i].Engine.leave(1, "a test")
+		l.Step(i, consensus.Tick{})
+	}
+	l.Deliver()
+	d := crypto.Hash([]byte("a batch"))
+	words := ownWords{l.Replicas[3].Engine}
+	if words.forgot(message.CommitKind, 0, 3, d) || !words.forgot(message.CommitKind, 1, 3, d) {
+		t.Error("in view 1 a vote of view 0 counts as forgotten, or one of view 1 does not")
 	}
 }

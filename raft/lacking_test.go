@@ -47,6 +47,9 @@ func TestLostStateIsFetchedUnderTheLog(t *testing.T) {
 		if st := d.Engine.Status(); st.Fetching == 0 || st.Executed != 0 {
 			t.Errorf("%s: begins with %+v", name, st)
 		}
+		if e, base := d.Engine, d.Engine.store.base(); e.suits(&snapshot{seq: base - 1}) || !e.suits(&snapshot{seq: base}) {
+			t.Errorf("%s: with a log that begins behind %d, takes a state before it, or not the one there", name, base)
+		}
 		l.Ticks(30, l.All())
 		l.WantExecuted(agreed+1, 0, 1, 2)
 		l.agree(1, 5)
@@ -178,6 +181,19 @@ func TestPlaceOfASnapshotIsNoEntry(t *testing.T) {
 	l.Ticks(500, l.All()) // alone it waits for ever
 	if !d.Engine.lacking() || d.Engine.store.base() != 1 || d.Engine.leading() {
 		t.Errorf("begins behind %d, lacking %v", d.Engine.store.base(), d.Engine.lacking())
+	}
+}
+
+// A gap is one missing entry, and what is only a place is none.
+func TestGap(t *testing.T) {
+	for _, c := range []struct {
+		height, first, base uint64
+		want                bool
+	}{{10, 11, 0, false}, {10, 12, 0, true}, {10, 10, 0, false}, {10, 11, 11, true}, {11, 11, 11, false}} {
+		l := replayed{entries: []pb.Entry{{Index: c.first}}, base: c.base}
+		if got := l.gap(c.height); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
 	}
 }
 

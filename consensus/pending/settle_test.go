@@ -97,3 +97,27 @@ func TestUnsettledIsOrdered(t *testing.T) {
 		t.Error("what is being executed waits again")
 	}
 }
+
+// What execution refused on a state that is replaced may succeed on the next one.
+func TestRefusalsEndWithTheirState(t *testing.T) {
+	p, q := testPool(), epochRequest(1000)
+	refuse(p, 3, consensus.RefusedAhead, q)
+	p.Restored()
+	if _, fate, _ := p.admit(q, consensus.Peer{Kind: consensus.PeerClient}, 4); fate != Waits {
+		t.Errorf("after a state was fetched it has fate %d", fate)
+	}
+}
+
+// A request that stands in two slots is decided until both are executed.
+func TestRequestInTwoSlotsIsDecidedTwice(t *testing.T) {
+	p, q := testPool(), epochRequest(10)
+	for seq := range consensus.Seq(2) {
+		p.Ordered(seq+1, &consensus.Batch{Requests: []*consensus.Request{q}})
+	}
+	for seq, want := range []Standing{Done, Fresh} {
+		p.Executed(consensus.Executed{Seq: consensus.Seq(seq) + 1, Refused: &[]consensus.Refusal{{Request: q.Digest}}}, 1)
+		if got := p.Standing(q); got != want {
+			t.Errorf("refused in slot %d it stands %d, want %d", seq+1, got, want)
+		}
+	}
+}

@@ -263,3 +263,40 @@ func TestOnlyWhatIsExecutedAccountsInTheEnd(t *testing.T) {
 		}
 	}
 }
+
+// A window in which nearly nothing was executed, as in a view change, says little
+// about the machine: what is measured falls by half.
+func TestMeasuredRateFallsByHalf(t *testing.T) {
+	p := New(workConfig)
+	p.add(poolRequest(1, 1, 10), 4, 0)
+	for range workConfig.Patience {
+		p.Ordered(1, batchOf(poolRequest(2, 1, 100<<10)))
+		p.Tick()
+	}
+	before := p.work.rate
+	p.Ordered(1, batchOf(poolRequest(2, 1, 10)))
+	ticks(p, workConfig.Patience)
+	if before < 100<<10 || p.work.rate != before/2 {
+		t.Errorf("%d bytes in a tick, and after a window without work %d", before, p.work.rate)
+	}
+}
+
+// Time that was spared while others waited is none that a request waited which
+// came later.
+func TestSparedTimeOfOthersIsNotWaited(t *testing.T) {
+	p := New(workConfig)
+	first := poolRequest(1, 1, 10)
+	p.add(first, 4, 0)
+	p.Coming(100 * workConfig.Speed)
+	ticks(p, 100)
+	if got := p.Ordered(1, batchOf(first)); got != 100 {
+		t.Errorf("waited %d ticks in the end, want 100", got)
+	}
+	p.Tick()
+	second := poolRequest(2, 1, 10)
+	p.add(second, 4, 0)
+	ticks(p, 20)
+	if got := p.Ordered(2, batchOf(second)); got != 20 {
+		t.Errorf("the next waited %d ticks, want 20", got)
+	}
+}
