@@ -249,6 +249,10 @@ func (c Catalogue) unknown(name string) error {
 		spellings = append(spellings, p.Aliases...)
 	}
 	for _, k := range spellings {
+		if len(name) >= 3 && strings.HasPrefix(k, strings.ToLower(name)) {
+			e.Nearest = k // it was cut short
+			break
+		}
 		if d := distance(strings.ToLower(e.Name), k); d < best {
 			best, e.Nearest = d, k
 		}

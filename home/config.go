@@ -83,6 +83,18 @@ type Network struct {
 	ClientBytesOut   int `toml:"client_bytes_out"`
 }
 
+// check names the key whose number is below zero.
+func (n *Network) check() error {
+	for key, value := range map[string]int{
+		"clients": n.Clients, "connections_per_ip": n.ConnectionsPerIP, "client_bytes_in": n.ClientBytesIn, "client_bytes_out": n.ClientBytesOut,
+	} {
+		if value < 0 {
+			return fmt.Errorf("%w: network.%s = %d: write 0 for the default, or more", files.ErrInvalid, key, value)
+		}
+	}
+	return nil
+}
+
 // Record says what the replica writes down for judges (PROTOCOL.md §5, §9), in
 // the directory transcript of its home. It is never synced: it is no promise.
 type Record struct {

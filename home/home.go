@@ -1,12 +1,16 @@
 package home
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
@@ -131,8 +135,9 @@ func (h *Home) check() error {
 		return fmt.Errorf("%w: replica = %d, but the genesis has %d: ids begin with 0", files.ErrInvalid, c.Replica, n)
 	case len(h.Addresses) != n:
 		return fmt.Errorf("%w: addresses has %d entries for %d replicas", files.ErrInvalid, len(h.Addresses), n)
-	case c.Listen == "":
-		return fmt.Errorf("%w: listen is empty: write host:port", files.ErrInvalid)
+	}
+	if err := cmp.Or(checkAddress("listen", c.Listen), checkAddress("admin", c.Admin), c.Network.check()); err != nil {
+		return err
 	}
 	if err := c.Engine.check(); err != nil {
 		return err
@@ -145,6 +150,25 @@ func (h *Home) check() error {
 	}
 	limits := h.limits()
 	return limits.Validate()
+}
+
+// checkAddress looks at an address before anything is opened for it. That of admin may
+// be empty.
+func checkAddress(key, address string) error {
+	if address == "" && key == "admin" || strings.HasPrefix(address, "/") && key == "listen" {
+		return nil // none, or a multiaddress, which the network reads
+	}
+	host, port, err := net.SplitHostPort(address)
+	_, numberErr := strconv.ParseUint(port, 10, 16)
+	if err != nil || numberErr != nil {
+		return fmt.Errorf("%w: %s = %q: write host:port, such as 127.0.0.1:7000, with a port of at most 65535", files.ErrInvalid, key, address)
+	}
+	if _, zone, zoned := strings.Cut(host, "%"); zoned {
+		if _, err := net.InterfaceByName(zone); err != nil && strings.Trim(zone, "0123456789") != "" {
+			return fmt.Errorf("%w: %s = %q: this machine has no interface %q: correct what stands behind the %%", files.ErrInvalid, key, address, zone)
+		}
+	}
+	return nil
 }
 
 // checkKey makes sure that the key is this replica's.

@@ -80,20 +80,27 @@ func TestUnknownVariablesAreNamed(t *testing.T) {
 // TestHomesAreStrict: what does not fit is refused with one line.
 func TestHomesAreStrict(t *testing.T) {
 	c := made(t, "strict", 4, nil, nil)
-	for key, test := range map[string]struct{ value, want string }{
-		"replica":                 {"4", "replica = 4, but the genesis has 4"},
-		"listen":                  {"", "listen is empty"},
-		"addresses":               {"a:1,b:2", "addresses has 2 entries for 4 replicas"},
-		"log.level":               {"loud", `log.level is "loud"`},
-		"log.format":              {"xml", `log.format is "xml"`},
-		"engine.tick":             {"1us", "engine.tick"},
-		"network.client_bytes_in": {"5", "client"},
-		"key":                     {"../replica-1/key", "is replica 1's, and this home is replica 0's"},
-		"genesis":                 {"nowhere.toml", "does not exist"},
+	for _, test := range []struct{ key, value, want string }{
+		{"replica", "4", "replica = 4, but the genesis has 4"},
+		{"listen", "", `listen = "": write host:port`},
+		{"listen", "127.0.0.1", "write host:port"},
+		{"listen", "127.0.0.1:99999", "at most 65535"},
+		{"listen", "[fe80::1%nowhere]:7000", `this machine has no interface "nowhere"`},
+		{"admin", "9100", `admin = "9100": write host:port`},
+		{"admin", "[::1%nowhere]:7000", `no interface "nowhere"`},
+		{"network.connections_per_ip", "-1", "network.connections_per_ip = -1"},
+		{"network.clients", "-7", "network.clients = -7"},
+		{"addresses", "a:1,b:2", "addresses has 2 entries for 4 replicas"},
+		{"log.level", "loud", `log.level is "loud"`},
+		{"log.format", "xml", `log.format is "xml"`},
+		{"engine.tick", "1us", "engine.tick"},
+		{"network.client_bytes_in", "5", "client"},
+		{"key", "../replica-1/key", "is replica 1's, and this home is replica 0's"},
+		{"genesis", "nowhere.toml", "does not exist"},
 	} {
-		_, err := Load(c.dirs[0], Overrides{Flags: map[string]string{key: test.value}}, nil)
+		_, err := Load(c.dirs[0], Overrides{Flags: map[string]string{test.key: test.value}}, nil)
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s = %s: got %v, want one line with %q", key, test.value, err, test.want)
+			t.Errorf("%s = %s: got %v, want one line with %q", test.key, test.value, err, test.want)
 		}
 	}
 }

@@ -62,7 +62,7 @@ func unready(p protocol.Protocol, s *consensus.Status, need int) []string {
 		need = min(need, itselfAndLeader)
 	}
 	if len(s.Heard) < need {
-		why = append(why, fmt.Sprintf("it hears from %d replicas, itself included, and needs %d", len(s.Heard), need))
+		why = append(why, fmt.Sprintf("it hears from %d of the %d replicas that it needs, itself included", len(s.Heard), need))
 	}
 	return why
 }

@@ -186,7 +186,7 @@ func runReal(c *cli.Context, x *spec.ProfileRuns, t *spec.Tally) error {
 // printTally is for people: one line that says how it went, and what there is to
 // show.
 func printTally(w io.Writer, t *spec.Tally) {
-	mark, where := "✓", fmt.Sprintf("%d seeds", t.Runs)
+	mark, where := "✓", several(t.Runs, "seed")
 	if t.Bad() {
 		mark = "✗"
 	}

@@ -28,10 +28,12 @@ func checkCommand() *cli.Command {
 			"recorded which replicas it made traitors. What clients were told is held against the\n" +
 			"history that the replicas agreed on, as far as both are written down; the verdict says\n" +
 			"what was judged and what was not. Exit code 1 if the run was not safe, and if too\n" +
-			"little was written down to say so.",
+			"little was written down to say so: without an answer to a client that is judged,\n" +
+			"only --replicas-only calls a run safe, and of the replicas alone.",
 		Flags: []cli.Flag{
 			dirFlag(), genesisFlag(), outputFlag(),
 			&cli.StringFlag{Name: "traitors", Usage: "`N,M,...`: replicas that may have lied, instead of those that testnet recorded; \"\" = none"},
+			&cli.BoolFlag{Name: "replicas-only", Usage: "do not ask for answers to clients: judge whether the replicas agree"},
 		},
 		Action: does(0, -1, checkRun),
 	}
@@ -65,6 +67,9 @@ func checkRun(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if v.Unjudged == "" && v.Scope.Held == 0 && !c.Bool("replicas-only") {
+		v.Unjudged = answersUnjudged
+	}
 	if forPrograms(c) {
 		err = printSnake(c.App.Writer, v)
 	} else {
@@ -76,8 +81,15 @@ func checkRun(c *cli.Context, args []string) error {
 	case len(v.Violations) > 0 || v.Forked:
 		return errors.New(several(len(v.Violations), "violation"))
 	}
+	if v.Unjudged == answersUnjudged {
+		return errors.New(answersUnjudged) // something was judged
+	}
 	return v.Enough()
 }
+
+// answersUnjudged is why a run is not called safe of which nobody knows what clients
+// were told.
+const answersUnjudged = "the replicas agree, but no answer to a client was judged: give the histories of clients, or ask for the replicas alone by --replicas-only"
 
 // How often, and how long apart, replicas that run are looked at again that have not
 // yet written down what a client was told.
@@ -212,6 +224,9 @@ func verdictLine(v *check.Verdict, place string) string {
 	case v.Scope.Held == 0:
 		return "safe: nothing was violated among the replicas; no answer to a client was judged"
 	}
+	if n := v.Scope.Untold + v.Scope.Late + v.Scope.Cut; n > 0 {
+		return fmt.Sprintf("safe: nothing was violated in what was judged; not judged: %s", several(n, "answer"))
+	}
 	return "safe: nothing was violated"
 }
 
@@ -231,7 +246,7 @@ func printScope(b *strings.Builder, v *check.Verdict, place string) {
 		what string
 	}{
 		{len(s.Missing), listed(s.Missing) + " wrote nothing down that counts"},
-		{s.Untold, fmt.Sprintf("what was answered to %s of clients that did not write them down", several(s.Untold, "operation"))},
+		{s.Untold, fmt.Sprintf("what was answered to %s that clients did not write down, as they do with none over 64 KiB", several(s.Untold, "operation"))},
 		{s.Calls - s.Answered, several(s.Calls-s.Answered, "call") + " without an answer"},
 		{s.Late, several(s.Late, "answer") + " after which a replica wrote nothing down any more"},
 		{s.Cut, several(s.Cut, "answer") + " to operations that the transcripts do not have: record.level is not \"all\", or record.bytes has cut them off"},

@@ -198,7 +198,9 @@ func (r *running) report(ctx context.Context, err error) int {
 
 // said are the parts of an error that say more than that there was an interruption.
 func said(err error) (texts []string) {
-	if !errors.Is(err, context.Canceled) {
+	// A command ends with the error of its context, or with the cause of that.
+	var by *interrupted
+	if !errors.Is(err, context.Canceled) && !errors.As(err, &by) {
 		return []string{inOurWords(err.Error())}
 	}
 	switch e := err.(type) {

@@ -114,6 +114,9 @@ func TestInterrupts(t *testing.T) {
 				_, err := quorateCommand(t, "bench", "--sweep", "--dir", c.Dir)
 				must(t, err)
 			}
+			if strings.Contains(said, "interrupted: interrupted") {
+				t.Errorf("it says so twice: %s", said)
+			}
 			if strings.Contains(said, "context canceled") {
 				t.Errorf("in the words of a library: %s", said)
 			}

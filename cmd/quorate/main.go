@@ -53,7 +53,7 @@ func run(args []string) int {
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
 	defer signal.Stop(pipe)
-	if len(args) == 2 && args[1] == "--version" {
+	if len(args) == 2 && (args[1] == "--version" || args[1] == "-version") {
 		args = []string{args[0], "version"} // where everybody looks first
 	}
 	r := &running{out: &output{file: os.Stdout, fail: fail}}

@@ -30,7 +30,7 @@ func sweep(c *cli.Context, of protocol.Protocol) error {
 	quickly()
 	run := func(seed uint64) (worldRun, error) { return runWorld(sim.FromSeedOf(of, seed)) }
 	if err := sideBySide(c, seedsOf(c), run, s.take, func() string {
-		return fmt.Sprintf("%d seeds done, %d bad, %.1f seeds/s", s.done, len(s.bad), s.rate())
+		return fmt.Sprintf("%s done, %d bad, %.1f seeds/s", several(int(s.done), "seed"), len(s.bad), s.rate())
 	}); err != nil {
 		return err
 	}
@@ -90,8 +90,8 @@ func (s *sweepState) print(c *cli.Context) error {
 		}
 		return printSnake(c.App.Writer, all)
 	}
-	fmt.Fprintf(c.App.Writer, "%d seeds, %d bad, %.1f seeds/s; %d steps, %d frames of which %d lost, %d hazards, %d results\n",
-		s.done, len(s.bad), s.rate(), s.stats.Steps, s.stats.Frames, s.stats.Lost, s.stats.Hazards, s.stats.Results)
+	fmt.Fprintf(c.App.Writer, "%s, %d bad, %.1f seeds/s; %d steps, %d frames of which %d lost, %d hazards, %d results\n",
+		several(int(s.done), "seed"), len(s.bad), s.rate(), s.stats.Steps, s.stats.Frames, s.stats.Lost, s.stats.Hazards, s.stats.Results)
 	if c.Bool("coverage") {
 		return s.tried.Report(c.App.Writer)
 	}
@@ -112,5 +112,5 @@ func (s *sweepState) gate(coverage bool) error {
 	for _, m := range missing {
 		note("not covered: %s", m)
 	}
-	return fmt.Errorf("%d seeds have not tried %d things", s.done, len(missing))
+	return fmt.Errorf("not tried by %s: %s", several(int(s.done), "seed"), several(len(missing), "thing"))
 }

@@ -57,11 +57,19 @@ func status(c *cli.Context, _ []string) error {
 				err = printStatus(c.App.Writer, answers, why, p)
 			}
 			if !slices.ContainsFunc(answers, func(r answer) bool { return r.Status != nil }) {
-				err = errors.Join(err, unreachable("no replica answered within %v", c.Duration("timeout")))
+				err = errors.Join(err, unreachable("%s", unheard(c, a, answers)))
 			}
 			return err
 		})
 	})
+}
+
+// unheard says why no replica answered.
+func unheard(c *cli.Context, a *access, answers []answer) string {
+	if slices.ContainsFunc(answers, func(r answer) bool { return !strings.Contains(r.Error, "refused") }) {
+		return fmt.Sprintf("no replica answered within %v", c.Duration("timeout"))
+	}
+	return fmt.Sprintf("all %d addresses refused at once: no replica runs at %s", len(answers), strings.Join(a.addresses, ", "))
 }
 
 // noAnswer is all that is known of a replica that says nothing.

@@ -162,7 +162,11 @@ func unknownCommand(c *cli.Context, group, name string) error {
 	for _, sub := range commands {
 		names = append(names, sub.Name)
 	}
-	if near := nearest(name, names); near != "" {
+	switch near := nearest(name, append(names, "help")); near {
+	case "":
+	case "help": // which stands at the end here
+		return usageError("unknown command %q: did you mean `%s --help`?", name, group)
+	default:
 		return usageError("unknown command %q: did you mean `%s %s`? see %s --help", name, group, near, group)
 	}
 	paths := map[string]string{}
@@ -185,6 +189,9 @@ func nearest(word string, words []string) (near string) {
 		best = 2
 	}
 	for _, w := range words {
+		if len(word) >= 3 && strings.HasPrefix(w, word) {
+			return w // it was cut short
+		}
 		if d := distance(word, w); d < best && d < len(w) {
 			best, near = d, w
 		}

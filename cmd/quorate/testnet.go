@@ -238,7 +238,7 @@ func settleUp(c *cli.Context, cluster *testnet.Cluster, started []int) error {
 
 // foreground shows the cluster until it is interrupted, and stops it.
 func foreground(c *cli.Context, cluster *testnet.Cluster) error {
-	note("%d replicas in %s; Ctrl-C stops them", cluster.Size(), cluster.Dir)
+	note("%s in %s; Ctrl-C stops them", several(cluster.Size(), "replica"), cluster.Dir)
 	err := cluster.Watch(c.Context, c.App.Writer, onTerminal(os.Stdout), columns(os.Stdout))
 	note("stopping")
 	defer waits("waiting for the replicas to stop")()

@@ -235,7 +235,7 @@ func TestErrorsInOurWords(t *testing.T) {
 // TestNearest: names that are spelled alike, and none where there is none.
 func TestNearest(t *testing.T) {
 	words := []string{"up", "down", "detach", "restart", "n"}
-	for word, want := range map[string]string{"upp": "up", "pu": "up", "deatch": "detach", "restrat": "restart", "bogus": "", "x": "", "": ""} {
+	for word, want := range map[string]string{"upp": "up", "pu": "up", "deatch": "detach", "restrat": "restart", "det": "detach", "bogus": "", "x": "", "": ""} {
 		if got := nearest(word, words); got != want {
 			t.Errorf("%s: got %q, want %q", word, got, want)
 		}
