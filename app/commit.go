@@ -39,10 +39,14 @@ func (m *Machine) commit(c *consensus.Commit, out *Outcome) error {
 		if err := m.settle(); err != nil {
 			return fmt.Errorf("checkpoint %d: %w", c.Seq, err)
 		}
-		var err error
-		if done.Root, err = m.state.Mark(c.Seq); err != nil {
+		t, err := m.state.BeginMark(c.Seq)
+		if err == nil {
+			err = m.run(t)
+		}
+		if err != nil {
 			return fmt.Errorf("checkpoint %d: %w", c.Seq, err)
 		}
+		done.Root = t.Root()
 	}
 	out.Events = append(out.Events, done)
 	return nil

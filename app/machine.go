@@ -225,7 +225,10 @@ func (m *Machine) do(job consensus.Job, out *Outcome) error {
 // an error here: the engine knows this replica's roots from Executed, and
 // gets no Kept.
 func (m *Machine) stabilize(j *consensus.Stabilize, out *Outcome) error {
-	err := m.state.Keep(j.Seq, j.Root, j.Certificate)
+	t, err := m.state.BeginKeep(j.Seq, j.Root, j.Certificate)
+	if err == nil {
+		err = m.run(t)
+	}
 	var diverged *state.DivergedError
 	switch {
 	case err == nil:
@@ -239,6 +242,13 @@ func (m *Machine) stabilize(j *consensus.Stabilize, out *Outcome) error {
 		return nil
 	}
 	return fmt.Errorf("keep the state at %d: %w", j.Seq, err)
+}
+
+// run does all of a task at once.
+func (m *Machine) run(t *state.Task) error {
+	for t.Step() {
+	}
+	return m.state.Finish(t)
 }
 
 func (o *Outcome) note(n consensus.Note) {

@@ -316,10 +316,10 @@ func (a *applier) removeBelow(path string, now *node, keep map[string]bool) erro
 	return nil
 }
 
-// discardStale clears some of the side space once the store has passed the
-// height that it was for.
-func (s *State) discardStale() error {
-	if !s.hasStage || s.kept.seq < s.staged {
+// discardStale clears some of the side space once the store, at seq, has passed
+// the height that it was for.
+func (s *State) discardStale(seq consensus.Seq) error {
+	if !s.hasStage || seq < s.staged {
 		return nil
 	}
 	return s.clearStage(s.config.swapWrites)

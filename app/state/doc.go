@@ -12,14 +12,16 @@
 // NewMemory supply the Store below.
 //
 // It never interprets a key or a value, starts no goroutine, reads no clock and
-// touches no file. A State belongs to one goroutine; only Snapshot.Read may be
-// called from others.
+// touches no file. A State belongs to one goroutine; only Snapshot.Read and
+// Task.Step may be called from others.
 //
 // # How it is built
 //
-// A Tx writes into the open layer. Mark closes the layer and computes the root
-// of the state below it; layers pile up until Keep merges all of them up to a
-// certified height into one atomic, synced batch. So the store is always at
+// A Tx writes into the open layer. A mark closes the layer, which costs nothing, and
+// leaves a Task that computes the root of the state below it; layers pile up until
+// the task of a Keep merges all of them up to a certified height into one atomic,
+// synced batch. Tasks are done in steps, in their order, and may be done beside
+// execution: the layers hide from it how far they are. So the store is always at
 // exactly one certified height, the log re-executes the rest, and drop returns
 // to the store's height at any time.
 //

@@ -16,15 +16,17 @@ const (
 	nodePrefix = "t/"
 )
 
-// layer is what was written between two marks. Once marked it is not changed. It
-// is a B-tree and not a hash map because ranges must be merged in order, and
-// because a batch in key order is what the store sorts fastest.
+// layer is what was written between two marks. Once closed, its data is not changed,
+// and the rest belongs to tasks. It is a B-tree and not a hash map because ranges
+// must be merged in order, and because a batch in key order is what the store
+// sorts fastest.
 type layer struct {
-	seq     consensus.Seq             // the height it leads to, once marked
+	seq     consensus.Seq             // the height it leads to, once closed
 	data    btree.Map[string, []byte] // a nil value is a removal
 	bytes   int                       // estimate of the memory of data
 	root    ref                       // the trie after it, once marked
 	removed []string                  // node paths that this layer emptied
+	stored  bool                      // the store has it
 }
 
 // entryOverhead estimates what an entry of a layer costs beside key and value:
@@ -53,21 +55,6 @@ func (l *layer) restore(key string, previous []byte, had bool) {
 	if value, ok := l.data.Delete(key); ok {
 		l.bytes -= cost(key, value)
 	}
-}
-
-// changes lists the layer's dirty keys for the trie, sorted by hash. Only here
-// are keys and values hashed: once for each key, however often it was written.
-func (l *layer) changes() []change {
-	ch := make([]change, 0, l.data.Len())
-	l.data.Scan(func(key string, value []byte) bool {
-		c := change{entry: entry{hash: hashKey(key), key: key}, gone: value == nil}
-		if !c.gone {
-			c.length, c.value = uint32(len(value)), crypto.Hash(value)
-		}
-		ch = append(ch, c)
-		return true
-	})
-	return sortChanges(ch)
 }
 
 // hashKey keeps the conversion on the stack for keys of usual length.

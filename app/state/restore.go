@@ -52,8 +52,12 @@ type restore struct {
 // with what is staged there, or turns to a newer root, and drops what is
 // executed above the store's height. It lists items that are missing, at most
 // maxListed; more says that there are others, which another RestoreBegin lists
-// once these are in place. Nothing missing: RestoreEnd is due.
+// once these are in place. Nothing missing: RestoreEnd is due. While a task of a
+// checkpoint is under way it fails: the task may be about to move the height.
 func (s *State) RestoreBegin(seq consensus.Seq, root crypto.Digest, certificate []byte) (missing []consensus.Item, more bool, err error) {
+	if s.tasks > 0 {
+		return nil, false, errBusy
+	}
 	if r := s.restore; r == nil || r.target.seq != seq || r.target.root.hash != root {
 		s.drop()
 		s.restore = &restore{target: height{seq: seq, root: ref{hash: root}, certificate: certificate}, cut: true, listed: map[string]crypto.Digest{}}
@@ -74,7 +78,7 @@ func (s *State) RestoreBegin(seq consensus.Seq, root crypto.Digest, certificate 
 		}
 		missing = append(missing, w.missing...)
 	}
-	s.tree.sweep()
+	s.lower.tree.sweep()
 	return missing, r.cut, nil
 }
 
@@ -131,7 +135,7 @@ func (s *State) below(items []consensus.Item) ([]consensus.Item, error) {
 			return nil, err
 		}
 	}
-	s.tree.sweep()
+	s.lower.tree.sweep()
 	return w.missing, nil
 }
 
@@ -211,8 +215,8 @@ func (s *State) stagedNode(path string, hash crypto.Digest) (*node, []byte, erro
 	if !ok {
 		return nil, nil, nil
 	}
-	got, scratch := hashNode(s.tree.scratch, enc)
-	if s.tree.scratch = scratch; got != hash {
+	got, scratch := hashNode(s.lower.tree.scratch, enc)
+	if s.lower.tree.scratch = scratch; got != hash {
 		return nil, nil, nil
 	}
 	n, err := decodeNode(enc, path)

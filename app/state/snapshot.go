@@ -28,11 +28,7 @@ const maxPinned = 3
 // pin makes the kept height servable and lets go of what need not be any more. A
 // view of the store costs the disk what changes while it is held, so views are
 // bounded in number, and one that nobody reads from is not held for long.
-func (s *State) pin() error {
-	view, err := s.store.Snapshot()
-	if err != nil {
-		return storeError("snapshot", err)
-	}
+func (s *State) pin(view StoreSnapshot) {
 	newest := &Snapshot{Seq: s.kept.seq, Root: s.kept.root.rootHash(), view: view, used: s.kept.seq}
 	stay := s.pinned[:0:0]
 	for i, p := range s.pinned {
@@ -52,7 +48,6 @@ func (s *State) pin() error {
 		stay = stay[1:]
 	}
 	s.pinned = append(stay, newest)
-	return nil
 }
 
 // Snapshot returns the servable state at seq with root, if there is one. Asking

@@ -33,22 +33,24 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// State is the replicated state of one replica. One goroutine owns it.
+// State is the replicated state of one replica. One goroutine owns it, and lends
+// what is below its layers to the tasks of checkpoints (Task).
 type State struct {
 	store    Store
 	config   Config
-	layers   []*layer // marked, oldest first
+	layers   []*layer // closed and not yet kept, oldest first
 	open     *layer   // being written
-	tree     tree     // as of the newest mark
-	kept     height   // of the store
+	entries  uint64   // as of the newest mark
+	kept     height   // of the store, as of the newest Keep that is finished
 	pinned   []*Snapshot
+	tasks    int           // that are under way
+	lower    lower         // what belongs to them
 	restore  *restore      // nil: none under way
 	staged   consensus.Seq // the height that staged parts are for
 	hasStage bool          // there may be staged parts
 	cleared  string        // how far the side space is cleared
 	tx       *Tx           // open, or nil
 	spare    Tx            // the one Tx there is, reused
-	batch    Batch         // of the last Keep: its memory is reused
 }
 
 // height is a certified state: what the store holds.
@@ -75,6 +77,7 @@ func (e *DivergedError) Error() string {
 var (
 	ErrNotMarked = errors.New("state: no mark at this sequence number")
 	ErrRestoring = errors.New("state: a restore is under way")
+	errBusy      = errors.New("state: a task of a checkpoint is under way")
 )
 
 // Open returns the state as the store has it. A restore that was being swapped
@@ -107,7 +110,12 @@ func (s *State) reload() error {
 		}
 	}
 	s.drop()
-	return s.pin()
+	view, err := s.store.Snapshot()
+	if err != nil {
+		return storeError("snapshot", err)
+	}
+	s.pin(view)
+	return nil
 }
 
 // drop discards everything above the store's height.
@@ -115,8 +123,9 @@ func (s *State) drop() {
 	if s.tx != nil {
 		s.tx.Rollback()
 	}
-	s.layers, s.open = nil, &layer{}
-	s.tree = tree{store: s.store, root: s.kept.root, limit: s.config.NodeCacheBytes, scratch: s.tree.scratch}
+	s.layers, s.open, s.entries = nil, &layer{}, s.kept.root.count
+	s.lower.height = s.kept
+	s.lower.tree = tree{store: s.store, root: s.kept.root, limit: s.config.NodeCacheBytes, scratch: s.lower.tree.scratch}
 }
 
 // Height is what the store holds: its height, root, and certificate.
@@ -125,10 +134,10 @@ func (s *State) Height() (consensus.Seq, crypto.Digest, []byte) {
 }
 
 // Entries is the number of keys as of the newest mark.
-func (s *State) Entries() uint64 { return s.tree.root.count }
+func (s *State) Entries() uint64 { return s.entries }
 
-// CacheBytes estimates the memory of the trie's nodes.
-func (s *State) CacheBytes() int { return s.tree.held }
+// CacheBytes estimates the memory of the trie's nodes, while no task is under way.
+func (s *State) CacheBytes() int { return s.lower.tree.held }
 
 // stack lists all layers, newest first, in the order in which they hide each other.
 func (s *State) stack() []*layer {
@@ -154,111 +163,6 @@ func (s *State) Get(key string) ([]byte, bool, error) {
 		return nil, false, storeError("read value", err)
 	}
 	return value, ok, nil
-}
-
-// Mark ends the layer at seq and returns the root of the state there. It costs
-// in proportion to the keys written since the last Mark. seq is above the last
-// mark's and the store's height, but for a first mark at height 0.
-func (s *State) Mark(seq consensus.Seq) (crypto.Digest, error) {
-	if s.tx != nil {
-		panic("state: mark within a transaction")
-	}
-	if s.restore != nil {
-		return crypto.Digest{}, ErrRestoring
-	}
-	last, first := s.kept.seq, s.kept.seq == 0
-	if n := len(s.layers); n > 0 {
-		last, first = s.layers[n-1].seq, false
-	}
-	if seq < last || seq == last && !first {
-		panic(fmt.Sprintf("state: mark at %d, not above %d", seq, last))
-	}
-	if err := s.tree.update(s.open.changes()); err != nil {
-		return crypto.Digest{}, err
-	}
-	s.open.seq, s.open.root, s.open.removed = seq, s.tree.root, s.tree.removed
-	s.layers = append(s.layers, s.open)
-	s.open = &layer{}
-	s.tree.sweep()
-	return s.tree.root.rootHash(), nil
-}
-
-// Keep brings the store to exactly the state marked at seq, in one synced batch,
-// with the certificate that proves root beside it. A height that the store has
-// already passed is not an error. If the own root there is another one, Keep
-// changes nothing and returns a *DivergedError.
-func (s *State) Keep(seq consensus.Seq, root crypto.Digest, certificate []byte) error {
-	if s.restore != nil {
-		return ErrRestoring
-	}
-	count := 0
-	for count < len(s.layers) && s.layers[count].seq <= seq {
-		count++
-	}
-	if count == 0 && seq < s.kept.seq {
-		return nil
-	}
-	next := height{seq: seq, root: s.kept.root, certificate: certificate}
-	if count > 0 {
-		next.root = s.layers[count-1].root
-	}
-	if count > 0 && s.layers[count-1].seq != seq || count == 0 && seq != s.kept.seq {
-		return fmt.Errorf("%w: %d", ErrNotMarked, seq)
-	}
-	if own := next.root.rootHash(); own != root {
-		return &DivergedError{Seq: seq, Own: own, Certified: root}
-	}
-	if count == 0 {
-		return nil
-	}
-	if err := s.write(s.layers[:count], next); err != nil {
-		return err
-	}
-	s.layers = append([]*layer(nil), s.layers[count:]...)
-	next.root.node = nil
-	s.kept = next
-	s.tree.sweep()
-	if err := s.pin(); err != nil {
-		return err
-	}
-	return s.discardStale()
-}
-
-// write performs the one batch of a Keep. Only when the store has it are the new
-// nodes marked as stored: a Keep that failed may be repeated.
-func (s *State) write(layers []*layer, next height) error {
-	b := &s.batch
-	defer b.release()
-	newest := make([]*layer, len(layers))
-	for i, l := range layers {
-		newest[len(layers)-1-i] = l
-		// First all removals: a path that was empty for a while is
-		// written again below.
-		for _, path := range l.removed {
-			b.Delete(nodePrefix + path)
-		}
-	}
-	fresh := collect(b, &next.root, make([]byte, 0, maxDepth), nil)
-	m := newMerged(newest, nil, "", "")
-	for {
-		key, value, ok := m.next()
-		if !ok {
-			break
-		}
-		if value == nil {
-			b.Delete(dataPrefix + key)
-		} else {
-			b.Put(dataPrefix+key, value)
-		}
-	}
-	b.Put(heightKey, encodeHeight(next))
-	if err := s.store.Apply(b, true); err != nil {
-		return storeError("keep", err)
-	}
-	for _, n := range fresh {
-		n.stored = true
-	}
-	return nil
 }
 
 const heightKey = "m/height"

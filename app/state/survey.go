@@ -16,7 +16,7 @@ type local struct {
 	entries []entry // with a nil ref
 }
 
-func (s *State) localRoot() local { return local{ref: &s.tree.root} }
+func (s *State) localRoot() local { return local{ref: &s.lower.tree.root} }
 
 // localAt descends to path.
 func (s *State) localAt(path string) (local, error) {
@@ -94,11 +94,11 @@ func (s *State) localHas(l local, path string, e *entry) (bool, error) {
 // loadLocal loads through the node cache, keeping it within its bound during a
 // walk over more nodes than it holds.
 func (s *State) loadLocal(r *ref, path string) (*node, error) {
-	if s.tree.held > s.tree.limit {
-		s.tree.clock++
-		s.tree.sweep()
+	if s.lower.tree.held > s.lower.tree.limit {
+		s.lower.tree.clock++
+		s.lower.tree.sweep()
 	}
-	return s.tree.load(r, []byte(path))
+	return s.lower.tree.load(r, []byte(path))
 }
 
 // survey walks the part of the target's trie that differs from the store's, as

@@ -29,17 +29,21 @@ type tree struct {
 	root    ref
 	limit   int      // bytes of nodes that may stay in memory once they are stored
 	held    int      // estimate of the bytes of nodes in memory; the sweep makes it exact
-	clock   uint32   // counts updates
-	removed []string // paths where the current update left no node
+	clock   uint32   // counts marks
+	removed []string // paths where the current layer left no node
 	scratch []byte
 	merging gathering
+}
+
+// begin begins to count what the changes of another layer remove.
+func (t *tree) begin() {
+	t.clock++
+	t.removed = nil
 }
 
 // update applies changes, sorted by hash and without duplicates. On an error
 // the tree is as before.
 func (t *tree) update(ch []change) error {
-	t.clock++
-	t.removed = nil
 	root, err := t.change(&t.root, make([]byte, 0, maxDepth), ch)
 	if err != nil {
 		return err
@@ -234,27 +238,6 @@ func readNode(r Reader, path string, want crypto.Digest) (*node, error) {
 		return nil, fmt.Errorf("%w: node %q: %w", ErrDamaged, path, err)
 	}
 	return n, nil
-}
-
-// collect adds to b every node of the subtree r that the store lacks, children
-// after their parents, and returns them so that they can be marked as stored
-// once they are. It stops at a stored node: what is below it is stored, too, since
-// a change below it would have made it a new one. Nodes that a later layer
-// replaced are not reached, and so never written.
-func collect(b *Batch, r *ref, path []byte, fresh []*node) []*node {
-	n := r.node
-	if n == nil || n.stored {
-		return fresh
-	}
-	b.Put(nodePrefix+string(path), n.encode())
-	fresh = append(fresh, n)
-	if n.kids == nil {
-		return fresh
-	}
-	for d := range n.kids {
-		fresh = collect(b, &n.kids[d], append(path, digits[d]), fresh)
-	}
-	return fresh
 }
 
 // sweep drops stored nodes from memory, those unused for longest first, once
