@@ -100,6 +100,7 @@ type ClockOffset struct {
 // Lack says what is missing for progress: which certificate lacks whom.
 type Lack struct {
 	What    string // such as "prepared certificate", "NEW-VIEW", "checkpoint certificate"
+	InView  bool   `json:",omitempty"` // it belongs to View; else to none, as a state or a checkpoint does
 	View    View
 	Seq     Seq
 	Have    []ReplicaID

@@ -100,6 +100,23 @@ func (j *rejoining) given() []*message.RejoinAnswer {
 	return slices.DeleteFunc(slices.Clone(j.answers), func(a *message.RejoinAnswer) bool { return a == nil })
 }
 
+// lack says what a sleeper waits for: answers, and then the target.
+func (j *rejoining) lack() consensus.Lack {
+	if j.known {
+		return consensus.Lack{What: "stable checkpoint", Seq: j.target}
+	}
+	var have []consensus.ReplicaID
+	for i, a := range j.answers {
+		if a != nil {
+			have = append(have, consensus.ReplicaID(i))
+		}
+	}
+	return consensus.Lack{
+		What: "answers of replicas that did not lose their log", Have: have, Need: j.needed(),
+		Missing: consensus.Others(len(j.answers), append(have, j.self)...),
+	}
+}
+
 // needed is how many must answer.
 func (j *rejoining) needed() int { return j.rules.System.Size() - j.rules.System.Faults() }
 

@@ -58,21 +58,21 @@ func (r *replica) Status() consensus.Status {
 func (r *replica) waiting() []consensus.Lack {
 	var out []consensus.Lack
 	if r.rejoin.asleep {
-		out = append(out, consensus.Lack{What: "stable checkpoint after a lost log", Seq: r.rejoin.target})
+		out = append(out, r.rejoin.lack())
 	}
 	if r.state.Active() {
 		out = append(out, consensus.Lack{What: "parts of the state", Seq: r.state.Target().Seq})
 	}
 	if r.low() > r.exec.handed && !r.state.Active() {
-		out = append(out, consensus.Lack{What: "slots that others have executed", Seq: r.low()})
+		out = append(out, consensus.Lack{What: "agreed state", Seq: r.low()})
 	}
 	if r.view.changing {
 		have := r.views.Senders(r.view.number)
 		if len(have) >= r.rules.System.Quorum() {
 			// Nothing to count: one message lacks.
-			return append(out, consensus.Lack{What: "NEW-VIEW", View: r.view.number, Missing: []consensus.ReplicaID{r.view.primary()}})
+			return append(out, consensus.Lack{What: "NEW-VIEW", InView: true, View: r.view.number, Missing: []consensus.ReplicaID{r.view.primary()}})
 		}
-		return append(out, consensus.Lack{What: "VIEW-CHANGEs", View: r.view.number, Have: have, Need: r.rules.System.Quorum(), Missing: consensus.Others(len(r.peers), have...)})
+		return append(out, consensus.Lack{What: "VIEW-CHANGEs", InView: true, View: r.view.number, Have: have, Need: r.rules.System.Quorum(), Missing: consensus.Others(len(r.peers), have...)})
 	}
 	if l, ok := r.slotLack(); ok {
 		out = append(out, l)
@@ -88,21 +88,22 @@ func (r *replica) waiting() []consensus.Lack {
 // slotLack says what the next slot to execute waits for.
 func (r *replica) slotLack() (consensus.Lack, bool) {
 	n := r.exec.handed + 1
-	l := consensus.Lack{View: r.view.number, Seq: n, Need: r.rules.System.Quorum()}
+	l := consensus.Lack{InView: true, View: r.view.number, Seq: n, Need: r.rules.System.Quorum()}
 	s := r.log.slots[n]
 	switch {
 	case s == nil || s.proposal == nil && s.committed == nil:
 		l.What, l.Need, l.Missing = "PRE-PREPARE", 0, []consensus.ReplicaID{r.view.primary()}
 		return l, r.requests.Len() > 0 || r.log.beyond(r.exec.handed)
-	case s.committed != nil:
+	case s.committed != nil: // whatever the view is now
+		l.InView, l.View = false, 0
 		if _, here := s.body(s.committed.Digest); here {
-			l.What = "the execution of earlier slots" // the host has as much as it may
+			l.What, l.Seq = "execution", r.exec.applied+1 // the host has as much as it may
 		} else {
-			l.What = "batch of a committed slot"
+			l.What = "committed batch"
 		}
 		l.Need = 0
 	case s.prepares.count(s.proposal.Digest) >= l.Need-1 && !s.preparedIn(r.view.number):
-		l.What, l.Need = "batch of a proposed slot", 0
+		l.What, l.Need = "proposed batch", 0
 	case !s.preparedIn(r.view.number):
 		l.What = "prepared certificate"
 		l.Have = append(s.prepares.voters(s.proposal.Digest), s.proposal.Replica)

@@ -48,7 +48,7 @@ func (r *replica) waiting(s *consensus.Status, st raft.BasicStatus) []consensus.
 		out = append(out, consensus.Lack{What: "parts of the state", Seq: s.Fetching})
 	}
 	if s.Changing {
-		l := consensus.Lack{What: "votes for a leader", View: s.View, Have: s.Heard, Need: r.system.Quorum(), Missing: consensus.Others(r.system.Size(), s.Heard...)}
+		l := consensus.Lack{What: "votes for a leader", InView: true, View: s.View, Have: s.Heard, Need: r.system.Quorum(), Missing: consensus.Others(r.system.Size(), s.Heard...)}
 		if len(s.Heard) >= l.Need { // enough are there to vote; who did is not known here
 			l.Have, l.Need, l.Missing = nil, 0, slices.DeleteFunc(slices.Clone(s.Heard), func(id consensus.ReplicaID) bool { return id == r.id })
 		}
@@ -68,7 +68,7 @@ func (r *replica) waiting(s *consensus.Status, st raft.BasicStatus) []consensus.
 			have = append(have, consensus.ReplicaID(peer-1))
 		}
 	})
-	return append(out, consensus.Lack{What: "acknowledgements of an entry", View: s.View, Seq: n, Have: have, Need: r.system.Quorum(), Missing: consensus.Others(r.system.Size(), have...)})
+	return append(out, consensus.Lack{What: "acknowledgements of an entry", InView: true, View: s.View, Seq: n, Have: have, Need: r.system.Quorum(), Missing: consensus.Others(r.system.Size(), have...)})
 }
 
 // decisive is the first entry from n on of a leader's own term: no count of
@@ -87,7 +87,7 @@ func (r *replica) decisive(n consensus.Seq, own uint64) consensus.Seq {
 // log that contradicts its leader's is a fork: it takes nothing any more, however
 // well it hears the leader.
 func (r *replica) followerWaits(s *consensus.Status, n consensus.Seq) []consensus.Lack {
-	l := consensus.Lack{View: s.View, Seq: n, Missing: []consensus.ReplicaID{s.Primary}}
+	l := consensus.Lack{InView: true, View: s.View, Seq: n, Missing: []consensus.ReplicaID{s.Primary}}
 	switch {
 	case r.misfit > 0 && r.clock.tick-r.misfit <= 4*r.cfg.Election:
 		l.What, l.Missing = "entries that do not contradict its own log", nil

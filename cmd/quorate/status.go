@@ -142,9 +142,10 @@ func withoutIdle(s *consensus.Status) {
 }
 
 // idle reports that what is lacked is only the leader's next proposal, and nobody has
-// asked for anything that would have to be proposed.
+// asked for anything that would have to be proposed. A clock, an answer or a checkpoint
+// that only the leader owes is no proposal.
 func idle(s *consensus.Status, l consensus.Lack) bool {
-	return s.Pending == 0 && s.InFlight == 0 && !s.Changing && slices.Equal(l.Missing, []consensus.ReplicaID{s.Primary})
+	return l.InView && l.Need == 0 && s.Pending == 0 && s.InFlight == 0 && !s.Changing && slices.Equal(l.Missing, []consensus.ReplicaID{s.Primary})
 }
 
 // ids lists replicas briefly.

@@ -275,7 +275,7 @@ func lack(l consensus.Lack, p protocol.Protocol) string {
 	if p.Elected {
 		article, at = "", "at"
 	}
-	if l.Seq == 0 && l.View == 0 && l.Need == 0 { // of no slot and no view: a clock
+	if l.Seq == 0 && !l.InView && l.Need == 0 { // of no slot and no view: a clock
 		return "the " + l.What + ": set it right"
 	}
 	var b strings.Builder
@@ -283,7 +283,9 @@ func lack(l consensus.Lack, p protocol.Protocol) string {
 	if l.Seq > 0 {
 		fmt.Fprintf(&b, " %s %s %d", at, p.Words.Place, l.Seq)
 	}
-	fmt.Fprintf(&b, " in %s %d", p.Words.View, l.View)
+	if l.InView {
+		fmt.Fprintf(&b, " in %s %d", p.Words.View, l.View)
+	}
 	if l.Need > 0 && len(l.Have) < l.Need { // else it is no number that lacks
 		fmt.Fprintf(&b, ": it has %d of %d", len(l.Have), l.Need)
 		if len(l.Have) > 0 {

@@ -61,10 +61,11 @@ func (t *tabbed) Flush() error {
 	return out.Write(t.w, t.columns)
 }
 
-// sentence prints a text, broken between words where the terminal ends.
+// sentence prints a text, broken between words where the terminal ends. What goes on
+// is indented, so that each sentence is seen to begin.
 func sentence(w io.Writer, text string) error {
 	for line := range strings.Lines(text) {
-		if _, err := fmt.Fprintln(w, strings.Join(table.Wrap(strings.TrimSuffix(line, "\n"), columns(os.Stdout)), "\n")); err != nil {
+		if _, err := fmt.Fprintln(w, strings.Join(table.Hang(strings.TrimSuffix(line, "\n"), columns(os.Stdout)), "\n")); err != nil {
 			return err
 		}
 	}

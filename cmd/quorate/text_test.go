@@ -78,13 +78,23 @@ func FuzzPlainText(f *testing.F) {
 // TestWhatIsMissing: the reasons for standing still, in plain English.
 func TestWhatIsMissing(t *testing.T) {
 	lackOf := func(l consensus.Lack) string { return lack(l, speaks(t, protocol.PBFT)) }
-	got := lackOf(consensus.Lack{What: "prepared certificate", View: 2, Seq: 9, Have: []consensus.ReplicaID{0, 1}, Need: 3, Missing: []consensus.ReplicaID{2, 3}})
+	got := lackOf(consensus.Lack{What: "prepared certificate", InView: true, View: 2, Seq: 9, Have: []consensus.ReplicaID{0, 1}, Need: 3, Missing: []consensus.ReplicaID{2, 3}})
 	if want := "the prepared certificate of sequence 9 in view 2: it has 2 of 3 (from 0,1); replica 2 or 3 could supply it"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	got = lackOf(consensus.Lack{What: "clock of replica 2, which says that it is 1h0m0s ahead of most others", Missing: []consensus.ReplicaID{2}})
 	if want := "the clock of replica 2, which says that it is 1h0m0s ahead of most others: set it right"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+	for want, l := range map[string]consensus.Lack{ // of no view
+		"the checkpoint certificate of sequence 128: it has 2 of 3 (from 0,1); replica 2 or 3 could supply it": {What: "checkpoint certificate", Seq: 128, Have: []consensus.ReplicaID{0, 1}, Need: 3, Missing: []consensus.ReplicaID{2, 3}},
+		"the parts of the state of sequence 64":                              {What: "parts of the state", Seq: 64},
+		"the answers of replicas that did not lose their log: it has 0 of 3": {What: "answers of replicas that did not lose their log", Need: 3},
+		"the PRE-PREPARE of sequence 1 in view 0":                            {What: "PRE-PREPARE", InView: true, Seq: 1},
+	} {
+		if got := lackOf(l); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 	at := func(id int, v consensus.View, changing bool, waiting ...consensus.Lack) answer {
 		return answer{Replica: id, Status: &consensus.Report{Status: consensus.Status{Replica: consensus.ReplicaID(id), View: v, Changing: changing, Pending: 1, Waiting: waiting}}}
@@ -98,7 +108,7 @@ func TestWhatIsMissing(t *testing.T) {
 		"well":                 {[]answer{at(0, 1, false), at(1, 1, false), at(2, 1, false), at(3, 1, false)}, []string{"View 1, primary is replica 1.", "Idle: nothing is pending."}},
 		"a lone liar":          {[]answer{at(0, 99, false), at(1, 1, false), at(2, 1, false), at(3, 1, false)}, []string{"View 1, primary is replica 1.", "Idle: nothing is pending."}},
 		"the primary has left": {[]answer{at(0, 1, false), at(1, 2, true), at(2, 1, false), at(3, 1, false)}, []string{"View 1, primary is replica 1, which no longer leads.", "Idle: nothing is pending."}},
-		"changing": {[]answer{at(0, 1, true), at(1, 1, true), at(2, 1, true, consensus.Lack{What: "NEW-VIEW", View: 1, Need: 3}), at(3, 1, true)},
+		"changing": {[]answer{at(0, 1, true), at(1, 1, true), at(2, 1, true, consensus.Lack{What: "NEW-VIEW", InView: true, View: 1, Need: 3}), at(3, 1, true)},
 			[]string{"No view is known to be active.", "No progress until the next view begins: 0 of 4 replicas take part, 3 are needed; between views: 0, 1, 2, 3.", "Replica 2 waits for the NEW-VIEW in view 1: it has 0 of 3."}},
 		"too few": {[]answer{{Replica: 0}, {Replica: 1}, at(2, 0, false), at(3, 0, false)},
 			[]string{"View 0, primary is replica 0, which does not answer.", "No progress is possible: 2 of 4 replicas take part, 3 are needed; silent: 0, 1."}},
@@ -141,7 +151,7 @@ func TestRaftInItsOwnWords(t *testing.T) {
 		return answer{Replica: id, Status: &consensus.Report{Status: s}}
 	}
 	rooted := func(a answer, root byte) answer { a.Status.RootSeq, a.Status.Root[0] = 64, root; return a }
-	votes := consensus.Lack{What: "votes for a leader", View: 4, Have: []consensus.ReplicaID{0}, Need: 2, Missing: []consensus.ReplicaID{1, 2}}
+	votes := consensus.Lack{What: "votes for a leader", InView: true, View: 4, Have: []consensus.ReplicaID{0}, Need: 2, Missing: []consensus.ReplicaID{1, 2}}
 	for name, test := range map[string]struct {
 		answers []answer
 		want    []string
@@ -174,8 +184,14 @@ func TestRaftInItsOwnWords(t *testing.T) {
 // TestIdleIsNotWaiting: who lacks a proposal that nobody asked for lacks nothing;
 // what others than the primary owe is lacked all the same.
 func TestIdleIsNotWaiting(t *testing.T) {
-	for _, test := range []struct{ pending, missing, want int }{{0, 2, 0}, {1, 2, 1}, {0, 1, 1}} {
-		s := consensus.Status{Primary: 2, Pending: test.pending, Waiting: []consensus.Lack{{What: "it", Need: 1, Missing: []consensus.ReplicaID{consensus.ReplicaID(test.missing)}}}}
+	for _, test := range []struct {
+		pending, missing, need int
+		inView                 bool
+		want                   int
+	}{{0, 2, 0, true, 0}, {1, 2, 0, true, 1}, {0, 1, 0, true, 1}, {0, 2, 0, false, 1}, {0, 2, 3, false, 1}} {
+		s := consensus.Status{Primary: 2, Pending: test.pending, Waiting: []consensus.Lack{{
+			What: "it", InView: test.inView, Need: test.need, Missing: []consensus.ReplicaID{consensus.ReplicaID(test.missing)},
+		}}}
 		withoutIdle(&s)
 		if len(s.Waiting) != test.want {
 			t.Errorf("%+v: waits for %v", test, s.Waiting)

@@ -203,7 +203,10 @@ func (d *drawer) lacking() []string {
 			continue
 		}
 		w := s.Waiting[0]
-		text := fmt.Sprintf("R%d waits for %s in %s %d", s.Replica, w.What, d.result.era(), w.View)
+		text := fmt.Sprintf("R%d waits for %s", s.Replica, w.What)
+		if w.InView {
+			text += fmt.Sprintf(" in %s %d", d.result.era(), w.View)
+		}
 		if w.Seq != 0 {
 			text += fmt.Sprintf(", n=%d", w.Seq)
 		}

@@ -138,7 +138,7 @@ func stopped(t *testing.T) *Result {
 		Verdict: check.Verdict{Linearizable: check.Yes, Violations: []check.Violation{{Kind: check.Stuck, Text: "no progress"}}},
 		Asked:   2, Steps: s.steps, Genesis: s.Genesis,
 		Statuses: []consensus.Status{{Replica: 0, Waiting: []consensus.Lack{{
-			What: "prepared certificate", Seq: 1, Have: []consensus.ReplicaID{0, 1}, Need: 3, Missing: []consensus.ReplicaID{2, 3},
+			What: "prepared certificate", InView: true, Seq: 1, Have: []consensus.ReplicaID{0, 1}, Need: 3, Missing: []consensus.ReplicaID{2, 3},
 		}}}},
 	}
 	return r

@@ -175,6 +175,18 @@ func Wrap(text string, columns int) []string {
 	return append(lines, string(line))
 }
 
+// Hang is Wrap with every line but the first indented, so that several texts one below
+// the other are told apart.
+func Hang(text string, columns int) []string {
+	if columns <= 2*gap || length(text) <= columns {
+		return Wrap(text, columns)
+	}
+	indent := strings.Repeat(" ", gap)
+	lines := Wrap(indent+strings.TrimLeft(text, " "), columns)
+	lines[0] = strings.TrimPrefix(lines[0], indent)
+	return lines
+}
+
 // length is how many columns a text takes: all that is printed here is of one column
 // for each rune.
 func length(text string) int { return utf8.RuneCountInString(text) }

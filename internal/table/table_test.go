@@ -76,3 +76,23 @@ func ExampleWrap() {
 	//   a text of
 	//   some words
 }
+
+// TestHang: what goes on is indented, nothing is wider than the terminal, and nothing
+// is lost.
+func TestHang(t *testing.T) {
+	text := "Replica 2 waits for the prepared certificate of sequence 9: it has 2 of 3."
+	for columns := range 90 {
+		lines := Hang(text, columns)
+		for i, line := range lines {
+			if n := utf8.RuneCountInString(line); columns > 0 && n > columns {
+				t.Errorf("%d columns: %d in %q", columns, n, line)
+			}
+			if columns > 2*gap && (i > 0) != strings.HasPrefix(line, "  ") {
+				t.Errorf("%d columns: line %d is %q", columns, i, line)
+			}
+		}
+		if got := strings.Join(strings.Fields(strings.Join(lines, "")), ""); got != strings.ReplaceAll(text, " ", "") {
+			t.Errorf("%d columns: %q", columns, lines)
+		}
+	}
+}
