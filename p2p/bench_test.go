@@ -1,7 +1,9 @@
 package p2p
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"syscall"
 	"testing"
 	"time"
@@ -141,4 +143,30 @@ func BenchmarkVoteBesideBulk(b *testing.B) {
 	close(quit)
 	<-ended
 	stop()
+}
+
+// BenchmarkOutbox puts votes into the queue of a stream and takes them out as its writer
+// does, into one buffer: what a message costs without the stream.
+func BenchmarkOutbox(b *testing.B) {
+	for _, window := range []int{1, 16, 256} {
+		b.Run(fmt.Sprintf("window %d", window), func(b *testing.B) {
+			q := up(queueLimit{frames: 1 << 10, bytes: 1 << 20, policy: dropOldest}, nil)
+			vote, out, batch := make([]byte, 200), bufio.NewWriterSize(io.Discard, writeBuffer), make([][]byte, 0, takeFrames)
+			b.ReportAllocs()
+			for b.Loop() {
+				for range window {
+					q.put(vote)
+				}
+				batch = q.take(batch[:0])
+				if err := q.write(out, batch); err != nil {
+					b.Fatal(err)
+				}
+				q.landed()
+				if err := out.Flush(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*window), "ns/frame")
+		})
+	}
 }
