@@ -1,54 +1,81 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"quorate.dev/quorate/client"
-	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/bench"
-	"quorate.dev/quorate/testnet"
+	"quorate.dev/quorate/protocol"
 )
 
 // Bounds of flags: more callers measure this process only.
 const (
-	maxCallers = 1 << 16
-	maxRounds  = 100
+	maxCallers  = 1 << 16
+	maxSessions = 1 << 10
+	maxRate     = 1_000_000
+	maxKeys     = 100_000_000
+	maxRounds   = 100
+	maxLoads    = 32
+	maxOthers   = 8
 )
+
+// underWay is how many operations of an open loop may be under way, unless --clients
+// says otherwise.
+const underWay = 4096
 
 // benchCommand is quorate bench. It is a command and never a timed test: what it
 // measures says more about the machine than about the code.
 func benchCommand() *cli.Command {
 	return &cli.Command{
-		Name: "bench", Usage: "measure a cluster under a closed loop of callers",
+		Name: "bench", Usage: "measure a cluster under a load",
 		Description: "Measures the cluster of --dir, if it runs, by a key of its own; otherwise a temporary\n" +
-			"one. All callers share one client. --compare runs temporary clusters one after\n" +
-			"another: synced and volatile storage, gathered operations and one signature each,\n" +
-			"many callers and one. --versus runs both protocols in turns, each with as many\n" +
-			"replicas as --faults needs, and prints Raft's figures as a ratio to PBFT's.\n" +
-			"--output json prints one object per measurement, and one per ratio.\n" +
+			"one. The load is a closed loop of --clients callers, or with --rate an open one: so\n" +
+			"many operations a second, whether answers come or not, with latencies counted from\n" +
+			"the moment when each was due. --clients 1,16,256 or --rate 1000,5000 measures one\n" +
+			"load after the other, for a curve of latency over throughput.\n\n" +
+			"These measure temporary clusters, in --rounds and in turns, and print medians and\n" +
+			"ratios:\n" +
+			"  --compare        four loads: synced and volatile storage, gathered operations and\n" +
+			"                   one signature each, many callers and one\n" +
+			"  --versus         both protocols, each with as many replicas as --faults needs\n" +
+			"  --against PATH   another quorate, such as an older version\n" +
+			"--peers puts the figures of other systems beside, from a JSON file: docs/PERFORMANCE.md\n" +
+			"describes it. --html writes a page with plots.\n\n" +
+			"--output json prints one object per line: each measurement when it is done, then\n" +
+			"summaries and ratios; \"kind\" says which. Ctrl-C ends it with what was measured.\n" +
 			"A measurement removes its keys, bench/..., at its end, or says that some are left;\n" +
 			"--sweep only removes them.",
 		Flags: callerFlags(
-			numberFlag("clients", 256, 1, maxCallers, "`C` concurrent callers"),
+			listFlag("clients", fmt.Sprint("256; with --rate ", underWay), "`C,...` concurrent callers; with --rate, the operations under way at most"),
+			numberFlag("sessions", 1, 1, maxSessions, "`S` clients with a key each, which the callers share"),
+			listFlag("rate", "as fast as answers come", "`R,...` operations per second, in an open loop"),
 			numberFlag("value-bytes", 256, 0, consensus.MaxFrame, "size of each value"),
+			&cli.StringFlag{Name: "keys", Usage: "`K` distinct keys that are written in turn; new = each once", DefaultText: fmt.Sprintf("%d for each caller; with --rate %d", bench.KeysEach, bench.KeysOpen)},
+			&cli.BoolFlag{Name: "fill", Usage: "write all keys before the load begins"},
+			numberFlag("reads", 0, 0, 100, "`PERCENT` of the operations that read"),
 			&cli.StringFlag{Name: "operation", Usage: "`OPERATION`, as in quorate invoke, to send instead of puts; for any application"},
 			durationFlag("duration", 10*time.Second, "how long to measure"),
 			&cli.DurationFlag{Name: "warmup", Value: 3 * time.Second, Usage: "how long to load before that"},
+			numberFlag("rounds", 1, 1, maxRounds, "how often to measure everything"),
 			&cli.BoolFlag{Name: "one-each", Usage: "sign every operation by itself"},
 			&cli.BoolFlag{Name: "temporary", Usage: "start a temporary cluster, even if one runs"},
 			&cli.BoolFlag{Name: "volatile", Usage: "start a temporary cluster whose replicas never sync"},
-			&cli.BoolFlag{Name: "compare", Usage: "run the four standard measurements of the protocol"},
-			&cli.BoolFlag{Name: "versus", Usage: "run three of them with both protocols, in turns"},
+			&cli.BoolFlag{Name: "compare", Usage: "measure the four standard loads"},
+			&cli.BoolFlag{Name: "versus", Usage: "measure both protocols, in turns"},
+			&cli.StringSliceFlag{Name: "against", Usage: "measure the program at `PATH` too, in turns; may be repeated"},
+			&cli.PathFlag{Name: "peers", Usage: "`FILE` with figures of other systems"},
+			&cli.PathFlag{Name: "html", Usage: "write one self-contained page with plots to `FILE`"},
 			&cli.BoolFlag{Name: "sweep", Usage: "measure nothing, and remove the keys that a measurement has left"},
-			numberFlag("rounds", 1, 1, maxRounds, "with --versus: how often; ratios are of medians"),
 			protocolFlag("of a temporary cluster"),
 			&cli.IntFlag{Name: "replicas", Usage: "of a temporary cluster", DefaultText: "4 of pbft, 3 of raft"},
 			faultsFlag("how many a temporary cluster tolerates, instead of --replicas"),
@@ -57,36 +84,113 @@ func benchCommand() *cli.Command {
 	}
 }
 
-// runBench runs one measurement, or the standard ones one after another, so that
-// they do not compete for the machine.
-func runBench(c *cli.Context, _ []string) error {
-	m, err := measurementOf(c)
-	switch {
-	case err != nil:
-		return err
-	case c.Bool("sweep"):
-		return sweepOnly(c)
-	case c.Bool("versus"):
-		ratios, err := bench.Ratios(m, c.Int("faults"), c.Int("rounds"), func(m bench.Measurement) (bench.Result, error) { return temporary(c, m) })
-		if err != nil {
-			return err
-		}
-		return showBench(c, ratios, func() error { return bench.WriteRatios(c.App.Writer, ratios, columns(os.Stdout)) })
-	case c.Bool("compare"):
-		for _, m := range bench.Standard(m) {
-			if _, err := temporary(c, m); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	return explainTimeout(c, runOne(c, m))
+// listFlag is for one positive number or several.
+func listFlag(name, standard, usage string) *cli.StringFlag {
+	return &cli.StringFlag{Name: name, DefaultText: standard, Usage: usage}
 }
 
-// measurementOf reads the flags, and refuses those that make no measurement.
+// listOf reads a list of loads, which differ.
+func listOf(c *cli.Context, flag string, most int) ([]int, error) {
+	all, err := numbersOf(c, flag, 1, most)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) > maxLoads || len(slices.Compact(slices.Sorted(slices.Values(all)))) < len(all) {
+		return nil, usageError("--%s %q: name at most %d loads, and each once", flag, c.String(flag), maxLoads)
+	}
+	return all, nil
+}
+
+// runBench measures everything one after another, so that nothing competes for the
+// machine.
+func runBench(c *cli.Context, _ []string) error {
+	if c.Bool("sweep") {
+		return sweepOnly(c)
+	}
+	if err := checkBench(c); err != nil {
+		return err
+	}
+	if err := writable(c); err != nil {
+		return err
+	}
+	p, err := planOf(c)
+	if err != nil {
+		return err
+	}
+	if p.Sides != nil {
+		return carryOut(c, p)
+	}
+	return explainTimeout(c, runOne(c, p))
+}
+
+// checkBench refuses flags that make no measurement together.
+func checkBench(c *cli.Context) error {
+	temporary := c.IsSet("against") || c.Bool("versus") || c.Bool("compare")
+	store := slices.ContainsFunc([]string{"value-bytes", "keys", "fill", "reads", "compare"}, c.IsSet)
+	switch {
+	case c.Duration("warmup") < 0:
+		return usageError("--warmup must not be negative: %v", c.Duration("warmup"))
+	case c.Bool("versus") && c.IsSet("against"):
+		return usageError("--versus and --against both say who is measured: omit one of them")
+	case c.Bool("versus") && (c.IsSet("protocol") || c.IsSet("replicas")):
+		return usageError("--versus runs both protocols, sized by --faults: omit --protocol and --replicas")
+	case c.Bool("versus") && c.Int("faults") == 0:
+		return usageError("--versus compares clusters that tolerate faults: choose --faults 1 or more")
+	case temporary && c.IsSet("genesis"):
+		return usageError("--compare, --versus and --against measure temporary clusters: omit --genesis")
+	case c.Bool("compare") && (c.Bool("one-each") || c.Bool("volatile") || c.IsSet("rate") || strings.Contains(c.String("clients"), ",")):
+		return usageError("--compare names four loads already: omit --one-each, --volatile and --rate, and give one number of --clients")
+	case store && c.IsSet("operation"):
+		return usageError("--operation replaces puts and gets: omit --value-bytes, --keys, --fill, --reads and --compare")
+	case c.Bool("fill") && c.String("keys") == newKeys:
+		return usageError("--fill writes a number of keys: give --keys K")
+	}
+	return nil
+}
+
+// newKeys stands for keys that are never written twice.
+const newKeys = "new"
+
+// planOf reads the flags. Without sides, one cluster is measured: the one that runs, or
+// a temporary one.
+func planOf(c *cli.Context) (*bench.Plan, error) {
+	m, err := measurementOf(c)
+	if err != nil {
+		return nil, err
+	}
+	p := &bench.Plan{Rounds: c.Int("rounds"), Shared: !c.IsSet("genesis"), Done: func(r *bench.Result) error { return printResult(c, r) }}
+	if p.Loads, err = loadsOf(c, m); err != nil {
+		return nil, err
+	}
+	if path := c.Path("peers"); path != "" {
+		if p.Peers, err = bench.ReadPeers(path); err != nil {
+			return nil, usageError("--peers %s: %w", path, err)
+		}
+	}
+	switch {
+	case c.Bool("versus"):
+		for _, name := range []string{protocol.Raft, protocol.PBFT} {
+			x, err := protocol.Lookup(name)
+			if err != nil {
+				return nil, err
+			}
+			p.Sides = append(p.Sides, bench.Side{Name: name, Measure: func(ctx context.Context, m bench.Measurement) (bench.Result, error) {
+				m.Protocol, m.Replicas = name, x.Model.Least(c.Int("faults"))
+				return temporary(c, m)
+			}})
+		}
+	case c.IsSet("against"):
+		return p, against(c, p)
+	case c.Bool("compare"):
+		p.Sides = []bench.Side{{Measure: func(_ context.Context, m bench.Measurement) (bench.Result, error) { return temporary(c, m) }}}
+	}
+	return p, nil
+}
+
+// measurementOf reads what one load is, as far as it has no list.
 func measurementOf(c *cli.Context) (m bench.Measurement, err error) {
 	m = bench.Measurement{
-		Name: "bench", Clients: c.Int("clients"), ValueBytes: c.Int("value-bytes"), OneEach: c.Bool("one-each"),
+		Name: "bench", Sessions: c.Int("sessions"), ValueBytes: c.Int("value-bytes"), Fill: c.Bool("fill"), Reads: c.Int("reads"), OneEach: c.Bool("one-each"),
 		Volatile: c.Bool("volatile"), Warmup: c.Duration("warmup"), Duration: c.Duration("duration"),
 	}
 	p, err := protocolOf(c)
@@ -97,133 +201,106 @@ func measurementOf(c *cli.Context) (m bench.Measurement, err error) {
 	if m.Replicas, err = sizeOf(c, p); err != nil {
 		return m, err
 	}
-	several := c.Bool("compare") || c.Bool("versus")
-	switch {
-	case m.Warmup < 0:
-		err = usageError("--warmup must not be negative: %v", m.Warmup)
-	case c.Bool("versus") && (c.Bool("compare") || c.IsSet("protocol") || c.IsSet("replicas")):
-		err = usageError("--versus runs both protocols, sized by --faults: omit --compare, --protocol and --replicas")
-	case several && (m.OneEach || m.Volatile):
-		err = usageError("--compare and --versus measure in several ways already: omit --one-each and --volatile")
-	case several && c.IsSet("operation"), c.IsSet("operation") && c.IsSet("value-bytes"):
-		err = usageError("--operation replaces the puts: omit --value-bytes, --compare and --versus")
-	case c.IsSet("rounds") && !c.Bool("versus"):
-		err = usageError("--rounds needs --versus")
-	case c.Bool("versus") && c.Int("faults") == 0:
-		err = usageError("--versus compares clusters that tolerate faults: choose --faults 1 or more")
-	case c.IsSet("operation"):
-		var ops [][]byte
-		if ops, err = operationsOf([]string{c.String("operation")}); err == nil {
-			m.Operation, m.ValueBytes = ops[0], 0
-		}
-	}
-	return m, err
-}
-
-// runOne measures the cluster that is there, or a new one.
-func runOne(c *cli.Context, m bench.Measurement) error {
-	fresh := c.Bool("temporary") || m.Volatile
-	if !fresh && !c.IsSet("genesis") {
-		cluster, err := openCluster(c)
-		fresh = errors.Is(err, testnet.ErrNoCluster) && !c.IsSet("dir") || err == nil && !cluster.Answers(c.Context)
-		if err != nil && !fresh {
-			return err
-		}
-		if !fresh {
-			noteIgnored(c, cluster, "protocol", "replicas", "faults")
-			if err := c.Set("key", cmp.Or(c.Path("key"), cluster.BenchKey())); err != nil {
-				return err
-			}
-		}
-	}
-	if fresh {
-		_, err := temporary(c, m)
-		return err
-	}
-	return withAccess(c, func(a *access) error {
-		if err := runsStore(&a.genesis); err != nil && m.Operation == nil {
-			return fmt.Errorf("%w; or give --operation", err)
-		}
-		if err := m.Check(&a.genesis.Limits); err != nil {
-			return usageError("%w", err)
-		}
-		m.Protocol, m.Replicas = a.genesis.Protocol, len(a.genesis.Replicas)
-		note("%v", m)
-		return a.withClient(c.Context, m.Session(), func(cl *client.Client) error {
-			if a.history == "" {
-				return explainSilence(c, measure(c, m, cl, cl, a.local))
-			}
-			h := a.told(cl)
-			defer func() { _ = h.Close() }()
-			return explainSilence(c, measure(c, m, cl, h, a.local))
-		})
-	})
-}
-
-// measure prints what was measured, also of a cluster that answered nothing, and
-// removes what it has stored.
-func measure(c *cli.Context, m bench.Measurement, cl, told client.Invoker, local *testnet.Cluster) error {
-	r, err := m.Run(c.Context, cl, told, local)
-	silent := errors.Is(err, bench.ErrSilent)
-	if err == nil || silent {
-		err = errors.Join(printResult(c, &r), err)
-	}
-	if silent || m.Operation != nil {
-		return err
-	}
-	return errors.Join(err, removeKeys(c, cl))
-}
-
-// sweepInterrupted is how long a sweep may take when somebody waits for the end of the
-// command.
-const sweepInterrupted = 750 * time.Millisecond
-
-// removeKeys removes what was stored, also after an interruption, or says what is left.
-func removeKeys(c *cli.Context, cl client.Invoker) error {
-	defer tidies(c)()
-	ctx, within := c.Context, bench.SweepWithin
-	if ctx.Err() != nil {
-		ctx, within = context.WithoutCancel(ctx), sweepInterrupted
-	}
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	err := bench.Sweep(ctx, client.KV{Invoker: cl})
-	if errors.Is(err, bench.ErrNotSwept) {
-		return fmt.Errorf("%w: %s removes them", err, advice(c, "bench --sweep"))
-	}
-	return err
-}
-
-// sweepOnly removes what measurements have left that could not do so themselves.
-func sweepOnly(c *cli.Context) error {
-	for _, flag := range []string{"temporary", "volatile", "compare", "versus", "operation"} {
-		if c.IsSet(flag) {
-			return usageError("--sweep measures nothing: omit --%s", flag)
-		}
-	}
-	if !c.IsSet("genesis") {
-		cluster, err := openCluster(c)
+	if c.IsSet("operation") {
+		ops, err := operationsOf([]string{c.String("operation")})
 		if err != nil {
-			return err
+			return m, err
 		}
-		if err := c.Set("key", cmp.Or(c.Path("key"), cluster.BenchKey())); err != nil {
-			return err
-		}
+		m.Operation, m.ValueBytes = ops[0], 0
 	}
-	return withAccess(c, func(a *access) error {
-		if err := runsStore(&a.genesis); err != nil {
-			return err
-		}
-		return a.withClient(c.Context, session.Config{}, func(cl *client.Client) error { return removeKeys(c, cl) })
-	})
+	return m, nil
 }
 
-// explainSilence says what to do when a cluster does not answer a measurement.
-func explainSilence(c *cli.Context, err error) error {
-	if !errors.Is(err, bench.ErrSilent) {
+// loadsOf makes a load of each number in a list.
+func loadsOf(c *cli.Context, m bench.Measurement) (all []bench.Measurement, err error) {
+	clients, rates := []int{256}, []int{0}
+	if c.IsSet("rate") {
+		clients = []int{underWay}
+		if rates, err = listOf(c, "rate", maxRate); err != nil {
+			return nil, err
+		}
+	}
+	if c.IsSet("clients") {
+		if clients, err = listOf(c, "clients", maxCallers); err != nil {
+			return nil, err
+		}
+	}
+	if len(clients) > 1 && c.IsSet("rate") {
+		return nil, usageError("--rate needs one number of --clients: that of the operations under way at most")
+	}
+	for _, m.Clients = range clients {
+		for _, m.Rate = range rates {
+			switch {
+			case len(rates) > 1:
+				m.Name = fmt.Sprint(m.Rate, "/s")
+			case len(clients) > 1:
+				m.Name = several(m.Clients, "caller")
+			}
+			if m.Keys, err = keysOf(c, &m); err != nil {
+				return nil, err
+			}
+			all = append(all, m)
+		}
+	}
+	if c.Bool("compare") {
+		all = bench.Standard(all[0])
+	}
+	return all, nil
+}
+
+// keysOf is how many keys a load writes.
+func keysOf(c *cli.Context, m *bench.Measurement) (int, error) {
+	switch text := c.String("keys"); {
+	case text == newKeys:
+		return 0, nil
+	case c.IsSet("keys"):
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxKeys {
+			return 0, usageError("--keys %q: choose 1 to %d, or new", text, maxKeys)
+		}
+		return n, nil
+	}
+	return bench.UsualKeys(m.Clients, m.Rate), nil
+}
+
+// against adds this program to a plan, and then others.
+func against(c *cli.Context, p *bench.Plan) error {
+	p.Sides = []bench.Side{{Name: "this build", Measure: func(_ context.Context, m bench.Measurement) (bench.Result, error) { return temporary(c, m) }}}
+	paths := c.StringSlice("against")
+	if len(paths) > maxOthers || len(slices.Compact(slices.Sorted(slices.Values(paths)))) < len(paths) {
+		return usageError("--against: name at most %d programs, and each once", maxOthers)
+	}
+	for _, path := range paths {
+		other, err := bench.NewOther(c.Context, path)
+		if err != nil {
+			return usageError("--against: %w", err)
+		}
+		for i := range p.Loads {
+			if err := other.Check(&p.Loads[i]); err != nil {
+				return usageError("--against: %w: omit it", err)
+			}
+		}
+		p.Sides = append(p.Sides, bench.Side{Name: path, Measure: func(ctx context.Context, m bench.Measurement) (bench.Result, error) {
+			note("%s: %s measures", m.Name, path)
+			defer tidies(c)()
+			return other.Measure(ctx, m)
+		}})
+	}
+	return nil
+}
+
+// carryOut measures what is planned, and writes what came of it, also if it was
+// interrupted.
+func carryOut(c *cli.Context, p *bench.Plan) error {
+	defer tidies(c)()
+	r, err := p.Run(c.Context)
+	if len(p.Loads) > 1 || len(p.Sides) > 1 || p.Rounds > 1 || p.Peers != nil {
+		err = errors.Join(err, printReport(c, r))
+	}
+	if len(r.Results) == 0 {
 		return err
 	}
-	return unreachable("%w; %s shows why", err, advice(c, "status"))
+	return errors.Join(err, writeFile(c, "html", "page", func(w io.Writer) error { return bench.WriteHTML(w, r) }))
 }
 
 // temporary measures a cluster that is made for it.
@@ -240,23 +317,29 @@ func temporary(c *cli.Context, m bench.Measurement) (bench.Result, error) {
 	case err != nil:
 		return r, fmt.Errorf("%s, %s: %w", m.Name, m.Protocol, err)
 	}
-	return r, printResult(c, &r)
+	return r, nil
 }
 
 // printResult prints one measurement.
 func printResult(c *cli.Context, r *bench.Result) error {
-	return showBench(c, []*bench.Result{r}, func() error { return r.WriteText(c.App.Writer, columns(os.Stdout)) })
+	if benchForPrograms(c) {
+		return printJSON(c.App.Writer, r)
+	}
+	return r.WriteText(c.App.Writer, columns(os.Stdout))
 }
 
-// showBench is show for one object per line, with --json as well.
-func showBench[T any](c *cli.Context, all []T, people func() error) error {
-	if !c.Bool("json") && !forPrograms(c) {
-		return people()
+// printReport prints what all measurements together say.
+func printReport(c *cli.Context, r *bench.Report) error {
+	if !benchForPrograms(c) {
+		return r.WriteText(c.App.Writer, columns(os.Stdout))
 	}
-	for _, x := range all {
+	for _, x := range r.Objects() {
 		if err := printJSON(c.App.Writer, x); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// benchForPrograms is forPrograms, with --json as well.
+func benchForPrograms(c *cli.Context) bool { return c.Bool("json") || forPrograms(c) }

@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/experiment/live"
+	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/home"
 	"quorate.dev/quorate/testnet"
 )
@@ -29,11 +28,16 @@ type Measurement struct {
 	Name       string        `json:"name"`
 	Protocol   string        `json:"protocol"`
 	Replicas   int           `json:"replicas"`
-	Clients    int           `json:"clients"`
+	Clients    int           `json:"clients"`  // callers, each with one operation under way at a time
+	Sessions   int           `json:"sessions"` // clients that they share
+	Rate       int           `json:"rate"`     // operations per second of an open loop; 0 = a closed loop
 	ValueBytes int           `json:"value_bytes"`
+	Keys       int           `json:"keys"`         // distinct ones; 0 = ever new ones
+	Fill       bool          `json:"fill"`         // write every key before the load begins
+	Reads      int           `json:"read_percent"` // of the operations
 	OneEach    bool          `json:"one_each"`
 	Volatile   bool          `json:"volatile"`
-	Operation  []byte        `json:"-"` // executed again and again; nil = puts of the key-value store
+	Operation  []byte        `json:"-"` // executed again and again; nil = those of the key-value store
 	Warmup     time.Duration `json:"-"`
 	Duration   time.Duration `json:"-"`
 }
@@ -44,6 +48,7 @@ func Standard(m Measurement) []Measurement {
 	gathered.Name = "synced, gathered"
 	each.Name, each.OneEach = "synced, one signature each", true
 	single.Name, single.Clients = "synced, a single caller", 1
+	single.Keys = m.own()
 	volatile.Name, volatile.Volatile = "volatile, gathered", true
 	return []Measurement{gathered, each, single, volatile}
 }
@@ -70,63 +75,86 @@ func (m *Measurement) Check(l *consensus.Limits) error {
 
 // String says what will be done, and how long it takes.
 func (m Measurement) String() string {
-	return fmt.Sprintf("%s: %s, %s, %v of warm-up, then %v", m.Name, several(m.Clients, "caller"), m.load(), m.Warmup, m.Duration)
+	before := ""
+	if m.Fill {
+		before = "all of them written, then "
+	}
+	return fmt.Sprintf("%s: %s, %s%v of warm-up, then %v", m.Name, m.load(), before, m.Warmup, m.Duration)
 }
 
-// Session is how the callers' one client gathers operations.
+// Session is how the callers' clients gather operations.
 func (m *Measurement) Session() session.Config { return session.Config{OneEach: m.OneEach} }
 
-// toldCallers is of how many callers judges hear: a history of all would cost what is
-// measured.
-const toldCallers = 4
+// observeWithin bounds how long replicas are asked what they have used when somebody
+// waits for the end.
+const observeWithin = 250 * time.Millisecond
 
-// Run measures a running cluster by a client with a Session of the measurement's.
-// The first few callers call by way of told, the same client with its history.
-// Of a cluster elsewhere, local is nil, and nothing is known of its processes. No
-// answer at all, also not within some seconds more, is ErrSilent, and a result too.
-func (m Measurement) Run(ctx context.Context, cl, told client.Invoker, local *testnet.Cluster) (Result, error) {
+// Run measures a running cluster, whose sessions are of the measurement's Session. If
+// ctx ends before its time, the result is of what was measured until then, and the
+// error ctx's. No answer at all, also not within some seconds more, is ErrSilent, and a
+// result too.
+func (m Measurement) Run(ctx context.Context, target Target) (Result, error) {
+	whole := ctx
 	ctx, fail := context.WithCancelCause(ctx)
-	l := &load{Measurement: m, fail: fail, callers: make([]caller, m.Clients), answered: make(chan struct{}, 1)}
-	loop := live.Load{Begun: time.Now(), Callers: slices.Repeat([]client.Invoker{cl}, m.Clients), Next: l.next, Heard: l.heard}
-	for i := range min(toldCallers, m.Clients) {
-		loop.Callers[i] = told
+	defer fail(nil)
+	l := newLoad(m, target, fail)
+	if m.Fill && m.Keys > 0 {
+		if err := l.fill(ctx); err != nil {
+			return Result{}, err
+		}
 	}
+	l.begun = time.Now()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := loop.Run(ctx); err != nil {
+		if err := l.run(ctx); err != nil {
 			fail(err)
 		}
 	}()
-	until := func(at time.Duration) {
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Until(loop.Begun.Add(at))):
-		}
+	l.until(ctx, m.Warmup)
+	before := observe(ctx, target.Local)
+	warm := ctx.Err() == nil
+	l.until(ctx, m.Warmup+m.Duration)
+	l.meter.stop(time.Since(l.begun))
+	asked, cancel := ctx, context.CancelFunc(func() {})
+	if whole.Err() != nil {
+		asked, cancel = context.WithTimeout(context.WithoutCancel(ctx), observeWithin)
 	}
-	until(m.Warmup)
-	before := observe(ctx, local)
-	until(m.Warmup + m.Duration)
-	after := observe(ctx, local)
-	silent := false
+	after := observe(asked, target.Local)
+	cancel()
+	silent := l.silent(ctx)
+	took := time.Since(l.begun) - m.Warmup
+	err := context.Cause(ctx)
+	fail(nil)
+	<-done
+	if err != nil && (whole.Err() == nil || !warm) {
+		return Result{}, err
+	}
+	r := l.result(before, after)
+	r.Interrupted = whole.Err() != nil
+	if silent && err == nil {
+		err = fmt.Errorf("%w for %v", ErrSilent, took.Round(100*time.Millisecond))
+	}
+	return r, err
+}
+
+// until waits for a moment of the load.
+func (l *load) until(ctx context.Context, at time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Until(l.begun.Add(at))):
+	}
+}
+
+// silent reports whether nothing was answered, and waits a while for an answer.
+func (l *load) silent(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
 	case <-l.answered:
 	case <-time.After(silence):
-		silent = true
+		return true
 	}
-	took := time.Since(loop.Begun) - m.Warmup
-	err := context.Cause(ctx)
-	fail(nil)
-	<-done
-	if err != nil {
-		return Result{}, err
-	}
-	r := l.result(before, after)
-	if silent {
-		err = fmt.Errorf("%w for %v", ErrSilent, took.Round(100*time.Millisecond))
-	}
-	return r, err
+	return false
 }
 
 // Temporary makes a cluster, measures it, and removes it.
@@ -136,7 +164,16 @@ func (m Measurement) Temporary(ctx context.Context) (r Result, err error) {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	more, err := Keys(m.Sessions - 1)
+	if err != nil {
+		return r, err
+	}
 	cluster, err := testnet.Init(testnet.Options{Dir: filepath.Join(dir, "net"), Protocol: m.Protocol, Replicas: m.Replicas, Name: "bench", Volatile: m.Volatile,
+		Adjust: func(g *consensus.Genesis) {
+			for _, seed := range more {
+				g.Clients = append(g.Clients, consensus.ClientEntry{Key: crypto.PublicOf(seed), Role: consensus.RoleWriter})
+			}
+		},
 		Settings: func(_ int, c *home.Config) { c.Record.Level = home.RecordVotes }}) // as in production
 	if err != nil {
 		return r, err
@@ -159,12 +196,46 @@ func (m Measurement) Temporary(ctx context.Context) (r Result, err error) {
 	if err != nil {
 		return r, err
 	}
-	config := client.Config{Genesis: &cluster.Genesis, Key: seed, Addresses: cluster.Addresses(), Session: m.Session()}
-	testnet.Remember(&config, cluster.BenchKey())
-	cl, err := client.Dial(ctx, config)
+	var configs []client.Config
+	for _, seed := range append([]home.Seed{seed}, more...) {
+		configs = append(configs, client.Config{Genesis: &cluster.Genesis, Key: seed, Addresses: cluster.Addresses()})
+	}
+	sessions, hangUp, err := m.Dial(ctx, configs)
 	if err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, cl.Close()) }()
-	return m.Run(ctx, cl, cl, cluster)
+	defer hangUp()
+	return m.Run(ctx, Target{Sessions: sessions, Local: cluster})
+}
+
+// Keys draws private keys.
+func Keys(number int) (keys []home.Seed, err error) {
+	for range number {
+		seed, err := home.NewSeed()
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, seed)
+	}
+	return keys, nil
+}
+
+// Dial makes a session of the measurement's by each configuration. hangUp ends them.
+func (m *Measurement) Dial(ctx context.Context, configs []client.Config) (sessions []Session, hangUp func(), err error) {
+	var clients []*client.Client
+	hangUp = func() {
+		for _, cl := range clients {
+			_ = cl.Close() // nothing is lost with it
+		}
+	}
+	for _, config := range configs {
+		config.Session = m.Session()
+		cl, err := client.Dial(ctx, config)
+		if err != nil {
+			hangUp()
+			return nil, nil, err
+		}
+		clients, sessions = append(clients, cl), append(sessions, Session{Invoker: cl})
+	}
+	return sessions, hangUp, nil
 }

@@ -2,61 +2,177 @@ package bench
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/live"
+	"quorate.dev/quorate/testnet"
 )
+
+// Session is one client of a cluster, which callers share.
+type Session struct {
+	client.Invoker
+	// Reads are how operations that only read are asked for; nil = as all others, in
+	// their order.
+	Reads client.Invoker
+}
+
+// Target is a cluster that can be measured.
+type Target struct {
+	Sessions []Session        // callers share them in turn
+	Told     client.Invoker   // the first of them with a history for judges; nil = no judge is interested
+	Local    *testnet.Cluster // nil: elsewhere, and nothing is known of its processes
+}
+
+// toldCallers is of how many callers judges hear: a history of all would cost what is
+// measured.
+const toldCallers = 4
 
 // load is what the callers of a measurement do and count.
 type load struct {
 	Measurement
+	target   Target
 	fail     context.CancelCauseFunc // ends the measurement
+	begun    time.Time
+	meter    *meter
 	callers  []caller
 	answered chan struct{} // holds one: an operation was answered after the warm-up
 }
 
 // caller is one of them. Its fields belong to its goroutine until the load ends.
 type caller struct {
-	latencies []time.Duration
-	failed    int  // outcome unknown, or busy: the next operation is tried; or no answer at all
-	answered  bool // once, be it while it warmed up
+	answered bool // once, be it while it warmed up
+	reading  bool // its operation under way only reads
+	number   int  // of its operations, in an open loop
+	inVain   int  // operations that it waited for until the end, without any answer before
 }
 
-const (
-	// keysEach is how many keys a caller writes in turn: enough to be a state of
-	// some size, few enough to be written over within seconds.
-	keysEach = 512
-	// keyPrefix begins all keys that a measurement writes.
-	keyPrefix = "bench/"
-)
+// newLoad is not begun yet.
+func newLoad(m Measurement, target Target, fail context.CancelCauseFunc) *load {
+	return &load{
+		Measurement: m, target: target, fail: fail, callers: make([]caller, m.Clients), answered: make(chan struct{}, 1),
+		meter: newMeter(m.Warmup, m.Warmup+m.Duration),
+	}
+}
 
-// next is a caller's n-th operation. Values differ, if they have the room.
+// by is the client that a caller calls.
+func (l *load) by(caller int) Session {
+	s := l.target.Sessions[caller%len(l.target.Sessions)]
+	if l.target.Told != nil && caller%len(l.target.Sessions) == 0 && caller/len(l.target.Sessions) < toldCallers {
+		s.Invoker = l.target.Told
+	}
+	if s.Reads == nil {
+		s.Reads = s.Invoker
+	}
+	return s
+}
+
+// asker is a caller's way to its session: what only reads goes its own way.
+type asker struct {
+	Session
+	caller *caller
+}
+
+// Invoke asks for the operation that next has made for the caller.
+func (a *asker) Invoke(ctx context.Context, op []byte) (client.Result, error) {
+	if a.caller.reading {
+		return a.Reads.Invoke(ctx, op)
+	}
+	return a.Invoker.Invoke(ctx, op)
+}
+
+// run loads until ctx ends.
+func (l *load) run(ctx context.Context) error {
+	if l.Rate > 0 {
+		return l.open(ctx)
+	}
+	loop := live.Load{Begun: l.begun, Next: l.next, Heard: l.heard}
+	for i := range l.callers {
+		loop.Callers = append(loop.Callers, &asker{l.by(i), &l.callers[i]})
+	}
+	return loop.Run(ctx)
+}
+
+// due is when an open loop asks for its n-th operation, from 0, since it began.
+func due(n, rate int) time.Duration {
+	return time.Duration(n/rate)*time.Second + time.Duration(n%rate)*time.Second/time.Duration(rate)
+}
+
+// open asks at a fixed rate, whether answers come or not, with at most so many
+// operations under way as there are callers. An operation without room waits, and its
+// latency counts from the moment when it was due: what a stall keeps from being asked
+// is not left out.
+func (l *load) open(ctx context.Context) error {
+	idle := make(chan int, len(l.callers))
+	for i := range l.callers {
+		idle <- i
+	}
+	var all sync.WaitGroup
+	defer all.Wait()
+	for n := 0; ; n++ {
+		at := due(n, l.Rate)
+		if wait := at - time.Since(l.begun); wait > 0 {
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+			}
+		}
+		select {
+		case i := <-idle:
+			all.Go(func() {
+				l.one(ctx, i, at)
+				idle <- i
+			})
+		case <-ctx.Done():
+			l.meter.late(n, l.Rate, time.Since(l.begun))
+			return nil
+		}
+	}
+}
+
+// one asks for an operation of an open loop that was due at a moment.
+func (l *load) one(ctx context.Context, caller int, at time.Duration) {
+	// A panic here would end the process past all that is deferred elsewhere, and
+	// leave a cluster running.
+	defer func() {
+		if p := recover(); p != nil {
+			l.fail(fmt.Errorf("caller %d panicked: %v", caller, p))
+		}
+	}()
+	me := &l.callers[caller]
+	me.number++
+	c := live.Call{Caller: caller, Number: me.number, Operation: l.next(caller, me.number), Asked: at}
+	c.Result, c.Err = (&asker{l.by(caller), me}).Invoke(ctx, c.Operation)
+	c.Ended, c.Over = time.Since(l.begun), c.Err != nil && ctx.Err() != nil
+	l.heard(&c)
+}
+
+// next is a caller's n-th operation, from 1. Values differ, if they have the room.
 func (l *load) next(caller, n int) []byte {
+	me := &l.callers[caller]
+	if me.reading = l.reads(caller, n); me.reading {
+		return kv.Get(l.keyToRead(caller, n))
+	}
 	if l.Operation != nil {
 		return l.Operation
 	}
-	value := make([]byte, l.ValueBytes)
-	if len(value) >= 16 {
-		binary.BigEndian.PutUint64(value, uint64(caller))
-		binary.BigEndian.PutUint64(value[8:], uint64(n))
-	}
-	return kv.Put(fmt.Appendf(nil, keyPrefix+"%d/%d", caller, n%keysEach), value)
+	return kv.Put(l.key(caller, n), l.value(caller, n))
 }
 
+// afterRefusal keeps callers that are turned away at once from asking a thousand times
+// a second.
+const afterRefusal = 10 * time.Millisecond
+
 // heard counts how an operation ended.
-func (l *load) heard(c *live.Call) time.Duration {
-	me := &l.callers[c.Caller]
+func (l *load) heard(c *live.Call) (pause time.Duration) {
+	me, how := &l.callers[c.Caller], answered
 	if c.Err == nil {
 		me.answered = true
 		if c.Ended >= l.Warmup {
@@ -67,93 +183,22 @@ func (l *load) heard(c *live.Call) time.Duration {
 		}
 	}
 	switch {
-	case c.Over && !me.answered:
-		me.failed++
 	case c.Over:
-	case errors.Is(c.Err, session.ErrUnknown), errors.Is(c.Err, session.ErrBusy):
-		me.failed++
+		how = cut
+		if !me.answered && l.Rate == 0 {
+			me.inVain++
+		}
+	case errors.Is(c.Err, session.ErrUnknown):
+		how = unknown
+	case errors.Is(c.Err, session.ErrBusy):
+		how, pause = refused, afterRefusal
 	case c.Err != nil:
 		l.fail(c.Err)
+		return 0
 	case c.Result.Code != consensus.ResultOK:
 		l.fail(&client.ResultError{Code: c.Result.Code, Text: strconv.Quote(string(c.Result.Data))})
-	case c.Asked >= l.Warmup && c.Ended <= l.Warmup+l.Duration:
-		me.latencies = append(me.latencies, c.Ended-c.Asked)
+		return 0
 	}
-	return 0
-}
-
-// latency summarizes durations, in milliseconds.
-type latency struct {
-	Mean float64 `json:"mean"`
-	P50  float64 `json:"p50"`
-	P90  float64 `json:"p90"`
-	P99  float64 `json:"p99"`
-	Max  float64 `json:"max"`
-}
-
-// latencyOf sorts all durations: with some hundred thousand of them exact
-// percentiles cost less than an estimate would have to be explained.
-func latencyOf(all []time.Duration) latency {
-	if len(all) == 0 {
-		return latency{}
-	}
-	slices.Sort(all)
-	ms := func(d time.Duration) float64 { return float64(d) / 1e6 }
-	at := func(part float64) float64 { return ms(all[min(len(all)-1, int(part*float64(len(all))))]) }
-	var sum time.Duration
-	for _, d := range all {
-		sum += d
-	}
-	return latency{Mean: ms(sum) / float64(len(all)), P50: at(0.5), P90: at(0.9), P99: at(0.99), Max: ms(all[len(all)-1])}
-}
-
-// removeAtOnce is how many keys one transaction removes: far below the limits
-// of steps that any genesis has.
-const removeAtOnce = 256
-
-// SweepWithin is how long a sweep may take: the cluster may have lost its quorum
-// meanwhile.
-const SweepWithin = 30 * time.Second
-
-// Sweep removes what measurements have stored, page by page: a cluster that was
-// measured must not keep a hundred thousand keys that nobody asked for. That ctx ends
-// before is ErrNotSwept.
-func Sweep(ctx context.Context, store client.KV) error {
-	for {
-		page, err := store.Range(ctx, []byte(keyPrefix), kv.PrefixEnd([]byte(keyPrefix)), 0, true)
-		if err != nil {
-			return notSwept(err)
-		}
-		if len(page.Entries) == 0 {
-			return nil
-		}
-		var removals errgroup.Group
-		for some := range slices.Chunk(page.Entries, removeAtOnce) {
-			var operations [][]byte
-			for _, e := range some {
-				operations = append(operations, kv.Delete(e.Key))
-			}
-			removals.Go(func() error {
-				_, err := store.Txn(ctx, nil, operations, nil)
-				return err
-			})
-		}
-		if err := removals.Wait(); err != nil {
-			return notSwept(err)
-		}
-	}
-}
-
-// ErrNotSwept is what errors wrap when keys of a measurement are left.
-var ErrNotSwept = errors.New("keys below " + keyPrefix + " are left in the store")
-
-// notSwept says what is left behind, and why.
-func notSwept(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return ErrNotSwept
-	}
-	return fmt.Errorf("%w: %w", ErrNotSwept, err)
+	l.meter.ended(c.Asked, c.Ended, how, me.reading)
+	return pause
 }

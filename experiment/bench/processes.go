@@ -79,7 +79,7 @@ type replicaResult struct {
 
 // rates compares two observations of the same processes.
 func rates(before, after observation) []replicaResult {
-	var out []replicaResult
+	out := []replicaResult{}
 	seconds := max(after.at.Sub(before.at).Seconds(), 1e-9)
 	for i := range after.replicas {
 		a, b := after.replicas[i], before.replicas[i]

@@ -8,20 +8,35 @@ import (
 	"strings"
 
 	"quorate.dev/quorate/internal/table"
-	"quorate.dev/quorate/protocol"
 )
 
 // Result is what came of a measurement.
 type Result struct {
+	Kind string `json:"kind"` // measurement
+	Side string `json:"side"` // who was measured, where there are several
+	// Round is from 1.
+	Round int `json:"round"`
 	Measurement
-	Seconds    float64         `json:"seconds"`
-	Operations int             `json:"operations"`
-	PerSecond  float64         `json:"operations_per_second"`
-	Failed     int             `json:"failed"`
-	Latency    latency         `json:"latency_ms"`
-	ClientCPU  float64         `json:"client_cpu_percent"`
-	Each       decision        `json:"per_decision"`
-	Processes  []replicaResult `json:"replica_processes"`
+	Interrupted  bool            `json:"interrupted"` // it was not measured to its end
+	Seconds      float64         `json:"seconds"`
+	Operations   int             `json:"operations"`
+	PerSecond    float64         `json:"operations_per_second"`
+	Failed       int             `json:"failed"`     // the sum of the next three
+	Refused      int             `json:"refused"`    // not executed: too many waited already
+	Unknown      int             `json:"unknown"`    // perhaps executed
+	Unanswered   int             `json:"unanswered"` // of callers that were never answered
+	UnderWay     int             `json:"under_way_at_the_end"`
+	Oldest       float64         `json:"oldest_under_way_ms"`
+	LongestGap   *float64        `json:"longest_gap_ms"` // without any answer; absent = an older program measured
+	GapsInAll    int             `json:"gaps_of_100_ms"` // or longer
+	Gaps         []Gap           `json:"gaps"`           // the longest of them
+	Latency      latency         `json:"latency_ms"`
+	ReadLatency  *latency        `json:"read_latency_ms,omitempty"` // where reads are mixed with writes
+	WriteLatency *latency        `json:"write_latency_ms,omitempty"`
+	Course       Course          `json:"over_time"`
+	ClientCPU    float64         `json:"client_cpu_percent"`
+	Each         decision        `json:"per_decision"`
+	Processes    []replicaResult `json:"replica_processes"`
 }
 
 // decision is what one decision, a batch, took on average, all replicas together,
@@ -36,15 +51,23 @@ type decision struct {
 // result joins what the callers saw, after they have ended, with what the
 // processes counted.
 func (l *load) result(before, after observation) Result {
-	r := Result{Measurement: l.Measurement, Seconds: l.Duration.Seconds(), Processes: rates(before, after)}
-	all := l.callers[0].latencies
-	r.Failed = l.callers[0].failed
-	for _, c := range l.callers[1:] {
-		all = append(all, c.latencies...)
-		r.Failed += c.failed
+	m := l.meter
+	all, longest := m.reads, milliseconds(m.longest)
+	all.join(&m.writes)
+	r := Result{
+		Kind: "measurement", Round: 1, Measurement: l.Measurement, Seconds: (m.until - m.from).Seconds(), Operations: int(all.n), Refused: m.refused, Unknown: m.unknown,
+		UnderWay: m.underWay, Oldest: milliseconds(m.oldest), LongestGap: &longest, GapsInAll: m.gapsInAll, Gaps: append([]Gap{}, m.gaps...), Course: m.course,
+		Latency: all.latency(), Processes: rates(before, after),
 	}
-	r.Operations, r.Latency = len(all), latencyOf(all)
-	r.PerSecond = float64(len(all)) / max(r.Seconds, 1e-9)
+	if m.reads.n > 0 && m.writes.n > 0 {
+		reads, writes := m.reads.latency(), m.writes.latency()
+		r.ReadLatency, r.WriteLatency = &reads, &writes
+	}
+	for i := range l.callers {
+		r.Unanswered += l.callers[i].inVain
+	}
+	r.Failed = r.Refused + r.Unknown + r.Unanswered
+	r.PerSecond = float64(r.Operations) / max(r.Seconds, 1e-9)
 	r.ClientCPU = 100 * (after.clientS - before.clientS) / max(after.at.Sub(before.at).Seconds(), 1e-9)
 	r.Each = decisionOf(r.Operations, r.Processes)
 	return r
@@ -64,12 +87,34 @@ func decisionOf(operations int, replicas []replicaResult) (d decision) {
 	return decision{Operations: float64(operations) / decisions, Frames: d.Frames / decisions, Bytes: d.Bytes / decisions, Syncs: d.Syncs / decisions}
 }
 
-// load says what the callers ask for.
+// load says who asks for what.
 func (m *Measurement) load() string {
-	if m.Operation != nil {
-		return "an operation of " + several(len(m.Operation), "byte")
+	parts := []string{several(m.Clients, "caller")}
+	if m.Rate > 0 {
+		parts = []string{fmt.Sprintf("%d operations/s, at most %d under way", m.Rate, m.Clients)}
 	}
-	return "values of " + several(m.ValueBytes, "byte")
+	if m.Sessions > 1 {
+		parts = append(parts, several(m.Sessions, "session"))
+	}
+	if m.OneEach {
+		parts = append(parts, "one signature each")
+	}
+	switch {
+	case m.Operation != nil:
+		return strings.Join(append(parts, "an operation of "+several(len(m.Operation), "byte")), ", ")
+	case m.Reads == 100:
+		parts = append(parts, "reads")
+	case m.Reads > 0:
+		parts = append(parts, fmt.Sprintf("%d %% reads", m.Reads))
+	}
+	parts = append(parts, "values of "+several(m.ValueBytes, "byte"))
+	switch {
+	case m.Keys == 0:
+		parts = append(parts, "ever new keys")
+	case m.Keys != UsualKeys(m.Clients, m.Rate) || m.Fill:
+		parts = append(parts, several(m.Keys, "key"))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // several is a number with its noun.
@@ -80,123 +125,114 @@ func several(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
+// failures says what failed, and how.
+func (r *Result) failures() string {
+	if r.Failed == 0 {
+		return "0 failed"
+	}
+	var parts []string
+	for _, x := range []struct {
+		n    int
+		what string
+	}{{r.Refused, "refused"}, {r.Unknown, "unknown"}, {r.Unanswered, "never answered"}} {
+		if x.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", x.n, x.what))
+		}
+	}
+	return fmt.Sprintf("%d failed: %s", r.Failed, strings.Join(parts, ", "))
+}
+
 // WriteText writes a result for people. How well work was gathered stands beside
 // what a replica used: operations per batch, and batches per sync, are what
 // throughput is made of.
 // Lines are broken for a terminal of so many columns; 0 = any width.
 func (r *Result) WriteText(w io.Writer, columns int) error {
-	l := r.Latency
 	var b bytes.Buffer
 	line := func(format string, args ...any) {
 		b.WriteString(strings.Join(table.Wrap(fmt.Sprintf(format, args...), columns), "\n") + "\n")
 	}
-	line("%s: %s, %s, %s, %s", r.Name, r.Protocol, several(r.Replicas, "replica"), several(r.Clients, "caller"), r.load())
-	line("  %.0f operations/s (%d in %.1fs, %d failed)", r.PerSecond, r.Operations, r.Seconds, r.Failed)
-	line("  latency ms: p50 %.2f  p90 %.2f  p99 %.2f  max %.2f  mean %.2f", l.P50, l.P90, l.P99, l.Max, l.Mean)
+	line("%s: %s, %s, %s", r.title(), r.Protocol, several(r.Replicas, "replica"), r.load())
+	early := ""
+	if r.Interrupted {
+		early = ", then interrupted"
+	}
+	line("  %.0f operations/s (%d in %.1fs, %s)%s", r.PerSecond, r.Operations, r.Seconds, r.failures(), early)
+	if r.LongestGap != nil {
+		line("  longest time without an answer: %s ms%s", brief(*r.LongestGap), r.gaps())
+	}
+	latencies := func(name string, l *latency) {
+		line("  %s ms: p50 %.2f  p90 %.2f  p99 %.2f  max %.2f  mean %.2f", name, l.P50, l.P90, l.P99, l.Max, l.Mean)
+	}
+	latencies("latency", &r.Latency)
+	if r.ReadLatency != nil && r.WriteLatency != nil {
+		latencies("of reads", r.ReadLatency)
+		latencies("of writes", r.WriteLatency)
+	}
+	if r.Oldest > r.Latency.Max {
+		line("  under way at the end: %s, one for %s ms", several(r.UnderWay, "operation"), brief(r.Oldest))
+	}
 	if e := r.Each; e.Frames > 0 {
 		line("  per decision: %.1f operations, %.1f messages and %.0f bytes between replicas, %.1f syncs", e.Operations, e.Frames, e.Bytes, e.Syncs)
 	}
 	line("  client CPU %.0f%%", r.ClientCPU)
-	t := table.Table{Indent: "  "}
-	if len(r.Processes) > 0 {
-		t.Row("REPLICA", "CPU", "RSS MiB", "PEAK MiB", "BATCHES/s", "REQUESTS/BATCH", "OPERATIONS/BATCH", "SYNCS/s", "SYNC ms")
-	}
-	for _, x := range r.Processes {
-		perBatch := float64(r.Operations) / max(x.Batches, 1)
-		t.Row(strings.Split(fmt.Sprintf("%d\t%.0f%%\t%d\t%d\t%.0f\t%.1f\t%.1f\t%.0f\t%.2f", x.Replica, x.CPU, x.RSS>>20, x.Peak>>20,
-			x.Batches/r.Seconds, x.BatchSize, perBatch, x.Syncs/r.Seconds, 1e3*x.SyncSeconds), "\t")...)
-	}
-	if err := t.Write(&b, columns); err != nil {
+	if err := r.processes().Write(&b, columns); err != nil {
 		return err
 	}
 	_, err := b.WriteTo(w)
 	return err
 }
 
-// Ratio is what Raft reaches of PBFT in one measurement: medians of all rounds.
-type Ratio struct {
-	Name       string  `json:"name"`
-	Rounds     int     `json:"rounds"`
-	Faults     int     `json:"faults"`
-	Raft       pair    `json:"raft"`
-	PBFT       pair    `json:"pbft"`
-	Throughput float64 `json:"throughput_raft_to_pbft"`
-	Median     float64 `json:"p50_raft_to_pbft"`
-}
-
-// pair is what one protocol reached.
-type pair struct {
-	Replicas  int      `json:"replicas"`
-	PerSecond float64  `json:"operations_per_second"`
-	P50       float64  `json:"p50_ms"`
-	Each      decision `json:"per_decision"` // of the last round
-}
-
-// Ratios measures both protocols on equal terms: the same faults to withstand,
-// the same load, the same machine, in turns, so that what disturbs the machine
-// disturbs both. run makes one measurement.
-func Ratios(m Measurement, faults, rounds int, run func(Measurement) (Result, error)) ([]Ratio, error) {
-	var ratios []Ratio
-	for _, kind := range Standard(m)[:3] {
-		results := map[string][]Result{}
-		for range rounds {
-			for _, name := range []string{protocol.Raft, protocol.PBFT} {
-				p, err := protocol.Lookup(name)
-				if err != nil {
-					return nil, err
-				}
-				kind.Protocol, kind.Replicas = name, p.Model.Least(faults)
-				r, err := run(kind)
-				if err != nil {
-					return nil, err
-				}
-				results[name] = append(results[name], r)
-			}
-		}
-		ratios = append(ratios, ratioOf(kind.Name, faults, results[protocol.Raft], results[protocol.PBFT]))
+// title names a result among others.
+func (r *Result) title() string {
+	name := r.Name
+	if r.Side != "" {
+		name += ", " + r.Side
 	}
-	return ratios, nil
-}
-
-// ratioOf compares the rounds of one kind of measurement.
-func ratioOf(name string, faults int, raft, pbft []Result) Ratio {
-	r := Ratio{Name: name, Rounds: len(raft), Faults: faults, Raft: pairOf(raft), PBFT: pairOf(pbft)}
-	r.Throughput = r.Raft.PerSecond / max(r.PBFT.PerSecond, 1e-9)
-	r.Median = r.Raft.P50 / max(r.PBFT.P50, 1e-9)
-	return r
-}
-
-// pairOf takes the medians of one protocol's rounds; there is at least one.
-func pairOf(rounds []Result) pair {
-	var perSecond, p50 []float64
-	for _, o := range rounds {
-		perSecond, p50 = append(perSecond, o.PerSecond), append(p50, o.Latency.P50)
+	if r.Round > 1 {
+		name += fmt.Sprintf(", round %d", r.Round)
 	}
-	last := rounds[len(rounds)-1]
-	return pair{Replicas: last.Replicas, PerSecond: median(perSecond), P50: median(p50), Each: last.Each}
+	return name
+}
+
+// gaps says how many there were.
+func (r *Result) gaps() string {
+	if r.GapsInAll == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d of 100 ms or more", r.GapsInAll)
+}
+
+// processes is the table of what each replica used.
+func (r *Result) processes() *table.Table {
+	t := &table.Table{Indent: "  "}
+	if len(r.Processes) > 0 {
+		t.Row("REPLICA", "CPU", "RSS MiB", "PEAK MiB", "BATCHES/s", "REQUESTS/BATCH", "OPERATIONS/BATCH", "SYNCS/s", "SYNC ms")
+	}
+	for _, x := range r.Processes {
+		perBatch, seconds := float64(r.Operations)/max(x.Batches, 1), max(r.Seconds, 1e-9)
+		t.Row(strings.Split(fmt.Sprintf("%d\t%.0f%%\t%d\t%d\t%.0f\t%.1f\t%.1f\t%.0f\t%.2f", x.Replica, x.CPU, x.RSS>>20, x.Peak>>20,
+			x.Batches/seconds, x.BatchSize, perBatch, x.Syncs/seconds, 1e3*x.SyncSeconds), "\t")...)
+	}
+	return t
+}
+
+// brief prints a figure with as many digits as say something.
+func brief(v float64) string {
+	switch {
+	case v >= 100 || v == 0:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
 }
 
 // median is the middle one, of an even number the mean of the two.
 func median(values []float64) float64 {
-	slices.Sort(values)
+	values = slices.Sorted(slices.Values(values))
 	half := len(values) / 2
 	if len(values)%2 == 1 {
 		return values[half]
 	}
 	return (values[half-1] + values[half]) / 2
-}
-
-// WriteRatios writes them as a table for a terminal of so many columns; 0 = any width.
-func WriteRatios(w io.Writer, ratios []Ratio, columns int) error {
-	head := fmt.Sprintf("Raft, %d replicas, to PBFT, %d replicas (medians of %d):", ratios[0].Raft.Replicas, ratios[0].PBFT.Replicas, ratios[0].Rounds)
-	if _, err := fmt.Fprintln(w, strings.Join(table.Wrap(head, columns), "\n")); err != nil {
-		return err
-	}
-	t := table.Table{Indent: "  "}
-	t.Row("MEASUREMENT", "OPERATIONS/s", "RATIO", "P50 ms", "RATIO")
-	for _, r := range ratios {
-		t.Row(r.Name, fmt.Sprintf("%.0f : %.0f", r.Raft.PerSecond, r.PBFT.PerSecond), fmt.Sprintf("%.2f", r.Throughput),
-			fmt.Sprintf("%.2f : %.2f", r.Raft.P50, r.PBFT.P50), fmt.Sprintf("%.2f", r.Median))
-	}
-	return t.Write(w, columns)
 }
