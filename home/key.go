@@ -1,6 +1,7 @@
 package home
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -96,6 +97,9 @@ func WriteKey(path string, seed Seed, passphrase string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s exists: a key file is never overwritten: choose another name or move it away: %w", path, fs.ErrExist)
+	}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return cmp.Or(files.Replaceable(path), err) // which says what to do
 	}
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"quorate.dev/quorate/crypto"
@@ -35,5 +36,9 @@ func TestKeyFileModes(t *testing.T) {
 	}
 	if err := WriteKey(path, seed, ""); !errors.Is(err, os.ErrExist) {
 		t.Errorf("a key file was overwritten: %v", err)
+	}
+	lost := filepath.Join(t.TempDir(), "nowhere", "new.key")
+	if err := WriteKey(lost, seed, ""); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "there is no directory "+filepath.Dir(lost)+": make it first") {
+		t.Errorf("no directory: %v", err)
 	}
 }

@@ -173,6 +173,9 @@ func (c *Cluster) BenchKey() string { return c.path(c.Manifest.BenchKey) }
 // Home is the directory of replica i.
 func (c *Cluster) Home(i int) string { return c.path(c.Manifest.Replicas[i].Home) }
 
+// Fits is an error if the home of replica i is another replica's, or of another cluster.
+func (c *Cluster) Fits(i int) error { return c.replica(i).isOf(&c.Genesis) }
+
 // Addresses of the replicas, by id.
 func (c *Cluster) Addresses() []string {
 	addresses := make([]string, c.Size())

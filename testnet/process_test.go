@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,26 @@ func TestAnotherGenesisIsRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), ours) || !strings.Contains(err.Error(), theirs) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: got %v, want one line with %s and %s", name, err, ours, theirs)
 		}
+	}
+}
+
+// TestExchangedHomesAreRefused: a command to the one replica would do it to the other.
+func TestExchangedHomesAreRefused(t *testing.T) {
+	c := made(t, Options{Seed: "two", Replicas: 2})
+	aside := filepath.Join(c.Dir, "aside")
+	for _, move := range [][2]string{{c.Home(0), aside}, {c.Home(1), c.Home(0)}, {aside, c.Home(1)}} {
+		if err := os.Rename(move[0], move[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	up := func() error { _, err := c.Up(); return err }
+	for name, err := range map[string]error{"up": up(), "restart": c.Restart(1), "check": c.Fits(0)} {
+		if err == nil || !strings.Contains(err.Error(), "is the home of replica ") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if c.AnyRunning() {
+		t.Error("one of them runs")
 	}
 }
 

@@ -113,7 +113,8 @@ func portFree(id int, address string) error {
 }
 
 // isOf refuses a home of another cluster: without data to contradict it, such a
-// replica would run and never be heard by anybody. A home that cannot be read
+// replica would run and never be heard by anybody; and that of another replica, which
+// would do what this one is told. A home that cannot be read
 // says so itself, in its log.
 func (r *replica) isOf(g *consensus.Genesis) error {
 	h, err := home.LoadConfig(r.dir, home.Overrides{})
@@ -127,6 +128,9 @@ func (r *replica) isOf(g *consensus.Genesis) error {
 	if have, want := file.Genesis.ID(), g.ID(); have != want {
 		return fmt.Errorf("replica %d is of another cluster: %s has cluster id %s, the cluster's own genesis has %s: copy the right one over the other",
 			r.ID, h.GenesisFile(), have.Short(), want.Short())
+	}
+	if h.Config.Replica != r.ID {
+		return fmt.Errorf("%s is the home of replica %d, where that of replica %d should be: move each back to its place", r.dir, h.Config.Replica, r.ID)
 	}
 	return nil
 }
