@@ -32,6 +32,9 @@ func Remember(cfg *client.Config, keyFile string) {
 		return
 	}
 	file, cluster := epochFile(keyFile+".epoch"), cfg.Genesis.ID()
+	if stat, err := os.Stat(string(file)); err == nil && !stat.Mode().IsRegular() && !stat.IsDir() {
+		return // to open a pipe could wait for ever
+	}
 	cfg.LastEpoch = file.last(cluster)
 	cfg.Accepted = func(epoch uint64) {
 		_ = file.keep(cluster, epoch) // a directory that may only be read is no error

@@ -117,6 +117,13 @@ func TestNowhereToKeepEpochs(t *testing.T) {
 	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 2 {
 		t.Errorf("left behind: %v, %v", entries, err)
 	}
+	device := newKeyFile(t)
+	if err := os.Symlink("/dev/null", device+".epoch"); err != nil {
+		t.Fatal(err)
+	}
+	if cfg := remembered(0, device); cfg.Accepted != nil {
+		t.Error("something is kept in a device")
+	}
 	if cfg := remembered(0, "/dev/null"); cfg.Accepted != nil {
 		t.Error("something is kept beside a device")
 	}

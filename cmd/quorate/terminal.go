@@ -177,7 +177,7 @@ var libraryWords = []struct {
 	{regexp.MustCompile(`context canceled`), "interrupted"},
 	{regexp.MustCompile(`\b(?:open|stat|lstat|readlink) (\S+): no such file or directory`), "$1 does not exist"},
 	{regexp.MustCompile(`\b(?:open|read|fdopendir|getdents64?) (\S+): is a directory`), "$1 is a directory, not a file"},
-	{regexp.MustCompile(`\b(?:open|fdopendir|readdirent|mkdir) (\S+): not a directory`), "$1 is a file, not a directory"},
+	{regexp.MustCompile(`\b(?:open|stat|lstat|fdopendir|readdirent|mkdir) (\S+): not a directory`), "$1 is a file, or lies below one: choose a directory"},
 	{regexp.MustCompile(`\b(?:open|stat|lstat|mkdir|remove|unlinkat|openat) (\S+): permission denied`), "$1 is not yours to open: check its owner and mode"},
 	{regexp.MustCompile(`strconv\.\w+: parsing ("(?:[^"\\]|\\.)*"): (?:invalid syntax|value out of range)`), "$1 is no number that is possible here"},
 	{regexp.MustCompile(`time: (?:invalid|missing unit in|unknown unit "[^"]*" in) duration ("[^"]*")`), "$1 is no duration: write 500ms, 30s or 2m"},

@@ -238,6 +238,7 @@ func TestErrorsInOurWords(t *testing.T) {
 		"one: file does not exist\ntwo":                          "one\ntwo",
 		"--file: open no/where: no such file or directory":       "--file: no/where does not exist",
 		"read tree: is a directory":                              "tree is a directory, not a file",
+		"lstat tree/file/x: not a directory":                     "tree/file/x is a file, or lies below one: choose a directory",
 		`seed: strconv.ParseInt: parsing "1x": invalid syntax`:   `seed: "1x" is no number that is possible here`,
 		`time: missing unit in duration "5"`:                     `"5" is no duration: write 500ms, 30s or 2m`,
 		"replica 1: its log says that time ran out: ask later":   "replica 1: its log says that time ran out: ask later",
