@@ -3,10 +3,34 @@
 package testnet
 
 import (
+	"errors"
+	"os"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 )
+
+// A replica that outlives its starter holds nothing that this one was given: no lock of
+// flock(1), no end of a pipe.
+func TestReplicaInheritsNoDescriptors(t *testing.T) {
+	if _, err := os.Stat("/dev/fd/2"); err != nil {
+		t.Skip(err)
+	}
+	var pipe [2]int
+	if err := syscall.Pipe(pipe[:]); err != nil { // os.Pipe would not be inherited
+		t.Fatal(err)
+	}
+	defer syscall.Close(pipe[0])
+	c := made(t, Options{Replicas: 1})
+	_, err := c.Up()
+	if err := errors.Join(err, syscall.Close(pipe[1]), syscall.SetNonblock(pipe[0], true)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := syscall.Read(pipe[0], make([]byte, 1)); n != 0 || err != nil {
+		t.Errorf("somebody holds the other end: %d, %v", n, err)
+	}
+}
 
 // A replica that may not open the files which it can be made to need does not start,
 // and says how many it needs: with that many it starts.

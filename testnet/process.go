@@ -128,6 +128,7 @@ func spawn(command []string, log, kind string, env ...string) (*exec.Cmd, *leash
 	// Of two that are the same, the last counts.
 	cmd.Env = append(append(env, childEnv(os.Environ())...), leashVariable+"="+kind)
 	cmd.SysProcAttr = ownSession()
+	keepDescriptors()
 	if err := cmd.Start(); err != nil {
 		return nil, nil, errors.Join(err, ours.Close())
 	}

@@ -13,5 +13,8 @@ const (
 
 func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
 
+// keepDescriptors has nothing to do: a child gets only what it is given.
+func keepDescriptors() {}
+
 // place names a directory by its path: a copy has another.
 func place(dir string) (string, error) { return filepath.Abs(dir) }
