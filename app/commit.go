@@ -9,17 +9,17 @@ import (
 
 // commit executes one batch (PROTOCOL.md §4): each request in order and
 // exactly once, whatever it was that put it into the batch.
-func (m *Machine) commit(c *consensus.Commit, out *Outcome) error {
+func (m *Machine) commit(c *consensus.Commit, out *Outcome) (*Task, error) {
 	switch {
 	case m.state.Restoring() > 0:
-		return fmt.Errorf("%w: commit %d while a restore is open", ErrJob, c.Seq)
+		return nil, fmt.Errorf("%w: commit %d while a restore is open", ErrJob, c.Seq)
 	case c.Seq <= m.at.seq:
-		return nil
+		return nil, nil
 	case c.Seq != m.at.seq+1:
-		return fmt.Errorf("%w: commit %d after %d", ErrJob, c.Seq, m.at.seq)
+		return nil, fmt.Errorf("%w: commit %d after %d", ErrJob, c.Seq, m.at.seq)
 	case c.Digest != c.Batch.Digest():
 		// What is executed is the certified batch, nothing that resembles it.
-		return fmt.Errorf("%w: commit %d of %s carries another batch", ErrJob, c.Seq, c.Digest.Short())
+		return nil, fmt.Errorf("%w: commit %d of %s carries another batch", ErrJob, c.Seq, c.Digest.Short())
 	}
 	m.at.advance(c)
 	m.view = c.View
@@ -27,7 +27,7 @@ func (m *Machine) commit(c *consensus.Commit, out *Outcome) error {
 	if c.Batch != nil {
 		for _, req := range c.Batch.Requests {
 			if err := m.request(req, out); err != nil {
-				return fmt.Errorf("batch %d: client %s: %w", c.Seq, req.Client.Short(), err)
+				return nil, fmt.Errorf("batch %d: client %s: %w", c.Seq, req.Client.Short(), err)
 			}
 		}
 	}
@@ -35,21 +35,11 @@ func (m *Machine) commit(c *consensus.Commit, out *Outcome) error {
 	if all := slices.Clone(out.Refusals[refused:]); len(all) > 0 {
 		done.Refused = &all
 	}
-	if c.Seq%m.genesis.CheckpointInterval == 0 {
-		if err := m.settle(); err != nil {
-			return fmt.Errorf("checkpoint %d: %w", c.Seq, err)
-		}
-		t, err := m.state.BeginMark(c.Seq)
-		if err == nil {
-			err = m.run(t)
-		}
-		if err != nil {
-			return fmt.Errorf("checkpoint %d: %w", c.Seq, err)
-		}
-		done.Root = t.Root()
-	}
 	out.Events = append(out.Events, done)
-	return nil
+	if c.Seq%m.genesis.CheckpointInterval > 0 {
+		return nil, nil
+	}
+	return m.mark(c.Seq)
 }
 
 // request executes one request of a batch, or answers it from its session, or

@@ -64,7 +64,7 @@ func TestAFailingDiskStopsTheMachine(t *testing.T) {
 		}
 		switch j := job.(type) {
 		case consensus.Stabilize:
-			j.Root = last.Events[0].(consensus.Executed).Root
+			j.Root = last.Events[1].(consensus.Rooted).Root
 			job = j
 		case consensus.RestoreAbort:
 			if _, err := m.Do(consensus.RestoreBegin{Seq: 8, Root: crypto.Hash(nil)}); err != nil {

@@ -84,8 +84,10 @@ func (c *cluster) reopen() {
 	c.m = m
 	for _, job := range c.log[m.Applied():] {
 		out := c.do(job)
-		if done := out.Events[0].(consensus.Executed); done.Root != c.roots[done.Seq] {
-			c.t.Fatalf("executed again, batch %d has another root", done.Seq)
+		for _, e := range out.Events {
+			if e, ok := e.(consensus.Rooted); ok && e.Root != c.roots[e.Seq] {
+				c.t.Fatalf("executed again, batch %d has another root", e.Seq)
+			}
 		}
 	}
 }
@@ -111,11 +113,18 @@ func (c *cluster) batch(b *consensus.Batch) app.Outcome {
 	seq := c.m.Applied() + 1
 	c.log = append(c.log, consensus.Commit{Seq: seq, View: 3, Digest: b.Digest(), Batch: b})
 	out := c.do(c.log[len(c.log)-1])
-	done, ok := out.Events[len(out.Events)-1].(consensus.Executed)
-	if !ok || done.Seq != seq || done.Root.IsZero() == (seq%c.g.CheckpointInterval == 0) {
-		c.t.Fatalf("batch %d: event %+v", seq, out.Events)
+	want := 1
+	if seq%c.g.CheckpointInterval == 0 {
+		want = 2
+		rooted, ok := out.Events[len(out.Events)-1].(consensus.Rooted)
+		if !ok || rooted.Seq != seq || rooted.Root.IsZero() {
+			c.t.Fatalf("batch %d: events %+v", seq, out.Events)
+		}
+		c.roots[seq] = rooted.Root
 	}
-	c.roots[seq] = done.Root
+	if done, ok := out.Events[0].(consensus.Executed); !ok || done.Seq != seq || len(out.Events) != want {
+		c.t.Fatalf("batch %d: events %+v", seq, out.Events)
+	}
 	return out
 }
 

@@ -23,6 +23,7 @@ type Machine struct {
 	at          position
 	view        consensus.View         // of the last commit: a hint for clients
 	target      consensus.RestoreBegin // of the restore that is open, or was last
+	tasks       int                    // given out and not finished
 	err         error                  // the first failure; it stands
 }
 
@@ -40,7 +41,7 @@ type Outcome struct {
 	Replies []consensus.Reply
 	// Refusals go to the clients that they name. The host fills in Primary.
 	Refusals []consensus.Refusal
-	// Events go to the engine: Executed, Kept, Staged, Restored.
+	// Events go to the engine: Executed, Rooted, Kept, Staged, Restored.
 	Events []consensus.Event
 	// Notes are for this replica's log, nobody else.
 	Notes []consensus.Note
@@ -186,69 +187,30 @@ func (m *Machine) Snapshot(seq consensus.Seq, root crypto.Digest) (*state.Snapsh
 	return m.state.Snapshot(seq, root)
 }
 
-// Do performs one job. Jobs must come in the order in which the engine put
-// them out. An error means that the disk failed or that an invariant is
-// broken: nothing of the outcome may leave the process, which must stop. The
-// machine stays failed.
-func (m *Machine) Do(job consensus.Job) (Outcome, error) {
-	if m.err != nil {
-		return Outcome{}, m.err
-	}
-	var out Outcome
-	if m.err = m.do(job, &out); m.err != nil {
-		return Outcome{}, m.err
-	}
-	return out, nil
-}
-
-func (m *Machine) do(job consensus.Job, out *Outcome) error {
+// begin is Begin without the account.
+func (m *Machine) begin(job consensus.Job, out *Outcome) (*Task, error) {
 	switch j := job.(type) {
 	case consensus.Commit:
 		return m.commit(&j, out)
 	case consensus.Stabilize:
 		return m.stabilize(&j, out)
 	case consensus.Answer:
-		return m.answer(j.Request, out)
+		return nil, m.answer(j.Request, out)
+	}
+	if m.tasks > 0 {
+		return nil, fmt.Errorf("%w: %T while a task is under way", ErrJob, job)
+	}
+	switch j := job.(type) {
 	case consensus.RestoreBegin:
-		return m.restoreBegin(&j, out)
+		return nil, m.restoreBegin(&j, out)
 	case consensus.RestorePut:
-		return m.restorePut(&j, out)
+		return nil, m.restorePut(&j, out)
 	case consensus.RestoreEnd:
-		return m.restoreEnd(out)
+		return nil, m.restoreEnd(out)
 	case consensus.RestoreAbort:
-		return m.restoreAbort()
+		return nil, m.restoreAbort()
 	}
-	return fmt.Errorf("%w: %T", ErrJob, job)
-}
-
-// stabilize brings the disk to a certified height. What cannot be kept is not
-// an error here: the engine knows this replica's roots from Executed, and
-// gets no Kept.
-func (m *Machine) stabilize(j *consensus.Stabilize, out *Outcome) error {
-	t, err := m.state.BeginKeep(j.Seq, j.Root, j.Certificate)
-	if err == nil {
-		err = m.run(t)
-	}
-	var diverged *state.DivergedError
-	switch {
-	case err == nil:
-		out.Events = append(out.Events, consensus.Kept{Seq: j.Seq})
-		return nil
-	case errors.As(err, &diverged):
-		out.note(consensus.Note{Kind: consensus.Diverged, Seq: j.Seq, Digest: diverged.Own, Text: err.Error()})
-		return nil
-	case errors.Is(err, state.ErrNotMarked), errors.Is(err, state.ErrRestoring):
-		out.note(consensus.Note{Kind: consensus.Alarm, Seq: j.Seq, Digest: j.Root, Text: err.Error()})
-		return nil
-	}
-	return fmt.Errorf("keep the state at %d: %w", j.Seq, err)
-}
-
-// run does all of a task at once.
-func (m *Machine) run(t *state.Task) error {
-	for t.Step() {
-	}
-	return m.state.Finish(t)
+	return nil, fmt.Errorf("%w: %T", ErrJob, job)
 }
 
 func (o *Outcome) note(n consensus.Note) {

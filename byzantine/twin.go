@@ -99,7 +99,9 @@ type twins struct {
 	seconds  func(consensus.ReplicaID) bool // who hears the second, and is heard by it
 	applied  consensus.Seq                  // of the first
 	kept     consensus.Seq                  // ... on disk
-	roots    []consensus.Executed           // of the first, at checkpoints, oldest first
+	roots    []consensus.Rooted             // of the first, oldest first
+	executed consensus.Seq                  // what the second was told last of slots
+	rooted   consensus.Seq                  // ... and of roots
 	done     []slot                         // what the first has ordered, oldest first
 	wants    []slot                         // what the second has handed to execution, in order
 	diverged bool                           // the two differ about a slot
@@ -272,15 +274,14 @@ func (t *twins) route(e consensus.Event, one, two *consensus.Burst) {
 		e = ev
 	case consensus.Executed:
 		t.applied = max(t.applied, ev.Seq)
-		if !ev.Root.IsZero() {
-			t.roots = bounded(append(t.roots, consensus.Executed{Seq: ev.Seq, Root: ev.Root}))
-		}
+	case consensus.Rooted:
+		t.roots = bounded(append(t.roots, ev))
 	case consensus.Kept:
 		t.kept = max(t.kept, ev.Seq)
 	case consensus.Restored:
 		if ev.OK {
 			t.applied, t.kept = ev.Seq, ev.Seq
-			t.roots = bounded(append(t.roots, consensus.Executed{Seq: ev.Seq, Root: ev.Root}))
+			t.roots = bounded(append(t.roots, consensus.Rooted{Seq: ev.Seq, Root: ev.Root}))
 		}
 	}
 	if toOne {
@@ -335,7 +336,10 @@ func (t *twins) take(out *consensus.Output) {
 			// It is told at once that nothing is missing: it has no state of
 			// its own to fill.
 			t.restore, t.wants, t.stable, t.diverged = j, nil, nil, false
+			t.executed, t.rooted = 0, j.Seq
 			t.answers = append(t.answers, consensus.Staged{})
+		case consensus.RestoreAbort:
+			t.executed, t.rooted = 0, 0
 		case consensus.RestoreEnd:
 			t.answers = append(t.answers, consensus.Restored{Seq: t.restore.Seq, Root: t.restore.Root, OK: true})
 		}
@@ -348,9 +352,10 @@ func (t *twins) due() []consensus.Event {
 	for len(t.wants) > 0 && t.wants[0].seq <= t.applied {
 		w := t.wants[0]
 		t.diverged = t.diverged || slices.ContainsFunc(t.done, func(d slot) bool { return d.seq == w.seq && d.digest != w.digest })
-		events = append(events, consensus.Executed{Seq: w.seq, Root: t.root(w.seq)})
-		t.wants = t.wants[1:]
+		events = append(events, consensus.Executed{Seq: w.seq})
+		t.executed, t.wants = w.seq, t.wants[1:]
 	}
+	events = append(events, t.rootsDue()...)
 	for len(t.stable) > 0 && t.stable[0] <= t.kept {
 		events = append(events, consensus.Kept{Seq: t.stable[0]})
 		t.stable = t.stable[1:]
@@ -358,18 +363,19 @@ func (t *twins) due() []consensus.Event {
 	return events
 }
 
-// root is the first one's root at a checkpoint; zero elsewhere, and after the
+// rootsDue are the first one's roots that the second has come to; none after the
 // two have parted.
-func (t *twins) root(n consensus.Seq) crypto.Digest {
+func (t *twins) rootsDue() (events []consensus.Event) {
 	if t.diverged {
-		return crypto.Digest{}
+		return nil
 	}
 	for _, x := range t.roots {
-		if x.Seq == n {
-			return x.Root
+		if x.Seq > t.rooted && x.Seq <= t.executed {
+			t.rooted = x.Seq
+			events = append(events, x)
 		}
 	}
-	return crypto.Digest{}
+	return events
 }
 
 // bounded drops the oldest beyond maxTwin.

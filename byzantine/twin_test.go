@@ -57,7 +57,8 @@ func TestTwinIsToldOfTheFirst(t *testing.T) {
 	if e := step(1, consensus.Executed{Seq: 1})[0]; e != (consensus.Executed{Seq: 1}) {
 		t.Errorf("told %+v", e)
 	}
-	if e := step(1, consensus.Executed{Seq: 2, Root: root})[0]; e != (consensus.Executed{Seq: 2, Root: root}) {
+	step(1, consensus.Executed{Seq: 2})
+	if e := step(1, consensus.Rooted{Seq: 2, Root: root})[0]; e != (consensus.Rooted{Seq: 2, Root: root}) {
 		t.Errorf("told %+v", e)
 	}
 	step(1, consensus.Kept{Seq: 2})
@@ -84,7 +85,7 @@ func TestTwinIsBounded(t *testing.T) {
 		return consensus.Output{Jobs: []consensus.Job{consensus.Commit{Seq: 1 << 40}, consensus.Stabilize{Seq: 1 << 40}}}
 	})
 	for i := range 2 * maxTwin {
-		tw.Step(consensus.Burst{Now: consensus.Time(i), Events: []consensus.Event{consensus.Executed{Seq: consensus.Seq(i), Root: crypto.Digest{1}}}})
+		tw.Step(consensus.Burst{Now: consensus.Time(i), Events: []consensus.Event{consensus.Executed{Seq: consensus.Seq(i)}, consensus.Rooted{Seq: consensus.Seq(i)}}})
 	}
 	if n := max(len(tw.done), len(tw.wants), len(tw.stable), len(tw.roots)); n != maxTwin {
 		t.Errorf("remembers %d pieces, the bound is %d", n, maxTwin)

@@ -321,8 +321,8 @@ func (a *rerun) execute(c consensus.Commit) bool {
 		a.judge.replied(a.now, executor, &out.Replies[i])
 	}
 	for _, e := range out.Events {
-		e, ok := e.(consensus.Executed)
-		if !ok || e.Root.IsZero() {
+		e, ok := e.(consensus.Rooted)
+		if !ok {
 			continue
 		}
 		if clash := a.judge.agreement.root(executor, e.Seq, e.Root); clash != "" {

@@ -83,7 +83,7 @@ func (s *story) execute(t *testing.T, id int, seq consensus.Seq, b *consensus.Ba
 		t.Fatal(err)
 	}
 	for _, e := range out.Events {
-		if e, ok := e.(consensus.Executed); ok && !e.Root.IsZero() {
+		if e, ok := e.(consensus.Rooted); ok {
 			s.write(id, Entry{Kind: EntryRoot, Seq: e.Seq, Digest: e.Root})
 		}
 	}

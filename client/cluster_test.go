@@ -90,7 +90,7 @@ func (c *cluster) restart() {
 			c.t.Fatal(err)
 		}
 		if done = c.seq%c.genesis.CheckpointInterval == 0; done {
-			root := out.Events[0].(consensus.Executed).Root
+			root := out.Events[1].(consensus.Rooted).Root
 			if _, err := c.machine.Do(consensus.Stabilize{Seq: c.seq, Root: root, Certificate: []byte("proof")}); err != nil {
 				c.t.Fatal(err)
 			}

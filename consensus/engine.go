@@ -66,14 +66,21 @@ type (
 		Bytes int
 	}
 
-	// Executed says that the host has executed the batch at Seq. Root is the
-	// state root after it if Seq is a multiple of the checkpoint interval,
-	// else zero. Refused are the requests of the batch that were not executed:
-	// nothing of them is done, and they may be asked again. Nil is none.
+	// Executed says that the host has executed the batch at Seq. Refused are the
+	// requests of the batch that were not executed: nothing of them is done,
+	// and they may be asked again. Nil is none.
 	Executed struct {
 		Seq     Seq
-		Root    crypto.Digest
 		Refused *[]Refusal // events are compared
+	}
+
+	// Rooted says which root the state has after the batch at Seq, a multiple of
+	// the checkpoint interval. It follows Executed, some later batches' too: the
+	// host hashes beside execution. It comes in order, once for each such
+	// batch, and never after a Staged that answers a later RestoreBegin.
+	Rooted struct {
+		Seq  Seq
+		Root crypto.Digest
 	}
 
 	// Kept says that the whole state at Seq is on disk, synced: the log up
@@ -126,6 +133,7 @@ func (Submit) event()    {}
 func (Receive) event()   {}
 func (Arriving) event()  {}
 func (Executed) event()  {}
+func (Rooted) event()    {}
 func (Kept) event()      {}
 func (Settled) event()   {}
 func (Unsettled) event() {}

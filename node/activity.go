@@ -69,7 +69,7 @@ type place struct {
 
 // places are all of them, causes before what waits for them.
 func (n *Node) places() []place {
-	return []place{{"log", &n.journal.doing}, {"execution", &n.executor.doing}, {"reads", &n.reader.doing}, {"engine", &n.held}}
+	return []place{{"log", &n.journal.doing}, {"checkpoints", &n.tasks.doing}, {"execution", &n.executor.doing}, {"reads", &n.reader.doing}, {"engine", &n.held}}
 }
 
 // age is for how long the engine has heard nothing: since the picture, or since
@@ -118,8 +118,6 @@ func jobName(j consensus.Job) string {
 	switch j.(type) {
 	case consensus.Commit:
 		return "the execution of a batch"
-	case consensus.Stabilize:
-		return "the writing of the state to the disk"
 	}
 	return "work on the state"
 }

@@ -91,7 +91,7 @@ func (b *Bounds) fill() {
 		{&b.Workers, d.Workers}, {&b.Proven, d.Proven}, {&b.GroupFrames, d.GroupFrames}, {&b.PeerFrames, d.PeerFrames},
 		{&b.PeerBytes, d.PeerBytes}, {&b.ClientFrames, d.ClientFrames}, {&b.ClientBytes, d.ClientBytes},
 		{&b.InboxEvents, d.InboxEvents}, {&b.InboxBytes, d.InboxBytes}, {&b.Jobs, d.Jobs}, {&b.Answers, d.Answers},
-		{&b.Reads, d.Reads}, {&b.EvidenceFiles, d.EvidenceFiles},
+		{&b.Reads, d.Reads}, {&b.Tasks, d.Tasks}, {&b.TaskBytes, d.TaskBytes}, {&b.EvidenceFiles, d.EvidenceFiles},
 	} {
 		if *f.field == 0 {
 			*f.field = f.standard
@@ -102,7 +102,7 @@ func (b *Bounds) fill() {
 // smallest is the least of all bounds.
 func (b *Bounds) smallest() int {
 	return min(b.Workers, b.Proven, b.GroupFrames, b.PeerFrames, b.PeerBytes, b.ClientFrames, b.ClientBytes,
-		b.InboxEvents, b.InboxBytes, b.Jobs, b.Answers, b.Reads, b.EvidenceFiles)
+		b.InboxEvents, b.InboxBytes, b.Jobs, b.Answers, b.Reads, b.Tasks, b.TaskBytes, b.EvidenceFiles)
 }
 
 // ErrConfig is what validate wraps.

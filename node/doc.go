@@ -12,7 +12,8 @@
 //
 //	p2p stream → intake → verifying worker (Protocol.Open) → inbox → loop: Step
 //	  → journal: append, one sync → loop: Durable → sends
-//	  → executor: Machine.Do → reply → p2p stream
+//	  → executor: Machine.Begin → reply → p2p stream
+//	  at checkpoints → background: Task.Step, … → executor: Machine.Finish → inbox
 //
 // # Goroutines
 //
@@ -22,6 +23,7 @@
 //	work         GOMAXPROCS   nothing                      intake closed
 //	journal.run  1            storage.Log                  journal closed and empty
 //	executor.run 1            app.Machine, the state       executor closed
+//	background   1            the task that it is at       background closed
 //	reader.run   1            nothing                      reader closed
 //	guard        1            the home's lock              context done, or the home gone
 //	keep         1            the order of the shutdown    after all of the above
@@ -39,7 +41,8 @@
 //	intake, requests and all             the client is refused as busy; what a replica forwards
 //	frames of clients                    and the topic's are dropped; one source has a quarter
 //	                                     of the bytes of all
-//	inbox, own events                    cannot be: bounded by jobs and reads under way
+//	inbox, own events                    cannot be: bounded by jobs, reads and tasks under way
+//	background                           the executor takes no further commit, and so its jobs fill
 //	inbox, votes and bodies              the worker waits, and with it the intake; no class
 //	                                     keeps another out of a burst
 //	inbox, requests                      refused as busy; forwarded ones are dropped and counted
@@ -51,6 +54,6 @@
 //	p2p's outboxes                       see package p2p; what is not taken is counted
 //
 // Invariants: only the loop touches the driver; only the executor touches the
-// machine; only the journal touches the log; whatever ends one of them ends
+// machine, but for steps of its tasks; only the journal touches the log; whatever ends one of them ends
 // the node, and Wait says why.
 package node

@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/app/state"
@@ -11,19 +12,23 @@ import (
 )
 
 // executor performs the one ordered queue of jobs, host.Jobs: it is the only
-// goroutine that touches the machine.
+// goroutine that touches the machine. What a checkpoint costs it leaves to the
+// background.
 type executor struct {
-	machine *app.Machine
-	deliver func(app.Outcome) // replies, refusals, events, notes
-	fail    func(error)
-	batch   func(*consensus.Commit)
-	reader  *reader
-	idle    func() // the engine need not be held back any more
-	doing   activity
+	machine    *app.Machine
+	deliver    func(app.Outcome) // replies, refusals, events, notes
+	fail       func(error)
+	batch      func(*consensus.Commit)
+	took       func(time.Duration) // for one turn
+	reader     *reader
+	background *background
+	idle       func() // the engine need not be held back any more
+	doing      activity
 
 	mu     sync.Mutex
 	wake   sync.Cond
 	queue  *host.Jobs
+	ended  []*app.Task // by the background, not yet finished
 	closed bool
 }
 
@@ -56,6 +61,14 @@ func (x *executor) read(r *consensus.ChunkRead) {
 	x.wake.Signal()
 }
 
+// end takes back a task that the background has done.
+func (x *executor) end(t *app.Task) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.ended = append(x.ended, t)
+	x.wake.Signal()
+}
+
 // behind says that so much waits that the engine should not add to it.
 func (x *executor) behind() bool {
 	x.mu.Lock()
@@ -67,46 +80,75 @@ func (x *executor) behind() bool {
 func (x *executor) run() {
 	for {
 		x.doing.does("")
-		t, ok := x.next()
+		t, done, ok := x.next()
 		if !ok {
 			return
 		}
-		if t.Read != nil {
-			x.doing.does("the search for a snapshot")
-			s, _ := x.machine.Snapshot(t.Read.Seq, t.Read.Root)
-			x.reader.ask(*t.Read, s)
-			continue
-		}
-		if c, ok := t.Job.(consensus.Commit); ok {
-			x.batch(&c)
-		}
-		x.doing.does(jobName(t.Job))
-		out, err := x.machine.Do(t.Job)
-		if err != nil {
+		begin := time.Now()
+		if err := x.turn(t, done); err != nil {
 			x.fail(err)
 			return
 		}
-		x.deliver(out)
+		x.took(time.Since(begin))
 	}
 }
 
-// next waits for a task. The engine is told to go on at the moment when there
-// is room again, and not each time.
-func (x *executor) next() (host.Task, bool) {
+// turn takes in a task that is done, or does what is next.
+func (x *executor) turn(t host.Task, done *app.Task) error {
+	if done != nil {
+		x.doing.does("the end of a checkpoint")
+		out, err := x.machine.Finish(done)
+		if err == nil {
+			x.deliver(out)
+		}
+		return err
+	}
+	if t.Read != nil {
+		x.doing.does("the search for a snapshot")
+		s, _ := x.machine.Snapshot(t.Read.Seq, t.Read.Root)
+		x.reader.ask(*t.Read, s)
+		return nil
+	}
+	if c, ok := t.Job.(consensus.Commit); ok {
+		x.batch(&c)
+	}
+	x.doing.does(jobName(t.Job))
+	out, task, err := x.machine.Begin(t.Job)
+	if err != nil {
+		return err
+	}
+	if task != nil {
+		x.mu.Lock()
+		x.queue.Begun(task.Bytes())
+		x.mu.Unlock()
+		x.background.add(task)
+	}
+	x.deliver(out)
+	return nil
+}
+
+// next waits for something to do: a task that is done comes first. The engine is
+// told to go on at the moment when there is room again, and not each time.
+func (x *executor) next() (t host.Task, done *app.Task, ok bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for x.queue.Empty() && !x.closed {
+	for len(x.ended) == 0 && !x.queue.Ready() && !x.closed {
 		x.wake.Wait()
 	}
 	if x.closed {
-		return host.Task{}, false
+		return host.Task{}, nil, false
+	}
+	if len(x.ended) > 0 {
+		done, x.ended = x.ended[0], x.ended[1:]
+		x.queue.Ended(done.Bytes())
+		return host.Task{}, done, true
 	}
 	full := x.queue.Full()
-	t := x.queue.Take()
+	t = x.queue.Take()
 	if full && !x.queue.Full() {
 		x.idle()
 	}
-	return t, true
+	return t, nil, true
 }
 
 // close ends run after the job it is at.

@@ -17,6 +17,7 @@ type metrics struct {
 	burst       prometheus.Histogram // events in one step
 	group       prometheus.Histogram // frames verified together
 	batch       prometheus.Histogram // requests in one executed batch
+	turn        prometheus.Histogram // seconds of the executor
 	sync        prometheus.Histogram // seconds
 	records     prometheus.Histogram // records under one sync
 	logBytes    prometheus.Gauge
@@ -47,6 +48,7 @@ func newMetrics() *metrics {
 		burst:       histogram("burst_events", "Events in one step of the engine.", sizes),
 		group:       histogram("verify_group_frames", "Frames verified as one group.", sizes),
 		batch:       histogram("batch_requests", "Requests in one executed batch.", sizes),
+		turn:        histogram("execution_turn_seconds", "Duration of one job of execution: nothing is answered meanwhile.", prometheus.ExponentialBuckets(50e-6, 2, 16)),
 		sync:        histogram("log_sync_seconds", "Duration of one sync of the log.", prometheus.ExponentialBuckets(50e-6, 2, 16)),
 		records:     histogram("log_sync_records", "Records made durable by one sync.", sizes),
 		logBytes:    gauge("log_bytes", "Size of the log on disk."),
@@ -58,7 +60,7 @@ func newMetrics() *metrics {
 		blamed:      counters("blamed_total", "Frames whose sender itself broke the protocol, by peer.", "peer"),
 		notes:       counters("notes_total", "Facts that the engine reported, by kind; \"entered view\" counts the views entered, in Raft the leaders that were elected.", "kind"),
 	}
-	m.registry.MustRegister(m.burst, m.group, m.batch, m.sync, m.records, m.logBytes, m.logSegments, m.ignored, m.refusals,
+	m.registry.MustRegister(m.burst, m.group, m.batch, m.turn, m.sync, m.records, m.logBytes, m.logSegments, m.ignored, m.refusals,
 		m.dropped, m.unsent, m.notes, m.blamed, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -72,7 +74,7 @@ var (
 	statusDesc  = prometheus.NewDesc("quorate_replica", "The replica's position, by what: view (in Raft the term), executed, applied, stable, high, kept, pending, in_flight, fetching.", []string{"what"}, nil)
 	stateDesc   = prometheus.NewDesc("quorate_state", "1 if the replica is in this condition: changing (between views, in Raft without a leader), leading, rejoining, ready.", []string{"condition"}, nil)
 	ageDesc     = prometheus.NewDesc("quorate_status_age_seconds", "How old the replica's position is: for so long the engine has heard nothing.", nil, nil)
-	stalledDesc = prometheus.NewDesc("quorate_busy_seconds", "For how long one thing has lasted, by where: log (append, sync, cut), execution, reads (of the state, for others), engine (kept from stepping). Seconds of it are a disk that hangs.", []string{"where"}, nil)
+	stalledDesc = prometheus.NewDesc("quorate_busy_seconds", "For how long one thing has lasted, by where: log (append, sync, cut), checkpoints (a step of hashing or writing the state), execution, reads (of the state, for others), engine (kept from stepping). Seconds of it are a disk that hangs.", []string{"where"}, nil)
 	heardDesc   = prometheus.NewDesc("quorate_heard", "Replicas heard from lately, this one included.", nil, nil)
 	clockDesc   = prometheus.NewDesc("quorate_clock_offset_seconds", "By how much a replica's clock differs from this one's, as that replica says.", []string{"replica"}, nil)
 	queueDesc   = prometheus.NewDesc("quorate_queue_depth", "Items that wait, by queue.", []string{"queue"}, nil)
@@ -165,6 +167,7 @@ func (s scrape) queues(ch chan<- prometheus.Metric) {
 	gauge(ch, queueDesc, float64(answers), "answers")
 	counter(ch, backlogDesc, lost, "answers")
 	gauge(ch, queueDesc, float64(n.journal.depth()), "log")
+	gauge(ch, queueDesc, float64(n.tasks.depth()), "checkpoints")
 }
 
 // network is what package p2p counted.

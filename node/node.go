@@ -56,6 +56,7 @@ type parts struct {
 	journal  *journal
 	executor *executor
 	reader   *reader
+	tasks    *background // of checkpoints
 	driver   *driver.Driver
 	network  *p2p.Network
 	server   *http.Server
@@ -136,6 +137,9 @@ func (n *Node) assemble(engine consensus.Engine) {
 			n.metrics.batch.Observe(float64(len(c.Batch.Requests)))
 		}
 	}
+	n.executor.took = func(d time.Duration) { n.metrics.turn.Observe(d.Seconds()) }
+	n.tasks = newBackground(n.executor.end)
+	n.executor.background = n.tasks
 	n.driver = driver.New(engine, n)
 	h := n.driver.Horizon()
 	n.horizon.Store(&h)
@@ -149,6 +153,7 @@ func (n *Node) run() {
 	n.writers.Go(func() { n.guard(n.disk.lock) })
 	n.writers.Go(n.journal.run)
 	n.writers.Go(n.executor.run)
+	n.writers.Go(n.tasks.run)
 	n.writers.Go(n.reader.run)
 }
 
@@ -254,6 +259,7 @@ func (n *Node) keep() {
 		err = errors.Join(err, n.server.Close())
 	}
 	n.executor.close()
+	n.tasks.close()
 	n.reader.close()
 	n.journal.close()
 	n.writers.Wait()

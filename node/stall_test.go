@@ -35,7 +35,7 @@ func TestHangingDiskIsSaid(t *testing.T) {
 
 // A full backlog keeps the engine from stepping: what it knows is as old as that.
 func TestAgeOfWhatTheEngineKnows(t *testing.T) {
-	n := &Node{parts: parts{journal: &journal{}, executor: &executor{}, reader: &reader{}}}
+	n := &Node{parts: parts{journal: &journal{}, executor: &executor{}, reader: &reader{}, tasks: &background{}}}
 	p := &picture{at: time.Now()}
 	n.picture.Store(p)
 	if n.age(p) > time.Hour || len(n.stalls()) > 0 {

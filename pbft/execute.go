@@ -34,7 +34,6 @@ func (r *replica) execute() {
 	}
 }
 
-// onExecuted: at a checkpoint, say with which root (§4.3).
 func (r *replica) onExecuted(e consensus.Executed) {
 	if e.Seq <= r.exec.applied {
 		return // executed before a restore went past it
@@ -42,8 +41,12 @@ func (r *replica) onExecuted(e consensus.Executed) {
 	r.exec.applied = e.Seq
 	r.requests.Executed(e, r.tick)
 	r.execute()
-	if e.Root.IsZero() {
-		return
+}
+
+// onRooted: say with which root this replica stands at a checkpoint (§4.3).
+func (r *replica) onRooted(e consensus.Rooted) {
+	if e.Seq <= r.exec.kept || e.Seq > r.exec.applied {
+		return // of what a restore went past, or dropped
 	}
 	r.exec.rooted(e.Seq, e.Root)
 	if e.Seq > r.low() && r.mayCheckpoint(e.Seq) {

@@ -70,18 +70,23 @@ func (x *execution) certify(c *message.Certificate) {
 	}
 }
 
-// due is the highest stable checkpoint that was executed here and that the disk
+// due is the highest stable checkpoint whose root is known here and that the disk
 // is not yet told of; nil if there is none. The second one is a checkpoint whose
-// certified root is not this replica's own: nothing is due then.
+// certified root is not this replica's own: nothing is due then. A certificate
+// above what the disk has waits for the own root, however late that comes: it may
+// be the one that shows that this state is another one.
 func (x *execution) due() (c, diverged *message.Certificate) {
-	for len(x.certified) > 0 && x.certified[0].Seq <= x.applied {
+	for len(x.certified) > 0 {
 		next := x.certified[0]
-		x.certified = x.certified[1:]
 		root, own := x.roots[next.Seq]
+		if !own && next.Seq > x.kept {
+			break
+		}
+		x.certified = x.certified[1:]
 		if own && root != next.Digest {
 			return nil, next
 		}
-		if own && next.Seq > x.kept {
+		if next.Seq > x.kept {
 			c = next
 		}
 	}

@@ -27,14 +27,18 @@ func TestWhatIsDueOnDisk(t *testing.T) {
 		{"nothing certified", 6, nil, 0, 0, 0, 0},
 		{"the highest of several", 6, []consensus.Seq{2, 4, 6}, 0, 6, 0, 0},
 		{"not before it is executed", 4, []consensus.Seq{2, 4, 6}, 0, 4, 0, 1},
+		{"not before its root is known", 8, []consensus.Seq{4, 6, 8}, 0, 6, 0, 1},
 		{"what is kept is not due", 2, []consensus.Seq{2}, 0, 0, 0, 0},
 		{"another root", 6, []consensus.Seq{4, 6}, 4, 0, 4, 1},
 	} {
 		x := newExecution(g)
 		x.settle(2, root("2"))
-		x.handed, x.applied = 6, c.applied
-		x.rooted(4, root("4"))
-		x.rooted(6, root("6"))
+		x.handed, x.applied = 8, c.applied
+		for _, n := range []consensus.Seq{4, 6} {
+			if n <= c.applied {
+				x.rooted(n, root(string(rune('0'+n))))
+			}
+		}
 		for _, n := range c.certs {
 			x.certify(&message.Certificate{Seq: n, Digest: root(string(rune('0' + n)))})
 			if n == c.wrong {

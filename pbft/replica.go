@@ -101,6 +101,8 @@ func (r *replica) on(e consensus.Event) {
 		impatience{r}.onArriving(e)
 	case consensus.Executed:
 		r.onExecuted(e)
+	case consensus.Rooted:
+		r.onRooted(e)
 	case consensus.Kept:
 		r.exec.keeps(e.Seq)
 		r.forgetLog()

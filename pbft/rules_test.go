@@ -54,6 +54,64 @@ func TestDivergedIsRepaired(t *testing.T) {
 	}
 }
 
+// §4.3: a root may come long after the batch was executed, and after the certificate
+// for it. Nothing is said of a checkpoint before, no certificate is forgotten
+// meanwhile, and agreement goes on.
+func TestRootsComeLate(t *testing.T) {
+	l := newLab(t, 4)
+	d := l.Replicas[3]
+	d.Hashing = true
+	for range 5 {
+		l.Submit(l.Request(), 0)
+		l.Deliver()
+	}
+	l.WantExecuted(5, l.All()...)
+	e := d.Engine
+	said := func() (list []consensus.Seq) {
+		for _, m := range l.recorded(3, message.CheckpointKind) {
+			list = append(list, m.(*message.Vote).Seq)
+		}
+		return list
+	}
+	if e.low() != 4 || len(said()) > 0 || d.Disk.Seq != 0 || e.exec.last.seq != 0 {
+		t.Fatalf("low %d, said %v, %d on disk, root of %d: no root is known yet", e.low(), said(), d.Disk.Seq, e.exec.last.seq)
+	}
+	l.Step(3, d.Late[0])
+	if d.Disk.Seq != 2 {
+		t.Errorf("with the root of 2 the disk has %d", d.Disk.Seq)
+	}
+	l.Submit(l.Request(), 0)
+	l.Deliver()
+	l.Step(3, d.Late[1:]...)
+	if d.Disk.Seq != 6 || len(d.Noted(consensus.Diverged)) > 0 {
+		t.Errorf("with all roots the disk has %d", d.Disk.Seq)
+	}
+	l.Step(3, d.Late...) // old news
+	if e.exec.last.seq != 6 {
+		t.Errorf("an old root is the newest: %d", e.exec.last.seq)
+	}
+}
+
+// §5: that a state is another one may be found out long after it was certified.
+func TestDivergedIsFoundLate(t *testing.T) {
+	l := newLab(t, 4)
+	d := l.Replicas[3]
+	d.Hashing = true
+	d.Head = crypto.Hash([]byte("a bit has flipped"))
+	for range 5 {
+		l.Submit(l.Request(), 0)
+		l.Deliver()
+	}
+	if len(d.Noted(consensus.Diverged)) > 0 {
+		t.Fatal("diverged before there is a root")
+	}
+	l.Manual = true
+	l.Step(3, d.Late[0])
+	if e := d.Engine; len(d.Noted(consensus.Diverged)) != 1 || !e.state.Active() || e.exec.mute != 5 {
+		t.Errorf("diverged %d times, silent up to %d", len(d.Noted(consensus.Diverged)), e.exec.mute)
+	}
+}
+
 // §7: a primary that leaves one replica in the dark costs no view change:
 // others give it the PRE-PREPAREs that they have.
 func TestOneInTheDark(t *testing.T) {

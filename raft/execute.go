@@ -42,15 +42,18 @@ func (r *replica) execute() {
 	}
 }
 
-// onExecuted: at a checkpoint, tell the disk. Every replica does for itself:
-// there is no certificate, and no vote about roots.
 func (r *replica) onExecuted(e consensus.Executed) {
 	if e.Seq <= r.exec.applied {
 		return // executed before a restore went past it
 	}
 	r.exec.applied = e.Seq
 	r.requests.Executed(e, r.clock.tick)
-	if e.Root.IsZero() || e.Seq <= r.exec.kept || r.state.Active() {
+}
+
+// onRooted: at a checkpoint, tell the disk. Every replica does for itself: there is
+// no certificate, and no vote about roots.
+func (r *replica) onRooted(e consensus.Rooted) {
+	if e.Seq <= r.exec.kept || e.Seq > r.exec.applied || r.state.Active() {
 		return // what is not kept when a fetch begins is dropped by it
 	}
 	term, err := r.store.Term(uint64(e.Seq))

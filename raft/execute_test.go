@@ -72,6 +72,26 @@ func TestCheckpointsAreKept(t *testing.T) {
 	}
 }
 
+// A root may come long after its entry was executed: until then the disk is told of
+// nothing, the log is kept, and agreement goes on within its room.
+func TestRootsComeLate(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	d := l.Replicas[2]
+	d.Hashing = true
+	l.agree(0, 7)
+	l.Ticks(3, l.All())
+	l.WantExecuted(8, 0, 1, 2)
+	if n := len(asked[consensus.Stabilize](d)); n > 0 || d.Forget != 0 {
+		t.Fatalf("%d checkpoints without a root, the log is cut at %d", n, d.Forget)
+	}
+	d.Hashing = false
+	l.Step(2, d.Late...)
+	if n := len(asked[consensus.Stabilize](d)); n != 4 || d.Disk.Seq != 8 || d.Engine.exec.last.seq != 8 {
+		t.Errorf("%d checkpoints, %d on disk", n, d.Disk.Seq)
+	}
+}
+
 // What the host tells of what was before a restore, or twice, has no effect.
 func TestOldNewsOfTheHost(t *testing.T) {
 	l := newLab(t, 3)
@@ -79,7 +99,7 @@ func TestOldNewsOfTheHost(t *testing.T) {
 	l.agree(0, 8)
 	r := l.Replicas[0].Engine
 	before := r.Status()
-	out := l.Step(0, consensus.Executed{Seq: 4, Root: l.Replicas[0].Disk.Root}, consensus.Kept{Seq: 2})
+	out := l.Step(0, consensus.Executed{Seq: 4}, consensus.Rooted{Seq: 4, Root: l.Replicas[0].Disk.Root}, consensus.Kept{Seq: 2})
 	if after := r.Status(); after.Applied != before.Applied || after.Kept != before.Kept || len(out.Jobs) > 0 || out.Forget != 0 {
 		t.Errorf("applied %d, kept %d, forget %d, jobs %v after old news", after.Applied, after.Kept, out.Forget, out.Jobs)
 	}

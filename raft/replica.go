@@ -119,6 +119,8 @@ func (r *replica) on(e consensus.Event) {
 		r.onReceive(e)
 	case consensus.Executed:
 		r.onExecuted(e)
+	case consensus.Rooted:
+		r.onRooted(e)
 	case consensus.Kept:
 		r.onKept(e.Seq)
 	case consensus.Settled:

@@ -350,7 +350,7 @@ func TestNoCheckpointDuringARestore(t *testing.T) {
 	l.elect(0)
 	l.agree(0, 3)
 	l.sayHandle(0, 2, 30, 1, crypto.Hash(nil))
-	l.Step(2, consensus.Executed{Seq: 2, Root: crypto.Hash(nil)})
+	l.Step(2, consensus.Executed{Seq: 2}, consensus.Rooted{Seq: 2, Root: crypto.Hash(nil)})
 	if n := len(asked[consensus.Stabilize](d)); n > 0 {
 		t.Error("is told to keep a checkpoint that the fetch has dropped")
 	}

@@ -116,6 +116,7 @@ type NetworkModel struct {
 type Disks struct {
 	Sync    consensus.Time // a sync takes up to this long
 	Execute consensus.Time // a job takes up to this long
+	Task    consensus.Time // ... as does each step of what a checkpoint costs, beside execution; 0 = it is part of the job
 	Segment int            // records in one segment of the log: what is forgotten goes by segments
 	Holes   bool           // forgetting may take any segment that qualifies, not only the oldest
 	Steady  bool           // syncs and jobs take exactly as long as they may, so that they can be counted by the clock
@@ -134,22 +135,23 @@ type HazardKind string
 
 // The classes of faults.
 const (
-	hazardCrash           HazardKind = "crash"      // one replica loses what was not synced, and restarts later
-	hazardPowerLoss       HazardKind = "power loss" // all replicas at once
-	hazardPause           HazardKind = "pause"      // one replica stands still for a while
-	hazardPartition       HazardKind = "partition"  // the network splits in two; clients fall on either side
-	hazardOneWay          HazardKind = "one way"    // some links work in one direction only
-	hazardIsolate         HazardKind = "isolate"    // one replica hears and is heard by nobody
-	hazardSlowDisk        HazardKind = "slow disk"  // one replica's syncs take a hundred times longer for a while
-	hazardSlowRun         HazardKind = "slow run"   // ... or its execution does
-	hazardWipe            HazardKind = "wipe"       // one replica loses its disk
-	hazardLossBurst       HazardKind = "tempest"    // loss rises to half of everything for a while
-	hazardRelaunch        HazardKind = "relaunch"   // one client loses its process, and comes back with a higher epoch
-	hazardSwizzle         HazardKind = "swizzle"    // links stop one by one, and come back in another order
-	hazardClock           HazardKind = "clock"      // one replica's clock is wrong for a while
-	hazardClocks          HazardKind = "clocks"     // ... or all of them, by the same
-	hazardClientClock     HazardKind = "own clock"  // one client restarts with a wrong clock
-	hazardLeaderIsolation HazardKind = "hunt"       // whoever is primary is cut off, in several views in a row
+	hazardCrash           HazardKind = "crash"            // one replica loses what was not synced, and restarts later
+	hazardPowerLoss       HazardKind = "power loss"       // all replicas at once
+	hazardPause           HazardKind = "pause"            // one replica stands still for a while
+	hazardPartition       HazardKind = "partition"        // the network splits in two; clients fall on either side
+	hazardOneWay          HazardKind = "one way"          // some links work in one direction only
+	hazardIsolate         HazardKind = "isolate"          // one replica hears and is heard by nobody
+	hazardSlowDisk        HazardKind = "slow disk"        // one replica's syncs take a hundred times longer for a while
+	hazardSlowRun         HazardKind = "slow run"         // ... or its execution does
+	hazardSlowTasks       HazardKind = "slow checkpoints" // ... or what its checkpoints cost, beside execution, does
+	hazardWipe            HazardKind = "wipe"             // one replica loses its disk
+	hazardLossBurst       HazardKind = "tempest"          // loss rises to half of everything for a while
+	hazardRelaunch        HazardKind = "relaunch"         // one client loses its process, and comes back with a higher epoch
+	hazardSwizzle         HazardKind = "swizzle"          // links stop one by one, and come back in another order
+	hazardClock           HazardKind = "clock"            // one replica's clock is wrong for a while
+	hazardClocks          HazardKind = "clocks"           // ... or all of them, by the same
+	hazardClientClock     HazardKind = "own clock"        // one client restarts with a wrong clock
+	hazardLeaderIsolation HazardKind = "hunt"             // whoever is primary is cut off, in several views in a row
 )
 
 // Hazard is one class of faults at one rate.

@@ -29,6 +29,7 @@ var crashGoals = []goal{
 	{name: "leaders cut off one after the other", least: 200, seen: struck(hazardLeaderIsolation)},
 	{name: "slow disk", least: 100, seen: struck(hazardSlowDisk)},
 	{name: "slow execution", least: 100, seen: struck(hazardSlowRun)},
+	{name: "slow checkpoints", least: 100, seen: struck(hazardSlowTasks)},
 	{name: "half of everything lost", least: 100, seen: struck(hazardLossBurst)},
 	{name: "a client's process lost", least: 100, seen: struck(hazardRelaunch)},
 	{name: "one clock wrong", least: 50, seen: struck(hazardClock)},

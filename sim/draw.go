@@ -92,6 +92,7 @@ func drawSystem(of string, seed uint64) Config {
 	c.drawFlood(newStream(seed, "flood"))
 	c.drawClocks(newStream(seed, "clocks"))
 	c.drawSetBack(newStream(seed, "set back"))
+	c.drawTasks(newStream(seed, "tasks"))
 	return c
 }
 
@@ -135,6 +136,18 @@ func drawDisks(r *stream) Disks {
 		Sync: logUniform(r, Millisecond/10, 7), Execute: logUniform(r, Millisecond/100, 9),
 		Segment: 1 + r.upTo(15), Holes: r.chance(million / 3),
 	}
+}
+
+// drawTasks draws how long the steps of checkpoints' tasks take, how many tasks
+// execution may be ahead of, and whether they take seconds now and then.
+func (c *Config) drawTasks(r *stream) {
+	c.Disk.Task = logUniform(r, Millisecond/100, 11)
+	if r.chance(million / 5) {
+		c.Disk.Task = 0
+	}
+	c.Host.Bounds.Tasks = pick(r, 1, 2, 8)
+	c.Host.Bounds.TaskBytes = pick(r, 1<<10, 64<<10, 64<<20)
+	c.Hazards = append(c.Hazards, drawHazards(r, c.Timing.Safety, []HazardKind{hazardSlowTasks})...)
 }
 
 // tightLimits are limits that the load just stays within, so that what
@@ -210,6 +223,7 @@ func WithoutTraitors(seed uint64) Config {
 	c.Hazards = drawHazards(r, c.Timing.Safety, plainHazards)
 	c.drawLongSession(newStream(seed, "long session"))
 	c.drawHost(newStream(seed, "host"))
+	c.drawTasks(newStream(seed, "tasks"))
 	return c
 }
 

@@ -18,7 +18,8 @@ type executor struct {
 	jobs    *host.Jobs
 	reading int // snapshots that are being read
 	busy    bool
-	answers int // done in a row while jobs waited
+	tasks   []*app.Task // of checkpoints, under way; the first one's steps are being done
+	answers int         // done in a row while jobs waited
 }
 
 // openState opens the machine on r's store and says what was found there.
@@ -40,7 +41,7 @@ func (w *World) openState(r *replica) (*executor, consensus.Recovered, error) {
 // once, and read beside execution.
 func (x *executor) work() {
 	r := x.replica
-	for !x.busy && !x.jobs.Empty() {
+	for !x.busy && x.jobs.Ready() {
 		full := x.jobs.Full()
 		waiting, _, _ := x.jobs.Depth()
 		task := x.jobs.Take()
@@ -80,7 +81,7 @@ func (x *executor) judgeTurn(j consensus.Job, waiting int) {
 func (x *executor) perform(job consensus.Job) {
 	r := x.replica
 	before := x.machine.Applied()
-	out, err := x.machine.Do(job)
+	out, task, err := x.machine.Begin(job)
 	if err != nil {
 		r.falls("%v cannot do %s: %v", r, describeJob(job), err)
 		return
@@ -94,6 +95,73 @@ func (x *executor) perform(job consensus.Job) {
 		}
 		r.world.watchExecution(r, c)
 	}
+	x.pass(&out)
+	if task != nil {
+		x.begin(task)
+	}
+}
+
+// begin lets a task be done beside execution, behind those that are under way.
+func (x *executor) begin(t *app.Task) {
+	x.jobs.Begun(t.Bytes())
+	x.tasks = append(x.tasks, t)
+	if len(x.tasks) == 1 {
+		x.step(t)
+	}
+}
+
+// step does a step of the first task, each of which takes its time, as does the
+// way back to the executor: a crash may come between any two. Where they take
+// none, all of it is done at once, as part of the job.
+func (x *executor) step(t *app.Task) {
+	r := x.replica
+	if r.world.cfg.Disk.Task == 0 {
+		for t.Step() {
+		}
+		x.end(t)
+		return
+	}
+	r.later(r.tasking(), func() {
+		if t.Step() {
+			x.step(t)
+			return
+		}
+		r.later(r.tasking(), func() { x.end(t) })
+	})
+}
+
+// tasking draws how long a step of a task takes.
+func (r *replica) tasking() consensus.Time {
+	takes := r.tasks.duration(r.world.cfg.Disk.Task)
+	if r.health.slowTasks {
+		takes *= slowness
+	}
+	return takes
+}
+
+// end takes in what the first task has brought about, and begins the next.
+func (x *executor) end(t *app.Task) {
+	r := x.replica
+	x.tasks = x.tasks[1:]
+	x.jobs.Ended(t.Bytes())
+	if len(x.tasks) > 0 {
+		defer x.step(x.tasks[0])
+	}
+	out, err := x.machine.Finish(t)
+	if err != nil {
+		r.falls("%v cannot end %v: %v", r, t, err)
+		return
+	}
+	if r.world.trace.on() && r.world.cfg.Disk.Task > 0 {
+		r.world.trace.event(r.world.clock.now, r, "ends %v", t)
+	}
+	x.pass(&out)
+	x.work()
+}
+
+// pass passes on what a job or a task has brought about.
+func (x *executor) pass(out *app.Outcome) {
+	r := x.replica
 	r.Note(out.Notes)
 	for _, e := range out.Events {
 		x.judge(e)
@@ -116,10 +184,9 @@ func (x *executor) perform(job consensus.Job) {
 func (x *executor) judge(e consensus.Event) {
 	w := x.replica.world
 	switch e := e.(type) {
+	case consensus.Rooted:
+		w.checks.root(x.replica, e.Seq, e.Root)
 	case consensus.Executed:
-		if !e.Root.IsZero() {
-			w.checks.root(x.replica, e.Seq, e.Root)
-		}
 		w.history.mix(uint64(e.Seq)<<8 | uint64(x.replica.id))
 	case consensus.Restored:
 		if e.OK {
@@ -158,13 +225,20 @@ func chunk(read consensus.ChunkRead, s *state.Snapshot) consensus.Chunk {
 // null batches up to it: at any other height the state has no root. It is
 // asked once, when everything is over.
 func (x *executor) root() (consensus.Seq, crypto.Digest, error) {
+	for _, t := range x.tasks {
+		for t.Step() {
+		}
+		if _, err := x.machine.Finish(t); err != nil {
+			return 0, crypto.Digest{}, err
+		}
+	}
 	for n := x.machine.Applied() + 1; ; n++ {
 		out, err := x.machine.Do(consensus.Commit{Seq: n, Digest: consensus.NullDigest})
 		if err != nil {
 			return 0, crypto.Digest{}, err
 		}
 		for _, e := range out.Events {
-			if e, ok := e.(consensus.Executed); ok && !e.Root.IsZero() {
+			if e, ok := e.(consensus.Rooted); ok {
 				return n, e.Root, nil
 			}
 		}

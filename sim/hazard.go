@@ -49,6 +49,9 @@ func (w *World) inject(h Hazard, dice *stream) {
 	case hazardSlowRun:
 		victim.health.slowRun = true
 		w.clock.after(lasts, func() { victim.health.slowRun = false })
+	case hazardSlowTasks:
+		victim.health.slowTasks = true
+		w.clock.after(lasts, func() { victim.health.slowTasks = false })
 	case hazardRelaunch:
 		w.clients[dice.upTo(len(w.clients)-1)].restart()
 	case hazardClock:

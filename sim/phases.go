@@ -117,7 +117,7 @@ func (w *World) healCore() []*replica {
 			w.trace.event(w.clock.now, r, "stays away")
 			continue
 		}
-		r.health.slowDisk, r.health.slowRun = false, false
+		r.health.slowDisk, r.health.slowRun, r.health.slowTasks = false, false, false
 		r.resume()
 		r.revive()
 		if r.honest() {

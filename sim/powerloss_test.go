@@ -5,32 +5,82 @@ import (
 	"testing"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/protocol"
 )
 
 // TestPowerLossAtEveryPoint cuts the power of all replicas at a sweep of
-// moments around checkpoints, with syncs and executions slow enough that each
-// of their orders comes up, and records torn anywhere. Nothing answered may be
-// lost, and nobody may contradict what it said.
+// moments around checkpoints, with syncs, executions and the steps of checkpoints
+// slow enough that each of their orders comes up, and records torn anywhere. Nothing
+// answered may be lost, and nobody may contradict what it said.
 func TestPowerLossAtEveryPoint(t *testing.T) {
-	for i := range 90 {
+	for i := range 180 {
 		c := WithoutTraitors(uint64(i % 5))
 		c.Replicas, c.Trust.Faults, c.RealKeys = 4, 1, false
 		c.Interval, c.Window, c.Limits.BatchRequests = 2, 4, 1
 		c.Timing.Safety, c.Timing.Patience, c.Timing.PatienceCap = Second, 20, 80
 		c.Network = NetworkModel{Delay: Millisecond}
 		c.Disk = Disks{Sync: 4 * Millisecond, Execute: 2 * Millisecond, Segment: 2, Holes: i%2 == 0}
+		c.Disk.Task = []consensus.Time{0, Millisecond / 2, 4 * Millisecond}[i%3]
 		c.Workload = Workload{Clients: 2, Callers: 1, Invoked: 20, Operations: 1, Keys: 2, ValueBytes: 8, Think: Millisecond, Timeout: Second}
 		c.Hazards = nil
+		if i%4 == 3 {
+			c = c.crashFaults(protocol.Raft)
+		}
 		w, err := New(c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		at := 40*Millisecond + consensus.Time(i)*Millisecond/5
+		at := 40*Millisecond + consensus.Time(i)*Millisecond/10
 		w.clock.after(at, func() {
 			w.inject(Hazard{Kind: hazardPowerLoss, Lasts: 5 * Millisecond}, newStream(uint64(i), "power"))
 		})
 		for _, v := range w.Run().Violations {
 			t.Errorf("power loss after %d ns (case %d): %s", at, i, v)
+		}
+	}
+}
+
+// What a checkpoint costs takes seconds, at one replica or at all of them: the
+// others do not wait for one, and all go on, as fast as roots are found. In the
+// middle of it a replica loses its disk, and takes a state that is being written.
+func TestCheckpointsOfSeconds(t *testing.T) {
+	for i := range 24 {
+		c := WithoutTraitors(uint64(i))
+		c.Replicas, c.Trust.Faults, c.RealKeys = 4, 1, false
+		c.Interval, c.Window, c.Limits.BatchRequests = 4, 8, 4
+		c.Timing = Timing{Tick: 10 * Millisecond, Patience: 40, PatienceCap: 160, Skew: 2 * Second, Safety: 6 * Second, StepDelay: Millisecond}
+		c.Timing.Liveness = 4 * c.Timing.bound()
+		c.Network = NetworkModel{Delay: Millisecond}
+		c.Disk = Disks{Sync: Millisecond, Execute: Millisecond, Segment: 2, Task: 20 * Millisecond}
+		c.Host.Bounds.Tasks = 1 + i%3
+		c.Workload = Workload{Clients: 2, Callers: 2, Invoked: 30, Operations: 1, Keys: 2, ValueBytes: 8, Think: 100 * Millisecond, Timeout: Second}
+		c.Hazards = nil
+		if i%2 == 1 {
+			c = c.crashFaults(protocol.Raft)
+		}
+		w, err := New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slow := []int{3}
+		if i%4 >= 2 {
+			slow = []int{0, 1, 2, 3}
+		}
+		w.clock.after(100*Millisecond, func() {
+			for _, r := range slow {
+				w.replicas[r].health.slowTasks = true
+			}
+		})
+		w.clock.after(2*Second, func() {
+			if i%2 == 0 {
+				w.replicas[3].wipe()
+			} else {
+				w.replicas[3].stop()
+			}
+			w.clock.after(Second, w.replicas[3].revive)
+		})
+		for _, v := range w.Run().Violations {
+			t.Errorf("case %d: %s", i, v)
 		}
 	}
 }

@@ -22,6 +22,7 @@ type replica struct {
 	dice     *stream
 	process                    // lives as long as the driver
 	pace     *stream           // of its workers
+	tasks    *stream           // of what its checkpoints cost
 	horizon  consensus.Horizon // possibly late
 	health   health
 	life     uint64         // counts starts; what an earlier life scheduled is void
@@ -41,14 +42,15 @@ type replica struct {
 
 // health is what the hazards have done to a replica.
 type health struct {
-	paused   bool
-	slowDisk bool
-	slowRun  bool
-	syncing  bool   // the disk is busy
-	born     bool   // the disk has its birth record
-	wiped    bool   // ... had, and lost it: a fault for as long as it has not rejoined
-	gone     bool   // stays down for ever
-	fell     string // a traitor that could not go on: why
+	paused    bool
+	slowDisk  bool
+	slowRun   bool
+	slowTasks bool
+	syncing   bool   // the disk is busy
+	born      bool   // the disk has its birth record
+	wiped     bool   // ... had, and lost it: a fault for as long as it has not rejoined
+	gone      bool   // stays down for ever
+	fell      string // a traitor that could not go on: why
 }
 
 // up reports whether there is a process.

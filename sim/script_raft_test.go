@@ -233,7 +233,7 @@ func (s *Script) falsify(a args) (string, error) {
 // to: what the verb fable makes.
 type forgedHistory struct {
 	executor *executor
-	last     consensus.Executed
+	last     consensus.Rooted
 }
 
 // makeHistory lets a traitor execute a history that nobody agreed on.
@@ -263,8 +263,9 @@ func (s *Script) newHistory(a args) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		f.last = consensus.Rooted{}
 		for _, e := range out.Events {
-			if e, ok := e.(consensus.Executed); ok {
+			if e, ok := e.(consensus.Rooted); ok {
 				f.last = e
 			}
 		}

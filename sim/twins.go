@@ -33,6 +33,7 @@ func (w *World) twin() error {
 		}
 		second.offset = first.offset
 		second.pace = newStream(w.cfg.Seed, fmt.Sprintf("twin's workers %d", i))
+		second.tasks = newStream(w.cfg.Seed, fmt.Sprintf("twin's tasks %d", i))
 		first.twinned, second.twinned = true, true
 		first.other, second.other = second, first
 		w.bodies = append(w.bodies, second)

@@ -84,6 +84,7 @@ func New(cfg Config) (*World, error) {
 		dice := newStream(cfg.Seed, fmt.Sprintf("replica %d", i))
 		r := &replica{world: w, id: consensus.ReplicaID(i), body: i, end: endpoint(i), dice: dice, disk: newDisk(dice, cfg.Disk), health: health{born: true}}
 		r.pace = newStream(cfg.Seed, fmt.Sprintf("workers %d", i))
+		r.tasks = newStream(cfg.Seed, fmt.Sprintf("tasks %d", i))
 		r.offset = dice.duration(cfg.Timing.Skew) - cfg.Timing.Skew/2
 		w.replicas = append(w.replicas, r)
 	}

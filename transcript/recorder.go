@@ -146,10 +146,8 @@ type recorded struct {
 func (e *recorded) Step(b consensus.Burst) consensus.Output {
 	for _, event := range b.Events {
 		switch event := event.(type) {
-		case consensus.Executed:
-			if !event.Root.IsZero() {
-				e.recorder.buffer.add(check.Entry{Kind: check.EntryRoot, At: b.Now, Seq: event.Seq, Digest: event.Root})
-			}
+		case consensus.Rooted:
+			e.recorder.buffer.add(check.Entry{Kind: check.EntryRoot, At: b.Now, Seq: event.Seq, Digest: event.Root})
 		case consensus.Restored:
 			if event.OK {
 				e.recorder.buffer.add(check.Entry{Kind: check.EntryRestored, At: b.Now, Seq: event.Seq, Digest: event.Root})

@@ -24,6 +24,7 @@ type Task struct {
 	err    error // what ended it early
 	finish func()
 	root   crypto.Digest
+	bytes  int
 }
 
 // phase does a part of a task, small enough that it may be waited for, and returns
@@ -55,6 +56,9 @@ func (t *Task) Step() (more bool) {
 	}
 	return t.next != nil
 }
+
+// Bytes estimates the memory of the layer that a task marks; 0 for other tasks.
+func (t *Task) Bytes() int { return t.bytes }
 
 // Root is the root that a finished mark has come to.
 func (t *Task) Root() crypto.Digest { return t.root }
@@ -120,7 +124,7 @@ func (s *State) BeginMark(seq consensus.Seq) (*Task, error) {
 	s.layers, s.open = append(s.layers, l), &layer{}
 	s.tasks++
 	m := &marking{tree: &s.lower.tree, layer: l, it: l.data.Iter()}
-	t := &Task{next: m.begin}
+	t := &Task{next: m.begin, bytes: l.bytes}
 	m.task = t
 	t.finish = func() { s.entries = l.root.count }
 	return t, nil

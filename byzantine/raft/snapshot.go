@@ -62,9 +62,9 @@ func (b *blank) reach(n consensus.Seq) bool {
 		if err != nil {
 			return false
 		}
-		b.seq++
+		b.seq, b.root = b.seq+1, crypto.Digest{}
 		for _, e := range out.Events {
-			if e, executed := e.(consensus.Executed); executed {
+			if e, rooted := e.(consensus.Rooted); rooted {
 				b.root = e.Root
 			}
 		}

@@ -14,6 +14,8 @@ type Bounds struct {
 	Jobs         int // jobs that wait for execution before the engine is held back
 	Answers      int // answers from sessions that wait
 	Reads        int // snapshot reads that wait
+	Tasks        int // tasks of checkpoints under way before execution is held back
+	TaskBytes    int // ... bytes of state that waits for them
 }
 
 // DefaultBounds suit four to seven replicas in half a GiB of memory each.
@@ -21,6 +23,7 @@ func DefaultBounds() Bounds {
 	return Bounds{
 		GroupFrames: 128, PeerFrames: 8192, PeerBytes: 16 << 20, ClientFrames: 1024, ClientBytes: 64 << 20,
 		InboxEvents: 8192, InboxBytes: 32 << 20, Jobs: 1024, Answers: 4096, Reads: 64,
+		Tasks: 8, TaskBytes: 64 << 20,
 	}
 }
 

@@ -21,7 +21,7 @@
 // Invariants: what one source sends costs another one neither a frame nor its
 // turn; frames of one replica and priority, and events of one class, keep their
 // order; every queue is bounded, in number and in bytes, but for the inbox's
-// own events, of which there are as many as jobs and reads under way.
+// own events, of which there are as many as jobs, reads and tasks under way.
 //
 // Source: PROTOCOL.md §7 (liveness never rests on a delivery, so anything may
 // be dropped) and §3 (requests need no order).

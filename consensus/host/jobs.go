@@ -14,13 +14,20 @@ import (
 // commits, four thousand of them would stand before every batch, at every
 // replica. So they take turns, an answer never before a job that was queued
 // before it, and one client has a share of the room.
+//
+// What a checkpoint costs is done beside execution, in tasks of the machine's. The
+// queue counts them: a job of a restore waits until none is under way, for it drops
+// what they work on, and a commit while too many are, or too much waits for them.
+// Nothing overtakes a job that waits so.
 type Jobs struct {
-	bounds  Bounds
-	tasks   fifo[Task]
-	jobs    int // in tasks, without reads
-	reads   int
-	taken   uint64 // tasks that have been taken
-	answers answers
+	bounds    Bounds
+	tasks     fifo[Task]
+	jobs      int // in tasks, without reads
+	reads     int
+	taken     uint64 // tasks that have been taken
+	underWay  int    // tasks of checkpoints
+	waitBytes int    // of state, for them
+	answers   answers
 }
 
 // answers are the questions that wait for the session table.
@@ -88,10 +95,37 @@ func (q *Jobs) Read(r *consensus.ChunkRead) Verdict {
 // Full says that so much waits that the engine must not be stepped.
 func (q *Jobs) Full() bool { return q.jobs >= q.bounds.Jobs }
 
-// Empty reports whether Take finds nothing.
-func (q *Jobs) Empty() bool { return q.tasks.len()+q.answers.queue.len() == 0 }
+// Begun says that a task of a checkpoint is under way, for which so many bytes of
+// state wait.
+func (q *Jobs) Begun(bytes int) {
+	q.underWay++
+	q.waitBytes += bytes
+}
 
-// Take takes the next task; there must be one.
+// Ended says that it is over.
+func (q *Jobs) Ended(bytes int) {
+	q.underWay--
+	q.waitBytes -= bytes
+}
+
+// Ready reports whether Take may take something now.
+func (q *Jobs) Ready() bool {
+	if q.tasks.len() == 0 {
+		return q.answers.queue.len() > 0
+	}
+	if q.underWay == 0 {
+		return true
+	}
+	switch q.tasks.front().Job.(type) {
+	case consensus.RestoreBegin, consensus.RestorePut, consensus.RestoreEnd, consensus.RestoreAbort:
+		return false
+	case consensus.Commit:
+		return q.underWay < q.bounds.Tasks && q.waitBytes < q.bounds.TaskBytes
+	}
+	return true
+}
+
+// Take takes the next task; there must be one that is ready.
 func (q *Jobs) Take() Task {
 	if q.answerNow() {
 		return Task{Job: q.takeAnswer()}

@@ -57,10 +57,10 @@ func TestAnswerWaitsForTheJobsBeforeIt(t *testing.T) {
 			t.Fatal("the answer overtook a commit")
 		}
 	}
-	if q.Empty() || q.Take().Job != answer {
+	if !q.Ready() || q.Take().Job != answer {
 		t.Fatal("the answer did not come")
 	}
-	if !q.Empty() || len(q.answers.of) != 0 {
+	if q.Ready() || len(q.answers.of) != 0 {
 		t.Fatalf("%d clients remembered", len(q.answers.of))
 	}
 }
@@ -121,7 +121,7 @@ func TestJobsAndAnswersTakeTurns(t *testing.T) {
 				asked = append(asked, put)
 			},
 			"take": func(rt *rapid.T) {
-				if q.Empty() {
+				if !q.Ready() {
 					return
 				}
 				if c, ok := q.Take().Job.(consensus.Commit); ok {
@@ -141,4 +141,50 @@ func TestJobsAndAnswersTakeTurns(t *testing.T) {
 			},
 		})
 	})
+}
+
+// Tasks of checkpoints hold back commits beyond their bounds, and jobs of a restore
+// at once: a restore drops what they work on. Nothing overtakes what waits.
+func TestJobsWaitForTasks(t *testing.T) {
+	b := DefaultBounds()
+	b.Tasks, b.TaskBytes = 2, 100
+	q := NewJobs(b)
+	ready := func(j consensus.Job) bool {
+		t.Helper()
+		q.Put(j)
+		q.Put(questionOf(1))
+		is := q.Ready()
+		tasks, bytes := q.underWay, q.waitBytes
+		for range tasks {
+			q.Ended(bytes / tasks)
+		}
+		if first := q.Take().Job; fmt.Sprintf("%T", first) != fmt.Sprintf("%T", j) {
+			t.Errorf("%T overtook %T", first, j)
+		}
+		if q.Take(); q.Ready() {
+			t.Error("something is left")
+		}
+		for range tasks {
+			q.Begun(bytes / tasks)
+		}
+		return is
+	}
+	commit, restore, keep := consensus.Commit{Seq: 1}, consensus.RestoreEnd{}, consensus.Stabilize{Seq: 1}
+	if !ready(commit) || !ready(restore) {
+		t.Error("waits for no task")
+	}
+	q.Begun(40)
+	if !ready(commit) || ready(restore) || ready(consensus.RestoreAbort{}) {
+		t.Error("one small task: commits go on, restores wait")
+	}
+	q.Begun(40)
+	if ready(commit) || !ready(keep) {
+		t.Error("two tasks: commits wait, and nothing else")
+	}
+	q.Ended(40)
+	q.Ended(40)
+	q.Begun(100)
+	if ready(commit) {
+		t.Error("a commit does not wait though there is no room for more")
+	}
 }

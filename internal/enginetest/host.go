@@ -27,10 +27,12 @@ type Replica[E consensus.Engine] struct {
 	Disk     State
 	Target   consensus.RestoreBegin
 
-	Jobs    []consensus.Job                       // the queue of execution
-	AllJobs []consensus.Job                       // ever asked for
-	Stopped bool                                  // the host does no jobs
-	Blind   bool                                  // ... and serves no parts
+	Jobs    []consensus.Job // the queue of execution
+	AllJobs []consensus.Job // ever asked for
+	Stopped bool            // the host does no jobs
+	Blind   bool            // ... and serves no parts
+	Hashing bool            // roots are late: they wait in Late
+	Late    []consensus.Event
 	Spoil   int                                   // so many parts are damaged before they leave
 	Host    func(consensus.Job) []consensus.Event // restores, if a test plays them
 
@@ -150,12 +152,17 @@ func (l *Lab[E]) execute(i int, job consensus.Commit) []consensus.Event {
 	}
 	l.History[job.Seq], l.batches[job.Digest] = job, job.Batch
 	d.Executed, d.Head = append(d.Executed, job), link(d.Head, job.Digest)
-	var root crypto.Digest
+	done := []consensus.Event{consensus.Executed{Seq: job.Seq}}
 	if job.Seq%l.Genesis.CheckpointInterval == 0 {
-		root = d.Head
-		d.rooted(job.Seq, root)
+		d.rooted(job.Seq, d.Head)
+		rooted := consensus.Rooted{Seq: job.Seq, Root: d.Head}
+		if d.Hashing {
+			d.Late = append(d.Late, rooted)
+		} else {
+			done = append(done, rooted)
+		}
 	}
-	return []consensus.Event{consensus.Executed{Seq: job.Seq, Root: root}}
+	return done
 }
 
 // Executions counts the places that hold a request, at any replica. It stands

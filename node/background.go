@@ -1,0 +1,111 @@
+package node
+
+import (
+	"sync"
+	"time"
+
+	"quorate.dev/quorate/app"
+)
+
+// background does the tasks of checkpoints beside execution, one after the other in
+// their order. Every replica has as much to do at the same moment, and some share a
+// machine: so it rests between steps, in proportion to what they took, unless
+// another task waits already.
+type background struct {
+	ended func(*app.Task)
+	doing activity
+
+	mu     sync.Mutex
+	wake   sync.Cond
+	queue  []*app.Task
+	closed bool
+	done   chan struct{} // closed with it
+}
+
+const (
+	restShare = 3                     // it rests so many times as long as a step took
+	restMost  = 50 * time.Millisecond // ... and no longer: a step that hung says nothing of the next
+)
+
+// newBackground makes a background that hands tasks that are done to ended.
+func newBackground(ended func(*app.Task)) *background {
+	b := &background{ended: ended, done: make(chan struct{})}
+	b.wake.L = &b.mu
+	return b
+}
+
+// add queues a task. It never waits: the executor bounds what it gives out.
+func (b *background) add(t *app.Task) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.queue = append(b.queue, t)
+	b.wake.Signal()
+}
+
+// run works until close. A task that is not done then is left: the log has what it
+// was for.
+func (b *background) run() {
+	for {
+		t, ok := b.next()
+		if !ok {
+			return
+		}
+		for more := true; more; {
+			b.doing.does(t.String())
+			begin := time.Now()
+			more = t.Step()
+			b.doing.does("")
+			if !b.rest(time.Since(begin)) {
+				return
+			}
+		}
+		b.ended(t)
+	}
+}
+
+// next waits for a task.
+func (b *background) next() (*app.Task, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.queue) == 0 && !b.closed {
+		b.wake.Wait()
+	}
+	if b.closed {
+		return nil, false
+	}
+	t := b.queue[0]
+	b.queue = b.queue[1:]
+	return t, true
+}
+
+// rest pauses after a step that took so long. False if there is an end to all.
+func (b *background) rest(took time.Duration) bool {
+	b.mu.Lock()
+	late := len(b.queue) > 0
+	b.mu.Unlock()
+	if late {
+		took = 0
+	}
+	select {
+	case <-b.done:
+		return false
+	case <-time.After(min(restShare*took, restMost)):
+		return true
+	}
+}
+
+// depth is what waits, for metrics.
+func (b *background) depth() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.queue)
+}
+
+// close ends run after the step it is at.
+func (b *background) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	close(b.done)
+	b.wake.Broadcast()
+}
