@@ -141,6 +141,9 @@ func parseOther(out []byte, m Measurement) (Result, error) {
 	if r.Seconds <= 0 || r.PerSecond < 0 {
 		return Result{}, fmt.Errorf("%w: what it has measured is no measurement", errOther)
 	}
+	if r.CPU == nil {
+		r.CPU = r.cpu()
+	}
 	return r, nil
 }
 

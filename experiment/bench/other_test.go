@@ -44,7 +44,7 @@ func asked() Measurement {
 // TestOlderProgram: it is asked with flags that it has, and what it does not say is as
 // it was asked for.
 func TestOlderProgram(t *testing.T) {
-	path := program(t, help, `echo "$*" >&2; [ -d "$TMPDIR" ] && echo '{"name":"bench","protocol":"pbft","replicas":4,"clients":16,"seconds":2,"operations":10,"operations_per_second":5,"latency_ms":{"p50":1.5}}'`)
+	path := program(t, help, `echo "$*" >&2; [ -d "$TMPDIR" ] && echo '{"name":"bench","protocol":"pbft","replicas":4,"clients":16,"seconds":2,"operations":10,"operations_per_second":5,"latency_ms":{"p50":1.5},"client_cpu_percent":20,"replica_processes":[{"cpu_percent":30}]}'`)
 	o, err := NewOther(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +55,7 @@ func TestOlderProgram(t *testing.T) {
 		t.Errorf("%q, %v", args, err)
 	}
 	r, err := o.Measure(t.Context(), m)
-	if err != nil || r.PerSecond != 5 || r.Latency.P50 != 1.5 || r.LongestGap != nil || r.Keys != m.Keys || r.Duration != m.Duration || r.Kind != "measurement" {
+	if err != nil || r.PerSecond != 5 || r.Latency.P50 != 1.5 || r.LongestGap != nil || *r.CPU != 100_000 || r.Keys != m.Keys || r.Duration != m.Duration || r.Kind != "measurement" {
 		t.Errorf("%+v, %v", r, err)
 	}
 	for name, change := range map[string]func(*Measurement){

@@ -47,6 +47,7 @@ type PeerRound struct {
 	P99       *float64 `json:"p99_ms"`
 	Max       *float64 `json:"max_ms"`
 	Gap       *float64 `json:"longest_gap_ms"`
+	CPU       *float64 `json:"cpu_us_per_operation"`
 }
 
 // ReadPeers reads a file. Errors wrap errPeers.
@@ -102,9 +103,9 @@ func (p *Peer) check() error {
 		if r.PerSecond <= 0 || math.IsInf(r.PerSecond, 0) {
 			return errors.New("operations_per_second must be positive")
 		}
-		for _, v := range []*float64{r.P50, r.P90, r.P99, r.Max, r.Gap} {
+		for _, v := range []*float64{r.P50, r.P90, r.P99, r.Max, r.Gap, r.CPU} {
 			if v != nil && *v < 0 {
-				return errors.New("durations must not be negative")
+				return errors.New("no figure may be negative")
 			}
 		}
 	}
@@ -130,7 +131,7 @@ func (p *Peer) bore(m *Measurement) bool {
 func (p *Peer) samples() (all []sample) {
 	for i := range p.Rounds {
 		r := &p.Rounds[i]
-		all = append(all, sample{&r.PerSecond, r.P50, r.P90, r.P99, r.Max, r.Gap})
+		all = append(all, sample{&r.PerSecond, r.P50, r.P90, r.P99, r.Max, r.Gap, r.CPU})
 	}
 	return all
 }

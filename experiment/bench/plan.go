@@ -85,6 +85,7 @@ type figures struct {
 	P99        *figure `json:"p99_ms"`
 	Max        *figure `json:"max_ms"`
 	Gap        *figure `json:"longest_gap_ms"`
+	CPU        *figure `json:"cpu_us_per_operation"`
 }
 
 // quantities are the fields of figures.
@@ -98,10 +99,11 @@ var quantities = []struct {
 	{"p99 ms", func(f *figures) **figure { return &f.P99 }},
 	{"max ms", func(f *figures) **figure { return &f.Max }},
 	{"longest gap ms", func(f *figures) **figure { return &f.Gap }},
+	{"CPU µs", func(f *figures) **figure { return &f.CPU }},
 }
 
 // sample is what one round has of each quantity; nil where nobody has measured it.
-type sample [6]*float64
+type sample [7]*float64
 
 // sample are a result's quantities. A latency of 0 is none: nobody was answered, or an
 // other program does not tell.
@@ -112,7 +114,7 @@ func (r *Result) sample() sample {
 			s[i+1] = v
 		}
 	}
-	s[5] = r.LongestGap
+	s[5], s[6] = r.LongestGap, r.CPU
 	return s
 }
 

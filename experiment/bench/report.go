@@ -35,6 +35,7 @@ type Result struct {
 	WriteLatency *latency        `json:"write_latency_ms,omitempty"`
 	Course       Course          `json:"over_time"`
 	ClientCPU    float64         `json:"client_cpu_percent"`
+	CPU          *float64        `json:"cpu_us_per_operation"` // of callers and replicas together; absent = not known
 	Each         decision        `json:"per_decision"`
 	Processes    []replicaResult `json:"replica_processes"`
 }
@@ -69,8 +70,22 @@ func (l *load) result(before, after observation) Result {
 	r.Failed = r.Refused + r.Unknown + r.Unanswered
 	r.PerSecond = float64(r.Operations) / max(r.Seconds, 1e-9)
 	r.ClientCPU = 100 * (after.clientS - before.clientS) / max(after.at.Sub(before.at).Seconds(), 1e-9)
-	r.Each = decisionOf(r.Operations, r.Processes)
+	r.Each, r.CPU = decisionOf(r.Operations, r.Processes), r.cpu()
 	return r
+}
+
+// cpu is the processor time of an operation, callers and replicas together, in
+// microseconds. It depends less on what else a machine does than anything else here.
+func (r *Result) cpu() *float64 {
+	if len(r.Processes) == 0 || r.Operations == 0 {
+		return nil
+	}
+	percent := r.ClientCPU
+	for _, p := range r.Processes {
+		percent += p.CPU
+	}
+	each := percent / 100 * r.Seconds * 1e6 / float64(r.Operations)
+	return &each
 }
 
 // decisionOf divides what all replicas did by the decisions of the one that is
@@ -174,7 +189,11 @@ func (r *Result) WriteText(w io.Writer, columns int) error {
 	if e := r.Each; e.Frames > 0 {
 		line("  per decision: %.1f operations, %.1f messages and %.0f bytes between replicas, %.1f syncs", e.Operations, e.Frames, e.Bytes, e.Syncs)
 	}
-	line("  client CPU %.0f%%", r.ClientCPU)
+	if r.CPU != nil {
+		line("  client CPU %.0f%%, %s µs of CPU for each operation, replicas included", r.ClientCPU, brief(*r.CPU))
+	} else {
+		line("  client CPU %.0f%%", r.ClientCPU)
+	}
 	if err := r.processes().Write(&b, columns); err != nil {
 		return err
 	}

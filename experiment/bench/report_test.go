@@ -20,6 +20,7 @@ func sampleReport() *Report {
 	new1.Operations, new1.Refused, new1.Failed = 3060, 2, 2
 	new1.Each = decision{Operations: 10, Frames: 24, Bytes: 4000, Syncs: 7}
 	new1.Processes = []replicaResult{{CPU: 40, RSS: 100 << 20, Peak: 120 << 20, Batches: 306, BatchSize: 1.5, Syncs: 500, SyncSeconds: 0.001, Frames: 7344, Bytes: 1224000}}
+	new1.CPU = new1.cpu()
 	new1.Oldest, new1.UnderWay = 300, 3
 	old := round("16 callers", "old", 1, 2000, 6, nil)
 	many := round("64 callers", "<this> & that", 1, 9000, 7, &gap)

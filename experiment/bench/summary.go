@@ -89,7 +89,7 @@ func (r *Report) WriteText(w io.Writer, columns int) error {
 		return err
 	}
 	t := table.Table{Indent: "  "}
-	t.Row("LOAD", "OF", "OPERATIONS/s", "P50 ms", "P99 ms", "MAX ms", "LONGEST GAP ms")
+	t.Row("LOAD", "OF", "OPERATIONS/s", "P50 ms", "P99 ms", "MAX ms", "LONGEST GAP ms", "CPU µs")
 	last := ""
 	for _, x := range rows {
 		load := x.load
@@ -97,7 +97,7 @@ func (r *Report) WriteText(w io.Writer, columns int) error {
 			load = ""
 		}
 		last = x.load
-		t.Row(load, x.who, x.Throughput.text(x.ratio), x.P50.text(x.ratio), x.P99.text(x.ratio), x.Max.text(x.ratio), x.Gap.text(x.ratio))
+		t.Row(load, x.who, x.Throughput.text(x.ratio), x.P50.text(x.ratio), x.P99.text(x.ratio), x.Max.text(x.ratio), x.Gap.text(x.ratio), x.CPU.text(x.ratio))
 	}
 	if err := t.Write(w, columns); err != nil {
 		return err
