@@ -231,9 +231,10 @@ func loadsOf(c *cli.Context, m bench.Measurement) (all []bench.Measurement, err 
 	for _, m.Clients = range clients {
 		for _, m.Rate = range rates {
 			switch {
-			case len(rates) > 1:
+			case len(rates)+len(clients) == 2 && !c.Bool("versus") && !c.IsSet("against"):
+			case m.Rate > 0:
 				m.Name = fmt.Sprint(m.Rate, "/s")
-			case len(clients) > 1:
+			default:
 				m.Name = several(m.Clients, "caller")
 			}
 			if m.Keys, err = keysOf(c, &m); err != nil {

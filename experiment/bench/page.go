@@ -175,7 +175,7 @@ func (r *Report) curve() *report.Figure {
 	x := report.UpTo("operations/s", most, 4)
 	x.Label = thousands
 	plot := report.NewPlot("Latency over throughput", plotHeight+60, x, report.Logarithmic("ms", low, high))
-	f := &report.Figure{Note: "Each mark is a load: its throughput, and its median and 99th percentile, medians of all rounds. Logarithmic. To the right and below is better."}
+	f := &report.Figure{Note: "Each mark is a load: its throughput, its median latency, and above it the 99th percentile, medians of all rounds. Logarithmic. To the right and below is better."}
 	for len(all) > 0 {
 		series, some := all[0].series, []reached{}
 		all = slices.DeleteFunc(all, func(p reached) bool {

@@ -81,7 +81,7 @@ func (r *Report) WriteText(w io.Writer, columns int) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	head := "figures of one round:"
+	head := "Figures of one round:"
 	if r.Rounds > 1 {
 		head = fmt.Sprintf("Medians of %d rounds, and the least and the greatest of one round:", r.Rounds)
 	}
