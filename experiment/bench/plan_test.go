@@ -93,3 +93,22 @@ func TestPeersStandBesideTheirLoad(t *testing.T) {
 		}
 	}
 }
+
+// TestStandardLoads differ in what their names say, and each caller writes as many keys.
+func TestStandardLoads(t *testing.T) {
+	m := Measurement{Clients: 16, Sessions: 1, ValueBytes: 256, Keys: UsualKeys(16, 0)}
+	all := Standard(m)
+	names := map[string]bool{}
+	for i, x := range all {
+		names[x.Name] = true
+		if x.own() != KeysEach || x.OneEach != (i == 1) || (x.Clients == 1) != (i == 2) || x.Volatile != (i == 3) {
+			t.Errorf("%+v", x)
+		}
+	}
+	if len(all) != 4 || len(names) != 4 {
+		t.Errorf("%d loads with %d names", len(all), len(names))
+	}
+	if m.Keys = 0; Standard(m)[2].Keys != 0 {
+		t.Error("ever new keys are no longer new for one caller")
+	}
+}
