@@ -181,10 +181,19 @@ func (m *Machine) Peek(key []byte) (value []byte, found bool, err error) {
 	return m.state.Get(string(append([]byte{prefixApplication}, key...)))
 }
 
-// Snapshot returns the servable state at seq with root, if there is one. Its
-// Read may be called from other goroutines.
-func (m *Machine) Snapshot(seq consensus.Seq, root crypto.Digest) (*state.Snapshot, bool) {
-	return m.state.Snapshot(seq, root)
+// Snapshot returns the servable state at seq with root, or state.ErrGone; any
+// other error is the disk's and stands, as one of Do does. The snapshot's Read may
+// be called from other goroutines.
+func (m *Machine) Snapshot(seq consensus.Seq, root crypto.Digest) (*state.Snapshot, error) {
+	if m.err != nil {
+		return nil, m.err
+	}
+	s, err := m.state.Snapshot(seq, root)
+	if err != nil && !errors.Is(err, state.ErrGone) {
+		m.err = fmt.Errorf("serve the state at %d: %w", seq, err)
+		return nil, m.err
+	}
+	return s, err
 }
 
 // begin is Begin without the account.

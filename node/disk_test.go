@@ -31,9 +31,9 @@ func TestUnreadableSnapshotIsReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, root, _ := s.Height()
-	snapshot, ok := s.Snapshot(0, root)
-	if !ok {
-		t.Fatal("the own height is not servable")
+	snapshot, err := s.Snapshot(0, root)
+	if err != nil {
+		t.Fatal(err)
 	}
 	chunks, notes := make(chan consensus.Chunk, 1), make(chan []consensus.Note, 1)
 	r := newReader(host.DefaultBounds(), func(c consensus.Chunk) { chunks <- c }, func(n []consensus.Note) { notes <- n })

@@ -105,7 +105,10 @@ func (x *executor) turn(t host.Task, done *app.Task) error {
 	}
 	if t.Read != nil {
 		x.doing.does("the search for a snapshot")
-		s, _ := x.machine.Snapshot(t.Read.Seq, t.Read.Root)
+		s, err := x.machine.Snapshot(t.Read.Seq, t.Read.Root)
+		if err != nil && !errors.Is(err, state.ErrGone) {
+			return err
+		}
 		x.reader.ask(*t.Read, s)
 		return nil
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 
 	"quorate.dev/quorate/app"
@@ -22,12 +23,16 @@ type executor struct {
 	answers int         // done in a row while jobs waited
 }
 
+// unsavedBytes is how much of its tree a replica leaves in memory: some store all of
+// it at each second checkpoint, some nothing unless they must.
+var unsavedBytes = [...]int{1, 4 << 10, 32 << 10, 0}
+
 // openState opens the machine on r's store and says what was found there.
 func (w *World) openState(r *replica) (*executor, consensus.Recovered, error) {
 	if r.store == nil {
 		r.store = state.NewMemory()
 	}
-	options := app.Options{Replica: r.id, State: state.Config{SnapshotIdle: w.cfg.Window}}
+	options := app.Options{Replica: r.id, State: state.Config{SnapshotIdle: w.cfg.Window, UnsavedBytes: unsavedBytes[int(r.id)%len(unsavedBytes)]}}
 	m, err := app.Open(r.store, w.application(r), w.genesis, options)
 	if err != nil {
 		return nil, consensus.Recovered{}, err
@@ -199,9 +204,11 @@ func (x *executor) judge(e consensus.Event) {
 // gone before it is read.
 func (x *executor) read(read consensus.ChunkRead) {
 	r := x.replica
-	snapshot, ok := x.machine.Snapshot(read.Seq, read.Root)
+	snapshot, err := x.machine.Snapshot(read.Seq, read.Root)
 	switch {
-	case !ok:
+	case err != nil && !errors.Is(err, state.ErrGone):
+		r.falls("%v cannot serve its state: %v", r, err)
+	case err != nil:
 		r.tell(consensus.Chunk{Read: read, Gone: true})
 	case x.reading >= r.world.cfg.Host.bounds().Reads:
 		r.world.stats.full(fullReads)

@@ -324,8 +324,11 @@ func (s *Script) serve(f *forgedHistory, p packet) bool {
 	if !ok || m.Seq != f.last.Seq || m.Root != f.last.Root {
 		return false
 	}
-	snapshot, ok := f.executor.machine.Snapshot(m.Seq, m.Root)
-	if !ok {
+	snapshot, err := f.executor.machine.Snapshot(m.Seq, m.Root)
+	if err != nil {
+		snapshot, err = f.executor.machine.Snapshot(m.Seq, m.Root) // the second time it is made servable
+	}
+	if err != nil {
 		return false
 	}
 	c := chunk(consensus.ChunkRead{To: asker, Seq: m.Seq, Root: m.Root, Items: m.Items}, snapshot)

@@ -316,9 +316,9 @@ func TestStateOnDisk(t *testing.T) {
 	if seq != last || again != root || string(proof) != "proof" {
 		t.Errorf("reopened at %d with root %s, want %d %s", seq, again.Short(), last, root.Short())
 	}
-	snapshot, ok := s.Snapshot(seq, root)
-	if !ok {
-		t.Fatal("not servable after reopening")
+	snapshot, err := s.Snapshot(seq, root)
+	if err != nil {
+		t.Fatal(err)
 	}
 	parts, err := snapshot.Read([]consensus.Item{{ID: "N", Hash: root}}, consensus.ChunkBytes)
 	if err != nil || len(parts) != 1 {

@@ -25,21 +25,27 @@
 // exactly one certified height, the log re-executes the rest, and drop returns
 // to the store's height at any time.
 //
+// Most Keeps are light: they write values and which keys changed, and leave the
+// trie's nodes in memory, from where a full one stores them when they are many,
+// when others fetch the state, and before a restore. Open makes those anew that
+// the store lacks (save.go; ADR 15).
+//
 // The root is that of a trie over SHA-256(key) with 16 children to a node. A
 // subtree of at most leafEntries entries is one leaf, a larger one an inner
 // node. Leaves split as they grow and merge as they shrink, so that nobody can make
 // one large by aiming keys at it.
 //
 // In the store: d/<key> is a value, t/<path> a node (the path in hexadecimal
-// digits from the root), m/… the height and the marks of a restore, s/… the
-// side space of a restore.
+// digits from the root), m/… the height, the keys changed since nodes were
+// stored, and the marks of a restore, s/… the side space of a restore.
 //
 // # Invariants
 //
 //   - The shape of the trie and so the root depend on the content only, never
 //     on the order of the updates that led to it.
-//   - The store holds exactly the trie of its height: every t/ and d/ key is
-//     reachable from the root. The one exception is a restore that is being
+//   - The store holds exactly the data of its height, and exactly the trie of
+//     the height at which nodes were stored last; m/dirty/… lists every key that
+//     differs between the two. The one exception is a restore that is being
 //     swapped in; its marker makes Open finish it first.
 //   - Bytes that came from a peer are stored only under a hash that a certified
 //     root commits to, and malformed ones are reported, never trusted.

@@ -57,6 +57,15 @@ func (l *layer) restore(key string, previous []byte, had bool) {
 	}
 }
 
+// newChange is the change that a value (nil: a removal) at key is to the trie.
+func newChange(key string, value []byte) change {
+	c := change{entry: entry{hash: hashKey(key), key: key}, gone: value == nil}
+	if !c.gone {
+		c.length, c.value = uint32(len(value)), crypto.Hash(value)
+	}
+	return c
+}
+
 // hashKey keeps the conversion on the stack for keys of usual length.
 func hashKey(key string) crypto.Digest {
 	var buf [128]byte

@@ -35,6 +35,7 @@ type node struct {
 	kids   *[16]ref        // of an inner node; nil in a leaf
 	stored bool            // the store has this node at its path: it may be dropped from memory
 	used   uint32          // the tree's clock when it was last needed
+	swept  uint32          // the pass of the hand that last looked at it
 }
 
 // Every node is hashed behind this tag, and its first byte tells leaf from

@@ -59,6 +59,11 @@ func (s *State) RestoreBegin(seq consensus.Seq, root crypto.Digest, certificate 
 		return nil, false, errBusy
 	}
 	if r := s.restore; r == nil || r.target.seq != seq || r.target.root.hash != root {
+		// What is here is compared with the target, and swapped, in the
+		// store alone.
+		if err := s.complete(); err != nil {
+			return nil, false, err
+		}
 		s.drop()
 		s.restore = &restore{target: height{seq: seq, root: ref{hash: root}, certificate: certificate}, cut: true, listed: map[string]crypto.Digest{}}
 		if err := s.markStage(seq); err != nil {
@@ -78,7 +83,7 @@ func (s *State) RestoreBegin(seq consensus.Seq, root crypto.Digest, certificate 
 		}
 		missing = append(missing, w.missing...)
 	}
-	s.lower.tree.sweep()
+	s.lower.sweep()
 	return missing, r.cut, nil
 }
 
@@ -135,7 +140,7 @@ func (s *State) below(items []consensus.Item) ([]consensus.Item, error) {
 			return nil, err
 		}
 	}
-	s.lower.tree.sweep()
+	s.lower.sweep()
 	return w.missing, nil
 }
 

@@ -23,7 +23,7 @@ func TestRestoreListsWithinItsBound(t *testing.T) {
 		theirs[fmt.Sprint(i)] = fmt.Sprint(long, i)
 	}
 	_, other, root := kept(t, 128, theirs)
-	from, _ := other.Snapshot(128, root)
+	from := serve(t, other, 128, root)
 	for _, sign := range []int{1, -1} {
 		memory, s, _ := kept(t, 64, mine)
 		rounds, cut := 0, 0
@@ -74,7 +74,7 @@ func TestRestoreOfNothingHereTakesFewParts(t *testing.T) {
 		theirs[fmt.Sprint(i)] = strings.Repeat("v", 200)
 	}
 	_, other, root := kept(t, 128, theirs)
-	from, _ := other.Snapshot(128, root)
+	from := serve(t, other, 128, root)
 	s := open(t, NewMemory())
 	parts, requests := 0, 0
 	missing, _, err := s.RestoreBegin(128, root, nil)
@@ -103,7 +103,7 @@ func TestRestoreRefusesBadParts(t *testing.T) {
 		theirs[fmt.Sprint(i)] = fmt.Sprint("value ", i)
 	}
 	_, other, root := kept(t, 128, theirs)
-	from, _ := other.Snapshot(128, root)
+	from := serve(t, other, 128, root)
 	memory, s, _ := kept(t, 64, map[string]string{"0": "mine"})
 	faults := map[string]func([]byte) []byte{
 		"empty":    func([]byte) []byte { return nil },
@@ -167,7 +167,7 @@ func TestRestoreRepairsADivergedState(t *testing.T) {
 	wrong["77"] = "wrong"
 	memory, s, _ := kept(t, 128, wrong)
 	_, other, root := kept(t, 128, right)
-	from, _ := other.Snapshot(128, root)
+	from := serve(t, other, 128, root)
 	put(t, s, "executed", "above the disk's height")
 	asked := map[string]bool{}
 	must(t, fetch(t, s, from, asked))
@@ -199,7 +199,7 @@ func TestAbortedRestore(t *testing.T) {
 		theirs[fmt.Sprint(i)] = fmt.Sprint("value ", i)
 	}
 	_, other, root := kept(t, 128, theirs)
-	from, _ := other.Snapshot(128, root)
+	from := serve(t, other, 128, root)
 	memory, s, _ := kept(t, 64, map[string]string{"0": "mine"})
 	first, _, err := s.RestoreBegin(128, root, nil)
 	must(t, err)
@@ -247,7 +247,7 @@ func FuzzRestorePut(f *testing.F) {
 		theirs[fmt.Sprint(i)] = fmt.Sprint("value ", i)
 	}
 	_, other, root := kept(f, 128, theirs)
-	from, _ := other.Snapshot(128, root)
+	from := serve(f, other, 128, root)
 	for _, item := range []consensus.Item{{ID: "n", Hash: root}, {ID: "N", Hash: root}, {ID: "vlarge", Hash: crypto.Hash([]byte(theirs["large"]))}} {
 		parts, err := from.Read([]consensus.Item{item}, 1<<20)
 		must(f, err)

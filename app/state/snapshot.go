@@ -22,22 +22,37 @@ type Snapshot struct {
 // released, or it never had them.
 var ErrGone = errors.New("snapshot does not hold any of these items")
 
+// servedFor times SnapshotIdle, others have time to ask again: they wait for half a
+// second when all have told them that a height is gone, and under full load a
+// thousand sequence numbers go by in that.
+const servedFor = 16
+
 // maxPinned bounds the heights that are servable at once.
 const maxPinned = 3
 
-// pin makes the kept height servable and lets go of what need not be any more. A
-// view of the store costs the disk what changes while it is held, so views are
-// bounded in number, and one that nobody reads from is not held for long.
+// serving is what others are given. A height is servable if the store had all of
+// its nodes when a view was taken. That costs as long as it lasts, so it is done
+// only for a while after somebody asked.
+type serving struct {
+	pinned []*Snapshot   // oldest first
+	until  consensus.Seq // heights kept up to here are made servable
+	vain   height        // the last height that was asked for and could not be given at once
+}
+
+// pin makes the kept height servable, as the view has it, and lets go of what need
+// not be any more; without a view that is all. A view of the store costs the disk
+// what changes while it is held, so views are bounded in number, and one that
+// nobody reads from is not held for long.
 func (s *State) pin(view StoreSnapshot) {
-	newest := &Snapshot{Seq: s.kept.seq, Root: s.kept.root.rootHash(), view: view, used: s.kept.seq}
-	stay := s.pinned[:0:0]
-	for i, p := range s.pinned {
-		same := p.Seq == newest.Seq && p.Root == newest.Root
-		idle := newest.Seq > p.used && newest.Seq-p.used > s.config.SnapshotIdle
+	v, root := &s.serving, s.kept.root.rootHash()
+	stay := v.pinned[:0:0]
+	for i, p := range v.pinned {
+		same := p.Seq == s.kept.seq && p.Root == root
+		idle := s.kept.seq > p.used && s.kept.seq-p.used > s.config.SnapshotIdle
 		// One that nobody asked for gets a single height's grace: somebody
 		// may be about to.
-		unread := !p.asked && i < len(s.pinned)-1
-		if same || idle || unread {
+		unread := !p.asked && i < len(v.pinned)-1
+		if same || idle || unread || view == nil {
 			p.view.Release()
 			continue
 		}
@@ -47,27 +62,42 @@ func (s *State) pin(view StoreSnapshot) {
 		stay[0].view.Release()
 		stay = stay[1:]
 	}
-	s.pinned = append(stay, newest)
+	if view != nil {
+		stay = append(stay, &Snapshot{Seq: s.kept.seq, Root: root, view: view, used: s.kept.seq})
+	}
+	v.pinned = stay
 }
 
-// Snapshot returns the servable state at seq with root, if there is one. Asking
-// keeps it servable for a while.
-func (s *State) Snapshot(seq consensus.Seq, root crypto.Digest) (*Snapshot, bool) {
-	for _, p := range s.pinned {
+// Snapshot returns the servable state at seq with root, or ErrGone. Asking keeps it
+// servable for a while, and makes the heights servable that are kept next. The kept
+// height is made so at once if nothing was written since, else when it is asked
+// for a second time: until then another one may well be kept, by the way, and
+// storing the nodes of this one would hold up execution.
+func (s *State) Snapshot(seq consensus.Seq, root crypto.Digest) (*Snapshot, error) {
+	v := &s.serving
+	v.until = s.kept.seq + servedFor*s.config.SnapshotIdle
+	for _, p := range v.pinned {
 		if p.Seq == seq && p.Root == root {
 			p.used, p.asked = max(s.kept.seq, p.used), true
-			return p, true
+			return p, nil
 		}
 	}
-	return nil, false
-}
-
-// Release stops serving every snapshot but the kept one.
-func (s *State) Release() {
-	for _, p := range s.pinned[:len(s.pinned)-1] {
-		p.view.Release()
+	if seq != s.kept.seq || root != s.kept.root.rootHash() || s.tasks > 0 {
+		return nil, ErrGone
 	}
-	s.pinned = append([]*Snapshot(nil), s.pinned[len(s.pinned)-1])
+	idle := len(s.layers) == 0 && s.open.bytes == 0
+	again := v.vain.seq == seq && v.vain.root.hash == root
+	if v.vain = (height{seq: seq, root: ref{hash: root}}); len(s.lower.unsaved.records) > 0 && !idle && !again {
+		return nil, ErrGone
+	}
+	if err := s.complete(); err != nil {
+		return nil, err
+	}
+	k := &keeping{s: s, next: s.lower.height, wanted: true}
+	if err := s.run(s.begin(k, k.settle)); err != nil {
+		return nil, err
+	}
+	return s.Snapshot(seq, root)
 }
 
 // Read returns the parts of the items in their order, leaving out those that

@@ -26,7 +26,7 @@ func TestSnapshotsStayWhileTheyAreAskedFor(t *testing.T) {
 	roots := map[consensus.Seq]crypto.Digest{}
 	served := func() string {
 		var out []string
-		for _, p := range s.pinned {
+		for _, p := range s.serving.pinned {
 			out = append(out, fmt.Sprint(p.Seq))
 		}
 		return strings.Join(out, " ")
@@ -35,8 +35,8 @@ func TestSnapshotsStayWhileTheyAreAskedFor(t *testing.T) {
 		ask  consensus.Seq
 		want string // after keeping the next height
 	}{
-		{0, "0 64"},
-		{64, "64 128"},       // 0 was never asked for
+		{0, ""},              // nobody ever asked for any
+		{64, "64 128"},       // asked for, and what is kept next is servable, too
 		{64, "64 128 192"},   // asked for, so it stays
 		{64, "64 192 256"},   // at most three: 128 was never asked for
 		{0, "64 256 320"},    // not asked for since 192, two heights ago
@@ -48,21 +48,65 @@ func TestSnapshotsStayWhileTheyAreAskedFor(t *testing.T) {
 	for i, step := range steps {
 		seq := consensus.Seq(64 * (i + 1))
 		if step.ask > 0 {
-			if _, ok := s.Snapshot(step.ask, roots[step.ask]); !ok {
-				t.Fatalf("before %d: %d is not servable", seq, step.ask)
-			}
+			serve(t, s, step.ask, roots[step.ask])
 		}
 		roots[seq] = advance(t, s, seq)
 		if got := served(); got != step.want {
 			t.Errorf("after %d: %s servable, want %s", seq, got, step.want)
 		}
 	}
-	if _, ok := s.Snapshot(576, roots[512]); ok {
-		t.Error("a snapshot with another root")
+	if p, err := s.Snapshot(576, roots[512]); !errors.Is(err, ErrGone) {
+		t.Errorf("a snapshot with another root: %v %v", p, err)
 	}
-	s.Release()
-	if got := served(); got != "576" {
-		t.Errorf("after a release: %s", got)
+	until := consensus.Seq(576 + servedFor*128)
+	for seq := consensus.Seq(640); seq <= until; seq += 64 {
+		if advance(t, s, seq); len(s.lower.unsaved.records) > 0 {
+			t.Errorf("at %d nodes stay in memory while snapshots are asked for", seq)
+		}
+	}
+	if advance(t, s, until+64); served() != "" || len(s.lower.unsaved.records) == 0 {
+		t.Errorf("when nobody asks any more: %s, %d records", served(), len(s.lower.unsaved.records))
+	}
+}
+
+// TestFirstAskIsAnsweredByTheNextKeep: the first ask for a kept height whose nodes are
+// in memory stores nothing, and the height that is kept next is servable. The
+// second ask for the same height makes it servable.
+func TestFirstAskIsAnsweredByTheNextKeep(t *testing.T) {
+	for _, next := range []bool{true, false} {
+		disk := &failing{Memory: NewMemory(), left: -1}
+		s := open(t, disk)
+		root := advance(t, s, 64)
+		put(t, s, "height", "goes on")
+		disk.left = 0 // nothing may be written
+		if _, err := s.Snapshot(64, root); !errors.Is(err, ErrGone) {
+			t.Fatalf("first ask: %v", err)
+		}
+		if _, err := s.Snapshot(128, root); !errors.Is(err, ErrGone) {
+			t.Fatalf("a height that is not kept yet: %v", err)
+		}
+		if next {
+			disk.left = -1
+			root = advance(t, s, 128)
+			put(t, s, "height", "goes on")
+			disk.left = 0
+			if _, err := s.Snapshot(128, root); err != nil {
+				t.Errorf("after the next Keep: %v", err)
+			}
+			continue
+		}
+		if _, err := s.Snapshot(64, root); !errors.Is(err, errCrash) {
+			t.Errorf("second ask on a failed disk: %v", err)
+		}
+		disk.left = -1
+		if _, err := s.Snapshot(64, root); err != nil {
+			t.Errorf("second ask: %v", err)
+		}
+	}
+	s := open(t, NewMemory())
+	root := advance(t, s, 64)
+	if _, err := s.Snapshot(64, root); err != nil {
+		t.Errorf("first ask while nothing goes on: %v", err)
 	}
 }
 
@@ -76,7 +120,7 @@ func TestSnapshotReadStopsAtItsBudget(t *testing.T) {
 	}
 	root := mark(t, s, 1)
 	must(t, s.Keep(1, root, nil))
-	p, _ := s.Snapshot(1, root)
+	p := serve(t, s, 1, root)
 	for budget, want := range map[int]int{-1: 1, 1: 1, 2003: 2, 5000: 3, 1 << 20: 50} {
 		parts, err := p.Read(items, budget)
 		if err != nil || len(parts) != want {
@@ -108,7 +152,7 @@ func TestSnapshotIsReadWhileTheStateGoesOn(t *testing.T) {
 		content[fmt.Sprint(i)] = fmt.Sprint("value ", i)
 	}
 	_, s, root := kept(t, 64, content)
-	p, _ := s.Snapshot(64, root)
+	p := serve(t, s, 64, root)
 	var wait sync.WaitGroup
 	for range 2 {
 		wait.Go(func() {

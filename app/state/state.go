@@ -13,13 +13,19 @@ import (
 
 // Config is what a State may use of its machine. It never affects a root.
 type Config struct {
-	// NodeCacheBytes bounds the nodes of the trie that stay in memory
-	// beside those not yet in the store. Default 64 MiB: about 600,000 keys
-	// of 16 bytes.
+	// NodeCacheBytes bounds the nodes of the trie that stay in memory. Keeps
+	// leave them there, and store them when those that the store lacks are
+	// two thirds of it. Default 192 MiB: all nodes of a million keys of 16
+	// bytes.
 	NodeCacheBytes int
+	// UnsavedBytes bounds the keys and values that Keeps write without the
+	// nodes above them, and that Open has to read again to make these.
+	// Beyond it a Keep stores nodes, too. Default 32 MiB.
+	UnsavedBytes int
 	// SnapshotIdle is how far the kept height may move on, in sequence
 	// numbers, before a snapshot that is older and that nobody asked for
-	// since is released. Default 256.
+	// since is released. For servedFor times that, every height that is
+	// kept after somebody asked for any is made servable. Default 256.
 	SnapshotIdle consensus.Seq
 
 	swapWrites int // closes a batch of a swap; 0: the constant. Tests take less
@@ -27,7 +33,8 @@ type Config struct {
 
 // withDefaults is c with the defaults for zero fields.
 func (c Config) withDefaults() Config {
-	c.NodeCacheBytes = cmp.Or(c.NodeCacheBytes, 64<<20)
+	c.NodeCacheBytes = cmp.Or(c.NodeCacheBytes, 192<<20)
+	c.UnsavedBytes = cmp.Or(c.UnsavedBytes, 32<<20)
 	c.SnapshotIdle = cmp.Or(c.SnapshotIdle, 256)
 	c.swapWrites = cmp.Or(c.swapWrites, swapWrites)
 	return c
@@ -42,7 +49,7 @@ type State struct {
 	open     *layer   // being written
 	entries  uint64   // as of the newest mark
 	kept     height   // of the store, as of the newest Keep that is finished
-	pinned   []*Snapshot
+	serving  serving
 	tasks    int           // that are under way
 	lower    lower         // what belongs to them
 	restore  *restore      // nil: none under way
@@ -56,7 +63,7 @@ type State struct {
 // height is a certified state: what the store holds.
 type height struct {
 	seq         consensus.Seq
-	root        ref // without its node
+	root        ref
 	certificate []byte
 }
 
@@ -83,8 +90,8 @@ var (
 // Open returns the state as the store has it. A restore that was being swapped
 // in when the process ended is finished first.
 func Open(store Store, config Config) (*State, error) {
-	if config.NodeCacheBytes < 0 {
-		return nil, errors.New("state: the node cache must not be negative")
+	if config.NodeCacheBytes < 0 || config.UnsavedBytes < 0 {
+		return nil, errors.New("state: memory for nodes must not be negative")
 	}
 	s := &State{store: store, config: config.withDefaults()}
 	if err := s.resume(); err != nil {
@@ -96,8 +103,8 @@ func Open(store Store, config Config) (*State, error) {
 	return s, nil
 }
 
-// reload forgets everything in memory and takes the height from the store. The
-// trie is loaded as it is needed: opening costs the same for any size.
+// reload forgets everything in memory and takes the height from the store. What
+// of the trie the store has is loaded as it is needed; the rest is made anew.
 func (s *State) reload() error {
 	enc, ok, err := s.store.Get(heightKey)
 	if err != nil {
@@ -109,13 +116,9 @@ func (s *State) reload() error {
 			return err
 		}
 	}
+	s.lower.height, s.lower.unsaved = s.kept, unsaved{}
 	s.drop()
-	view, err := s.store.Snapshot()
-	if err != nil {
-		return storeError("snapshot", err)
-	}
-	s.pin(view)
-	return nil
+	return s.lower.rebuild()
 }
 
 // drop discards everything above the store's height.
@@ -124,8 +127,10 @@ func (s *State) drop() {
 		s.tx.Rollback()
 	}
 	s.layers, s.open, s.entries = nil, &layer{}, s.kept.root.count
-	s.lower.height = s.kept
-	s.lower.tree = tree{store: s.store, root: s.kept.root, limit: s.config.NodeCacheBytes, scratch: s.lower.tree.scratch}
+	w := &s.lower
+	w.marked = nil
+	w.tree = tree{store: s.store, root: w.height.root, limit: s.config.NodeCacheBytes, clock: w.tree.clock, hand: w.tree.hand, scratch: w.tree.scratch}
+	w.tree.cached, w.tree.unsaved = size(w.tree.root.node)
 }
 
 // Height is what the store holds: its height, root, and certificate.
@@ -136,8 +141,9 @@ func (s *State) Height() (consensus.Seq, crypto.Digest, []byte) {
 // Entries is the number of keys as of the newest mark.
 func (s *State) Entries() uint64 { return s.entries }
 
-// CacheBytes estimates the memory of the trie's nodes, while no task is under way.
-func (s *State) CacheBytes() int { return s.lower.tree.held }
+// CacheBytes estimates the memory of the trie's nodes that the store also has, and
+// of those that it does not have, while no task is under way.
+func (s *State) CacheBytes() (stored, unsaved int) { return s.lower.tree.cached, s.lower.tree.unsaved }
 
 // stack lists all layers, newest first, in the order in which they hide each other.
 func (s *State) stack() []*layer {

@@ -102,7 +102,10 @@ func (m *model) drop() {
 func TestStateAgainstMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		store := NewMemory()
-		config := Config{NodeCacheBytes: rapid.SampledFrom([]int{1, 4000, 1 << 20}).Draw(t, "cache")}
+		config := Config{
+			NodeCacheBytes: rapid.SampledFrom([]int{1, 4000, 1 << 20}).Draw(t, "cache"),
+			UnsavedBytes:   rapid.SampledFrom([]int{1, 3000, 1 << 20}).Draw(t, "unsaved"),
+		}
 		s, err := Open(store, config)
 		check(t, err)
 		m := &model{now: map[string]string{}, keptMap: map[string]string{}, marks: map[consensus.Seq]map[string]string{}, roots: map[consensus.Seq]crypto.Digest{}}
@@ -129,6 +132,17 @@ func TestStateAgainstMap(t *testing.T) {
 				}
 			},
 			"drop": func(t *rapid.T) { s.drop(); m.drop() },
+			"ask": func(t *rapid.T) {
+				seq, root, _ := s.Height()
+				if p, err := s.Snapshot(seq, root); err == nil {
+					_, err = p.Read([]consensus.Item{{ID: "N", Hash: root}}, 1<<20)
+					if err != nil && s.kept.root.count > 0 {
+						t.Fatalf("at %d: %v", seq, err)
+					}
+				} else if !errors.Is(err, ErrGone) {
+					t.Fatalf("at %d: %v", seq, err)
+				}
+			},
 			"crash": func(t *rapid.T) {
 				store.Crash()
 				s, err = Open(store, config)
@@ -199,6 +213,7 @@ func compare(t *rapid.T, s *State, m *model) {
 // nothing else.
 func exact(t fataler, store *Memory, s *State, content map[string]string) {
 	t.Helper()
+	check(t, s.complete())
 	other := NewMemory()
 	o := open(t, other)
 	for _, key := range slices.Sorted(maps.Keys(content)) {
@@ -206,7 +221,8 @@ func exact(t fataler, store *Memory, s *State, content map[string]string) {
 	}
 	root := mark(t, o, 1)
 	check(t, o.Keep(1, root, nil))
-	for _, space := range [][2]string{{dataPrefix, dataEnd}, {nodePrefix, "t0"}} {
+	check(t, o.complete())
+	for _, space := range [][2]string{{dataPrefix, dataEnd}, {nodePrefix, "t0"}, {recordPrefix, recordEnd}} {
 		a, b := store.Iterate(space[0], space[1]), other.Iterate(space[0], space[1])
 		for {
 			moreA, moreB := a.Next(), b.Next()

@@ -94,9 +94,9 @@ func (s *State) localHas(l local, path string, e *entry) (bool, error) {
 // loadLocal loads through the node cache, keeping it within its bound during a
 // walk over more nodes than it holds.
 func (s *State) loadLocal(r *ref, path string) (*node, error) {
-	if s.lower.tree.held > s.lower.tree.limit {
+	if s.lower.tree.full() {
 		s.lower.tree.clock++
-		s.lower.tree.sweep()
+		s.lower.sweep()
 	}
 	return s.lower.tree.load(r, []byte(path))
 }

@@ -2,7 +2,6 @@ package state
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/tidwall/btree"
 
@@ -41,9 +40,11 @@ const (
 // lower is what lies below the layers. It belongs to the task that is under way,
 // and to the owner when there is none.
 type lower struct {
-	tree   tree   // as of the newest mark that is done
-	height height // of the store
-	batch  Batch  // of the last Keep: its memory is reused
+	tree    tree     // as of the newest mark that is done
+	marked  []*layer // that the store lacks, oldest first
+	height  height   // of the store
+	unsaved unsaved  // of height
+	batch   Batch    // of the last Keep: its memory is reused
 }
 
 // Step does a part of the task and reports whether there is more.
@@ -123,7 +124,7 @@ func (s *State) BeginMark(seq consensus.Seq) (*Task, error) {
 	l.seq = seq
 	s.layers, s.open = append(s.layers, l), &layer{}
 	s.tasks++
-	m := &marking{tree: &s.lower.tree, layer: l, it: l.data.Iter()}
+	m := &marking{lower: &s.lower, layer: l, it: l.data.Iter()}
 	t := &Task{next: m.begin, bytes: l.bytes}
 	m.task = t
 	t.finish = func() { s.entries = l.root.count }
@@ -133,14 +134,14 @@ func (s *State) BeginMark(seq consensus.Seq) (*Task, error) {
 // marking is the task of a mark.
 type marking struct {
 	task    *Task
-	tree    *tree
+	lower   *lower
 	layer   *layer
 	it      btree.MapIter[string, []byte]
 	changes []change
 }
 
 func (m *marking) begin() (phase, error) {
-	m.tree.begin()
+	m.lower.tree.begin()
 	m.changes = make([]change, 0, m.layer.data.Len())
 	return m.hash, nil
 }
@@ -153,11 +154,7 @@ func (m *marking) hash() (phase, error) {
 			return m.sort, nil
 		}
 		key, value := m.it.Key(), m.it.Value()
-		c := change{entry: entry{hash: hashKey(key), key: key}, gone: value == nil}
-		if !c.gone {
-			c.length, c.value = uint32(len(value)), crypto.Hash(value)
-		}
-		m.changes = append(m.changes, c)
+		m.changes = append(m.changes, newChange(key, value))
 		bytes += len(key) + len(value)
 	}
 	return m.hash, nil
@@ -172,181 +169,16 @@ func (m *marking) sort() (phase, error) {
 // few nodes are built twice.
 func (m *marking) feed() (phase, error) {
 	some := min(stepItems, len(m.changes))
-	if err := m.tree.update(m.changes[:some]); err != nil {
+	t := &m.lower.tree
+	if err := t.update(m.changes[:some]); err != nil {
 		return nil, err
 	}
 	if m.changes = m.changes[some:]; len(m.changes) > 0 {
 		return m.feed, nil
 	}
-	m.layer.root, m.layer.removed = m.tree.root, m.tree.removed
-	m.task.root = m.tree.root.rootHash()
-	m.tree.sweep()
+	m.layer.root, m.layer.removed = t.root, t.removed
+	m.task.root = t.root.rootHash()
+	m.lower.marked = append(m.lower.marked, m.layer)
+	m.lower.sweep()
 	return nil, nil
-}
-
-// BeginKeep begins to bring the store to exactly the state marked at seq, in one
-// synced batch, with the certificate that proves root beside it. A height that the
-// store has already passed is no error. If there is no mark at seq, the task
-// ends with ErrNotMarked, and if the own root there is another one with a
-// *DivergedError; both leave everything as it is.
-func (s *State) BeginKeep(seq consensus.Seq, root crypto.Digest, certificate []byte) (*Task, error) {
-	if s.restore != nil {
-		return nil, ErrRestoring
-	}
-	count := 0
-	for count < len(s.layers) && s.layers[count].seq <= seq {
-		count++
-	}
-	s.tasks++
-	k := &keeping{s: s, layers: slices.Clone(s.layers[:count]), next: height{seq: seq, certificate: certificate}, certified: root}
-	t := &Task{next: k.judge}
-	k.task = t
-	return t, nil
-}
-
-// keeping is the task of a Keep. It looks at what the store holds when its turn
-// comes: another Keep may have been under way when it began.
-type keeping struct {
-	s         *State
-	task      *Task
-	layers    []*layer // up to the height, oldest first
-	next      height
-	certified crypto.Digest
-	nodes     []place // of the trie, yet to be looked at
-	fresh     []*node // that the store lacks
-	values    *merged
-}
-
-// place is a subtree at its path.
-type place struct {
-	ref  *ref
-	path string
-}
-
-// judge compares roots, and finds what there is to write.
-func (k *keeping) judge() (phase, error) {
-	at, seq := k.s.lower.height, k.next.seq
-	for len(k.layers) > 0 && k.layers[0].stored {
-		k.layers = k.layers[1:]
-	}
-	count := len(k.layers)
-	if count == 0 && seq < at.seq {
-		return nil, nil
-	}
-	k.next.root = at.root
-	if count > 0 {
-		k.next.root = k.layers[count-1].root
-	}
-	if count > 0 && k.layers[count-1].seq != seq || count == 0 && seq != at.seq {
-		return nil, fmt.Errorf("%w: %d", ErrNotMarked, seq)
-	}
-	if own := k.next.root.rootHash(); own != k.certified {
-		return nil, &DivergedError{Seq: seq, Own: own, Certified: k.certified}
-	}
-	if count == 0 {
-		return nil, nil
-	}
-	return k.remove, nil
-}
-
-// remove begins the batch with all removals of nodes: a path that was empty for a
-// while is written again behind them.
-func (k *keeping) remove() (phase, error) {
-	b := &k.s.lower.batch
-	b.release()
-	newest := make([]*layer, 0, len(k.layers))
-	for _, l := range k.layers {
-		for _, path := range l.removed {
-			b.Delete(nodePrefix + path)
-		}
-		newest = append(newest, l)
-	}
-	slices.Reverse(newest)
-	k.values = newMerged(newest, nil, "", "")
-	k.nodes = append(k.nodes, place{&k.next.root, ""})
-	return k.collect, nil
-}
-
-// collect adds nodes that the store lacks, children after their parents. It stops
-// at a stored node: what is below it is stored, too, since a change below it would
-// have made it a new one. Nodes that a later layer replaced are not reached, and
-// so never written.
-func (k *keeping) collect() (phase, error) {
-	b := &k.s.lower.batch
-	for range stepItems {
-		if len(k.nodes) == 0 {
-			return k.write, nil
-		}
-		at := k.nodes[len(k.nodes)-1]
-		k.nodes = k.nodes[:len(k.nodes)-1]
-		n := at.ref.node
-		if n == nil || n.stored {
-			continue
-		}
-		b.Put(nodePrefix+at.path, n.encode())
-		k.fresh = append(k.fresh, n)
-		if n.kids == nil {
-			continue
-		}
-		for d := len(n.kids) - 1; d >= 0; d-- {
-			if kid := n.kids[d].node; kid != nil && !kid.stored {
-				k.nodes = append(k.nodes, place{&n.kids[d], at.path + digits[d:d+1]})
-			}
-		}
-	}
-	return k.collect, nil
-}
-
-// write adds what was written, the newest of each key.
-func (k *keeping) write() (phase, error) {
-	b := &k.s.lower.batch
-	for items, bytes := 0, 0; items < stepItems && bytes < stepBytes; items++ {
-		key, value, ok := k.values.next()
-		switch {
-		case !ok:
-			b.Put(heightKey, encodeHeight(k.next))
-			return k.apply, nil
-		case value == nil:
-			b.Delete(dataPrefix + key)
-		default:
-			b.Put(dataPrefix+key, value)
-		}
-		bytes += len(key) + len(value)
-	}
-	return k.write, nil
-}
-
-// apply hands the batch to the store. Only when the store has it are the new nodes
-// marked as stored: a Keep that failed may be repeated.
-func (k *keeping) apply() (phase, error) {
-	s := k.s
-	defer s.lower.batch.release()
-	if err := s.store.Apply(&s.lower.batch, true); err != nil {
-		return nil, storeError("keep", err)
-	}
-	for _, n := range k.fresh {
-		n.stored = true
-	}
-	for _, l := range k.layers {
-		l.stored = true
-	}
-	k.next.root.node = nil
-	s.lower.height = k.next
-	return k.settle, nil
-}
-
-// settle does what can wait until the store has the state.
-func (k *keeping) settle() (phase, error) {
-	s := k.s
-	s.lower.tree.sweep()
-	view, err := s.store.Snapshot()
-	if err != nil {
-		return nil, storeError("snapshot", err)
-	}
-	k.task.finish = func() {
-		s.layers = slices.DeleteFunc(slices.Clone(s.layers), func(l *layer) bool { return l.seq <= k.next.seq })
-		s.kept = k.next
-		s.pin(view)
-	}
-	return nil, s.discardStale(k.next.seq)
 }

@@ -20,17 +20,19 @@ type change struct {
 // layers' tries share them; those the store also has may be dropped from memory
 // and are loaded again at their path.
 //
-// That works though the store is behind the newest layer: a node that some layer
-// changed is a new node, which no Keep has marked as stored, and stays in memory;
-// a node that none of them changed is what the store has at that path. Every
-// load checks the hash all the same.
+// That works though the store's nodes are behind the newest layer: a node that was
+// made since they were written is not marked as stored, and stays in memory; any
+// other one is what the store has at that path. Every load checks the hash all
+// the same.
 type tree struct {
 	store   Reader
 	root    ref
-	limit   int      // bytes of nodes that may stay in memory once they are stored
-	held    int      // estimate of the bytes of nodes in memory; the sweep makes it exact
+	limit   int      // bytes of nodes that may be in memory, but that all stay that the store lacks
+	cached  int      // estimate of the bytes of stored nodes in memory
+	unsaved int      // estimate of the bytes of nodes that are in memory only
 	clock   uint32   // counts marks
 	removed []string // paths where the current layer left no node
+	hand    hand     // where sweeping stopped
 	scratch []byte
 	merging gathering
 }
@@ -73,7 +75,7 @@ func (t *tree) change(r *ref, path []byte, ch []change) (ref, error) {
 		return *r, nil
 	}
 	if n != nil {
-		t.held -= n.size()
+		t.replace(n)
 	}
 	return t.settle(path), nil
 }
@@ -110,7 +112,7 @@ func (t *tree) changeInner(r ref, n *node, path []byte, ch []change) (ref, error
 	if !dirty {
 		return r, nil
 	}
-	t.held -= n.size()
+	t.replace(n)
 	next := &node{kids: &kids}
 	if next.count() > leafEntries {
 		return t.seal(next), nil
@@ -136,7 +138,7 @@ func (t *tree) gather(kids *[16]ref, path []byte) error {
 			return err
 		}
 		t.merging.addLeaf(n)
-		t.held -= n.size()
+		t.replace(n)
 		t.removed = append(t.removed, string(at))
 	}
 	return nil
@@ -168,7 +170,7 @@ func (t *tree) build(from, to, depth int) ref {
 // for it, and again if it is still there when it is kept.
 func (t *tree) seal(n *node) ref {
 	n.used = t.clock
-	t.held += n.size()
+	t.unsaved += n.size()
 	text := n.text
 	if n.kids != nil {
 		t.scratch = appendInner(append(t.scratch[:0], nodeTag...), n.kids)
@@ -213,7 +215,7 @@ func (t *tree) load(r *ref, path []byte) (*node, error) {
 			return nil, fmt.Errorf("%w: node %q is missing", ErrDamaged, path)
 		}
 		n.stored = true
-		t.held += n.size()
+		t.cached += n.size()
 		r.node = n
 	}
 	r.node.used = t.clock
@@ -240,37 +242,11 @@ func readNode(r Reader, path string, want crypto.Digest) (*node, error) {
 	return n, nil
 }
 
-// sweep drops stored nodes from memory, those unused for longest first, once
-// they exceed the limit, and leaves room for a quarter so that it runs rarely.
-// Nodes that are not stored yet stay: the overlay's own bound covers them.
-func (t *tree) sweep() {
-	if t.held <= t.limit {
-		return
-	}
-	for age := uint32(16); ; age /= 2 {
-		t.held = 0
-		t.drop(&t.root, t.clock-min(age, t.clock))
-		if t.held <= t.limit-t.limit/4 || age == 0 {
-			return
-		}
-	}
-}
-
-// drop forgets stored nodes not used after the given clock and counts the rest.
-// With the clock at now it forgets all of them.
-func (t *tree) drop(r *ref, since uint32) {
-	n := r.node
-	if n == nil {
-		return
-	}
-	if n.stored && (n.used <= since) {
-		r.node = nil
-		return
-	}
-	t.held += n.size()
-	if n.kids != nil {
-		for d := range n.kids {
-			t.drop(&n.kids[d], since)
-		}
+// replace takes n, which the trie no longer has, out of the counts.
+func (t *tree) replace(n *node) {
+	if n.stored {
+		t.cached -= n.size()
+	} else {
+		t.unsaved -= n.size()
 	}
 }

@@ -165,7 +165,7 @@ func TestRootIsFrozen(t *testing.T) {
 // cache, and gets the roots that a large cache gives.
 func TestCacheStaysWithinItsBound(t *testing.T) {
 	const limit = 40_000
-	small, err := Open(NewMemory(), Config{NodeCacheBytes: limit})
+	small, err := Open(NewMemory(), Config{NodeCacheBytes: limit, UnsavedBytes: limit})
 	must(t, err)
 	large := open(t, NewMemory())
 	random := uint64(7)
@@ -182,12 +182,16 @@ func TestCacheStaysWithinItsBound(t *testing.T) {
 		}
 		must(t, small.Keep(seq, a, nil))
 		must(t, large.Keep(seq, a, nil))
-		if small.CacheBytes() > limit {
-			t.Fatalf("at %d: %d bytes of nodes, limit %d", seq, small.CacheBytes(), limit)
+		stored, unsaved := small.CacheBytes()
+		if stored+unsaved > limit && stored > 20_000 || unsaved > limit+40_000 {
+			t.Fatalf("at %d: %d and %d bytes of nodes, limit %d", seq, stored, unsaved, limit)
+		}
+		if c, u := size(small.lower.tree.root.node); c != stored || u != unsaved {
+			t.Fatalf("at %d: %d and %d bytes of nodes are counted as %d and %d", seq, c, u, stored, unsaved)
 		}
 	}
-	if large.CacheBytes() < 4*limit {
-		t.Errorf("the state has only %d bytes of nodes: it proves nothing", large.CacheBytes())
+	if stored, unsaved := large.CacheBytes(); stored+unsaved < 4*limit {
+		t.Errorf("the state has only %d bytes of nodes: it proves nothing", stored+unsaved)
 	}
 }
 

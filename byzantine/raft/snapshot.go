@@ -79,8 +79,11 @@ func (b *blank) reach(n consensus.Seq) bool {
 
 // answer gives what is asked for of it; nil if it is another state.
 func (b *blank) answer(f *raft.Fetch) []byte {
-	s, ok := b.machine.Snapshot(f.Seq, f.Root)
-	if !ok {
+	s, err := b.machine.Snapshot(f.Seq, f.Root)
+	if err != nil {
+		s, err = b.machine.Snapshot(f.Seq, f.Root) // the second time it is made servable
+	}
+	if err != nil {
 		return nil
 	}
 	parts, err := s.Read(f.Items, consensus.MaxFrame/2)
