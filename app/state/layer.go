@@ -2,8 +2,8 @@ package state
 
 import (
 	"bytes"
-
-	"github.com/tidwall/btree"
+	"slices"
+	"strings"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
@@ -16,17 +16,31 @@ const (
 	nodePrefix = "t/"
 )
 
-// layer is what was written between two marks. Once closed, its data is not changed,
-// and the rest belongs to tasks. It is a B-tree and not a hash map because ranges
-// must be merged in order, and because a batch in key order is what the store
-// sorts fastest.
+// layer is what was written between two marks. Once closed, its entries are not
+// changed, and the rest belongs to tasks. It is a hash table over a list, so that a
+// write costs little; only who walks in key order pays for the order.
 type layer struct {
-	seq     consensus.Seq             // the height it leads to, once closed
-	data    btree.Map[string, []byte] // a nil value is a removal
-	bytes   int                       // estimate of the memory of data
-	root    ref                       // the trie after it, once marked
-	removed []string                  // node paths that this layer emptied
-	stored  bool                      // the store has it
+	seq     consensus.Seq // the height it leads to, once closed
+	entries []written
+	index   map[string]int32 // key → place in entries
+	order   []int32          // of the first entries, by key: as far as the owner has asked for it
+	arena   []byte           // small values are copied to its end
+	bytes   int              // estimate of the memory of all that
+	root    ref              // the trie after it, once marked
+	removed []string         // node paths that this layer emptied
+	stored  bool             // the store has it
+}
+
+// written is an entry of a layer. A nil value is a removal.
+type written struct {
+	key   string
+	value []byte
+}
+
+// newLayer makes a layer that expects about so many entries.
+func newLayer(entries int) *layer {
+	entries = min(entries, 1<<16)
+	return &layer{index: make(map[string]int32, entries), entries: make([]written, 0, entries)}
 }
 
 // entryOverhead estimates what an entry of a layer costs beside key and value:
@@ -35,26 +49,108 @@ const entryOverhead = 256
 
 func cost(key string, value []byte) int { return len(key) + len(value) + entryOverhead }
 
+// The arena grows by chunks that double up to the larger size. A value that is
+// longer than a quarter of a chunk has memory of its own.
+const (
+	leastChunk = 1 << 10
+	mostChunk  = 64 << 10
+)
+
+// copyOf returns a copy of value, which is not nil. Chunks of many values cost less
+// to make than each alone, and nothing to the garbage collector.
+func (l *layer) copyOf(value []byte) []byte {
+	if len(value) == 0 {
+		return []byte{}
+	}
+	if free := cap(l.arena) - len(l.arena); len(value) > free {
+		chunk := min(max(2*cap(l.arena), leastChunk), mostChunk)
+		if len(value) > chunk/4 {
+			return append(make([]byte, 0, len(value)), value...)
+		}
+		l.arena = make([]byte, 0, chunk)
+	}
+	from := len(l.arena)
+	l.arena = append(l.arena, value...)
+	return l.arena[from:len(l.arena):len(l.arena)]
+}
+
+// get returns what the layer has at key: nil is a removal.
+func (l *layer) get(key string) (value []byte, found bool) {
+	i, found := l.index[key]
+	if !found {
+		return nil, false
+	}
+	return l.entries[i].value, true
+}
+
 // set writes value (nil: a removal) at key and returns what the layer had.
 func (l *layer) set(key string, value []byte) (previous []byte, had bool) {
-	previous, had = l.data.Set(key, value)
 	l.bytes += cost(key, value)
-	if had {
+	if i, had := l.index[key]; had {
+		e := &l.entries[i]
+		previous, e.value = e.value, value
 		l.bytes -= cost(key, previous)
+		return previous, true
 	}
-	return previous, had
+	l.index[key] = int32(len(l.entries))
+	l.entries = append(l.entries, written{key, value})
+	return nil, false
 }
 
 // restore takes a set back. Sets are taken back in the reverse of their order, so
-// that a key written twice comes back to what it was before the first.
+// that a key written twice comes back to what it was before the first, and one that
+// was new is the last entry.
 func (l *layer) restore(key string, previous []byte, had bool) {
 	if had {
 		l.set(key, previous)
 		return
 	}
-	if value, ok := l.data.Delete(key); ok {
-		l.bytes -= cost(key, value)
+	last := len(l.entries) - 1
+	e := &l.entries[last]
+	if e.key != key {
+		panic("state: writes are taken back in another order")
 	}
+	if len(l.order) > last {
+		at, _ := l.find(key)
+		l.order = slices.Delete(l.order, at, at+1)
+	}
+	l.bytes -= cost(key, e.value)
+	delete(l.index, key)
+	*e = written{}
+	l.entries = l.entries[:last]
+}
+
+// find returns the place in the order where key is, or would be.
+func (l *layer) find(key string) (int, bool) {
+	return slices.BinarySearchFunc(l.order, key, func(i int32, key string) int { return strings.Compare(l.entries[i].key, key) })
+}
+
+// inOrder returns the places of all entries in the order of their keys. It is the
+// owner's: what came since it was asked for last is sorted and put in between.
+func (l *layer) inOrder() []int32 {
+	sorted := len(l.order)
+	fresh := orderOf(l.entries, sorted)
+	l.order = append(l.order, fresh...)
+	for i, end := len(fresh)-1, sorted; i >= 0; i-- {
+		l.order = l.order[:end]
+		at, _ := l.find(l.entries[fresh[i]].key)
+		l.order = l.order[:end+i+1]
+		copy(l.order[at+i+1:], l.order[at:end])
+		l.order[at+i] = fresh[i]
+		end = at
+	}
+	l.order = l.order[:len(l.entries)]
+	return l.order
+}
+
+// orderOf returns the places from the given one on, in the order of their keys.
+func orderOf(entries []written, from int) []int32 {
+	order := make([]int32, len(entries)-from)
+	for i := range order {
+		order[i] = int32(from + i)
+	}
+	slices.SortFunc(order, func(a, b int32) int { return strings.Compare(entries[a].key, entries[b].key) })
+	return order
 }
 
 // newChange is the change that a value (nil: a removal) at key is to the trie.
@@ -82,26 +178,38 @@ type merged struct {
 	baseOK bool
 }
 
+// cursor stands in a layer's entries: those in order are yet to come.
 type cursor struct {
-	it btree.MapIter[string, []byte]
-	ok bool
+	entries []written
+	order   []int32
 }
 
-// newMerged starts at the first key >= from. base may be nil.
+func (c *cursor) key() string { return c.entries[c.order[0]].key }
+
+// newMerged starts at the first key >= from of the layers, newest first, of a
+// store that is executed on.
 func newMerged(layers []*layer, base Reader, from, to string) *merged {
 	m := &merged{layers: make([]cursor, len(layers))}
 	for i, l := range layers {
-		c := &m.layers[i]
-		c.it = l.data.Iter()
-		c.ok = c.it.Seek(from)
+		l.inOrder()
+		at, _ := l.find(from)
+		m.layers[i] = cursor{l.entries, l.order[at:]}
 	}
-	if base != nil {
-		end := dataEnd
-		if to != "" {
-			end = dataPrefix + to
-		}
-		m.base = base.Iterate(dataPrefix+from, end)
-		m.advanceBase()
+	end := dataEnd
+	if to != "" {
+		end = dataPrefix + to
+	}
+	m.base = base.Iterate(dataPrefix+from, end)
+	m.advanceBase()
+	return m
+}
+
+// mergedLayers walks over closed layers, newest first, alone. It leaves their own
+// order to their owner.
+func mergedLayers(layers []*layer) *merged {
+	m := &merged{layers: make([]cursor, len(layers))}
+	for i, l := range layers {
+		m.layers[i] = cursor{l.entries, orderOf(l.entries, 0)}
 	}
 	return m
 }
@@ -117,8 +225,8 @@ func (m *merged) advanceBase() {
 func (m *merged) next() (key string, value []byte, ok bool) {
 	newest := -1
 	for i := range m.layers {
-		if c := &m.layers[i]; c.ok && (newest < 0 || c.it.Key() < key) {
-			newest, key = i, c.it.Key()
+		if c := &m.layers[i]; len(c.order) > 0 && (newest < 0 || c.key() < key) {
+			newest, key = i, c.key()
 		}
 	}
 	fromBase := m.baseOK && (newest < 0 || m.key < key)
@@ -129,7 +237,8 @@ func (m *merged) next() (key string, value []byte, ok bool) {
 			value = []byte{}
 		}
 	case newest >= 0:
-		value = m.layers[newest].it.Value()
+		c := &m.layers[newest]
+		value = c.entries[c.order[0]].value
 	default:
 		return "", nil, false
 	}
@@ -140,8 +249,8 @@ func (m *merged) next() (key string, value []byte, ok bool) {
 // pass moves every source that stands at key on.
 func (m *merged) pass(key string) {
 	for i := range m.layers {
-		if c := &m.layers[i]; c.ok && c.it.Key() == key {
-			c.ok = c.it.Next()
+		if c := &m.layers[i]; len(c.order) > 0 && c.key() == key {
+			c.order = c.order[1:]
 		}
 	}
 	if m.baseOK && m.key == key {

@@ -1,6 +1,10 @@
 package state
 
-import "github.com/tidwall/btree"
+import (
+	"bytes"
+
+	"github.com/tidwall/btree"
+)
 
 // Memory is a Store without a disk: a copy-on-write B-tree. It is what the
 // simulator's virtual disk keeps the state in, so it can also crash. Its
@@ -53,7 +57,7 @@ func perform(m *btree.Map[string, []byte], b *Batch) {
 		if w.Value == nil {
 			m.Delete(w.Key)
 		} else {
-			m.Set(w.Key, w.Value)
+			m.Set(w.Key, bytes.Clone(w.Value)) // what is given may be a part of much more
 		}
 	}
 }

@@ -123,7 +123,7 @@ func (k *keeping) remove() (phase, error) {
 	b.release()
 	newest := slices.Clone(k.layers)
 	slices.Reverse(newest)
-	k.values = newMerged(newest, nil, "", "")
+	k.values = mergedLayers(newest)
 	if !k.full {
 		k.left = unsaved{records: slices.Clip(before.records), removed: slices.Clip(before.removed), bytes: before.bytes}
 		for _, l := range k.layers {

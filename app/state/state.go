@@ -126,7 +126,7 @@ func (s *State) drop() {
 	if s.tx != nil {
 		s.tx.Rollback()
 	}
-	s.layers, s.open, s.entries = nil, &layer{}, s.kept.root.count
+	s.layers, s.open, s.entries = nil, newLayer(0), s.kept.root.count
 	w := &s.lower
 	w.marked = nil
 	w.tree = tree{store: s.store, root: w.height.root, limit: s.config.NodeCacheBytes, clock: w.tree.clock, hand: w.tree.hand, scratch: w.tree.scratch}
@@ -157,9 +157,9 @@ func (s *State) stack() []*layer {
 // Get returns the value at key as of now; an empty one is not an absent one.
 // The caller does not write to it.
 func (s *State) Get(key string) ([]byte, bool, error) {
-	value, found := s.open.data.Get(key)
+	value, found := s.open.get(key)
 	for i := len(s.layers) - 1; i >= 0 && !found; i-- {
-		value, found = s.layers[i].data.Get(key)
+		value, found = s.layers[i].get(key)
 	}
 	if found {
 		return value, value != nil, nil

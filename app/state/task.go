@@ -3,8 +3,6 @@ package state
 import (
 	"fmt"
 
-	"github.com/tidwall/btree"
-
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
 )
@@ -122,9 +120,9 @@ func (s *State) BeginMark(seq consensus.Seq) (*Task, error) {
 	}
 	l := s.open
 	l.seq = seq
-	s.layers, s.open = append(s.layers, l), &layer{}
+	s.layers, s.open = append(s.layers, l), newLayer(len(l.entries))
 	s.tasks++
-	m := &marking{lower: &s.lower, layer: l, it: l.data.Iter()}
+	m := &marking{lower: &s.lower, layer: l}
 	t := &Task{next: m.begin, bytes: l.bytes}
 	m.task = t
 	t.finish = func() { s.entries = l.root.count }
@@ -136,13 +134,13 @@ type marking struct {
 	task    *Task
 	lower   *lower
 	layer   *layer
-	it      btree.MapIter[string, []byte]
+	hashed  int // entries of it
 	changes []change
 }
 
 func (m *marking) begin() (phase, error) {
 	m.lower.tree.begin()
-	m.changes = make([]change, 0, m.layer.data.Len())
+	m.changes = make([]change, 0, len(m.layer.entries))
 	return m.hash, nil
 }
 
@@ -150,12 +148,13 @@ func (m *marking) begin() (phase, error) {
 // for each key, however often it was written.
 func (m *marking) hash() (phase, error) {
 	for items, bytes := 0, 0; items < stepItems && bytes < stepBytes; items++ {
-		if !m.it.Next() {
+		if m.hashed == len(m.layer.entries) {
 			return m.sort, nil
 		}
-		key, value := m.it.Key(), m.it.Value()
-		m.changes = append(m.changes, newChange(key, value))
-		bytes += len(key) + len(value)
+		e := &m.layer.entries[m.hashed]
+		m.hashed++
+		m.changes = append(m.changes, newChange(e.key, e.value))
+		bytes += len(e.key) + len(e.value)
 	}
 	return m.hash, nil
 }

@@ -71,7 +71,7 @@ func (t *Tx) Put(key string, value []byte) {
 		t.fail(errTooLarge)
 	}
 	if t.open() {
-		t.set(key, append(make([]byte, 0, len(value)), value...))
+		t.set(key, t.s.open.copyOf(value))
 	}
 }
 
