@@ -85,11 +85,14 @@ type Network struct {
 
 // check names the key whose number is below zero.
 func (n *Network) check() error {
-	for key, value := range map[string]int{
-		"clients": n.Clients, "connections_per_ip": n.ConnectionsPerIP, "client_bytes_in": n.ClientBytesIn, "client_bytes_out": n.ClientBytesOut,
+	for _, x := range []struct {
+		key   string
+		value int
+	}{
+		{"clients", n.Clients}, {"connections_per_ip", n.ConnectionsPerIP}, {"client_bytes_in", n.ClientBytesIn}, {"client_bytes_out", n.ClientBytesOut},
 	} {
-		if value < 0 {
-			return fmt.Errorf("%w: network.%s = %d: write 0 for the default, or more", files.ErrInvalid, key, value)
+		if x.value < 0 {
+			return fmt.Errorf("%w: network.%s = %d: write 0 for the default, or more", files.ErrInvalid, x.key, x.value)
 		}
 	}
 	return nil

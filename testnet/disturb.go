@@ -39,10 +39,11 @@ func (c *Cluster) starts(i int) string {
 }
 
 // Kill ends replica i by SIGKILL, as a crash would, and returns when it is
-// gone. A replica that does not run is left as it is.
+// gone. A replica that does not run is left as it is; that it runs elsewhere is an
+// error.
 func (c *Cluster) Kill(i int) error {
 	r, p, err := c.alive(i)
-	if errors.Is(err, ErrNotRunning) {
+	if errors.Is(err, ErrNotRunning) && r.elsewhere(&c.Genesis) == nil {
 		return nil
 	}
 	if err != nil {

@@ -20,8 +20,8 @@
 // and the time it started, and by the directory that is its home: a pid that the
 // system has given to somebody else is never signalled, and a copy of a cluster
 // does not command the original. One whose pid file was removed is known by the lock of
-// its data. A process that was started is known by its pid file, or it ends: it goes on only when whoever started it says that the file is
-// written. One whose home is removed or moved ends by itself.
+// its data. A process that was started is known by its pid file, or it ends: it goes on
+// only when whoever started it says that the file is written. One whose home is removed or moved ends by itself.
 //
 // A traitor is a replica that RunTraitor runs: a home with a wrapper around its
 // protocol and its replies, which follows byzantine.toml. Up starts all replicas

@@ -70,6 +70,9 @@ func (c *Cluster) Evidence() ([]Proof, error) {
 // need be: the name has the culprit and the content's hash, so that a proof
 // that several replicas have is written once. It answers the paths.
 func SaveEvidence(dir string, entries []evidence.Entry) ([]string, error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}

@@ -139,7 +139,8 @@ func (r *replica) isOf(g *consensus.Genesis) error {
 // wrong with a home shows in a process that ends, late on a busy machine.
 const settleWithin = 10 * time.Second
 
-// survives watches the replica until its admin address answers. If its process ends meanwhile, the error has the last line of its log.
+// survives watches the replica until its admin address answers. If its process ends
+// meanwhile, the error has the last line of its log.
 func (r *replica) survives(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, settleWithin)
 	defer cancel()

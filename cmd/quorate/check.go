@@ -246,7 +246,7 @@ func printScope(b *strings.Builder, v *check.Verdict, place string) {
 		what string
 	}{
 		{len(s.Missing), listed(s.Missing) + " wrote nothing down that counts"},
-		{s.Untold, fmt.Sprintf("what was answered to %s that clients did not write down, as they do with none over 64 KiB", several(s.Untold, "operation"))},
+		{s.Untold, fmt.Sprintf("what was answered to %s that clients did not write down: each command writes down 8 MiB of calls at most, and none over 64 KiB", several(s.Untold, "operation"))},
 		{s.Calls - s.Answered, several(s.Calls-s.Answered, "call") + " without an answer"},
 		{s.Late, several(s.Late, "answer") + " after which a replica wrote nothing down any more"},
 		{s.Cut, several(s.Cut, "answer") + " to operations that the transcripts do not have: record.level is not \"all\", or record.bytes has cut them off"},
