@@ -99,6 +99,11 @@ type Initialiser interface {
 // the Revision of the next one that does, and must not give it away as its own.
 // It is 0 in a cluster that was made before changes were counted: there Order
 // serves, which counts every operation.
+//
+// A read that is not ordered (ReadOnly) stands at no place: Seq, Time and Order are
+// those of what was executed last. Replicas execute it at heights of their own
+// choice, and a client believes what f+1 yield equally; so its result had better
+// not depend on these. To write ends it with ResultFailed and a text that says so.
 type Context struct {
 	Client      crypto.PublicKey // who signed the request
 	Role        consensus.Role   // what the genesis lets that client do
@@ -108,6 +113,7 @@ type Context struct {
 	Time        consensus.Time   // executed time: the same for a whole batch, greater than in every batch before
 	Limits      consensus.Limits // the genesis limits
 	ResultBytes int              // how long Result.Data may be: what earlier operations of the request left over
+	ReadOnly    bool             // a read that is not ordered: see above
 }
 
 // Tx reads and writes the application's part of the replicated state during
@@ -149,6 +155,9 @@ const (
 	ValueOverhead = 64
 	// DeniedText is the data of the ResultFailed that a reader's write yields.
 	DeniedText = "readers may not write"
+	// noWriteText is the data of the ResultFailed that a write yields in a read
+	// that is not ordered.
+	noWriteText = "a read may not write"
 )
 
 // Failed returns the result of an operation that the application refuses,

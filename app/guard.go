@@ -12,16 +12,17 @@ import (
 // that depends on the content of the state alone. The state's own memory and
 // disk would not do: what lies where differs between replicas.
 type guard struct {
-	tx       *state.Tx
-	limits   *consensus.Limits
-	steps    int
-	bytes    int  // that may still be written
-	readOnly bool // the client is a reader
-	wrote    bool // Put or Delete was called
-	visiting bool // inside a Range
-	ended    ending
-	err      error  // with endFailed: the disk's
-	key      []byte // memory for prefixed keys
+	tx        *state.Tx
+	limits    *consensus.Limits
+	steps     int
+	bytes     int  // that may still be written
+	readOnly  bool // the client is a reader, or the operation is not ordered
+	unordered bool // ... the latter
+	wrote     bool // Put or Delete was called
+	visiting  bool // inside a Range
+	ended     ending
+	err       error  // with endFailed: the disk's
+	key       []byte // memory for prefixed keys
 }
 
 // ending is why a transaction was ended from inside. The zero ending is none.
@@ -187,6 +188,9 @@ func (g *guard) judge(r consensus.Result, panicked any, room int) outcome {
 		return outcome{result: consensus.Result{Code: consensus.ResultLimit}}
 	case endDenied:
 		r, panicked = Failed(DeniedText), nil
+		if g.unordered {
+			r = Failed(noWriteText)
+		}
 	}
 	switch {
 	case panicked != nil:

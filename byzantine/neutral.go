@@ -4,7 +4,7 @@ import "slices"
 
 // Neutral are the behaviours that need to know no protocol, and sign nothing.
 func Neutral() Catalogue {
-	return slices.Concat(silences(), delays(), noises(), clocks(), doubles(), amnesias(), unfairness())
+	return slices.Concat(silences(), delays(), noises(), clocks(), doubles(), amnesias(), unfairness(), misreadings())
 }
 
 // Parameters that several of them take.

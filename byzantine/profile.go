@@ -62,6 +62,7 @@ type Profile struct {
 
 	Intercept func(*Env, Spec) (Interceptor, error) `json:"-"` // between the engine and the network
 	replies   func(*Env, Spec) (replyFunc, error)   // between execution and clients
+	findings  func(*Env, Spec) (findingFunc, error) // the same for reads that are not ordered
 	wrap      func(*Env, Spec) (behaviour, error)   // around New
 }
 
@@ -85,7 +86,9 @@ func (p *Profile) AtStart() bool { return p.wrap != nil }
 
 // OnReplies reports whether a behaviour works on replies alone: its victims are
 // clients, and to= and kind= mean nothing.
-func (p *Profile) OnReplies() bool { return p.replies != nil && p.Intercept == nil }
+func (p *Profile) OnReplies() bool {
+	return (p.replies != nil || p.findings != nil) && p.Intercept == nil
+}
 
 // Crash is the outcome with one of 2f+1 in crash mode; "" if it is no behaviour
 // of such a protocol.

@@ -17,6 +17,8 @@ type ReplyFilter struct {
 	current func() *Plan
 	plan    *Plan
 	filters []replyFunc
+
+	findings []findingFunc
 }
 
 // replyFunc is one behaviour at work on replies. It changes copies, because the
@@ -30,13 +32,7 @@ func NewReplyFilter(env Env, current func() *Plan) *ReplyFilter {
 
 // Apply returns what is sent in the place of rs.
 func (m *ReplyFilter) Apply(rs []consensus.Reply) []consensus.Reply {
-	if p := m.current(); p != m.plan {
-		m.plan, m.filters = p, nil
-		if p != nil {
-			// Plan has made these once already, so that they can be made.
-			m.filters, _ = m.env.replyFuncs(p.specs)
-		}
-	}
+	m.follow()
 	if len(m.filters) > 0 {
 		rs = slices.Clone(rs)
 	}
@@ -44,6 +40,20 @@ func (m *ReplyFilter) Apply(rs []consensus.Reply) []consensus.Reply {
 		rs = v(rs)
 	}
 	return rs
+}
+
+// follow puts a new plan on.
+func (m *ReplyFilter) follow() {
+	p := m.current()
+	if p == m.plan {
+		return
+	}
+	m.plan, m.filters, m.findings = p, nil, nil
+	if p != nil {
+		// Plan has made these once already, so that they can be made.
+		m.filters, _ = m.env.replyFuncs(p.specs)
+		m.findings, _ = m.env.findingFuncs(p.specs)
+	}
 }
 
 // replyFuncs makes what complete specs ask for.

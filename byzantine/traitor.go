@@ -47,8 +47,9 @@ func (e *Env) Plan(specs ...Spec) (*Plan, error) {
 	}
 	_, interceptors := e.interceptors(p.specs)
 	_, replies := e.replyFuncs(p.specs)
+	_, findings := e.findingFuncs(p.specs)
 	_, wraps := e.wraps(p.specs)
-	if err := cmp.Or(interceptors, replies, wraps); err != nil {
+	if err := cmp.Or(interceptors, replies, findings, wraps); err != nil {
 		return nil, e.cannot(err)
 	}
 	return p, nil

@@ -19,7 +19,7 @@ func unfairness() []Profile {
 			Name: "lie", Aliases: []string{"wrong-reply"}, Group: "R-LIE", AtF: SafeLive, AtF1: Deceives, AtCrash: MayDeceive,
 			Sentence: "sends clients wrong replies, the same as every other traitor",
 			Params:   []Param{{"how", "result", OneOf(wrongReplyWays)}, client},
-			Needs:    Election, Drawn: []string{"", "seq", "view", "replica", "sequence", "request", "withheld"}, replies: newWrongReply,
+			Needs:    Election, Drawn: []string{"", "seq", "view", "replica", "sequence", "request", "withheld"}, replies: newWrongReply, findings: newWrongFinding,
 		},
 	}
 }
@@ -75,6 +75,20 @@ func newWrongReply(e *Env, s Spec) (replyFunc, error) {
 		}
 		return said
 	}, nil
+}
+
+// newWrongFinding is the same lie to those who read without an order, as far as
+// it can be told to them.
+func newWrongFinding(e *Env, s Spec) (findingFunc, error) {
+	how, err := s.Word("", wrongReplyWays...)
+	if err != nil {
+		return nil, err
+	}
+	if how != "result" && how != "withheld" {
+		return func(fs []consensus.Finding) []consensus.Finding { return fs }, nil
+	}
+	meant, err := s.Clients(e, "client")
+	return misreading(how, meant), err
 }
 
 // censor knows nothing of some clients' requests.

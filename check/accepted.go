@@ -15,20 +15,24 @@ type accepted struct {
 	order   []*call // as they were invoked
 	doubted []*call // believed, and answered by no honest replica so far
 	held    []*call // believed, and answered by an honest replica
+
+	finds     bool // answers to READs are told
+	unordered bool // results of READs were believed
 }
 
 // call is one operation of an honest client, from its invocation on.
 type call struct {
-	id       CallID
-	client   crypto.PublicKey
-	op       []byte
-	after    consensus.Seq // what was known to be executed when it began
-	began    consensus.Time
-	ended    consensus.Time
-	returned bool
-	declined bool
-	seq      consensus.Seq
-	result   consensus.Result
+	id        CallID
+	client    crypto.PublicKey
+	op        []byte
+	after     consensus.Seq // what was known to be executed when it began
+	began     consensus.Time
+	ended     consensus.Time
+	returned  bool
+	declined  bool
+	unordered bool // the result is a READ's
+	seq       consensus.Seq
+	result    consensus.Result
 }
 
 // Invoked hears that an honest client begins a call. Of dishonest clients
@@ -62,7 +66,7 @@ func (j *Judge) Returned(at consensus.Time, id CallID, n consensus.Seq, result c
 // the operation began after everything up to c.after had been answered, so it
 // must stand behind it. It reports whether there is such a replica.
 func (j *Judge) accept(at consensus.Time, c *call) bool {
-	given := slices.ContainsFunc(j.ledger.of(c.client, c.op).answers, func(t told) bool {
+	given := c.unordered && j.found(c) || !c.unordered && slices.ContainsFunc(j.ledger.of(c.client, c.op).answers, func(t told) bool {
 		return t.seq == c.seq && t.code == c.result.Code && t.data == string(c.result.Data)
 	})
 	if !given {
@@ -89,6 +93,10 @@ func (j *Judge) deceived() []*call {
 	j.settleAccepted()
 	var found []*call
 	for _, c := range j.accepted.doubted {
+		if c.unordered {
+			found = append(found, c)
+			continue
+		}
 		o := j.ledger.of(c.client, c.op)
 		executed := slices.ContainsFunc(o.places, func(p place) bool { return p.seq == c.seq })
 		answered := slices.ContainsFunc(o.answers, func(t told) bool { return t.seq == c.seq })
@@ -125,7 +133,7 @@ func (j *Judge) denied() *call {
 // fork, one that nobody executed shows here.
 func (j *Judge) missing() *call {
 	for _, c := range j.accepted.held {
-		if _, known := j.agreement.batches[c.seq]; !known && !j.untold(c) {
+		if _, known := j.agreement.batches[c.seq]; !known && !j.untold(c) && c.seq > 0 {
 			return c
 		}
 	}

@@ -24,7 +24,8 @@ const (
 	EntryNote                           // Note
 	EntryInvoked                        // a call with Number is made; Bytes is the operation
 	EntryReturned                       // ... and its caller believes Result, executed at Seq
-	lastEntry      = EntryReturned
+	EntryFound                          // ... and its caller believes Result, read without an order from a state of height Seq or above
+	lastEntry      = EntryFound
 )
 
 // Entry is one fact of a log.
@@ -86,7 +87,7 @@ func (e *Entry) appendBody(b []byte) ([]byte, error) {
 	case EntryInvoked:
 		b = binary.BigEndian.AppendUint64(b, e.Number)
 		b = append(b, e.Bytes...)
-	case EntryReturned:
+	case EntryReturned, EntryFound:
 		b = binary.BigEndian.AppendUint64(b, e.Number)
 		b = binary.BigEndian.AppendUint64(b, uint64(e.Seq))
 		b = append(append(b, byte(e.Result.Code)), e.Result.Data...)
@@ -144,7 +145,7 @@ func decodeEntry(body []byte) (Entry, error) {
 	case EntryInvoked:
 		ok = ok && s.ReadUint64(&e.Number)
 		e.Bytes, s = s, nil
-	case EntryReturned:
+	case EntryReturned, EntryFound:
 		var code uint8
 		ok = ok && s.ReadUint64(&e.Number) && s.ReadUint64((*uint64)(&e.Seq)) && s.ReadUint8(&code) && code <= uint8(consensus.ResultTooLarge)
 		e.Result = consensus.Result{Code: consensus.ResultCode(code), Data: s}

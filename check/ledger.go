@@ -25,6 +25,7 @@ type operation struct {
 	asked   int  // how often it stands in requests that were agreed on
 	places  []place
 	answers []told // of the honest
+	found   []told // ... to READs
 }
 
 // place is where an operation stands in the common history.

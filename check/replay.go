@@ -182,6 +182,8 @@ func (r *replay) client(s *source, h *Header) {
 		r.judge.Invoked(r.now, id, h.Key, e.Bytes)
 	case EntryReturned:
 		r.judge.Returned(r.now, id, e.Seq, e.Result)
+	case EntryFound:
+		r.judge.ReturnedUnordered(r.now, id, e.Seq, e.Result)
 	case EntryReceived:
 		if e.Peer.Kind == consensus.PeerReplica {
 			r.frame(e.Peer.Replica, e.Bytes)

@@ -76,7 +76,7 @@ func (j *Judge) linearizable(at consensus.Time) (Answer, []string) {
 // that is looked for: it gives every result that was believed, and whoever asked
 // after an answer comes behind it.
 func (j *Judge) ordered() bool {
-	return j.again > 0 && !j.partial && j.accepted.highest <= j.again && len(j.accepted.doubted) == 0 && j.count[Lost] == 0
+	return j.again > 0 && !j.partial && !j.accepted.unordered && j.accepted.highest <= j.again && len(j.accepted.doubted) == 0 && j.count[Lost] == 0
 }
 
 // history is what the clients saw. Calls without an answer that nobody honest

@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -48,7 +50,7 @@ type Config struct {
 	Addresses []string
 
 	// Session tunes gathering and retrying; its Genesis, System, Elected,
-	// Signer, Epoch and After are filled in here. The zero value is right for most.
+	// Signer, Epoch, After and Reads are filled in here. The zero value is right for most.
 	Session session.Config
 	// LastEpoch is what Accepted of an earlier client with this key, of this cluster,
 	// was told last; 0 is not known. With it a clock that was set back since costs
@@ -70,6 +72,9 @@ type Config struct {
 type Result struct {
 	consensus.Result
 	Seq consensus.Seq // the height at which it was executed
+	// Unordered: the result was read without being ordered, from a state of
+	// height Seq or above.
+	Unordered bool
 }
 
 // Client is a caller of one cluster. It is safe for concurrent use.
@@ -127,6 +132,9 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	sc.Elected, sc.Genesis, sc.Signer = p.Elected, cfg.Genesis, crypto.NewSigner(cfg.Key)
 	sc.Epoch, sc.After = uint64(start.UnixNano()), cfg.LastEpoch
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	sc.Reads = binary.BigEndian.Uint64(random[:])
 	s, err := session.New(sc)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
@@ -181,7 +189,11 @@ func (c *Client) Invoke(ctx context.Context, op []byte) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, fmt.Errorf("%w: %w", session.ErrNotSent, err)
 	}
-	call := &call{op: op, done: make(chan session.Done, 1)}
+	return c.make(ctx, &call{op: op, done: make(chan session.Done, 1)})
+}
+
+// make hands in a call and waits for its end.
+func (c *Client) make(ctx context.Context, call *call) (Result, error) {
 	if err := c.inbox.invoke(call); err != nil {
 		return Result{}, err
 	}
@@ -232,7 +244,7 @@ func (c *Client) await(ctx context.Context, call *call) (Result, error) {
 	if d.Err != nil {
 		return Result{}, d.Err
 	}
-	return Result{Result: d.Result, Seq: d.Seq}, nil
+	return Result{Result: d.Result, Seq: d.Seq, Unordered: d.Unordered}, nil
 }
 
 // Close ends the client. Calls that are under way fail with session.ErrClosed.

@@ -64,8 +64,9 @@ func TestConcurrentInvoke(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	if got := c.machine.Operations(); got != 64*5*2 {
-		t.Errorf("%d operations were executed, want %d", got, 64*5*2)
+	// Every put, and those gets that found too few answers.
+	if got := c.machine.Operations(); got < 64*5 || got > 64*5*2 {
+		t.Errorf("%d operations were executed, want %d to %d", got, 64*5, 64*5*2)
 	}
 }
 

@@ -113,6 +113,9 @@ func (c *cluster) serve(to consensus.ReplicaID, frame []byte) []answer {
 		}
 		return []answer{{to, append([]byte{consensus.KindStatusReply}, text...)}}
 	}
+	if frame[0] == consensus.KindRead {
+		return c.look(to, frame)
+	}
 	r, err := consensus.DecodeRequest(frame)
 	if err != nil || !c.verifier.Verify([]crypto.Claim{r.Claim(c.genesis.ID())})[0] {
 		c.t.Errorf("R%d got a bad frame: %v", to, err)
@@ -122,6 +125,23 @@ func (c *cluster) serve(to consensus.ReplicaID, frame []byte) []answer {
 		return []answer{{to, (&consensus.Refusal{Request: r.Digest, Sequence: r.Sequence, Code: code}).Encode()}}
 	}
 	return c.execute(to, r)
+}
+
+// look answers a READ.
+func (c *cluster) look(to consensus.ReplicaID, frame []byte) []answer {
+	q, err := consensus.DecodeQuery(frame)
+	if err != nil {
+		c.t.Error(err)
+		return nil
+	}
+	f, _, err := c.machine.Look(&consensus.Lookup{Query: q, Index: c.seq})
+	if err != nil {
+		c.t.Error(err)
+	}
+	if c.liars.Has(to) {
+		f.Results = make([]consensus.Result, len(q.Operations))
+	}
+	return []answer{{to, f.Encode()}}
 }
 
 func (c *cluster) execute(to consensus.ReplicaID, r *consensus.Request) []answer {

@@ -55,7 +55,8 @@ type Invoker interface {
 }
 
 // KV speaks the operations of the shipped key-value store. Its zero value is
-// of no use: KV{Invoker: client}. It is safe for concurrent use if the Invoker
+// of no use: KV{Invoker: client}. Get, Range and Scan read without an order if the
+// Invoker is a Reader; see Ordered. It is safe for concurrent use if the Invoker
 // is. Errors are those of Invoke, ResultErrors, or wrap kv.ErrMalformed when
 // the cluster runs another application. A key or value that no cluster can take
 // is session.ErrTooLarge before anything is built of it.
@@ -121,9 +122,13 @@ func (s KV) invoke(ctx context.Context, op []byte) ([]byte, error) {
 // look what became of a read.
 type reading struct{ inner Invoker }
 
-// Invoke invokes op.
+// Invoke reads op, without an order if inner can.
 func (r reading) Invoke(ctx context.Context, op []byte) (Result, error) {
-	result, err := r.inner.Invoke(ctx, op)
+	read := r.inner.Invoke
+	if reader, ok := r.inner.(Reader); ok {
+		read = reader.Read
+	}
+	result, err := read(ctx, op)
 	if errors.Is(err, session.ErrUnknown) {
 		err = unread{err}
 	}

@@ -12,6 +12,7 @@ import (
 // call is one Invoke on its way.
 type call struct {
 	op   []byte
+	read bool              // it writes nothing, and need not be ordered
 	done chan session.Done // room for the one answer, so that run never waits for a caller
 }
 
@@ -206,7 +207,11 @@ func (l *loop) admit() {
 	for _, c := range calls {
 		l.next++
 		l.calls[l.next], l.tickets[c] = c, l.next
-		l.client.session.Invoke(l.next, c.op)
+		if c.read {
+			l.client.session.Read(l.next, c.op)
+		} else {
+			l.client.session.Invoke(l.next, c.op)
+		}
 	}
 	for _, c := range cancels {
 		if t, ok := l.tickets[c]; ok {

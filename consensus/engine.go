@@ -52,6 +52,9 @@ type (
 		Request *Request
 	}
 
+	// Ask is a READ of a permitted client, by its own channel.
+	Ask struct{ Query *Query }
+
 	// Receive is an authentic message. From is the channel's peer, which
 	// need not be the signer: what is signed may be relayed.
 	Receive struct {
@@ -130,6 +133,7 @@ type (
 
 func (Tick) event()      {}
 func (Submit) event()    {}
+func (Ask) event()       {}
 func (Receive) event()   {}
 func (Arriving) event()  {}
 func (Executed) event()  {}
@@ -143,13 +147,14 @@ func (Restored) event()  {}
 
 // Output is what one Step asks of its host. Fields are performed in this order.
 //
-// The durability law: nothing but Early may be seen outside the replica before
+// The durability law: nothing but Early and Lookups may be seen outside the replica before
 // the Records of this and every earlier output are durable (Lazy records
 // excepted). If the replica dies first, the step never happened. Hence an
 // engine counts its own vote the moment it casts it, there is no Advance, and
 // consecutive outputs may share one sync. A failed sync ends the process.
 type Output struct {
 	Early    []Send      // promises nothing that is recorded here: STATUS, FETCH, chunks
+	Lookups  []Lookup    // READs to execute: they promise nothing either, and what they find is executed, thus durable
 	Records  []Record    // make durable, in order
 	Forget   Seq         // the log may drop whole segments whose records are all at or below this slot; 0 = no change
 	Sends    []Send      // send

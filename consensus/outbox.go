@@ -34,6 +34,11 @@ func (o *Outbox) SendEarly(to Peer, class Class, frame []byte) {
 	o.Early = append(o.Early, Send{To: to, Class: class, Bytes: frame})
 }
 
+// Look has a READ executed, at index or above.
+func (o *Outbox) Look(q *Query, index Seq) {
+	o.Lookups = append(o.Lookups, Lookup{Query: q, Index: index})
+}
+
 // Do adds to the queue of execution.
 func (o *Outbox) Do(jobs ...Job) { o.Jobs = append(o.Jobs, jobs...) }
 

@@ -19,6 +19,8 @@ const (
 	KindStatusReply byte = 0x05 // replica → client: JSON of Status
 	KindExplained   byte = 0x06 // replica → client: a refusal with its Times
 	KindClock       byte = 0x07 // replica → replica: what its clock shows
+	KindRead        byte = 0x08 // client → replica: a Query
+	KindFinding     byte = 0x09 // replica → client: a Finding
 
 	FirstProtocolKind byte = 0x10
 )

@@ -24,8 +24,9 @@ import (
 // Wrapper stands between a replica and everybody else. Package testnet makes
 // its traitors by one; nothing that home imports has any.
 type Wrapper struct {
-	Protocol func(consensus.Protocol) consensus.Protocol // wraps the protocol; nil = as it is
-	Replies  func([]consensus.Reply) []consensus.Reply   // what clients are told in place of what was executed; nil = that
+	Protocol func(consensus.Protocol) consensus.Protocol   // wraps the protocol; nil = as it is
+	Replies  func([]consensus.Reply) []consensus.Reply     // what clients are told in place of what was executed; nil = that
+	Findings func([]consensus.Finding) []consensus.Finding // the same for what READs have found
 }
 
 // Run runs the home's replica in this process until ctx ends.
@@ -55,7 +56,7 @@ func (h *Home) RunWrapped(ctx context.Context, a app.Application, w Wrapper) err
 	if w.Protocol != nil {
 		c.Protocol = w.Protocol(c.Protocol)
 	}
-	c.Replies = w.Replies
+	c.Replies, c.Findings = w.Replies, w.Findings
 	stopRecord, err := h.record(&c, log)
 	if err != nil {
 		return err

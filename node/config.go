@@ -38,7 +38,9 @@ type Config struct {
 	// Replies is asked what to answer clients in the place of what execution
 	// brought; nil = as executed. Called by the executor, between two jobs.
 	Replies func([]consensus.Reply) []consensus.Reply
-	Witness Witness // nil = nobody looks on
+	// Findings is the same for what READs have found.
+	Findings func([]consensus.Finding) []consensus.Finding
+	Witness  Witness // nil = nobody looks on
 }
 
 // Witness is told what the replica does at the moment when it does it, which is
@@ -90,7 +92,7 @@ func (b *Bounds) fill() {
 	}{
 		{&b.Workers, d.Workers}, {&b.Proven, d.Proven}, {&b.GroupFrames, d.GroupFrames}, {&b.PeerFrames, d.PeerFrames},
 		{&b.PeerBytes, d.PeerBytes}, {&b.ClientFrames, d.ClientFrames}, {&b.ClientBytes, d.ClientBytes},
-		{&b.InboxEvents, d.InboxEvents}, {&b.InboxBytes, d.InboxBytes}, {&b.Jobs, d.Jobs}, {&b.Answers, d.Answers},
+		{&b.InboxEvents, d.InboxEvents}, {&b.InboxBytes, d.InboxBytes}, {&b.Jobs, d.Jobs}, {&b.Answers, d.Answers}, {&b.Lookups, d.Lookups}, {&b.LookupBytes, d.LookupBytes},
 		{&b.Reads, d.Reads}, {&b.Tasks, d.Tasks}, {&b.TaskBytes, d.TaskBytes}, {&b.EvidenceFiles, d.EvidenceFiles},
 	} {
 		if *f.field == 0 {
@@ -102,7 +104,7 @@ func (b *Bounds) fill() {
 // smallest is the least of all bounds.
 func (b *Bounds) smallest() int {
 	return min(b.Workers, b.Proven, b.GroupFrames, b.PeerFrames, b.PeerBytes, b.ClientFrames, b.ClientBytes,
-		b.InboxEvents, b.InboxBytes, b.Jobs, b.Answers, b.Reads, b.Tasks, b.TaskBytes, b.EvidenceFiles)
+		b.InboxEvents, b.InboxBytes, b.Jobs, b.Answers, b.Lookups, b.LookupBytes, b.Reads, b.Tasks, b.TaskBytes, b.EvidenceFiles)
 }
 
 // ErrConfig is what validate wraps.

@@ -49,6 +49,8 @@
 //	driver's backlog, executor's jobs    the loop does not step until there is room
 //	executor, answers                    dropped and counted: the client asks again; they
 //	                                     take turns with the jobs, one client has 1/16
+//	executor, READs                      the client is refused as busy; they wait for their
+//	                                     height and take turns too, one client has 1/4
 //	reader                               answered with nothing: the peer asks again
 //	journal                              cannot be: bounded by the driver's backlog
 //	p2p's outboxes                       see package p2p; what is not taken is counted

@@ -17,6 +17,7 @@ import (
 type executor struct {
 	machine    *app.Machine
 	deliver    func(app.Outcome) // replies, refusals, events, notes
+	found      func(consensus.Finding, []consensus.Note)
 	fail       func(error)
 	batch      func(*consensus.Commit)
 	took       func(time.Duration) // for one turn
@@ -69,6 +70,27 @@ func (x *executor) end(t *app.Task) {
 	x.wake.Signal()
 }
 
+// lookup queues READs, and returns those for which there is no room.
+func (x *executor) lookup(lookups []consensus.Lookup) (refused []*consensus.Query) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, l := range lookups {
+		refused = append(refused, x.queue.Ask(l)...)
+	}
+	x.wake.Signal()
+	return refused
+}
+
+// look executes one READ.
+func (x *executor) look(l *consensus.Lookup) error {
+	x.doing.does("a READ")
+	f, notes, err := x.machine.Look(l)
+	if err == nil {
+		x.found(f, notes)
+	}
+	return err
+}
+
 // behind says that so much waits that the engine should not add to it.
 func (x *executor) behind() bool {
 	x.mu.Lock()
@@ -78,6 +100,7 @@ func (x *executor) behind() bool {
 
 // run works until close. What is queued then is left: the log has it.
 func (x *executor) run() {
+	x.applied()
 	for {
 		x.doing.does("")
 		t, done, ok := x.next()
@@ -89,6 +112,7 @@ func (x *executor) run() {
 			x.fail(err)
 			return
 		}
+		x.applied()
 		x.took(time.Since(begin))
 	}
 }
@@ -112,6 +136,9 @@ func (x *executor) turn(t host.Task, done *app.Task) error {
 		x.reader.ask(*t.Read, s)
 		return nil
 	}
+	if t.Lookup != nil {
+		return x.look(t.Lookup)
+	}
 	if c, ok := t.Job.(consensus.Commit); ok {
 		x.batch(&c)
 	}
@@ -128,6 +155,14 @@ func (x *executor) turn(t host.Task, done *app.Task) error {
 	}
 	x.deliver(out)
 	return nil
+}
+
+// applied tells the queue which READs are due.
+func (x *executor) applied() {
+	n := x.machine.Applied()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.queue.Applied(n)
 }
 
 // next waits for something to do: a task that is done comes first. The engine is
@@ -184,6 +219,13 @@ type reader struct {
 type ask struct {
 	read     consensus.ChunkRead
 	snapshot *state.Snapshot
+}
+
+// lookups is how many READs wait, and how many found no room, for metrics.
+func (x *executor) lookups() (waiting int, refused uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.queue.Lookups()
 }
 
 // newReader makes a reader that answers by told.

@@ -88,6 +88,14 @@ func (n *Node) Refuse(refusals []consensus.Refusal) {
 	}
 }
 
+// Lookup has the executor answer READs when they are due.
+func (n *Node) Lookup(lookups []consensus.Lookup) {
+	for _, q := range n.executor.lookup(lookups) {
+		no := q.Refuse(consensus.RefusedBusy)
+		n.refuse(q.Client, &no)
+	}
+}
+
 // Read has the executor look for the snapshot and the reader read it.
 func (n *Node) Read(reads []consensus.ChunkRead) {
 	for i := range reads {

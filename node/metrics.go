@@ -166,6 +166,9 @@ func (s scrape) queues(ch chan<- prometheus.Metric) {
 	gauge(ch, queueDesc, float64(jobs), "jobs")
 	gauge(ch, queueDesc, float64(answers), "answers")
 	counter(ch, backlogDesc, lost, "answers")
+	reads, crowded := n.executor.lookups()
+	gauge(ch, queueDesc, float64(reads), "reads")
+	counter(ch, backlogDesc, crowded, "reads")
 	gauge(ch, queueDesc, float64(n.journal.depth()), "log")
 	gauge(ch, queueDesc, float64(n.tasks.depth()), "checkpoints")
 }

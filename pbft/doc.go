@@ -9,6 +9,7 @@
 //	protocol.go   Open and New
 //	replica.go    the joining of the parts, and the one switch over events
 //	requests.go   from submission to pending (§3); what waits stands in package pending
+//	reads.go      reads that are not ordered (§11)
 //	normal.go     PRE-PREPARE, PREPARE, COMMIT (§4)
 //	execute.go    committed slots to the host, checkpoints, the log's end (§5)
 //	view.go       leaving and entering views (§6); pace.go: whether a primary is slow

@@ -12,6 +12,7 @@ type execution struct {
 	handed  consensus.Seq                   // last slot handed to the host, in order
 	applied consensus.Seq                   // last slot that the host has executed
 	kept    consensus.Seq                   // height of the state on disk
+	cast    consensus.Seq                   // highest slot for which a COMMIT was cast, whatever the view
 	roots   map[consensus.Seq]crypto.Digest // own roots at checkpoints above kept, by height
 	last    struct {
 		seq  consensus.Seq

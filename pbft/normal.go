@@ -169,6 +169,7 @@ func (r *replica) prepared(s *slot, c *message.Certificate) {
 	}
 	v := r.rules.SignVote(r.cfg.Signer, message.Vote{Kind: message.CommitKind, View: c.View, Seq: c.Seq, Digest: c.Digest, Replica: r.id})
 	s.commits.add(&v)
+	r.exec.casts(&v)
 	b := v.Encode()
 	r.out.Record(s.seq, c.Encode())
 	r.out.Record(s.seq, b)

@@ -90,6 +90,7 @@ func (r replay) slot(b []byte) error {
 	case *message.PrePrepare:
 		r.proposal(m)
 	case *message.Vote:
+		r.exec.casts(m)
 		r.vote(m)
 	case *message.FetchReply:
 		if m.Certificate != nil && r.inReach(m.Seq) {

@@ -95,6 +95,8 @@ func (r *replica) on(e consensus.Event) {
 		r.onTick()
 	case consensus.Submit:
 		r.onSubmit(e)
+	case consensus.Ask:
+		unordered{r}.onAsk(e.Query)
 	case consensus.Receive:
 		r.onReceive(e)
 	case consensus.Arriving:

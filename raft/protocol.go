@@ -104,6 +104,8 @@ func (p *Protocol) open(f consensus.Frame) (opening, []crypto.Claim) {
 			return opening{Opened: o}, nil
 		}
 		return opening{Opened: o, request: req}, []crypto.Claim{req.Claim(p.door.Cluster)}
+	case f.Bytes[0] == consensus.KindRead:
+		return opening{Opened: p.door.OpenQuery(f)}, nil
 	case f.From.Kind == consensus.Topic:
 		return opening{Opened: refused(ReasonTopic)}, nil
 	case f.From.Kind == consensus.PeerClient:

@@ -115,6 +115,8 @@ func (r *replica) on(e consensus.Event) {
 		r.onTick()
 	case consensus.Submit:
 		r.onSubmit(e)
+	case consensus.Ask:
+		r.out.Refusals = append(r.out.Refusals, e.Query.Refuse(consensus.RefusedBusy))
 	case consensus.Receive:
 		r.onReceive(e)
 	case consensus.Executed:

@@ -31,6 +31,7 @@ type client struct {
 	wrong   consensus.Time                              // by how much its clock is wrong, in this life
 	kept    uint64                                      // the last epoch that was accepted; half of the clients keep it
 	lost    quorum.Set                                  // the replicas to which it has noticed that it has no link
+	reads   clientReads
 }
 
 // call is one operation under way.
@@ -42,7 +43,7 @@ type call struct {
 func newClient(w *World, index int) *client {
 	return &client{
 		world: w, index: index, end: endpoint(w.cfg.Replicas + index), signer: w.keys.clients[index],
-		dice: newStream(w.cfg.Seed, fmt.Sprintf("client %d", index)),
+		dice: newStream(w.cfg.Seed, fmt.Sprintf("client %d", index)), reads: newClientReads(w.cfg.Seed, index),
 	}
 }
 
@@ -120,6 +121,10 @@ func (c *client) think() {
 			c.callers--
 			return
 		}
+		if c.wantsToRead() {
+			c.read()
+			return
+		}
 		c.quota--
 		c.invoke(nil)
 	})
@@ -127,17 +132,22 @@ func (c *client) think() {
 
 // invoke asks for an operation; nil = draw one.
 func (c *client) invoke(op []byte) {
-	c.ticket++
-	c.world.stats.Asked++
-	t := token{client: c.index, counter: uint64(c.ticket)}
-	c.open = append(c.open, call{ticket: c.ticket, token: t})
+	t := token{client: c.index, counter: uint64(c.ticket) + 1}
 	if op == nil {
 		op = drawOperation(c.dice, c.world.cfg.Workload, t)
 	}
+	c.call(op, t, c.session.Invoke)
+}
+
+// call hands an operation to the session.
+func (c *client) call(op []byte, t token, hand func(session.Ticket, []byte)) {
+	c.ticket++
+	c.world.stats.Asked++
+	c.open = append(c.open, call{ticket: c.ticket, token: t})
 	c.world.checks.judge.Invoked(c.world.at(), check.CallID{Client: c.index, Number: uint64(c.ticket)}, c.signer.Public(), op)
 	c.session.Advance(c.now())
 	c.world.watchCall(c, StepInvoke, t, describeOperation(op))
-	c.session.Invoke(c.ticket, op)
+	hand(c.ticket, op)
 	c.flush()
 	c.giveUp(c.ticket)
 }
@@ -165,6 +175,7 @@ func (c *client) flush() {
 	w := c.world
 	out := c.session.Flush()
 	for _, s := range out.Sends {
+		c.reads.sent(s.Bytes)
 		if r, err := consensus.DecodeRequest(s.Bytes); err == nil {
 			w.checks.judge.Signed(r)
 		}
@@ -201,7 +212,7 @@ func (c *client) finish(d session.Done) {
 		c.before = &d.Result
 		switch {
 		case d.Err == nil:
-			c.world.checks.believed(c, call, d.Seq, d.Result)
+			c.world.checks.believed(c, call, &d)
 		case errors.Is(d.Err, session.ErrNoLeader) || c.world.cfg.Workload.Deadline > 0 && errors.Is(d.Err, session.ErrUnknown),
 			c.world.cfg.clocksAreWrong() && (errors.Is(d.Err, session.ErrExpired) || errors.Is(d.Err, session.ErrStale)):
 			c.declined(call, d.Err)
@@ -253,6 +264,8 @@ func (c *client) accept(from consensus.ReplicaID, frame []byte) {
 		if c.replied != nil {
 			c.replied(from, r)
 		}
+	case len(frame) > 0 && frame[0] == consensus.KindFinding:
+		c.found(from, frame)
 	case len(frame) > 0 && (frame[0] == consensus.KindRefusal || frame[0] == consensus.KindExplained):
 	default:
 		if w.replicas[from].honest() {

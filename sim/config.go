@@ -96,6 +96,7 @@ type Workload struct {
 	Timeout    consensus.Time // until a request is sent again, to all
 	Deadline   consensus.Time // after which a caller gives its call up; 0 = never
 	Notice     consensus.Time // after which a client notices that a fault has cut a link of its own; 0 = never
+	Reads      int            // the chance that a caller reads without an order before it goes on
 	NoLeader   consensus.Time // until a caller is told that nobody leads; 0 = it waits
 }
 

@@ -57,6 +57,7 @@ func FromSeedOf(p protocol.Protocol, seed uint64) Config {
 	c.drawFlood(newStream(seed, "flood"))
 	c.drawClocks(newStream(seed, "clocks"))
 	c.drawSetBack(newStream(seed, "set back"))
+	c.drawReads(newStream(seed, "reads"))
 	return c
 }
 
@@ -93,6 +94,7 @@ func drawSystem(of string, seed uint64) Config {
 	c.drawClocks(newStream(seed, "clocks"))
 	c.drawSetBack(newStream(seed, "set back"))
 	c.drawTasks(newStream(seed, "tasks"))
+	c.drawReads(newStream(seed, "reads"))
 	return c
 }
 

@@ -39,7 +39,9 @@ func (w *World) openState(r *replica) (*executor, consensus.Recovered, error) {
 	}
 	var home consensus.Recovered
 	home.Height, home.Root, home.Certificate = m.Height()
-	return &executor{replica: r, machine: m, jobs: host.NewJobs(w.cfg.Host.bounds())}, home, nil
+	x := &executor{replica: r, machine: m, jobs: host.NewJobs(w.cfg.Host.bounds())}
+	x.jobs.Applied(m.Applied())
+	return x, home, nil
 }
 
 // work begins the next task, unless one is going on. A snapshot is found at
@@ -65,7 +67,11 @@ func (x *executor) work() {
 		}
 		r.later(takes, func() {
 			x.busy = false
-			x.perform(task.Job)
+			if task.Lookup != nil {
+				x.look(task.Lookup)
+			} else {
+				x.perform(task.Job)
+			}
 			x.work()
 		})
 	}
@@ -167,6 +173,7 @@ func (x *executor) end(t *app.Task) {
 // pass passes on what a job or a task has brought about.
 func (x *executor) pass(out *app.Outcome) {
 	r := x.replica
+	x.jobs.Applied(x.machine.Applied())
 	r.Note(out.Notes)
 	for _, e := range out.Events {
 		x.judge(e)

@@ -120,6 +120,18 @@ func (r *replica) Execute(jobs []consensus.Job) {
 	r.executor.work()
 }
 
+// Lookup queues READs. Those for which there is no room are refused.
+func (r *replica) Lookup(lookups []consensus.Lookup) {
+	for _, l := range lookups {
+		for _, q := range r.executor.jobs.Ask(l) {
+			r.world.stats.full(fullLookups)
+			no := q.Refuse(consensus.RefusedBusy)
+			r.refuse(&no)
+		}
+	}
+	r.executor.work()
+}
+
 // Note traces facts, and judges those that no honest cluster may see.
 func (r *replica) Note(notes []consensus.Note) {
 	for i := range notes {

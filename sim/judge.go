@@ -6,6 +6,7 @@ import (
 
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/check"
+	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
@@ -94,7 +95,8 @@ func (c *checks) root(r *replica, n consensus.Seq, root crypto.Digest) {
 }
 
 // believed hears that a caller has its result.
-func (c *checks) believed(cl *client, o call, n consensus.Seq, result consensus.Result) {
+func (c *checks) believed(cl *client, o call, d *session.Done) {
+	n, result := d.Seq, d.Result
 	w := c.world
 	w.stats.Results++
 	c.highest = max(c.highest, n)
@@ -105,7 +107,13 @@ func (c *checks) believed(cl *client, o call, n consensus.Seq, result consensus.
 	if w.over {
 		return
 	}
-	c.judge.Returned(w.at(), check.CallID{Client: cl.index, Number: uint64(o.ticket)}, n, result)
+	id := check.CallID{Client: cl.index, Number: uint64(o.ticket)}
+	if d.Unordered {
+		w.stats.Read++
+		c.judge.ReturnedUnordered(w.at(), id, n, result)
+		return
+	}
+	c.judge.Returned(w.at(), id, n, result)
 }
 
 // noted hears of the facts that engines report.

@@ -13,6 +13,7 @@ type Stats struct {
 	Struck          map[HazardKind]int
 	LeadersLost     uint64         // times that a primary died with something in flight
 	Results         uint64         // that callers believe
+	Read            uint64         // ... from READs, without an order
 	Asked           uint64         // operations that callers invoked
 	Declined        uint64         // ... and for which there was no majority
 	Failed          uint64         // ... and which ended in another error, as traitors can bring about where one reply is believed
@@ -49,7 +50,7 @@ func (s *Stats) Add(o Stats) {
 	s.Results, s.Refusals, s.Again, s.Fallen = s.Results+o.Results, s.Refusals+o.Refusals, s.Again+o.Again, s.Fallen+o.Fallen
 	s.Declined, s.Failed = s.Declined+o.Declined, s.Failed+o.Failed
 	s.Asked, s.Changes, s.InARow, s.FetchedInChange = s.Asked+o.Asked, s.Changes+o.Changes, s.InARow+o.InARow, s.FetchedInChange+o.FetchedInChange
-	s.SetBacks += o.SetBacks
+	s.SetBacks, s.Read = s.SetBacks+o.SetBacks, s.Read+o.Read
 	s.Busiest = max(s.Busiest, o.Busiest)
 	s.LeadersLost, s.Repeated = s.LeadersLost+o.LeadersLost, s.Repeated+o.Repeated
 	s.TopView = max(s.TopView, o.TopView)
@@ -81,6 +82,7 @@ const (
 	fullRequests = "request refused before the engine"
 	fullJobs     = "engine held back by jobs"
 	fullAnswers  = "answer refused"
+	fullLookups  = "READ refused"
 	fullReads    = "read refused"
 )
 

@@ -31,6 +31,14 @@ func (w *World) describe(frame []byte) string {
 			if r, err := consensus.DecodeReply(frame); err == nil {
 				return fmt.Sprintf("REPLY #%d n=%d", r.Sequence.Counter, r.Seq)
 			}
+		case consensus.KindRead:
+			if q, err := consensus.DecodeQuery(frame); err == nil {
+				return fmt.Sprintf("READ #%d from n=%d", q.Name.Counter, q.Floor)
+			}
+		case consensus.KindFinding:
+			if f, err := consensus.DecodeFinding(frame); err == nil {
+				return fmt.Sprintf("READ-ANSWER #%d index=%d n=%d", f.Name.Counter, f.Index, f.Height)
+			}
 		case consensus.KindRefusal, consensus.KindExplained:
 			if r, err := consensus.DecodeRefusal(frame); err == nil {
 				return fmt.Sprintf("REFUSAL #%d %s", r.Sequence.Counter, r.Code)

@@ -35,7 +35,8 @@ func RunTraitor(ctx context.Context, h *home.Home, a app.Application) error {
 	follow, leave := context.WithCancel(ctx)
 	defer leave()
 	go k.follow(follow)
-	return h.RunWrapped(ctx, a, home.Wrapper{Protocol: k.wrap, Replies: byzantine.NewReplyFilter(k.env, k.current).Apply})
+	filter := byzantine.NewReplyFilter(k.env, k.current)
+	return h.RunWrapped(ctx, a, home.Wrapper{Protocol: k.wrap, Replies: filter.Apply, Findings: filter.Findings})
 }
 
 // controller keeps the behaviours of a replica at what its home asks for.

@@ -81,11 +81,24 @@ func HistoryName(key crypto.PublicKey) string {
 // down is not made, unless nobody depends on the history: a judge would take its
 // effect for nobody's.
 func (h *History) Invoke(ctx context.Context, op []byte) (client.Result, error) {
+	return h.call(ctx, op, h.inner.Invoke)
+}
+
+// Read implements client.Reader: it reads by inner, or invokes if inner does not read.
+func (h *History) Read(ctx context.Context, op []byte) (client.Result, error) {
+	if r, ok := h.inner.(client.Reader); ok {
+		return h.call(ctx, op, r.Read)
+	}
+	return h.call(ctx, op, h.inner.Invoke)
+}
+
+// call makes a call between writing down its beginning and its end.
+func (h *History) call(ctx context.Context, op []byte, make func(context.Context, []byte) (client.Result, error)) (client.Result, error) {
 	number, err := h.begin(op)
 	if err != nil {
 		return client.Result{}, err
 	}
-	r, err := h.inner.Invoke(ctx, op)
+	r, err := make(ctx, op)
 	if err != nil {
 		return r, err
 	}
@@ -161,7 +174,11 @@ func (h *History) end(number uint64, r *client.Result) error {
 	if h.lost != nil && (number == 0 || h.failed || len(r.Data) > maxCallBytes) {
 		return nil
 	}
-	return h.write(&check.Entry{Kind: check.EntryReturned, At: now(), Number: number, Seq: r.Seq, Result: r.Result})
+	kind := check.EntryReturned
+	if r.Unordered {
+		kind = check.EntryFound
+	}
+	return h.write(&check.Entry{Kind: kind, At: now(), Number: number, Seq: r.Seq, Result: r.Result})
 }
 
 // write writes an entry, or takes note that it cannot.

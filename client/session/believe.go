@@ -23,6 +23,10 @@ func (s *Session) Receive(from consensus.ReplicaID, frame []byte) {
 			ok = s.onReply(from, reply)
 			s.hear(from, reply.View)
 		}
+	case consensus.KindFinding:
+		if f, err := consensus.DecodeFinding(frame); err == nil {
+			ok = s.onFinding(from, f)
+		}
 	case consensus.KindRefusal, consensus.KindExplained:
 		if refusal, err := consensus.DecodeRefusal(frame); err == nil {
 			ok = s.onRefusal(from, refusal)
@@ -152,6 +156,9 @@ func (s *Session) onRefusal(from consensus.ReplicaID, refusal *consensus.Refusal
 	s.stats.Refusals++
 	if s.link.elected && s.system.Has(refusal.Primary) {
 		s.link.follow(refusal.Primary)
+	}
+	if refusal.Request.IsZero() {
+		return s.refuseQueries(from, refusal.Sequence)
 	}
 	r := s.find(refusal.Sequence, refusal.Request)
 	if r == nil {

@@ -22,6 +22,8 @@ type Config struct {
 	Epoch   uint64             // start time, nanoseconds since 1970: should be higher than that of any earlier session of this key
 	After   uint64             // the last epoch of this key that the cluster is known to have accepted (0 = none): the session begins above it, though Epoch does not
 
+	Reads uint64 // READs are counted from here: a random number where two processes may use one key at a time
+
 	InFlight      int  // requests in flight (8; 256 with OneEach); at most consensus.SessionWindow
 	InFlightBytes int  // bytes of the requests in flight (32 MiB); one request is always allowed
 	GatherOps     int  // operations in one request (the genesis limit)

@@ -70,10 +70,10 @@ func (s *Session) renew() {
 	s.stats.Renewals++
 }
 
-// gather takes the operations of the next request from the queue.
-func (s *Session) gather() []*operation {
+// gather takes the operations of the next request from a queue.
+func (s *Session) gather(q *queue) []*operation {
 	n, size := 0, 0
-	for _, o := range s.queue.operations {
+	for _, o := range q.operations {
 		size += 3 + len(o.bytes)
 		if n > 0 && (o.alone || n >= s.cfg.GatherOps || size > s.cfg.GatherBytes) {
 			break
@@ -82,7 +82,7 @@ func (s *Session) gather() []*operation {
 			break
 		}
 	}
-	return s.queue.take(n)
+	return q.take(n)
 }
 
 // open signs a request and sends it for the first time.
@@ -175,6 +175,9 @@ func (s *Session) Connected(id consensus.ReplicaID) {
 	}
 	for _, r := range s.flight.requests {
 		s.sendTo(id, r)
+	}
+	for _, a := range s.reads.flight {
+		s.out.Sends = append(s.out.Sends, Send{To: id, Bytes: a.frame})
 	}
 }
 

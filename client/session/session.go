@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"slices"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
@@ -23,6 +24,9 @@ type Done struct {
 	Result consensus.Result // if Err is nil; the data belong to the caller
 	Seq    consensus.Seq    // where it was executed, if Err is nil
 	Err    error
+	// Unordered: it was read without being ordered, from a state that is at Seq
+	// or beyond.
+	Unordered bool
 }
 
 // Output is everything to do about the events since the last Flush.
@@ -40,6 +44,11 @@ type Stats struct {
 	Ignored    uint64 // frames that were no answer to anything in flight
 	Refusals   uint64 // refusals received
 	Renewals   uint64 // fresh epochs after the first
+
+	Reads          uint64 // READs sent
+	ReadOperations uint64 // ... operations in them
+	ReadsAgain     uint64 // READs sent a second time
+	ReadsOrdered   uint64 // operations of READs that had to be ordered
 }
 
 // Session is the state machine. It is not safe for concurrent use.
@@ -50,6 +59,7 @@ type Session struct {
 	now     consensus.Time
 	queue   queue
 	flight  flight
+	reads   reads
 	epochs  epochs
 	tickets map[Ticket]*operation
 	link    link
@@ -64,6 +74,7 @@ type operation struct {
 	ticket   Ticket
 	bytes    []byte
 	request  *request // that carries it; nil while it waits
+	query    *query   // ... or the READ
 	alone    bool     // travels under its own signature
 	reissued int      // how often it was sent again under a fresh epoch
 }
@@ -78,6 +89,7 @@ func New(cfg Config) (*Session, error) {
 		cfg: cfg, system: cfg.System, cluster: cfg.Genesis.ID(), now: consensus.Time(cfg.Epoch),
 		tickets: map[Ticket]*operation{}, link: newLink(cfg.System, cfg.Elected),
 	}
+	s.reads.counter = cfg.Reads
 	first := max(cfg.Epoch, after(cfg.After))
 	s.flight.open(first, s.now)
 	s.epochs.least, s.epochs.accepted = after(first), cfg.After
@@ -88,6 +100,7 @@ func New(cfg Config) (*Session, error) {
 // sent again, or given up if nobody waits for them.
 func (s *Session) Advance(now consensus.Time) {
 	s.now = max(s.now, now)
+	s.advanceReads()
 	for _, r := range s.flight.snapshot() {
 		switch {
 		case r.live == 0 && s.now >= r.orphaned+s.cfg.GiveUp:
@@ -107,7 +120,10 @@ func (s *Session) Advance(now consensus.Time) {
 // Invoke hands in an operation under a ticket. The bytes must not change until
 // the ticket is done. Whatever is wrong with it comes as a Done: ErrTooLarge,
 // ErrBusy, ErrClosed.
-func (s *Session) Invoke(t Ticket, op []byte) {
+func (s *Session) Invoke(t Ticket, op []byte) { s.take(t, op, &s.queue) }
+
+// take lets an operation into a queue.
+func (s *Session) take(t Ticket, op []byte, q *queue) {
 	o := &operation{ticket: t, bytes: op}
 	switch {
 	case s.closed:
@@ -116,13 +132,16 @@ func (s *Session) Invoke(t Ticket, op []byte) {
 		panic(fmt.Sprintf("session: ticket %d is in use", t))
 	case len(op) > s.cfg.Genesis.Limits.OperationBytes:
 		s.reject(o, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(op), s.cfg.Genesis.Limits.OperationBytes))
-	case s.queue.len() >= s.cfg.Queue || s.queue.bytes+len(op) > s.cfg.QueueBytes && s.queue.len() > 0:
+	case s.waiting() >= s.cfg.Queue || s.queue.bytes+s.reads.queue.bytes+len(op) > s.cfg.QueueBytes && s.waiting() > 0:
 		s.reject(o, ErrBusy)
 	default:
 		s.tickets[t] = o
-		s.queue.push(o)
+		q.push(o)
 	}
 }
+
+// waiting is how many operations wait to be sent.
+func (s *Session) waiting() int { return s.queue.len() + s.reads.queue.len() }
 
 // Cancel says that nobody waits for the ticket any more. It is done at once:
 // with ErrNotSent if it was not sent, else with ErrUnknown; the request is
@@ -132,8 +151,14 @@ func (s *Session) Cancel(t Ticket) {
 	if o == nil {
 		return
 	}
+	if o.query != nil {
+		s.forgetRead(o)
+		s.finish(o, Done{Err: ErrUnknown})
+		return
+	}
 	if o.request == nil {
 		s.queue.remove(o)
+		s.reads.queue.remove(o)
 		s.finish(o, Done{Err: ErrNotSent})
 		return
 	}
@@ -174,19 +199,27 @@ func (s *Session) Close() {
 	for _, o := range s.queue.take(s.queue.len()) {
 		s.finish(o, Done{Err: fmt.Errorf("%w: %w", ErrClosed, ErrNotSent)})
 	}
+	for _, o := range s.reads.queue.take(s.reads.queue.len()) {
+		s.finish(o, Done{Err: fmt.Errorf("%w: %w", ErrClosed, ErrNotSent)})
+	}
 	for _, r := range s.flight.snapshot() {
-		for _, o := range r.operations {
-			s.finish(o, Done{Err: fmt.Errorf("%w: %w", ErrClosed, ErrUnknown)})
-		}
+		s.fail(r.operations, fmt.Errorf("%w: %w", ErrClosed, ErrUnknown))
 		s.flight.remove(r)
+	}
+	for _, a := range slices.Clone(s.reads.flight) {
+		s.fail(a.unfinished(), fmt.Errorf("%w: %w", ErrClosed, ErrUnknown))
+		s.settleQuery(a)
 	}
 }
 
 // Flush closes requests as far as the bounds allow and returns everything to
 // do since the last call.
 func (s *Session) Flush() Output {
+	for !s.closed && s.mayAsk() {
+		s.ask()
+	}
 	for !s.closed && s.queue.len() > 0 && s.mayClose() {
-		s.open(s.gather())
+		s.open(s.gather(&s.queue))
 	}
 	out := s.out
 	s.out = Output{}
@@ -200,6 +233,9 @@ func (s *Session) deadline() consensus.Time {
 		if t != 0 && (least == 0 || t < least) {
 			least = t
 		}
+	}
+	for _, a := range s.reads.flight {
+		sooner(a.due())
 	}
 	for _, r := range s.flight.requests {
 		sooner(r.patienceAt)
@@ -227,8 +263,8 @@ func (s *Session) Shift() consensus.Time { return s.epochs.shift }
 // the replicas say that what After said cannot be.
 func (s *Session) Accepted() uint64 { return s.epochs.accepted }
 
-// InFlight is the number of requests that are sent and not answered.
-func (s *Session) InFlight() int { return len(s.flight.requests) }
+// InFlight is the number of requests and READs that are sent and not answered.
+func (s *Session) InFlight() int { return len(s.flight.requests) + len(s.reads.flight) }
 
 // finish ends a ticket, unless its caller has left.
 func (s *Session) finish(o *operation, d Done) {

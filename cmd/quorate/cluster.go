@@ -163,6 +163,7 @@ func (a *access) withClient(ctx context.Context, tune session.Config, do func(cl
 // caller is a client whose calls may be written down.
 type caller interface {
 	client.Invoker
+	client.Reader
 	InvokeAll(ctx context.Context, ops [][]byte) ([]client.Result, error)
 }
 
@@ -217,7 +218,7 @@ func withStore(c *cli.Context, do func(ctx context.Context, store client.KV) err
 		ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 		defer cancel()
 		defer waits("waiting for answers of the cluster, for %v at most; %s shows how it stands", c.Duration("timeout"), advice(c, "status"))()
-		return explainTimeout(c, a.withCaller(ctx, session.Config{}, func(cl caller) error { return do(ctx, client.KV{Invoker: cl}) }))
+		return explainTimeout(c, a.withCaller(ctx, session.Config{}, func(cl caller) error { return do(ctx, storeOf(c, cl)) }))
 	})
 }
 

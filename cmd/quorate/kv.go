@@ -30,7 +30,7 @@ func kvCommands() *cli.Command {
 		Name: "kv", Usage: "read and write the replicated key-value store", Description: kvHelp,
 		Subcommands: []*cli.Command{
 			{Name: "put", Usage: "store a value", ArgsUsage: "KEY [VALUE]", Flags: kvFlags(fileFlag()), Action: does(1, 2, kvPut)},
-			{Name: "get", Usage: "print a value; exit code 4 if the key is absent", ArgsUsage: "KEY", Flags: kvFlags(), Action: does(1, 1, kvGet)},
+			{Name: "get", Usage: "print a value; exit code 4 if the key is absent", ArgsUsage: "KEY", Flags: kvFlags(orderedFlag()), Action: does(1, 1, kvGet)},
 			{Name: "del", Usage: "remove a key; exit code 4 if it was absent", ArgsUsage: "KEY", Flags: kvFlags(), Action: does(1, 1, kvDel)},
 			{
 				Name: "cas", Usage: "store a value if the key holds the expected one; exit code 4 if it does not", ArgsUsage: "KEY [VALUE]",
@@ -54,6 +54,19 @@ func kvFlags(more ...cli.Flag) []cli.Flag {
 // fileFlag is for values that no command line can hold.
 func fileFlag() cli.Flag {
 	return &cli.PathFlag{Name: "file", Aliases: []string{"f"}, Usage: "read the value from `FILE`; - is stdin"}
+}
+
+// orderedFlag is for commands that read.
+func orderedFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "ordered", Usage: "have reads ordered like writes, which takes longer and shows no more"}
+}
+
+// storeOf is the store as a command wants it.
+func storeOf(c *cli.Context, cl caller) client.KV {
+	if c.Bool("ordered") {
+		return client.KV{Invoker: client.Ordered{Invoker: cl}}
+	}
+	return client.KV{Invoker: cl}
 }
 
 // maxInput bounds what is read as one value, bytes: a little over the largest

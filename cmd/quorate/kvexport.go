@@ -25,7 +25,7 @@ func kvExportCommand() *cli.Command {
 		Flags: callerFlags(prefixFlag(), outputFlag(),
 			&cli.BoolFlag{Name: "keep-prefix", Usage: "keep the prefix in the paths"},
 			&cli.BoolFlag{Name: "force", Usage: "write into a directory that is not empty, and overwrite its files"},
-			timeoutFlag(10*time.Minute, giveUp)),
+			orderedFlag(), timeoutFlag(10*time.Minute, giveUp)),
 		Action: does(1, 1, kvExport),
 	}
 }

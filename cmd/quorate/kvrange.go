@@ -25,7 +25,8 @@ func kvRangeCommand() *cli.Command {
 			&cli.StringFlag{Name: "from", Usage: "first `KEY`, inclusive"},
 			&cli.StringFlag{Name: "to", Usage: "last `KEY`, exclusive"},
 			&cli.Uint64Flag{Name: "limit", Usage: "at most `N` entries; 0 = all"},
-			&cli.BoolFlag{Name: "keys", Usage: "leave the values out"}),
+			&cli.BoolFlag{Name: "keys", Usage: "leave the values out"},
+			orderedFlag()),
 		Action: does(0, 0, kvRange),
 	}
 }

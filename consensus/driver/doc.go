@@ -1,6 +1,6 @@
 // Package driver sequences what an engine puts out by the durability law.
 //
-// The law (consensus/engine.go): nothing but Early may be seen outside the replica
+// The law (consensus/engine.go): nothing but Early and Lookups may be seen outside the replica
 // before the records of this and every earlier output are durable. The driver
 // is the only place where it is kept, so that neither an engine nor a host has
 // to think of it: the engine counts its own vote when it casts it, the host

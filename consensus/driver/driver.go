@@ -21,6 +21,8 @@ type Host interface {
 	Append(t Ticket, records []consensus.Record, forget consensus.Seq)
 	// Send sends frames; losing some is allowed.
 	Send([]consensus.Send)
+	// Lookup executes READs when they are due; refusing some is allowed.
+	Lookup([]consensus.Lookup)
 	// Refuse answers clients.
 	Refuse([]consensus.Refusal)
 	// Read reads parts of a snapshot; each read comes back as a Chunk event.
@@ -87,6 +89,9 @@ func (d *Driver) Step(b consensus.Burst) {
 	}
 	if len(out.Early) > 0 {
 		d.host.Send(out.Early)
+	}
+	if len(out.Lookups) > 0 {
+		d.host.Lookup(out.Lookups)
 	}
 	d.append(out.Records)
 	d.held = append(d.held, held{gate: d.gate, out: out})

@@ -47,6 +47,7 @@ func (h *disk) Send(s []consensus.Send)          { h.see("send %s", s[0].Bytes) 
 func (h *disk) Refuse(r []consensus.Refusal)     { h.see("refuse %d", r[0].View) }
 func (h *disk) Read(r []consensus.ChunkRead)     { h.see("read %d", r[0].Seq) }
 func (h *disk) Execute(jobs []consensus.Job)     { h.see("execute %d", jobs[0].(consensus.Commit).Seq) }
+func (h *disk) Lookup(l []consensus.Lookup)      { h.see("lookup %d", l[0].Index) }
 func (h *disk) Note(n []consensus.Note)          { h.see("note %s", n[0].Text) }
 func (h *disk) Halt(reason string)               { h.see("halt %s", reason) }
 func (h *disk) expect(t *testing.T, w ...string) { t.Helper(); expectSeen(t, h, w) }

@@ -13,6 +13,8 @@ type Bounds struct {
 	InboxBytes   int // ... bytes
 	Jobs         int // jobs that wait for execution before the engine is held back
 	Answers      int // answers from sessions that wait
+	Lookups      int // READs that wait for a height, or for their turn
+	LookupBytes  int // ... bytes
 	Reads        int // snapshot reads that wait
 	Tasks        int // tasks of checkpoints under way before execution is held back
 	TaskBytes    int // ... bytes of state that waits for them
@@ -22,7 +24,7 @@ type Bounds struct {
 func DefaultBounds() Bounds {
 	return Bounds{
 		GroupFrames: 128, PeerFrames: 8192, PeerBytes: 16 << 20, ClientFrames: 1024, ClientBytes: 64 << 20,
-		InboxEvents: 8192, InboxBytes: 32 << 20, Jobs: 1024, Answers: 4096, Reads: 64,
+		InboxEvents: 8192, InboxBytes: 32 << 20, Jobs: 1024, Answers: 4096, Lookups: 1024, LookupBytes: 32 << 20, Reads: 64,
 		Tasks: 8, TaskBytes: 64 << 20,
 	}
 }
@@ -46,6 +48,12 @@ func Refusal(f *consensus.Frame, event consensus.Event) *consensus.Refusal {
 		return nil
 	}
 	busy := &consensus.Refusal{Client: f.From.Key, Code: consensus.RefusedBusy}
+	if len(f.Bytes) > 0 && f.Bytes[0] == consensus.KindRead {
+		if q, err := consensus.DecodeQuery(f.Bytes); err == nil {
+			busy.Sequence = q.Name
+		}
+		return busy
+	}
 	submit, opened := event.(consensus.Submit)
 	if !opened {
 		submit.Request, _ = consensus.DecodeRequest(f.Bytes) // nil if it is none: then the refusal names no request

@@ -10,7 +10,7 @@ const (
 	Own      Class = iota // what this replica's executor and reader report
 	Votes                 // opened small frames of replicas
 	Bodies                // opened larger frames of replicas
-	Requests              // requests, whoever brought them
+	Requests              // requests, whoever brought them, and READs
 	Classes               // their number
 )
 
@@ -19,7 +19,8 @@ func (c Class) String() string { return [...]string{"own", "votes", "bodies", "r
 
 // classOf is the class of what a frame was opened as.
 func classOf(f *consensus.Frame, e consensus.Event) Class {
-	if _, is := e.(consensus.Submit); is {
+	switch e.(type) {
+	case consensus.Submit, consensus.Ask:
 		return Requests
 	}
 	if PriorityOf(f) == Small {

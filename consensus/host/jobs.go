@@ -28,6 +28,7 @@ type Jobs struct {
 	underWay  int    // tasks of checkpoints
 	waitBytes int    // of state, for them
 	answers   answers
+	lookups   lookups
 }
 
 // answers are the questions that wait for the session table.
@@ -47,16 +48,17 @@ type question struct {
 // answerShare divides the room for answers: one client gets one part of it.
 const answerShare = 16
 
-// Task is a job, or the search for the snapshot that a read needs, which belongs
-// to the machine's owner.
+// Task is a job, the search for the snapshot that a read needs, which belongs
+// to the machine's owner, or a READ.
 type Task struct {
-	Job  consensus.Job
-	Read *consensus.ChunkRead
+	Job    consensus.Job
+	Read   *consensus.ChunkRead
+	Lookup *consensus.Lookup
 }
 
 // NewJobs makes an empty queue.
 func NewJobs(b Bounds) *Jobs {
-	return &Jobs{bounds: b, answers: answers{of: make(map[crypto.PublicKey]int)}}
+	return &Jobs{bounds: b, answers: answers{of: make(map[crypto.PublicKey]int)}, lookups: lookups{of: make(map[crypto.PublicKey]int)}}
 }
 
 // Put queues a job. Only an answer can be refused, and nobody is told.
@@ -111,7 +113,7 @@ func (q *Jobs) Ended(bytes int) {
 // Ready reports whether Take may take something now.
 func (q *Jobs) Ready() bool {
 	if q.tasks.len() == 0 {
-		return q.answers.queue.len() > 0
+		return q.answers.queue.len() > 0 || q.lookups.due()
 	}
 	if q.underWay == 0 {
 		return true
@@ -127,10 +129,13 @@ func (q *Jobs) Ready() bool {
 
 // Take takes the next task; there must be one that is ready.
 func (q *Jobs) Take() Task {
-	if q.answerNow() {
+	switch {
+	case q.lookupNow():
+		return Task{Lookup: q.takeLookup()}
+	case q.answerNow():
 		return Task{Job: q.takeAnswer()}
 	}
-	q.answers.next = true
+	q.answers.next, q.lookups.next = true, true
 	q.taken++
 	t := q.tasks.pop()
 	if t.Read != nil {
@@ -151,7 +156,7 @@ func (q *Jobs) answerNow() bool {
 // takeAnswer takes the oldest question.
 func (q *Jobs) takeAnswer() consensus.Answer {
 	a := &q.answers
-	a.next = false
+	a.next, q.lookups.last = false, false
 	job := a.queue.pop().job
 	if a.of[job.Request.Client]--; a.of[job.Request.Client] == 0 {
 		delete(a.of, job.Request.Client)

@@ -112,6 +112,17 @@ func (s System) Weak() int { return s.faults + 1 }
 // is what the mode means.
 func (s System) Replies() int { return s.replies }
 
+// Readers is how many replicas must say where they are before a read that is not
+// ordered is believed: any q of them hold f+1 of those that committed what was
+// answered before. In crash mode one member's word is believed, which has asked
+// a majority.
+func (s System) Readers() int {
+	if s.model == Crash {
+		return 1
+	}
+	return s.quorum
+}
+
 // Primary is the replica that leads view v: v mod n. In crash mode views have
 // elected leaders and nobody asks.
 func (s System) Primary(v consensus.View) consensus.ReplicaID {

@@ -152,6 +152,11 @@ func (r *Rules) decode(h *Horizon, f consensus.Frame) opening {
 	if f.Bytes[0] == consensus.KindRequest {
 		return r.decodeRequest(o, f)
 	}
+	if f.Bytes[0] == consensus.KindRead {
+		q := r.door.OpenQuery(f)
+		o.event, o.reason, o.refusal = q.Event, q.Reason, q.Refusal
+		return o
+	}
 	if f.From.Kind == consensus.Topic || f.From.Kind == consensus.PeerClient {
 		o.reason = ReasonNotAsked
 		if f.From.Kind == consensus.PeerClient {

@@ -1,0 +1,30 @@
+package client
+
+import (
+	"context"
+	"fmt"
+
+	"quorate.dev/quorate/client/session"
+)
+
+// Reader reads without an order; Client is one.
+type Reader interface {
+	Read(ctx context.Context, op []byte) (Result, error)
+}
+
+var _ Reader = (*Client)(nil)
+
+// Read has op executed, which must write nothing, and returns its result: that of
+// a state in which everything is that was answered, to anybody, before Read was
+// called. Usually that takes one round trip to the replicas and neither an order
+// nor a disk; if too few of them say the same, op is ordered as by Invoke. An op
+// that would write fails, with ResultFailed and a text that says so. Errors are those of Invoke.
+func (c *Client) Read(ctx context.Context, op []byte) (Result, error) {
+	if err := ctx.Err(); err != nil {
+		return Result{}, fmt.Errorf("%w: %w", session.ErrNotSent, err)
+	}
+	return c.make(ctx, &call{op: op, read: true, done: make(chan session.Done, 1)})
+}
+
+// Ordered hides that an Invoker can read: KV{Ordered{c}} has every read ordered.
+type Ordered struct{ Invoker }
