@@ -31,6 +31,7 @@ type replica struct {
 	alarmed  []int         // tick of the last alarm about each replica; 0 never
 	heard    []int         // tick of the last word of each replica; -1 never
 	lead     leadership
+	reads    reads
 	crowned  leadership // the last leader that was heard, also after it is forgotten
 	doubled  uint64     // the last term of which two leaders were heard
 	stall    stall      // while a member that lost its disk cannot be known anew
@@ -116,7 +117,7 @@ func (r *replica) on(e consensus.Event) {
 	case consensus.Submit:
 		r.onSubmit(e)
 	case consensus.Ask:
-		r.out.Refusals = append(r.out.Refusals, e.Query.Refuse(consensus.RefusedBusy))
+		r.onAsk(e.Query)
 	case consensus.Receive:
 		r.onReceive(e)
 	case consensus.Executed:
@@ -245,9 +246,12 @@ func (r *replica) survive(f func() error) (why consensus.Reason, err error) {
 // it sends waits in the driver for what it records, so that the library may
 // count its own acknowledgements before they are on disk.
 func (r *replica) drain() {
-	for r.node.HasReady() {
+	for r.askMajority(); r.node.HasReady(); r.askMajority() {
 		rd := r.node.Ready()
 		r.keep(&rd)
+		for _, s := range rd.ReadStates {
+			r.readable(s.Index, s.RequestCtx)
+		}
 		for i := range rd.Messages {
 			r.send(&rd.Messages[i])
 		}
@@ -285,6 +289,7 @@ func (r *replica) observe() {
 	}
 	was := r.lead
 	r.lead = is
+	r.dropReads()
 	if was.leader != 0 && is.leader != was.leader {
 		r.out.Note(consensus.Note{Kind: consensus.LeftView, View: consensus.View(is.term), Reason: "the leader was not heard, or another was elected"})
 	}

@@ -65,7 +65,7 @@ const maxProvoked = 8
 
 // provokes reports whether a member has asked for entries often enough for now.
 func (r *replica) provokes(m *pb.Message) bool {
-	if m.Type != pb.MsgHeartbeatResp && (m.Type != pb.MsgAppResp || !m.Reject) {
+	if m.Type != pb.MsgHeartbeatResp && (m.Type != pb.MsgAppResp || !m.Reject) || r.reads.answersRead(m) {
 		return false
 	}
 	r.provoked[m.From-1]++
