@@ -7,12 +7,14 @@ import (
 	"quorate.dev/quorate/crypto"
 )
 
-// Found hears of an answer to a READ that left a replica, with what was asked.
+// Found hears of an answer to a READ that left a replica which does not lie, with
+// what was asked. One whose disk was set back counts, too: where one member is
+// believed, nobody else may have answered, and the order of calls tells whether
+// it knew enough.
 // Where nobody tells of answers, as in the logs of a real run, believed results
 // of READs are held against the order of calls alone.
-func (j *Judge) Found(from consensus.ReplicaID, client crypto.PublicKey, ops [][]byte, f *consensus.Finding) {
-	j.accepted.finds = true
-	if !j.honest(from) || len(ops) != len(f.Results) {
+func (j *Judge) Found(client crypto.PublicKey, ops [][]byte, f *consensus.Finding) {
+	if len(ops) != len(f.Results) {
 		return
 	}
 	for i, op := range ops {
@@ -23,6 +25,9 @@ func (j *Judge) Found(from consensus.ReplicaID, client crypto.PublicKey, ops [][
 		}
 	}
 }
+
+// Finds says that the answers to READs are told.
+func (j *Judge) Finds() { j.accepted.finds = true }
 
 // ReturnedUnordered hears that a caller believes what a READ has found in a
 // state of height n or above. All that had been answered before the call stands

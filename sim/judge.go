@@ -42,6 +42,7 @@ func newChecks(w *World) *checks {
 	config.Model, config.Budget = ledgerModel(), linearBudget
 	config.Investigate = w.cfg.Seed%8 == 0
 	c.judge = check.New(config)
+	c.judge.Finds()
 	return c
 }
 

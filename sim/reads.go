@@ -75,8 +75,8 @@ func (c *client) found(from consensus.ReplicaID, frame []byte) {
 		}
 		return
 	}
-	if q := c.reads.asked[f.Name]; q != nil {
-		w.checks.judge.Found(from, c.signer.Public(), q.Operations, f)
+	if q := c.reads.asked[f.Name]; q != nil && w.replicas[from].traitor == nil {
+		w.checks.judge.Found(c.signer.Public(), q.Operations, f)
 	}
 }
 
