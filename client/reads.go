@@ -28,3 +28,10 @@ func (c *Client) Read(ctx context.Context, op []byte) (Result, error) {
 
 // Ordered hides that an Invoker can read: KV{Ordered{c}} has every read ordered.
 type Ordered struct{ Invoker }
+
+// Unordered is an Invoker of operations that write nothing, none of which is
+// ordered unless it must be.
+type Unordered struct{ Reader }
+
+// Invoke reads.
+func (u Unordered) Invoke(ctx context.Context, op []byte) (Result, error) { return u.Read(ctx, op) }

@@ -48,7 +48,7 @@ func runOne(c *cli.Context, p *bench.Plan) error {
 			p.Loads[i].Protocol, p.Loads[i].Replicas = g.Protocol, len(g.Replicas)
 		}
 		return a.withClient(c.Context, p.Loads[0].Session(), func(cl *client.Client) error {
-			target := bench.Target{Sessions: []bench.Session{{Invoker: cl}}, Local: a.local}
+			target := bench.Target{Sessions: []bench.Session{{Invoker: cl, Reads: client.Unordered{Reader: cl}}}, Local: a.local}
 			if a.history != "" {
 				h := a.told(cl)
 				defer func() { _ = h.Close() }()

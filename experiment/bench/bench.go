@@ -235,7 +235,7 @@ func (m *Measurement) Dial(ctx context.Context, configs []client.Config) (sessio
 			hangUp()
 			return nil, nil, err
 		}
-		clients, sessions = append(clients, cl), append(sessions, Session{Invoker: cl})
+		clients, sessions = append(clients, cl), append(sessions, Session{Invoker: cl, Reads: client.Unordered{Reader: cl}})
 	}
 	return sessions, hangUp, nil
 }

@@ -67,6 +67,9 @@ func (l *load) by(caller int) Session {
 	s := l.target.Sessions[caller%len(l.target.Sessions)]
 	if l.target.Told != nil && caller%len(l.target.Sessions) == 0 && caller/len(l.target.Sessions) < toldCallers {
 		s.Invoker = l.target.Told
+		if told, reads := l.target.Told.(client.Reader); reads && s.Reads != nil {
+			s.Reads = client.Unordered{Reader: told}
+		}
 	}
 	if s.Reads == nil {
 		s.Reads = s.Invoker
