@@ -7,6 +7,7 @@ import (
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/check/linear"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/internal/noun"
 )
 
 // Store is the model of the key-value store for one key: get, put, delete and
@@ -134,12 +135,12 @@ func storeWords(op []byte, r *consensus.Result) (asked, answered string) {
 	if err != nil {
 		return quoted(op, r)
 	}
-	key := quote(o.Key)
+	key := noun.Quote(o.Key)
 	switch o.Kind {
 	case kv.KindGet:
 		asked = "get " + key
 	case kv.KindPut:
-		asked = "put " + key + " " + quote(o.Value)
+		asked = "put " + key + " " + noun.Quote(o.Value)
 	case kv.KindDelete:
 		asked = "delete " + key
 	case kv.KindSwap:
@@ -157,7 +158,7 @@ func storeAnswer(k kv.Kind, data []byte) string {
 	switch k {
 	case kv.KindGet:
 		if e, found, err := kv.ParseGet(data); err == nil && found {
-			return fmt.Sprintf("%s of revision %d", quote(e.Value), e.Revision)
+			return fmt.Sprintf("%s of revision %d", noun.Quote(e.Value), e.Revision)
 		} else if err == nil {
 			return "not found"
 		}
@@ -173,10 +174,10 @@ func storeAnswer(k kv.Kind, data []byte) string {
 		if s, err := kv.ParseSwap(data); err == nil && s.Done {
 			return fmt.Sprintf("done, revision %d", s.Revision)
 		} else if err == nil && s.Present {
-			return fmt.Sprintf("not done, for it holds %s of revision %d", quote(s.Current.Value), s.Current.Revision)
+			return fmt.Sprintf("not done, for it holds %s of revision %d", noun.Quote(s.Current.Value), s.Current.Revision)
 		} else if err == nil {
 			return "not done, for it is not there"
 		}
 	}
-	return quote(data)
+	return noun.Quote(data)
 }

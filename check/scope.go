@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"math/bits"
 	"strings"
-	"unicode/utf8"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -129,32 +129,9 @@ func named(ids []consensus.ReplicaID) string {
 	return strings.Join(all, " and ")
 }
 
-// several is a number with its noun.
-func several(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// maxQuoted bounds what is quoted of a value, in bytes.
-const maxQuoted = 64
-
-// quote is a value for people.
-func quote(b []byte) string {
-	text := fmt.Sprintf("%q", b[:min(len(b), maxQuoted)])
-	if !utf8.Valid(b) {
-		text = fmt.Sprintf("hex %x", b[:min(len(b), maxQuoted)])
-	}
-	if len(b) > maxQuoted {
-		text += fmt.Sprintf("... of %d bytes", len(b))
-	}
-	return text
-}
-
 // quoted are the words for an application that nobody knows.
 func quoted(op []byte, r *consensus.Result) (asked, answered string) {
-	return "for " + quote(op), answerOf(r, func() string { return quote(r.Data) })
+	return "for " + noun.Quote(op), answerOf(r, func() string { return noun.Quote(r.Data) })
 }
 
 // answerOf is a result in words, or why there is none.
@@ -162,5 +139,5 @@ func answerOf(r *consensus.Result, words func() string) string {
 	if r.Code == consensus.ResultOK {
 		return words()
 	}
-	return fmt.Sprintf("error %d %s", r.Code, quote(r.Data))
+	return fmt.Sprintf("error %d %s", r.Code, noun.Quote(r.Data))
 }

@@ -8,6 +8,7 @@ import (
 	"quorate.dev/quorate/check/linear"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/evidence"
+	"quorate.dev/quorate/internal/noun"
 )
 
 // Verdict judges the run as a whole, and adds what only its end shows. To be
@@ -58,16 +59,16 @@ func (j *Judge) linearizable(at consensus.Time) (Answer, []string) {
 	calls := j.history()
 	report := linear.Check(*j.cfg.Model, calls, j.cfg.Budget)
 	if j.partial && len(report.Bad) > 0 {
-		return Unknown, []string{several(len(report.Bad), "key") + " would need writes that nobody has told of"}
+		return Unknown, []string{noun.Several(len(report.Bad), "key") + " would need writes that nobody has told of"}
 	}
 	for _, key := range report.Bad {
-		j.violate(at, Nonlinear, "no order of the calls on %q gives the results that were believed", key)
+		j.violate(at, Nonlinear, "no order of the calls on %s gives the results that were believed", noun.Quote(key))
 	}
 	switch {
 	case len(report.Bad) > 0:
 		return No, nil
 	case len(report.Open) > 0 && !j.ordered():
-		return Unknown, []string{several(len(report.Open), "key") + " could not be decided: a transaction wrote to them, or the search took too long"}
+		return Unknown, []string{noun.Several(len(report.Open), "key") + " could not be decided: a transaction wrote to them, or the search took too long"}
 	}
 	return Yes, nil
 }

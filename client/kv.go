@@ -10,6 +10,7 @@ import (
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/internal/noun"
 )
 
 // The errors of operations that were executed and failed; nothing of them was
@@ -79,15 +80,6 @@ func fits(key []byte, values ...[]byte) error {
 	return nil
 }
 
-// shown is the beginning of a key, for errors: nobody reads a thousand bytes.
-func shown(key []byte) string {
-	const most = 64
-	if len(key) <= most {
-		return fmt.Sprintf("%q", key)
-	}
-	return fmt.Sprintf("%q... (%d bytes)", key[:most], len(key))
-}
-
 // run executes the operation that build makes, if key and values fit, and says
 // in its errors what was to be done with which key.
 func (s KV) run(ctx context.Context, what string, build func() []byte, key []byte, values ...[]byte) ([]byte, error) {
@@ -98,7 +90,7 @@ func (s KV) run(ctx context.Context, what string, build func() []byte, key []byt
 			return data, nil
 		}
 	}
-	return nil, fmt.Errorf("%s %s: %w", what, shown(key), err)
+	return nil, fmt.Errorf("%s %s: %w", what, noun.Quote(key), err)
 }
 
 // invoke executes op and returns its data if it went well.

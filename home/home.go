@@ -16,6 +16,7 @@ import (
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/genesis"
 	"quorate.dev/quorate/internal/files"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/p2p"
 	"quorate.dev/quorate/storage"
 )
@@ -134,7 +135,7 @@ func (h *Home) check() error {
 	case c.Replica < 0 || c.Replica >= n:
 		return fmt.Errorf("%w: replica = %d, but the genesis has %d: ids begin with 0", files.ErrInvalid, c.Replica, n)
 	case len(h.Addresses) != n:
-		return fmt.Errorf("%w: addresses has %d entries for %d replicas", files.ErrInvalid, len(h.Addresses), n)
+		return fmt.Errorf("%w: addresses has %s for %s", files.ErrInvalid, noun.Several(len(h.Addresses), "entry"), noun.Several(n, "replica"))
 	}
 	if err := cmp.Or(checkAddress("listen", c.Listen), checkAddress("admin", c.Admin), c.Network.check()); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/internal/noun"
 )
 
 // GateSeeds is how many seeds it takes before coverage is judged: with fewer,
@@ -113,7 +114,7 @@ func (c *Coverage) Report(w io.Writer) error {
 
 // reportLies prints what seeds with traitors have tried.
 func (c *Coverage) reportLies(b *strings.Builder) {
-	fmt.Fprintf(b, "%d seeds: %s\n", c.Seeds, tally(c.Genres))
+	fmt.Fprintf(b, "%s: %s\n", noun.Several(c.Seeds, "seed"), tally(c.Genres))
 	fmt.Fprintf(b, "replicas: %s\n", tally(c.Replicas))
 	fmt.Fprintf(b, "forks: %s, with culprits named %d\n", tally(c.Forks), c.Named)
 	fmt.Fprintf(b, "view changes of the busiest honest replica: %s; highest view %d\n", tally(c.Changes), c.TopView)
@@ -142,7 +143,7 @@ func (c *Coverage) reportLies(b *strings.Builder) {
 // come by their frequency.
 func (c *Coverage) reportCrashes(b *strings.Builder) {
 	words := c.Protocol.Words
-	fmt.Fprintf(b, "%d seeds of %s\nreplicas: %s\n", c.Seeds, c.Protocol.Name, tally(c.Replicas))
+	fmt.Fprintf(b, "%s of %s\nreplicas: %s\n", noun.Several(c.Seeds, "seed"), c.Protocol.Name, tally(c.Replicas))
 	fmt.Fprintf(b, "%ss lost by the replica that lost most: %s; highest %s %d\n", words.Lead, tally(c.Changes), words.View, c.TopView)
 	fmt.Fprintf(b, "linearizable: %s\n\nreasons to refuse or ignore a message\n", tally(c.Linearizable))
 	for _, r := range slices.SortedFunc(maps.Keys(c.Reasons), func(r, s consensus.Reason) int {

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -100,7 +101,7 @@ func (c *Cluster) Restart(i int) error { return c.again(i, asItIs) }
 func (c *Cluster) Wipe(i int) error {
 	system, err := protocol.System(c.Genesis)
 	if err == nil && system.Faults() == 0 {
-		err = fmt.Errorf("with %d replicas none may lose its disk, it could not come back: nothing was removed", c.Size())
+		err = fmt.Errorf("with %s none may lose its disk, it could not come back: nothing was removed", noun.Several(c.Size(), "replica"))
 	}
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/genesis"
 	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -230,7 +231,7 @@ func (k *creation) createGenesis() error {
 // place gives every replica a home and addresses.
 func (k *creation) place() error {
 	if k.Hosts != nil && len(k.Hosts) != k.Replicas {
-		return fmt.Errorf("%d hosts for %d replicas: one each", len(k.Hosts), k.Replicas)
+		return fmt.Errorf("%s for %s: one each", noun.Several(len(k.Hosts), "host"), noun.Several(k.Replicas, "replica"))
 	}
 	ports, err := freePorts(2 * k.Replicas)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/genesis"
 	"quorate.dev/quorate/internal/files"
+	"quorate.dev/quorate/internal/noun"
 )
 
 // Names in a cluster's directory and in a home.
@@ -126,7 +127,7 @@ func OpenManifest(dir string) (*Cluster, error) {
 // check holds the manifest against the genesis.
 func (c *Cluster) check(path string) error {
 	if len(c.Manifest.Replicas) != len(c.Genesis.Replicas) {
-		return fmt.Errorf("%w: %s has %d replicas, the genesis %d: put the right genesis back", files.ErrInvalid, path, len(c.Manifest.Replicas), len(c.Genesis.Replicas))
+		return fmt.Errorf("%w: %s has %s, the genesis %d: put the right genesis back", files.ErrInvalid, path, noun.Several(len(c.Manifest.Replicas), "replica"), len(c.Genesis.Replicas))
 	}
 	for i, p := range c.Manifest.Replicas {
 		if _, err := parseAll(p.Byzantine); err != nil {

@@ -137,9 +137,10 @@ func (w *writer) gap() error {
 	return w.to.Write(&check.Entry{Kind: check.EntryStarted, At: now(), Seq: w.height})
 }
 
-// failing takes in an error of the disk, if it is one.
+// failing takes in an error of the disk, if it is one. One failure ends in several
+// errors, as the file is given up: it is told once for each attempt to go on.
 func (w *writer) failing(err error) bool {
-	if err != nil {
+	if err != nil && (w.failed.IsZero() || time.Since(w.failed) >= retryAfter) {
 		w.failed = time.Now()
 		w.log.Warn("no transcript is written for the moment", "error", err, "retry_after", retryAfter)
 	}

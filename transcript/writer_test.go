@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"quorate.dev/quorate/check"
@@ -156,5 +157,32 @@ func TestWriterFillsSegments(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(c.Dir, "000001"+suffix)); err == nil {
 		t.Error("the oldest file is still there")
+	}
+}
+
+// TestFailureIsToldOnce: what one full disk refuses in several places is one failure,
+// until the next attempt.
+func TestFailureIsToldOnce(t *testing.T) {
+	_, w := newTestWriter(t)
+	var told bytes.Buffer
+	w.log = slog.New(slog.NewTextHandler(&told, nil))
+	count := func() int { return strings.Count(told.String(), "no transcript is written") }
+	if err := w.disk.file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for n := range consensus.Seq(maxWaiting) + 10 { // so many that some are dropped
+		w.buffer.add(commit(n + 1))
+	}
+	w.write()
+	w.write()
+	w.failing(w.disk.close())
+	if n := count(); n != 1 {
+		t.Errorf("told %d times:\n%s", n, told.String())
+	}
+	w.failed = w.failed.Add(-retryAfter)
+	w.failing(errors.New("full again"))
+	w.failing(errors.New("full still"))
+	if n := count(); n != 2 {
+		t.Errorf("told %d times:\n%s", n, told.String())
 	}
 }

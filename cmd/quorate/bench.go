@@ -15,6 +15,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/bench"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -235,7 +236,7 @@ func loadsOf(c *cli.Context, m bench.Measurement) (all []bench.Measurement, err 
 			case m.Rate > 0:
 				m.Name = fmt.Sprint(m.Rate, "/s")
 			default:
-				m.Name = several(m.Clients, "caller")
+				m.Name = noun.Several(m.Clients, "caller")
 			}
 			if m.Keys, err = keysOf(c, &m); err != nil {
 				return nil, err
@@ -306,7 +307,7 @@ func carryOut(c *cli.Context, p *bench.Plan) error {
 
 // temporary measures a cluster that is made for it.
 func temporary(c *cli.Context, m bench.Measurement) (bench.Result, error) {
-	note("%s: starting a temporary cluster, %s with %d replicas", m.Name, m.Protocol, m.Replicas)
+	note("%s: starting a temporary cluster, %s with %s", m.Name, m.Protocol, noun.Several(m.Replicas, "replica"))
 	note("%v", m)
 	defer tidies(c)()
 	r, err := m.Temporary(c.Context)

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/experiment/bounds"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -51,7 +52,7 @@ func runBounds(c *cli.Context, _ []string) error {
 		return err
 	}
 	begun := time.Now()
-	done := waits("running %s", several(len(cells), "cell"))
+	done := waits("running %s", noun.Several(len(cells), "cell"))
 	results, err := runCells(c, cells)
 	done()
 	if errors.Is(err, bounds.ErrNothing) {
@@ -63,7 +64,7 @@ func runBounds(c *cli.Context, _ []string) error {
 	if err := writeBounds(c, results); err != nil {
 		return err
 	}
-	note("%d cells in %.1fs", len(results), time.Since(begun).Seconds())
+	note("%s in %.1fs", noun.Several(len(results), "cell"), time.Since(begun).Seconds())
 	if !bounds.Agree(results) {
 		return fmt.Errorf("the matrix disagrees with theory")
 	}
@@ -75,7 +76,7 @@ func runCells(c *cli.Context, cells []bounds.Cell) (results []bounds.Result, err
 	done := 0
 	o := bounds.Options{Parallel: c.Int("parallel"), Real: c.Bool("real"), Done: func(r *bounds.Result) {
 		done++
-		leaves(c, "%d of %d cells had run; nothing was written", done, len(cells))
+		leaves(c, "%d of %s had run; nothing was written", done, noun.Several(len(cells), "cell"))
 		if c.Bool("real") || onTerminal(os.Stderr) || !r.Agrees() {
 			note("%d: %s, %s: %s", done, r.Column(), r.Row, r.Word())
 		}

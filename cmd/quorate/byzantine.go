@@ -13,6 +13,7 @@ import (
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/byzantine/catalogue"
 	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/testnet"
 )
@@ -363,7 +364,7 @@ func tellTraitor(c *cli.Context, cluster *testnet.Cluster, n int) error {
 	}
 	note("replica %d %s", n, what)
 	if traitors := countTraitors(cluster); traitors > toleratedLies(cluster) {
-		note("%d of %d replicas are traitors, %d can be tolerated: the cluster may stop or fork", traitors, cluster.Size(), toleratedLies(cluster))
+		note("traitors: %d of %s, %d can be tolerated: the cluster may stop or fork", traitors, noun.Several(cluster.Size(), "replica"), toleratedLies(cluster))
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"quorate.dev/quorate/experiment/live"
 	"quorate.dev/quorate/experiment/simulate"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -164,9 +165,9 @@ func runSeeds(c *cli.Context, x *spec.ProfileRuns, t *spec.Tally) error {
 	}
 	err := sideBySide(c, seedsOf(c), run, func(e ended) {
 		t.Add(e.seed, &e.outcome)
-		leaves(c, "%s, n=%d: %d of %d seeds had run, %d of them unexpected", x.Behaviour, x.Replicas, t.Runs, c.Uint64("seeds"), len(t.Unexpected))
+		leaves(c, "%s, n=%d: %d of %s had run, %d of them unexpected", x.Behaviour, x.Replicas, t.Runs, noun.Several(c.Uint64("seeds"), "seed"), len(t.Unexpected))
 	}, func() string {
-		return fmt.Sprintf("%s, n=%d: %d of %d seeds, %d unexpected", x.Behaviour, x.Replicas, t.Runs, c.Uint64("seeds"), len(t.Unexpected))
+		return fmt.Sprintf("%s, n=%d: %d of %s, %d unexpected", x.Behaviour, x.Replicas, t.Runs, noun.Several(c.Uint64("seeds"), "seed"), len(t.Unexpected))
 	})
 	return errors.Join(err, c.Context.Err())
 }
@@ -186,7 +187,7 @@ func runReal(c *cli.Context, x *spec.ProfileRuns, t *spec.Tally) error {
 // printTally is for people: one line that says how it went, and what there is to
 // show.
 func printTally(w io.Writer, t *spec.Tally) {
-	mark, where := "✓", several(t.Runs, "seed")
+	mark, where := "✓", noun.Several(t.Runs, "seed")
 	if t.Bad() {
 		mark = "✗"
 	}
@@ -195,8 +196,8 @@ func printTally(w io.Writer, t *spec.Tally) {
 	} else {
 		where += fmt.Sprintf(", lies in %d", t.Lied)
 	}
-	fmt.Fprintf(w, "%s %s: %s, n=%d, %s, %s, %.1fs: %s; expected %s; %d of %d operations answered\n",
-		mark, t.Profile, t.Protocol, t.Replicas, several(t.Traitors, "traitor"), where, t.Seconds, counts(t.Outcomes), t.Expected, t.Answered, t.Asked)
+	fmt.Fprintf(w, "%s %s: %s, n=%d, %s, %s, %.1fs: %s; expected %s; %d of %s answered\n",
+		mark, t.Profile, t.Protocol, t.Replicas, noun.Several(t.Traitors, "traitor"), where, t.Seconds, counts(t.Outcomes), t.Expected, t.Answered, noun.Several(t.Asked, "operation"))
 	if t.Lied == 0 {
 		fmt.Fprintf(w, "  nobody lied, so these runs prove nothing: try more --seeds, or another --at\n")
 	}

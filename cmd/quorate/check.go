@@ -14,6 +14,7 @@ import (
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/testnet"
 	"quorate.dev/quorate/transcript"
@@ -79,7 +80,7 @@ func checkRun(c *cli.Context, args []string) error {
 	case err != nil:
 		return err
 	case len(v.Violations) > 0 || v.Forked:
-		return errors.New(several(len(v.Violations), "violation"))
+		return errors.New(noun.Several(len(v.Violations), "violation"))
 	}
 	if v.Unjudged == answersUnjudged {
 		return errors.New(answersUnjudged) // something was judged
@@ -177,7 +178,7 @@ func judge(g *consensus.Genesis, logs []string, suspects []consensus.ReplicaID) 
 	} else {
 		note("nothing is re-executed: this program does not have the application %q", g.Application)
 	}
-	defer waits("judging %s", several(len(logs), "log"))()
+	defer waits("judging %s", noun.Several(len(logs), "log"))()
 	return transcript.Judge(c, logs)
 }
 
@@ -192,7 +193,7 @@ func printVerdict(w io.Writer, v *check.Verdict, x *record) error {
 	for _, violation := range v.Violations {
 		fmt.Fprintf(&b, "  %s\n", violation)
 	}
-	fmt.Fprintf(&b, "judged: %s; possible traitors: %s\n", several(len(x.logs), "log"), listed(x.suspects))
+	fmt.Fprintf(&b, "judged: %s; possible traitors: %s\n", noun.Several(len(x.logs), "log"), listed(x.suspects))
 	printScope(&b, v, p.Words.Place)
 	culprits := listed(v.Culprits)
 	if !p.Signed {
@@ -225,7 +226,7 @@ func verdictLine(v *check.Verdict, place string) string {
 		return "safe: nothing was violated among the replicas; no answer to a client was judged"
 	}
 	if n := v.Scope.Untold + v.Scope.Late + v.Scope.Cut; n > 0 {
-		return fmt.Sprintf("safe: nothing was violated in what was judged; not judged: %s", several(n, "answer"))
+		return fmt.Sprintf("safe: nothing was violated in what was judged; not judged: %s", noun.Several(n, "answer"))
 	}
 	return "safe: nothing was violated"
 }
@@ -233,24 +234,24 @@ func verdictLine(v *check.Verdict, place string) string {
 // printScope says what was judged, and what was not.
 func printScope(b *strings.Builder, v *check.Verdict, place string) {
 	s := v.Scope
-	fmt.Fprintf(b, "  agreement: %s of %s", several(s.Batches, "decision"), listed(s.Replicas))
+	fmt.Fprintf(b, "  agreement: %s of %s", noun.Several(s.Batches, "decision"), listed(s.Replicas))
 	if s.Batches > 0 {
 		fmt.Fprintf(b, ", %s %d to %d", place, s.First, s.Last)
 	}
 	if v.Executed > 0 {
 		fmt.Fprintf(b, "; executed again up to %d", v.Executed)
 	}
-	fmt.Fprintf(b, "\n  answers: %d of %s held against the agreed history\n", s.Held, several(s.Answered, "answer"))
+	fmt.Fprintf(b, "\n  answers: %d of %s held against the agreed history\n", s.Held, noun.Several(s.Answered, "answer"))
 	for _, x := range []struct {
 		n    int
 		what string
 	}{
 		{len(s.Missing), listed(s.Missing) + " wrote nothing down that counts"},
-		{s.Untold, fmt.Sprintf("what was answered to %s that clients did not write down: each command writes down 8 MiB of calls at most, and none over 64 KiB", several(s.Untold, "operation"))},
-		{s.Calls - s.Answered, several(s.Calls-s.Answered, "call") + " without an answer"},
-		{s.Late, several(s.Late, "answer") + " after which a replica wrote nothing down any more"},
-		{s.Cut, several(s.Cut, "answer") + " to operations that the transcripts do not have: record.level is not \"all\", or record.bytes has cut them off"},
-		{s.Torn, several(s.Torn, "log") + " that end in the middle of an entry, as a kill leaves them"},
+		{s.Untold, fmt.Sprintf("what was answered to %s that clients did not write down: each command writes down 8 MiB of calls at most, and none over 64 KiB", noun.Several(s.Untold, "operation"))},
+		{s.Calls - s.Answered, noun.Several(s.Calls-s.Answered, "call") + " without an answer"},
+		{s.Late, noun.Several(s.Late, "answer") + " after which a replica wrote nothing down any more"},
+		{s.Cut, noun.Several(s.Cut, "answer") + " to operations that the transcripts do not have: record.level is not \"all\", or record.bytes has cut them off"},
+		{s.Torn, noun.Several(s.Torn, "log") + " that end in the middle of an entry, as a kill leaves them"},
 	} {
 		if x.n > 0 {
 			fmt.Fprintf(b, "not judged: %s\n", x.what)

@@ -18,6 +18,7 @@ import (
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/genesis"
 	"quorate.dev/quorate/home"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/testnet"
 	"quorate.dev/quorate/transcript"
 )
@@ -110,7 +111,7 @@ func (a *access) elsewhere(c *cli.Context) error {
 		a.addresses = strings.Split(list, ",")
 	}
 	if n := len(a.genesis.Replicas); len(a.addresses) != n {
-		return usageError("%d of %d replicas have an address: give --addresses HOST:PORT,... or contact.addresses in %s", len(a.addresses), n, c.Path("genesis"))
+		return usageError("%d of %s have an address: give --addresses HOST:PORT,... or contact.addresses in %s", len(a.addresses), noun.Several(n, "replica"), c.Path("genesis"))
 	}
 	return nil
 }

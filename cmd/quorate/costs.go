@@ -10,6 +10,7 @@ import (
 
 	"quorate.dev/quorate/experiment/costs"
 	"quorate.dev/quorate/internal/files"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -40,7 +41,7 @@ func runCosts(c *cli.Context, _ []string) error {
 	if err := writable(c); err != nil {
 		return err
 	}
-	done := waits("counting in %s", several(len(wanted), "system"))
+	done := waits("counting in %s", noun.Several(len(wanted), "system"))
 	all, err := costs.MeasureAll(wanted)
 	if done(); err != nil {
 		return err

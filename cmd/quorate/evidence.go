@@ -8,6 +8,7 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/evidence"
 	"quorate.dev/quorate/genesis"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/testnet"
 )
@@ -101,7 +102,7 @@ func evidenceVerify(c *cli.Context, args []string) error {
 	}
 	bad, err := printProofs(c, proofs)
 	if err == nil && bad > 0 {
-		err = fmt.Errorf("%d of %d files prove nothing for cluster %s", bad, len(proofs), genesis.ID().Short())
+		err = fmt.Errorf("%d of %s proved nothing for cluster %s", bad, noun.Several(len(proofs), "file"), genesis.ID().Short())
 	}
 	return err
 }
@@ -118,7 +119,7 @@ func evidenceList(c *cli.Context, _ []string) error {
 		case err != nil:
 			return err
 		case bad > 0:
-			return fmt.Errorf("%d of %d files prove nothing for cluster %s", bad, len(proofs), cluster.Genesis.ID().Short())
+			return fmt.Errorf("%d of %s proved nothing for cluster %s", bad, noun.Several(len(proofs), "file"), cluster.Genesis.ID().Short())
 		case len(proofs) == 0:
 			return noProof(cluster, "no replica of %s has evidence: %s also searches their transcripts", cluster.Dir, testnet.Advice(cluster.Dir, "evidence collect"))
 		}

@@ -15,6 +15,7 @@ import (
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/internal/noun"
 )
 
 // kvHelp is what all of these commands have in common.
@@ -162,7 +163,7 @@ func kvGet(c *cli.Context, args []string) error {
 		case err != nil:
 			return err
 		case !found:
-			return no("%q not found", args[0])
+			return no("%s not found", noun.Quote(args[0]))
 		case forPrograms(c):
 			return printJSON(c.App.Writer, jsonOf([]byte(args[0]), e, true))
 		}
@@ -194,7 +195,7 @@ func kvDel(c *cli.Context, args []string) error {
 			err = printJSON(c.App.Writer, map[string]bool{"existed": existed})
 		}
 		if !existed {
-			return errors.Join(err, no("%q not found", args[0]))
+			return errors.Join(err, no("%s not found", noun.Quote(args[0])))
 		}
 		return err
 	})
@@ -232,10 +233,9 @@ func kvCas(c *cli.Context, args []string) error {
 // refusedSwap shows the beginning of the other value; --output json has all of it.
 func refusedSwap(key string, s kv.Swapped) error {
 	if !s.Present {
-		return no("%q is absent: nothing was changed", key)
+		return no("%s is absent: nothing was changed", noun.Quote(key))
 	}
-	shown := s.Current.Value[:min(len(s.Current.Value), 80)]
-	return no("%q holds another value, %q: nothing was changed", key, shown)
+	return no("%s holds another value, %s: nothing was changed", noun.Quote(key), noun.Quote(s.Current.Value))
 }
 
 // swapOf reads what a compare-and-swap expects and what it stores.

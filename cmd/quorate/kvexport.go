@@ -13,6 +13,7 @@ import (
 
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/internal/noun"
 )
 
 // kvExportCommand is quorate kv export.
@@ -116,7 +117,7 @@ func (x *export) survey(ctx context.Context) (count int, err error) {
 	for name := range files {
 		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 			if files[dir] {
-				return 0, fmt.Errorf("%q is a key, and so is %q below it: one path cannot be a file and a directory; nothing was written", dir, name)
+				return 0, fmt.Errorf("%s is a key, and so is %s below it: one path cannot be a file and a directory; nothing was written", noun.Quote(dir), noun.Quote(name))
 			}
 		}
 	}
@@ -129,7 +130,7 @@ func (x *export) pathOf(key []byte) (string, error) {
 	name := string(key)[x.cut:]
 	clean := name != "" && name == path.Clean(name) && !path.IsAbs(name) && name != "." && name != ".." && !strings.HasPrefix(name, "../")
 	if !clean || strings.ContainsAny(name, "\x00\\") {
-		return "", fmt.Errorf("the key %q is not a safe path: export a --prefix without it, or remove it with `quorate kv del`", key)
+		return "", fmt.Errorf("the key %s is not a safe path: export a --prefix without it, or remove it with `quorate kv del`", noun.Quote(key))
 	}
 	return name, nil
 }

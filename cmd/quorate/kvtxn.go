@@ -14,6 +14,7 @@ import (
 
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/client"
+	"quorate.dev/quorate/internal/noun"
 )
 
 // txnHelp is the reference of the language.
@@ -123,7 +124,7 @@ func parseTxn(script string) (*txn, error) {
 			err = t.add(words)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("line %d, %q: %w", number, text, err)
+			return nil, fmt.Errorf("line %d, %s: %w", number, noun.Quote(text), err)
 		}
 	}
 	if len(t.then)+len(t.otherwise) == 0 {
@@ -170,7 +171,7 @@ func (t *txn) add(words []string) error {
 		}
 		return err
 	}
-	return fmt.Errorf("a line begins with if, then or else, not %q", words[0])
+	return fmt.Errorf("a line begins with if, then or else, not %s", noun.Quote(words[0]))
 }
 
 // relations are the words for how a compare relates two values.
@@ -188,7 +189,7 @@ func parseCompare(words []string) (kv.Compare, error) {
 	case len(words) == 4 && relations[words[2]] != 0 && words[0] == "revision":
 		n, err := strconv.ParseUint(words[3], 10, 64)
 		if err != nil {
-			return kv.Compare{}, fmt.Errorf("%q is not a revision", words[3])
+			return kv.Compare{}, fmt.Errorf("%s is not a revision", noun.Quote(words[3]))
 		}
 		return kv.CompareRevision([]byte(words[1]), relations[words[2]], n), nil
 	}
@@ -219,13 +220,13 @@ type opJSON struct {
 // printBranch prints the outcomes in the order of the lines.
 func printBranch(w io.Writer, ran []txnOp, b kv.Branch, machine bool) error {
 	if len(ran) != len(b.Results) {
-		return fmt.Errorf("the cluster answered %d results for %d operations", len(b.Results), len(ran))
+		return fmt.Errorf("the cluster answered %s for %s", noun.Several(len(b.Results), "result"), noun.Several(len(ran), "operation"))
 	}
 	outcomes := []opJSON{}
 	for i, o := range ran {
 		j, text, err := outcome(o, b.Results[i])
 		if err != nil {
-			return fmt.Errorf("result of %s %q: %w", o.kind, o.key, err)
+			return fmt.Errorf("result of %s %s: %w", o.kind, noun.Quote(o.key), err)
 		}
 		outcomes = append(outcomes, j)
 		if !machine {

@@ -9,6 +9,8 @@ import (
 	"github.com/urfave/cli/v2"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+
+	"quorate.dev/quorate/internal/noun"
 )
 
 // progress counts files and bytes and shows them on stderr: a bar on a
@@ -83,7 +85,7 @@ func (p *progress) watch(patience time.Duration, stuck func()) (stop func()) {
 				}
 				if p.bar == nil && now.Sub(printed) > 5*time.Second {
 					printed = now
-					note("%s: %d of %d files, %.1f of %.1f MiB", p.verb, p.files.Load(), p.count, mib(p.moved.Load()), mib(p.total))
+					note("%s: %d of %s, %.1f of %.1f MiB", p.verb, p.files.Load(), noun.Several(p.count, "file"), mib(p.moved.Load()), mib(p.total))
 				}
 			}
 		}
@@ -98,7 +100,7 @@ func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 func (p *progress) summarize(c *cli.Context, verb string) error {
 	files, bytes, seconds := p.files.Load(), p.moved.Load(), time.Since(p.begun).Seconds()
 	return show(c, map[string]any{"files": files, "bytes": bytes, "seconds": seconds}, func() error {
-		fmt.Fprintf(c.App.Writer, "%s %d files, %d bytes in %.1fs (%.1f MiB/s)\n", verb, files, bytes, seconds, mib(bytes)/max(seconds, 1e-9))
+		fmt.Fprintf(c.App.Writer, "%s %s, %s in %.1fs (%.1f MiB/s)\n", verb, noun.Several(files, "file"), noun.Several(bytes, "byte"), seconds, mib(bytes)/max(seconds, 1e-9))
 		return nil
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"quorate.dev/quorate/experiment/simulate"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/internal/noun"
 )
 
 // byzantineScenario is quorate byzantine scenario.
@@ -31,7 +32,7 @@ func runScenario(c *cli.Context, args []string) error {
 	if err != nil {
 		return usageError("%w", err)
 	}
-	done := waits("running %s", several(len(s.Sets), "set"))
+	done := waits("running %s", noun.Several(len(s.Sets), "set"))
 	result, err := simulate.RunScenario(s, nil)
 	done()
 	if errors.Is(err, spec.ErrScenario) || errors.Is(err, spec.ErrSpec) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
@@ -107,8 +108,8 @@ func replay(c *cli.Context, p protocol.Protocol) error {
 			return err
 		}
 	} else {
-		fmt.Fprintf(c.App.Writer, "seed %d: history %016x, %d steps, height %d, %s%s, %d violations\n",
-			seed, first.History, first.Steps, first.Stats.Height, first.Outcome(), named(first), len(first.Violations))
+		fmt.Fprintf(c.App.Writer, "seed %d: history %016x, %s, height %d, %s%s, %s\n",
+			seed, first.History, noun.Several(first.Steps, "step"), first.Stats.Height, first.Outcome(), named(first), noun.Several(len(first.Violations), "violation"))
 	}
 	if first.History != second.result.History {
 		return fmt.Errorf("seed %d: two runs differ: histories %016x and %016x", seed, first.History, second.result.History)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
@@ -30,7 +31,7 @@ func sweep(c *cli.Context, of protocol.Protocol) error {
 	quickly()
 	run := func(seed uint64) (worldRun, error) { return runWorld(sim.FromSeedOf(of, seed)) }
 	if err := sideBySide(c, seedsOf(c), run, s.take, func() string {
-		return fmt.Sprintf("%s done, %d bad, %.1f seeds/s", several(int(s.done), "seed"), len(s.bad), s.rate())
+		return fmt.Sprintf("%s done, %d bad, %.1f seeds/s", noun.Several(int(s.done), "seed"), len(s.bad), s.rate())
 	}); err != nil {
 		return err
 	}
@@ -72,7 +73,7 @@ func (s *sweepState) report(c *cli.Context) error {
 	}
 	switch {
 	case len(s.bad) > 0:
-		return fmt.Errorf("%d of %d seeds break a promise", len(s.bad), s.done)
+		return fmt.Errorf("%d of %s broke a promise", len(s.bad), noun.Several(s.done, "seed"))
 	case s.done == 0 && c.Context.Err() == nil:
 		return errNoRun
 	case c.Context.Err() != nil:
@@ -90,8 +91,8 @@ func (s *sweepState) print(c *cli.Context) error {
 		}
 		return printSnake(c.App.Writer, all)
 	}
-	fmt.Fprintf(c.App.Writer, "%s, %d bad, %.1f seeds/s; %d steps, %d frames of which %d lost, %d hazards, %d results\n",
-		several(int(s.done), "seed"), len(s.bad), s.rate(), s.stats.Steps, s.stats.Frames, s.stats.Lost, s.stats.Hazards, s.stats.Results)
+	fmt.Fprintf(c.App.Writer, "%s, %d bad, %.1f seeds/s; %s, %s of which %d lost, %s, %s\n",
+		noun.Several(int(s.done), "seed"), len(s.bad), s.rate(), noun.Several(s.stats.Steps, "step"), noun.Several(s.stats.Frames, "frame"), s.stats.Lost, noun.Several(s.stats.Hazards, "hazard"), noun.Several(s.stats.Results, "result"))
 	if c.Bool("coverage") {
 		return s.tried.Report(c.App.Writer)
 	}
@@ -112,5 +113,5 @@ func (s *sweepState) gate(coverage bool) error {
 	for _, m := range missing {
 		note("not covered: %s", m)
 	}
-	return fmt.Errorf("not tried by %s: %s", several(int(s.done), "seed"), several(len(missing), "thing"))
+	return fmt.Errorf("not tried by %s: %s", noun.Several(int(s.done), "seed"), noun.Several(len(missing), "thing"))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/sim"
 )
 
@@ -43,7 +44,7 @@ func enumerateTwins(c *cli.Context, _ []string) error {
 	s := &twinsState{begun: time.Now()}
 	quickly()
 	if err := sideBySide(c, scenarios(all, c.Int("limit")), runWorld, s.take, func() string {
-		return fmt.Sprintf("%d scenarios done, %d forks, %d bad, %.1f/s", s.done, s.forks, len(s.bad), s.rate())
+		return fmt.Sprintf("%s done, %s, %d bad, %.1f/s", noun.Several(s.done, "scenario"), noun.Several(s.forks, "fork"), len(s.bad), s.rate())
 	}); err != nil {
 		return err
 	}
@@ -96,13 +97,13 @@ func (s *twinsState) report(c *cli.Context) error {
 			return err
 		}
 	} else {
-		fmt.Fprintf(c.App.Writer, "%d scenarios, %d forks, all of them with their culprits named unless listed, %d live, %d bad, %.1f/s\n", s.done, s.forks, s.live, len(s.bad), s.rate())
+		fmt.Fprintf(c.App.Writer, "%s, %s, all of them with their culprits named unless listed, %d live, %d bad, %.1f/s\n", noun.Several(s.done, "scenario"), noun.Several(s.forks, "fork"), s.live, len(s.bad), s.rate())
 	}
 	if s.done == 0 && c.Context.Err() == nil {
 		return errNoRun
 	}
 	if len(s.bad) > 0 {
-		return fmt.Errorf("%d of %d scenarios break a promise", len(s.bad), s.done)
+		return fmt.Errorf("%d of %s broke a promise", len(s.bad), noun.Several(s.done, "scenario"))
 	}
 	return nil
 }

@@ -158,14 +158,6 @@ func newEncoder(w io.Writer) *json.Encoder {
 	return e
 }
 
-// several is a number with its noun: 1 replica, 3 replicas.
-func several(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
 // libraryWords are what Go and its libraries put into errors that is no explanation,
 // and what is said instead.
 var libraryWords = []struct {

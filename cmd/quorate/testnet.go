@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/testnet"
 )
@@ -127,7 +128,7 @@ func create(c *cli.Context) (*testnet.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	note("created a cluster of %s in %s", several(cluster.Size(), "replica"), cluster.Dir)
+	note("created a cluster of %s in %s", noun.Several(cluster.Size(), "replica"), cluster.Dir)
 	if p, _ := protocol.Lookup(o.Protocol); faults(cluster) == 0 {
 		note("it tolerates no fault: with %s, one fault takes %d replicas", p.Name, p.Model.Least(1))
 	}
@@ -173,7 +174,7 @@ func openOrInit(c *cli.Context) (*testnet.Cluster, error) {
 func noteIgnored(c *cli.Context, cluster *testnet.Cluster, flags ...string) {
 	for _, name := range flags {
 		if c.IsSet(name) && !fulfilled(c, cluster, name) {
-			note("%s already has a cluster, %s with %s: --%s is ignored", cluster.Dir, cluster.Genesis.Protocol, several(cluster.Size(), "replica"), name)
+			note("%s already has a cluster, %s with %s: --%s is ignored", cluster.Dir, cluster.Genesis.Protocol, noun.Several(cluster.Size(), "replica"), name)
 		}
 	}
 }
@@ -238,7 +239,7 @@ func settleUp(c *cli.Context, cluster *testnet.Cluster, started []int) error {
 
 // foreground shows the cluster until it is interrupted, and stops it.
 func foreground(c *cli.Context, cluster *testnet.Cluster) error {
-	note("%s in %s; Ctrl-C stops them", several(cluster.Size(), "replica"), cluster.Dir)
+	note("%s in %s; Ctrl-C stops them", noun.Several(cluster.Size(), "replica"), cluster.Dir)
 	err := cluster.Watch(c.Context, c.App.Writer, onTerminal(os.Stdout), columns(os.Stdout))
 	note("stopping")
 	defer waits("waiting for the replicas to stop")()

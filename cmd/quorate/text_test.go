@@ -12,6 +12,7 @@ import (
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -223,7 +224,7 @@ func TestQuotedLines(t *testing.T) {
 // TestNumbersAgreeWithTheirNouns: nobody has 1 replicas.
 func TestNumbersAgreeWithTheirNouns(t *testing.T) {
 	for n, want := range map[int]string{0: "0 callers", 1: "1 caller", 2: "2 callers"} {
-		if got := several(n, "caller"); got != want {
+		if got := noun.Several(n, "caller"); got != want {
 			t.Errorf("%d: %q, want %q", n, got, want)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/internal/table"
 )
 
@@ -104,40 +105,32 @@ func decisionOf(operations int, replicas []replicaResult) (d decision) {
 
 // load says who asks for what.
 func (m *Measurement) load() string {
-	parts := []string{several(m.Clients, "caller")}
+	parts := []string{noun.Several(m.Clients, "caller")}
 	if m.Rate > 0 {
 		parts = []string{fmt.Sprintf("%d operations/s, at most %d under way", m.Rate, m.Clients)}
 	}
 	if m.Sessions > 1 {
-		parts = append(parts, several(m.Sessions, "session"))
+		parts = append(parts, noun.Several(m.Sessions, "session"))
 	}
 	if m.OneEach {
 		parts = append(parts, "one signature each")
 	}
 	switch {
 	case m.Operation != nil:
-		return strings.Join(append(parts, "an operation of "+several(len(m.Operation), "byte")), ", ")
+		return strings.Join(append(parts, "an operation of "+noun.Several(len(m.Operation), "byte")), ", ")
 	case m.Reads == 100:
 		parts = append(parts, "reads")
 	case m.Reads > 0:
 		parts = append(parts, fmt.Sprintf("%d %% reads", m.Reads))
 	}
-	parts = append(parts, "values of "+several(m.ValueBytes, "byte"))
+	parts = append(parts, "values of "+noun.Several(m.ValueBytes, "byte"))
 	switch {
 	case m.Keys == 0:
 		parts = append(parts, "ever new keys")
 	case m.Keys != UsualKeys(m.Clients, m.Rate) || m.Fill:
-		parts = append(parts, several(m.Keys, "key"))
+		parts = append(parts, noun.Several(m.Keys, "key"))
 	}
 	return strings.Join(parts, ", ")
-}
-
-// several is a number with its noun.
-func several(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // failures says what failed, and how.
@@ -166,7 +159,7 @@ func (r *Result) WriteText(w io.Writer, columns int) error {
 	line := func(format string, args ...any) {
 		b.WriteString(strings.Join(table.Wrap(fmt.Sprintf(format, args...), columns), "\n") + "\n")
 	}
-	line("%s: %s, %s, %s", r.title(), r.Protocol, several(r.Replicas, "replica"), r.load())
+	line("%s: %s, %s, %s", r.title(), r.Protocol, noun.Several(r.Replicas, "replica"), r.load())
 	early := ""
 	if r.Interrupted {
 		early = ", then interrupted"
@@ -184,7 +177,7 @@ func (r *Result) WriteText(w io.Writer, columns int) error {
 		latencies("of writes", r.WriteLatency)
 	}
 	if r.Oldest > r.Latency.Max {
-		line("  under way at the end: %s, one for %s ms", several(r.UnderWay, "operation"), brief(r.Oldest))
+		line("  under way at the end: %s, one for %s ms", noun.Several(r.UnderWay, "operation"), brief(r.Oldest))
 	}
 	if e := r.Each; e.Frames > 0 {
 		line("  per decision: %.1f operations, %.1f messages and %.0f bytes between replicas, %.1f syncs", e.Operations, e.Frames, e.Bytes, e.Syncs)

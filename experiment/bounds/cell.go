@@ -11,6 +11,7 @@ import (
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/evidence"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -114,11 +115,11 @@ func (c *Cell) judge(o *spec.Outcome) string {
 	}
 	switch named := len(o.Verdict.Culprits); {
 	case word == spec.Forked && named < c.Culprits:
-		return fmt.Sprintf("forked, but evidence names %d culprits of at least %d", named, c.Culprits)
+		return fmt.Sprintf("forked, but evidence names %s of at least %d", noun.Several(named, "culprit"), c.Culprits)
 	case !c.Spec.UnderTest().Signed && named > 0:
-		return fmt.Sprintf("evidence names %d replicas, but members of %s sign nothing", named, c.Spec.UnderTest().Title)
+		return fmt.Sprintf("evidence names %s, but members of %s sign nothing", noun.Several(named, "replica"), c.Spec.UnderTest().Title)
 	case word == spec.Deceived && named > 0:
-		return fmt.Sprintf("evidence names %d replicas for lying to a client, but replies prove nothing to others", named)
+		return fmt.Sprintf("evidence names %s for lying to a client, but replies prove nothing to others", noun.Several(named, "replica"))
 	}
 	if text := c.split(o); text != "" {
 		return text

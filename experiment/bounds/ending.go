@@ -10,6 +10,7 @@ import (
 	"quorate.dev/quorate/evidence"
 	"quorate.dev/quorate/experiment/report"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/internal/noun"
 )
 
 // fit leaves out what does not fit: replies first, then what comes last before
@@ -90,7 +91,7 @@ func (d *drawer) end() {
 		c.Tone, c.Ending = "stopped", d.lacking()
 	case spec.Live:
 		c.Tone = "good"
-		c.Ending = []string{fmt.Sprintf("Safe and live: %d of %d operations answered, highest %s %d.", o.Answered, o.Asked, d.result.era(), o.Views)}
+		c.Ending = []string{fmt.Sprintf("Safe and live: %d of %s answered, highest %s %d.", o.Answered, noun.Several(o.Asked, "operation"), d.result.era(), o.Views)}
 	default:
 		c.Tone = "bad"
 		for _, v := range o.Verdict.Violations {
@@ -197,7 +198,7 @@ const maxLacks = 5
 
 // lacking says what is missing, and whom: each replica's own word.
 func (d *drawer) lacking() []string {
-	lines := []string{fmt.Sprintf("Safe, but stopped: %d of %d operations answered.", d.result.Outcome.Answered, d.result.Outcome.Asked)}
+	lines := []string{fmt.Sprintf("Safe, but stopped: %d of %s answered.", d.result.Outcome.Answered, noun.Several(d.result.Outcome.Asked, "operation"))}
 	for _, s := range d.result.Outcome.Statuses {
 		if d.result.Spec.Lies(s.Replica) || len(s.Waiting) == 0 || len(lines) > maxLacks {
 			continue

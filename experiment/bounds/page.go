@@ -10,6 +10,7 @@ import (
 
 	"quorate.dev/quorate/experiment/report"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/internal/noun"
 )
 
 //go:embed page.html
@@ -117,8 +118,8 @@ func newPageCell(r *Result) (*pageCell, error) {
 	o := &r.Outcome
 	c := &pageCell{
 		Result: r, Tone: tone(r.Word()), Named: r.named(), Complaint: r.complaint(),
-		Facts: fmt.Sprintf("Theory: %s. Answered %d of %d operations; highest %s %d; %v by the run's clock.", strings.Join(r.Theory, " or "),
-			o.Answered, o.Asked, r.era(), o.Views, time.Duration(o.Elapsed).Round(time.Millisecond)),
+		Facts: fmt.Sprintf("Theory: %s. Answered %d of %s; highest %s %d; %v by the run's clock.", strings.Join(r.Theory, " or "),
+			o.Answered, noun.Several(o.Asked, "operation"), r.era(), o.Views, time.Duration(o.Elapsed).Round(time.Millisecond)),
 	}
 	c.Calls, c.CallsCut = r.splitCalls()
 	if r.Err != nil || len(r.Outcome.Steps) == 0 {

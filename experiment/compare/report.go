@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/internal/table"
 	"quorate.dev/quorate/protocol"
 )
@@ -126,7 +127,7 @@ func (s *Side) underTest() protocol.Protocol {
 
 // title names a side.
 func (s *Side) title() string {
-	return fmt.Sprintf("%s, %d replicas", s.underTest().Title, s.Replicas)
+	return fmt.Sprintf("%s, %s", s.underTest().Title, noun.Several(s.Replicas, "replica"))
 }
 
 // conditions says under which conditions the figures were taken, for people who
@@ -177,16 +178,9 @@ func rows() []row {
 // tolerates is what the bound promises.
 func tolerates(s *Side) string {
 	if s.underTest().Model == quorum.Crash {
-		return fmt.Sprintf("%s, no lie", plural(s.Faults, "crash", "crashes"))
+		return fmt.Sprintf("%s, no lie", noun.Several(s.Faults, "crash"))
 	}
-	return plural(s.Faults, "liar", "liars") + " or as many crashes"
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
+	return noun.Several(s.Faults, "liar") + " or as many crashes"
 }
 
 // WriteTable prints the report for people: the figures, the faults, and what the
@@ -197,7 +191,7 @@ func WriteTable(w io.Writer, r *Report, columns int) error {
 	if columns > 0 {
 		wide = min(wide, columns)
 	}
-	head := fmt.Sprintf("%s callers each, values of %d bytes, %.0f s; %s", grouped(float64(r.Clients)), r.ValueBytes, r.Seconds, r.conditions())
+	head := fmt.Sprintf("%s each, values of %d bytes, %.0f s; %s", noun.Several(r.Clients, "caller"), r.ValueBytes, r.Seconds, r.conditions())
 	fmt.Fprintf(&b, "%s%s\n", wrapped(r.Scenario, "", wide), wrapped(head, "", wide))
 	heading := []string{""}
 	for i := range r.Sides {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"quorate.dev/quorate/internal/noun"
 )
 
 // Screen shows a comparison while it runs: on a terminal as two columns that are
@@ -124,7 +126,7 @@ func picture(r *Report, width int) []string {
 	for i := range r.Sides {
 		columns = append(columns, r.Sides[i].column(each, top, r.Seconds))
 	}
-	lines := []string{clip(r.Scenario, width), clip(fmt.Sprintf("%d callers each, %s", r.Clients, sharing(r)), width), ""}
+	lines := []string{clip(r.Scenario, width), clip(fmt.Sprintf("%s each, %s", noun.Several(r.Clients, "caller"), sharing(r)), width), ""}
 	for k := range columns[0] {
 		lines = append(lines, pad(columns[0][k], each)+" │ "+columns[1][k])
 	}

@@ -7,6 +7,7 @@ import (
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/internal/noun"
 )
 
 // Verdict is what the judges say of one side, by what its replicas and callers
@@ -54,7 +55,7 @@ func (v *Verdict) word() string {
 	case v.Forked:
 		return fmt.Sprintf("forked at n=%d", v.ForkAt)
 	case v.ReadBack.Lost > 0:
-		return fmt.Sprintf("acknowledged writes were lost (%d keys)", v.ReadBack.Lost)
+		return fmt.Sprintf("acknowledged writes were lost (%s)", noun.Several(v.ReadBack.Lost, "key"))
 	case v.ReadBack.Acknowledged == 0 && len(v.Violations) == 0:
 		return "nothing to judge: no write was acknowledged"
 	case v.Unjudged != "" && len(v.Violations) == 0:

@@ -11,6 +11,7 @@ import (
 	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
@@ -96,7 +97,7 @@ func Measure(o Options) (Cost, error) {
 	case p.Costs.Decision == nil:
 		return Cost{}, fmt.Errorf("%w: protocol %q has no formulas", errOptions, o.Protocol)
 	case o.Replicas < 2 || o.Replicas > MaxReplicas:
-		return Cost{}, fmt.Errorf("%w: %d replicas: choose 2 to %d", errOptions, o.Replicas, MaxReplicas)
+		return Cost{}, fmt.Errorf("%w: %s: choose 2 to %d", errOptions, noun.Several(o.Replicas, "replica"), MaxReplicas)
 	case o.Decisions < 1 || o.Decisions > MaxDecisions:
 		return Cost{}, fmt.Errorf("%w: %d decisions: choose 1 to %d", errOptions, o.Decisions, MaxDecisions)
 	}
@@ -209,11 +210,11 @@ func (r *run) check() error {
 		return fmt.Errorf("%w: %d of %d requests were answered in time", errDisturbed, len(r.took), r.calls*r.clients)
 	}
 	if n := len(r.meter.decided); !r.loop && n != r.calls {
-		return fmt.Errorf("%w: %d decisions instead of %d", errDisturbed, n, r.calls)
+		return fmt.Errorf("%w: %s instead of %d", errDisturbed, noun.Several(n, "decision"), r.calls)
 	}
 	for _, c := range r.tally().Kinds {
 		if c.Part == protocol.Other {
-			return fmt.Errorf("%w: it sent %d frames of kind %s", errDisturbed, c.Frames, c.Name)
+			return fmt.Errorf("%w: it sent %s of kind %s", errDisturbed, noun.Several(c.Frames, "frame"), c.Name)
 		}
 	}
 	return nil

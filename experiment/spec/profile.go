@@ -12,6 +12,7 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
@@ -44,9 +45,9 @@ func (c *ProfileRuns) Check() (byzantine.Profile, error) {
 	case c.Traitors < 0:
 		return profile, fmt.Errorf("%w: %d traitors: choose at least 1", ErrSpec, c.Traitors)
 	case n < 1 && !profile.Client:
-		return profile, fmt.Errorf("%w: %d replicas tolerate no traitor: take at least 4, or say how many traitors all the same, such as 1", ErrSpec, c.Replicas)
+		return profile, fmt.Errorf("%w: no traitor is tolerated by %s: take at least 4, or say how many traitors all the same, such as 1", ErrSpec, noun.Several(c.Replicas, "replica"))
 	case n >= c.Replicas && !profile.Client:
-		return profile, fmt.Errorf("%w: %d traitors of %d replicas: somebody must be left to be judged; choose fewer", ErrSpec, n, c.Replicas)
+		return profile, fmt.Errorf("%w: %s of %s: somebody must be left to be judged; choose fewer", ErrSpec, noun.Several(n, "traitor"), noun.Several(c.Replicas, "replica"))
 	case n > maxClients && profile.Client:
 		return profile, fmt.Errorf("%w: %d misbehaving clients: choose at most %d", ErrSpec, n, maxClients)
 	}

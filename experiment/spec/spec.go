@@ -8,6 +8,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
@@ -61,7 +62,7 @@ func (s *Spec) check() error {
 	case s.Replicas < 1 || s.Replicas > consensus.MaxReplicas:
 		return bad("%d replicas: choose 1 to %d", s.Replicas, consensus.MaxReplicas)
 	case s.Clients < 0 || s.Clients > maxClients || s.Invoked < 0 || s.Invoked > maxInvoked:
-		return bad("%d clients with %d operations each: at most %d and %d are possible", s.Clients, s.Invoked, maxClients, maxInvoked)
+		return bad("%s with %s each: at most %d and %d are possible", noun.Several(s.Clients, "client"), noun.Several(s.Invoked, "operation"), maxClients, maxInvoked)
 	}
 	return nil
 }

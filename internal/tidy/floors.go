@@ -13,7 +13,7 @@ const modulePath = "quorate.dev/quorate"
 // on a lower floor; those on the same one do not know each other. An element
 // may be a pattern of path.Match.
 var floors = [][]string{
-	{"crypto", "experiment/report"},
+	{"crypto", "experiment/report", "internal/noun"},
 	{"consensus"},
 	{"consensus/quorum", "consensus/transfer", "app/state", "evidence", "check/linear"},
 	{"app"},
