@@ -161,6 +161,7 @@ func copyAll(t *testing.T, from, to string) {
 func TestAdviceHelps(t *testing.T) {
 	for _, protocol := range []string{"pbft", "raft"} {
 		t.Run(protocol, func(t *testing.T) {
+			t.Parallel() // replicas wait most of the time
 			c := made(t, Options{Protocol: protocol,
 				Adjust:   func(g *consensus.Genesis) { g.CheckpointInterval, g.Window = 4, 16 },
 				Settings: func(_ int, h *home.Config) { h.Disk.SegmentBytes = 16 << 10 }})
