@@ -59,6 +59,10 @@ func (r *replica) askMajority() {
 	if len(w.asked) > 0 || len(w.waiting) == 0 {
 		return
 	}
+	if !r.leading() {
+		r.dropReads() // deposed in this very step: a follower's library would ask the leader, who knows no such message
+		return
+	}
 	w.asked, w.waiting, w.bytes = w.waiting, nil, 0
 	w.round++
 	w.heard = 0

@@ -97,3 +97,16 @@ func TestReadsShareAQuestion(t *testing.T) {
 		t.Errorf("%d heartbeats, %d refused; want 2 and 1", n, len(out.Refusals))
 	}
 }
+
+// A leader that is deposed in the burst in which it is asked says so, and has the
+// library ask nobody.
+func TestReadsOfADeposedLeader(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	l.agree(0, 1)
+	q := &consensus.Query{Client: l.Client.Public(), Name: consensus.Sequence{Epoch: 1, Counter: 1}}
+	out := l.Step(0, consensus.Ask{Query: q}, receive(1, 0, pb.Message{Type: pb.MsgHeartbeat, Term: l.term(0) + 1}))
+	if len(out.Lookups) != 0 || len(out.Refusals) != 1 || len(l.heard(pb.MsgReadIndex)) != 0 {
+		t.Errorf("%d lookups, %d refusals, %d questions", len(out.Lookups), len(out.Refusals), len(l.heard(pb.MsgReadIndex)))
+	}
+}
