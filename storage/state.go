@@ -24,9 +24,9 @@ import (
 const (
 	// writeBuffer is what gathers in memory (and in the journal) before it is
 	// sorted into tables; up to two of them are held. A batch larger than it is
-	// written into tables at once. Smaller ones make the store stall while it
-	// compacts.
-	writeBuffer = 64 << 20
+	// written into tables at once. Much smaller ones make the store stall while
+	// it compacts.
+	writeBuffer = 32 << 20
 	blockCache  = 32 << 20 // blocks of tables that were read lately
 )
 
