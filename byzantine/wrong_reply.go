@@ -111,7 +111,7 @@ func (c *censor) Incoming(b *consensus.Burst, _ int) {
 // Outgoing keeps it from passing on what it proposed before it became a traitor.
 func (c *censor) Outgoing(_ *consensus.Burst, m *Outbox) {
 	m.Messages = slices.DeleteFunc(m.Messages, func(l Outbound) bool {
-		if len(l.Bytes) == 0 || l.Bytes[0] != consensus.KindRequest {
+		if !consensus.IsRequest(l.Bytes) {
 			return false
 		}
 		r, err := consensus.DecodeRequest(l.Bytes)

@@ -3,6 +3,7 @@ package consensus
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"reflect"
 	"testing"
@@ -24,7 +25,11 @@ func drawOperations(t *rapid.T) [][]byte {
 
 func drawRequest(t *rapid.T) *Request {
 	seq := Sequence{Epoch: rapid.Uint64().Draw(t, "epoch"), Counter: rapid.Uint64Min(1).Draw(t, "counter")}
-	return SignRequest(testSigner, testCluster, seq, drawOperations(t))
+	sign := SignRequest
+	if rapid.Bool().Draw(t, "old") {
+		sign = SignOldRequest
+	}
+	return sign(testSigner, testCluster, seq, drawOperations(t))
 }
 
 // One value, one encoding: what was signed decodes to what was meant, and its
@@ -54,7 +59,14 @@ func TestRequestRoundTrip(t *testing.T) {
 // Every change of one byte makes another request, or none: it never keeps both
 // digest and signature.
 func TestRequestMutated(t *testing.T) {
-	r := SignRequest(testSigner, testCluster, Sequence{Epoch: 7, Counter: 3}, [][]byte{[]byte("put"), {}})
+	for _, sign := range []signing{SignRequest, SignOldRequest} {
+		mutated(t, sign(testSigner, testCluster, Sequence{Epoch: 7, Counter: 3}, [][]byte{[]byte("put"), {}}))
+	}
+}
+
+type signing = func(crypto.Signer, crypto.Digest, Sequence, [][]byte) *Request
+
+func mutated(t *testing.T, r *Request) {
 	v := crypto.NewVerifier(nil)
 	for i := range r.Raw {
 		raw := bytes.Clone(r.Raw)
@@ -203,15 +215,60 @@ func TestExplainedRefusal(t *testing.T) {
 	}
 }
 
+// statement is what the signature of a request's frame has to be over.
+func statement(b []byte) []byte {
+	unsigned := b[:len(b)-crypto.SignatureSize]
+	if b[0] == 0x01 {
+		return unsigned[1:]
+	}
+	d := crypto.Hash(unsigned)
+	return d[:]
+}
+
+// What clients of before have sent, and logs hold, means what it meant: these
+// are the bytes that one of them made.
+func TestOldRequests(t *testing.T) {
+	raw, err := hex.DecodeString("01a2fa2f4a355ba2e907a53009e9e37caddf7ac7e66a08ba07631f553072b3f24c" +
+		"000000000000000500000000000000030002000003707574000000" +
+		"ae142cd0442836edc85c930f9094bcc5a742e0d9c8c0b35e04f83caa9f416d8b90b0bb1d0ed336ce94006707f831f6e618ec8e29f542fa6a50cd673336caa902")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := DecodeRequest(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "c2ec452310a7719de288c3dad3cab028145050d0455842f08910fc543aaa5748"; r.Digest.String() != want {
+		t.Errorf("its digest is %s, was %s", r.Digest, want)
+	}
+	v := crypto.NewVerifier(nil)
+	if !v.Verify([]crypto.Claim{r.Claim(testCluster)})[0] {
+		t.Error("its signature does not hold")
+	}
+	again := SignOldRequest(crypto.NewSigner([32]byte{7}), testCluster, r.Sequence, r.Operations)
+	if !bytes.Equal(again.Raw, raw) {
+		t.Error("the same request is signed otherwise")
+	}
+	// A signature of one form is none of the other, and not the same request.
+	for _, sign := range []signing{SignRequest, SignOldRequest} {
+		raw := sign(testSigner, testCluster, r.Sequence, r.Operations).Raw
+		raw[0] ^= KindRequest ^ KindOldRequest
+		if other, err := DecodeRequest(raw); err != nil || v.Verify([]crypto.Claim{other.Claim(testCluster)})[0] {
+			t.Errorf("as kind %d the signature holds: %v", raw[0], err)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add((&Refusal{Code: RefusedStale, Times: Times{Epoch: 1, Clock: 2}}).Encode())
 	r := SignRequest(testSigner, testCluster, Sequence{Epoch: 1, Counter: 1}, [][]byte{[]byte("a"), {}})
 	f.Add(r.Raw)
+	f.Add(SignOldRequest(testSigner, testCluster, r.Sequence, r.Operations).Raw)
 	f.Add((&Batch{Stamp: 3, Requests: []*Request{r}}).Append(nil))
 	f.Add((&Reply{Results: []Result{{Data: []byte("x")}}}).Encode())
 	f.Add((&Refusal{Code: RefusedBusy}).Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if q, err := DecodeRequest(b); err == nil && (q.Digest != crypto.Hash(b) || len(q.Claim(testCluster).Body) != len(b)-1-crypto.SignatureSize) {
+		if q, err := DecodeRequest(b); err == nil && (q.Digest != crypto.Hash(b) || !bytes.Equal(q.Claim(testCluster).Body, statement(b))) {
 			t.Error("a decoded request is not its bytes")
 		}
 		if p, err := DecodeReply(b); err == nil && !bytes.Equal(p.Encode(), b) {

@@ -12,7 +12,7 @@ import (
 // Kinds of frames that every protocol shares: the first byte of a frame.
 // Kinds below 0x10 belong to this package, the others to the protocols.
 const (
-	KindRequest     byte = 0x01 // client → replica, replica → replica, topic
+	KindOldRequest  byte = 0x01 // as KindRequest, its signature over all its bytes: of clients of before
 	KindReply       byte = 0x02 // replica → client
 	KindRefusal     byte = 0x03 // replica → client
 	KindStatusQuery byte = 0x04 // client → replica, answered by the host
@@ -21,12 +21,24 @@ const (
 	KindClock       byte = 0x07 // replica → replica: what its clock shows
 	KindRead        byte = 0x08 // client → replica: a Query
 	KindFinding     byte = 0x09 // replica → client: a Finding
+	KindRequest     byte = 0x0a // client → replica, replica → replica, topic
 
 	FirstProtocolKind byte = 0x10
 )
 
-// requestTag is the domain tag of a client's signature.
-const requestTag = "quorate/1/request"
+// The domain tags of a client's signature. Under requestTag it is over the
+// digest of the frame before it, kind included, which costs nothing beside the
+// request's own digest. Under oldRequestTag it is over those bytes themselves,
+// without the kind: Ed25519 hashes them once more to verify, and twice to sign.
+const (
+	requestTag    = "quorate/2/request"
+	oldRequestTag = "quorate/1/request"
+)
+
+// IsRequest tells whether a frame is a request, of either kind.
+func IsRequest(frame []byte) bool {
+	return len(frame) > 0 && (frame[0] == KindRequest || frame[0] == KindOldRequest)
+}
 
 // MaxOperations bounds the operations in one request, whatever the genesis says.
 const MaxOperations = 4096
@@ -46,6 +58,7 @@ type Request struct {
 	Operations [][]byte
 	Digest     crypto.Digest // of Raw, signature included
 	Raw        []byte        // the frame: signed = sent = recorded
+	signed     crypto.Digest // of Raw up to the signature
 }
 
 const requestOverhead = 1 + crypto.PublicKeySize + 8 + 8 + 2 + crypto.SignatureSize
@@ -53,13 +66,23 @@ const requestOverhead = 1 + crypto.PublicKeySize + 8 + 8 + 2 + crypto.SignatureS
 // SignRequest builds the request frame of the client with key s.
 // Callers: client/session and tests.
 func SignRequest(s crypto.Signer, cluster crypto.Digest, seq Sequence, operations [][]byte) *Request {
+	return signRequest(KindRequest, s, cluster, seq, operations)
+}
+
+// SignOldRequest builds the frame that clients of before send.
+// Callers: package byzantine/client and tests.
+func SignOldRequest(s crypto.Signer, cluster crypto.Digest, seq Sequence, operations [][]byte) *Request {
+	return signRequest(KindOldRequest, s, cluster, seq, operations)
+}
+
+func signRequest(kind byte, s crypto.Signer, cluster crypto.Digest, seq Sequence, operations [][]byte) *Request {
 	size := requestOverhead
 	for _, op := range operations {
 		size += 3 + len(op)
 	}
 	pub := s.Public()
 	raw := make([]byte, 0, size)
-	raw = append(raw, KindRequest)
+	raw = append(raw, kind)
 	raw = append(raw, pub[:]...)
 	raw = binary.BigEndian.AppendUint64(raw, seq.Epoch)
 	raw = binary.BigEndian.AppendUint64(raw, seq.Counter)
@@ -67,9 +90,12 @@ func SignRequest(s crypto.Signer, cluster crypto.Digest, seq Sequence, operation
 	for _, op := range operations {
 		raw = AppendBytes(raw, op)
 	}
-	sig := s.Sign(crypto.Domain{Tag: requestTag, Cluster: cluster}, raw[1:])
-	raw = append(raw, sig[:]...)
-	return &Request{Client: pub, Sequence: seq, Operations: operations, Digest: crypto.Hash(raw), Raw: raw}
+	h := crypto.NewHasher()
+	r := &Request{Client: pub, Sequence: seq, Operations: operations, signed: h.Add(raw)}
+	domain, body := r.statement(cluster, raw)
+	sig := s.Sign(domain, body)
+	r.Raw, r.Digest = append(raw, sig[:]...), h.Add(sig[:])
+	return r
 }
 
 // DecodeRequest decodes a request frame without judging its signature: Claim
@@ -79,7 +105,7 @@ func DecodeRequest(raw []byte) (*Request, error) {
 	s := cryptobyte.String(raw)
 	var kind uint8
 	var count uint16
-	if !s.ReadUint8(&kind) || kind != KindRequest || !s.CopyBytes(r.Client[:]) ||
+	if !s.ReadUint8(&kind) || !IsRequest(raw) || !s.CopyBytes(r.Client[:]) ||
 		!s.ReadUint64(&r.Sequence.Epoch) || !s.ReadUint64(&r.Sequence.Counter) || !s.ReadUint16(&count) {
 		return nil, fmt.Errorf("request: %w", ErrMalformed)
 	}
@@ -95,19 +121,24 @@ func DecodeRequest(raw []byte) (*Request, error) {
 	if len(s) != crypto.SignatureSize {
 		return nil, fmt.Errorf("request: %d bytes after the operations, want a signature: %w", len(s), ErrMalformed)
 	}
-	r.Digest = crypto.Hash(raw)
+	h := crypto.NewHasher()
+	r.signed, r.Digest = h.Add(raw[:len(raw)-len(s)]), h.Add(s)
 	return r, nil
 }
 
 // Claim is the statement that the request's client signed it for cluster.
 func (r *Request) Claim(cluster crypto.Digest) crypto.Claim {
 	end := len(r.Raw) - crypto.SignatureSize
-	return crypto.Claim{
-		Key:       r.Client,
-		Domain:    crypto.Domain{Tag: requestTag, Cluster: cluster},
-		Body:      r.Raw[1:end],
-		Signature: crypto.Signature(r.Raw[end:]),
+	domain, body := r.statement(cluster, r.Raw[:end])
+	return crypto.Claim{Key: r.Client, Domain: domain, Body: body, Signature: crypto.Signature(r.Raw[end:])}
+}
+
+// statement is what is signed of a request whose frame begins with unsigned.
+func (r *Request) statement(cluster crypto.Digest, unsigned []byte) (d crypto.Domain, body []byte) {
+	if unsigned[0] == KindOldRequest {
+		return crypto.Domain{Tag: oldRequestTag, Cluster: cluster}, unsigned[1:]
 	}
+	return crypto.Domain{Tag: requestTag, Cluster: cluster}, r.signed[:]
 }
 
 // Batch is what one sequence number executes: requests in order, and the

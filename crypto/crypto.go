@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash"
 )
 
 // Sizes of the fixed-length values, in bytes.
@@ -26,6 +27,22 @@ type Signature [SignatureSize]byte
 
 // Hash returns the SHA-256 digest of b.
 func Hash(b []byte) Digest { return sha256.Sum256(b) }
+
+// Hasher hashes bytes as they come, and says the digest of all so far.
+type Hasher struct {
+	h   hash.Hash
+	sum Digest // here, so that a digest costs no allocation
+}
+
+// NewHasher returns a Hasher of nothing yet.
+func NewHasher() *Hasher { return &Hasher{h: sha256.New()} }
+
+// Add hashes b behind what came before and returns the digest of all of it.
+func (h *Hasher) Add(b []byte) Digest {
+	h.h.Write(b) // never fails
+	h.h.Sum(h.sum[:0])
+	return h.sum
+}
 
 // IsZero reports whether d is the digest that stands for "none".
 func (d Digest) IsZero() bool { return d == Digest{} }

@@ -312,3 +312,26 @@ func TestOldRequestIsAnsweredOnceInAWhile(t *testing.T) {
 		t.Errorf("%d answers to the same after a while", n)
 	}
 }
+
+// §3: what clients of before sign is ordered beside what others do, and executed
+// again from the log.
+func TestRequestsOfBefore(t *testing.T) {
+	l := newLab(t, 4)
+	old := consensus.SignOldRequest(l.Client, l.Genesis.ID(), consensus.Sequence{Epoch: 1, Counter: 1}, [][]byte{[]byte("old")})
+	l.Counter++
+	for _, q := range []*consensus.Request{old, l.Request()} {
+		l.Submit(q, 0)
+		l.Deliver()
+	}
+	l.WantExecuted(2, l.All()...)
+	l.Crash(l.All()...)
+	for _, i := range l.All() {
+		l.Start(i, false)
+		l.Step(i)
+	}
+	l.Deliver()
+	l.WantExecuted(2, l.All()...)
+	if got := l.Replicas[1].Executed[0].Batch.Requests[0]; got.Digest != old.Digest || !l.Verify.Verify([]crypto.Claim{got.Claim(l.Genesis.ID())})[0] {
+		t.Error("executed from the log it is another request")
+	}
+}

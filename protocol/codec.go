@@ -98,7 +98,7 @@ func (s Summary) At(n consensus.Seq) Summary {
 
 // sharedKinds are those of package consensus.
 var sharedKinds = map[byte]string{
-	consensus.KindRequest: "REQUEST", consensus.KindReply: "REPLY", consensus.KindRefusal: "REFUSAL", consensus.KindExplained: "REFUSAL",
+	consensus.KindRequest: "REQUEST", consensus.KindOldRequest: "REQUEST", consensus.KindReply: "REPLY", consensus.KindRefusal: "REFUSAL", consensus.KindExplained: "REFUSAL",
 	consensus.KindStatusQuery: "STATUS-QUERY", consensus.KindStatusReply: "STATUS-REPLY", consensus.KindClock: "CLOCK",
 }
 
@@ -164,7 +164,7 @@ func summaryOf(own func([]byte) (Summary, bool), frame []byte) (Summary, bool) {
 	switch {
 	case len(frame) == 0:
 		return Summary{}, false
-	case frame[0] == consensus.KindRequest:
+	case consensus.IsRequest(frame):
 		r, err := consensus.DecodeRequest(frame)
 		if err != nil {
 			return Summary{}, false

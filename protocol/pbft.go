@@ -136,7 +136,7 @@ func pbftSignature(frame []byte) int {
 	switch k := message.Kind(frame[0]); {
 	case k == message.PrePrepareKind && len(frame) >= message.VoteSize:
 		return message.VoteSize - crypto.SignatureSize
-	case k > message.PrePrepareKind && k <= message.NewViewKind, frame[0] == consensus.KindRequest:
+	case k > message.PrePrepareKind && k <= message.NewViewKind, consensus.IsRequest(frame):
 		return signatureAtEnd(frame)
 	}
 	return -1

@@ -90,7 +90,7 @@ func raftKeep(frame []byte) []byte {
 // raftSignature finds a client's signature: that of a request, or the last one
 // in an append. Members sign nothing.
 func raftSignature(frame []byte) int {
-	if frame[0] == consensus.KindRequest {
+	if consensus.IsRequest(frame) {
 		return signatureAtEnd(frame)
 	}
 	m, err := raft.DecodeMessage(frame)

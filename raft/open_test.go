@@ -48,6 +48,7 @@ func TestHandles(t *testing.T) {
 func TestChannels(t *testing.T) {
 	l := newLab(t, 3)
 	q := l.Request()
+	old := consensus.SignOldRequest(l.Client, l.Genesis.ID(), q.Sequence, q.Operations)
 	fetch := (&Fetch{Seq: 4, Root: crypto.Hash(nil), Items: []consensus.Item{{ID: "a"}}}).Encode()
 	given := (&FetchReply{Seq: 4, Root: crypto.Hash(nil), Gone: true}).Encode()
 	beat := EncodeMessage(&pb.Message{Type: pb.MsgHeartbeat, From: 1, To: 2, Term: 3})
@@ -59,7 +60,7 @@ func TestChannels(t *testing.T) {
 		want  consensus.Reason
 	}{
 		{replica, beat, ""}, {replica, fetch, ""}, {replica, given, ""}, {replica, q.Raw, ""},
-		{client, beat, consensus.ReasonChannel}, {client, fetch, consensus.ReasonChannel}, {client, q.Raw, ""},
+		{client, beat, consensus.ReasonChannel}, {client, fetch, consensus.ReasonChannel}, {client, q.Raw, ""}, {client, old.Raw, ""}, {replica, old.Raw, ""},
 		{consensus.ClientPeer(l.Genesis.Replicas[0]), q.Raw, consensus.ReasonChannel},
 		{topic, beat, ReasonTopic}, {topic, fetch, ReasonTopic}, {topic, q.Raw, ""},
 		{observer, fetch, ""}, {observer, given, consensus.ReasonChannel}, {observer, beat, consensus.ReasonChannel}, {observer, q.Raw, consensus.ReasonChannel},
@@ -69,7 +70,7 @@ func TestChannels(t *testing.T) {
 		if o.Reason != tc.want || (o.Event == nil) != (tc.want != "") || o.Blame != (tc.want != "") {
 			t.Errorf("case %d from %v: reason %q, blame %v, want %q", i, tc.from, o.Reason, o.Blame, tc.want)
 		}
-		if told := o.Refusal != nil; told != (tc.want != "" && tc.from.Kind == consensus.PeerClient && tc.frame[0] != consensus.KindRequest) {
+		if told := o.Refusal != nil; told != (tc.want != "" && tc.from.Kind == consensus.PeerClient && !consensus.IsRequest(tc.frame)) {
 			t.Errorf("case %d from %v: refusal %v", i, tc.from, o.Refusal)
 		}
 	}

@@ -98,7 +98,7 @@ func (p *Protocol) open(f consensus.Frame) (opening, []crypto.Claim) {
 		return opening{Opened: refused(consensus.ReasonMalformed)}, nil
 	case len(f.Bytes) > consensus.MaxFrame:
 		return opening{Opened: refused(ReasonOversized)}, nil
-	case f.Bytes[0] == consensus.KindRequest:
+	case consensus.IsRequest(f.Bytes):
 		req, o := p.door.OpenRequest(f)
 		if req == nil {
 			return opening{Opened: o}, nil

@@ -23,7 +23,7 @@ func (w *World) name(e endpoint) string {
 func (w *World) describe(frame []byte) string {
 	if len(frame) > 0 {
 		switch frame[0] {
-		case consensus.KindRequest:
+		case consensus.KindRequest, consensus.KindOldRequest:
 			if r, err := consensus.DecodeRequest(frame); err == nil {
 				return "REQUEST " + w.label(r)
 			}

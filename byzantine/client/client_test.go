@@ -96,6 +96,7 @@ func TestStrategies(t *testing.T) {
 		{"bad-signature zero", "bad signature", "bad signature"},
 		{"bad-signature key", "bad signature", "bad signature"},
 		{"bad-signature cluster", "bad signature", "bad signature"},
+		{"bad-signature form", "bad signature", "bad signature"},
 		{"partial", "fine", "bad signature"},
 		{"partial to=0", "bad signature", "fine"},
 		{"replay-requests 2", "fine fine fine", "fine fine fine"},

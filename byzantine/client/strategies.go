@@ -11,7 +11,7 @@ import (
 // Ways of the strategies; "any" draws one in each turn.
 var (
 	conflictWays = []string{"any", "halves", "each", "both"}
-	forgeries    = []string{"any", "flip", "zero", "key", "cluster"}
+	forgeries    = []string{"any", "flip", "zero", "key", "cluster", "form"}
 	excesses     = []string{"any", "operation", "many", "request", "frame"}
 	poisons      = []string{"any", "empty", "random", "cut", "flip", "long", "many"}
 	counterWays  = []string{"any", "zero", "old", "beyond", "huge", "last", "random"}
@@ -134,6 +134,13 @@ func (c *Client) unsigned(how string) []byte {
 	switch how {
 	case "cluster":
 		return consensus.SignRequest(c.signer, crypto.Hash(r.Raw), r.Sequence, r.Operations).Raw
+	case "form": // what was signed is not what the kind says
+		b := slices.Clone(r.Raw)
+		if c.dice.IntN(2) == 0 {
+			b = slices.Clone(consensus.SignOldRequest(c.signer, c.cluster, r.Sequence, r.Operations).Raw)
+		}
+		b[0] ^= consensus.KindRequest ^ consensus.KindOldRequest
+		return b
 	case "key":
 		stranger := crypto.NewSigner(crypto.Hash(r.Raw))
 		b := slices.Clone(consensus.SignRequest(stranger, c.cluster, r.Sequence, r.Operations).Raw)

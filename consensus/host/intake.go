@@ -23,7 +23,7 @@ const smallFrame = 2 << 10 // bytes
 // PriorityOf guesses by the size: a wrong guess costs time and nothing else.
 func PriorityOf(f *consensus.Frame) Priority {
 	switch {
-	case f.From.Kind != consensus.PeerReplica, len(f.Bytes) > 0 && f.Bytes[0] == consensus.KindRequest:
+	case f.From.Kind != consensus.PeerReplica, consensus.IsRequest(f.Bytes):
 		return Clients
 	case len(f.Bytes) <= smallFrame:
 		return Small

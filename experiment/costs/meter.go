@@ -28,7 +28,7 @@ func (m *meter) kindOf(frame []byte, fromClient bool) string {
 	if len(frame) == 0 {
 		return m.codec.Kind(frame)
 	}
-	if frame[0] == consensus.KindRequest && !fromClient {
+	if consensus.IsRequest(frame) && !fromClient {
 		return "REQUEST, passed on"
 	}
 	return cmp.Or(m.codec.Counted(frame), m.codec.Kind(frame))

@@ -39,7 +39,7 @@ const maxRecorded = 1 << 16
 func NewRecorder(p protocol.Protocol) *Recorder {
 	return &Recorder{
 		protocol: p, seen: map[saidOnce]int{},
-		kept: append([]byte{consensus.KindRequest, consensus.KindReply, consensus.KindRefusal, consensus.KindExplained}, p.Decisive...),
+		kept: append([]byte{consensus.KindRequest, consensus.KindOldRequest, consensus.KindReply, consensus.KindRefusal, consensus.KindExplained}, p.Decisive...),
 	}
 }
 

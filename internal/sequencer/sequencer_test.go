@@ -133,7 +133,7 @@ func (p *rules) open(v crypto.Verifier, f consensus.Frame) consensus.Opened {
 	if f.Bytes[0] == consensus.KindRead {
 		return p.door.OpenQuery(f)
 	}
-	if f.Bytes[0] == consensus.KindRequest {
+	if consensus.IsRequest(f.Bytes) {
 		q, o := p.door.OpenRequest(f)
 		if q != nil && !v.Verify([]crypto.Claim{q.Claim(p.door.Cluster)})[0] {
 			return p.door.Denied(f, q)

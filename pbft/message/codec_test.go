@@ -72,7 +72,7 @@ func TestEverySpecimenIsItsOwnEncoding(t *testing.T) {
 
 // peerFor is a channel over which the frame may come.
 func peerFor(c *cluster, frame []byte) consensus.Peer {
-	if frame[0] == consensus.KindRequest {
+	if consensus.IsRequest(frame) {
 		return consensus.ClientPeer(crypto.PublicKey(frame[1:33]))
 	}
 	return consensus.ReplicaPeer(3)

@@ -73,7 +73,7 @@ func slots(certificates []*Certificate) string {
 
 // decodeAny decodes a frame as if it came from replica 0, without a horizon.
 func (r *Rules) decodeAny(frame []byte) (any, error) {
-	if frame[0] == consensus.KindRequest {
+	if consensus.IsRequest(frame) {
 		req, err := consensus.DecodeRequest(frame)
 		return req, err
 	}

@@ -130,5 +130,5 @@ func TestMutatedFramesAreNotBelieved(t *testing.T) {
 
 // signed reports whether frames of the kind carry their author's signature.
 func signed(kind byte) bool {
-	return kind == consensus.KindRequest || Kind(kind) >= PrePrepareKind && Kind(kind) <= NewViewKind
+	return consensus.IsRequest([]byte{kind}) || Kind(kind) >= PrePrepareKind && Kind(kind) <= NewViewKind
 }

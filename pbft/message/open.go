@@ -149,7 +149,7 @@ func (r *Rules) decode(h *Horizon, f consensus.Frame) opening {
 		}
 		return o
 	}
-	if f.Bytes[0] == consensus.KindRequest {
+	if consensus.IsRequest(f.Bytes) {
 		return r.decodeRequest(o, f)
 	}
 	if f.Bytes[0] == consensus.KindRead {

@@ -56,6 +56,10 @@ func TestProposals(t *testing.T) {
 	forged := c.request(2, 1, "c")
 	forged.Raw[len(forged.Raw)-1] ^= 1
 	forged, _ = consensus.DecodeRequest(forged.Raw)
+	old := consensus.SignOldRequest(c.clients[2], c.Cluster, consensus.Sequence{Epoch: 1, Counter: 1}, [][]byte{[]byte("c")})
+	otherForm := bytes.Clone(old.Raw)
+	otherForm[0] = consensus.KindRequest
+	misfit, _ := consensus.DecodeRequest(otherForm)
 	long := bytes.Repeat([]byte("x"), 65)
 	medium := bytes.Repeat([]byte("x"), 64)
 	big := consensus.SignRequest(c.clients[0], c.Cluster, consensus.Sequence{Epoch: 1, Counter: 9}, [][]byte{medium, medium, medium, medium})
@@ -74,6 +78,8 @@ func TestProposals(t *testing.T) {
 		want  consensus.Reason
 	}{
 		{"two requests", propose(0, 0, c.batch(one, two)), ""},
+		{"a request of the old form", propose(0, 0, c.batch(one, old)), ""},
+		{"a signature of the old form under the new kind", propose(0, 0, c.batch(one, misfit)), ReasonOtherBatch},
 		{"the empty batch", propose(0, 0, c.batch()), ""},
 		{"one request over the batch limit alone", propose(0, 0, c.batch(big)), ""},
 		{"by a backup", propose(1, 0, c.batch(one)), ReasonWrongRole},
@@ -332,7 +338,7 @@ func forge(nv *NewView) *NewView {
 func TestUnknownKinds(t *testing.T) {
 	c := newCluster(t, 4)
 	for k := range 256 {
-		if k == int(consensus.KindRequest) || k >= int(PrePrepareKind) && k <= int(lastKind) {
+		if consensus.IsRequest([]byte{byte(k)}) || k >= int(PrePrepareKind) && k <= int(lastKind) {
 			continue
 		}
 		frame := append([]byte{byte(k)}, make([]byte, 200)...)

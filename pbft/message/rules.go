@@ -84,7 +84,7 @@ var kindNames = [...]string{
 // String is the name that the paper uses, or one in its manner.
 func (k Kind) String() string {
 	switch {
-	case k == Kind(consensus.KindRequest):
+	case consensus.IsRequest([]byte{byte(k)}):
 		return "REQUEST"
 	case k < PrePrepareKind || k > lastKind:
 		return "?"
