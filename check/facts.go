@@ -94,6 +94,10 @@ func (j *Judge) Noted(at consensus.Time, r consensus.ReplicaID, n *consensus.Not
 		if j.honest(n.Replica) {
 			j.violate(at, Framed, "R%d got a bad part from the honest R%d: %s", r, n.Replica, n)
 		}
+	case consensus.Ignored:
+		if n.Reason == consensus.ReasonSignature {
+			j.Blamed(at, r, n.Replica, n.String())
+		}
 	case consensus.Diverged:
 		j.violate(at, Divergence, "R%d diverged: %s", r, n)
 	}

@@ -286,6 +286,9 @@ func TestJudges(t *testing.T) {
 		{"a bad part of the honest", nil, func(r *run) { r.Noted(1, 0, &consensus.Note{Kind: consensus.BadPart, Replica: 1}) }, []Kind{Framed}},
 		{"a bad part of a traitor", []consensus.ReplicaID{1}, func(r *run) { r.Noted(1, 0, &consensus.Note{Kind: consensus.BadPart, Replica: 1}) }, nil},
 		{"blame of the honest", nil, func(r *run) { r.Blamed(1, 0, 1, "garbage") }, []Kind{Framed}},
+		{"a bad signature of the honest", nil, func(r *run) {
+			r.Noted(1, 0, &consensus.Note{Kind: consensus.Ignored, Reason: consensus.ReasonSignature, Replica: 1})
+		}, []Kind{Framed}},
 		{"blame of a traitor, and by one", []consensus.ReplicaID{1}, func(r *run) { r.Blamed(1, 0, 1, "garbage"); r.Blamed(1, 1, 0, "garbage") }, nil},
 
 		{"stuck", nil, func(r *run) { r.Stuck(1, "no progress") }, []Kind{Stuck}},

@@ -14,7 +14,7 @@ type Config struct {
 	Genesis consensus.Genesis
 	Self    consensus.ReplicaID
 	Signer  crypto.Signer   // must have the key that the genesis names for Self
-	Verify  crypto.Verifier // for the certificate kept beside the state; Open gets its own
+	Verify  crypto.Verifier // for votes that complete a quorum, and what is kept beside the state; Open gets its own
 
 	TickLength    consensus.Time // nanoseconds between two Tick events
 	Patience      int            // ticks a request may wait before its holder leaves the view; doubles, see PatienceCap

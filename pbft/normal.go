@@ -110,6 +110,12 @@ func (r *replica) onVote(e consensus.Receive, v *message.Vote) {
 		r.countCheckpoint(*v)
 		return
 	}
+	r.vote(e, v, false)
+}
+
+// vote counts a PREPARE or a COMMIT, whose signature is still to be verified if
+// it is only said.
+func (r *replica) vote(e consensus.Receive, v *message.Vote, said bool) {
 	if reason := r.ignorePosition(e, v); reason != "" {
 		r.ignored(reason, v)
 		return
@@ -119,19 +125,29 @@ func (r *replica) onVote(e consensus.Receive, v *message.Vote) {
 	if v.Kind == message.CommitKind {
 		votes = &s.commits
 	}
-	if r.counts(votes, v) {
+	if r.counts(votes, v, said) {
 		r.advance(s)
 	}
 }
 
 // counts adds a vote. The first valid one of each signer counts; a different
 // second one is evidence [B9, B10].
-func (r *replica) counts(b *ballot, v *message.Vote) bool {
+func (r *replica) counts(b *ballot, v *message.Vote, said bool) bool {
 	earlier := b.add(v)
 	switch {
 	case earlier == nil:
+		b.said[v.Replica] = said
 		return true
 	case earlier.Digest != v.Digest:
+		if said && !(proof{r}).holds(v) {
+			return false
+		}
+		if b.said[v.Replica] {
+			proof{r}.verify(b, []*message.Vote{earlier})
+		}
+		if b.votes[v.Replica] == nil {
+			return r.counts(b, v, false)
+		}
 		r.accused.votes(earlier, v)
 		r.ignored(reasonContradiction, v)
 	default:
@@ -145,12 +161,12 @@ func (r *replica) counts(b *ballot, v *message.Vote) bool {
 func (r *replica) advance(s *slot) {
 	v := r.view.number
 	if !r.view.changing && !s.preparedIn(v) {
-		if c := s.preparedCertificate(r.rules.System.Quorum()); c != nil {
+		if c := (proof{r}).preparedCertificate(s); c != nil {
 			r.prepared(s, c)
 		}
 	}
 	if s.committed == nil && !r.view.changing {
-		if c := s.committedCertificate(v, r.rules.System.Quorum()); c != nil {
+		if c := (proof{r}).committedCertificate(s); c != nil {
 			r.committed(s, c)
 		}
 	}

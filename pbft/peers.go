@@ -23,6 +23,7 @@ type peer struct {
 	alone    int            // ticks for which it has been asking for the next view
 	slow     bool           // it finds the primary slow, as of its last STATUS
 	view     consensus.View // ... of this view
+	liar     bool           // it has signed badly: what its channel brings is verified before it counts
 	helped   repetition     // of help, for as long as its STATUS says the same
 }
 

@@ -131,6 +131,8 @@ func (r *replica) onReceive(e consensus.Receive) {
 		r.onPrePrepare(e, m)
 	case *message.Vote:
 		r.onVote(e, m)
+	case *message.Said:
+		proof{r}.onSaid(e, m)
 	case *message.ViewChange:
 		r.onViewChange(m)
 	case *message.NewView:

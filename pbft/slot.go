@@ -100,11 +100,15 @@ func (s *slot) progress(v consensus.View) (p message.Progress) {
 // each replica counts.
 type ballot struct {
 	votes []*message.Vote // by replica
+	said  []bool          // ... whether its signature is still to be verified
 }
 
-func newBallot(n int) ballot { return ballot{votes: make([]*message.Vote, n)} }
+func newBallot(n int) ballot { return ballot{votes: make([]*message.Vote, n), said: make([]bool, n)} }
 
-func (b *ballot) clear() { clear(b.votes) }
+func (b *ballot) clear() {
+	clear(b.votes)
+	clear(b.said)
+}
 
 // add counts v unless its signer voted before; it returns that earlier vote.
 func (b *ballot) add(v *message.Vote) (earlier *message.Vote) {
@@ -135,8 +139,8 @@ func (b *ballot) majority(q int) (crypto.Digest, bool) {
 	return crypto.Digest{}, false
 }
 
-// signed lists the first q signatures for d, ascending by replica. With must,
-// that vote is among them.
+// signed lists the first q signatures for d that are verified, ascending by
+// replica. With must, that vote is among them.
 func (b *ballot) signed(d crypto.Digest, q int, must *message.Vote) []message.Signed {
 	out := make([]message.Signed, 0, q)
 	left := q
@@ -148,7 +152,7 @@ func (b *ballot) signed(d crypto.Digest, q int, must *message.Vote) []message.Si
 			out = append(out, message.Signed{Replica: must.Replica, Sig: must.Sig})
 			continue
 		}
-		if v != nil && v.Digest == d && left > 0 {
+		if v != nil && v.Digest == d && !b.said[id] && left > 0 {
 			out = append(out, message.Signed{Replica: v.Replica, Sig: v.Sig})
 			left--
 		}
@@ -165,33 +169,4 @@ func (b *ballot) voters(d crypto.Digest) []consensus.ReplicaID {
 		}
 	}
 	return ids
-}
-
-// preparedCertificate is complete with the proposal, q-1 matching PREPAREs and
-// the body (§4.2); nil if something lacks.
-func (s *slot) preparedCertificate(q int) *message.Certificate {
-	p := s.proposal
-	if p == nil || s.prepares.count(p.Digest) < q-1 {
-		return nil
-	}
-	if _, here := s.body(p.Digest); !here {
-		return nil
-	}
-	return &message.Certificate{
-		Kind: message.PreparedCertificate, View: p.View, Seq: s.seq, Digest: p.Digest,
-		Signed: s.prepares.signed(p.Digest, q, p),
-	}
-}
-
-// committedCertificate is complete with q matching COMMITs, whether or not the
-// slot prepared here: the COMMITs prove it.
-func (s *slot) committedCertificate(v consensus.View, q int) *message.Certificate {
-	d, ok := s.commits.majority(q)
-	if !ok {
-		return nil
-	}
-	return &message.Certificate{
-		Kind: message.CommittedCertificate, View: v, Seq: s.seq, Digest: d,
-		Signed: s.commits.signed(d, q, nil),
-	}
 }

@@ -11,6 +11,12 @@ func (r *replica) Horizon() consensus.Horizon {
 	h := &message.Horizon{
 		View: r.view.number, Changing: r.view.changing, Asleep: r.rejoin.asleep || r.rejoin.undecided(r.view.number), Low: r.floor(), High: r.high(),
 		Prepared: message.NewBits(2 * size), Committed: message.NewBits(2 * size),
+		Liars: message.NewBits(len(r.peers)),
+	}
+	for id := range r.peers {
+		if r.peers[id].liar {
+			h.Liars.Set(id)
+		}
 	}
 	for n, s := range r.log.slots {
 		i := int(n - h.Low - 1)

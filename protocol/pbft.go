@@ -100,6 +100,8 @@ func pbftOpened(m any) string {
 	switch m := m.(type) {
 	case *message.Vote:
 		return m.Kind.String()
+	case *message.Said:
+		return m.Kind.String()
 	case *message.PrePrepare:
 		return message.PrePrepareKind.String()
 	case *message.ViewChange:
@@ -202,9 +204,9 @@ func pbftNewView(nv *message.NewView) Summary {
 const pbftVoteBytes = 1 + 8 + 8 + 32 + 2 + 64
 
 // pbftCosts: the primary's PRE-PREPARE is its vote, so that it sends no
-// PREPARE. Every message is signed once and checked by each who gets it. On the
-// way to an answer three things are written down before they are said: the
-// proposal, the PREPAREs and the COMMITs. STATUS goes to all every 250 ms.
+// PREPARE. Every message is signed once, and checked by each for whom it completes
+// a quorum. On the way to an answer three things are written down before they are
+// said: the proposal, the PREPAREs and the COMMITs. STATUS goes to all every 250 ms.
 func pbftCosts() Costs {
 	return Costs{
 		Kinds: []FrameKind{
@@ -217,14 +219,17 @@ func pbftCosts() Costs {
 				ByKind: map[string]int{"PRE-PREPARE": n - 1, "PREPARE": (n - 1) * (n - 1), "COMMIT": n * (n - 1)},
 				Signed: 1 + (n - 1) + n, Admitted: n, Forced: 2 * n, Delays: 5, Syncs: 3, Textbook: "2n²",
 			})
-			e.Verified = e.Frames
+			// Beside its own votes a replica needs q-1 COMMITs, and q-1 of the
+			// PRE-PREPARE and the PREPAREs.
+			q := quorum.Byzantine.System(n).Quorum()
+			e.Verified = 2 * n * (q - 1)
 			return e
 		},
 		Bytes:      func(n, batch int) int { return (n - 1) * (batch + 2*n*pbftVoteBytes) },
 		Upkeep:     func(n int) int { return 5 * n * (n - 1) },
 		Checkpoint: func(n int) int { return n * (n - 1) },
 		Text: Formulas{
-			Frames: "2n(n−1)", Bytes: "(n−1)(b+230n)", Signed: "2n", Verified: "2n(n−1)", Forced: "2n", Upkeep: "5n(n−1)",
+			Frames: "2n(n−1)", Bytes: "(n−1)(b+230n)", Signed: "2n", Verified: "2n(q−1)", Forced: "2n", Upkeep: "5n(n−1)",
 		},
 	}
 }

@@ -65,7 +65,7 @@ type Settings struct {
 	Genesis  consensus.Genesis
 	Self     consensus.ReplicaID
 	Signer   crypto.Signer
-	Verifier crypto.Verifier // for what is kept beside the state; Open gets its own
+	Verifier crypto.Verifier // for what the engine verifies itself; Open gets its own
 
 	TickLength     consensus.Time // nanoseconds between two ticks
 	Patience       int            // how long a request may wait

@@ -87,8 +87,10 @@ func (m *meter) build(s protocol.Settings) (consensus.Protocol, error) {
 	if m.protocol.Elected && s.Self != 0 {
 		s.LeaderPatience *= 2
 	}
+	known := map[crypto.Digest]bool{}
+	s.Verifier = verifier{s.Verifier, m, known}
 	p, err := m.protocol.New(s)
-	return metered{p, m, map[crypto.Digest]bool{}}, err
+	return metered{p, m, known}, err
 }
 
 // signer counts what one replica signs.
@@ -119,7 +121,7 @@ type metered struct {
 
 // Open implements consensus.Protocol.
 func (p metered) Open(v crypto.Verifier, h consensus.Horizon, in []consensus.Frame) []consensus.Opened {
-	return p.Protocol.Open(verifier{v, p}, h, in)
+	return p.Protocol.Open(verifier{v, p.meter, p.known}, h, in)
 }
 
 // New implements consensus.Protocol.
@@ -132,7 +134,8 @@ func (p metered) New(r consensus.Recovered) (consensus.Engine, error) {
 // remembers what it has proved, and so must the count.
 type verifier struct {
 	crypto.Verifier
-	protocol metered
+	meter *meter
+	known map[crypto.Digest]bool
 }
 
 // Verify implements crypto.Verifier.
@@ -140,10 +143,10 @@ func (v verifier) Verify(claims []crypto.Claim) []bool {
 	for i := range claims {
 		c := &claims[i]
 		name := crypto.Hash(append(c.Domain.Append(append(c.Key[:], c.Signature[:]...), c.Body), 0))
-		if v.protocol.meter.open() && !v.protocol.known[name] {
-			v.protocol.meter.verified[signedKind(c.Domain)]++
+		if v.meter.open() && !v.known[name] {
+			v.meter.verified[signedKind(c.Domain)]++
 		}
-		v.protocol.known[name] = true
+		v.known[name] = true
 	}
 	return v.Verifier.Verify(claims)
 }

@@ -21,12 +21,19 @@ type Horizon struct {
 	High      consensus.Seq // h+L
 	Prepared  Bits          // slots above Low that are prepared here in View
 	Committed Bits          // slots above Low that are committed here
+	Liars     Bits          // replicas that have signed badly: nothing of theirs is taken unverified
 }
 
-// Bits is a set of slots, as offsets from a horizon's Low minus one.
+// Said is a PREPARE or COMMIT that came by its author's own channel. So it is
+// known who said it, and not yet whether it can be shown to others: that is
+// verified when votes are enough (Rules.Claim).
+type Said struct{ Vote }
+
+// Bits is a set of small numbers: slots, as offsets from a horizon's Low minus
+// one, or replicas.
 type Bits []uint64
 
-// NewBits returns an empty set for n slots.
+// NewBits returns an empty set for numbers below n.
 func NewBits(n int) Bits { return make(Bits, (n+63)/64) }
 
 // Set adds offset i.
@@ -208,6 +215,9 @@ func (r *Rules) decodeMessage(h *Horizon, f consensus.Frame, o *opening) (any, e
 		}
 		o.author = consensus.ReplicaPeer(v.Replica)
 		if o.reason = h.settled(&v); o.reason == "" {
+			if h.believes(f.From, &v) {
+				return &Said{v}, nil
+			}
 			o.claims = []crypto.Claim{r.claim(kind, v.Replica, f.Bytes[:voteBody], v.Sig)}
 		}
 		return &v, nil
@@ -297,6 +307,12 @@ func (r *Rules) decodeViewMessage(h *Horizon, f consensus.Frame, o *opening) (an
 	}
 	o.claims = r.newViewClaims(nil, nv)
 	return nv, nil
+}
+
+// believes reports whether a vote may be handed on unverified: its author said
+// it, and has not signed badly before. CHECKPOINTs are few.
+func (h *Horizon) believes(from consensus.Peer, v *Vote) bool {
+	return h != nil && v.Kind != CheckpointKind && from == consensus.ReplicaPeer(v.Replica) && !h.Liars.has(int(v.Replica))
 }
 
 // settled says why a vote can no longer matter, or "" if it may. Votes of one

@@ -280,7 +280,7 @@ func TestHorizon(t *testing.T) {
 		{"NEW-VIEW of a later view", inView, c.newView(9, vcs(9)).Frame, ""},
 	} {
 		v := &counting{Verifier: c.verifier}
-		o := c.Open(v, tc.at, []consensus.Frame{{From: consensus.ReplicaPeer(3), Bytes: tc.frame}})[0]
+		o := c.Open(v, tc.at, []consensus.Frame{{From: consensus.ReplicaPeer(2), Bytes: tc.frame}})[0] // passed on
 		if o.Reason != tc.want || (o.Event != nil) != (tc.want == "") {
 			t.Errorf("%s: reason %q, event %v; want %q", tc.name, o.Reason, o.Event, tc.want)
 		}
@@ -289,6 +289,52 @@ func TestHorizon(t *testing.T) {
 		}
 		if o.Blame {
 			t.Errorf("%s: somebody is blamed for being late or early", tc.name)
+		}
+	}
+}
+
+// A PREPARE or COMMIT that its author's own channel brings goes to the engine
+// unverified, unless that author has signed badly before. What somebody else
+// brings, and a CHECKPOINT, is verified here.
+func TestVotesOfTheirAuthors(t *testing.T) {
+	c := newCluster(t, 4)
+	at, liar := &Horizon{View: 5, Low: 4, High: 8, Liars: NewBits(4)}, &Horizon{View: 5, Low: 4, High: 8, Liars: NewBits(4)}
+	liar.Liars.Set(3)
+	vote := func(k Kind) []byte {
+		if k == CheckpointKind {
+			return encoded(c.vote(k, 3, 0, 8, digestD))
+		}
+		return encoded(c.vote(k, 3, 5, 8, digestD))
+	}
+	for _, tc := range []struct {
+		name  string
+		at    *Horizon
+		from  consensus.Peer
+		frame []byte
+		said  bool
+	}{
+		{"PREPARE", at, consensus.ReplicaPeer(3), vote(PrepareKind), true},
+		{"COMMIT", at, consensus.ReplicaPeer(3), vote(CommitKind), true},
+		{"CHECKPOINT", at, consensus.ReplicaPeer(3), vote(CheckpointKind), false},
+		{"passed on", at, consensus.ReplicaPeer(2), vote(CommitKind), false},
+		{"of a liar", liar, consensus.ReplicaPeer(3), vote(CommitKind), false},
+		{"nothing known yet", nil, consensus.ReplicaPeer(3), vote(CommitKind), false},
+	} {
+		for _, bad := range []bool{false, true} {
+			frame := bytes.Clone(tc.frame)
+			if bad {
+				frame[VoteSize-1] ^= 1
+			}
+			v := &counting{Verifier: c.verifier}
+			o := c.Open(v, tc.at, []consensus.Frame{{From: tc.from, Bytes: frame}})[0]
+			if refused := bad && !tc.said; (o.Event == nil) != refused || refused && (o.Reason != ReasonSignature || !o.Blame) {
+				t.Errorf("%s, badly signed %v: %+v", tc.name, bad, o)
+				continue
+			}
+			received, _ := o.Event.(consensus.Receive)
+			if _, said := received.Message.(*Said); said != tc.said || (v.claims == 0) != tc.said {
+				t.Errorf("%s, badly signed %v: %T, %d signatures checked", tc.name, bad, received.Message, v.claims)
+			}
 		}
 	}
 }
