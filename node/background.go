@@ -10,9 +10,10 @@ import (
 // background does the tasks of checkpoints beside execution, one after the other in
 // their order. Every replica has as much to do at the same moment, and some share a
 // machine: so it rests between steps, in proportion to what they took, unless
-// another task waits already.
+// another task waits already, or execution does.
 type background struct {
 	ended func(*app.Task)
+	urged func() bool // execution waits
 	doing activity
 
 	mu     sync.Mutex
@@ -27,9 +28,9 @@ const (
 	restMost  = 50 * time.Millisecond // ... and no longer: a step that hung says nothing of the next
 )
 
-// newBackground makes a background that hands tasks that are done to ended.
-func newBackground(ended func(*app.Task)) *background {
-	b := &background{ended: ended, done: make(chan struct{})}
+// newBackground makes the background of an executor.
+func newBackground(x *executor) *background {
+	b := &background{ended: x.end, urged: x.held, done: make(chan struct{})}
 	b.wake.L = &b.mu
 	return b
 }
@@ -83,7 +84,7 @@ func (b *background) rest(took time.Duration) bool {
 	b.mu.Lock()
 	late := len(b.queue) > 0
 	b.mu.Unlock()
-	if late {
+	if late || b.urged() {
 		took = 0
 	}
 	select {

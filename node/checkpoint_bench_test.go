@@ -87,7 +87,7 @@ func besideExecution(b *testing.B, m *app.Machine) performer {
 			events <- e
 		}
 	}
-	x.background = newBackground(x.end)
+	x.background = newBackground(x)
 	var both sync.WaitGroup
 	both.Go(x.run)
 	both.Go(x.background.run)

@@ -91,6 +91,13 @@ func (x *executor) look(l *consensus.Lookup) error {
 	return err
 }
 
+// held says that execution waits for the background.
+func (x *executor) held() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.queue.Held()
+}
+
 // behind says that so much waits that the engine should not add to it.
 func (x *executor) behind() bool {
 	x.mu.Lock()

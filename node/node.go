@@ -139,7 +139,7 @@ func (n *Node) assemble(engine consensus.Engine) {
 		}
 	}
 	n.executor.took = func(d time.Duration) { n.metrics.turn.Observe(d.Seconds()) }
-	n.tasks = newBackground(n.executor.end)
+	n.tasks = newBackground(n.executor)
 	n.executor.background = n.tasks
 	n.driver = driver.New(engine, n)
 	h := n.driver.Horizon()

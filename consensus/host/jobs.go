@@ -115,16 +115,21 @@ func (q *Jobs) Ready() bool {
 	if q.tasks.len() == 0 {
 		return q.answers.queue.len() > 0 || q.lookups.due()
 	}
-	if q.underWay == 0 {
-		return true
+	return !q.Held()
+}
+
+// Held reports whether what is next waits for tasks of checkpoints.
+func (q *Jobs) Held() bool {
+	if q.tasks.len() == 0 || q.underWay == 0 {
+		return false
 	}
 	switch q.tasks.front().Job.(type) {
 	case consensus.RestoreBegin, consensus.RestorePut, consensus.RestoreEnd, consensus.RestoreAbort:
-		return false
+		return true
 	case consensus.Commit:
-		return q.underWay < q.bounds.Tasks && q.waitBytes < q.bounds.TaskBytes
+		return q.underWay >= q.bounds.Tasks || q.waitBytes >= q.bounds.TaskBytes
 	}
-	return true
+	return false
 }
 
 // Take takes the next task; there must be one that is ready.
