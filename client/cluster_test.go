@@ -48,6 +48,7 @@ type cluster struct {
 	liars    quorum.Set
 	silent   quorum.Set
 	requests int
+	asked    map[crypto.Digest]bool // requests, however often they came
 }
 
 // answer is a frame from one replica to the client.
@@ -62,7 +63,7 @@ func newCluster(t testing.TB) *cluster {
 	for i := range replicas {
 		keys = append(keys, crypto.PublicOf(seedOf(i)))
 	}
-	c := &cluster{t: t, genesis: consensus.NewGenesis("client", protocol.PBFT, keys), verifier: crypto.NewVerifier(crypto.NewMemory(1024))}
+	c := &cluster{t: t, genesis: consensus.NewGenesis("client", protocol.PBFT, keys), verifier: crypto.NewVerifier(crypto.NewMemory(1024)), asked: map[crypto.Digest]bool{}}
 	c.genesis.Clients = []consensus.ClientEntry{{Key: crypto.PublicOf(seedOf(clientKey)), Role: consensus.RoleWriter}}
 	c.store = state.NewMemory()
 	c.open()
@@ -147,6 +148,7 @@ func (c *cluster) look(to consensus.ReplicaID, frame []byte) []answer {
 func (c *cluster) execute(to consensus.ReplicaID, r *consensus.Request) []answer {
 	c.seq++
 	c.requests++
+	c.asked[r.Digest] = true
 	b := &consensus.Batch{Stamp: consensus.Time(time.Now().UnixNano()), Requests: []*consensus.Request{r}}
 	out, err := c.machine.Do(consensus.Commit{Seq: c.seq, Batch: b, Digest: b.Digest()})
 	if err != nil {
