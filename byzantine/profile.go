@@ -66,6 +66,9 @@ type Profile struct {
 	wrap      func(*Env, Spec) (behaviour, error)   // around New
 }
 
+// MeetsReaders reports whether a behaviour shows where clients read without an order.
+func (p *Profile) MeetsReaders() bool { return p.findings != nil }
+
 // For reports whether a behaviour is one for a protocol.
 func (p *Profile) For(protocol string) bool {
 	return p.Protocols == nil || slices.Contains(p.Protocols, protocol)

@@ -170,7 +170,7 @@ func adminEndpoint(t *testing.T, c *cluster, a *caller) {
 	c.stop(0)
 	c.stop(1)
 	a.statusOf(3, "the loss of the quorum to show", func(r consensus.Report) bool { return !r.Ready })
-	if code, body := get(t, base+"/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "needs 3") {
+	if code, body := get(t, base+"/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "of the 3 replicas that it needs") {
 		t.Errorf("/readyz without a quorum: %d, %s", code, body)
 	}
 }

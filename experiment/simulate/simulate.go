@@ -94,7 +94,7 @@ func config(s *spec.Spec) (sim.Config, error) {
 	c.Traitors, c.Coalition, c.Faults, c.Byzantines = traitors, s.Coalition, faults, s.ByzantineClients
 	// Nobody is taken away but by the spec itself.
 	c.Trust = sim.Trust{Quorum: s.Quorum, Assumed: s.Assumed}
-	c.Workload.Clients, c.Workload.Invoked = s.Clients, s.Invoked
+	c.Workload.Clients, c.Workload.Invoked, c.Workload.Reads = s.Clients, s.Invoked, s.Reads*10_000
 	if s.Think > 0 {
 		c.Workload.Think = s.Think
 	}

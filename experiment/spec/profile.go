@@ -146,6 +146,9 @@ func (c *ProfileRuns) Spec(seed uint64) Spec {
 		Invoked: standardInvoked, Seed: seed, Rough: true,
 	}
 	p := c.profile()
+	if p.MeetsReaders() {
+		s.Reads = 25
+	}
 	switch {
 	case p.Client:
 		for range max(1, c.Traitors) {

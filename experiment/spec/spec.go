@@ -29,6 +29,7 @@ type Spec struct {
 	ByzantineClients []string              // that misbehave, one behaviour each
 	Clients          int                   // honest clients; 0 = 2
 	Invoked          int                   // operations of each; 0 = 40
+	Reads            int                   // the chance, in percent, that a caller reads without an order before it goes on
 	Think            consensus.Time        // between two operations of a client, about; 0 = 20 ms
 	Forward          []consensus.ReplicaID // of a protocol that elects: who campaigns first, for all others wait three times as long
 	Deadline         consensus.Time        // after which a caller gives its call up, and is told so; 0 = never
