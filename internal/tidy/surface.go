@@ -21,5 +21,5 @@ var surface = map[string][]string{
 	"home":     {"ErrKeyMode", "RecordOff"},
 	"node":     {"ErrConfig", "ErrHalted", "ErrWiped", "Node.Address", "Node.AdminAddress"},
 	"protocol": {"ErrFaults", "UnknownError"},
-	"testnet":  {"ErrExists", "ErrKeyInUse", "ErrNotRunning", "ErrTraitor"},
+	"testnet":  {"ErrExists", "ErrKeyInUse", "ErrTraitor"},
 }
