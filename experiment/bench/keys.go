@@ -134,7 +134,8 @@ func Sweep(ctx context.Context, store client.KV) error {
 func sweepPage(ctx context.Context, store client.KV) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, pageWithin)
 	defer cancel()
-	page, err := store.Range(ctx, []byte(keyPrefix), kv.PrefixEnd([]byte(keyPrefix)), 0, true)
+	// In order: behind what was sent before and is not answered, as after an interrupt.
+	page, err := client.KV{Invoker: client.Ordered{Invoker: store.Invoker}}.Range(ctx, []byte(keyPrefix), kv.PrefixEnd([]byte(keyPrefix)), 0, true)
 	if err != nil {
 		return false, err
 	}
