@@ -32,6 +32,9 @@ type Burst struct {
 	// does, on purpose: words of its own that it does not remember mean nothing.
 	// Set by package byzantine and for twins.
 	Lies bool
+	// Durable says that the records of the engine's first outputs, so many of
+	// them, are on disk. The driver sets it.
+	Durable uint64
 }
 
 // MaxBurst bounds the number of events in one burst.
@@ -153,7 +156,7 @@ func (Restored) event()  {}
 // engine counts its own vote the moment it casts it, there is no Advance, and
 // consecutive outputs may share one sync. A failed sync ends the process.
 type Output struct {
-	Early    []Send      // promises nothing that is recorded here: STATUS, FETCH, chunks
+	Early    []Send      // promises nothing that is recorded here: STATUS, FETCH, chunks, and what a record that is Durable speaks for
 	Lookups  []Lookup    // READs to execute: they promise nothing either, and what they find is executed, thus durable
 	Records  []Record    // make durable, in order
 	Forget   Seq         // the log may drop whole segments whose records are all at or below this slot; 0 = no change

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/driver"
 )
@@ -46,6 +48,13 @@ func (d *disk) sync(t driver.Ticket) {
 	}
 }
 
+// gates reports whether something waits for what is not yet synced.
+func (d *disk) gates() bool {
+	return slices.ContainsFunc(d.written, func(w written) bool {
+		return slices.ContainsFunc(w.records, func(r consensus.Record) bool { return !r.Lazy })
+	})
+}
+
 // keep adds records to the synced part.
 func (d *disk) keep(records []consensus.Record) {
 	for _, r := range records {
@@ -89,9 +98,9 @@ func (d *disk) forgotten(segment []consensus.Record) bool {
 }
 
 // crash loses what was not synced, but for a beginning that the disk happened
-// to write already. It returns how many records survived by such luck and how
-// many were lost.
-func (d *disk) crash() (lucky, lost int) {
+// to write already. It returns how many records survived by such luck, and those
+// that were lost.
+func (d *disk) crash() (lucky int, lost []consensus.Record) {
 	var all []consensus.Record
 	for _, w := range d.written {
 		all = append(all, w.records...)
@@ -99,7 +108,7 @@ func (d *disk) crash() (lucky, lost int) {
 	lucky = d.dice.upTo(len(all))
 	d.keep(all[:lucky])
 	d.written = nil
-	return lucky, len(all) - lucky
+	return lucky, all[lucky:]
 }
 
 // records returns the log as a restart finds it.

@@ -18,9 +18,14 @@ func (r *replica) Append(t driver.Ticket, records []consensus.Record, forget con
 }
 
 // sync begins a sync of everything written by now, unless one is going on;
-// what is written while it lasts is covered by the next.
+// what is written while it lasts is covered by the next. As in a node, lazy records
+// alone are written, and not synced.
 func (r *replica) sync(t driver.Ticket) {
-	if r.health.syncing {
+	switch {
+	case r.health.syncing:
+		return
+	case !r.disk.gates():
+		r.driver.Durable(t)
 		return
 	}
 	r.health.syncing = true

@@ -124,7 +124,13 @@ func (r *replica) stop() {
 	if r.store != nil {
 		r.store.Crash()
 	}
-	r.world.trace.event(r.world.clock.now, r, "dies; of its unsynced records %d survive and %d are lost", lucky, lost)
+	r.world.trace.event(r.world.clock.now, r, "dies; of its unsynced records %d survive and %d are lost", lucky, len(lost))
+	for _, record := range lost {
+		// A vote that waits for the disk is no lazy record.
+		if p, ok := r.world.codec.Promise(record.Bytes); ok && record.Lazy && p.Signer == r.id && r.honest() {
+			r.world.stats.Forgotten++
+		}
+	}
 }
 
 // wipe kills the process and loses the disk.

@@ -23,6 +23,7 @@ type Stats struct {
 	InARow          uint64         // ... having executed nothing new since it left one before
 	Busiest         uint64         // times that the one which did so most did
 	FetchedInChange uint64         // times that a transfer of the state met a view change
+	Forgotten       uint64         // votes of honest replicas that were said and lost with the power
 	TopView         consensus.View // highest view that an honest replica entered
 	Again           uint64         // requests that their sessions sent again
 	Refusals        uint64
@@ -50,7 +51,7 @@ func (s *Stats) Add(o Stats) {
 	s.Results, s.Refusals, s.Again, s.Fallen = s.Results+o.Results, s.Refusals+o.Refusals, s.Again+o.Again, s.Fallen+o.Fallen
 	s.Declined, s.Failed = s.Declined+o.Declined, s.Failed+o.Failed
 	s.Asked, s.Changes, s.InARow, s.FetchedInChange = s.Asked+o.Asked, s.Changes+o.Changes, s.InARow+o.InARow, s.FetchedInChange+o.FetchedInChange
-	s.SetBacks, s.Read = s.SetBacks+o.SetBacks, s.Read+o.Read
+	s.SetBacks, s.Read, s.Forgotten = s.SetBacks+o.SetBacks, s.Read+o.Read, s.Forgotten+o.Forgotten
 	s.Busiest = max(s.Busiest, o.Busiest)
 	s.LeadersLost, s.Repeated = s.LeadersLost+o.LeadersLost, s.Repeated+o.Repeated
 	s.TopView = max(s.TopView, o.TopView)

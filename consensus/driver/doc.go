@@ -6,7 +6,8 @@
 // to think of it: the engine counts its own vote when it casts it, the host
 // syncs when it likes, and the driver holds each output back until it may go.
 // It steps on while earlier outputs are still being synced, so that one sync
-// may cover many steps.
+// may cover many steps. It tells the engine which of its outputs are on disk
+// (Burst.Durable), so that a record may speak for what is said Early after it.
 //
 // A node performs a Host's duties with goroutines; a simulation schedules their
 // completions adversarially.

@@ -14,7 +14,8 @@ type Ticket uint64
 // Durable before it returns.
 type Host interface {
 	// Append writes records behind everything appended before, and answers,
-	// later, with Driver.Durable(t) once they are synced; tickets come in
+	// later, with Driver.Durable(t) once they are synced; lazy records with
+	// nothing else behind them need no sync. Tickets come in
 	// order, and one Durable covers all earlier ones. Whole segments of the
 	// log whose records all lie at or below forget may be dropped at once:
 	// what asked for it is already durable. 0 means nothing new to forget.
@@ -52,7 +53,9 @@ type Driver struct {
 	host    Host
 	last    Ticket // the newest ticket handed to Append
 	gate    Ticket // the newest one with a record that gates
-	durable Ticket // everything up to here is synced
+	durable Ticket // no output waits for anything up to here
+	steps   uint64 // outputs so far
+	synced  uint64 // the records of so many, the first ones, are on disk
 	appends []pending
 	bytes   int // in appends
 	held    []held
@@ -70,6 +73,8 @@ type held struct {
 type pending struct {
 	ticket Ticket
 	bytes  int
+	step   uint64 // the output that it is of
+	gates  bool   // not all of it is lazy
 }
 
 // New joins e to h.
@@ -82,7 +87,9 @@ func (d *Driver) Step(b consensus.Burst) {
 	if d.halted {
 		return
 	}
+	b.Durable = d.synced
 	out := d.engine.Step(b)
+	d.steps++
 	d.halted = out.Halt != ""
 	if len(out.Notes) > 0 {
 		d.host.Note(out.Notes)
@@ -105,24 +112,26 @@ func (d *Driver) append(records []consensus.Record) {
 		return
 	}
 	d.last++
-	bytes := 0
+	p := pending{ticket: d.last, step: d.steps}
 	for _, r := range records {
-		bytes += len(r.Bytes)
+		p.bytes += len(r.Bytes)
 		// A lazy record is worth having and no promise: losing it in a
 		// crash contradicts nothing that was sent.
-		if !r.Lazy {
-			d.gate = d.last
-		}
+		p.gates = p.gates || !r.Lazy
 	}
-	d.appends = append(d.appends, pending{ticket: d.last, bytes: bytes})
-	d.bytes += bytes
+	if p.gates {
+		d.gate = d.last
+	}
+	d.appends = append(d.appends, p)
+	d.bytes += p.bytes
 	forget := d.forget
 	d.forget = 0
 	d.host.Append(d.last, records, forget)
 }
 
-// Durable says that all records up to and including ticket t are synced, and
-// releases the outputs that waited for them. Repeating an older ticket is
+// Durable says that all records up to and including ticket t are synced, but for
+// lazy ones behind the last that is not, and releases the outputs that waited for
+// them. Repeating an older ticket is
 // harmless; one that was never handed out is a mistake of the host's.
 func (d *Driver) Durable(t Ticket) {
 	if t > d.last {
@@ -134,7 +143,13 @@ func (d *Driver) Durable(t Ticket) {
 	d.durable = t
 	done := 0
 	for done < len(d.appends) && d.appends[done].ticket <= t {
-		d.bytes -= d.appends[done].bytes
+		p := d.appends[done]
+		d.bytes -= p.bytes
+		// Lazy records alone make no host sync: they are on disk when
+		// something behind them is that had to be.
+		if p.gates {
+			d.synced = p.step
+		}
 		done++
 	}
 	d.appends = drop(d.appends, done)

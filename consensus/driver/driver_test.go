@@ -11,11 +11,17 @@ import (
 )
 
 // babbler is an engine whose steps put out what the test prepared.
-type babbler struct{ next consensus.Output }
+type babbler struct {
+	next    consensus.Output
+	durable uint64 // as it was told last
+}
 
-func (b *babbler) Step(consensus.Burst) consensus.Output { return b.next }
-func (b *babbler) Status() consensus.Status              { return consensus.Status{Protocol: "babble"} }
-func (b *babbler) Horizon() consensus.Horizon            { return "horizon" }
+func (b *babbler) Step(e consensus.Burst) consensus.Output {
+	b.durable = e.Durable
+	return b.next
+}
+func (b *babbler) Status() consensus.Status   { return consensus.Status{Protocol: "babble"} }
+func (b *babbler) Horizon() consensus.Horizon { return "horizon" }
 
 // disk is a host that remembers what was seen outside and when it syncs.
 type disk struct {
@@ -113,6 +119,39 @@ func TestLazyRecordsDoNotGate(t *testing.T) {
 	h.expect(t)
 	d.Durable(2)
 	h.expect(t, "send a", "send b")
+}
+
+// An engine hears which of its outputs are on disk. A lazy record is there when one
+// behind it is that something waited for, and not before: for it alone no host
+// syncs, although it says that nothing waits any more.
+func TestEngineHearsWhatIsOnDisk(t *testing.T) {
+	lazy := consensus.Output{Records: []consensus.Record{record(1, true)}}
+	gates := consensus.Output{Records: []consensus.Record{record(1, true), record(1, false), record(1, true)}}
+	e := &babbler{}
+	d, _ := newDisk(e, false)
+	for i, step := range []struct {
+		out    consensus.Output
+		synced Ticket // thereafter
+		hears  uint64 // in the next step
+	}{
+		{lazy, 1, 0},
+		{consensus.Output{}, 0, 0},
+		{gates, 0, 0},
+		{lazy, 2, 3},  // ticket 2 is of the third output
+		{gates, 3, 3}, // ticket 3 is lazy
+		{gates, 0, 3},
+		{lazy, 6, 6}, // all of it in one sync
+		{lazy, 5, 6}, // an older ticket once more
+	} {
+		e.next = step.out
+		d.Step(consensus.Burst{Durable: 99}) // whatever the host says
+		d.Durable(step.synced)
+		e.next = consensus.Output{}
+		if d.Step(consensus.Burst{}); e.durable != step.hears {
+			t.Errorf("step %d: the engine hears that %d are on disk, want %d", i+1, e.durable, step.hears)
+		}
+		d.steps-- // the question does not count
+	}
 }
 
 // Segments are dropped only after the output that allowed it was released, so

@@ -19,6 +19,9 @@ type Replica[E consensus.Engine] struct {
 	Notes    []consensus.Note
 	Refusals []consensus.Refusal
 	Halt     string
+	Outputs  uint64             // of this life
+	Durable  uint64             // ... of which so many, the first ones, are on disk
+	Synced   int                // records that are
 	Heard    func(frame []byte) // hears what is sent
 
 	Executed []consensus.Commit // from 1 on
@@ -61,6 +64,10 @@ func link(head, d crypto.Digest) crypto.Digest { return crypto.Hash(append(head[
 func (d *Replica[E]) take(out *consensus.Output) {
 	d.Outs = append(d.Outs, *out)
 	d.Records = append(d.Records, out.Records...)
+	d.Outputs++
+	if slices.ContainsFunc(out.Records, func(r consensus.Record) bool { return !r.Lazy }) {
+		d.Durable, d.Synced = d.Outputs, len(d.Records)
+	}
 	d.Refusals = append(d.Refusals, out.Refusals...)
 	d.Notes = append(d.Notes, out.Notes...)
 	d.Forget = max(d.Forget, out.Forget)
@@ -92,6 +99,7 @@ func (d *Replica[E]) rooted(n consensus.Seq, root crypto.Digest) {
 // host may do whose segments are one record long.
 func (d *Replica[E]) Cut() {
 	d.Records = slices.DeleteFunc(d.Records, func(r consensus.Record) bool { return r.Slot <= d.Forget })
+	d.Synced = len(d.Records)
 }
 
 // Noted are the notes of one kind.

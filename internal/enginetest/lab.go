@@ -100,6 +100,7 @@ func (l *Lab[E]) TryStart(i int, amnesiac bool) error {
 		l.T.Fatalf("an engine of type %T", e)
 	}
 	d.Protocol, d.Engine, d.Up, d.Stopped, d.Jobs, d.staged = p, engine, true, false, nil, nil
+	d.Outputs, d.Durable, d.Synced = 0, 0, len(d.Records)
 	d.Back()
 	return nil
 }
@@ -111,13 +112,22 @@ func (l *Lab[E]) Crash(replicas ...int) {
 	}
 }
 
+// PowerLoss kills replicas. What they recorded is on disk up to the last record
+// that something waited for.
+func (l *Lab[E]) PowerLoss(replicas ...int) {
+	l.Crash(replicas...)
+	for _, i := range replicas {
+		l.Replicas[i].Records = l.Replicas[i].Records[:l.Replicas[i].Synced]
+	}
+}
+
 // Step hands events to replica i and does what it says.
 func (l *Lab[E]) Step(i int, events ...consensus.Event) consensus.Output {
 	d := l.Replicas[i]
 	if !d.Up {
 		return consensus.Output{}
 	}
-	out := d.Engine.Step(consensus.Burst{Now: l.Now, Events: events})
+	out := d.Engine.Step(consensus.Burst{Now: l.Now, Events: events, Durable: d.Durable})
 	d.take(&out)
 	l.send(i, true, out.Early)
 	l.send(i, false, out.Sends)
