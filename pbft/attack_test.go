@@ -47,7 +47,7 @@ func TestVotesBeforeARewrittenNewView(t *testing.T) {
 }
 
 // §8: a primary that restarts from a cut log does not propose a second time in
-// a slot that it has proposed in.
+// a slot that it has proposed in. It has been at rest, so that it goes on.
 func TestRestartedPrimaryDoesNotProposeTwice(t *testing.T) {
 	l := inViewOne(t)
 	for range 2 {
@@ -58,6 +58,7 @@ func TestRestartedPrimaryDoesNotProposeTwice(t *testing.T) {
 	l.Deliver(only(1, 2, 3), without(message.CheckpointKind))
 	l.Submit(l.Request(), 1) // slot 5, which nobody else hears of
 	l.Sent = nil
+	l.rest(1)
 	for _, i := range []int{2, 3} {
 		l.Give(1, consensus.ReplicaPeer(consensus.ReplicaID(i)), l.vote(i, message.CheckpointKind, 0, 4, l.Replicas[1].Roots[4]))
 	}
@@ -94,6 +95,7 @@ func TestPrimaryGoesOnWhereTheLogWasCut(t *testing.T) {
 			l.Submit(l.Request(), 0)
 			l.Deliver()
 		}
+		l.rest(0)
 		l.Replicas[0].Cut()
 		l.Start(0, false)
 		l.Step(0)

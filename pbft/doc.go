@@ -11,7 +11,9 @@
 //	requests.go   from submission to pending (§3); what waits stands in package pending
 //	reads.go      reads that are not ordered (§11)
 //	normal.go     PRE-PREPARE, PREPARE, COMMIT (§4)
+//	lease.go      what may be said before it is on disk (§4), and the silence after
 //	execute.go    committed slots to the host, checkpoints, the log's end (§5)
+//	opening.go    what a view is opened with (§6)
 //	view.go       leaving and entering views (§6); pace.go: whether a primary is slow
 //	catchup.go    STATUS (§7); helping.go: what answers it; fetch.go: asking and giving
 //	restore.go    which state is fetched, and when (§7); how: package transfer

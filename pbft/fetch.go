@@ -23,6 +23,8 @@ func (r *replica) askBodies() {
 			asked++
 		}
 	}
+	opening{r}.ask()
+	r.collect()
 }
 
 func (r *replica) askBody(s *slot, d crypto.Digest, whom consensus.ReplicaID) {
@@ -33,12 +35,13 @@ func (r *replica) askBody(s *slot, d crypto.Digest, whom consensus.ReplicaID) {
 	r.out.SendEarly(consensus.ReplicaPeer(whom), consensus.Votes, f.Encode())
 }
 
-// askFrom asks those who prepared a batch for its body: at least one of any
-// f+1 of them is correct and has it on disk.
+// askFrom asks for the body of a chosen batch: the primary, which if correct had
+// it on disk before it opened the view, and some who prepared it.
 func (r *replica) askFrom(s *slot, prepared *message.Certificate) {
 	s.asked = 1
+	r.askBody(s, prepared.Digest, r.view.primary())
 	for i, sg := range prepared.Signed {
-		if i <= r.rules.System.Faults() {
+		if i <= r.rules.System.Faults() && sg.Replica != r.view.primary() {
 			r.askBody(s, prepared.Digest, sg.Replica)
 		}
 	}
@@ -96,6 +99,9 @@ func (r *replica) onFetchReply(from consensus.Peer, g *message.FetchReply) {
 
 // onBody takes the batch that a slot lacks.
 func (r *replica) onBody(from consensus.Peer, g *message.FetchReply) {
+	if (opening{r}).take(g) {
+		return
+	}
 	s := r.log.slots[g.Seq]
 	if s == nil {
 		r.ignoredFrom(reasonUnasked, from.Replica)

@@ -2,6 +2,7 @@ package pbft
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"quorate.dev/quorate/consensus"
@@ -290,26 +291,10 @@ func TestFetchTurnsToANewerState(t *testing.T) {
 }
 
 // §4, §8: whatever replicas sign stands on disk, not as a record that may be
-// lost, before it is sent [B35].
+// lost, before it is sent [B35]. Or it is a PREPARE or a PRE-PREPARE, recorded all
+// the same, and a lease is on disk that speaks for it.
 func TestEveryVoteIsOnDisk(t *testing.T) {
 	l := newLab(t, 4)
-	kinds := map[message.Kind]int{}
-	for i := range l.Replicas {
-		d := l.Replicas[i]
-		d.Heard = func(frame []byte) {
-			p, ok := l.rules.Promised(frame)
-			if !ok || p.Replica != consensus.ReplicaID(i) {
-				return // a hint, or somebody else's word passed on
-			}
-			kinds[message.Kind(frame[0])]++
-			for _, r := range d.Records {
-				if !r.Lazy && bytes.Equal(r.Bytes, frame) {
-					return
-				}
-			}
-			t.Errorf("R%d says what is not on disk: %s", i, l.rules.Describe(frame))
-		}
-	}
 	for range 5 {
 		l.Submit(l.Request(), 0)
 		l.Deliver()
@@ -318,10 +303,53 @@ func TestEveryVoteIsOnDisk(t *testing.T) {
 	l.Submit(r, 1, 2, 3)
 	l.Ticks(60, []int{1, 2, 3}, only(1, 2, 3))
 	l.wantView(1, 1, 2, 3)
+	early := 0
+	kinds := map[message.Kind]int{}
+	for i, d := range l.Replicas {
+		var recorded []consensus.Record
+		synced := 0
+		has := func(records []consensus.Record, b []byte) bool {
+			return slices.ContainsFunc(records, func(r consensus.Record) bool { return bytes.Equal(r.Bytes, b) })
+		}
+		words := func(sends []consensus.Send, then func(b []byte, p message.Promise)) {
+			for _, s := range sends {
+				if p, ok := l.rules.Promised(s.Bytes); ok && p.Replica == consensus.ReplicaID(i) { // else a hint, or somebody else's word passed on
+					kinds[message.Kind(s.Bytes[0])]++
+					then(s.Bytes, p)
+				}
+			}
+		}
+		for _, out := range d.Outs {
+			var all lease
+			for _, r := range recorded[:synced] {
+				if r.Bytes[0] == leaseRecord && all.recall(r.Bytes) != nil {
+					t.Fatal("a lease that cannot be read")
+				}
+			}
+			recorded = append(recorded, out.Records...)
+			if slices.ContainsFunc(out.Records, func(r consensus.Record) bool { return !r.Lazy }) {
+				synced = len(recorded)
+			}
+			words(out.Early, func(b []byte, v message.Promise) {
+				early++
+				if v.Kind != message.PrepareKind && v.Kind != message.PrePrepareKind || !all.forgets(v.View, v.Seq) || !has(recorded, b) {
+					t.Errorf("R%d says too early: %s", i, l.rules.Describe(b))
+				}
+			})
+			words(out.Sends, func(b []byte, _ message.Promise) {
+				if !has(recorded[:synced], b) {
+					t.Errorf("R%d says what is not on disk: %s", i, l.rules.Describe(b))
+				}
+			})
+		}
+	}
 	for k := message.PrePrepareKind; k <= message.NewViewKind; k++ {
 		if kinds[k] == 0 {
 			t.Errorf("no %s was sent", k)
 		}
+	}
+	if early < 4*4 {
+		t.Errorf("%d votes did not wait for the disk, want those of all slots but the first", early)
 	}
 }
 

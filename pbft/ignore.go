@@ -81,7 +81,7 @@ func (r *replica) ignorePrePrepare(e consensus.Receive, m *message.PrePrepare) c
 			r.accused.votes(s.proposal, &m.Vote)
 			return reasonContradiction
 		}
-		if _, here := s.body(m.Digest); here && (s.voted || !r.mayVote(m.View, m.Seq)) {
+		if _, here := s.body(m.Digest); here && (s.voted || !leased{r}.mayPrepare(m.View, m.Seq)) {
 			return reasonRepeated
 		}
 		return "" // the body of a proposal that came without it

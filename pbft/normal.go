@@ -34,7 +34,7 @@ func (r *replica) propose() {
 // roomToPropose: inside the window, with a slot of the pipeline free.
 func (r *replica) roomToPropose() bool {
 	n := r.view.next
-	return n > r.low() && n <= r.high() && !r.exec.diskBehind(r.low()) && n <= r.exec.handed+consensus.Seq(r.cfg.Pipeline) && r.mayVote(r.view.number, n)
+	return n > r.low() && n <= r.high() && !r.exec.diskBehind(r.low()) && n <= r.exec.handed+consensus.Seq(r.cfg.Pipeline) && leased{r}.mayPrepare(r.view.number, n)
 }
 
 // proposeBatch proposes a batch for the next slot.
@@ -47,14 +47,13 @@ func (r *replica) proposeBatch(requests []*consensus.Request) {
 	s.keep(d, b)
 	s.proposal, s.voted = &pp.Vote, true
 	r.view.mark(b, n)
-	r.out.Record(n, pp.Frame)
-	r.out.Broadcast(consensus.Bodies, pp.Frame)
+	leased{r}.cast(n, consensus.Bodies, pp.Frame)
 	r.out.Note(consensus.Note{Kind: consensus.Proposed, View: r.view.number, Seq: n, Digest: d, Text: fmt.Sprintf("%d requests", len(requests))})
 	r.advance(s)
 }
 
-// onPrePrepare: a backup accepts the proposal, keeps its body durably, and
-// says PREPARE to all (§4.2).
+// onPrePrepare: a backup accepts the proposal, keeps its body, and says PREPARE
+// to all (§4.2).
 func (r *replica) onPrePrepare(e consensus.Receive, m *message.PrePrepare) {
 	if reason := r.ignorePrePrepare(e, m); reason != "" {
 		r.ignored(reason, &m.Vote)
@@ -76,25 +75,20 @@ func (r *replica) onPrePrepare(e consensus.Receive, m *message.PrePrepare) {
 // PRE-PREPARE with its batch, nil for the null batch.
 func (r *replica) accept(s *slot, frame []byte) {
 	p := s.proposal
-	if s.voted || !r.mayVote(p.View, p.Seq) {
-		// Even without a vote the body may be what a certificate waits for, or
-		// what a later view chooses: it goes to disk before such a vote does.
-		if frame != nil {
-			r.out.RecordLazy(s.seq, frame)
-		}
+	// Even without a vote the body may be what a certificate waits for, or what a
+	// later view chooses: it goes to disk before such a vote, or a COMMIT, does.
+	if frame != nil {
+		r.out.RecordLazy(s.seq, frame)
+	}
+	if s.voted || !(leased{r}).mayPrepare(p.View, p.Seq) {
 		r.advance(s)
 		return
-	}
-	if frame != nil {
-		r.out.Record(s.seq, frame)
 	}
 	s.voted = true
 	if r.view.primary() != r.id {
 		v := r.rules.SignVote(r.cfg.Signer, message.Vote{Kind: message.PrepareKind, View: p.View, Seq: p.Seq, Digest: p.Digest, Replica: r.id})
 		s.prepares.add(&v)
-		b := v.Encode()
-		r.out.Record(s.seq, b)
-		r.out.Broadcast(consensus.Votes, b)
+		leased{r}.cast(s.seq, consensus.Votes, v.Encode())
 	}
 	r.advance(s)
 }
@@ -175,8 +169,8 @@ func (r *replica) advance(s *slot) {
 	}
 }
 
-// prepared keeps the certificate durably, for a VIEW-CHANGE to come, and only
-// then says COMMIT.
+// prepared keeps the certificate durably, and the body, for a VIEW-CHANGE to come,
+// and only then says COMMIT.
 func (r *replica) prepared(s *slot, c *message.Certificate) {
 	s.prepared = c
 	r.out.Note(consensus.Note{Kind: consensus.Prepared, View: c.View, Seq: c.Seq, Digest: c.Digest})

@@ -67,6 +67,9 @@ func (r *replica) resume() {
 	if vc := r.views.Mine(); vc != nil && r.view.changing {
 		r.out.Broadcast(consensus.Votes, vc.Frame)
 	}
+	if next := max(r.view.next, r.low()+1); r.view.leads() && r.lease.forgets(r.view.number, next) {
+		r.leave(r.view.number+1, "this primary may have forgotten what it proposed")
+	}
 	for _, n := range r.log.numbers() {
 		s := r.log.slots[n]
 		if s.committed == nil && !r.view.changing {

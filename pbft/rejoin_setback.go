@@ -10,11 +10,11 @@ import (
 )
 
 // ownWords looks, in what it hears, for words of this replica that it does not
-// remember (§8). Everything that it says is durable before it is said, and nobody else
-// has its key: such a word means that its disk was set back to an older copy, or
-// that another process uses its key. What is rightly forgotten is left out: slots
-// at or below the low mark, votes of views that are over, and, after a rejoin,
-// what its limits cover. So nothing that a liar repeats can have this effect.
+// remember (§8). Everything that it says is durable before it is said, or its lease
+// is, and nobody else has its key: such a word means that its disk was set back to
+// an older copy, or that another process uses its key. What is rightly forgotten is
+// left out: slots at or below the low mark, votes of views that are over, what the
+// lease of an earlier life covers, and, after a rejoin, what its limits do. So nothing that a liar repeats can have this effect.
 type ownWords struct{ *replica }
 
 // in looks at a message.
@@ -109,9 +109,10 @@ func (r ownWords) forgot(kind message.Kind, v consensus.View, n consensus.Seq, d
 	case v < r.view.number || n <= r.low():
 		return false
 	}
+	leased := kind != message.CommitKind && r.lease.forgets(v, n)
 	s := r.log.slots[n]
 	if s == nil {
-		return true
+		return !leased
 	}
 	said := s.proposal
 	switch kind {
@@ -120,7 +121,10 @@ func (r ownWords) forgot(kind message.Kind, v consensus.View, n consensus.Seq, d
 	case message.CommitKind:
 		said = s.commits.votes[r.id]
 	}
-	return said == nil || said.Replica != r.id || said.Digest != d
+	if said == nil || said.Replica != r.id {
+		return !leased
+	}
+	return said.Digest != d
 }
 
 // setBack stops signing, and rejoins as one that lost its disk: what it has

@@ -34,7 +34,7 @@ func positional(b []byte) bool {
 	switch {
 	case len(b) == 0:
 		return true // malformed, which is for whoever comes first to say
-	case b[0] == limitsRecord, b[0] == byte(message.CheckpointCertificate):
+	case b[0] == limitsRecord, b[0] == leaseRecord, b[0] == byte(message.CheckpointCertificate):
 		return true
 	}
 	k := message.Kind(b[0])
@@ -51,6 +51,8 @@ func (r replay) position(b []byte) error {
 		return nil
 	case b[0] == limitsRecord:
 		return r.rejoin.recall(b)
+	case b[0] == leaseRecord:
+		return r.lease.recall(b)
 	case b[0] < consensus.FirstProtocolKind:
 		return r.certificate(b)
 	}

@@ -18,7 +18,9 @@ type replica struct {
 	clock
 	out consensus.Outbox
 
+	outputs     uint64 // the number of the one that is gathered
 	view        position
+	lease       lease
 	log         slotLog
 	exec        execution
 	requests    *pending.Pool
@@ -48,7 +50,7 @@ func newReplica(p *Protocol, now consensus.Time) *replica {
 	g := &p.cfg.Genesis
 	n := len(g.Replicas)
 	r := &replica{
-		cfg: &p.cfg, rules: p.rules, id: p.cfg.Self,
+		cfg: &p.cfg, rules: p.rules, id: p.cfg.Self, outputs: 1,
 		view: newPosition(&p.cfg, p.rules.System),
 		log:  newSlotLog(g),
 		exec: newExecution(g),
@@ -73,6 +75,7 @@ func newReplica(p *Protocol, now consensus.Time) *replica {
 func (r *replica) Step(b consensus.Burst) consensus.Output {
 	r.clocks.Advance(b.Now)
 	r.now, r.lies = r.clocks.Time(), b.Lies
+	r.lease.durable(b.Durable)
 	for _, e := range b.Events {
 		if !r.exec.halted {
 			r.on(e)
@@ -85,6 +88,7 @@ func (r *replica) Step(b consensus.Burst) consensus.Output {
 	if r.cfg.CheckEachStep && !r.exec.halted {
 		r.checkInvariants() // who halts leaves everything as it was in the middle of the step
 	}
+	r.outputs++
 	return r.out.Take()
 }
 
@@ -161,6 +165,7 @@ func (r *replica) onTick() {
 	}
 	r.tickRequests()
 	r.tickView()
+	leased{r}.rest()
 	r.tickCheckpoints()
 	r.moved(r.state.Tick())
 	r.catchUp()

@@ -267,11 +267,13 @@ func TestFillingIsBounded(t *testing.T) {
 }
 
 // §4: two lives of one primary do not leave a hole: what it proposed before it
-// died is said again, and what follows stands above it.
+// died is said again, and what follows stands above it. It has been at rest, so
+// that it goes on.
 func TestRestartedPrimaryLeavesNoHole(t *testing.T) {
 	l := newLab(t, 4)
 	l.Submit(l.Request(), 0)
 	l.Submit(l.Request(), 0)
+	l.rest(0)
 	l.Sent = nil // nobody hears of slots 1 and 2
 	l.Start(0, false)
 	l.Step(0)

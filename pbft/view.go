@@ -62,12 +62,31 @@ func (r *replica) onViewChange(vc *message.ViewChange) {
 		r.leave(v, "joined others who left")
 		return
 	}
+	if (following{r}).primary(vc) {
+		return
+	}
 	r.joinRejoiner()
 	r.collect()
 }
 
+// following is what a replica does because one other has left the view.
+type following struct{ *replica }
+
+// primary: a primary that has left the view proposes nothing in it any more,
+// so there is nothing to lose patience over (§6). If others do not come along they
+// are told (tickView): a liar may have shown its VIEW-CHANGE to this replica alone.
+func (r following) primary(vc *message.ViewChange) bool {
+	v := r.view.number
+	if r.view.changing || vc.View <= v || vc.Replica != r.view.primary() || !r.rejoin.mayChange(v+1) {
+		return false
+	}
+	r.leave(v+1, "the primary has left")
+	return true
+}
+
 // collect looks at the VIEW-CHANGEs for the view this replica goes for: its
-// primary opens it with q of them; patience runs from q for it or later.
+// primary opens it with q of them whose bodies are here; patience runs from q for
+// it or later.
 func (r *replica) collect() {
 	v := r.view.number
 	if !r.view.changing {
@@ -75,11 +94,12 @@ func (r *replica) collect() {
 	}
 	if r.view.waitSince < 0 && r.views.Reaching(v) >= r.rules.System.Quorum() {
 		r.view.waitSince = r.tick
+		opening{r}.ask()
 	}
 	if r.view.primary() != r.id || !r.rejoin.mayChange(v) {
 		return
 	}
-	if nv, start, ok := r.views.Open(v); ok {
+	if nv, start, ok := r.views.Open(v, opening{r}.whole); ok {
 		r.enter(nv, start)
 		r.out.Broadcast(consensus.Bodies, nv.Frame)
 	}
@@ -111,6 +131,7 @@ func (r *replica) enter(nv *message.NewView, start viewchange.Start) {
 	r.begin(nv, start)
 	r.pace.enter()
 	r.recordView()
+	leased{r}.extend(start.Max()) // beside what is recorded anyway
 	r.out.Note(consensus.Note{Kind: consensus.EnteredView, View: start.View, Seq: r.exec.handed})
 	r.requests.Restart(r.tick)
 	r.adopt(start.Checkpoint)
@@ -142,8 +163,9 @@ func (r *replica) takeChosen(start viewchange.Start) {
 	}
 }
 
-// tickView: between views, say again what was said, ever more seldom (a VIEW-CHANGE
-// is large, and all say theirs to all), and go on to the next view
+// tickView: between views, say again what was said, and that the primary of the view
+// before has left, ever more seldom (a VIEW-CHANGE is large, and all say theirs to
+// all), and go on to the next view
 // if q replicas wait and no NEW-VIEW comes.
 func (r *replica) tickView() {
 	if !r.view.changing {
@@ -152,6 +174,10 @@ func (r *replica) tickView() {
 	}
 	if r.tick%(2*r.cfg.StatusEvery) == 0 && r.view.again.due() {
 		if vc := r.views.Mine(); vc != nil {
+			r.out.Broadcast(consensus.Votes, vc.Frame)
+		}
+		before := r.rules.System.Primary(r.view.number - 1)
+		if vc := r.views.Latest(before); vc != nil && before != r.id {
 			r.out.Broadcast(consensus.Votes, vc.Frame)
 		}
 	}

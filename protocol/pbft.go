@@ -205,8 +205,9 @@ const pbftVoteBytes = 1 + 8 + 8 + 32 + 2 + 64
 
 // pbftCosts: the primary's PRE-PREPARE is its vote, so that it sends no
 // PREPARE. Every message is signed once, and checked by each for whom it completes
-// a quorum. On the way to an answer three things are written down before they are
-// said: the proposal, the PREPAREs and the COMMITs. STATUS goes to all every 250 ms.
+// a quorum. On the way to an answer the COMMITs are written down before they are
+// said, with all that led to them: the proposal and the PREPAREs leave under a
+// lease. STATUS goes to all every 250 ms.
 func pbftCosts() Costs {
 	return Costs{
 		Kinds: []FrameKind{
@@ -217,7 +218,7 @@ func pbftCosts() Costs {
 		Decision: func(n int) Expected {
 			e := expect(Expected{
 				ByKind: map[string]int{"PRE-PREPARE": n - 1, "PREPARE": (n - 1) * (n - 1), "COMMIT": n * (n - 1)},
-				Signed: 1 + (n - 1) + n, Admitted: n, Forced: 2 * n, Delays: 5, Syncs: 3, Textbook: "2n²",
+				Signed: 1 + (n - 1) + n, Admitted: n, Forced: n, Delays: 5, Syncs: 1, Textbook: "2n²",
 			})
 			// Beside its own votes a replica needs q-1 COMMITs, and q-1 of the
 			// PRE-PREPARE and the PREPAREs.
@@ -229,7 +230,7 @@ func pbftCosts() Costs {
 		Upkeep:     func(n int) int { return 5 * n * (n - 1) },
 		Checkpoint: func(n int) int { return n * (n - 1) },
 		Text: Formulas{
-			Frames: "2n(n−1)", Bytes: "(n−1)(b+230n)", Signed: "2n", Verified: "2n(q−1)", Forced: "2n", Upkeep: "5n(n−1)",
+			Frames: "2n(n−1)", Bytes: "(n−1)(b+230n)", Signed: "2n", Verified: "2n(q−1)", Forced: "n", Upkeep: "5n(n−1)",
 		},
 	}
 }

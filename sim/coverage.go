@@ -107,6 +107,7 @@ type Coverage struct {
 	Changes         map[string]int // seeds by the view changes of their busiest replica
 	InARow          int            // seeds with two view changes in a row
 	FetchedInChange int            // transfers of the state that met a view change
+	Forgotten       int            // votes that were said and lost with the power
 	Reasons         map[consensus.Reason]int
 	Linearizable    map[check.Answer]int
 	RealKeys        int
@@ -151,6 +152,7 @@ func (c *Coverage) Add(cfg *Config, r *Result) {
 	c.Linearizable[r.Verdict.Linearizable]++
 	c.TopView = max(c.TopView, r.Stats.TopView)
 	c.FetchedInChange += int(r.Stats.FetchedInChange)
+	c.Forgotten += int(r.Stats.Forgotten)
 	count := func(n *int, is bool) {
 		if is {
 			*n++

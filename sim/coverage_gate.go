@@ -26,6 +26,7 @@ var (
 	minReason          = 1  // times that each reason to ignore a message was hit
 	minForks           = 10 // forks of f+1 traitors
 	minFetchedInChange = 50
+	minForgotten       = 200
 	maxUnknown         = 20 // percent of the seeds whose linearizability was not decided
 	maxFallen          = 5  // percent of the seeds in which a traitor could not go on
 )
@@ -50,6 +51,7 @@ func (c *Coverage) Missing() []string {
 		want(percent(c.InARow) >= minInARow, "two view changes in a row in %d%% of the seeds, want %d%%", percent(c.InARow), minInARow)
 		want(c.Forks[genreTreason] >= minForks*scale, "%d forks by f+1 traitors, want %d", c.Forks[genreTreason], minForks*scale)
 		want(c.FetchedInChange >= minFetchedInChange*scale, "%d transfers of the state during view changes, want %d", c.FetchedInChange, minFetchedInChange*scale)
+		want(c.Forgotten >= minForgotten*scale, "%d votes were said and lost with the power, want %d", c.Forgotten, minForgotten*scale)
 		want(percent(c.Fallen) <= maxFallen, "traitors fell in %d%% of the seeds, want at most %d%%", percent(c.Fallen), maxFallen)
 		want(c.RealKeys > 0, "no seed with real keys")
 		c.missingBehaviours(want, scale)
@@ -120,6 +122,7 @@ func (c *Coverage) reportLies(b *strings.Builder) {
 	fmt.Fprintf(b, "view changes of the busiest honest replica: %s; highest view %d\n", tally(c.Changes), c.TopView)
 	fmt.Fprintf(b, "two view changes in a row in %d seeds (%d%%)\n", c.InARow, 100*c.InARow/max(1, c.Seeds))
 	fmt.Fprintf(b, "transfers of the state during view changes: %d\n", c.FetchedInChange)
+	fmt.Fprintf(b, "votes that were said and lost with the power: %d\n", c.Forgotten)
 	fmt.Fprintf(b, "linearizable: %s; real keys in %d seeds; a traitor fell in %d\n", tally(c.Linearizable), c.RealKeys, c.Fallen)
 	b.WriteString("\nreasons to ignore a message\n")
 	for _, r := range slices.Sorted(maps.Keys(c.Reasons)) {

@@ -35,7 +35,7 @@ func TestGateOfFewSeeds(t *testing.T) {
 func TestGateOfEverything(t *testing.T) {
 	full := func() *Coverage {
 		c := NewCoverage(registered(protocol.PBFT))
-		c.Seeds, c.InARow, c.FetchedInChange, c.RealKeys = 1000, 300, 100, 10
+		c.Seeds, c.InARow, c.FetchedInChange, c.Forgotten, c.RealKeys = 1000, 300, 100, 500, 10
 		c.Forks[genreTreason] = 50
 		for n := 4; n <= 13; n++ {
 			c.Replicas[n] = 10
@@ -60,6 +60,7 @@ func TestGateOfEverything(t *testing.T) {
 		"two view changes in a row": func(c *Coverage) { c.InARow = 199 },
 		"forks by f+1":              func(c *Coverage) { c.Forks[genreTreason] = 1 },
 		"during view changes":       func(c *Coverage) { c.FetchedInChange = 0 },
+		"lost with the power":       func(c *Coverage) { c.Forgotten = 0 },
 		"undecided":                 func(c *Coverage) { c.Linearizable[check.Unknown] = 900 },
 		"traitors fell":             func(c *Coverage) { c.Fallen = 900 },
 		fullRequests:                func(c *Coverage) { c.Reached[fullRequests] = 0 },

@@ -78,8 +78,8 @@ func TestSeedsAreWorthSomething(t *testing.T) {
 	for seed := uint64(1); seed <= 20; seed++ {
 		sum.Add(run(t, FromSeed(seed)).Stats)
 	}
-	if sum.Results < 500 || sum.Hazards < 100 || sum.Lost < 1000 || sum.InARow == 0 {
-		t.Errorf("20 seeds: %d results, %d hazards, %d frames lost", sum.Results, sum.Hazards, sum.Lost)
+	if sum.Results < 500 || sum.Hazards < 100 || sum.Lost < 1000 || sum.InARow == 0 || sum.Forgotten == 0 {
+		t.Errorf("20 seeds: %d results, %d hazards, %d frames lost, %d votes forgotten", sum.Results, sum.Hazards, sum.Lost, sum.Forgotten)
 	}
 	for _, kind := range []consensus.NoteKind{
 		consensus.EnteredView, consensus.Stable, consensus.Fetched, consensus.Rejoined, consensus.Restarted, consensus.Forwarded,

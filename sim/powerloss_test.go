@@ -85,6 +85,49 @@ func TestCheckpointsOfSeconds(t *testing.T) {
 	}
 }
 
+// TestPowerLossTakesVotesThatWereSaid cuts the power of all replicas three times
+// while votes are out that are not on disk yet, on disks of several speeds. Some
+// of the primaries show different batches, or forget what they proposed. Nobody
+// honest contradicts itself, or takes itself for set back, and all go on.
+func TestPowerLossTakesVotesThatWereSaid(t *testing.T) {
+	cases := 160
+	if testing.Short() {
+		cases = 40
+	}
+	var forgotten uint64
+	for i := range cases {
+		c := WithoutTraitors(uint64(i % 5))
+		c.Seed, c.Replicas, c.Trust.Faults, c.RealKeys = uint64(i), 4, 1, false
+		c.Interval, c.Window, c.Limits.BatchRequests = 2, 8, 1
+		c.Timing.Safety, c.Timing.Patience, c.Timing.PatienceCap = Second, 20, 80
+		c.Network = NetworkModel{Delay: Millisecond}
+		c.Disk = Disks{Sync: consensus.Time(1+i%6) * Millisecond, Execute: 2 * Millisecond, Segment: 2, Holes: i%2 == 0}
+		c.Workload = Workload{Clients: 2, Callers: 2, Invoked: 30, Operations: 1, Keys: 2, ValueBytes: 8, Think: Millisecond, Timeout: Second}
+		c.Hazards = nil
+		if lie := []string{"", "equivocate", "amnesia", "equivocate", "rollback"}[i%5]; lie != "" {
+			c.Traitors = []Traitor{{Replica: consensus.ReplicaID(i / 5 % 2), Schedule: []Assignment{{Behaviours: []string{lie}}}}}
+		}
+		w, err := New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, again := 20*Millisecond+consensus.Time(i)*Millisecond/5, 23*Millisecond+consensus.Time(i%17)*Millisecond/3
+		for k := range consensus.Time(3) {
+			w.clock.after(at+k*again, func() {
+				w.inject(Hazard{Kind: hazardPowerLoss, Lasts: 5 * Millisecond}, newStream(uint64(i), "power"))
+			})
+		}
+		r := w.Run()
+		forgotten += r.Stats.Forgotten
+		for _, v := range r.Violations {
+			t.Errorf("case %d: %s", i, v)
+		}
+	}
+	if forgotten < uint64(cases) {
+		t.Errorf("%d votes were lost in %d cases, which is too few", forgotten, cases)
+	}
+}
+
 // A trace is one line per event, and tracing changes nothing.
 func TestTraceChangesNothing(t *testing.T) {
 	silent := run(t, WithoutTraitors(7))

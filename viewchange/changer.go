@@ -167,8 +167,8 @@ func (c *Changer) Senders(v consensus.View) []consensus.ReplicaID {
 	return ids
 }
 
-// votesFor returns, ascending by replica, the kept VIEW-CHANGEs for exactly v.
-func (c *Changer) votesFor(v consensus.View) []*message.ViewChange {
+// Asking returns, ascending by replica, the kept VIEW-CHANGEs for exactly v.
+func (c *Changer) Asking(v consensus.View) []*message.ViewChange {
 	var vcs []*message.ViewChange
 	for _, s := range c.senders {
 		switch {

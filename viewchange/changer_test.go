@@ -84,7 +84,7 @@ func TestFirstViewChangeOfASenderCounts(t *testing.T) {
 	if got := ch.Add(c.viewChange(2, 1, 0)); got != first {
 		t.Errorf("two VIEW-CHANGEs for one view: %v", got)
 	}
-	if got := ch.votesFor(1); len(got) != 1 || got[0] != first {
+	if got := ch.Asking(1); len(got) != 1 || got[0] != first {
 		t.Errorf("counted %v", got)
 	}
 	// The other place of a sender is guarded alike.
@@ -203,13 +203,13 @@ func TestLaterViewChangeShadowsNothing(t *testing.T) {
 		}
 		ch.Add(c.viewChange(0, 1, 0))
 		ch.Leave(1, nil, nil)
-		if got := len(ch.votesFor(1)); got != 3 {
+		if got := len(ch.Asking(1)); got != 3 {
 			t.Errorf("%v: %d VIEW-CHANGEs for view 1", views, got)
 		}
 		if got := ch.Latest(3); got == nil || got.View != 1<<64-1 {
 			t.Errorf("%v: latest is %v", views, got)
 		}
-		if _, _, ok := ch.Open(1); !ok {
+		if _, _, ok := ch.Open(1, everyBody); !ok {
 			t.Errorf("%v: view 1 does not open", views)
 		}
 	}
@@ -228,7 +228,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	kept := 0
 	for v := consensus.View(0); v < 400; v++ {
-		kept += len(ch.votesFor(v))
+		kept += len(ch.Asking(v))
 	}
 	if kept > 2 {
 		t.Errorf("%d VIEW-CHANGEs of one replica", kept)
@@ -254,15 +254,15 @@ func TestOpenAndAccept(t *testing.T) {
 	}
 	for _, vc := range said[2:] {
 		all[1].Add(vc)
-		if _, _, ok := all[0].Open(1); ok {
+		if _, _, ok := all[0].Open(1, everyBody); ok {
 			t.Fatal("a backup opened the view")
 		}
 	}
-	nv, start, ok := all[1].Open(1)
+	nv, start, ok := all[1].Open(1, everyBody)
 	if !ok {
 		t.Fatal("the primary does not open the view with a quorum")
 	}
-	if _, _, again := all[1].Open(1); again {
+	if _, _, again := all[1].Open(1, everyBody); again {
 		t.Error("a view was opened twice")
 	}
 	if start.Min != 2 || start.Max() != 4 || start.Chosen[0].Digest != consensus.NullDigest || start.Chosen[1].Digest != a || len(start.Proposals) != 2 {
@@ -276,7 +276,7 @@ func TestOpenAndAccept(t *testing.T) {
 		}
 	}
 	all[1].Entered(1)
-	if _, _, again := all[1].Open(1); again {
+	if _, _, again := all[1].Open(1, everyBody); again {
 		t.Error("a view was opened after it was entered")
 	}
 }
@@ -289,7 +289,7 @@ func TestOpenChoosesItsOwnAndTheLowest(t *testing.T) {
 	for id := range consensus.ReplicaID(6) {
 		ch.Add(c.viewChange(id, 6, 0))
 	}
-	nv, _, ok := ch.Open(6)
+	nv, _, ok := ch.Open(6, everyBody)
 	if !ok {
 		t.Fatal("not opened")
 	}
@@ -305,7 +305,7 @@ func TestOpenChoosesItsOwnAndTheLowest(t *testing.T) {
 	for id := range consensus.ReplicaID(6) {
 		ch.Add(c.viewChange(id, 6, 0))
 	}
-	if _, _, ok := ch.Open(6); ok {
+	if _, _, ok := ch.Open(6, everyBody); ok {
 		t.Error("opened a view without having asked for it")
 	}
 }
@@ -375,7 +375,7 @@ func TestWhatOpensIsAccepted(t *testing.T) {
 			}
 			primary.Add(ch.Leave(v, stable[low], prepared))
 		}
-		nv, start, ok := primary.Open(v)
+		nv, start, ok := primary.Open(v, everyBody)
 		if !ok {
 			t.Fatal("not opened")
 		}

@@ -104,3 +104,6 @@ func (c *cluster) opened(t testing.TB, frame []byte) any {
 }
 
 var a, b = crypto.Hash([]byte("a")), crypto.Hash([]byte("b"))
+
+// everyBody is here.
+func everyBody(*message.ViewChange) bool { return true }

@@ -18,15 +18,16 @@ var (
 )
 
 // Open makes the NEW-VIEW of v, if I am its primary, have asked for v myself
-// and hold q VIEW-CHANGEs for exactly v. It does so once per view.
+// and hold q VIEW-CHANGEs for exactly v that are whole: the bodies of what prepared
+// at their senders are here. It does so once per view.
 //
 // V is mine and those of the lowest ids beside it, so that the outcome depends
 // on nothing but what has arrived.
-func (c *Changer) Open(v consensus.View) (*message.NewView, Start, bool) {
+func (c *Changer) Open(v consensus.View, whole func(*message.ViewChange) bool) (*message.NewView, Start, bool) {
 	if c.rules.System.Primary(v) != c.self || v <= c.entered || v <= c.opened || c.mine == nil || c.mine.View != v {
 		return nil, Start{}, false
 	}
-	vcs, ok := c.quorum(v)
+	vcs, ok := c.quorum(v, whole)
 	if !ok {
 		return nil, Start{}, false
 	}
@@ -41,16 +42,16 @@ func (c *Changer) Open(v consensus.View) (*message.NewView, Start, bool) {
 	return c.rules.NewNewView(c.signer, message.NewView{View: v, ViewChanges: vcs, Proposals: start.Proposals}), start, true
 }
 
-// quorum picks q VIEW-CHANGEs for v, mine among them, ascending by replica.
-func (c *Changer) quorum(v consensus.View) ([]*message.ViewChange, bool) {
+// quorum picks q whole VIEW-CHANGEs for v, mine among them, ascending by replica.
+func (c *Changer) quorum(v consensus.View, whole func(*message.ViewChange) bool) ([]*message.ViewChange, bool) {
 	q := c.rules.System.Quorum()
 	others := q - 1
 	var vcs []*message.ViewChange
-	for _, vc := range c.votesFor(v) {
+	for _, vc := range c.Asking(v) {
 		switch {
 		case vc.Replica == c.self:
 			vcs = append(vcs, vc)
-		case others > 0:
+		case others > 0 && whole(vc):
 			vcs = append(vcs, vc)
 			others--
 		}

@@ -21,6 +21,8 @@
 //     view and in later ones. Under the rule of PROTOCOL.md §8 it does not vote
 //     in this slot at all, because its votes begin above a checkpoint that covers
 //     the slot.
+//   - With power loss, a replica may forget that it voted, and says COMMIT for what
+//     others have prepared in its view all the same.
 //   - With checkpoints, the slot is one at which replicas say CHECKPOINT.
 //   - Time, null batches beside other slots, bodies, and the transport are left
 //     out; package sim has them.

@@ -187,6 +187,31 @@ func TestLostDisk(t *testing.T) {
 	forks(t, "one lost disk of a majority", s, 13)
 }
 
+// Power loss takes votes that were said before they were on disk (PROTOCOL.md §4).
+// Nobody gives another one in that view, and then it does no harm, although anybody
+// says COMMIT for what the others have prepared, whatever it had voted for. To
+// vote again forks, also if nobody lies: two batches prepare in one place of one view.
+func TestPowerLoss(t *testing.T) {
+	lossy := func(n, views int, again bool, liars ...consensus.ReplicaID) cluster {
+		s := system(t, n, 0, views, liars...)
+		s.PowerLoss, s.Weakness.Again = true, again
+		return s
+	}
+	for liar := range consensus.ReplicaID(4) {
+		s := lossy(4, maxViews, false, liar)
+		safe(t, fmt.Sprintf("n=4 liar=%d", liar), s)
+		s.Checkpoints = true
+		safe(t, fmt.Sprintf("n=4 liar=%d, with checkpoints", liar), s)
+	}
+	for _, n := range []int{3, 5} {
+		for _, gang := range gangs(n, quorum.Byzantine.System(n).Faults(), 2) {
+			safe(t, fmt.Sprintf("n=%d liars=%v", n, gang), lossy(n, 2, false, gang...))
+		}
+	}
+	forks(t, "the primary lies, and somebody votes again", lossy(4, 2, true, 0), 14)
+	forks(t, "nobody lies, and three vote again, the primary too", lossy(4, 2, true), 21)
+}
+
 // Deeper: seven replicas with two liars, and checkpoints in five and six.
 func TestDeep(t *testing.T) {
 	if !deep {

@@ -27,6 +27,7 @@ type cluster struct {
 	Silent      quorum.Set // they never do anything
 	Wiped       quorum.Set // at most one: it may lose its disk, once
 	Checkpoints bool       // the slot may become stable
+	PowerLoss   bool       // whoever voted may forget it, and say COMMIT for what others prepared
 	Weakness    weakness
 }
 
@@ -41,6 +42,7 @@ type weakness struct {
 	Disloyal     bool      // backups accept what does not follow from the NEW-VIEW
 	Forgetful    bool      // whoever votes in a view forgets what prepared before
 	Rash         bool      // who lost its disk votes as if it were new
+	Again        bool      // who lost power votes again where it may have voted
 }
 
 // selection is what viewchange.Select is one of.

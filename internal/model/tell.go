@@ -52,17 +52,19 @@ func (h *search) tellVotes(before *state, n *node) (lines []string) {
 		if i == h.second && n.by.wipe {
 			lines = append(lines, fmt.Sprintf("  R%d loses its disk and starts again", id))
 		}
-		switch {
-		case o.accepted[i] < 0:
-		case id == primary:
-			lines = append(lines, fmt.Sprintf("  R%d proposes %s", id, letter(int(o.accepted[i]))))
-		default:
-			lines = append(lines, fmt.Sprintf("  R%d accepts %s: PREPARE", id, letter(int(o.accepted[i]))))
+		for value := range values {
+			switch {
+			case !o.votedFor(i, value):
+			case id == primary:
+				lines = append(lines, fmt.Sprintf("  R%d proposes %s", id, letter(value)))
+			default:
+				lines = append(lines, fmt.Sprintf("  R%d accepts %s: PREPARE", id, letter(value)))
+			}
 		}
 	}
 	for i, id := range h.ids {
-		if o.prepared>>i&1 == 1 {
-			lines = append(lines, fmt.Sprintf("  R%d has %s prepared: COMMIT", id, letter(int(o.accepted[i]))))
+		if value := int(o.commits[i]); value >= 0 {
+			lines = append(lines, fmt.Sprintf("  R%d has %s prepared: COMMIT", id, letter(value)))
 		}
 	}
 	return lines

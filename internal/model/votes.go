@@ -5,8 +5,8 @@ import "quorate.dev/quorate/consensus/quorum"
 // outcome is one way in which a view can go: who accepted what, who went on to
 // prepare it, and what the votes prove, with those of the liars for everything.
 type outcome struct {
-	accepted  [maxActors]int8 // a value, or -1
-	prepared  uint16          // actors, as bits, who sent a COMMIT for what they accepted
+	accepted  [maxActors]int8 // a value, or -1, or both
+	commits   [maxActors]int8 // the value that they sent a COMMIT for, or -1
 	certs     uint8           // values, as bits, with a prepared certificate
 	committed uint8           // values, as bits, with q COMMITs
 	cost      int
@@ -38,15 +38,9 @@ func (h *search) outcomes(at situation) []outcome {
 		if !h.certify(at, &o) {
 			return
 		}
-		h.prepare(0, o, func(o outcome) {
+		h.prepare(at, 0, o, func(o outcome) {
 			h.commit(&o)
-			e := effect{certs: o.certs, committed: o.committed}
-			for i := range h.ids {
-				e.held[i] = -1
-				if o.prepared>>i&1 == 1 {
-					e.held[i] = o.accepted[i]
-				}
-			}
+			e := effect{held: o.commits, certs: o.certs, committed: o.committed}
 			if i, ok := best[e]; !ok {
 				best[e] = len(list)
 				list = append(list, o)
@@ -75,6 +69,19 @@ func (h *search) accept(at situation, i int, o outcome, then func(outcome)) {
 			h.accept(at, i+1, with, then)
 		}
 	}
+	if at.open>>i&1 == 1 && at.allowed == bothValues && h.Weakness.Again {
+		o.accepted[i] = both
+		o.cost += 2
+		h.accept(at, i+1, o, then)
+	}
+}
+
+// both is accepted by who forgets one vote and gives another.
+const both = values
+
+// votedFor reports whether actor i accepted a value.
+func (o *outcome) votedFor(i, value int) bool {
+	return int(o.accepted[i]) == value || o.accepted[i] == both
 }
 
 // certify notes which values have a prepared certificate, and reports whether
@@ -86,7 +93,7 @@ func (h *search) certify(at situation, o *outcome) bool {
 		voters, accepted := h.Liars, false
 		proposed := h.Liars.Has(primary)
 		for i, id := range h.ids {
-			if int(o.accepted[i]) == value {
+			if o.votedFor(i, value) {
 				voters.Add(id)
 				accepted = true
 				proposed = proposed || id == primary
@@ -105,17 +112,24 @@ func (h *search) certify(at situation, o *outcome) bool {
 	return true
 }
 
-// prepare enumerates at whom the certificate of what it accepted arrives.
-func (h *search) prepare(i int, o outcome, then func(outcome)) {
+// prepare enumerates at whom the certificate of what it accepted arrives. With the
+// power it may have lost that vote, or never given one: then the certificate of
+// either value will do.
+func (h *search) prepare(at situation, i int, o outcome, then func(outcome)) {
 	if i == len(h.ids) {
 		then(o)
 		return
 	}
-	h.prepare(i+1, o, then)
-	if o.accepted[i] >= 0 {
-		o.prepared |= 1 << i
-		o.cost++
-		h.prepare(i+1, o, then)
+	o.commits[i] = -1
+	h.prepare(at, i+1, o, then)
+	for value := range values {
+		forgot := h.PowerLoss && at.open>>i&1 == 1 && o.certs>>value&1 == 1
+		if forgot || o.votedFor(i, value) {
+			with := o
+			with.commits[i] = int8(value)
+			with.cost++
+			h.prepare(at, i+1, with, then)
+		}
 	}
 }
 
@@ -132,7 +146,7 @@ func (h *search) commit(o *outcome) {
 func (h *search) committers(o *outcome, value int) quorum.Set {
 	voters := h.Liars
 	for i, id := range h.ids {
-		if o.prepared>>i&1 == 1 && int(o.accepted[i]) == value {
+		if int(o.commits[i]) == value {
 			voters.Add(id)
 		}
 	}
@@ -146,8 +160,8 @@ func (h *search) apply(s state, o *outcome) (state, int) {
 	cost := o.cost
 	for i := range h.ids {
 		switch {
-		case o.prepared>>i&1 == 1:
-			s.actors[i].held = certificate(int(s.view), int(o.accepted[i]))
+		case o.commits[i] >= 0:
+			s.actors[i].held = certificate(int(s.view), int(o.commits[i]))
 		case h.Weakness.Forgetful && o.accepted[i] >= 0:
 			s.actors[i].held = 0
 		}
