@@ -31,6 +31,11 @@ func (m *Machine) commit(c *consensus.Commit, out *Outcome) (*Task, error) {
 			}
 		}
 	}
+	tx := m.state.Begin()
+	m.table.writeReplies(tx)
+	if err := tx.Commit(); err != nil {
+		return nil, fmt.Errorf("batch %d: %w", c.Seq, err)
+	}
 	done := consensus.Executed{Seq: c.Seq}
 	if all := slices.Clone(out.Refusals[refused:]); len(all) > 0 {
 		done.Refused = &all
@@ -67,7 +72,7 @@ func (m *Machine) request(req *consensus.Request, out *Outcome) error {
 		return err
 	}
 	record := encodeReply(req.Sequence.Counter, req.Digest, m.at.seq, results)
-	m.table.begin(s, req, m.at.time).record(req.Sequence.Counter, m.at.time, record, m.genesis.Limits.SessionBytes)
+	m.table.record(s, req, m.at.time, record)
 	m.reply(consensus.Reply{Client: req.Client, Request: req.Digest, Sequence: req.Sequence, Seq: m.at.seq, Results: results}, out)
 	return nil
 }

@@ -129,6 +129,19 @@ func TestRefusedIsTold(t *testing.T) {
 	}
 }
 
+// Replies are written with their batch, not all at the checkpoint.
+func TestRepliesAreWrittenWithTheirBatch(t *testing.T) {
+	c := newCluster(t, script{}, newGenesis())
+	for n := range uint64(3) {
+		who := writer
+		c.one(request(who, began, n+1, []byte("a1")))
+		key := append(append([]byte{0x03}, who[:]...), byte(n+1))
+		if _, found, err := c.m.State().Get(string(key)); !found || err != nil {
+			t.Errorf("reply %d is not in the state before the checkpoint, error %v", n+1, err)
+		}
+	}
+}
+
 // §3: a higher epoch opens a fresh window; e.g. a restarted client must not be
 // handed the result of an old request under the same counter.
 func TestAHigherEpochOpensAFreshWindow(t *testing.T) {

@@ -15,7 +15,8 @@ import (
 // it decodes it keeps until the next checkpoint and writes once then, so that
 // a request costs a few operations in memory. Holding it back changes nothing
 // that can be seen: the root is taken at checkpoints only, and what a replica
-// loses before one it executes again.
+// loses before one it executes again. Replies, which are most of it, are written
+// after each batch, so that no checkpoint takes long because there are many.
 //
 // Strangers (clients that only genesis.OpenClients admits) share what the
 // listed clients leave over of Limits.Sessions: one session is reserved for
@@ -29,6 +30,14 @@ type table struct {
 	sessions uint64                        // how many there are, open or not
 	foreign  uint64                        // how many of them are strangers'
 	epochs   epochs                        // not replicated
+	replies  []unwritten                   // of the batch at hand
+}
+
+// unwritten is a reply that is in memory only.
+type unwritten struct {
+	client  crypto.PublicKey
+	session *session
+	counter uint64
 }
 
 func newTable(g *consensus.Genesis) *table {
@@ -41,7 +50,11 @@ func newTable(g *consensus.Genesis) *table {
 }
 
 // forget drops what was decoded, flushed or not: the state below has changed.
-func (t *table) forget() { t.open = make(map[crypto.PublicKey]*session) }
+func (t *table) forget() {
+	t.open = make(map[crypto.PublicKey]*session)
+	clear(t.replies)
+	t.replies = t.replies[:0]
+}
 
 // find returns the client's session, nil if it has none, and keeps it decoded.
 func (t *table) find(st *state.State, client crypto.PublicKey) (*session, error) {
@@ -134,6 +147,30 @@ func (t *table) begin(s *session, req *consensus.Request, now consensus.Time) *s
 	return s
 }
 
+// record notes that a request was executed in its session, with its reply record.
+func (t *table) record(s *session, req *consensus.Request, now consensus.Time, reply []byte) {
+	s = t.begin(s, req, now)
+	s.record(req.Sequence.Counter, now, reply, t.limits.SessionBytes)
+	t.replies = append(t.replies, unwritten{req.Client, s, req.Sequence.Counter})
+}
+
+// writeReplies writes what the batch has brought, unless it is forgotten already.
+// The caller commits.
+func (t *table) writeReplies(tx *state.Tx) {
+	for _, u := range t.replies {
+		at, found := u.session.find(u.counter)
+		if !found || u.session.executed[at].reply == nil {
+			continue
+		}
+		e := &u.session.executed[at]
+		tx.Put(replyKey(u.client, slotOf(u.counter)), e.reply)
+		u.session.stored.set(slotOf(u.counter))
+		e.reply = nil
+	}
+	clear(t.replies)
+	t.replies = t.replies[:0]
+}
+
 // reply reads the kept reply of an executed request. It is nil if the request
 // under this sequence was another one.
 func (t *table) reply(st *state.State, e *execution, req *consensus.Request) (*consensus.Reply, error) {
@@ -171,20 +208,14 @@ func (t *table) flush(tx *state.Tx) {
 	t.forget()
 }
 
-// flush writes the session's record, its new replies over the old ones in
-// their slots, and removes those that nothing refers to any more. A session
-// that was just opened gets its index entry.
+// flush writes the session's record, and removes the replies that nothing refers to
+// any more. A session that was just opened gets its index entry.
 func (s *session) flush(tx *state.Tx, client crypto.PublicKey) {
 	tx.Put(sessionKey(client), s.encode())
 	if s.opened {
 		// The entry is not moved when the session is used again: that would
 		// cost a write and a removal each time. Expiry looks at the session.
 		tx.Put(expiryKey(s.used, client), nil)
-	}
-	for i := range s.executed {
-		if e := &s.executed[i]; e.reply != nil {
-			tx.Put(replyKey(client, slotOf(e.counter)), e.reply)
-		}
 	}
 	s.removeReplies(tx, client, s.wanted())
 }
