@@ -33,6 +33,9 @@ type call struct {
 	unordered bool // the result is a READ's
 	seq       consensus.Seq
 	result    consensus.Result
+
+	from, to consensus.Seq // of a READ: the heights that it may have read
+	past     past
 }
 
 // Invoked hears that an honest client begins a call. Of dishonest clients
@@ -94,7 +97,9 @@ func (j *Judge) deceived() []*call {
 	var found []*call
 	for _, c := range j.accepted.doubted {
 		if c.unordered {
-			found = append(found, c)
+			if c.past == pastLacks {
+				found = append(found, c)
+			}
 			continue
 		}
 		o := j.ledger.of(c.client, c.op)

@@ -81,6 +81,7 @@ func (j *Judge) committed(at consensus.Time, r consensus.ReplicaID, c *consensus
 	if got := c.Batch.Digest(); got != c.Digest {
 		j.violate(at, Divergence, "R%d commits at %d a batch with digest %s as %s", r, c.Seq, got.Short(), c.Digest.Short())
 	}
+	j.keep(c)
 	j.validBatch(at, r, c)
 }
 

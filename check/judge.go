@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/bits"
 
+	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/check/linear"
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
@@ -54,8 +55,11 @@ type Config struct {
 	// Clients are the honest clients, whose every request is told and who never
 	// ask twice for equal bytes; nil = everybody. Of others the signatures count.
 	Clients func(crypto.PublicKey) bool
-	Model   *linear.Model // what operations do; nil = linearizability is not asked
-	Budget  int           // steps of the search for one key; 0 = linear.DefaultBudget
+	// Application executes the agreed batches again, so that the results of READs are
+	// held against them; nil = nobody does.
+	Application app.Application
+	Model       *linear.Model // what operations do; nil = linearizability is not asked
+	Budget      int           // steps of the search for one key; 0 = linear.DefaultBudget
 	// Investigate has the transcripts read for evidence in any case, not only
 	// if there was a fork or there are traitors. It costs about as much as the
 	// run itself.
@@ -131,6 +135,7 @@ type Judge struct {
 	until      consensus.Time // ... and none after this
 	again      consensus.Seq  // up to where batches were executed again
 
+	kept       map[consensus.Seq]consensus.Commit // what was agreed on, to be executed again; nil = nobody does
 	agreement  agreement
 	ledger     ledger
 	promises   promises
@@ -151,6 +156,9 @@ func New(c Config) *Judge {
 		cfg: c, verifier: c.Verifier, convicts: p.Signed, promise: p.Codec(c.Genesis).Promise, count: map[Kind]int{},
 		roles: c.Genesis.Roles(), agreement: newAgreement(), ledger: newLedger(), promises: promises{},
 		until: math.MaxInt64, ballots: newBallots(&c.Genesis), accepted: accepted{calls: map[CallID]*call{}},
+	}
+	if c.Application != nil && c.Model != nil {
+		j.kept = map[consensus.Seq]consensus.Commit{}
 	}
 	if c.Verifier == nil {
 		j.cfg.Verifier = crypto.NewVerifier(nil)

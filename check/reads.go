@@ -11,8 +11,8 @@ import (
 // what was asked. One whose disk was set back counts, too: where one member is
 // believed, nobody else may have answered, and the order of calls tells whether
 // it knew enough.
-// Where nobody tells of answers, as in the logs of a real run, believed results
-// of READs are held against the order of calls alone.
+// Where nobody tells of answers, as in the logs of a real run, and of those that
+// nobody honest gave, the agreed history decides: see settleReads.
 func (j *Judge) Found(client crypto.PublicKey, ops [][]byte, f *consensus.Finding) {
 	if len(ops) != len(f.Results) {
 		return
@@ -41,9 +41,13 @@ func (j *Judge) ReturnedUnordered(at consensus.Time, id CallID, n consensus.Seq,
 }
 
 // found reports whether an honest replica found that result, in a state that is
-// not older than the height that the caller goes by.
+// not older than the height that the caller goes by. Where answers are not told, what
+// can be read again is doubted until then.
 func (j *Judge) found(c *call) bool {
-	return !j.accepted.finds || slices.ContainsFunc(j.ledger.of(c.client, c.op).found, func(t told) bool {
+	if !j.accepted.finds {
+		return !j.readable(c)
+	}
+	return slices.ContainsFunc(j.ledger.of(c.client, c.op).found, func(t told) bool {
 		return t.seq >= c.seq && t.code == c.result.Code && t.data == string(c.result.Data)
 	})
 }

@@ -49,7 +49,7 @@ func Replay(c Case, logs []Log) (Verdict, error) {
 		words = c.Model.Words
 	}
 	r := &replay{heard: map[consensus.ReplicaID]consensus.Time{}, judge: New(Config{
-		Genesis: c.Genesis, Model: c.Model, words: words, Investigate: true,
+		Genesis: c.Genesis, Application: c.Application, Model: c.Model, words: words, Investigate: true,
 		Honest:  func(id consensus.ReplicaID) bool { return !slices.Contains(c.Suspects, id) },
 		Clients: func(crypto.PublicKey) bool { return false },
 	})}
@@ -314,7 +314,7 @@ func (a *rerun) execute(c consensus.Commit) bool {
 	if c.Batch.Digest() != c.Digest {
 		return false
 	}
-	out, err := a.machine.Do(c)
+	out, err := advance(a.machine, c)
 	if err != nil {
 		a.judge.Broken(a.now, fmt.Sprintf("the batch at %d cannot be executed again: %v", c.Seq, err))
 		return false
@@ -323,16 +323,10 @@ func (a *rerun) execute(c consensus.Commit) bool {
 		a.judge.replied(a.now, executor, &out.Replies[i])
 	}
 	for _, e := range out.Events {
-		e, ok := e.(consensus.Rooted)
-		if !ok {
-			continue
-		}
-		if clash := a.judge.agreement.root(executor, e.Seq, e.Root); clash != "" {
-			a.judge.violate(a.now, Divergence, "different states at %d: %s", e.Seq, clash)
-		}
-		if _, err := a.machine.Do(consensus.Stabilize{Seq: e.Seq, Root: e.Root}); err != nil {
-			a.judge.Broken(a.now, fmt.Sprintf("the state at %d cannot be kept: %v", e.Seq, err))
-			return false
+		if e, ok := e.(consensus.Rooted); ok {
+			if clash := a.judge.agreement.root(executor, e.Seq, e.Root); clash != "" {
+				a.judge.violate(a.now, Divergence, "different states at %d: %s", e.Seq, clash)
+			}
 		}
 	}
 	return true

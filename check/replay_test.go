@@ -200,6 +200,21 @@ func TestReplayBites(t *testing.T) {
 		{"a client believes of a height what nobody executed", nil, func(s *story) {
 			s.find(clientLog, EntryReturned, func(e *Entry) bool { return e.Seq == 2 }).Seq = 70
 		}, []Kind{Deceived}, Yes},
+		{"a read without an order", nil, readAs(3, record(3, "b")), nil, Yes},
+		{"... of what is there no more", nil, readAs(3, record(1, "a")), []Kind{Deceived, Nonlinear}, No},
+		{"... of what was never there", nil, readAs(5, record(7, "x")), []Kind{Deceived, Nonlinear}, No},
+		{"... of what is asked for later", nil, readAs(1, record(3, "b")), []Kind{Deceived, Nonlinear}, No},
+		{"... of the past, in the future", nil, readAs(8, record(3, "b")), []Kind{Deceived, Nonlinear}, No},
+		{"... of a height that nobody has, and right", nil, func(s *story) {
+			readAs(3, record(3, "b"))(s)
+			s.find(clientLog, EntryFound, nil).Seq = 1 << 62
+		}, nil, Yes},
+		{"... that was wrong, of batches that nobody told of", nil, func(s *story) {
+			readAs(3, record(1, "a"))(s)
+			for id := range 4 {
+				s.logs[id] = slices.DeleteFunc(s.logs[id], func(e Entry) bool { return e.Kind == EntryCommitted && e.Seq == 1 })
+			}
+		}, nil, Unknown},
 		{"... when all logs have ended", nil, func(s *story) {
 			s.write(clientLog, Entry{Kind: EntryInvoked, Number: 99, Bytes: get})
 			s.write(clientLog, Entry{Kind: EntryReturned, Number: 99, Seq: 9, Result: app.OK([]byte(record(7, "c")))})
@@ -250,6 +265,29 @@ func TestReplayBites(t *testing.T) {
 				t.Errorf("culprits %v", v.Culprits)
 			}
 		})
+	}
+}
+
+// readAs has the client read k without an order after so many calls, and be told
+// so.
+func readAs(after int, told string) func(*story) {
+	return func(s *story) {
+		for _, log := range s.logs {
+			for i := range log {
+				log[i].At *= 10 // there is time for a call between two
+			}
+		}
+		log := s.logs[clientLog]
+		at := log[2*after-1].At
+		read := []Entry{
+			{Kind: EntryInvoked, Number: 50, Bytes: get, At: at + 1},
+			{Kind: EntryFound, Number: 50, Seq: 1, Result: app.OK([]byte(told)), At: at + 2},
+		}
+		s.logs[clientLog] = slices.Insert(log, 2*after, read...)
+		for id := range 4 {
+			s.now = max(s.now, at+100)
+			s.write(id, Entry{Kind: EntryNote, Note: &consensus.Note{Kind: consensus.EnteredView}})
+		}
 	}
 }
 

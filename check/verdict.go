@@ -14,6 +14,8 @@ import (
 // Verdict judges the run as a whole, and adds what only its end shows. To be
 // called once, when nothing more will be told.
 func (j *Judge) Verdict(at consensus.Time) Verdict {
+	j.settleAccepted()
+	j.settleReads()
 	for _, c := range j.deceived() {
 		j.violate(c.ended, Deceived, "%s", j.lie(c))
 	}
@@ -37,6 +39,9 @@ func (j *Judge) Verdict(at consensus.Time) Verdict {
 
 // lie says what a client was told, and what it should have been told.
 func (j *Judge) lie(c *call) string {
+	if c.unordered {
+		return j.misread(c)
+	}
 	if j.cfg.words == nil {
 		return fmt.Sprintf("client %d believes of call %d a result of height %d that no honest replica gave", c.id.Client, c.id.Number, c.seq)
 	}
@@ -49,6 +54,20 @@ func (j *Judge) lie(c *call) string {
 		}
 	}
 	return fmt.Sprintf("client %s asked %s and was told %s (at %d); the agreed history has %s", c.client.Short(), asked, answered, c.seq, agreed)
+}
+
+// misread says what a client was told without an order, and which states should have
+// shown it.
+func (j *Judge) misread(c *call) string {
+	lacks := fmt.Sprintf("which no state of the agreed history has, from %d to %d", c.from, c.to)
+	if !j.readable(c) {
+		lacks = "which no honest replica found"
+	}
+	if j.cfg.words == nil {
+		return fmt.Sprintf("client %d was told without an order what call %d asked, %s", c.id.Client, c.id.Number, lacks)
+	}
+	asked, answered := j.cfg.words(c.op, &c.result)
+	return fmt.Sprintf("client %s asked %s and was told without an order %s, %s", c.client.Short(), asked, answered, lacks)
 }
 
 // linearizable decides the history of every key, or says why it cannot.

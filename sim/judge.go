@@ -40,6 +40,9 @@ func newChecks(w *World) *checks {
 		Clients: func(k crypto.PublicKey) bool { return w.byKey[k] != nil },
 	}
 	config.Model, config.Budget = ledgerModel(), linearBudget
+	if config.Application = w.cfg.Application; config.Application == nil {
+		config.Application = ledger{}
+	}
 	config.Investigate = w.cfg.Seed%8 == 0
 	c.judge = check.New(config)
 	c.judge.Finds()

@@ -61,7 +61,7 @@ func describeOperation(op []byte) string {
 }
 
 // ledger is the replicated application of a simulation. It tells the checkers
-// of every execution, and is otherwise as pure as any.
+// of every execution by a replica, and is otherwise as pure as any.
 type ledger struct{ replica *replica }
 
 var _ app.Application = ledger{}
@@ -71,7 +71,7 @@ func (ledger) Name() string { return "" }
 
 // Execute performs one operation.
 func (l ledger) Execute(ctx app.Context, tx app.Tx, op []byte) consensus.Result {
-	if !ctx.ReadOnly {
+	if l.replica != nil && !ctx.ReadOnly {
 		l.replica.world.checks.executed(l.replica, ctx, op)
 	}
 	if len(op) < 2+tokenSize {
