@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"quorate.dev/quorate/client/session"
@@ -85,6 +86,7 @@ type Client struct {
 	size    consensus.ReplicaID // n
 	network Network
 	inbox   inbox
+	spare   sync.Pool // of calls that have ended
 	frames  chan arrival
 	stop    chan struct{} // closed by Close
 	ended   chan struct{} // closed when run has ended
@@ -189,15 +191,24 @@ func (c *Client) Invoke(ctx context.Context, op []byte) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, fmt.Errorf("%w: %w", session.ErrNotSent, err)
 	}
-	return c.make(ctx, &call{op: op, done: make(chan session.Done, 1)})
+	return c.make(ctx, op, false)
 }
 
 // make hands in a call and waits for its end.
-func (c *Client) make(ctx context.Context, call *call) (Result, error) {
+func (c *Client) make(ctx context.Context, op []byte, read bool) (Result, error) {
+	call, ok := c.spare.Get().(*call)
+	if !ok {
+		call = newCall()
+	}
+	call.op, call.read = op, read
 	if err := c.inbox.invoke(call); err != nil {
 		return Result{}, err
 	}
-	return c.await(ctx, call)
+	result, cancelled, err := c.await(ctx, call)
+	if call.op = nil; !cancelled {
+		c.spare.Put(call) // else run has yet to look at it
+	}
+	return result, err
 }
 
 // InvokeAll is Invoke for operations that belong together. Of a client that is
@@ -210,7 +221,8 @@ func (c *Client) InvokeAll(ctx context.Context, ops [][]byte) ([]Result, error) 
 	}
 	calls := make([]*call, len(ops))
 	for i, op := range ops {
-		calls[i] = &call{op: op, done: make(chan session.Done, 1)}
+		calls[i] = newCall()
+		calls[i].op = op
 	}
 	if err := c.inbox.invoke(calls...); err != nil {
 		return nil, err
@@ -219,7 +231,7 @@ func (c *Client) InvokeAll(ctx context.Context, ops [][]byte) ([]Result, error) 
 	var first error
 	for i, call := range calls {
 		var err error
-		if results[i], err = c.await(ctx, call); err != nil && first == nil {
+		if results[i], _, err = c.await(ctx, call); err != nil && first == nil {
 			first = err
 		}
 	}
@@ -229,22 +241,23 @@ func (c *Client) InvokeAll(ctx context.Context, ops [][]byte) ([]Result, error) 
 	return results, nil
 }
 
-// await waits for the end of a call.
-func (c *Client) await(ctx context.Context, call *call) (Result, error) {
+// await waits for the end of a call, and says whether it cancelled it.
+func (c *Client) await(ctx context.Context, call *call) (r Result, cancelled bool, err error) {
 	var d session.Done
 	select {
 	case d = <-call.done:
 	case <-ctx.Done():
 		// The answer to a cancellation comes at once, and may be the result.
+		cancelled = true
 		c.inbox.cancel(call)
 		if d = <-call.done; d.Err != nil {
-			return Result{}, fmt.Errorf("%w: %w", d.Err, ctx.Err())
+			return Result{}, true, fmt.Errorf("%w: %w", d.Err, ctx.Err())
 		}
 	}
 	if d.Err != nil {
-		return Result{}, d.Err
+		return Result{}, cancelled, d.Err
 	}
-	return Result{Result: d.Result, Seq: d.Seq, Unordered: d.Unordered}, nil
+	return Result{Result: d.Result, Seq: d.Seq, Unordered: d.Unordered}, cancelled, nil
 }
 
 // Close ends the client. Calls that are under way fail with session.ErrClosed.

@@ -179,6 +179,39 @@ func TestContext(t *testing.T) {
 
 // Close ends calls that are under way, and calls after it fail.
 // Where nobody listens, a status is not waited for: the error says where, and why.
+// A call whose caller has left is not used again: run may have yet to hear of it, and
+// would cancel another one.
+func TestCancelledCallsAreNotUsedAgain(t *testing.T) {
+	c := &Client{inbox: newInbox()}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	const calls = 100
+	var run sync.WaitGroup
+	run.Go(func() {
+		left := map[*call]bool{}
+		for n := 0; n < calls; {
+			<-c.inbox.wake
+			calls, cancels, _ := c.inbox.take()
+			for _, call := range calls {
+				if n++; left[call] {
+					t.Error("a call is used again")
+				}
+				left[call] = slices.Contains(cancels, call)
+				call.done <- session.Done{}
+			}
+			for _, call := range cancels {
+				left[call] = true
+			}
+		}
+	})
+	for range calls {
+		if _, err := c.make(ctx, nil, false); err != nil {
+			t.Error(err)
+		}
+	}
+	run.Wait()
+}
+
 func TestStatusOfNobodyEndsAtOnce(t *testing.T) {
 	nobody, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -2,11 +2,13 @@ package client
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 )
 
 // call is one Invoke on its way.
@@ -14,7 +16,11 @@ type call struct {
 	op   []byte
 	read bool              // it writes nothing, and need not be ordered
 	done chan session.Done // room for the one answer, so that run never waits for a caller
+
+	ticket session.Ticket // run's alone: of the session, while it has one
 }
+
+func newCall() *call { return &call{done: make(chan session.Done, 1)} }
 
 // maxInbox bounds the calls that wait for run to wake up. It is never the bound
 // that callers meet, unless they are as many: the session has its own.
@@ -94,21 +100,42 @@ const maxGroups = 64
 
 // loop is what run knows.
 type loop struct {
-	client  *Client
-	next    session.Ticket
-	calls   map[session.Ticket]*call
-	tickets map[*call]session.Ticket
-	timer   *time.Timer
-	looked  time.Time
-	shift   consensus.Time // of the clock, that was told last
+	client *Client
+	calls  calls
+	timer  *time.Timer
+	looked time.Time
+	shift  consensus.Time // of the clock, that was told last
+}
+
+// calls holds those that the session has, by ticket. Tickets are small numbers, from
+// 1, and used again: there are as many as calls at a time.
+type calls struct {
+	of   []*call // nil: free
+	free []session.Ticket
+}
+
+func (l *calls) add(c *call) {
+	if n := len(l.free); n > 0 {
+		c.ticket, l.free = l.free[n-1], l.free[:n-1]
+		l.of[c.ticket-1] = c
+		return
+	}
+	l.of = append(l.of, c)
+	c.ticket = session.Ticket(len(l.of))
+}
+
+// remove returns the call of a ticket, which is free from now on.
+func (l *calls) remove(t session.Ticket) *call {
+	c := l.of[t-1]
+	l.of[t-1], c.ticket = nil, 0
+	l.free = append(l.free, t)
+	return c
 }
 
 // run owns the session until Close.
 func (c *Client) run() {
 	defer close(c.ended)
-	l := &loop{
-		client: c, calls: map[session.Ticket]*call{}, tickets: map[*call]session.Ticket{}, timer: time.NewTimer(time.Hour),
-	}
+	l := &loop{client: c, timer: time.NewTimer(time.Hour)}
 	defer l.timer.Stop()
 	for l.turn() {
 	}
@@ -129,6 +156,7 @@ func (l *loop) turn() bool {
 		return false
 	case first = <-c.frames:
 	case <-c.inbox.wake:
+		runtime.Gosched()
 	case <-l.timer.C:
 	}
 	l.look()
@@ -205,17 +233,16 @@ func (l *loop) admit() {
 		l.client.status.resend(id, l.client.network)
 	}
 	for _, c := range calls {
-		l.next++
-		l.calls[l.next], l.tickets[c] = c, l.next
+		l.calls.add(c)
 		if c.read {
-			l.client.session.Read(l.next, c.op)
+			l.client.session.Read(c.ticket, c.op)
 		} else {
-			l.client.session.Invoke(l.next, c.op)
+			l.client.session.Invoke(c.ticket, c.op)
 		}
 	}
 	for _, c := range cancels {
-		if t, ok := l.tickets[c]; ok {
-			l.client.session.Cancel(t)
+		if c.ticket != 0 {
+			l.client.session.Cancel(c.ticket)
 		}
 	}
 }
@@ -225,22 +252,19 @@ func (l *loop) admit() {
 func (l *loop) perform(out session.Output) {
 	for {
 		for _, d := range out.Done {
-			c := l.calls[d.Ticket]
-			delete(l.calls, d.Ticket)
-			delete(l.tickets, c)
-			c.done <- d
+			l.calls.remove(d.Ticket).done <- d
 		}
-		lost := map[consensus.ReplicaID]bool{}
+		var lost quorum.Set
 		for _, send := range out.Sends {
-			if lost[send.To] {
+			if lost.Has(send.To) {
 				continue
 			}
 			if !l.client.network.Connected(send.To) || !l.client.network.Send(send.To, send.Bytes) {
-				lost[send.To] = true
+				lost.Add(send.To)
 				l.client.session.Disconnected(send.To)
 			}
 		}
-		if len(lost) == 0 {
+		if lost == 0 {
 			break
 		}
 		out = l.client.session.Flush()

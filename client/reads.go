@@ -23,7 +23,7 @@ func (c *Client) Read(ctx context.Context, op []byte) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, fmt.Errorf("%w: %w", session.ErrNotSent, err)
 	}
-	return c.make(ctx, &call{op: op, read: true, done: make(chan session.Done, 1)})
+	return c.make(ctx, op, true)
 }
 
 // Ordered hides that an Invoker can read: KV{Ordered{c}} has every read ordered.

@@ -126,6 +126,7 @@ func (s *Session) settle(r *request) {
 // of a request's results left nothing behind and is tried again alone.
 func (s *Session) deliver(r *request, reply *consensus.Reply) {
 	var again []*operation
+	s.out.Done = slices.Grow(s.out.Done, len(r.operations))
 	for i, o := range r.operations {
 		res := reply.Results[i]
 		if res.Code == consensus.ResultTooLarge && len(r.operations) > 1 {

@@ -21,7 +21,7 @@ func (q *queue) push(o *operation) {
 
 // front puts operations back before all others.
 func (q *queue) front(list []*operation) {
-	q.operations = append(append(make([]*operation, 0, len(list)+len(q.operations)), list...), q.operations...)
+	q.operations = slices.Insert(q.operations, 0, list...)
 	for _, o := range list {
 		q.bytes += len(o.bytes)
 	}

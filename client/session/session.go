@@ -9,7 +9,8 @@ import (
 	"quorate.dev/quorate/crypto"
 )
 
-// Ticket names an operation to the caller, who chooses it: unique in its session.
+// Ticket names an operation to the caller, who chooses it: unique among those of its
+// session that are not done.
 type Ticket uint64
 
 // Send is a frame for one replica.
