@@ -105,6 +105,7 @@ func listOf(c *cli.Context, flag string, most int) ([]int, error) {
 // runBench measures everything one after another, so that nothing competes for the
 // machine.
 func runBench(c *cli.Context, _ []string) error {
+	quickly()
 	if c.Bool("sweep") {
 		return sweepOnly(c)
 	}

@@ -41,8 +41,8 @@ func sweep(c *cli.Context, of protocol.Protocol) error {
 	return c.Context.Err()
 }
 
-// quickly lets worlds, which live briefly and leave much garbage, be collected less
-// often.
+// quickly lets worlds and callers, which live briefly and leave much garbage, be
+// collected less often.
 func quickly() { debug.SetGCPercent(400) }
 
 // take adds a run. A bad seed is printed at once: a sweep may take hours, and

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -48,7 +49,8 @@ func (m *Measurement) key(caller, n int) []byte {
 	if own := m.own(); own > 0 {
 		caller, n = caller%m.Keys, n%own
 	}
-	return fmt.Appendf(nil, keyPrefix+"%d/%d", caller, n)
+	key := strconv.AppendInt(append(make([]byte, 0, len(keyPrefix)+20), keyPrefix...), int64(caller), 10)
+	return strconv.AppendInt(append(key, '/'), int64(n), 10)
 }
 
 // keyToRead is what a caller's n-th operation reads: one of its own keys that it may
@@ -76,14 +78,17 @@ func (m *Measurement) reads(caller, n int) bool {
 	return n*m.Reads/100 != (n-1)*m.Reads/100
 }
 
-// value differs from all others, if it has the room.
-func (m *Measurement) value(caller, n int) []byte {
-	value := make([]byte, m.ValueBytes)
-	if len(value) >= 16 {
-		binary.BigEndian.PutUint64(value, uint64(caller))
-		binary.BigEndian.PutUint64(value[8:], uint64(n))
+// value differs from all others, if it has the room. It is good until the caller's next.
+func (l *load) value(caller, n int) []byte {
+	me := &l.callers[caller]
+	if me.value == nil {
+		me.value = make([]byte, l.ValueBytes)
 	}
-	return value
+	if len(me.value) >= 16 {
+		binary.BigEndian.PutUint64(me.value, uint64(caller))
+		binary.BigEndian.PutUint64(me.value[8:], uint64(n))
+	}
+	return me.value
 }
 
 // fill writes every key once.

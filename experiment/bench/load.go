@@ -52,6 +52,7 @@ type caller struct {
 	reading  bool // its operation under way only reads
 	number   int  // of its operations, in an open loop
 	inVain   int  // operations that it waited for until the end, without any answer before
+	value    []byte
 }
 
 // newLoad is not begun yet.
