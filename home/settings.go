@@ -105,7 +105,7 @@ func applyFlags(v any, flags map[string]string) error {
 }
 
 // otherEnv are the variables with our prefix that are no settings of a home.
-var otherEnv = []string{"QUORATE_DIR", "QUORATE_HOME", "QUORATE_TIMEOUT", "QUORATE_PASSPHRASE", "QUORATE_LEASH"}
+var otherEnv = []string{"QUORATE_DIR", "QUORATE_HOME", "QUORATE_TIMEOUT", "QUORATE_PASSPHRASE", "QUORATE_LEASH", "QUORATE_SLACK"}
 
 // UnknownEnv lists the variables of an environment (name=value) that have our
 // prefix and that nothing reads.

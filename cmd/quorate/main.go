@@ -41,7 +41,10 @@ const exitHelp = `Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the cluster was
    ./quorate-testnet.`
 
 // main leaves everything to run, which tests can call too.
-func main() { os.Exit(run(os.Args)) }
+func main() {
+	slacken(os.Args)
+	os.Exit(run(os.Args))
+}
 
 // run executes one command line and returns its exit code.
 func run(args []string) int {

@@ -21,7 +21,7 @@ import (
 // TestMain puts this very program in the path of scripts and tests as quorate,
 // which is also how replicas' processes start.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"quorate": func() { os.Exit(run(os.Args)) }, "counter": counterMain})
+	testscript.Main(m, map[string]func(){"quorate": main, "counter": counterMain, "slack": slackMain})
 }
 
 // TestScripts runs the sessions in testdata, each in a directory of its own.
