@@ -3,7 +3,9 @@ package storage
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"quorate.dev/quorate/consensus"
 )
@@ -41,16 +43,21 @@ func benchLog(b *testing.B, size int, mode string) {
 		b.Fatal(err)
 	}
 	b.SetBytes(int64(300 * size))
+	took := make([]time.Duration, 0, b.N)
 	b.ResetTimer()
 	for range b.N {
+		begin := time.Now()
 		if err := l.Append(group); err != nil {
 			b.Fatal(err)
 		}
 		if err := l.Sync(); err != nil {
 			b.Fatal(err)
 		}
+		took = append(took, time.Since(begin))
 		if err := l.Forget(1); err != nil {
 			b.Fatal(err)
 		}
 	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "median-µs")
 }

@@ -28,6 +28,12 @@ const (
 // is kept between groups.
 const writeBytes = 1 << 20
 
+// fillBytes is how much of a fresh segment is written at a time, with zeros behind
+// its records. Where nothing was ever written a sync has to note in the file
+// system that something is, which doubles what it takes; so that is done once for
+// many syncs.
+const fillBytes = 256 << 10
+
 // Log is the log of records of one replica. Append and Sync belong to one
 // goroutine. After an error other than errTooBig it takes nothing more: the
 // process must stop, and nothing that was synced is lost.
@@ -38,6 +44,7 @@ type Log struct {
 	spares   []string  // files to use again
 	active   device    // the active segment's file
 	offset   int64     // in the active segment: where buf goes
+	filled   int64     // ... and up to where it was written before, zeros if nothing else
 	buf      []byte    // frames not yet handed to the system
 	seq      uint64    // of the last record appended
 	chain    uint32    // after the last record appended
@@ -108,11 +115,15 @@ func (l *Log) flush() error {
 	if len(l.buf) == 0 {
 		return nil
 	}
+	end := l.offset + int64(len(l.buf))
+	if end > l.filled && !l.options.Volatile {
+		l.filled = min((end/fillBytes+1)*fillBytes, l.head().size)
+		l.buf = append(l.buf, make([]byte, l.filled-end)...)
+	}
 	if _, err := l.active.WriteAt(l.buf, l.offset); err != nil {
 		return fmt.Errorf("write log: %w", err)
 	}
-	l.offset += int64(len(l.buf))
-	l.dirty = true
+	l.offset, l.dirty = end, true
 	if l.buf = l.buf[:0]; cap(l.buf) > 2*writeBytes {
 		l.buf = nil
 	}
@@ -144,6 +155,16 @@ func (l *Log) sync() error {
 	return nil
 }
 
+// begins makes file the one that appending goes to, from offset on. Behind that, a
+// segment that is used again was written before, and of another one that is not
+// known.
+func (l *Log) begins(file device, offset int64) {
+	l.active, l.offset, l.filled = file, offset, offset
+	if l.head().reused {
+		l.filled = l.head().size
+	}
+}
+
 // rotate seals the active segment and goes on in a new one that has room for a
 // frame of size bytes. The order matters: everything synced, the new segment
 // in place, then the seal that says so, then the first frame of the new one.
@@ -168,7 +189,7 @@ func (l *Log) rotate(size int64) error {
 		return fmt.Errorf("close log segment: %w", err)
 	}
 	l.segments = append(l.segments, next)
-	l.active, l.offset = file, blockBytes
+	l.begins(file, blockBytes)
 	return nil
 }
 

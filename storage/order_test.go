@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"quorate.dev/quorate/app/state"
@@ -49,6 +50,54 @@ func TestSealedSegmentIsSynced(t *testing.T) {
 	fill(t, l, 0, 60)
 	if sealed < 3 {
 		t.Fatalf("%d segments are sealed", sealed)
+	}
+	closed(t, l)
+}
+
+// reaching is a device that knows how far each file was written.
+type reaching struct {
+	disk
+	end map[string]int64
+}
+
+func (r reaching) WriteAt(b []byte, off int64) (int, error) {
+	name := strings.TrimSuffix(filepath.Base(r.Name()), tempSuffix) // of which it is created
+	r.end[name] = max(r.end[name], off+int64(len(b)))
+	return r.disk.WriteAt(b, off)
+}
+
+// Where a segment was never written a sync takes twice as long. So a fresh one is
+// written ahead of its records, each time for many syncs, and also when it is
+// gone on with; one that is used again was written before.
+func TestFreshSegmentIsWrittenAhead(t *testing.T) {
+	dir, end := filepath.Join(t.TempDir(), "log"), map[string]int64{}
+	o := LogOptions{Identity: me, SegmentBytes: 2*fillBytes + 1000}
+	o.wrap = func(d device) device { return reaching{d.(disk), end} }
+	l, _ := open(t, dir, o)
+	at := func() int64 { return end[filepath.Base(segmentPath(dir, l.head().index))] }
+	big := []consensus.Record{{Slot: 1, Bytes: make([]byte, fillBytes/2)}}
+	for i, want := range []int64{fillBytes, 2 * fillBytes, 2 * fillBytes, o.SegmentBytes, fillBytes} {
+		if i == 2 {
+			closed(t, l)
+			l, _ = open(t, dir, o) // does not know any more how far it was written
+		}
+		if err := l.Append(big); err != nil {
+			t.Fatal(err)
+		}
+		if got := at(); got != want {
+			t.Errorf("after %d records segment %d is written up to %d, want %d", i+1, l.head().index, got, want)
+		}
+	}
+	for !l.head().reused {
+		if err := l.Append(big); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Forget(1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := at(); got != l.offset {
+		t.Errorf("a segment that is used again is written up to %d, with records up to %d", got, l.offset)
 	}
 	closed(t, l)
 }

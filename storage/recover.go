@@ -55,11 +55,12 @@ func (l *Log) begin(files listing) error {
 		return err
 	}
 	first := segment{index: 1, first: 1, size: l.options.SegmentBytes}
-	var err error
-	if l.active, err = l.createSegment(&first); err != nil {
+	file, err := l.createSegment(&first)
+	if err != nil {
 		return err
 	}
-	l.segments, l.offset = []segment{first}, blockBytes
+	l.segments = []segment{first}
+	l.begins(file, blockBytes)
 	if err := l.writeBase(1); err != nil {
 		l.active.Close()
 		return err

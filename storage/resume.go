@@ -100,7 +100,8 @@ func (l *Log) openActive(end int64) error {
 		f.Close()
 		return fmt.Errorf("cut the tail: %w", err)
 	}
-	l.active, l.offset, l.synced = active, end, l.seq
+	l.begins(active, end)
+	l.synced = l.seq
 	return nil
 }
 
