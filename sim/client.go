@@ -20,17 +20,18 @@ type client struct {
 	end     endpoint
 	signer  crypto.Signer
 	dice    *stream
-	session *session.Session                            // nil in a script, whose clients are moved by hand
-	due     consensus.Time                              // when the session wants to be called; 0 = not at all
-	ticket  session.Ticket                              // the last one
-	open    []call                                      // in order of their tickets
-	quota   int                                         // operations still to invoke
-	callers int                                         // that think or wait
-	replied func(consensus.ReplicaID, *consensus.Reply) // a script's; may be nil
-	before  *consensus.Result                           // of the call before
-	wrong   consensus.Time                              // by how much its clock is wrong, in this life
-	kept    uint64                                      // the last epoch that was accepted; half of the clients keep it
-	lost    quorum.Set                                  // the replicas to which it has noticed that it has no link
+	session *session.Session                              // nil in a script, whose clients are moved by hand
+	due     consensus.Time                                // when the session wants to be called; 0 = not at all
+	ticket  session.Ticket                                // the last one
+	open    []call                                        // in order of their tickets
+	quota   int                                           // operations still to invoke
+	callers int                                           // that think or wait
+	replied func(consensus.ReplicaID, *consensus.Reply)   // a script's; may be nil
+	told    func(consensus.ReplicaID, *consensus.Finding) // ... of answers to READs
+	before  *consensus.Result                             // of the call before
+	wrong   consensus.Time                                // by how much its clock is wrong, in this life
+	kept    uint64                                        // the last epoch that was accepted; half of the clients keep it
+	lost    quorum.Set                                    // the replicas to which it has noticed that it has no link
 	reads   clientReads
 }
 

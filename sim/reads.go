@@ -78,6 +78,9 @@ func (c *client) found(from consensus.ReplicaID, frame []byte) {
 	if q := c.reads.asked[f.Name]; q != nil && w.replicas[from].traitor == nil {
 		w.checks.judge.Found(c.signer.Public(), q.Operations, f)
 	}
+	if c.told != nil {
+		c.told(from, f)
+	}
 }
 
 // filterFindings passes answers to READs through a traitor's reply filter.

@@ -14,6 +14,7 @@ type scriptedClient struct {
 	counter uint64
 	primary consensus.ReplicaID // where the next request goes
 	open    []*attempt
+	reading *reading // a READ under way, or nil
 }
 
 // attempt is one request under way.

@@ -57,6 +57,8 @@ func TestScriptRefusesNonsense(t *testing.T) {
 		{"crash 7", "no replica"},
 		{"tick soon", "number of ticks"},
 		{"submit op=divide", "op is add"},
+		{"read to=9", "no such replica"},
+		{"read floor=3", "goes with a READ"},
 		{"run-until executed=1 of=9", "no replica"},
 		{"", ""},
 	} {

@@ -16,6 +16,7 @@ import (
 //	cluster n=4 k=4 l=8 batch=1 clients=1 patience=20 seed=1 [traitor=0,2 [lie=equivocate]]
 //	cluster protocol=raft n=3 ... [prevote=off] [checkquorum=off]
 //	submit [client=0] [to=0|to=all] [op=add] [key=0]    a client sends a request
+//	read [client=0] [to=0] [key=0] [floor=3]            ... a READ, to all or one; with a floor its last one again
 //	tick N [1,2]                            N ticks pass, for all or some replicas
 //	deliver [from->to] [KIND] [rounds=N]    deliver what waits and what that brings about
 //	drop [from->to] [KIND]                  lose what waits
@@ -73,7 +74,7 @@ func (s *Script) Do(line string) string {
 }
 
 var verbs = map[string]func(*Script, args) string{
-	"submit": (*Script).submit, "tick": (*Script).tick, "deliver": (*Script).deliver, "drop": (*Script).drop,
+	"submit": (*Script).submit, "read": (*Script).read, "tick": (*Script).tick, "deliver": (*Script).deliver, "drop": (*Script).drop,
 	"partition": (*Script).partition, "isolate": (*Script).isolate, "silent": (*Script).silent, "deaf": (*Script).deaf,
 	"heal": (*Script).heal, "lose": (*Script).lose, "keep": (*Script).keep, "crash": (*Script).crash, "restart": (*Script).restart, "wipe": (*Script).wipe,
 	"pause": (*Script).pause, "resume": (*Script).resume, "power-loss": (*Script).powerLoss,
@@ -173,7 +174,7 @@ func (s *Script) begin(c Config, verbose bool) string {
 	w.scheduleTraitors()
 	for _, c := range w.clients {
 		h := &scriptedClient{client: c}
-		c.replied = h.reply
+		c.replied, c.told = h.reply, h.finding
 		s.scripted = append(s.scripted, h)
 	}
 	for _, r := range w.replicas {
