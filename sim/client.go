@@ -82,7 +82,7 @@ func (c *client) restart() {
 	}
 	w := c.world
 	w.trace.line(w.clock.now, "%s restarts with %d operations under way", w.name(c.end), len(c.open))
-	w.stats.Again += c.session.Stats().Again
+	c.closeBooks()
 	if c.index%2 == 0 {
 		c.kept = c.session.Accepted()
 	}
@@ -93,6 +93,18 @@ func (c *client) restart() {
 	}
 	c.open = nil
 	c.connect()
+}
+
+// closeBooks counts what the session did.
+func (c *client) closeBooks() {
+	if c.session == nil {
+		return
+	}
+	s, stats := c.session.Stats(), &c.world.stats
+	stats.Again += s.Again
+	stats.read(readAgain, s.ReadsAgain)
+	stats.read(readOrdered, s.ReadsOrdered)
+	stats.read(readLate, s.ReadsLate)
 }
 
 // grant sets how many operations the callers will yet invoke.
@@ -268,6 +280,7 @@ func (c *client) accept(from consensus.ReplicaID, frame []byte) {
 	case len(frame) > 0 && frame[0] == consensus.KindFinding:
 		c.found(from, frame)
 	case len(frame) > 0 && (frame[0] == consensus.KindRefusal || frame[0] == consensus.KindExplained):
+		c.refused(from, frame)
 	default:
 		if w.replicas[from].honest() {
 			w.violate("%s got %s from R%d", w.name(c.end), w.describe(frame), from)

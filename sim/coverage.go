@@ -142,7 +142,7 @@ var buckets = []struct {
 // Add enters one run.
 func (c *Coverage) Add(cfg *Config, r *Result) {
 	c.Seeds++
-	for _, g := range slices.Concat(c.goals(), queueGoals) {
+	for _, g := range slices.Concat(c.goals(), always) {
 		if g.seen(cfg, r) {
 			c.Reached[g.name]++
 		}

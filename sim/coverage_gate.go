@@ -56,7 +56,7 @@ func (c *Coverage) Missing() []string {
 		want(c.RealKeys > 0, "no seed with real keys")
 		c.missingBehaviours(want, scale)
 	}
-	for _, g := range slices.Concat(c.goals(), queueGoals) {
+	for _, g := range slices.Concat(c.goals(), always) {
 		want(c.Reached[g.name] >= g.least*scale || g.liars && !c.lies(), "%s in %d seeds, want %d", g.name, c.Reached[g.name], g.least*scale)
 	}
 	for _, n := range slices.Compact(sizes) {
@@ -133,6 +133,7 @@ func (c *Coverage) reportLies(b *strings.Builder) {
 		fmt.Fprintf(b, "%12d  %s%s\n", c.Reasons[r], r, note)
 	}
 	c.reportGoals(b, "seeds in which a queue was full", queueGoals)
+	c.reportGoals(b, "seeds in which a read was", readGoals)
 	outcomes := []string{"safe and live", "stopped", "deceived", "forked", "violation"}
 	fmt.Fprintf(b, "\nseeds by behaviour, phase and outcome\n%-22s%-16s%s\n", "behaviour", "phase", strings.Join(outcomes, "  "))
 	for _, p := range c.behaviours() {
@@ -158,12 +159,16 @@ func (c *Coverage) reportCrashes(b *strings.Builder) {
 	}
 	c.reportGoals(b, "seeds in which it happened", c.goals())
 	c.reportGoals(b, "seeds in which a queue was full", queueGoals)
+	c.reportGoals(b, "seeds in which a read was", readGoals)
 }
 
 // reportGoals prints in how many seeds each goal was reached.
 func (c *Coverage) reportGoals(b *strings.Builder, title string, goals []goal) {
 	fmt.Fprintf(b, "\n%s\n", title)
 	for _, g := range goals {
+		if g.liars && !c.lies() && c.Reached[g.name] == 0 {
+			continue
+		}
 		fmt.Fprintf(b, "%12d  %s\n", c.Reached[g.name], g.name)
 	}
 }

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/protocol"
 )
@@ -52,6 +54,22 @@ var queueGoals = []goal{
 	{name: fullReads, least: 1, seen: full(fullReads)},
 }
 
+// readGoals are what READs should meet. Nobody lies or sleeps where crashes alone are
+// tolerated.
+var readGoals = []goal{
+	{name: readAgain, least: 20, seen: met(readAgain)},
+	{name: readOrdered, least: 20, seen: met(readOrdered)},
+	{name: readLate, least: 20, seen: met(readLate)},
+	{name: readSleeper, least: 5, seen: met(readSleeper), liars: true},
+	{name: readHigh, least: 5, seen: met(readHigh), liars: true},
+	{name: readLow, least: 5, seen: met(readLow), liars: true},
+	{name: readWrong, least: 5, seen: met(readWrong), liars: true},
+	{name: readSilence, least: 5, seen: met(readSilence), liars: true},
+}
+
+// always are the goals of every protocol.
+var always = slices.Concat(queueGoals, readGoals)
+
 // goals are the protocol's own, and those of all crash-fault protocols; none
 // where seeds draw traitors.
 func (c *Coverage) goals() []goal {
@@ -70,9 +88,14 @@ func (c *Coverage) goals() []goal {
 	return append(all, crashGoals...)
 }
 
-// struck reports whether a hazard was injected, and full whether a queue was.
+// struck reports whether a hazard was injected, full whether a queue was, and met
+// whether READs met something.
 func struck(k HazardKind) func(*Config, *Result) bool {
 	return func(_ *Config, r *Result) bool { return r.Stats.Struck[k] > 0 }
+}
+
+func met(what string) func(*Config, *Result) bool {
+	return func(_ *Config, r *Result) bool { return r.Stats.Reads[what] > 0 }
 }
 
 func full(what string) func(*Config, *Result) bool {

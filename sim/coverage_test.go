@@ -43,7 +43,7 @@ func TestGateOfEverything(t *testing.T) {
 		for r := range c.Reasons {
 			c.Reasons[r] = 5
 		}
-		for _, g := range queueGoals {
+		for _, g := range always {
 			c.Reached[g.name] = g.least
 		}
 		for _, p := range c.behaviours() {

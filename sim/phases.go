@@ -31,9 +31,7 @@ func (w *World) Run() Result {
 		r.closeBooks()
 	}
 	for _, c := range w.clients {
-		if c.session != nil {
-			w.stats.Again += c.session.Stats().Again
-		}
+		c.closeBooks()
 	}
 	verdict := w.checks.judge.Verdict(w.at())
 	return Result{

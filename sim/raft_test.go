@@ -124,7 +124,7 @@ func TestGateOfRaft(t *testing.T) {
 	for _, g := range full.goals() {
 		full.Reached[g.name] = g.least
 	}
-	for _, g := range queueGoals {
+	for _, g := range always {
 		full.Reached[g.name] = g.least
 	}
 	if missing := full.Missing(); len(missing) > 0 {

@@ -91,6 +91,45 @@ func (r *replica) filterFindings(findings []consensus.Finding) []consensus.Findi
 	said := r.traitor.replies.Findings(findings)
 	if !slices.EqualFunc(findings, said, func(a, b consensus.Finding) bool { return bytes.Equal(a.Encode(), b.Encode()) }) {
 		r.world.stats.Notes[byzantine.Lied]++
+		r.world.stats.misread(findings[0], said)
 	}
 	return said
+}
+
+// refused hears of a refusal: one of a READ by a replica that knows itself without
+// memory is worth a count.
+func (c *client) refused(from consensus.ReplicaID, frame []byte) {
+	r := c.world.replicas[from]
+	if no, err := consensus.DecodeRefusal(frame); err == nil && c.reads.asked[no.Sequence] != nil && r.up() && r.driver.Status().Rejoining {
+		c.world.stats.read(readSleeper, 1)
+	}
+}
+
+// What READs should meet, as Stats.Reads counts it.
+const (
+	readAgain   = "asked again, with a floor"
+	readOrdered = "ordered after all"
+	readLate    = "ordered for want of answers in time"
+	readSleeper = "refused by a replica without memory"
+	readHigh    = "told an index too high"
+	readLow     = "told an index too low"
+	readWrong   = "told a wrong result"
+	readSilence = "not answered by a liar"
+)
+
+// read counts.
+func (s *Stats) read(what string, n uint64) { s.Reads[what] += int(n) }
+
+// misread counts what a liar said in the place of what it had found.
+func (s *Stats) misread(found consensus.Finding, said []consensus.Finding) {
+	switch {
+	case len(said) == 0:
+		s.read(readSilence, 1)
+	case said[0].Index > found.Index:
+		s.read(readHigh, 1)
+	case said[0].Index < found.Index:
+		s.read(readLow, 1)
+	default:
+		s.read(readWrong, 1)
+	}
 }

@@ -34,6 +34,7 @@ type Stats struct {
 	Notes           map[consensus.NoteKind]int
 	Reasons         map[consensus.Reason]int // why frames were refused or messages ignored
 	Full            map[string]int           // what full queues did
+	Reads           map[string]int           // what READs met
 }
 
 func (s *Stats) noted(n *consensus.Note) {
@@ -61,6 +62,7 @@ func (s *Stats) Add(o Stats) {
 	sum(&s.Notes, o.Notes)
 	sum(&s.Reasons, o.Reasons)
 	sum(&s.Full, o.Full)
+	sum(&s.Reads, o.Reads)
 }
 
 // sum adds counts to others.

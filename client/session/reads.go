@@ -330,6 +330,7 @@ func (s *Session) advanceReads() {
 	for _, a := range slices.Clone(s.reads.flight) {
 		switch {
 		case s.now >= a.endsAt:
+			s.stats.ReadsLate += uint64(a.left)
 			s.order(a)
 		case a.againAt != 0 && s.now >= a.againAt:
 			s.askAgain(a)

@@ -50,6 +50,7 @@ type Stats struct {
 	ReadOperations uint64 // ... operations in them
 	ReadsAgain     uint64 // READs sent a second time
 	ReadsOrdered   uint64 // operations of READs that had to be ordered
+	ReadsLate      uint64 // ... because patience had ended
 }
 
 // Session is the state machine. It is not safe for concurrent use.
