@@ -100,6 +100,7 @@ func (s Summary) At(n consensus.Seq) Summary {
 var sharedKinds = map[byte]string{
 	consensus.KindRequest: "REQUEST", consensus.KindOldRequest: "REQUEST", consensus.KindReply: "REPLY", consensus.KindRefusal: "REFUSAL", consensus.KindExplained: "REFUSAL",
 	consensus.KindStatusQuery: "STATUS-QUERY", consensus.KindStatusReply: "STATUS-REPLY", consensus.KindClock: "CLOCK",
+	consensus.KindRead: "READ", consensus.KindFinding: "READ-ANSWER",
 }
 
 // Codec is the reader of a cluster's frames.

@@ -23,6 +23,8 @@ type Costs struct {
 	Sizes      []int       // numbers of replicas that are measured unless others are wished for
 	Decision   func(n int) Expected
 	Bytes      func(n, batch int) int // between replicas per decision, for a batch of so many bytes
+	Read       func(n int) Expected   // of a READ that is answered without an order
+	ReadBytes  func(n, bytes int) int // ... of an operation and a result of so many bytes
 	Upkeep     func(n int) int        // frames per second of an idle cluster with standard timing
 	Checkpoint func(n int) int        // frames that a checkpoint sends beside
 	Text       Formulas
@@ -45,8 +47,12 @@ type Expected struct {
 
 // Formulas are the same as people write them, "2n(n−1)" say; "" = none.
 type Formulas struct {
-	Frames, Bytes, Signed, Verified, Forced, Upkeep string
+	Frames, Bytes, Signed, Verified, Forced, Upkeep, Read, ReadBytes string
 }
+
+// ReadFrameBytes is what a READ and an answer weigh, with one operation, beside
+// the operation and its result.
+const ReadFrameBytes = 30 + 47
 
 // expect is e with the sum of its frames.
 func expect(e Expected) Expected {

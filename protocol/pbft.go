@@ -207,7 +207,8 @@ const pbftVoteBytes = 1 + 8 + 8 + 32 + 2 + 64
 // PREPARE. Every message is signed once, and checked by each for whom it completes
 // a quorum. On the way to an answer the COMMITs are written down before they are
 // said, with all that led to them: the proposal and the PREPAREs leave under a
-// lease. STATUS goes to all every 250 ms.
+// lease. STATUS goes to all every 250 ms. A
+// READ goes to all, and all answer.
 func pbftCosts() Costs {
 	return Costs{
 		Kinds: []FrameKind{
@@ -226,11 +227,16 @@ func pbftCosts() Costs {
 			e.Verified = 2 * n * (q - 1)
 			return e
 		},
-		Bytes:      func(n, batch int) int { return (n - 1) * (batch + 2*n*pbftVoteBytes) },
+		Bytes: func(n, batch int) int { return (n - 1) * (batch + 2*n*pbftVoteBytes) },
+		Read: func(n int) Expected {
+			return expect(Expected{ByKind: map[string]int{"READ": n, "READ-ANSWER": n}, Delays: 2})
+		},
+		ReadBytes:  func(n, bytes int) int { return n * (bytes + ReadFrameBytes) },
 		Upkeep:     func(n int) int { return 5 * n * (n - 1) },
 		Checkpoint: func(n int) int { return n * (n - 1) },
 		Text: Formulas{
 			Frames: "2n(n−1)", Bytes: "(n−1)(b+230n)", Signed: "2n", Verified: "2n(q−1)", Forced: "n", Upkeep: "5n(n−1)",
+			Read: "2n", ReadBytes: "n(o+r+77)",
 		},
 	}
 }

@@ -182,12 +182,15 @@ const raftNotice = "MsgApp, empty"
 const (
 	raftAppendBytes = 33 // of a MsgApp with one entry, beside the batch
 	raftShortBytes  = 21 // of a MsgApp without entries, and of a MsgAppResp
+
+	raftConfirmBytes = 62 // of a MsgHeartbeat that asks whether its sender leads, and its answer
 )
 
 // raftCosts: the entry and its acknowledgement, and, because no next entry
 // comes along to carry it, the commit index, which the library has acknowledged
 // too. Nothing between members is signed. A heartbeat and its answer pass every
-// 100 ms, and nobody is told of a checkpoint.
+// 100 ms, and nobody is told of a checkpoint. A READ goes to the leader, which asks all by
+// a heartbeat whether it still leads.
 func raftCosts() Costs {
 	return Costs{
 		Kinds: []FrameKind{
@@ -201,9 +204,13 @@ func raftCosts() Costs {
 				Admitted: n, Forced: n, Delays: 4, Syncs: 2, Textbook: "2n",
 			})
 		},
-		Bytes:      func(n, batch int) int { return (n - 1) * (batch + raftAppendBytes + 3*raftShortBytes) },
+		Bytes: func(n, batch int) int { return (n - 1) * (batch + raftAppendBytes + 3*raftShortBytes) },
+		Read: func(n int) Expected {
+			return expect(Expected{ByKind: map[string]int{"READ": 1, "READ-ANSWER": 1, "MsgHeartbeat": n - 1, "MsgHeartbeatResp": n - 1}, Delays: 4})
+		},
+		ReadBytes:  func(n, bytes int) int { return bytes + ReadFrameBytes + (n-1)*raftConfirmBytes },
 		Upkeep:     func(n int) int { return (10*2 + n) * (n - 1) },
 		Checkpoint: func(int) int { return 0 },
-		Text:       Formulas{Frames: "4(n−1)", Bytes: "(n−1)(b+96)", Forced: "n", Upkeep: "(20+n)(n−1)"},
+		Text:       Formulas{Frames: "4(n−1)", Bytes: "(n−1)(b+96)", Forced: "n", Upkeep: "(20+n)(n−1)", Read: "2n", ReadBytes: "o+r+77+62(n−1)"},
 	}
 }

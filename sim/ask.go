@@ -16,7 +16,13 @@ func (c *client) ask() {
 			c.quota = 0
 			return
 		}
-		w.clock.after(max(0, at-w.at()), func() { c.invoke(op) })
+		w.clock.after(max(0, at-w.at()), func() {
+			if w.cfg.Reads != nil && w.cfg.Reads(op) {
+				c.readOf(op)
+				return
+			}
+			c.invoke(op)
+		})
 	})
 }
 

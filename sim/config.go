@@ -60,6 +60,7 @@ type Config struct {
 	// client may ask twice for equal bytes.
 	Application app.Application
 	Ask         func(client int, before *consensus.Result) (op []byte, at consensus.Time, ok bool)
+	Reads       func(op []byte) bool // ... what of it is read without an order; nil = nothing
 }
 
 // Trust is how much may go wrong, and who is believed.

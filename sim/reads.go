@@ -52,8 +52,12 @@ func (c *client) wantsToRead() bool { return c.reads.dice.chance(c.world.cfg.Wor
 // read reads a value without an order.
 func (c *client) read() {
 	t := token{client: c.index, counter: uint64(c.ticket) + 1}
-	op := t.append([]byte{opRead, byte(c.reads.dice.upTo(c.world.cfg.Workload.Keys - 1))})
-	c.call(op, t, c.session.Read)
+	c.readOf(t.append([]byte{opRead, byte(c.reads.dice.upTo(c.world.cfg.Workload.Keys - 1))}))
+}
+
+// readOf reads by an operation.
+func (c *client) readOf(op []byte) {
+	c.call(op, token{client: c.index, counter: uint64(c.ticket) + 1}, c.session.Read)
 }
 
 // sent remembers what was asked.

@@ -17,7 +17,7 @@ import (
 // costsCommand is quorate costs.
 func costsCommand() *cli.Command {
 	return &cli.Command{
-		Name: "costs", Usage: "count messages, bytes, signatures and syncs per decision, and compare them with the formulas",
+		Name: "costs", Usage: "count messages, bytes, signatures and syncs per decision and per read, and compare them with the formulas",
 		Description: "Runs the replicas' own code in the simulator, on a quiet network: the counts are the\n" +
 			"same on every machine. quorate bench measures time.",
 		Flags: []cli.Flag{

@@ -103,6 +103,27 @@ func TestWaitingEqualsTheFormulas(t *testing.T) {
 	}
 }
 
+func TestReadsEqualTheFormulas(t *testing.T) {
+	for _, c := range measured(t) {
+		got := map[string]int{}
+		for _, k := range c.Read.Kinds {
+			if k.Name != "CLOCK" {
+				got[k.Name] = k.Frames
+			}
+		}
+		want := map[string]int{}
+		for name, n := range c.ReadTheory.ByKind {
+			want[name] = n * c.Read.Requests
+		}
+		equal(t, &c, "messages of reads", got, want)
+		_, bytes := c.Read.reads(&c.ReadTheory)
+		equal(t, &c, "bytes of reads", c.Read.perRequest(bytes), float64(costsOf(c.Protocol).ReadBytes(c.Replicas, readBytes())))
+		equal(t, &c, "message delays of reads", c.ReadDelays, float64(c.ReadTheory.Delays))
+		equal(t, &c, "serial syncs of reads", c.ReadSyncs, 0.0)
+		equal(t, &c, "signatures and writes of reads", c.Read.Signed+c.Read.Verified+c.Read.Admitted+c.Read.Forced+c.Read.Recorded, 0)
+	}
+}
+
 func TestUpkeepEqualsTheFormulas(t *testing.T) {
 	for _, c := range measured(t) {
 		equal(t, &c, "upkeep", framesOf(c.Idle.of(protocol.Upkeep)), idleSeconds*costsOf(c.Protocol).Upkeep(c.Replicas))

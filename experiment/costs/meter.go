@@ -13,7 +13,7 @@ import (
 )
 
 // clientKinds follow the protocol's own in tables.
-var clientKinds = []protocol.FrameKind{{Name: "REQUEST", Part: protocol.Clients}, {Name: "REPLY", Part: protocol.Clients}}
+var clientKinds = []protocol.FrameKind{{Name: "REQUEST", Part: protocol.Clients}, {Name: "REPLY", Part: protocol.Clients}, {Name: "READ", Part: protocol.Clients}, {Name: "READ-ANSWER", Part: protocol.Clients}}
 
 // Count is how often something was sent, and how large it was.
 type Count struct {
@@ -231,6 +231,17 @@ func (t *Tally) bytes() (sum int) {
 		sum += c.Bytes
 	}
 	return sum
+}
+
+// reads are the frames and bytes of the kinds that reads are made of; upkeep that
+// passes beside them is none.
+func (t *Tally) reads(e *protocol.Expected) (frames, bytes int) {
+	for _, c := range t.Kinds {
+		if e.ByKind[c.Name] > 0 {
+			frames, bytes = frames+c.Frames, bytes+c.Bytes
+		}
+	}
+	return frames, bytes
 }
 
 // batch is what the batch of one decision weighs, by the size of its requests.

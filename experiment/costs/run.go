@@ -70,6 +70,11 @@ type Cost struct {
 	Delays   float64           `json:"message_delays"`
 	Syncs    float64           `json:"serial_syncs"`
 	Theory   protocol.Expected `json:"theory"`
+
+	Read       Tally             `json:"read"` // reads without an order, one at a time
+	ReadDelays float64           `json:"read_message_delays"`
+	ReadSyncs  float64           `json:"read_serial_syncs"`
+	ReadTheory protocol.Expected `json:"read_theory"`
 }
 
 // MeasureAll measures several systems, as many at once as there are processors.
@@ -101,7 +106,7 @@ func Measure(o Options) (Cost, error) {
 	case o.Decisions < 1 || o.Decisions > MaxDecisions:
 		return Cost{}, fmt.Errorf("%w: %d decisions: choose 1 to %d", errOptions, o.Decisions, MaxDecisions)
 	}
-	c := Cost{Protocol: o.Protocol, Replicas: o.Replicas, Faults: p.Model.System(o.Replicas).Faults(), Theory: p.Costs.Decision(o.Replicas)}
+	c := Cost{Protocol: o.Protocol, Replicas: o.Replicas, Faults: p.Model.System(o.Replicas).Faults(), Theory: p.Costs.Decision(o.Replicas), ReadTheory: p.Costs.Read(o.Replicas)}
 	alone, hundred, load, synced := o.run(p), o.run(p), o.run(p), o.run(p)
 	hundred.clients = perHundred
 	load.clients, load.loop = callers, true
@@ -109,13 +114,16 @@ func Measure(o Options) (Cost, error) {
 	synced.network.Delay, synced.disk.Sync = 0, delay
 	idle := o.run(p)
 	idle.idle()
-	for _, r := range []*run{alone, hundred, load, synced, idle} {
+	read, readSynced := o.reading(p), o.reading(p)
+	readSynced.network.Delay, readSynced.disk.Sync = 0, delay
+	for _, r := range []*run{alone, hundred, load, synced, idle, read, readSynced} {
 		if err := r.do(); err != nil {
 			return Cost{}, fmt.Errorf("%s with %d replicas: %w", o.Protocol, o.Replicas, err)
 		}
 	}
 	c.Alone, c.Hundred, c.Load, c.Idle = alone.tally(), hundred.tally(), load.tally(), idle.tally()
 	c.Delays, c.Syncs = alone.latency(), synced.latency()
+	c.Read, c.ReadDelays, c.ReadSyncs = read.tally(), read.latency(), readSynced.latency()
 	return c, nil
 }
 
@@ -141,6 +149,7 @@ type run struct {
 	Options
 	protocol  protocol.Protocol
 	clients   int
+	reads     bool // what is measured is read, and not ordered
 	loop      bool // each client asks again at once, instead of all at fixed moments
 	calls     int  // measured requests of each client
 	network   sim.NetworkModel
@@ -168,6 +177,28 @@ func (o Options) run(p protocol.Protocol) *run {
 		tick: slowTick, patience: patience, span: consensus.Time(o.Decisions) * gap,
 	}
 }
+
+// reading is a run in which the store is read: what the client has put before it counts.
+func (o Options) reading(p protocol.Protocol) *run {
+	o.Application, o.Operation = nil, func(client, n int) []byte {
+		if n < warmup {
+			return put(client, n)
+		}
+		return readOperation(client)
+	}
+	r := o.run(p)
+	r.reads = true
+	return r
+}
+
+// readOperation reads what a client has put first, and readBytes is what it weighs with
+// its result, a value of that size behind its revision.
+func readOperation(client int) []byte { return kv.Get(fmt.Appendf(nil, "%04d/%06d", client, 0)) }
+
+func readBytes() int { return len(readOperation(0)) + 8 + valueBytes }
+
+// isRead reports whether an operation is read without an order.
+func (r *run) isRead(op []byte) bool { return r.reads && op[0] == byte(kv.KindGet) }
 
 // idleSeconds is how long an idle cluster is watched.
 const idleSeconds = 10
@@ -209,8 +240,12 @@ func (r *run) check() error {
 	if len(r.took) != r.calls*r.clients {
 		return fmt.Errorf("%w: %d of %d requests were answered in time", errDisturbed, len(r.took), r.calls*r.clients)
 	}
-	if n := len(r.meter.decided); !r.loop && n != r.calls {
-		return fmt.Errorf("%w: %s instead of %d", errDisturbed, noun.Several(n, "decision"), r.calls)
+	decisions := r.calls
+	if r.reads {
+		decisions = 0
+	}
+	if n := len(r.meter.decided); !r.loop && n != decisions {
+		return fmt.Errorf("%w: %s instead of %d", errDisturbed, noun.Several(n, "decision"), decisions)
 	}
 	for _, c := range r.tally().Kinds {
 		if c.Part == protocol.Other {
@@ -234,7 +269,7 @@ func (r *run) config() sim.Config {
 			Safety: 1, Liveness: 2*r.start() + r.span, StepDelay: r.stepDelay,
 		},
 		Workload:    sim.Workload{Clients: r.clients, Callers: 1, Invoked: 1, Operations: 1, ValueBytes: valueBytes, Keys: 1, Timeout: 30 * sim.Second},
-		Application: r.Application, Ask: r.ask, Watch: r.meter.watch, Build: r.meter.build,
+		Application: r.Application, Ask: r.ask, Reads: r.isRead, Watch: r.meter.watch, Build: r.meter.build,
 	}
 }
 

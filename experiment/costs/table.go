@@ -67,6 +67,8 @@ func tables(all []Cost) []table {
 			[]string{"protocol", "n", "messages", "bytes", "... alone", "signatures made", "checked", "of clients checked", "writes waited for"}, (*Cost).gathered},
 		{fmt.Sprintf("Per decision under load: %d callers in a closed loop, batches of at most %d, several under way", callers, loopBatch),
 			[]string{"protocol", "n", "requests", "messages", "formula", "ratio", "signatures checked", "if all were", "writes waited for", "alone"}, (*Cost).loaded},
+		{"A read without an order, one at a time, clients' messages included",
+			[]string{"protocol", "n", "messages", "formula", "ratio", "bytes", "formula", "ratio", "signatures made", "checked", "message delays", "formula", "syncs in a row", "formula", "writes waited for", "formula"}, (*Cost).reading},
 		{"Messages per second when nobody asks, and per checkpoint, with standard parameters",
 			[]string{"protocol", "n", "per second", "formula", "ratio", "checkpoint's, of 64 decisions"}, (*Cost).upkeep},
 	}
@@ -122,6 +124,16 @@ func (c *Cost) loaded() []string {
 	l, e := &c.Load, &c.Theory
 	return []string{number(l.each(l.Requests)), number(l.each(l.Frames())), strconv.Itoa(e.Frames), ratio(l.each(l.Frames()), e.Frames),
 		number(l.each(l.Verified)), strconv.Itoa(e.Verified), number(l.each(l.Forced)), strconv.Itoa(e.Forced)}
+}
+
+// reading is what a read costs that is not ordered.
+func (c *Cost) reading() []string {
+	r, e, own := &c.Read, &c.ReadTheory, costsOf(c.Protocol)
+	sent, weight := r.reads(e)
+	frames, bytes, weigh := r.perRequest(sent), r.perRequest(weight), own.ReadBytes(c.Replicas, readBytes())
+	return []string{number(frames), formula(own.Text.Read, e.Frames), ratio(frames, e.Frames), number(bytes), formula(own.Text.ReadBytes, weigh), ratio(bytes, weigh),
+		number(r.perRequest(r.Signed)), number(r.perRequest(r.Verified + r.Admitted)), number(c.ReadDelays), strconv.Itoa(e.Delays),
+		number(c.ReadSyncs), strconv.Itoa(e.Syncs), number(r.perRequest(r.Forced)), strconv.Itoa(e.Forced)}
 }
 
 // upkeep is what passes when nobody asks, with standard timing.
