@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"strings"
 	"syscall"
@@ -23,11 +24,18 @@ import (
 // Memory that the state's store takes, in bytes.
 const (
 	// writeBuffer is what gathers in memory (and in the journal) before it is
-	// sorted into tables; up to two of them are held. A batch larger than it is
-	// written into tables at once. Much smaller ones make the store stall while
-	// it compacts.
-	writeBuffer = 32 << 20
+	// sorted into tables; up to two of them are held.
+	writeBuffer = 16 << 20
 	blockCache  = 32 << 20 // blocks of tables that were read lately
+)
+
+// A batch beyond journaled bytes is written into tables at once: into the journal and
+// then into tables would be twice. They make many small tables, which are merged
+// into the larger ones when there are firstTables of them: seldom enough that what
+// is overwritten meanwhile is not merged, often enough that reads look into few.
+const (
+	journaled   = 1 << 20
+	firstTables = 12
 )
 
 // cachedTables bounds the tables that the store keeps open, and Descriptors the
@@ -42,6 +50,9 @@ func levelOptions(writeBuffer int) *opt.Options {
 	return &opt.Options{
 		WriteBuffer:            writeBuffer,
 		BlockCacheCapacity:     blockCache,
+		CompactionL0Trigger:    firstTables,
+		WriteL0SlowdownTrigger: 2 * firstTables,
+		WriteL0PauseTrigger:    3 * firstTables,
 		CompactionTableSize:    8 << 20, // a quarter of the files, and of the syncs, of the default
 		OpenFilesCacheCapacity: cachedTables,
 		Compression:            opt.NoCompression, // hashes do not compress; docs/adr/0002 has figures
@@ -59,7 +70,6 @@ type StateStore struct {
 	dir    string
 	db     *leveldb.DB
 	files  lstorage.Storage
-	buffer int
 	failed error // the first failed Apply: nothing is written after it
 }
 
@@ -73,12 +83,16 @@ func openWith(dir string, writeBuffer int) (*StateStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := leveldb.Open(files, levelOptions(writeBuffer))
+	return openOn(dir, files, writeBuffer)
+}
+
+func openOn(dir string, files lstorage.Storage, writeBuffer int) (*StateStore, error) {
+	db, err := leveldb.Open(tableFiles{files}, levelOptions(writeBuffer))
 	if err != nil {
 		files.Close()
 		return nil, stateError(dir, err)
 	}
-	return &StateStore{dir: dir, db: db, files: files, buffer: writeBuffer}, nil
+	return &StateStore{dir: dir, db: db, files: files}, nil
 }
 
 // openStateFiles takes the lock of dir before it looks at the journals.
@@ -194,34 +208,36 @@ func (s *StateStore) Apply(b *state.Batch, sync bool) error {
 }
 
 func (s *StateStore) write(b *state.Batch, sync bool) error {
-	if b.Bytes() > s.buffer {
+	if b.Bytes() > journaled {
 		return s.writeTables(b)
 	}
 	// The library grows a batch in small steps, so it gets its size at once.
 	// Each write takes at most a dozen bytes beside its key and value.
 	batch := leveldb.MakeBatch(b.Bytes() + 12*len(b.Writes()))
-	for _, w := range b.Writes() {
-		if w.Value == nil {
-			batch.Delete([]byte(w.Key))
+	var key []byte
+	for w := range backwards(b.Writes()) {
+		if key = append(key[:0], w.Key...); w.Value == nil {
+			batch.Delete(key)
 		} else {
-			batch.Put([]byte(w.Key), w.Value)
+			batch.Put(key, w.Value)
 		}
 	}
 	return s.db.Write(batch, &opt.WriteOptions{Sync: sync, NoWriteMerge: true})
 }
 
-// writeTables performs a batch that exceeds the write buffer without holding it
-// in memory once more. It is atomic, and durable once committed.
+// writeTables performs a batch without the journal: it becomes a table at once. It is
+// atomic, and durable once committed.
 func (s *StateStore) writeTables(b *state.Batch) error {
 	tr, err := s.db.OpenTransaction()
 	if err != nil {
 		return err
 	}
-	for _, w := range b.Writes() {
-		if w.Value == nil {
-			err = tr.Delete([]byte(w.Key), nil)
+	var key []byte
+	for w := range backwards(b.Writes()) {
+		if key = append(key[:0], w.Key...); w.Value == nil {
+			err = tr.Delete(key, nil)
 		} else {
-			err = tr.Put([]byte(w.Key), w.Value, nil)
+			err = tr.Put(key, w.Value, nil)
 		}
 		if err != nil {
 			tr.Discard()
@@ -233,6 +249,26 @@ func (s *StateStore) writeTables(b *state.Batch) error {
 		return err
 	}
 	return nil
+}
+
+// backwards visits writes so that they come to the same: each run of ascending keys
+// from its end to its beginning. The library's skip list finds the place of a key
+// that is below all others in a few comparisons, of one above them in dozens.
+func backwards(writes []state.Write) iter.Seq[*state.Write] {
+	return func(yield func(*state.Write) bool) {
+		for from := 0; from < len(writes); {
+			to := from + 1
+			for to < len(writes) && writes[to-1].Key < writes[to].Key {
+				to++
+			}
+			for i := to - 1; i >= from; i-- {
+				if !yield(&writes[i]) {
+					return
+				}
+			}
+			from = to
+		}
+	}
 }
 
 // Snapshot returns the store as it is now.
