@@ -3,7 +3,6 @@ package state
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
@@ -278,7 +277,7 @@ func (a *applier) targetHas(n *node, path string, e *entry) (bool, error) {
 		}
 		n = next
 	}
-	return slices.Contains(n.hashes, e.hash), nil
+	return n.find(e.key) != nil, nil
 }
 
 // remove takes the subtree at path out of the store, but for the data of keys in

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"quorate.dev/quorate/crypto"
 )
@@ -16,13 +17,16 @@ type entry struct {
 	value  crypto.Digest // hash of the value
 }
 
-// A leaf stays in memory as it is encoded, beside the hashes of its keys: two
-// objects without pointers, which the garbage collector need not look into, that
-// are merged, hashed and stored as they are. An entry's encoding is the key's
-// length (2 bytes), the key, the value's length (4) and its hash (32).
+// A leaf stays in memory as it is encoded, in front of its places: one object without
+// pointers, which the garbage collector need not look into, that is merged, hashed
+// and stored as it is. An entry's encoding is the key's length (2 bytes), the key, the
+// value's length (4) and its hash (32). Its place is the beginning of the key's hash:
+// enough to order entries by, but for the keys that somebody has searched for, whose
+// hashes are made again.
 const (
 	leafHead  = len(nodeTag) + 2 // tag, kind, number of entries
 	entryTail = 4 + crypto.DigestSize
+	placeSize = 8 // bytes of a place
 )
 
 // append appends the encoding of e.
@@ -48,33 +52,77 @@ func parseEntry(b []byte, hash crypto.Digest) entry {
 	return e
 }
 
+// keyOf is the key in an entry's encoding.
+func keyOf(first []byte) []byte { return first[2 : len(first)-entryTail] }
+
+// length is the number of entries of the leaf n.
+func (n *node) length() int { return int(n.text[leafHead-1]) }
+
+// hashed is what the hash of the leaf n is of: all but the places.
+func (n *node) hashed() []byte { return slices.Clip(n.text[:len(n.text)-placeSize*n.length()]) }
+
+// walk walks over a leaf's entries; of an inner node and of nil there are none.
+func (n *node) walk() leafWalk {
+	if n == nil || n.kids != nil {
+		return leafWalk{}
+	}
+	end := len(n.hashed())
+	return leafWalk{text: n.text[leafHead:end], places: n.text[end:]}
+}
+
+// leafWalk is what is left of a walk: the encoded entries and their places.
+type leafWalk struct{ text, places []byte }
+
+func (w *leafWalk) more() bool { return len(w.places) > 0 }
+
+// next takes the next entry's encoding and its place; there must be one.
+func (w *leafWalk) next() (first, place []byte) {
+	first, w.text = cutEntry(w.text)
+	place, w.places = w.places[:placeSize], w.places[placeSize:]
+	return first, place
+}
+
+// compare says where the next entry stands beside a change: 0 is the same key.
+func (w *leafWalk) compare(c *change) int {
+	if order := bytes.Compare(w.places[:placeSize], c.hash[:placeSize]); order != 0 {
+		return order
+	}
+	first, _ := cutEntry(w.text)
+	if string(keyOf(first)) == c.key {
+		return 0
+	}
+	hash := crypto.Hash(keyOf(first))
+	return bytes.Compare(hash[:], c.hash[:])
+}
+
 // list decodes a leaf's entries; of an inner node there are none. It is for
 // transfers; executing never needs it.
 func (n *node) list() []entry {
 	if n.kids != nil {
 		return nil
 	}
-	entries := make([]entry, len(n.hashes))
-	rest := n.text[leafHead:]
-	for i := range entries {
-		var first []byte
-		first, rest = cutEntry(rest)
-		entries[i] = parseEntry(first, n.hashes[i])
+	entries := make([]entry, 0, n.length())
+	for w := n.walk(); w.more(); {
+		first, _ := w.next()
+		entries = append(entries, parseEntry(first, crypto.Hash(keyOf(first))))
 	}
 	return entries
 }
 
-// has reports whether the leaf n has exactly the entry e.
-func (n *node) has(e *entry) bool {
-	rest := n.text[leafHead:]
-	for i := range n.hashes {
-		var first []byte
-		first, rest = cutEntry(rest)
-		if n.hashes[i] == e.hash {
-			return parseEntry(first, e.hash) == *e
+// find returns the encoding of the leaf's entry with the key, nil if there is none.
+func (n *node) find(key string) []byte {
+	for w := n.walk(); w.more(); {
+		if first, _ := w.next(); string(keyOf(first)) == key {
+			return first
 		}
 	}
-	return false
+	return nil
+}
+
+// has reports whether the leaf n has exactly the entry e.
+func (n *node) has(e *entry) bool {
+	first := n.find(e.key)
+	return first != nil && parseEntry(first, e.hash) == *e
 }
 
 // decodeLeaf reads a leaf at path from exactly enc. The order of the entries and
@@ -85,9 +133,10 @@ func decodeLeaf(enc []byte, path string) (*node, error) {
 	if count < 1 || count > leafEntries {
 		return nil, fmt.Errorf("%w: leaf of %d entries", errNode, count)
 	}
-	n := &node{hashes: make([]crypto.Digest, count)}
+	text := append(append(make([]byte, 0, len(nodeTag)+len(enc)+placeSize*count), nodeTag...), enc...)
 	rest := enc[2:]
-	for i := range n.hashes {
+	var last crypto.Digest
+	for i := range count {
 		if len(rest) < 2 {
 			return nil, fmt.Errorf("%w: cut short", errNode)
 		}
@@ -95,21 +144,21 @@ func decodeLeaf(enc []byte, path string) (*node, error) {
 		if size > MaxKeyBytes || len(rest) < 2+size+entryTail {
 			return nil, fmt.Errorf("%w: cut short", errNode)
 		}
-		n.hashes[i] = crypto.Hash(rest[2 : 2+size])
+		hash := crypto.Hash(rest[2 : 2+size])
 		length := binary.BigEndian.Uint32(rest[2+size:])
 		rest = rest[2+size+entryTail:]
-		if length > MaxValueBytes || !under(n.hashes[i], path) {
+		if length > MaxValueBytes || !under(hash, path) {
 			return nil, fmt.Errorf("%w: entry %d does not belong here", errNode, i)
 		}
-		if i > 0 && bytes.Compare(n.hashes[i-1][:], n.hashes[i][:]) >= 0 {
+		if i > 0 && bytes.Compare(last[:], hash[:]) >= 0 {
 			return nil, fmt.Errorf("%w: entries out of order", errNode)
 		}
+		text, last = append(text, hash[:placeSize]...), hash
 	}
 	if len(rest) > 0 {
 		return nil, fmt.Errorf("%w: trailing bytes", errNode)
 	}
-	n.text = append(append(make([]byte, 0, len(nodeTag)+len(enc)), nodeTag...), enc...)
-	return n, nil
+	return &node{text: text}, nil
 }
 
 // gathering is the place where entries are merged before they become leaves. Its
@@ -117,77 +166,82 @@ func decodeLeaf(enc []byte, path string) (*node, error) {
 type gathering struct {
 	text   []byte
 	ends   []int // where each entry ends in text
-	hashes []crypto.Digest
+	places []byte
 }
 
-func (g *gathering) reset() { g.text, g.ends, g.hashes = g.text[:0], g.ends[:0], g.hashes[:0] }
+func (g *gathering) reset() { g.text, g.ends, g.places = g.text[:0], g.ends[:0], g.places[:0] }
 
-func (g *gathering) add(first []byte, hash crypto.Digest) {
+func (g *gathering) add(first, place []byte) {
 	g.text = append(g.text, first...)
-	g.ends, g.hashes = append(g.ends, len(g.text)), append(g.hashes, hash)
+	g.ends, g.places = append(g.ends, len(g.text)), append(g.places, place...)
 }
 
 // addLeaf adds all entries of a leaf.
 func (g *gathering) addLeaf(n *node) {
-	rest := n.text[leafHead:]
-	for i := range n.hashes {
-		var first []byte
-		first, rest = cutEntry(rest)
-		g.add(first, n.hashes[i])
+	for w := n.walk(); w.more(); {
+		g.add(w.next())
 	}
+}
+
+// start is where an entry begins in text.
+func (g *gathering) start(i int) int {
+	if i == 0 {
+		return 0
+	}
+	return g.ends[i-1]
+}
+
+// nibble is the digit of an entry's hash at depth. Deeper than its place reaches, the
+// hash is made again: there are so many entries with one place only if somebody has
+// searched for them.
+func (g *gathering) nibble(i, depth int) byte {
+	var hash crypto.Digest
+	if depth < 2*placeSize {
+		copy(hash[:], g.places[placeSize*i:placeSize*(i+1)])
+	} else {
+		hash = crypto.Hash(keyOf(g.text[g.start(i):g.ends[i]]))
+	}
+	return nibble(&hash, depth)
 }
 
 // leaf makes a leaf of the entries from up to to.
 func (g *gathering) leaf(from, to int) *node {
-	start := 0
-	if from > 0 {
-		start = g.ends[from-1]
-	}
-	text := make([]byte, 0, leafHead+g.ends[to-1]-start)
+	entries := g.text[g.start(from):g.ends[to-1]]
+	text := make([]byte, 0, leafHead+len(entries)+placeSize*(to-from))
 	text = append(append(text, nodeTag...), leafByte, byte(to-from))
-	return &node{
-		text:   append(text, g.text[start:g.ends[to-1]]...),
-		hashes: append(make([]crypto.Digest, 0, to-from), g.hashes[from:to]...),
-	}
+	return &node{text: append(append(text, entries...), g.places[placeSize*from:placeSize*to]...)}
 }
 
 // merge adds the entries of the leaf n (nil: none) with changes applied, both
 // sorted by hash, and reports whether nothing became different. Old entries are
 // copied as they are encoded; they are looked into only where a change meets one.
 func (g *gathering) merge(n *node, ch []change) (same bool) {
-	var old []crypto.Digest
-	var rest, first []byte
-	if n != nil {
-		old, rest = n.hashes, n.text[leafHead:]
-	}
 	same = true
-	for len(old) > 0 || len(ch) > 0 {
-		order := -1
-		if len(old) == 0 {
+	old := n.walk()
+	for i := range ch {
+		c := &ch[i]
+		order := 1
+		for old.more() {
+			if order = old.compare(c); order >= 0 {
+				break
+			}
+			g.add(old.next())
 			order = 1
-		} else if len(ch) > 0 {
-			order = bytes.Compare(old[0][:], ch[0].hash[:])
-		}
-		if order <= 0 {
-			first, rest = cutEntry(rest)
-		}
-		if order < 0 {
-			g.add(first, old[0])
-			old = old[1:]
-			continue
 		}
 		start := len(g.text)
-		if !ch[0].gone {
-			g.text = ch[0].append(g.text)
-			g.ends, g.hashes = append(g.ends, len(g.text)), append(g.hashes, ch[0].hash)
+		if !c.gone {
+			g.text = c.append(g.text)
+			g.ends, g.places = append(g.ends, len(g.text)), append(g.places, c.hash[:placeSize]...)
 		}
 		if order == 0 {
-			same = same && !ch[0].gone && bytes.Equal(first, g.text[start:])
-			old = old[1:]
+			first, _ := old.next()
+			same = same && !c.gone && bytes.Equal(first, g.text[start:])
 		} else {
-			same = same && ch[0].gone
+			same = same && c.gone
 		}
-		ch = ch[1:]
+	}
+	for old.more() {
+		g.add(old.next())
 	}
 	return same
 }

@@ -30,12 +30,21 @@ type ref struct {
 // node is a leaf or an inner node. It is never changed once made, but for the
 // node pointers of its children, which are a cache, and the two marks.
 type node struct {
-	text   []byte          // of a leaf: nodeTag and encoding
-	hashes []crypto.Digest // of a leaf: of its keys, ascending
-	kids   *[16]ref        // of an inner node; nil in a leaf
-	stored bool            // the store has this node at its path: it may be dropped from memory
-	used   uint32          // the tree's clock when it was last needed
-	swept  uint32          // the pass of the hand that last looked at it
+	text   []byte   // of a leaf: nodeTag, encoding, and places
+	kids   *[16]ref // of an inner node; nil in a leaf
+	stored bool     // the store has this node at its path: it may be dropped from memory
+	used   uint32   // the tree's clock when it was last needed
+	swept  uint32   // the pass of the hand that last looked at it
+}
+
+// newInner makes an inner node in one piece.
+func newInner() *node {
+	in := &struct {
+		node
+		kids [16]ref
+	}{}
+	in.node.kids = &in.kids
+	return &in.node
 }
 
 // Every node is hashed behind this tag, and its first byte tells leaf from
@@ -83,7 +92,7 @@ func appendInner(dst []byte, kids *[16]ref) []byte {
 // encode returns the encoding of n, which nobody writes to.
 func (n *node) encode() []byte {
 	if n.kids == nil {
-		return n.text[len(nodeTag):]
+		return n.hashed()[len(nodeTag):]
 	}
 	size := 3
 	for i := range n.kids {
@@ -124,7 +133,7 @@ func decodeInner(b []byte, path string) (*node, error) {
 	}
 	present := binary.BigEndian.Uint16(b)
 	b = b[2:]
-	n := &node{kids: new([16]ref)}
+	n := newInner()
 	total := uint64(0)
 	for i := range n.kids {
 		if present&(1<<i) == 0 {
@@ -153,7 +162,7 @@ const maxCount = 1 << 56
 // count is the number of entries below n.
 func (n *node) count() uint64 {
 	if n.kids == nil {
-		return uint64(len(n.hashes))
+		return uint64(n.length())
 	}
 	total := uint64(0)
 	for i := range n.kids {
@@ -165,9 +174,9 @@ func (n *node) count() uint64 {
 // size estimates the memory that n itself takes, in bytes.
 func (n *node) size() int {
 	if n.kids != nil {
-		return 880
+		return 896
 	}
-	return 96 + cap(n.text) + crypto.DigestSize*len(n.hashes)
+	return 64 + cap(n.text)
 }
 
 // nibble is the digit of h at depth i.

@@ -93,7 +93,9 @@ func (t *tree) settle(path []byte) ref {
 // whose children come out as they were stays as it is, so writing a value that was
 // there before costs nothing further up.
 func (t *tree) changeInner(r ref, n *node, path []byte, ch []change) (ref, error) {
-	kids := *n.kids
+	next := newInner()
+	kids := next.kids
+	*kids = *n.kids
 	dirty := false
 	for len(ch) > 0 {
 		d := nibble(&ch[0].hash, len(path))
@@ -113,11 +115,10 @@ func (t *tree) changeInner(r ref, n *node, path []byte, ch []change) (ref, error
 		return r, nil
 	}
 	t.replace(n)
-	next := &node{kids: &kids}
 	if next.count() > leafEntries {
 		return t.seal(next), nil
 	}
-	if err := t.gather(&kids, path); err != nil {
+	if err := t.gather(kids, path); err != nil {
 		return ref{}, err
 	}
 	return t.settle(path), nil
@@ -152,12 +153,11 @@ func (t *tree) build(from, to, depth int) ref {
 	if to-from <= leafEntries {
 		return t.seal(t.merging.leaf(from, to))
 	}
-	hashes := t.merging.hashes
-	n := &node{kids: new([16]ref)}
+	n := newInner()
 	for from < to {
-		d := nibble(&hashes[from], depth)
+		d := t.merging.nibble(from, depth)
 		end := from + 1
-		for end < to && nibble(&hashes[end], depth) == d {
+		for end < to && t.merging.nibble(end, depth) == d {
 			end++
 		}
 		n.kids[d] = t.build(from, end, depth+1)
@@ -171,12 +171,11 @@ func (t *tree) build(from, to, depth int) ref {
 func (t *tree) seal(n *node) ref {
 	n.used = t.clock
 	t.unsaved += n.size()
-	text := n.text
-	if n.kids != nil {
-		t.scratch = appendInner(append(t.scratch[:0], nodeTag...), n.kids)
-		text = t.scratch
+	if n.kids == nil {
+		return ref{hash: crypto.Hash(n.hashed()), count: n.count(), node: n}
 	}
-	return ref{hash: crypto.Hash(text), count: n.count(), node: n}
+	t.scratch = appendInner(append(t.scratch[:0], nodeTag...), n.kids)
+	return ref{hash: crypto.Hash(t.scratch), count: n.count(), node: n}
 }
 
 // sortChanges orders changes by hash. It sorts small handles, then moves each
