@@ -143,14 +143,24 @@ func (l *layer) inOrder() []int32 {
 	return l.order
 }
 
-// orderOf returns the places from the given one on, in the order of their keys.
-func orderOf(entries []written, from int) []int32 {
-	order := make([]int32, len(entries)-from)
-	for i := range order {
-		order[i] = int32(from + i)
+// newestOf lists what closed layers hold, given oldest first, in key order: of each
+// key what the newest layer has.
+func newestOf(layers []*layer) []written {
+	size := 0
+	for _, l := range layers {
+		size += len(l.entries)
 	}
-	slices.SortFunc(order, func(a, b int32) int { return strings.Compare(entries[a].key, entries[b].key) })
-	return order
+	all := make([]written, 0, size)
+	for _, l := range slices.Backward(layers) {
+		all = append(all, l.entries...)
+	}
+	newest := make([]written, 0, size)
+	for _, at := range orderOf(all, 0) {
+		if e := &all[at]; len(newest) == 0 || newest[len(newest)-1].key != e.key {
+			newest = append(newest, *e)
+		}
+	}
+	return newest
 }
 
 // newChange is the change that a value (nil: a removal) at key is to the trie.
@@ -173,7 +183,7 @@ func hashKey(key string) crypto.Digest {
 // handful of sources, so the smallest key is found by looking at all of them.
 type merged struct {
 	layers []cursor // newest first
-	base   Iterator // over data; nil: layers only
+	base   Iterator // over data
 	key    string   // of the base's entry
 	baseOK bool
 }
@@ -201,16 +211,6 @@ func newMerged(layers []*layer, base Reader, from, to string) *merged {
 	}
 	m.base = base.Iterate(dataPrefix+from, end)
 	m.advanceBase()
-	return m
-}
-
-// mergedLayers walks over closed layers, newest first, alone. It leaves their own
-// order to their owner.
-func mergedLayers(layers []*layer) *merged {
-	m := &merged{layers: make([]cursor, len(layers))}
-	for i, l := range layers {
-		m.layers[i] = cursor{l.entries, orderOf(l.entries, 0)}
-	}
 	return m
 }
 
@@ -260,9 +260,6 @@ func (m *merged) pass(key string) {
 
 // close releases the base and returns its failure, if any.
 func (m *merged) close() error {
-	if m.base == nil {
-		return nil
-	}
 	err := m.base.Err()
 	m.base.Release()
 	if err != nil {

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/tidwall/btree"
 )
@@ -57,7 +58,7 @@ func perform(m *btree.Map[string, []byte], b *Batch) {
 		if w.Value == nil {
 			m.Delete(w.Key)
 		} else {
-			m.Set(w.Key, bytes.Clone(w.Value)) // what is given may be a part of much more
+			m.Set(strings.Clone(w.Key), bytes.Clone(w.Value)) // what is given may be a part of much more
 		}
 	}
 }

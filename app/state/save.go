@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
@@ -74,9 +75,10 @@ type keeping struct {
 	certified crypto.Digest
 	wanted    bool // the height is to be servable
 	full      bool
-	nodes     []place // of the trie, yet to be looked at
-	fresh     []*node // that the store lacks
-	values    *merged
+	nodes     []place   // of the trie, yet to be looked at
+	fresh     []*node   // that the store lacks
+	values    []written // in key order, yet to be added
+	keys      joiner
 	record    []byte  // of the keys so far
 	chunks    int     // of it that are written
 	left      unsaved // when it is done
@@ -121,9 +123,7 @@ func (k *keeping) judge() (phase, error) {
 func (k *keeping) remove() (phase, error) {
 	before, b := &k.s.lower.unsaved, &k.s.lower.batch
 	b.release()
-	newest := slices.Clone(k.layers)
-	slices.Reverse(newest)
-	k.values = mergedLayers(newest)
+	k.values = newestOf(k.layers)
 	if !k.full {
 		k.left = unsaved{records: slices.Clip(before.records), removed: slices.Clip(before.removed), bytes: before.bytes}
 		for _, l := range k.layers {
@@ -180,15 +180,16 @@ func (k *keeping) collect() (phase, error) {
 func (k *keeping) write() (phase, error) {
 	b := &k.s.lower.batch
 	for items, bytes := 0, 0; items < stepItems && bytes < stepBytes; items++ {
-		key, value, ok := k.values.next()
-		switch {
-		case !ok:
+		if len(k.values) == 0 {
 			k.cut(1)
 			return k.apply, nil
-		case value == nil:
-			b.Delete(dataPrefix + key)
-		default:
-			b.Put(dataPrefix+key, value)
+		}
+		key, value := k.values[0].key, k.values[0].value
+		k.values = k.values[1:]
+		if name := k.keys.join(dataPrefix, key); value == nil {
+			b.Delete(name)
+		} else {
+			b.Put(name, value)
 		}
 		bytes += len(key) + len(value)
 		if !k.full {
@@ -198,6 +199,22 @@ func (k *keeping) write() (phase, error) {
 		}
 	}
 	return k.write, nil
+}
+
+// joiner joins prefixes and keys, many in one piece of memory.
+type joiner struct{ memory strings.Builder }
+
+func (j *joiner) join(prefix, key string) string {
+	size := len(prefix) + len(key)
+	if j.memory.Cap()-j.memory.Len() < size {
+		chunk := min(max(2*j.memory.Cap(), leastChunk), mostChunk)
+		j.memory = strings.Builder{}
+		j.memory.Grow(max(chunk, size))
+	}
+	j.memory.WriteString(prefix)
+	j.memory.WriteString(key)
+	all := j.memory.String()
+	return all[len(all)-size:]
 }
 
 // cut writes the record so far, once it has so many bytes.
