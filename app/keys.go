@@ -35,6 +35,18 @@ func expiryKey(t consensus.Time, client crypto.PublicKey) string {
 	return expiryStart(t) + string(client[:])
 }
 
+// expiryEnd is above every expiry key.
+const expiryEnd = string(rune(prefixExpiry + 1))
+
+// expiryTime reads back when an expiry key's session is due, or was used; 0 of a
+// damaged key, so that it is looked at.
+func expiryTime(key string) consensus.Time {
+	if len(key) < 9 {
+		return 0
+	}
+	return consensus.Time(binary.BigEndian.Uint64([]byte(key[1:9])))
+}
+
 // expiryClient reads back whom an expiry key names.
 func expiryClient(key string) (client crypto.PublicKey, ok bool) {
 	if len(key) != 1+8+crypto.PublicKeySize {

@@ -134,7 +134,7 @@ func (m *Machine) load() error {
 	at.cluster = cluster
 	m.at = at
 	m.table.epochs = newEpochs(at.time, m.genesis.Limits.SessionIdle)
-	m.table.sessions, m.table.foreign = at.sessions, at.foreign
+	m.table.sessions, m.table.foreign, m.table.nextDue = at.sessions, at.foreign, 0
 	return nil
 }
 

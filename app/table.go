@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"quorate.dev/quorate/app/state"
@@ -31,6 +32,7 @@ type table struct {
 	foreign  uint64                        // how many of them are strangers'
 	epochs   epochs                        // not replicated
 	replies  []unwritten                   // of the batch at hand
+	nextDue  consensus.Time                // no index entry is of an earlier time; not replicated
 }
 
 // unwritten is a reply that is in memory only.
@@ -203,20 +205,26 @@ func (t *table) reply(st *state.State, e *execution, req *consensus.Request) (*c
 func (t *table) flush(tx *state.Tx) {
 	maps.DeleteFunc(t.open, func(_ crypto.PublicKey, s *session) bool { return !s.touched })
 	for _, c := range slices.SortedFunc(maps.Keys(t.open), func(a, b crypto.PublicKey) int { return bytes.Compare(a[:], b[:]) }) {
+		if s := t.open[c]; s.opened {
+			// The entry is not moved when the session is used again: that would
+			// cost a write and a removal each time. Expiry looks at the session.
+			t.index(tx, s, c)
+		}
 		t.open[c].flush(tx, c)
 	}
 	t.forget()
 }
 
+// index writes the session's index entry.
+func (t *table) index(tx *state.Tx, s *session, client crypto.PublicKey) {
+	tx.Put(expiryKey(s.used, client), nil)
+	t.nextDue = min(t.nextDue, s.used)
+}
+
 // flush writes the session's record, and removes the replies that nothing refers to
-// any more. A session that was just opened gets its index entry.
+// any more.
 func (s *session) flush(tx *state.Tx, client crypto.PublicKey) {
 	tx.Put(sessionKey(client), s.encode())
-	if s.opened {
-		// The entry is not moved when the session is used again: that would
-		// cost a write and a removal each time. Expiry looks at the session.
-		tx.Put(expiryKey(s.used, client), nil)
-	}
 	s.removeReplies(tx, client, s.wanted())
 }
 
@@ -241,8 +249,8 @@ const expiryWork = 4096
 // have been flushed in the same transaction; the caller commits.
 func (t *table) expire(st *state.State, tx *state.Tx, now consensus.Time) error {
 	deadline := now - 2*t.limits.SessionIdle
-	if deadline <= 0 {
-		return nil
+	if deadline <= t.nextDue {
+		return nil // a range puts all that was written since the last checkpoint in order
 	}
 	var due []string
 	tx.Range(expiryStart(0), expiryStart(deadline), expiryWork, func(key string, _ []byte) bool {
@@ -257,6 +265,11 @@ func (t *table) expire(st *state.State, tx *state.Tx, now consensus.Time) error 
 		work += 1 + removed
 	}
 	t.forget()
+	t.nextDue = math.MaxInt64
+	tx.Range(expiryStart(0), expiryEnd, 1, func(key string, _ []byte) bool {
+		t.nextDue = expiryTime(key)
+		return true
+	})
 	return nil
 }
 
@@ -275,7 +288,7 @@ func (t *table) review(st *state.State, tx *state.Tx, key string, deadline conse
 	case s == nil:
 		return 0, fmt.Errorf("expiry of client %s, who has no session: %w", client.Short(), errRecord)
 	case s.used >= deadline:
-		tx.Put(expiryKey(s.used, client), nil)
+		t.index(tx, s, client)
 		return 0, nil
 	}
 	t.sessions--
