@@ -22,6 +22,9 @@ type Task struct {
 // Step does a small part of the task and reports whether there is more.
 func (t *Task) Step() (more bool) { return t.work.Step() }
 
+// Pausing has the task call pause, also within a step that cannot be divided.
+func (t *Task) Pausing(pause func()) { t.work.Pausing(pause) }
+
 // Bytes estimates the memory that waits for the task.
 func (t *Task) Bytes() int { return t.work.Bytes() }
 

@@ -51,17 +51,32 @@ func (b *background) run() {
 		if !ok {
 			return
 		}
-		for more := true; more; {
-			b.doing.does(t.String())
-			begin := time.Now()
-			more = t.Step()
-			b.doing.does("")
-			if !b.rest(time.Since(begin)) {
-				return
-			}
+		if !b.perform(t) {
+			return
 		}
 		b.ended(t)
 	}
+}
+
+// perform does a task, unless it is closed.
+func (b *background) perform(t *app.Task) bool {
+	begin := time.Now()
+	rest := func() (open bool) {
+		b.doing.does("")
+		open = b.rest(time.Since(begin))
+		begin = time.Now()
+		b.doing.does(t.String())
+		return open
+	}
+	t.Pausing(func() { rest() }) // closed or not, that step is done to its end
+	b.doing.does(t.String())
+	defer b.doing.does("")
+	for t.Step() {
+		if !rest() {
+			return false
+		}
+	}
+	return true
 }
 
 // next waits for a task.

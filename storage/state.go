@@ -36,6 +36,7 @@ const (
 const (
 	journaled   = 1 << 20
 	firstTables = 12
+	pauseBytes  = 256 << 10 // of a batch between two pauses
 )
 
 // cachedTables bounds the tables that the store keeps open, and Descriptors the
@@ -233,7 +234,12 @@ func (s *StateStore) writeTables(b *state.Batch) error {
 		return err
 	}
 	var key []byte
+	done := 0
 	for w := range backwards(b.Writes()) {
+		if done += len(w.Key) + len(w.Value); done > pauseBytes {
+			b.Pause()
+			done = 0
+		}
 		if key = append(key[:0], w.Key...); w.Value == nil {
 			err = tr.Delete(key, nil)
 		} else {

@@ -164,3 +164,35 @@ func TestBackwardsComesToTheSame(t *testing.T) {
 		break
 	}
 }
+
+// Whoever keeps a state may pause on the way through a large batch.
+func TestAKeepPausesInItsWrite(t *testing.T) {
+	s, err := state.Open(openState(t, t.TempDir()), state.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx := s.Begin()
+	value := make([]byte, 1000)
+	for i := range 4000 {
+		tx.Put(fmt.Sprint("key ", i), value)
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	root, err := s.Mark(64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, err := s.BeginKeep(64, root, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps, pauses := 0, 0
+	task.Pausing(func() { pauses++ })
+	for task.Step() {
+		steps++
+	}
+	if err := s.Finish(task); err != nil || pauses < 10 {
+		t.Errorf("%d pauses in %d steps, %v", pauses, steps, err)
+	}
+}

@@ -238,6 +238,7 @@ func (k *keeping) apply() (phase, error) {
 		}
 	}
 	w.batch.Put(heightKey, encodeHeight(k.next))
+	w.batch.pause = k.task.pause
 	defer w.batch.release()
 	if err := s.store.Apply(&w.batch, true); err != nil {
 		return nil, storeError("keep", err)

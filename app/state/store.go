@@ -14,7 +14,8 @@ type Store interface {
 	// is there or nothing. With sync it returns only when the batch is
 	// durable; without, a crash may undo it, also if a later synced batch
 	// survives. The store may keep the keys and values, which nobody writes
-	// to later, but not the batch.
+	// to later, but not the batch. On the way through a large one it may call
+	// Pause.
 	Apply(b *Batch, sync bool) error
 	// Snapshot is a view of the store as it is now. It is safe for
 	// concurrent use and stays as it is until released.
@@ -65,6 +66,7 @@ type Write struct {
 type Batch struct {
 	writes []Write
 	bytes  int
+	pause  func()
 }
 
 // Put adds a write of value at key. The batch keeps the slice.
@@ -88,11 +90,18 @@ func (b *Batch) Writes() []Write { return b.writes }
 // Bytes is the size of all keys and values, in bytes.
 func (b *Batch) Bytes() int { return b.bytes }
 
+// Pause lets whoever gave the batch pause, if they wish to.
+func (b *Batch) Pause() {
+	if b.pause != nil {
+		b.pause()
+	}
+}
+
 // release empties the batch and keeps its list for the next one, unless it is
 // unusually long. The slices in it may still be held by a Store.
 func (b *Batch) release() {
 	clear(b.writes)
-	b.writes, b.bytes = b.writes[:0], 0
+	b.writes, b.bytes, b.pause = b.writes[:0], 0, nil
 	if cap(b.writes) > 1<<16 {
 		b.writes = nil
 	}

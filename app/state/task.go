@@ -20,6 +20,7 @@ type Task struct {
 	next   phase // nil: done
 	err    error // what ended it early
 	finish func()
+	pause  func()
 	root   crypto.Digest
 	bytes  int
 }
@@ -55,6 +56,10 @@ func (t *Task) Step() (more bool) {
 	}
 	return t.next != nil
 }
+
+// Pausing has the task call pause within a step that is long and cannot be divided:
+// the write of a batch. What pause does may take a while.
+func (t *Task) Pausing(pause func()) { t.pause = pause }
 
 // Bytes estimates the memory of the layer that a task marks; 0 for other tasks.
 func (t *Task) Bytes() int { return t.bytes }
