@@ -50,9 +50,9 @@ type Formulas struct {
 	Frames, Bytes, Signed, Verified, Forced, Upkeep, Read, ReadBytes string
 }
 
-// ReadFrameBytes is what a READ and an answer weigh, with one operation, beside
+// readFrameBytes is what a READ and an answer weigh, with one operation, beside
 // the operation and its result.
-const ReadFrameBytes = 30 + 47
+const readFrameBytes = 30 + 47
 
 // expect is e with the sum of its frames.
 func expect(e Expected) Expected {

@@ -231,7 +231,7 @@ func pbftCosts() Costs {
 		Read: func(n int) Expected {
 			return expect(Expected{ByKind: map[string]int{"READ": n, "READ-ANSWER": n}, Delays: 2})
 		},
-		ReadBytes:  func(n, bytes int) int { return n * (bytes + ReadFrameBytes) },
+		ReadBytes:  func(n, bytes int) int { return n * (bytes + readFrameBytes) },
 		Upkeep:     func(n int) int { return 5 * n * (n - 1) },
 		Checkpoint: func(n int) int { return n * (n - 1) },
 		Text: Formulas{

@@ -208,7 +208,7 @@ func raftCosts() Costs {
 		Read: func(n int) Expected {
 			return expect(Expected{ByKind: map[string]int{"READ": 1, "READ-ANSWER": 1, "MsgHeartbeat": n - 1, "MsgHeartbeatResp": n - 1}, Delays: 4})
 		},
-		ReadBytes:  func(n, bytes int) int { return bytes + ReadFrameBytes + (n-1)*raftConfirmBytes },
+		ReadBytes:  func(n, bytes int) int { return bytes + readFrameBytes + (n-1)*raftConfirmBytes },
 		Upkeep:     func(n int) int { return (10*2 + n) * (n - 1) },
 		Checkpoint: func(int) int { return 0 },
 		Text:       Formulas{Frames: "4(n−1)", Bytes: "(n−1)(b+96)", Forced: "n", Upkeep: "(20+n)(n−1)", Read: "2n", ReadBytes: "o+r+77+62(n−1)"},
