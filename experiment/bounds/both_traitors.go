@@ -94,6 +94,10 @@ func oneLiar() []fault {
 			raft:   column{theory: spec.Deceived, behaviour: "lie", why: "One reply is believed: trusting the members is what the mode means.", source: "ADVERSARIES.md §2 R-LIE"},
 			pbft:   stands("lie", "f equal lies are one short of the f+1 that a client believes.", "ADVERSARIES.md P5"),
 			change: leaderLies},
+		{row: "one lies to readers",
+			raft:   column{theory: spec.Deceived, behaviour: "misread", why: "A leader that a majority confirms may still answer what it likes.", source: "PROTOCOL.md §11"},
+			pbft:   stands("misread old", "Who answers what was there before says it alone, and the index that it names too low is not the largest of a quorum's.", "PROTOCOL.md §11"),
+			change: leaderLies, except: readers},
 	}
 }
 
@@ -158,5 +162,18 @@ func manyLiars() []fault {
 			raft:   column{theory: spec.Deceived, behaviour: "lie", why: "One would do.", source: "ADVERSARIES.md §2 R-LIE"},
 			pbft:   column{theory: spec.Deceived, behaviour: "lie", why: "f+1 equal replies are believed because one of them should be honest. The log is sound and nobody can be convicted: a reply is authentic by its channel and proves nothing to others.", source: "ADVERSARIES.md P5"},
 			change: coalition(more)},
+		{row: "f tell readers of too much",
+			raft:   stands("misread highest", "What they found is right, whatever height they name: one answer is believed, and it is true.", "PROTOCOL.md §11"),
+			pbft:   stands("misread highest", "An index that nobody reaches would make readers wait for ever. Those with the lowest ones of a quorum count, so that f great ones are left out.", "PROTOCOL.md §11"),
+			change: coalition(just), except: readers},
+		{row: "f+1 lie to readers",
+			raft:   column{theory: spec.Deceived, behaviour: "misread", why: "One would do.", source: "PROTOCOL.md §11"},
+			pbft:   column{theory: spec.Deceived, behaviour: "misread", why: "f+1 equal answers are believed because one of them should be an honest replica's. Only the reader is misled: the log is sound, and answers prove nothing to others.", source: "PROTOCOL.md §11"},
+			change: coalition(more), except: readers},
 	}
+}
+
+// readers has clients read without an order, as the load of real processes does not.
+func readers(c *Cell) {
+	c.Spec.Reads, c.Real = 50, false
 }
