@@ -13,10 +13,11 @@
 // may verify a protocol signature by any other means than a Verifier of this
 // package.
 //
-// Batch verification draws random coefficients from the operating system
-// inside the library. They do not make outcomes random: under the cofactored
-// rule a batch of valid signatures passes for every choice of coefficients,
-// and one with an invalid signature passes with a chance of 2^-128.
+// Where a batch has several claims of each key, those of one key share a term of its
+// equation, and the coefficients are a hash of all of them (merged.go); else it is the
+// library's, which draws them from the operating system. They do not make outcomes
+// random: under the cofactored rule a batch of valid signatures passes for every choice
+// of coefficients, and one with an invalid signature passes with a chance of 2^-128.
 //
 // Simulations may replace Ed25519 by the keyed hashes of a Keyring, which are
 // as unforgeable inside one process and many times cheaper.

@@ -45,7 +45,7 @@ type verifier struct {
 
 // NewVerifier makes the Ed25519 verifier: what memory knows is not verified
 // again, equal claims of one group are verified once, the rest as one batch
-// under ZIP-215. When the batch fails, each key's claims are judged as a batch
+// under ZIP-215, merged by key where there are many of each. When the batch fails, each key's claims are judged as a batch
 // of their own and only a key with a bad signature pays one by one, so that a
 // single author of bad signatures does not make everybody slow.
 //
@@ -162,38 +162,37 @@ func (w *work) message(c *Claim) []byte {
 	return w.scratch
 }
 
+// mergeFrom is how many claims of each key, on average, are verified as one merged
+// batch: for fewer of them the library's tables of known keys gain more.
+const mergeFrom = 4
+
 // judge verifies the claims at the given indices, one or more: together first, then per
 // key, then, within a key that has a bad one, one by one.
 func (w *work) judge(indices []int) {
-	switch {
-	case len(indices) == 1:
+	if len(indices) == 1 {
 		c := &w.claims[indices[0]]
 		w.valid[indices[0]] = w.cached.VerifyWithOptions(c.Key[:], w.message(c), c.Signature[:], zip215)
-	case w.oneKey(indices):
+		return
+	}
+	keys := w.byKey(indices)
+	merge := len(indices) >= mergeFrom*len(keys)
+	switch {
+	case merge && w.merged(indices), len(keys) > 1 && !merge && w.batch(indices).VerifyBatchOnly(nil):
+		for _, index := range indices {
+			w.valid[index] = true
+		}
+	case len(keys) == 1:
 		// The library goes on to singles by itself, with the points that it
 		// has already unpacked.
 		_, valid := w.batch(indices).Verify(nil)
 		for i, index := range indices {
 			w.valid[index] = valid[i]
 		}
-	case w.batch(indices).VerifyBatchOnly(nil):
-		for _, index := range indices {
-			w.valid[index] = true
-		}
 	default:
-		for _, group := range w.byKey(indices) {
+		for _, group := range keys {
 			w.judge(group)
 		}
 	}
-}
-
-func (w *work) oneKey(indices []int) bool {
-	for _, i := range indices[1:] {
-		if w.claims[i].Key != w.claims[indices[0]].Key {
-			return false
-		}
-	}
-	return true
 }
 
 func (w *work) batch(indices []int) *ed25519.BatchVerifier {

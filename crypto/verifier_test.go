@@ -40,7 +40,67 @@ func verdicts(t testing.TB, claims []Claim) []bool {
 			t.Fatalf("claim %d among honest ones is %v, alone %v", i/2, valid, want)
 		}
 	}
+	agree(t, claims, singles)
 	return singles
+}
+
+// agree holds the merged batch, by itself, against the verdicts on single claims:
+// for each of them, all good ones together, and all good ones with each bad one.
+func agree(t testing.TB, claims []Claim, singles []bool) {
+	t.Helper()
+	w := work{verifier: NewVerifier(nil).(*verifier), claims: claims}
+	var good, bad []int
+	for i, valid := range singles {
+		if w.merged([]int{i}) != valid {
+			t.Fatalf("claim %d alone is %v, and not so as a merged batch", i, valid)
+		}
+		if valid {
+			good = append(good, i)
+		} else {
+			bad = append(bad, i)
+		}
+	}
+	if len(good) > 0 && !w.merged(good) {
+		t.Fatal("claims that are good alone fail together")
+	}
+	for _, i := range bad {
+		if w.merged(append(slices.Clone(good), i)) {
+			t.Fatalf("claim %d is bad, and passes among good ones", i)
+		}
+	}
+}
+
+// Errors of two signatures must not make up for each other, be they of one key or not.
+func TestErrorsDoNotCancel(t *testing.T) {
+	for _, keys := range []int{1, 2, 8} {
+		var claims []Claim
+		for i := range 16 {
+			claims = append(claims, claimOf(NewSigner(seedOf(i%keys)), testDomain(), []byte{byte(i)}))
+		}
+		var one scalar.Scalar
+		one.One()
+		for i, change := range []func(s, t *scalar.Scalar){
+			func(s, t *scalar.Scalar) { s.Add(t, &one) }, func(s, t *scalar.Scalar) { s.Sub(t, &one) },
+		} {
+			var s scalar.Scalar
+			if _, err := s.SetCanonicalBytes(claims[i].Signature[32:]); err != nil {
+				t.Fatal(err)
+			}
+			change(&s, &s)
+			if err := s.ToBytes(claims[i].Signature[32:]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, valid := range verdicts(t, claims) {
+			if valid != (i > 1) {
+				t.Errorf("of %d keys, claim %d is %v", keys, i, valid)
+			}
+		}
+		w := work{verifier: NewVerifier(nil).(*verifier), claims: claims}
+		if w.merged([]int{0, 1}) {
+			t.Errorf("of %d keys, two errors make up for each other", keys)
+		}
+	}
 }
 
 // craft signs with the private scalar of seed, but with a public key and a
