@@ -201,7 +201,7 @@ func raftCosts() Costs {
 		Decision: func(n int) Expected {
 			return expect(Expected{
 				ByKind:   map[string]int{"MsgApp": n - 1, raftNotice: n - 1, "MsgAppResp": 2 * (n - 1)},
-				Admitted: n, Forced: n, Delays: 4, Syncs: 2, Textbook: "2n",
+				Admitted: n, Forced: n, Delays: 4, Syncs: 1, Textbook: "2n",
 			})
 		},
 		Bytes: func(n, batch int) int { return (n - 1) * (batch + raftAppendBytes + 3*raftShortBytes) },

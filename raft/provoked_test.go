@@ -31,11 +31,11 @@ func TestProvokedAppendsAreBounded(t *testing.T) {
 		}
 		out := l.Step(0, burst...)
 		bytes := 0
-		for _, s := range out.Sends {
+		for _, s := range out.Early {
 			bytes += len(s.Bytes)
 		}
 		if bytes > maxProvoked*(maxAppendBytes+1000) || bytes < 900<<10 {
-			t.Errorf("%s: %d frames with %d bytes are sent", name, len(out.Sends), bytes)
+			t.Errorf("%s: %d frames with %d bytes are sent", name, len(out.Early), bytes)
 		}
 		l.Sent = nil
 		l.Ticks(20, l.All())

@@ -31,6 +31,7 @@ type replica struct {
 	alarmed  []int         // tick of the last alarm about each replica; 0 never
 	heard    []int         // tick of the last word of each replica; -1 never
 	lead     leadership
+	beside   beside
 	reads    reads
 	crowned  leadership // the last leader that was heard, also after it is forgotten
 	doubled  uint64     // the last term of which two leaders were heard
@@ -57,8 +58,8 @@ func newReplica(p *Protocol, rec consensus.Recovered) *replica {
 		clocks: clocks.New(clocks.Config{
 			Members: n, Quorum: p.system.Quorum(), Self: p.cfg.Self, Tick: p.cfg.TickLength, Every: 10 * p.cfg.Heartbeat, Skew: p.cfg.Genesis.Skew,
 		}, rec.Now),
-		exec:  execution{roots: map[consensus.Seq]crypto.Digest{}},
-		heard: make([]int, n), provoked: make([]int, n), alarmed: make([]int, n), now: rec.Now,
+		exec:   execution{roots: map[consensus.Seq]crypto.Digest{}},
+		beside: beside{outputs: 1}, heard: make([]int, n), provoked: make([]int, n), alarmed: make([]int, n), now: rec.Now,
 	}
 	r.state = newRestore(r)
 	seed := crypto.Hash(fmt.Appendf(nil, "quorate/raft/election/%d/%d", rec.Nonce, r.id))
@@ -94,6 +95,7 @@ func (r *replica) Step(b consensus.Burst) consensus.Output {
 		r.tellClock()
 	}
 	r.now = r.clocks.Time()
+	r.beside.durable(b.Durable, r.node.BasicStatus().Commit)
 	for _, e := range b.Events {
 		r.on(e)
 	}
@@ -104,7 +106,9 @@ func (r *replica) Step(b consensus.Burst) consensus.Output {
 	if r.cfg.CheckEachStep {
 		r.checkInvariants()
 	}
-	return r.out.Take()
+	out := r.out.Take()
+	r.beside.gathered(&out)
+	return out
 }
 
 // on is the one switch over events.
@@ -243,8 +247,8 @@ func (r *replica) survive(f func() error) (why consensus.Reason, err error) {
 }
 
 // drain takes out all that the library has ready. It is accepted at once: what
-// it sends waits in the driver for what it records, so that the library may
-// count its own acknowledgements before they are on disk.
+// it sends, but for entries, waits in the driver for what it records, so that the
+// library may count its own acknowledgements before they are on disk.
 func (r *replica) drain() {
 	for r.askMajority(); r.node.HasReady(); r.askMajority() {
 		rd := r.node.Ready()
@@ -265,6 +269,10 @@ func (r *replica) drain() {
 func (r *replica) send(m *pb.Message) {
 	if m.Type == pb.MsgSnap && len(m.Snapshot.Data) == 0 {
 		return // of a leader that lacks its state: there is none to name
+	}
+	if len(m.Entries) > 0 {
+		r.entries(m)
+		return
 	}
 	class := consensus.Votes
 	if m.Type == pb.MsgApp {

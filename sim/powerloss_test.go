@@ -128,6 +128,40 @@ func TestPowerLossTakesVotesThatWereSaid(t *testing.T) {
 	}
 }
 
+// TestPowerLossWhileALeaderWrites cuts the power of all members of Raft while a
+// leader has sent entries that it has not on disk, on disks that are now slow and
+// now quick: none of them executes what another one loses.
+func TestPowerLossWhileALeaderWrites(t *testing.T) {
+	cases := 600
+	if testing.Short() {
+		cases = 60
+	}
+	for i := range cases {
+		c := WithoutTraitors(uint64(i % 5))
+		c.Seed, c.Replicas, c.RealKeys = uint64(i), 3, false
+		c.Interval, c.Window, c.Limits.BatchRequests = 4, 16, 1
+		c.Timing.Safety, c.Timing.Patience, c.Timing.PatienceCap = Second, 20, 80
+		c.Network = NetworkModel{Delay: Millisecond / 4}
+		c.Disk = Disks{Sync: consensus.Time(2+i%8) * Millisecond, Execute: Millisecond / 4, Segment: 2}
+		c.Workload = Workload{Clients: 2, Callers: 16, Invoked: 900, Operations: 1, Keys: 2, ValueBytes: 8, Think: Millisecond / 4, Timeout: 40 * Millisecond}
+		c.Hazards = nil
+		c = c.crashFaults(protocol.Raft)
+		w, err := New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k := range consensus.Time(3) {
+			at := 150*Millisecond + k*(250*Millisecond+consensus.Time(i)*Millisecond/10)
+			w.clock.after(at, func() {
+				w.inject(Hazard{Kind: hazardPowerLoss, Lasts: 5 * Millisecond}, newStream(uint64(i), "power"))
+			})
+		}
+		for _, v := range w.Run().Violations {
+			t.Errorf("case %d: %s", i, v)
+		}
+	}
+}
+
 // A trace is one line per event, and tracing changes nothing.
 func TestTraceChangesNothing(t *testing.T) {
 	silent := run(t, WithoutTraitors(7))
