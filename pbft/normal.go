@@ -8,7 +8,8 @@ import (
 )
 
 // propose closes batches while the pipeline has room (§4): at the end of a
-// burst, so that a primary under load gathers. Light load pays no delay.
+// burst, and with slots under way only when enough waits beside what they carry,
+// so that a primary under load gathers. Light load pays no delay.
 func (r *replica) propose() {
 	if !r.view.leads() || r.state.Active() {
 		return
@@ -23,6 +24,9 @@ func (r *replica) propose() {
 			}
 			r.proposeBatch(nil)
 			continue
+		}
+		if r.view.next > r.exec.handed+1 && r.requests.Little(&r.rules.Genesis.Limits) {
+			return
 		}
 		requests := r.view.unmarked(r.requests.Take(&r.rules.Genesis.Limits))
 		if len(requests) > 0 {

@@ -283,6 +283,38 @@ func TestRestartedPrimaryLeavesNoHole(t *testing.T) {
 	l.wantView(0, l.All()...)
 }
 
+// §4: beside slots under way a primary waits until it has half of what they carry, so
+// that many clients share a slot, and no longer than they take. A request that finds
+// none under way does not wait.
+func TestPrimaryGathers(t *testing.T) {
+	l := newLab(t, 4)
+	submit := func(requests int) (proposed []string) {
+		var events []consensus.Event
+		for range requests {
+			events = append(events, consensus.Submit{Via: consensus.ClientPeer(l.Client.Public()), Request: l.Request()})
+		}
+		for _, n := range l.Step(0, events...).Notes {
+			if n.Kind == consensus.Proposed {
+				proposed = append(proposed, n.Text)
+			}
+		}
+		return proposed
+	}
+	for i, c := range []struct {
+		requests int
+		want     []string
+	}{{1, []string{"1 requests"}}, {7, []string{"7 requests"}}, {3, nil}, {1, []string{"4 requests"}}, {1, nil}} {
+		if got := submit(c.requests); !slices.Equal(got, c.want) {
+			t.Errorf("step %d: %d requests come, proposed are %v, want %v", i, c.requests, got, c.want)
+		}
+	}
+	l.Deliver() // the last one is proposed when the slots before it are decided
+	l.WantExecuted(4, l.All()...)
+	if got := submit(1); len(got) != 1 {
+		t.Errorf("with nothing under way, proposed are %v", got)
+	}
+}
+
 // §3: an executed request that everybody hands in again costs one answer in a
 // while, not one for each: answers stand in the queue in which batches wait.
 func TestOldRequestIsAnsweredOnceInAWhile(t *testing.T) {

@@ -94,6 +94,9 @@ func (r *replica) propose() {
 		return // the clock jumped: a stamp too far ahead could not be taken back
 	}
 	for r.requests.Waiting() && r.inFlight() < r.cfg.Pipeline && !r.full(r.exec.proposed+1) {
+		if r.inFlight() > 0 && r.requests.Little(&r.cfg.Genesis.Limits) {
+			return
+		}
 		requests := r.requests.Take(&r.cfg.Genesis.Limits)
 		if len(requests) == 0 {
 			return

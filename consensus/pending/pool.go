@@ -118,6 +118,9 @@ func (p *Pool) Find(k Key) *Entry { return p.byKey[k] }
 func (p *Pool) add(q *consensus.Request, lane, tick int) *Entry {
 	e := &Entry{Request: q, Lane: lane, Since: tick, Told: tick, Asked: -1, clock: p.work.clock, silence: p.work.clock, spared: p.work.spared, proposed: p.standing[KeyOf(q)]}
 	p.work.holds(q, 1)
+	if e.proposed {
+		p.work.under += cost(q)
+	}
 	p.byKey[KeyOf(q)] = e
 	p.order = append(p.order, e)
 	p.lanes[lane].put(q, 1)
@@ -192,6 +195,7 @@ func (p *Pool) Remove(k Key) {
 		p.dead++
 	}
 	delete(p.byKey, k)
+	p.stand(e, false)
 	p.work.holds(e.Request, -1)
 	p.lanes[e.Lane].put(e.Request, -1)
 	for len(p.order) > 0 && p.order[0].gone {
@@ -246,7 +250,7 @@ func (p *Pool) Take(l *consensus.Limits) []*consensus.Request {
 		empty = 0
 		p.turn++
 		size += 3 + len(e.Request.Raw)
-		e.proposed = true
+		p.stand(e, true)
 		out = append(out, e.Request)
 	}
 	return out
@@ -262,6 +266,18 @@ func (p *Pool) Waiting() bool {
 	return false
 }
 
+// gatherShare decides when a batch is closed although others are under way: when it
+// carries at least one part in gatherShare of what they carry.
+const gatherShare = 2
+
+// Little reports whether what may be proposed is so little beside what is under way
+// already that it had better wait for more: a batch costs all replicas the same,
+// however little is in it (PROTOCOL.md §4).
+func (p *Pool) Little(l *consensus.Limits) bool {
+	waits := p.work.held - p.work.under
+	return waits*gatherShare < p.work.under && waits < l.BatchBytes
+}
+
 // Stands says that these requests stand in a slot of this view already, so that
 // they are not proposed, also if they are handed in only later.
 func (p *Pool) Stands(b *consensus.Batch) {
@@ -272,9 +288,20 @@ func (p *Pool) Stands(b *consensus.Batch) {
 		k := KeyOf(q)
 		p.standing[k] = true
 		if e := p.byKey[k]; e != nil {
-			e.proposed = true
+			p.stand(e, true)
 		}
 	}
+}
+
+// stand notes whether an entry stands in a slot of this view.
+func (p *Pool) stand(e *Entry, proposed bool) {
+	switch {
+	case proposed && !e.proposed:
+		p.work.under += cost(e.Request)
+	case e.proposed && !proposed:
+		p.work.under -= cost(e.Request)
+	}
+	e.proposed = proposed
 }
 
 // Restart begins a view: all clocks start anew, and whatever was proposed in
@@ -283,7 +310,8 @@ func (p *Pool) Restart(tick int) {
 	p.compact()
 	clear(p.standing)
 	for _, e := range p.order {
-		e.Since, e.Told, e.Times, e.proposed, e.clock, e.silence = tick, tick, 0, false, p.work.clock, p.work.clock
+		p.stand(e, false)
+		e.Since, e.Told, e.Times, e.clock, e.silence = tick, tick, 0, p.work.clock, p.work.clock
 		e.spared = p.work.spared
 	}
 	p.work.credit, p.work.coming = 0, 0

@@ -82,6 +82,50 @@ func TestPoolBatchLimits(t *testing.T) {
 	}
 }
 
+// §4: with others under way, what waits is proposed once it is half of what they
+// carry, or fills a batch.
+func TestLittleWaits(t *testing.T) {
+	limits := consensus.DefaultLimits()
+	p := New(Config{Replicas: 4, Count: 1000, Bytes: 1 << 30, Retell: 5, Ask: 10})
+	counter := uint64(0)
+	add := func(requests, size int) {
+		for range requests {
+			counter++
+			p.add(poolRequest(1, counter, size), 4, 0)
+		}
+	}
+	expect := func(when string, little bool) {
+		t.Helper()
+		if p.Little(&limits) != little {
+			t.Errorf("%s: little waits %v, want %v", when, !little, little)
+		}
+	}
+	add(1, 10)
+	expect("nothing is under way", false)
+	add(7, 10)
+	under := p.Take(&limits)
+	add(3, 10)
+	expect("three beside eight", true)
+	add(1, 10)
+	expect("four beside eight", false)
+	under = append(under, p.Take(&limits)...)
+	add(1, 10)
+	expect("one beside twelve", true)
+	p.Restart(1)
+	expect("a new view, nothing is under way", false)
+	p.Take(&limits)
+	add(1, 10)
+	expect("one beside thirteen", true)
+	execute(p, under...)
+	expect("one beside one, the others are executed", false)
+
+	add(8, limits.BatchBytes)
+	for len(p.Take(&limits)) > 0 {
+	}
+	add(1, limits.BatchBytes)
+	expect("a batch's worth beside eight", false)
+}
+
 // Against a plain list: nothing is lost, nothing is taken twice in a view, and
 // what is gone leaves no memory behind.
 func TestPoolAgainstList(t *testing.T) {
@@ -118,6 +162,13 @@ func TestPoolAgainstList(t *testing.T) {
 			}
 			if len(p.byKey) != len(waiting) {
 				t.Fatalf("%d wait, want %d", len(p.byKey), len(waiting))
+			}
+			under := 0
+			for k := range proposed {
+				under += cost(p.byKey[k].Request)
+			}
+			if p.work.under != under {
+				t.Fatalf("%d bytes stand in slots, want %d", p.work.under, under)
 			}
 			if p.dead > 65+len(p.byKey) || len(p.order) > 65+4*len(p.byKey) {
 				t.Fatalf("%d dead and %d in order for %d waiting", p.dead, len(p.order), len(p.byKey))

@@ -16,6 +16,7 @@ type work struct {
 	coming int                      // bytes on their way for which it has yet to
 	spared int                      // ticks for which it stood still for those
 	held   int                      // bytes that wait
+	under  int                      // ... of them, that stand in a slot of this view
 	of     map[crypto.PublicKey]int // ... by client; none is zero
 	busy   int                      // ticks of this measurement in which something waited
 	done   int                      // bytes executed in them
