@@ -133,8 +133,9 @@ func (w *Writer) Write(e *Entry) error {
 	return w.err
 }
 
-// maxKeptBuffer bounds what a Writer holds on to between two entries.
-const maxKeptBuffer = 256 << 10
+// maxKeptBuffer bounds what a Writer holds on to between two entries: a usual batch, of
+// 1 MiB, has room.
+const maxKeptBuffer = 2 << 20
 
 // Reader reads a log.
 type Reader struct {

@@ -3,6 +3,7 @@ package consensus
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 
@@ -184,6 +185,7 @@ func (b *Batch) Size() int {
 
 // Append appends the batch's encoding to dst. Not for the null batch.
 func (b *Batch) Append(dst []byte) []byte {
+	dst = slices.Grow(dst, b.Size())
 	dst = binary.BigEndian.AppendUint64(dst, uint64(b.Stamp))
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(b.Requests)))
 	for _, r := range b.Requests {
