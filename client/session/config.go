@@ -25,9 +25,9 @@ type Config struct {
 	Reads uint64 // READs are counted from here: a random number where two processes may use one key at a time
 
 	InFlight      int  // requests in flight (8; 256 with OneEach); at most consensus.SessionWindow
-	InFlightBytes int  // bytes of the requests in flight (32 MiB); one request is always allowed
+	InFlightBytes int  // bytes of the requests in flight (8 MiB, what replicas keep waiting of one client); one request is always allowed
 	GatherOps     int  // operations in one request (the genesis limit)
-	GatherBytes   int  // a request closes at this size (256 KiB); one larger operation travels alone
+	GatherBytes   int  // a request closes at this size (1 MiB, as batches do); one larger operation travels alone
 	OneEach       bool // one operation, one signature: for measuring what gathering saves
 	Queue         int  // operations waiting to be sent (16384)
 	QueueBytes    int  // bytes of them (64 MiB)
@@ -60,8 +60,8 @@ func (c Config) withDefaults() (Config, error) {
 		field    *int
 		standard int
 	}{
-		{&c.InFlight, inFlight}, {&c.InFlightBytes, 32 << 20}, {&c.GatherOps, c.Genesis.Limits.RequestOperations},
-		{&c.GatherBytes, 256 << 10}, {&c.Queue, 16 << 10}, {&c.QueueBytes, 64 << 20},
+		{&c.InFlight, inFlight}, {&c.InFlightBytes, 8 << 20}, {&c.GatherOps, c.Genesis.Limits.RequestOperations},
+		{&c.GatherBytes, 1 << 20}, {&c.Queue, 16 << 10}, {&c.QueueBytes, 64 << 20},
 	} {
 		if *f.field < 0 {
 			return c, fmt.Errorf("%w: limits must not be negative", ErrConfig)

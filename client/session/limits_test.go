@@ -37,6 +37,27 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// What is in flight has room in the queue that replicas keep for one client, a fourth
+// of pending_bytes: what has not is refused, and sent again in vain.
+func TestFlightFitsWhatReplicasKeep(t *testing.T) {
+	for _, size := range []int{64 << 10, 1200 << 10} {
+		b := newBench(t, nil)
+		for i := range Ticket((16 << 20) / size) {
+			b.s.Invoke(i+1, make([]byte, size))
+		}
+		sum, requests := 0, 0
+		for _, s := range b.s.Flush().Sends {
+			requests++
+			if sum += len(s.Bytes); len(s.Bytes) > max(size, 1<<20)+requestHead {
+				t.Errorf("a request of %d bytes does not fit a batch", len(s.Bytes))
+			}
+		}
+		if sum > 8<<20 || requests < 6 {
+			t.Errorf("%d requests of %d bytes are in flight: want six or more, and no more than 8 MiB", requests, sum)
+		}
+	}
+}
+
 // A request stays within the genesis limits, a large operation travels alone,
 // and nothing is lost on the way.
 func TestRequestsWithinLimits(t *testing.T) {
