@@ -76,6 +76,9 @@ type Result struct {
 	// Unordered: the result was read without being ordered, from a state of
 	// height Seq or above.
 	Unordered bool
+	// Height is that of the state itself, where it is known; else 0. Results of one
+	// Height are of one state.
+	Height consensus.Seq
 }
 
 // Client is a caller of one cluster. It is safe for concurrent use.
@@ -257,7 +260,7 @@ func (c *Client) await(ctx context.Context, call *call) (r Result, cancelled boo
 	if d.Err != nil {
 		return Result{}, cancelled, d.Err
 	}
-	return Result{Result: d.Result, Seq: d.Seq, Unordered: d.Unordered}, cancelled, nil
+	return Result{Result: d.Result, Seq: d.Seq, Unordered: d.Unordered, Height: d.Height}, cancelled, nil
 }
 
 // Close ends the client. Calls that are under way fail with session.ErrClosed.

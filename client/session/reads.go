@@ -177,7 +177,7 @@ func (s *Session) believeFindings(a *query) {
 		if o == nil {
 			continue
 		}
-		r := s.agreedResult(a, i, index)
+		r, height := s.agreedResult(a, i, index)
 		if r == nil {
 			continue
 		}
@@ -187,7 +187,7 @@ func (s *Session) believeFindings(a *query) {
 			alone = append(alone, o)
 			continue
 		}
-		s.finish(o, Done{Result: consensus.Result{Code: r.Code, Data: bytes.Clone(r.Data)}, Seq: index, Unordered: true})
+		s.finish(o, Done{Result: consensus.Result{Code: r.Code, Data: bytes.Clone(r.Data)}, Seq: index, Unordered: true, Height: height})
 	}
 	s.reread(alone)
 	if a.left == 0 {
@@ -197,23 +197,30 @@ func (s *Session) believeFindings(a *query) {
 }
 
 // agreedResult is what f+1 replicas say of operation i at or above a height; nil
-// if they do not.
-func (s *Session) agreedResult(a *query, i int, least consensus.Seq) *consensus.Result {
+// if they do not. Where f+1 of them say it of one height, that is returned, too: one of
+// them is correct and was there.
+func (s *Session) agreedResult(a *query, i int, least consensus.Seq) (believed *consensus.Result, height consensus.Seq) {
 	for x := range a.said {
 		if a.said[x].results == nil || a.said[x].height < least {
 			continue
 		}
-		r, equal := &a.said[x].results[i], 0
+		r, equal, there := &a.said[x].results[i], 0, 0
 		for y := range a.said {
 			if o := &a.said[y]; o.results != nil && o.height >= least && o.results[i].Code == r.Code && bytes.Equal(o.results[i].Data, r.Data) {
 				equal++
+				if o.height == a.said[x].height {
+					there++
+				}
 			}
 		}
-		if equal >= s.system.Replies() {
-			return r
+		if there >= s.system.Replies() {
+			return r, a.said[x].height
+		}
+		if believed == nil && equal >= s.system.Replies() {
+			believed = r
 		}
 	}
-	return nil
+	return believed, 0
 }
 
 // pressOn decides what comes next for a READ that is not done: wait for more

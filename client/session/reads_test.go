@@ -42,6 +42,31 @@ func (b *bench) find(q *consensus.Query, a says) Output {
 	return b.s.Flush()
 }
 
+// Of which state a result is, is known only if f+1 replicas say so.
+func TestReadsAreOfAKnownState(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		says []says
+		want consensus.Seq
+	}{
+		{"all are there", []says{{0, 3, 3, "v"}, {1, 3, 3, "v"}, {2, 3, 3, "v"}}, 3},
+		{"two are further on", []says{{0, 3, 3, "v"}, {1, 3, 4, "v"}, {2, 3, 4, "v"}}, 4},
+		{"each is elsewhere", []says{{0, 3, 3, "v"}, {1, 3, 4, "v"}, {2, 3, 5, "v"}}, 0},
+		{"a liar is where one is", []says{{0, 3, 4, "lie"}, {1, 3, 4, "v"}, {2, 3, 3, "v"}}, 0},
+		{"two are below what was decided", []says{{0, 3, 3, "v"}, {1, 3, 3, "v"}, {2, 4, 4, "v"}, {3, 4, 5, "v"}}, 0},
+	} {
+		b := newBench(t, nil)
+		q := b.query(b.read(1, 1)[0].Bytes)
+		var done []Done
+		for _, a := range test.says {
+			done = append(done, b.find(q, a).Done...)
+		}
+		if len(done) != 1 || done[0].Height != test.want {
+			t.Errorf("%s: %+v, want height %d", test.name, done, test.want)
+		}
+	}
+}
+
 // What is believed, and why not more.
 func TestReadsAreBelieved(t *testing.T) {
 	const far = 1 << 62

@@ -28,6 +28,9 @@ type Done struct {
 	// Unordered: it was read without being ordered, from a state that is at Seq
 	// or beyond.
 	Unordered bool
+	// Height is that of the very state that it was read from, where the replicas that
+	// are believed name the same; else 0.
+	Height consensus.Seq
 }
 
 // Output is everything to do about the events since the last Flush.

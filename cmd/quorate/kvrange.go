@@ -19,13 +19,17 @@ func kvRangeCommand() *cli.Command {
 		Name: "range", Usage: "print entries in the order of their keys",
 		Description: "One line per entry: key, tab, value. Bytes that would break the line, and\n" +
 			"backslashes, are written as \\t, \\n, \\\\ or \\xNN. With --output json, one\n" +
-			"object per line. Each page is consistent; the whole is not.",
+			"object per line. What does not fit one answer is read page by page: each page is\n" +
+			"of one moment, and only with --whole are all of them of the same. Then the range is\n" +
+			"read over when anything is decided meanwhile, several times, and nothing is printed\n" +
+			"before all is read.",
 		Flags: kvFlags(
 			&cli.StringFlag{Name: "prefix", Usage: "only keys that begin with `TEXT`"},
 			&cli.StringFlag{Name: "from", Usage: "first `KEY`, inclusive"},
 			&cli.StringFlag{Name: "to", Usage: "last `KEY`, exclusive"},
 			&cli.Uint64Flag{Name: "limit", Usage: "at most `N` entries; 0 = all"},
 			&cli.BoolFlag{Name: "keys", Usage: "leave the values out"},
+			&cli.BoolFlag{Name: "whole", Usage: "all entries as they were at one moment, or none"},
 			orderedFlag()),
 		Action: does(0, 0, kvRange),
 	}
@@ -40,8 +44,14 @@ func kvRange(c *cli.Context, _ []string) error {
 		}
 		from, to = []byte(c.String("prefix")), kv.PrefixEnd([]byte(c.String("prefix")))
 	}
+	if c.Bool("whole") && c.Bool("ordered") {
+		return usageError("--whole excludes --ordered: it compares what was read without an order")
+	}
 	out := bufio.NewWriter(c.App.Writer)
 	err := withStore(c, func(ctx context.Context, store client.KV) error {
+		if c.Bool("whole") {
+			return printWhole(ctx, out, store, from, to, c)
+		}
 		return pages(ctx, store, from, to, c.Uint64("limit"), c.Bool("keys"), func(e kv.Entry) error {
 			return printEntry(out, e, forPrograms(c), !c.Bool("keys"))
 		})
@@ -50,6 +60,20 @@ func kvRange(c *cli.Context, _ []string) error {
 		err = flushed
 	}
 	return err
+}
+
+// printWhole prints a range that was read of one state.
+func printWhole(ctx context.Context, out *bufio.Writer, store client.KV, from, to []byte, c *cli.Context) error {
+	entries, err := store.Whole(ctx, from, to, c.Uint64("limit"), c.Bool("keys"))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := printEntry(out, e, forPrograms(c), !c.Bool("keys")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pages visits the entries of a range, at most limit of them (0 = all).
