@@ -8,7 +8,7 @@ package tidy
 var surface = map[string][]string{
 	"app":              {"DeniedText", "ErrJob", "MaxReplyBytes", "WriteBytes"},
 	"app/kv":           {"ErrMalformed", "MaxTxn", "TextBadRange", "TextEmptyKey", "TextLongKey", "TextMalformed"},
-	"client":           {"ErrConfig", "ErrFailed", "ErrLimit", "ErrPanic", "ErrResultTooLarge"},
+	"client":           {"ErrChanged", "ErrConfig", "ErrFailed", "ErrLimit", "ErrPanic", "ErrResultTooLarge", "ErrTooMuch"},
 	"client/session":   {"ErrConfig", "ErrMalformed", "ErrNotPermitted", "ErrRefused", "ErrSignature"},
 	"consensus":        {"MaxBatchRequests"},
 	"consensus/quorum": {},
