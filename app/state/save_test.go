@@ -230,3 +230,22 @@ func TestStoreWithoutRecordsOpensAsItIs(t *testing.T) {
 		t.Errorf("root %s, was %s", root.Short(), want.Short())
 	}
 }
+
+// A Keep of two intervals writes, of a key that both have written, what the newer has.
+func TestAKeepOfTwoIntervalsWritesTheNewer(t *testing.T) {
+	memory := NewMemory()
+	s := open(t, memory)
+	content := map[string]string{}
+	for seq, value := range []string{"older", "newer"} {
+		for _, key := range []string{"both", value} {
+			put(t, s, key, value)
+			content[key] = value
+		}
+		mark(t, s, consensus.Seq(seq+1))
+	}
+	root := s.layers[1].root.rootHash()
+	must(t, s.Keep(2, root, nil))
+	exact(t, memory, s, content)
+	again := open(t, memory)
+	exact(t, memory, again, content)
+}
