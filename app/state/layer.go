@@ -143,24 +143,17 @@ func (l *layer) inOrder() []int32 {
 	return l.order
 }
 
-// newestOf lists what closed layers hold, given oldest first, in key order: of each
-// key what the newest layer has.
-func newestOf(layers []*layer) []written {
-	size := 0
-	for _, l := range layers {
-		size += len(l.entries)
+// newestOf lists what closed layers hold, given oldest first, and the places in it in
+// key order: of each key what the newest layer has.
+func newestOf(layers []*layer) (entries []written, order []int32) {
+	if len(layers) == 1 {
+		return layers[0].entries, orderOf(layers[0].entries, 0)
 	}
-	all := make([]written, 0, size)
 	for _, l := range slices.Backward(layers) {
-		all = append(all, l.entries...)
+		entries = append(entries, l.entries...)
 	}
-	newest := make([]written, 0, size)
-	for _, at := range orderOf(all, 0) {
-		if e := &all[at]; len(newest) == 0 || newest[len(newest)-1].key != e.key {
-			newest = append(newest, *e)
-		}
-	}
-	return newest
+	order = slices.CompactFunc(orderOf(entries, 0), func(a, b int32) bool { return entries[a].key == entries[b].key })
+	return entries, order
 }
 
 // newChange is the change that a value (nil: a removal) at key is to the trie.

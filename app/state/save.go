@@ -75,9 +75,10 @@ type keeping struct {
 	certified crypto.Digest
 	wanted    bool // the height is to be servable
 	full      bool
-	nodes     []place   // of the trie, yet to be looked at
-	fresh     []*node   // that the store lacks
-	values    []written // in key order, yet to be added
+	nodes     []place // of the trie, yet to be looked at
+	fresh     []*node // that the store lacks
+	values    []written
+	order     []int32 // of those of values that are yet to be added
 	keys      joiner
 	record    []byte  // of the keys so far
 	chunks    int     // of it that are written
@@ -123,7 +124,7 @@ func (k *keeping) judge() (phase, error) {
 func (k *keeping) remove() (phase, error) {
 	before, b := &k.s.lower.unsaved, &k.s.lower.batch
 	b.release()
-	k.values = newestOf(k.layers)
+	k.values, k.order = newestOf(k.layers)
 	if !k.full {
 		k.left = unsaved{records: slices.Clip(before.records), removed: slices.Clip(before.removed), bytes: before.bytes}
 		for _, l := range k.layers {
@@ -180,12 +181,12 @@ func (k *keeping) collect() (phase, error) {
 func (k *keeping) write() (phase, error) {
 	b := &k.s.lower.batch
 	for items, bytes := 0, 0; items < stepItems && bytes < stepBytes; items++ {
-		if len(k.values) == 0 {
+		if len(k.order) == 0 {
 			k.cut(1)
 			return k.apply, nil
 		}
-		key, value := k.values[0].key, k.values[0].value
-		k.values = k.values[1:]
+		key, value := k.values[k.order[0]].key, k.values[k.order[0]].value
+		k.order = k.order[1:]
 		if name := k.keys.join(dataPrefix, key); value == nil {
 			b.Delete(name)
 		} else {
