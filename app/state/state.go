@@ -15,7 +15,7 @@ import (
 type Config struct {
 	// NodeCacheBytes bounds the nodes of the trie that stay in memory. Keeps
 	// leave them there, and store them when those that the store lacks are
-	// two thirds of it. Default 192 MiB: all nodes of a million keys of 16
+	// two thirds of it. Default 128 MiB: all nodes of a million keys of 16
 	// bytes.
 	NodeCacheBytes int
 	// UnsavedBytes bounds the keys and values that Keeps write without the
@@ -33,7 +33,7 @@ type Config struct {
 
 // withDefaults is c with the defaults for zero fields.
 func (c Config) withDefaults() Config {
-	c.NodeCacheBytes = cmp.Or(c.NodeCacheBytes, 192<<20)
+	c.NodeCacheBytes = cmp.Or(c.NodeCacheBytes, 128<<20)
 	c.UnsavedBytes = cmp.Or(c.UnsavedBytes, 32<<20)
 	c.SnapshotIdle = cmp.Or(c.SnapshotIdle, 256)
 	c.swapWrites = cmp.Or(c.swapWrites, swapWrites)
