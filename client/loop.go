@@ -156,7 +156,9 @@ func (l *loop) turn() bool {
 		return false
 	case first = <-c.frames:
 	case <-c.inbox.wake:
-		runtime.Gosched()
+		if len(l.calls.of) > 1 { // a lone caller has nobody to wait for
+			runtime.Gosched() // whom the same answer has woken ask first, and travel together
+		}
 	case <-l.timer.C:
 	}
 	l.look()
