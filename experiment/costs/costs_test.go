@@ -93,13 +93,21 @@ func TestSignaturesEqualTheFormulas(t *testing.T) {
 }
 
 func TestWaitingEqualsTheFormulas(t *testing.T) {
+	sharing := map[string]int{}
 	for _, c := range measured(t) {
 		equal(t, &c, "message delays", c.Delays, float64(c.Theory.Delays))
 		equal(t, &c, "serial syncs", c.Syncs, float64(c.Theory.Syncs))
 		equal(t, &c, "writes", c.Alone.each(c.Alone.Forced), float64(c.Theory.Forced))
-		if c.Load.Forced >= c.Load.Decisions*c.Theory.Forced {
-			t.Errorf("%s, n = %d: under load no two writes share a sync: %d in %d decisions", c.Protocol, c.Replicas, c.Load.Forced, c.Load.Decisions)
+		if c.Load.Forced > c.Load.Decisions*c.Theory.Forced {
+			t.Errorf("%s, n = %d: under load there are more writes than alone: %d in %d decisions", c.Protocol, c.Replicas, c.Load.Forced, c.Load.Decisions)
 		}
+		if c.Load.Forced < c.Load.Decisions*c.Theory.Forced {
+			sharing[c.Protocol]++
+		}
+	}
+	// A primary gathers beside what is under way, so that in a system or other none may meet.
+	if sharing[protocol.PBFT] < 2 || sharing[protocol.Raft] < 2 {
+		t.Errorf("under load writes share syncs in %v systems", sharing)
 	}
 }
 
