@@ -90,7 +90,7 @@ func LoadConfig(dir string, over Overrides) (*Home, error) {
 // a key, and makes nothing if the protocol refuses the configuration.
 func Create(dir string, c Config, g *genesis.File, seed Seed) error {
 	h := &Home{Dir: dir, Config: c, Genesis: g.Genesis, Seed: seed}
-	if _, err := h.protocol(); err != nil {
+	if _, err := h.protocol(nil); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -153,15 +153,21 @@ func warnWhenAlone(quit <-chan struct{}, ticks <-chan time.Time, alone func() bo
 	}
 }
 
+// provenClaims is how many signatures are remembered as good, some 50 bytes each.
+const provenClaims = 1 << 16
+
 // nodeConfig joins the home's settings with the protocol and the application.
 func (h *Home) nodeConfig(a app.Application, log *slog.Logger) (node.Config, error) {
-	engine, err := h.protocol()
+	// What completes a quorum is verified by the engine, and comes again in the
+	// certificates of others, which the node opens.
+	memory := node.NewMemory(provenClaims)
+	engine, err := h.protocol(memory)
 	if err != nil {
 		return node.Config{}, err
 	}
 	c := &h.Config
 	return node.Config{
-		Protocol: engine, Genesis: h.Genesis, Self: consensus.ReplicaID(c.Replica), Seed: h.Seed,
+		Protocol: engine, Genesis: h.Genesis, Self: consensus.ReplicaID(c.Replica), Seed: h.Seed, Memory: memory,
 		Application: a,
 		Disk: node.Disk{
 			Data: h.DataDir(), Holder: h.Holder, SegmentBytes: c.Disk.SegmentBytes, Volatile: c.Disk.Volatile,
@@ -180,7 +186,7 @@ const electionShare = 2
 
 // protocol makes the engine's side of the home. Durations become ticks, which is
 // all the time that an engine knows.
-func (h *Home) protocol() (consensus.Protocol, error) {
+func (h *Home) protocol(memory crypto.Memory) (consensus.Protocol, error) {
 	p, err := protocol.Of(h.Genesis)
 	if err != nil {
 		return nil, err
@@ -189,7 +195,7 @@ func (h *Home) protocol() (consensus.Protocol, error) {
 	ticks := func(d files.Duration) int { return int(d / e.Tick) }
 	return p.New(protocol.Settings{
 		Genesis: h.Genesis, Self: consensus.ReplicaID(h.Config.Replica),
-		Signer: crypto.NewSigner(h.Seed), Verifier: crypto.NewVerifier(nil, h.Genesis.Replicas...),
+		Signer: crypto.NewSigner(h.Seed), Verifier: crypto.NewVerifier(memory, h.Genesis.Replicas...),
 		TickLength: consensus.Time(e.Tick), Patience: ticks(e.Patience), PatienceCap: ticks(e.PatienceCap),
 		LeaderPatience: max(2, ticks(e.Patience)/electionShare), StatusEvery: ticks(e.StatusEvery),
 		Pipeline: e.Pipeline, PendingCount: e.PendingCount, PendingBytes: e.PendingBytes,
@@ -200,7 +206,7 @@ func (h *Home) protocol() (consensus.Protocol, error) {
 // and whether the data belong to this replica of this cluster. It changes
 // nothing. The origin says what the home remembers.
 func (h *Home) Check() (storage.Origin, error) {
-	if _, err := h.protocol(); err != nil {
+	if _, err := h.protocol(nil); err != nil {
 		return 0, err
 	}
 	origin, err := storage.Birth(h.DataDir(), h.identity())

@@ -33,7 +33,11 @@ type Config struct {
 	Admin       string        // host:port of metrics, health and pprof; "" = none. They are for operators: keep it on loopback
 	Tick        time.Duration // between two Tick events; 0 = 10 ms
 	Bounds      Bounds        // zero fields stand for their defaults
-	Log         *slog.Logger  // nil logs nothing
+
+	// Memory is of what was proven, and shared with the protocol; nil = one of the
+	// node's own.
+	Memory *Memory
+	Log    *slog.Logger // nil logs nothing
 
 	// Replies is asked what to answer clients in the place of what execution
 	// brought; nil = as executed. Called by the executor, between two jobs.

@@ -125,7 +125,11 @@ func (n *Node) start() error {
 // assemble joins the parts around the engine.
 func (n *Node) assemble(engine consensus.Engine) {
 	b := n.config.Bounds
-	n.verifier = crypto.NewVerifier(&sharedMemory{memory: crypto.NewMemory(b.Proven)}, n.config.Genesis.Replicas...)
+	memory := n.config.Memory
+	if memory == nil {
+		memory = NewMemory(b.Proven)
+	}
+	n.verifier = crypto.NewVerifier(memory, n.config.Genesis.Replicas...)
 	n.intake, n.inbox = newIntake(b.Bounds), newInbox(b.Bounds)
 	n.journal = newJournal(n.disk.log, n.metrics, n.inbox.synced, n.fail)
 	n.reader = newReader(b.Bounds, func(c consensus.Chunk) { n.inbox.own(c) }, n.reporter.report)

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"sync"
 	"time"
 
 	"quorate.dev/quorate/consensus"
@@ -109,24 +108,4 @@ func (n *Node) send(to consensus.Peer, class consensus.Class, frame []byte) {
 		label = "answers" // mostly to clients that are connected elsewhere
 	}
 	n.metrics.unsent.WithLabelValues(label).Inc()
-}
-
-// sharedMemory lets the workers share what was proven.
-type sharedMemory struct {
-	mu     sync.RWMutex
-	memory *crypto.BoundedMemory
-}
-
-// Proven reports whether the claim named d is known to be good.
-func (m *sharedMemory) Proven(d crypto.Digest) bool {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	return m.memory.Proven(d)
-}
-
-// Remember keeps d.
-func (m *sharedMemory) Remember(d crypto.Digest) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.memory.Remember(d)
 }
