@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -116,9 +115,9 @@ func (l *load) fill(ctx context.Context) error {
 	return err
 }
 
-// removeAtOnce is how many keys one transaction removes: far below the limits
-// of steps that any genesis has.
-const removeAtOnce = 256
+// removers is how many removals are under way at a time: enough to fill batches, far
+// below what a client keeps waiting.
+const removers = 1024
 
 // pageWithin is how long the removal of one page of keys may take: the cluster may have
 // lost its quorum meanwhile.
@@ -144,14 +143,11 @@ func sweepPage(ctx context.Context, store client.KV) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	var removals errgroup.Group
-	for some := range slices.Chunk(page.Entries, removeAtOnce) {
-		var operations [][]byte
-		for _, e := range some {
-			operations = append(operations, kv.Delete(e.Key))
-		}
+	removals, ctx := errgroup.WithContext(ctx)
+	removals.SetLimit(removers)
+	for _, e := range page.Entries {
 		removals.Go(func() error {
-			_, err := store.Txn(ctx, nil, operations, nil)
+			_, err := store.Delete(ctx, e.Key)
 			return err
 		})
 	}
