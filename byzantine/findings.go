@@ -1,6 +1,7 @@
 package byzantine
 
 import (
+	"math"
 	"slices"
 
 	"quorate.dev/quorate/consensus"
@@ -67,14 +68,14 @@ func misreadings() []Profile {
 		Name: "misread", Group: "R-LIE", AtF: SafeLive, AtF1: Deceives, AtCrash: MayDeceive,
 		Sentence: "answers reads wrongly that are not ordered, the same as every other traitor",
 		Params:   []Param{{"how", "result", OneOf(misreadWays)}, client},
-		Needs:    Election, Drawn: []string{"", "high", "low", "old", "highest", "withheld"}, findings: newMisread,
+		Needs:    Election, Drawn: []string{"", "high", "low", "old", "highest", "beyond", "withheld"}, findings: newMisread,
 	}}
 }
 
 // misreadWays are the ways to answer a READ wrongly. "low" says that nothing was
 // ever helped to commit, "high" that more was than there is, "highest" that
-// everything was; "old" adds to a low index what was found before.
-var misreadWays = []string{"result", "low", "high", "highest", "old", "withheld"}
+// everything was, "beyond" that more was than can be; "old" adds to a low index what was found before.
+var misreadWays = []string{"result", "low", "high", "highest", "beyond", "old", "withheld"}
 
 func newMisread(e *Env, s Spec) (findingFunc, error) {
 	how, err := s.Word("", misreadWays...)
@@ -111,14 +112,16 @@ func misread(how string, f consensus.Finding, old map[string][]consensus.Result)
 		f.Index += 3
 		f.Height = max(f.Height, f.Index)
 	case "highest":
-		f.Index, f.Height = 1<<62, 1<<62
+		f.Index, f.Height = consensus.MaxSeq, consensus.MaxSeq
+	case "beyond":
+		f.Index, f.Height = math.MaxUint64, math.MaxUint64
 	case "old":
 		// The first that it found of so many, for all that are asked later.
 		key := string(rune(len(f.Results)))
 		if old[key] == nil {
 			old[key] = f.Results
 		}
-		f.Index, f.Height, f.Results = 0, 1<<62, old[key]
+		f.Index, f.Height, f.Results = 0, consensus.MaxSeq, old[key]
 	}
 	return f
 }

@@ -45,6 +45,9 @@ type Limits struct {
 // SessionWindow is the number of counters that a session remembers (PROTOCOL.md §3).
 const SessionWindow = 256
 
+// MaxWindow is the widest window of slots that a genesis can choose.
+const MaxWindow Seq = 1 << 16
+
 // DefaultLimits suit a store of files and small values.
 func DefaultLimits() Limits {
 	return Limits{
@@ -114,8 +117,8 @@ func (g *Genesis) Validate() error {
 		return bad("name, protocol and application are at most 255 bytes long")
 	case len(g.Replicas) == 0 || len(g.Replicas) > MaxReplicas:
 		return bad("%d replicas: choose 1 to %d", len(g.Replicas), MaxReplicas)
-	case g.CheckpointInterval == 0 || g.Window < 2*g.CheckpointInterval || g.Window%g.CheckpointInterval != 0 || g.Window > 1<<16:
-		return bad("window %d must be a multiple of the checkpoint interval %d, at least twice it, at most %d", g.Window, g.CheckpointInterval, 1<<16)
+	case g.CheckpointInterval == 0 || g.Window < 2*g.CheckpointInterval || g.Window%g.CheckpointInterval != 0 || g.Window > MaxWindow:
+		return bad("window %d must be a multiple of the checkpoint interval %d, at least twice it, at most %d", g.Window, g.CheckpointInterval, MaxWindow)
 	case l.RequestOperations < 1 || l.RequestOperations > MaxOperations:
 		return bad("limits.request_operations is %d: choose 1 to %d", l.RequestOperations, MaxOperations)
 	case l.BatchRequests < 1 || l.BatchRequests > MaxBatchRequests:

@@ -40,13 +40,18 @@ type Finding struct {
 	Results []Result
 }
 
-// Encode returns the frame.
-func (q *Query) Encode() []byte {
+// Size is the length of the frame.
+func (q *Query) Size() int {
 	size := 1 + 3*8 + 2
 	for _, op := range q.Operations {
 		size += 3 + len(op)
 	}
-	b := append(make([]byte, 0, size), KindRead)
+	return size
+}
+
+// Encode returns the frame.
+func (q *Query) Encode() []byte {
+	b := append(make([]byte, 0, q.Size()), KindRead)
 	b = binary.BigEndian.AppendUint64(b, q.Name.Epoch)
 	b = binary.BigEndian.AppendUint64(b, q.Name.Counter)
 	b = binary.BigEndian.AppendUint64(b, uint64(q.Floor))
@@ -64,7 +69,7 @@ func DecodeQuery(frame []byte) (*Query, error) {
 	var kind uint8
 	var count uint16
 	if !s.ReadUint8(&kind) || kind != KindRead || !s.ReadUint64(&q.Name.Epoch) || !s.ReadUint64(&q.Name.Counter) ||
-		!s.ReadUint64((*uint64)(&q.Floor)) || !s.ReadUint16(&count) || count > MaxOperations || int(count)*3 > len(s) {
+		!s.ReadUint64((*uint64)(&q.Floor)) || q.Floor > MaxSeq || !s.ReadUint16(&count) || count > MaxOperations || int(count)*3 > len(s) {
 		return nil, fmt.Errorf("READ: %w", ErrMalformed)
 	}
 	q.Operations = make([][]byte, count)
@@ -98,7 +103,7 @@ func DecodeFinding(frame []byte) (*Finding, error) {
 	s := cryptobyte.String(frame)
 	var kind uint8
 	if !s.ReadUint8(&kind) || kind != KindFinding || !s.ReadUint64(&f.Name.Epoch) || !s.ReadUint64(&f.Name.Counter) ||
-		!s.ReadUint64(&f.Era) || !s.ReadUint64((*uint64)(&f.Index)) || !s.ReadUint64((*uint64)(&f.Height)) {
+		!s.ReadUint64(&f.Era) || !s.ReadUint64((*uint64)(&f.Index)) || !s.ReadUint64((*uint64)(&f.Height)) || max(f.Index, f.Height) > MaxSeq {
 		return nil, fmt.Errorf("answer to a READ: %w", ErrMalformed)
 	}
 	var err error

@@ -3,6 +3,7 @@ package consensus
 import (
 	"bytes"
 	"errors"
+	"math"
 	"reflect"
 	"testing"
 
@@ -15,7 +16,7 @@ import (
 func TestReadRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := Sequence{Epoch: rapid.Uint64().Draw(t, "epoch"), Counter: rapid.Uint64().Draw(t, "counter")}
-		q := &Query{Name: name, Floor: Seq(rapid.Uint64().Draw(t, "floor")), Operations: drawOperations(t)}
+		q := &Query{Name: name, Floor: Seq(rapid.Uint64Max(uint64(MaxSeq)-1).Draw(t, "floor")), Operations: drawOperations(t)}
 		got, err := DecodeQuery(q.Encode())
 		if err != nil || got.Name != q.Name || got.Floor != q.Floor || len(got.Operations) != len(q.Operations) {
 			t.Fatalf("%+v became %+v: %v", q, got, err)
@@ -81,6 +82,20 @@ func TestOpenQuery(t *testing.T) {
 			t.Errorf("%s: %+v", name, o.Refusal)
 		case o.Event != nil && o.Event.(Ask).Query.Client != member:
 			t.Errorf("%s: asked by another", name)
+		}
+	}
+}
+
+// Nobody is told of a height that no cluster comes to.
+func TestReadsBoundHeights(t *testing.T) {
+	for n, fits := range map[Seq]bool{MaxSeq: true, MaxSeq + 1: false, math.MaxUint64: false} {
+		if _, err := DecodeQuery((&Query{Floor: n}).Encode()); (err == nil) != fits {
+			t.Errorf("a floor of %d: %v", n, err)
+		}
+		for _, f := range []Finding{{Index: n}, {Height: n}} {
+			if _, err := DecodeFinding(f.Encode()); (err == nil) != fits {
+				t.Errorf("an answer of %d at %d: %v", f.Index, f.Height, err)
+			}
 		}
 	}
 }

@@ -18,6 +18,10 @@ type View uint64
 // first batch has sequence number 1; 0 is the state of the genesis.
 type Seq uint64
 
+// MaxSeq bounds the sequence numbers that anybody is told of: nobody gets there by
+// counting, and a liar who is there cannot make a sum overflow.
+const MaxSeq Seq = 1 << 62
+
 // Time is nanoseconds since 1970-01-01 UTC. It is what clocks hand in and what
 // the application sees; the engine measures durations in ticks.
 type Time int64

@@ -107,7 +107,6 @@ func (x *executor) behind() bool {
 
 // run works until close. What is queued then is left: the log has it.
 func (x *executor) run() {
-	x.applied()
 	for {
 		x.doing.does("")
 		t, done, ok := x.next()

@@ -134,6 +134,7 @@ func (n *Node) assemble(engine consensus.Engine) {
 	n.journal = newJournal(n.disk.log, n.metrics, n.inbox.synced, n.fail)
 	n.reader = newReader(b.Bounds, func(c consensus.Chunk) { n.inbox.own(c) }, n.reporter.report)
 	n.executor = newExecutor(n.disk.machine, b.Bounds)
+	n.executor.applied()
 	n.executor.deliver, n.executor.reader, n.executor.idle = n.outcome, n.reader, n.inbox.ring
 	n.executor.found = n.found
 	n.executor.fail = func(err error) { n.fail(fmt.Errorf("execution stopped: %w: %s", err, n.remedy(err))) }

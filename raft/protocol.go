@@ -184,17 +184,13 @@ func (p *Protocol) openMessage(f consensus.Frame) (any, []crypto.Claim, consensu
 	return m, claims, ""
 }
 
-// maxHeight is above all that any cluster executes, and leaves room above it:
-// a liar's state at the last of all numbers would have none.
-const maxHeight consensus.Seq = 1 << 62
-
 // openSnapshot reads the handle that travels in the place of a state.
 func (p *Protocol) openSnapshot(m *pb.Message) (*snapshot, consensus.Reason) {
 	n, root, err := readSnapshot(m.Snapshot)
 	if err != nil || !fixed(&m.Snapshot.Metadata.ConfState, p.system.Size()) {
 		return nil, ReasonSnapshot
 	}
-	if n%p.cfg.Genesis.CheckpointInterval != 0 || n > maxHeight || m.Snapshot.Metadata.Term > m.Term {
+	if n%p.cfg.Genesis.CheckpointInterval != 0 || n > consensus.MaxSeq || m.Snapshot.Metadata.Term > m.Term {
 		return nil, ReasonSnapshot
 	}
 	return &snapshot{message: m, seq: n, root: root}, ""

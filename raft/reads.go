@@ -15,9 +15,9 @@ import (
 type reads struct {
 	asked   []*consensus.Query
 	waiting []*consensus.Query
-	bytes   int
-	round   uint64     // of the question under way, or the last
-	heard   quorum.Set // who has answered it
+	room    consensus.QueryRoom // for those that wait
+	round   uint64              // of the question under way, or the last
+	heard   quorum.Set          // who has answered it
 }
 
 // The bounds of what waits.
@@ -29,19 +29,14 @@ const (
 // onAsk takes a READ, if this replica leads: nobody else knows what was answered.
 // A refusal says who does.
 func (r *replica) onAsk(q *consensus.Query) {
-	size := 0
-	for _, op := range q.Operations {
-		size += len(op)
-	}
 	w := &r.reads
 	switch {
 	case r.leaderless():
 		r.declineRead(q, consensus.RefusedNoLeader)
-	case !r.leading(), len(w.waiting) >= maxReads, w.bytes > 0 && w.bytes+size > maxReadBytes:
+	case !r.leading() || !w.room.Take(q):
 		r.declineRead(q, consensus.RefusedBusy)
 	default:
 		w.waiting = append(w.waiting, q)
-		w.bytes += size
 	}
 }
 
@@ -63,7 +58,8 @@ func (r *replica) askMajority() {
 		r.dropReads() // deposed in this very step: a follower's library would ask the leader, who knows no such message
 		return
 	}
-	w.asked, w.waiting, w.bytes = w.waiting, nil, 0
+	w.asked, w.waiting = w.waiting, nil
+	w.room.Clear()
 	w.round++
 	w.heard = 0
 	_, _ = r.survive(func() error {
@@ -92,7 +88,8 @@ func (r *replica) dropReads() {
 			r.declineRead(q, consensus.RefusedBusy)
 		}
 	}
-	w.asked, w.waiting, w.bytes = nil, nil, 0
+	w.asked, w.waiting = nil, nil
+	w.room.Clear()
 }
 
 // answersRead reports whether a message is a member's first answer to the

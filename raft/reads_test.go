@@ -1,11 +1,13 @@
 package raft
 
 import (
+	"maps"
 	"testing"
 
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 )
 
 // ask hands replica i a READ and returns what its steps make of it.
@@ -83,18 +85,33 @@ func TestReadsWaitForAnEntryOfTheTerm(t *testing.T) {
 	}
 }
 
-// One question at a time, for all that waits, within bounds.
+// One question at a time, for all that waits, within bounds, of which one client has
+// a fourth.
 func TestReadsShareAQuestion(t *testing.T) {
 	l := newLab(t, 3)
 	l.elect(0)
 	l.agree(0, 1)
 	var burst []consensus.Event
-	for i := range uint64(maxReads + 1) {
-		burst = append(burst, consensus.Ask{Query: &consensus.Query{Client: l.Client.Public(), Name: consensus.Sequence{Epoch: 1, Counter: i}}})
+	ask := func(client byte, n, size int) {
+		for i := range uint64(n) {
+			burst = append(burst, consensus.Ask{Query: &consensus.Query{Client: crypto.PublicKey{client}, Name: consensus.Sequence{Epoch: 1, Counter: i}, Operations: [][]byte{make([]byte, size)}}})
+		}
+	}
+	ask(1, maxReads, 1) // three fourths too many
+	ask(2, 9, maxReadBytes/32)
+	for client := byte(3); client < 6; client++ {
+		ask(client, maxReads/4, 1) // all but the last nine
 	}
 	out := l.Step(0, burst...)
-	if n := len(l.heard(pb.MsgHeartbeat)); n != 2 || len(out.Refusals) != 1 {
-		t.Errorf("%d heartbeats, %d refused; want 2 and 1", n, len(out.Refusals))
+	refused := map[byte]int{}
+	for _, no := range out.Refusals {
+		refused[no.Client[0]]++
+	}
+	if want := map[byte]int{1: maxReads * 3 / 4, 2: 2, 5: 7}; !maps.Equal(refused, want) {
+		t.Errorf("refused %v, want %v", refused, want)
+	}
+	if n := len(l.heard(pb.MsgHeartbeat)); n != 2 {
+		t.Errorf("%d heartbeats, want 2", n)
 	}
 }
 

@@ -59,6 +59,7 @@ func newReplica(p *Protocol, rec consensus.Recovered) *replica {
 			Members: n, Quorum: p.system.Quorum(), Self: p.cfg.Self, Tick: p.cfg.TickLength, Every: 10 * p.cfg.Heartbeat, Skew: p.cfg.Genesis.Skew,
 		}, rec.Now),
 		exec:   execution{roots: map[consensus.Seq]crypto.Digest{}},
+		reads:  reads{room: consensus.QueryRoom{Queries: maxReads, Bytes: maxReadBytes}},
 		beside: beside{outputs: 1}, heard: make([]int, n), provoked: make([]int, n), alarmed: make([]int, n), now: rec.Now,
 	}
 	r.state = newRestore(r)

@@ -100,7 +100,7 @@ func TestLastTermAlarms(t *testing.T) {
 func TestHandlesStandAtCheckpoints(t *testing.T) {
 	l := newLab(t, 3)
 	for at, want := range map[consensus.Seq]consensus.Reason{
-		4: "", 5: ReasonSnapshot, maxHeight: "", maxHeight + 2: ReasonSnapshot, math.MaxUint64 - 1: ReasonSnapshot,
+		4: "", 5: ReasonSnapshot, consensus.MaxSeq: "", consensus.MaxSeq + 2: ReasonSnapshot, math.MaxUint64 - 1: ReasonSnapshot,
 	} {
 		l.Start(1, false)
 		if why := l.sayHandle(0, 1, at, 1, crypto.Hash(nil)); why != want {

@@ -381,3 +381,20 @@ func TestResultsAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// Whatever may write is known by its first byte, a transaction too.
+func TestWrites(t *testing.T) {
+	k := []byte("k")
+	for name, test := range map[string]struct {
+		op   []byte
+		want bool
+	}{
+		"get": {kv.Get(k), false}, "range": {kv.Range(k, nil, 0, true), false}, "nothing": {nil, false},
+		"put": {kv.Put(k, k), true}, "delete": {kv.Delete(k), true}, "swap": {kv.CompareAndSwap(k, kv.None, kv.Some(k)), true},
+		"transaction": {kv.Txn(nil, [][]byte{kv.Get(k)}, nil), true},
+	} {
+		if got := kv.Writes(test.op); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}

@@ -164,6 +164,12 @@ func flag(v bool) byte {
 	return 0
 }
 
+// Writes reports whether an operation may write: all may but the reading of keys and
+// ranges. It is for session.Config.
+func Writes(op []byte) bool {
+	return len(op) > 0 && Kind(op[0]) != KindGet && Kind(op[0]) != KindRange
+}
+
 // Decode reads an operation. It checks the encoding of everything in it,
 // whether a transaction would execute it or not, but no genesis limit.
 func Decode(op []byte) (Operation, error) { return decode(op, true) }

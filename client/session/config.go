@@ -24,6 +24,10 @@ type Config struct {
 
 	Reads uint64 // READs are counted from here: a random number where two processes may use one key at a time
 
+	// Writes reports that an operation may write, where the application can tell: Read
+	// refuses it. With nil whoever calls Read answers for what it hands in.
+	Writes func(op []byte) bool
+
 	InFlight      int  // requests in flight (8; 256 with OneEach); at most consensus.SessionWindow
 	InFlightBytes int  // bytes of the requests in flight (8 MiB, what replicas keep waiting of one client); one request is always allowed
 	GatherOps     int  // operations in one request (the genesis limit)

@@ -20,6 +20,8 @@ var (
 	ErrBusy = errors.New("too many operations are waiting")
 	// ErrTooLarge: the operation is over a limit of the genesis.
 	ErrTooLarge = errors.New("operation too large")
+	// ErrWrites: the operation was to be read, and writes (Config.Writes).
+	ErrWrites = errors.New("a read may not write")
 	// ErrClosed: the session has ended.
 	ErrClosed = errors.New("closed")
 	// ErrRefused: f+1 replicas refused the request for good, or all within

@@ -56,8 +56,16 @@ const (
 )
 
 // Read hands in an operation that writes nothing. It is Invoke but for how the
-// result is found: without an order, unless that fails.
-func (s *Session) Read(t Ticket, op []byte) { s.take(t, op, &s.reads.queue) }
+// result is found: without an order, unless that fails. Replicas let no READ
+// write, but nothing tells them that an operation that is ordered was one: it is
+// refused here, with ErrWrites, if it is known to write.
+func (s *Session) Read(t Ticket, op []byte) {
+	if s.cfg.Writes != nil && s.cfg.Writes(op) {
+		s.reject(&operation{ticket: t}, ErrWrites)
+		return
+	}
+	s.take(t, op, &s.reads.queue)
+}
 
 // mayAsk decides whether the next READ may leave now, like mayClose.
 func (s *Session) mayAsk() bool {
@@ -127,7 +135,7 @@ func (s *Session) onFinding(from consensus.ReplicaID, f *consensus.Finding) bool
 		a.answered++
 		said.index = f.Index
 	}
-	said.answers++
+	said.answers, said.refused = said.answers+1, false
 	said.index = min(said.index, f.Index)
 	if said.results == nil || f.Height >= said.height {
 		said.height, said.results = f.Height, f.Results
@@ -229,18 +237,20 @@ func (s *Session) pressOn(a *query) {
 	if a.settled {
 		return
 	}
-	silent, twice := 0, 0
+	silent, twice, refused := 0, 0, 0
 	for i := range a.said {
 		switch f := &a.said[i]; {
-		case f.answers == 0 && !f.refused:
+		case f.refused:
+			refused++
+		case f.answers == 0:
 			silent++
 		case f.answers > 1:
 			twice++
 		}
 	}
-	q := s.system.Readers()
+	n, q := s.system.Size(), s.system.Readers()
 	switch {
-	case a.answered+silent < q, a.floor > 0 && twice == s.system.Size():
+	case refused > n-q, a.floor > 0 && twice+refused == n:
 		s.order(a)
 	case a.floor > 0 || a.answered < q:
 	case silent == 0:
@@ -259,6 +269,9 @@ func (s *Session) askAgain(a *query) {
 		return
 	}
 	a.floor = max(index, 1)
+	for i := range a.said {
+		a.said[i].refused = false
+	}
 	s.encode(a)
 	s.stats.ReadsAgain++
 	s.sendQuery(a)

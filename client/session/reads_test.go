@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 
 	"quorate.dev/quorate/consensus"
@@ -85,6 +86,7 @@ func TestReadsAreBelieved(t *testing.T) {
 		{"... until f+1 have the newer one", []says{{0, 2, 2, "old"}, {2, 2, 2, "old"}, {3, 5, 5, "new"}, {1, 5, 6, "new"}}, "new", 5},
 		{"a liar says more than there is, and is left out", []says{{0, far, far, "lie"}, {1, 3, 3, "v"}, {2, 3, 3, "v"}, {3, 3, 4, "v"}}, "v", 3},
 		{"... its result counts for no more than one", []says{{0, far, far, "v"}, {1, 3, 3, "v"}, {2, 4, 4, "w"}, {3, 3, 3, "v"}}, "", 0},
+		{"... more than any cluster comes to, which is no answer", []says{{0, math.MaxUint64, math.MaxUint64, "v"}, {1, 3, 3, "v"}, {2, 3, 3, "v"}}, "", 0},
 		{"a liar says less, which makes nobody forget the others", []says{{0, 0, 9, "old"}, {1, 3, 3, "v"}, {2, 3, 3, "v"}}, "v", 3},
 		{"a liar speaks for an old state that another honest one is in", []says{{0, 0, 9, "old"}, {1, 2, 2, "old"}, {2, 3, 3, "v"}}, "", 0},
 		{"an answer below its own index is none", []says{{0, 3, 2, "v"}, {1, 3, 3, "v"}, {2, 3, 3, "v"}}, "", 0},
@@ -150,6 +152,27 @@ func TestReadsAreAskedAgainAndThenOrdered(t *testing.T) {
 	b.reply(1, r, "ordered", 0)
 	if out := b.s.Flush(); len(out.Done) != 1 || out.Done[0].Unordered || string(out.Done[0].Result.Data) != "ordered" {
 		t.Fatalf("ordered: %+v", out)
+	}
+}
+
+// One liar has a client ask from a height that nobody comes to. When more refuse than can
+// lie, the read is ordered at once.
+func TestReadsFromNowhereAreOrdered(t *testing.T) {
+	b := newBench(t, nil)
+	q := b.query(b.read(1, 1)[0].Bytes)
+	b.find(q, says{0, consensus.MaxSeq, consensus.MaxSeq, "lie"})
+	b.find(q, says{1, 3, 3, "v"})
+	out := b.find(q, says{2, 3, 3, "w"})
+	b.s.Advance(out.Deadline)
+	if out = b.s.Flush(); len(out.Sends) != 4 || b.query(out.Sends[0].Bytes).Floor != consensus.MaxSeq {
+		t.Fatalf("asked again: %+v", out)
+	}
+	for id := range consensus.ReplicaID(4) {
+		no := q.Refuse(consensus.RefusedBusy)
+		b.s.Receive(id, no.Encode())
+		if out = b.s.Flush(); len(out.Sends) > 0 && out.Sends[0].Bytes[0] != consensus.KindRequest || (len(out.Sends) > 0) != (id == 1) {
+			t.Fatalf("after %d refusals: %+v", id+1, out)
+		}
 	}
 }
 
@@ -243,5 +266,19 @@ func TestReadsOfACrashModel(t *testing.T) {
 	b.s.Receive(0, no.Encode())
 	if sends := b.s.Flush().Sends; len(sends) != 4 {
 		t.Fatalf("refused by one, it goes to %d", len(sends))
+	}
+}
+
+// What is known to write is no read: it is neither asked for nor ordered.
+func TestReadsThatWriteAreRefused(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.Writes = func(op []byte) bool { return op[0] == 'w' } })
+	b.s.Read(1, []byte("write"))
+	b.s.Read(2, []byte("read"))
+	out := b.s.Flush()
+	if len(out.Done) != 1 || out.Done[0].Ticket != 1 || !errors.Is(out.Done[0].Err, ErrWrites) {
+		t.Errorf("done: %+v", out.Done)
+	}
+	if q := b.query(out.Sends[0].Bytes); len(out.Sends) != 4 || len(q.Operations) != 1 || string(q.Operations[0]) != "read" {
+		t.Errorf("sent to %d: %q", len(out.Sends), q.Operations)
 	}
 }

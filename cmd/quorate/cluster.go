@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
@@ -219,7 +220,7 @@ func withStore(c *cli.Context, do func(ctx context.Context, store client.KV) err
 		ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 		defer cancel()
 		defer waits("waiting for answers of the cluster, for %v at most; %s shows how it stands", c.Duration("timeout"), advice(c, "status"))()
-		return explainTimeout(c, a.withCaller(ctx, session.Config{}, func(cl caller) error { return do(ctx, storeOf(c, cl)) }))
+		return explainTimeout(c, a.withCaller(ctx, session.Config{Writes: kv.Writes}, func(cl caller) error { return do(ctx, storeOf(c, cl)) }))
 	})
 }
 

@@ -58,7 +58,11 @@ type Task struct {
 
 // NewJobs makes an empty queue.
 func NewJobs(b Bounds) *Jobs {
-	return &Jobs{bounds: b, answers: answers{of: make(map[crypto.PublicKey]int)}, lookups: lookups{of: make(map[crypto.PublicKey]int)}}
+	return &Jobs{
+		bounds:  b,
+		answers: answers{of: make(map[crypto.PublicKey]int)},
+		lookups: lookups{room: consensus.QueryRoom{Queries: b.Lookups, Bytes: b.LookupBytes}},
+	}
 }
 
 // Put queues a job. Only an answer can be refused, and nobody is told.

@@ -1,73 +1,61 @@
 package host
 
 import (
-	"cmp"
 	"slices"
+	"sort"
 
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/crypto"
 )
 
 // lookups are the READs that wait for the height at which they may be executed,
 // and then for their turn. Like answers they stand apart from the jobs and take
-// turns with them. Nothing times them out: one whose height nobody reaches waits
-// until others need its room, and its client has long asked elsewhere.
+// turns with them. Nothing times them out: one whose height is not reached waits
+// for it until others need its room, and its client has long asked elsewhere. None
+// waits for a height that is further ahead than any window.
 type lookups struct {
-	queue   []lookup                 // by height, and by arrival among equals
-	of      map[crypto.PublicKey]int // by client; none is zero
-	bytes   int
+	queue   []consensus.Lookup // by height, and by arrival among equals
+	room    consensus.QueryRoom
 	applied consensus.Seq
 	next    bool // it is their turn
 	last    bool // the last task that was no job was one of them
 	dropped uint64
 }
 
-// lookup is a READ with its size in bytes.
-type lookup struct {
-	consensus.Lookup
-	size int
-}
-
-// lookupShare divides the room for READs: one client gets one part of it.
-const lookupShare = 4
-
 // Ask queues a READ. Those that find no room any more are returned: of one
 // client with more than its share, and then of all, those go first that wait
-// for the greatest height. Their clients are told that the replica is busy.
+// for the greatest height. So does at once what waits for a height beyond all that
+// a correct replica can have helped to commit when this one has executed so much:
+// nobody may ever come there. Their clients are told that the replica is busy.
 func (q *Jobs) Ask(l consensus.Lookup) (refused []*consensus.Query) {
 	s := &q.lookups
-	size := 0
-	for _, op := range l.Query.Operations {
-		size += 3 + len(op)
+	due, client := l.Due(), l.Query.Client
+	if due > s.applied && due-s.applied > consensus.MaxWindow {
+		s.dropped++
+		return []*consensus.Query{l.Query}
 	}
-	at, _ := slices.BinarySearchFunc(s.queue, l.Due()+1, func(o lookup, due consensus.Seq) int { return cmp.Compare(o.Due(), due) })
-	s.queue = slices.Insert(s.queue, at, lookup{l, size})
-	s.of[l.Query.Client]++
-	s.bytes += size
-	for len(s.queue) > 1 {
-		crowds := s.of[l.Query.Client] > max(1, q.bounds.Lookups/lookupShare)
-		if !crowds && len(s.queue) <= q.bounds.Lookups && s.bytes <= q.bounds.LookupBytes {
-			break
+	at := sort.Search(len(s.queue), func(i int) bool { return s.queue[i].Due() > due })
+	s.queue = slices.Insert(s.queue, at, l)
+	s.room.Add(l.Query)
+	for {
+		crowds := s.room.Crowds(client)
+		if !crowds && !s.room.Full() {
+			return refused
 		}
 		last := len(s.queue) - 1
-		for crowds && s.queue[last].Query.Client != l.Query.Client {
+		for crowds && s.queue[last].Query.Client != client {
 			last--
 		}
 		refused = append(refused, s.remove(last).Query)
 		s.dropped++
 	}
-	return refused
 }
 
 // remove takes one out.
 func (s *lookups) remove(i int) consensus.Lookup {
 	l := s.queue[i]
 	s.queue = slices.Delete(s.queue, i, i+1)
-	s.bytes -= l.size
-	if s.of[l.Query.Client]--; s.of[l.Query.Client] == 0 {
-		delete(s.of, l.Query.Client)
-	}
-	return l.Lookup
+	s.room.Remove(l.Query)
+	return l
 }
 
 // Applied says up to where the machine has executed. It may have gone back.

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"math"
 	"testing"
 
 	"quorate.dev/quorate/consensus"
@@ -80,7 +81,7 @@ func TestLookupsAreBounded(t *testing.T) {
 	}
 	// One client has a fourth.
 	for i, want := range []string{"", "", "b", "b"} {
-		if got := refused(q.Ask(lookupOf(1, 1<<60))); got != want {
+		if got := refused(q.Ask(lookupOf(1, consensus.MaxWindow))); got != want {
 			t.Fatalf("READ %d: %q refused, want %q", i, got, want)
 		}
 	}
@@ -95,9 +96,40 @@ func TestLookupsAreBounded(t *testing.T) {
 	if waiting, dropped := q.Lookups(); waiting != 8 || dropped != 3 {
 		t.Errorf("%d wait, %d dropped", waiting, dropped)
 	}
-	q.bounds.LookupBytes = 25
+	q.lookups.room.Bytes = 2*lookupOf(9, 0).Query.Size() + 1
 	q.Ask(lookupOf(9, 0))
-	if waiting, _ := q.Lookups(); waiting != 2 || q.lookups.bytes != 20 || len(q.lookups.of) != 2 {
-		t.Errorf("%d wait, %d bytes, %d clients", waiting, q.lookups.bytes, len(q.lookups.of))
+	if waiting, _ := q.Lookups(); waiting != 2 {
+		t.Errorf("%d wait in the bytes of two", waiting)
+	}
+}
+
+// A READ for a height that no correct replica can name waits for nothing, whatever it
+// is, and those behind it are answered.
+func TestLookupsForNoHeightDoNotWait(t *testing.T) {
+	const top = consensus.Seq(100)
+	for _, far := range []consensus.Seq{top + consensus.MaxWindow + 1, consensus.MaxSeq, math.MaxUint64 - 1, math.MaxUint64} {
+		q := NewJobs(DefaultBounds())
+		q.Applied(top)
+		for _, l := range []consensus.Lookup{lookupOf(9, far), {Index: top, Query: &consensus.Query{Client: crypto.PublicKey{9}, Floor: far}}} {
+			if no := q.Ask(l); len(no) != 1 || no[0] != l.Query {
+				t.Errorf("one for %d: %d are refused", far, len(no))
+			}
+		}
+		q.Ask(lookupOf(1, top))
+		if waiting, _ := q.Lookups(); waiting != 1 || !q.Ready() || q.Take().Lookup.Due() != top {
+			t.Errorf("behind one for %d: %d wait", far, waiting)
+		}
+	}
+}
+
+// In the order of the queue no height is so great that it comes around.
+func TestLookupsAreInOrder(t *testing.T) {
+	q := NewJobs(DefaultBounds())
+	q.Applied(math.MaxUint64 - 8)
+	for _, due := range []consensus.Seq{math.MaxUint64 - 7, math.MaxUint64 - 9, math.MaxUint64} {
+		q.Ask(lookupOf(1, due))
+	}
+	if !q.Ready() || q.Take().Lookup.Due() != math.MaxUint64-9 {
+		t.Error("one for the last of all heights stands before one that is due")
 	}
 }

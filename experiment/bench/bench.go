@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/client"
 	"quorate.dev/quorate/client/session"
 	"quorate.dev/quorate/consensus"
@@ -83,7 +84,9 @@ func (m Measurement) String() string {
 }
 
 // Session is how the callers' clients gather operations.
-func (m *Measurement) Session() session.Config { return session.Config{OneEach: m.OneEach} }
+func (m *Measurement) Session() session.Config {
+	return session.Config{OneEach: m.OneEach, Writes: kv.Writes}
+}
 
 // observeWithin bounds how long replicas are asked what they have used when somebody
 // waits for the end.

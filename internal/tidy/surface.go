@@ -9,7 +9,7 @@ var surface = map[string][]string{
 	"app":              {"DeniedText", "ErrJob", "MaxReplyBytes", "WriteBytes"},
 	"app/kv":           {"ErrMalformed", "MaxTxn", "TextBadRange", "TextEmptyKey", "TextLongKey", "TextMalformed"},
 	"client":           {"ErrChanged", "ErrConfig", "ErrFailed", "ErrLimit", "ErrPanic", "ErrResultTooLarge", "ErrTooMuch"},
-	"client/session":   {"ErrConfig", "ErrMalformed", "ErrNotPermitted", "ErrRefused", "ErrSignature"},
+	"client/session":   {"ErrConfig", "ErrMalformed", "ErrNotPermitted", "ErrRefused", "ErrSignature", "ErrWrites"},
 	"consensus":        {"MaxBatchRequests"},
 	"consensus/quorum": {},
 	"crypto":           {"ErrKeyCost", "ErrPassphrase"},
