@@ -9,6 +9,7 @@ import (
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
+	"quorate.dev/quorate/internal/noun"
 )
 
 // Names of the protocols of this program, as a genesis has them.
@@ -187,5 +188,9 @@ func (p Protocol) Fit(n, f int) error {
 	if n == least && f >= 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %d replicas of %s tolerate %d; for %d it takes %d replicas", ErrFaults, n, p.Name, s.Faults(), f, least)
+	tolerate := "tolerate"
+	if n == 1 {
+		tolerate = "tolerates"
+	}
+	return fmt.Errorf("%w: %s of %s %s %d; for %d it takes %s", ErrFaults, noun.Several(n, "replica"), p.Name, tolerate, s.Faults(), f, noun.Several(least, "replica"))
 }

@@ -72,6 +72,8 @@ func TestFit(t *testing.T) {
 		{PBFT, 4, 1, ""}, {PBFT, 7, 2, ""}, {Raft, 3, 1, ""}, {Raft, 5, 2, ""}, {Raft, 1, 0, ""},
 		{PBFT, 3, 1, "3 replicas of pbft tolerate 0; for 1 it takes 4 replicas"},
 		{Raft, 4, 1, "4 replicas of raft tolerate 1; for 1 it takes 3 replicas"},
+		{PBFT, 4, 0, "4 replicas of pbft tolerate 1; for 0 it takes 1 replica"},
+		{Raft, 1, 1, "1 replica of raft tolerates 0; for 1 it takes 3 replicas"},
 		{PBFT, 4, -1, "4 replicas of pbft tolerate 1; for -1 it takes -2 replicas"},
 	} {
 		p, _ := Lookup(row.protocol)

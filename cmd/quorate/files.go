@@ -32,7 +32,10 @@ func temporarily(c *cli.Context, pattern string, do func(dir string) error) erro
 // hear after a long run. What exists stays as it is.
 func writable(c *cli.Context) error {
 	for _, flag := range []string{"html", "svg", "write"} {
-		if path := c.Path(flag); path != "" {
+		if path := c.Path(flag); c.IsSet(flag) {
+			if path == "" {
+				return usageError("--%s is empty: name a file, or leave it out", flag)
+			}
 			if err := files.Replaceable(path); err != nil {
 				return fmt.Errorf("--%s: %w", flag, err)
 			}

@@ -167,6 +167,7 @@ var libraryWords = []struct {
 	{regexp.MustCompile(`: (?:context deadline exceeded|context canceled|file does not exist|file already exists|permission denied)((?:\n|$))`), "$1"},
 	{regexp.MustCompile(`context deadline exceeded`), "time ran out"},
 	{regexp.MustCompile(`context canceled`), "interrupted"},
+	{regexp.MustCompile(`\bmkdir (\S+): no such file or directory`), "no directory can be made at $1: choose another place"},
 	{regexp.MustCompile(`\b(?:open|stat|lstat|readlink) (\S+): no such file or directory`), "$1 does not exist"},
 	{regexp.MustCompile(`\b(?:open|read|fdopendir|getdents64?) (\S+): is a directory`), "$1 is a directory, not a file"},
 	{regexp.MustCompile(`\b(?:open|stat|lstat|fdopendir|readdirent|mkdir) (\S+): not a directory`), "$1 is a file, or lies below one: choose a directory"},

@@ -238,6 +238,7 @@ func TestErrorsInOurWords(t *testing.T) {
 		"key: file does not exist":                               "key",
 		"one: file does not exist\ntwo":                          "one\ntwo",
 		"--file: open no/where: no such file or directory":       "--file: no/where does not exist",
+		"mkdir /proc/x: no such file or directory":               "no directory can be made at /proc/x: choose another place",
 		"read tree: is a directory":                              "tree is a directory, not a file",
 		"lstat tree/file/x: not a directory":                     "tree/file/x is a file, or lies below one: choose a directory",
 		`seed: strconv.ParseInt: parsing "1x": invalid syntax`:   `seed: "1x" is no number that is possible here`,

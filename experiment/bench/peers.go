@@ -2,14 +2,19 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
+	"reflect"
+	"regexp"
+	"strings"
 	"unicode/utf8"
 
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 )
 
@@ -70,13 +75,13 @@ func parsePeers(r io.Reader) (*Peers, error) {
 		return nil, fmt.Errorf("%w: it has more than %d bytes", errPeers, maxPeersBytes)
 	}
 	p := &Peers{}
+	if err := json.Unmarshal(text, &json.RawMessage{}); err != nil {
+		return nil, fmt.Errorf("%w: %s", errPeers, misspelt(text, err))
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(p); err != nil {
-		return nil, fmt.Errorf("%w: %w", errPeers, err)
-	}
-	if d.More() {
-		return nil, fmt.Errorf("%w: something follows the first object", errPeers)
+		return nil, fmt.Errorf("%w: %s", errPeers, misspelt(text, err))
 	}
 	if len(p.Peers) == 0 || len(p.Peers) > maxPeers || utf8.RuneCountInString(p.Note) > maxPeerText {
 		return nil, fmt.Errorf("%w: it needs 1 to %d peers, and a note of at most %d characters", errPeers, maxPeers, maxPeerText)
@@ -87,6 +92,70 @@ func parsePeers(r io.Reader) (*Peers, error) {
 		}
 	}
 	return p, nil
+}
+
+// misspelt says in our words what cannot be read, and in which line.
+func misspelt(text []byte, err error) string {
+	var syntax *json.SyntaxError
+	var mistyped *json.UnmarshalTypeError
+	line := func(at int64) int { return 1 + bytes.Count(text[:min(max(at, 0), int64(len(text)))], []byte("\n")) }
+	switch {
+	case len(bytes.TrimSpace(text)) == 0:
+		return "it is empty"
+	case errors.As(err, &syntax) && strings.HasPrefix(syntax.Error(), "unexpected end"):
+		return fmt.Sprintf("line %d: it ends before it is complete", line(syntax.Offset))
+	case errors.As(err, &syntax) && syntax.Offset > 0:
+		wrong := text[syntax.Offset-1:]
+		return fmt.Sprintf("line %d: no JSON has %s there", line(syntax.Offset-1), noun.Quote(wrong[:runeLength(wrong)]))
+	case errors.As(err, &mistyped):
+		what := cmp.Or(mistyped.Field, "the whole")
+		return fmt.Sprintf("line %d: %s must be %s, not %s", line(mistyped.Offset-1), what, kindOf(mistyped.Type), valueOf(mistyped.Value))
+	}
+	name := strings.TrimPrefix(err.Error(), "json: ")
+	if at := regexp.MustCompile(regexp.QuoteMeta(strings.TrimPrefix(name, "unknown field ")) + `\s*:`).FindIndex(text); at != nil {
+		return fmt.Sprintf("line %d: %s", line(int64(at[0])), name)
+	}
+	return name
+}
+
+// runeLength is how many bytes the first character has.
+func runeLength(text []byte) int {
+	_, n := utf8.DecodeRune(text)
+	return n
+}
+
+// kindOf is what JSON calls the values of a type.
+func kindOf(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Struct:
+		return "an object"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Int:
+		return "a whole number"
+	case reflect.Float64:
+		return "a number"
+	case reflect.Bool:
+		return "true or false"
+	}
+	return "a text"
+}
+
+// valueOf is what JSON calls a value, of package json's names.
+func valueOf(name string) string {
+	switch name {
+	case "object":
+		return "an object"
+	case "array":
+		return "a list"
+	case "number":
+		return "a number"
+	case "bool":
+		return "true or false"
+	case "string":
+		return "a text"
+	}
+	return strings.TrimPrefix(name, "number ")
 }
 
 // check refuses what is no peer's figures.

@@ -38,3 +38,19 @@ func TestPeersAreRead(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestPeersThatCannotBeRead: why is told in our words, with the line.
+func TestPeersThatCannotBeRead(t *testing.T) {
+	for text, want := range map[string]string{
+		" \n": "it is empty", "{\n\"peers\": [\n,]}": `line 3: no JSON has "," there`, "\xff": "line 1: no JSON has hex ff there", "€": `line 1: no JSON has "€" there`,
+		"{\n\"peers\": [": "line 2: it ends before it is complete", "{}\n{}": `line 2: no JSON has "{" there`, "{\"note\": \"a\nb\"}": `line 1: no JSON has "\n" there`,
+		"[]": "line 1: the whole must be an object, not a list", "{\n\"peers\": 3}": "line 2: peers must be a list, not a number",
+		"{\"peers\": [\n{\"clients\":\n\"many\"}]}": "line 3: peers.clients must be a whole number, not a text", `{"note": 1}`: "line 1: note must be a text, not a number",
+		`{"peers": [{"clients": 1.5}]}`: "line 1: peers.clients must be a whole number, not 1.5", `{"peers": [{"rounds": [{"p50_ms": true}]}]}`: "line 1: peers.rounds.p50_ms must be a number, not true or false",
+		"{\"note\": \"speed\",\n\"speed\" : 5}": `line 2: unknown field "speed"`,
+	} {
+		if _, err := parsePeers(strings.NewReader(text)); !errors.Is(err, errPeers) || err.Error() != errPeers.Error()+": "+want {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}

@@ -100,10 +100,11 @@ func beside(path string, mode os.FileMode) (*os.File, error) {
 	}
 	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	dir := filepath.Dir(path)
+	_, missing := os.Stat(dir)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist) && missing != nil:
 		return nil, &failure{fmt.Sprintf("%s cannot be written: there is no directory %s: make it first", path, dir), err}
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission): // as in /proc
 		return nil, &failure{fmt.Sprintf("%s cannot be written: no file may be made in %s: choose another directory", path, dir), err}
 	}
 	return f, err

@@ -84,6 +84,17 @@ func TestWhereNothingCanBeWritten(t *testing.T) {
 	}
 }
 
+// TestWhereTheSystemMakesNoFiles: a directory that is there is not called missing.
+func TestWhereTheSystemMakesNoFiles(t *testing.T) {
+	const path = "/proc/file"
+	if _, err := os.Stat("/proc/self"); err != nil {
+		t.Skip(err)
+	}
+	if err := Replaceable(path); err == nil || err.Error() != path+" cannot be written: no file may be made in /proc: choose another directory" {
+		t.Error(err)
+	}
+}
+
 // TestReadIsBounded: also of what does not say how long it is.
 func TestReadIsBounded(t *testing.T) {
 	if _, err := os.Stat("/dev/zero"); err != nil {
