@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -90,6 +91,26 @@ func flagOf(c *cli.Context, arg string) cli.Flag {
 		}
 	}
 	return nil
+}
+
+// given reports whether a flag stands on the command line, and not in the environment
+// alone.
+func given(c *cli.Context, name string) bool {
+	raw, _ := c.App.Metadata[rawArgs].([]string)
+	return c.IsSet(name) && slices.ContainsFunc(raw, func(a string) bool {
+		f := flagOf(c, a)
+		return strings.HasPrefix(a, "-") && f != nil && slices.Contains(f.Names(), name)
+	})
+}
+
+// firstGiven is the first of some flags that is given; "" = none is.
+func firstGiven(c *cli.Context, names ...string) string {
+	for _, name := range names {
+		if given(c, name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // takesValue reports whether the next word belongs to the flag.

@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -39,11 +38,11 @@ const underWay = 4096
 func benchCommand() *cli.Command {
 	return &cli.Command{
 		Name: "bench", Usage: "measure a cluster under a load",
-		Description: "Measures the cluster of --dir, if it runs, by a key of its own; otherwise a temporary\n" +
-			"one. The load is a closed loop of --clients callers, or with --rate an open one: so\n" +
-			"many operations a second, whether answers come or not, with latencies counted from\n" +
-			"the moment when each was due. --clients 1,16,256 or --rate 1000,5000 measures one\n" +
-			"load after the other, for a curve of latency over throughput.\n\n" +
+		Description: "Measures the cluster that runs, by a key of its own, or a temporary one if none does\n" +
+			"and no flag names one. The load is a closed loop of --clients callers, or with --rate\n" +
+			"an open one: so many operations a second, whether answers come or not, with latencies\n" +
+			"counted from the moment when each was due. --clients 1,16,256 or --rate 1000,5000\n" +
+			"measures one load after the other, for a curve of latency over throughput.\n\n" +
 			"These measure temporary clusters, in --rounds and in turns, and print medians and\n" +
 			"ratios:\n" +
 			"  --compare        four loads: synced and volatile storage, gathered operations and\n" +
@@ -125,34 +124,6 @@ func runBench(c *cli.Context, _ []string) error {
 	return explainTimeout(c, runOne(c, p))
 }
 
-// checkBench refuses flags that make no measurement together.
-func checkBench(c *cli.Context) error {
-	temporary := c.IsSet("against") || c.Bool("versus") || c.Bool("compare")
-	store := slices.ContainsFunc([]string{"value-bytes", "keys", "fill", "reads", "compare"}, c.IsSet)
-	switch {
-	case c.Duration("warmup") < 0:
-		return usageError("--warmup must not be negative: %v", c.Duration("warmup"))
-	case c.Bool("versus") && c.IsSet("against"):
-		return usageError("--versus and --against both say who is measured: omit one of them")
-	case c.Bool("versus") && (c.IsSet("protocol") || c.IsSet("replicas")):
-		return usageError("--versus runs both protocols, sized by --faults: omit --protocol and --replicas")
-	case c.Bool("versus") && c.Int("faults") == 0:
-		return usageError("--versus compares clusters that tolerate faults: choose --faults 1 or more")
-	case temporary && c.IsSet("genesis"):
-		return usageError("--compare, --versus and --against measure temporary clusters: omit --genesis")
-	case c.Bool("compare") && (c.Bool("one-each") || c.Bool("volatile") || c.IsSet("rate") || strings.Contains(c.String("clients"), ",")):
-		return usageError("--compare names four loads already: omit --one-each, --volatile and --rate, and give one number of --clients")
-	case store && c.IsSet("operation"):
-		return usageError("--operation replaces puts and gets: omit --value-bytes, --keys, --fill, --reads and --compare")
-	case c.Bool("fill") && c.String("keys") == newKeys:
-		return usageError("--fill writes a number of keys: give --keys K")
-	}
-	return nil
-}
-
-// newKeys stands for keys that are never written twice.
-const newKeys = "new"
-
 // planOf reads the flags. Without sides, one cluster is measured: the one that runs, or
 // a temporary one.
 func planOf(c *cli.Context) (*bench.Plan, error) {
@@ -164,9 +135,12 @@ func planOf(c *cli.Context) (*bench.Plan, error) {
 	if p.Loads, err = loadsOf(c, m); err != nil {
 		return nil, err
 	}
-	if path := c.Path("peers"); path != "" {
+	if path := c.Path("peers"); c.IsSet("peers") {
+		if path == "" {
+			return nil, usageError("--peers is empty: name a file, or leave it out")
+		}
 		if p.Peers, err = bench.ReadPeers(path); err != nil {
-			return nil, usageError("--peers %s: %w", path, err)
+			return nil, usageError("--peers %s: %w; examples/bench/peers.json shows what one looks like", path, err)
 		}
 	}
 	switch {
@@ -242,6 +216,9 @@ func loadsOf(c *cli.Context, m bench.Measurement) (all []bench.Measurement, err 
 			if m.Keys, err = keysOf(c, &m); err != nil {
 				return nil, err
 			}
+			if err := checkSessions(m.Sessions, m.Clients); err != nil {
+				return nil, err
+			}
 			all = append(all, m)
 		}
 	}
@@ -275,12 +252,19 @@ func against(c *cli.Context, p *bench.Plan) error {
 	}
 	for _, path := range paths {
 		other, err := bench.NewOther(c.Context, path)
-		if err != nil {
+		switch {
+		case c.Context.Err() != nil:
+			return c.Context.Err()
+		case err != nil:
 			return usageError("--against: %w", err)
 		}
 		for i := range p.Loads {
-			if err := other.Check(&p.Loads[i]); err != nil {
-				return usageError("--against: %w: omit it", err)
+			if flag := other.Lacks(&p.Loads[i]); flag != "" {
+				omit := flag
+				if !c.IsSet(flag) {
+					omit = "compare" // wants it
+				}
+				return usageError("--against: bench of %s has no --%s: omit --%s", path, flag, omit)
 			}
 		}
 		p.Sides = append(p.Sides, bench.Side{Name: path, Measure: func(ctx context.Context, m bench.Measurement) (bench.Result, error) {
@@ -297,6 +281,9 @@ func against(c *cli.Context, p *bench.Plan) error {
 func carryOut(c *cli.Context, p *bench.Plan) error {
 	defer tidies(c)()
 	r, err := p.Run(c.Context)
+	if err == nil && slices.ContainsFunc(r.Results, func(x bench.Result) bool { return x.PerSecond == 0 }) {
+		note("nothing was answered within %v: choose a longer --duration", c.Duration("duration"))
+	}
 	if len(p.Loads) > 1 || len(p.Sides) > 1 || p.Rounds > 1 || p.Peers != nil {
 		err = errors.Join(err, printReport(c, r))
 	}

@@ -33,6 +33,9 @@ func runOne(c *cli.Context, p *bench.Plan) error {
 		}
 	}
 	if fresh {
+		if err := checkFresh(c); err != nil {
+			return err
+		}
 		p.Sides = []bench.Side{{Measure: func(_ context.Context, m bench.Measurement) (bench.Result, error) { return temporary(c, m) }}}
 		return carryOut(c, p)
 	}
@@ -153,10 +156,8 @@ func removeKeys(c *cli.Context, cl client.Invoker) error {
 
 // sweepOnly removes what measurements have left that could not do so themselves.
 func sweepOnly(c *cli.Context) error {
-	for _, flag := range []string{"temporary", "volatile", "compare", "versus", "against", "operation", "html", "peers"} {
-		if c.IsSet(flag) {
-			return usageError("--sweep measures nothing: omit --%s", flag)
-		}
+	if err := checkSweep(c); err != nil {
+		return err
 	}
 	if !c.IsSet("genesis") {
 		cluster, err := openCluster(c)

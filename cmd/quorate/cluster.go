@@ -100,6 +100,9 @@ func (a *access) take(c *cli.Context) (err error) {
 // elsewhere is for clusters that were not made on this machine: nothing but the
 // two files is needed.
 func (a *access) elsewhere(c *cli.Context) error {
+	if given(c, "dir") {
+		return usageError("--genesis and --dir both name a cluster: omit one of them")
+	}
 	if a.keyFile == "" {
 		return usageError("--genesis needs --key FILE: a client key that the genesis admits")
 	}

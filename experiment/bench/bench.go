@@ -49,7 +49,7 @@ func Standard(m Measurement) []Measurement {
 	gathered.Name = "synced, gathered"
 	each.Name, each.OneEach = "synced, one signature each", true
 	single.Name, single.Clients = "synced, a single caller", 1
-	single.Keys = m.own()
+	single.Sessions, single.Keys = 1, m.own()
 	volatile.Name, volatile.Volatile = "volatile, gathered", true
 	return []Measurement{gathered, each, single, volatile}
 }

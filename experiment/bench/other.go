@@ -7,12 +7,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
+
+	"quorate.dev/quorate/internal/noun"
 )
 
 // errOther is what errors wrap when another program cannot measure.
@@ -47,23 +54,68 @@ func (b *bounded) Write(p []byte) (int, error) {
 
 // NewOther asks a program what it can. Errors wrap errOther.
 func NewOther(ctx context.Context, path string) (*Other, error) {
+	if _, err := exec.LookPath(path); err != nil {
+		return nil, fmt.Errorf("%w: %s", errOther, unusable(path, err))
+	}
 	ctx, cancel := context.WithTimeout(ctx, otherAnswers)
 	defer cancel()
-	help, err := exec.CommandContext(ctx, path, "bench", "--help").Output()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s bench --help: %w", errOther, path, err)
+	help := &bounded{room: otherPrints}
+	cmd := exec.CommandContext(ctx, path, "bench", "--help")
+	cmd.Stdout, cmd.WaitDelay = help, otherEnds
+	err := cmd.Run()
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return nil, fmt.Errorf("%w: %s is no quorate: its `bench --help` has not ended within %v", errOther, path, otherAnswers)
+	case errors.Is(err, syscall.ENOEXEC):
+		return nil, fmt.Errorf("%w: %s is no program for this machine", errOther, path)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %s is no quorate: its `bench --help` fails: %w", errOther, path, err)
 	}
 	o := &Other{path: path, flags: map[string]bool{}}
-	for _, m := range regexp.MustCompile(`(?m)^ +--([a-z-]+)`).FindAllSubmatch(help, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^ +--([a-z-]+)`).FindAllSubmatch(help.Bytes(), -1) {
 		o.flags[string(m[1])] = true
 	}
-	return o, nil
+	return o, o.complete()
+}
+
+// unusable says in our words why there is no program at a path.
+func unusable(path string, err error) string {
+	stat, missing := os.Stat(path)
+	name := filepath.Base(path) == path // to be looked for in PATH
+	switch {
+	case path == "":
+		return "its path is empty"
+	case missing == nil && stat.IsDir():
+		return path + " is a directory: name the program in it"
+	case missing == nil && name:
+		return fmt.Sprintf("%s is not in PATH: write ./%s for the file of this directory", path, path)
+	case missing == nil && errors.Is(err, fs.ErrPermission):
+		return path + " is not executable"
+	case name:
+		return "there is no program " + path + " in PATH"
+	case errors.Is(missing, fs.ErrNotExist):
+		return path + " does not exist"
+	}
+	return err.Error()
+}
+
+// complete refuses a program without the flags that every measurement needs.
+func (o *Other) complete() error {
+	needed := []string{"temporary", "json", "protocol", "replicas", "clients", "value-bytes", "warmup", "duration"}
+	lacking := slices.DeleteFunc(slices.Clone(needed), func(flag string) bool { return o.flags[flag] })
+	switch len(lacking) {
+	case 0:
+		return nil
+	case len(needed):
+		return fmt.Errorf("%w: %s is no quorate: its `bench --help` lists no flags of a bench", errOther, o.path)
+	}
+	return fmt.Errorf("%w: bench of %s has no --%s, which every measurement needs", errOther, o.path, lacking[0])
 }
 
 // arguments are what makes it measure the same. Flags that it does not need to know are
-// left out, since it may be older than they are.
-func (o *Other) arguments(m *Measurement) ([]string, error) {
-	args := []string{"bench"}
+// left out, since it may be older than they are. lacks is the first that it has not.
+func (o *Other) arguments(m *Measurement) (args []string, lacks string) {
+	args = []string{"bench"}
 	for _, f := range []struct {
 		name, value string
 		wanted      bool
@@ -77,13 +129,13 @@ func (o *Other) arguments(m *Measurement) ([]string, error) {
 		{"keys", keysText(m.Keys), m.Operation == nil && m.Keys != UsualKeys(m.Clients, m.Rate)}, {"fill", "true", m.Fill},
 	} {
 		if f.wanted && !o.flags[f.name] {
-			return nil, fmt.Errorf("%w: bench of %s has no --%s", errOther, o.path, f.name)
+			return nil, f.name
 		}
 		if f.wanted {
 			args = append(args, "--"+f.name+"="+f.value)
 		}
 	}
-	return args, nil
+	return args, ""
 }
 
 // keysText is a number of keys as a flag takes it.
@@ -94,17 +146,17 @@ func keysText(keys int) string {
 	return strconv.Itoa(keys)
 }
 
-// Check reports whether it can measure something. Errors wrap errOther.
-func (o *Other) Check(m *Measurement) error {
-	_, err := o.arguments(m)
-	return err
+// Lacks is a flag that it would need to measure something, and has not; "" = none.
+func (o *Other) Lacks(m *Measurement) string {
+	_, lacks := o.arguments(m)
+	return lacks
 }
 
 // Measure has it make one measurement, of a cluster that it makes and removes.
 func (o *Other) Measure(ctx context.Context, m Measurement) (r Result, err error) {
-	args, err := o.arguments(&m)
-	if err != nil {
-		return r, err
+	args, lacks := o.arguments(&m)
+	if lacks != "" {
+		return r, fmt.Errorf("%w: bench of %s has no --%s", errOther, o.path, lacks)
 	}
 	// Whatever becomes of it, its files end with this directory, and its replicas with
 	// it.
@@ -134,8 +186,11 @@ func (o *Other) Measure(ctx context.Context, m Measurement) (r Result, err error
 // does not say is as it was asked for.
 func parseOther(out []byte, m Measurement) (Result, error) {
 	r := Result{Measurement: m}
-	if err := json.NewDecoder(bytes.NewReader(out)).Decode(&r); err != nil {
-		return Result{}, fmt.Errorf("%w: read what it has measured: %w", errOther, err)
+	switch err := json.NewDecoder(bytes.NewReader(out)).Decode(&r); {
+	case errors.Is(err, io.EOF):
+		return Result{}, fmt.Errorf("%w: it has printed nothing", errOther)
+	case err != nil:
+		return Result{}, fmt.Errorf("%w: what it has printed is no measurement: %s", errOther, noun.Quote(out))
 	}
 	r.Kind, r.Warmup, r.Duration = "measurement", m.Warmup, m.Duration
 	if r.Seconds <= 0 || r.PerSecond < 0 {

@@ -50,9 +50,9 @@ func TestOlderProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := asked()
-	args, err := o.arguments(&m)
-	if want := "bench --temporary=true --json=true --protocol=pbft --replicas=4 --clients=16 --value-bytes=256 --warmup=1s --duration=2s"; err != nil || strings.Join(args, " ") != want {
-		t.Errorf("%q, %v", args, err)
+	args, lacks := o.arguments(&m)
+	if want := "bench --temporary=true --json=true --protocol=pbft --replicas=4 --clients=16 --value-bytes=256 --warmup=1s --duration=2s"; lacks != "" || strings.Join(args, " ") != want {
+		t.Errorf("%q, it lacks %q", args, lacks)
 	}
 	r, err := o.Measure(t.Context(), m)
 	if err != nil || r.PerSecond != 5 || r.Latency.P50 != 1.5 || r.LongestGap != nil || *r.CPU != 100_000 || r.Keys != m.Keys || r.Duration != m.Duration || r.Kind != "measurement" {
@@ -65,7 +65,10 @@ func TestOlderProgram(t *testing.T) {
 	} {
 		m := asked()
 		change(&m)
-		if err := o.Check(&m); !errors.Is(err, errOther) || !strings.HasSuffix(err.Error(), " --"+name) {
+		if flag := o.Lacks(&m); flag != name {
+			t.Errorf("it lacks %q, want %q", flag, name)
+		}
+		if _, err := o.Measure(t.Context(), m); !errors.Is(err, errOther) || !strings.HasSuffix(err.Error(), " --"+name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -75,7 +78,7 @@ func TestOlderProgram(t *testing.T) {
 func TestOtherProgramFails(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	for does, want := range map[string]string{
-		"echo no room >&2; exit 3": "no room", "echo nonsense": "invalid character", "echo '{}'": "no measurement", "true": "EOF",
+		"echo no room >&2; exit 3": "no room", "echo nonsense": `is no measurement: "nonsense\n"`, "echo '{}'": "no measurement", "true": "has printed nothing",
 	} {
 		o, err := NewOther(t.Context(), program(t, help, "mkdir $TMPDIR/x; "+does))
 		if err != nil {
@@ -84,9 +87,6 @@ func TestOtherProgramFails(t *testing.T) {
 		if _, err := o.Measure(t.Context(), asked()); !errors.Is(err, errOther) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", does, err)
 		}
-	}
-	if _, err := NewOther(t.Context(), filepath.Join(t.TempDir(), "nothing")); !errors.Is(err, errOther) {
-		t.Errorf("%v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	o, err := NewOther(ctx, program(t, help, "exec sleep 60"))
@@ -99,5 +99,30 @@ func TestOtherProgramFails(t *testing.T) {
 	}
 	if left, err := filepath.Glob(filepath.Join(os.Getenv("TMPDIR"), "quorate-bench-*")); err != nil || len(left) > 0 {
 		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
+// TestNoOtherProgram: what is none is refused before anything is measured, in our words.
+func TestNoOtherProgram(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for name, file := range map[string]struct {
+		text string
+		mode os.FileMode
+	}{"text": {"", 0o644}, "foreign": {"\x7fNONE", 0o755}, "fails": {"#!/bin/sh\nexit 3\n", 0o755}} {
+		if err := os.WriteFile(name, []byte(file.text), file.mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, want := range map[string]string{
+		"": "its path is empty", dir: dir + " is a directory: name the program in it", "./text": "./text is not executable", "./nothing": "./nothing does not exist",
+		"fails": "fails is not in PATH: write ./fails for the file of this directory", "nothing-at-all": "there is no program nothing-at-all in PATH",
+		"./foreign": "./foreign is no program for this machine", "./fails": "./fails is no quorate: its `bench --help` fails: exit status 3",
+		program(t, "", "true"): "is no quorate: its `bench --help` lists no flags of a bench",
+		program(t, strings.ReplaceAll(help, "--json", "--yaml"), "true"): "has no --json, which every measurement needs",
+	} {
+		if _, err := NewOther(t.Context(), path); !errors.Is(err, errOther) || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", path, err, want)
+		}
 	}
 }

@@ -94,14 +94,15 @@ func TestPeersStandBesideTheirLoad(t *testing.T) {
 	}
 }
 
-// TestStandardLoads differ in what their names say, and each caller writes as many keys.
+// TestStandardLoads differ in what their names say, each caller writes as many keys, and no session
+// has nobody to use it.
 func TestStandardLoads(t *testing.T) {
-	m := Measurement{Clients: 16, Sessions: 1, ValueBytes: 256, Keys: UsualKeys(16, 0)}
+	m := Measurement{Clients: 16, Sessions: 3, ValueBytes: 256, Keys: UsualKeys(16, 0)}
 	all := Standard(m)
 	names := map[string]bool{}
 	for i, x := range all {
 		names[x.Name] = true
-		if x.own() != KeysEach || x.OneEach != (i == 1) || (x.Clients == 1) != (i == 2) || x.Volatile != (i == 3) {
+		if x.own() != KeysEach || x.OneEach != (i == 1) || (x.Clients == 1) != (i == 2) || x.Volatile != (i == 3) || x.Sessions != min(m.Sessions, x.Clients) {
 			t.Errorf("%+v", x)
 		}
 	}

@@ -171,7 +171,11 @@ func (r *Result) WriteText(w io.Writer, columns int) error {
 	latencies := func(name string, l *latency) {
 		line("  %s ms: p50 %.2f  p90 %.2f  p99 %.2f  max %.2f  mean %.2f", name, l.P50, l.P90, l.P99, l.Max, l.Mean)
 	}
-	latencies("latency", &r.Latency)
+	if r.Operations > 0 || r.Latency.Max > 0 {
+		latencies("latency", &r.Latency)
+	} else {
+		line("  nothing was answered in that time: there are no latencies")
+	}
 	if r.ReadLatency != nil && r.WriteLatency != nil {
 		latencies("of reads", r.ReadLatency)
 		latencies("of writes", r.WriteLatency)

@@ -123,3 +123,12 @@ func TestCurvesJoinOneFamily(t *testing.T) {
 		t.Error("loads with other signatures are not")
 	}
 }
+
+// TestNothingWasAnswered: no latency is said to be 0.
+func TestNothingWasAnswered(t *testing.T) {
+	var b bytes.Buffer
+	r := Result{Measurement: Measurement{Name: "x", Protocol: "pbft", Replicas: 4, Clients: 1}, Seconds: 0.001}
+	if err := r.WriteText(&b, 0); err != nil || strings.Contains(b.String(), "p50") || !strings.Contains(b.String(), "nothing was answered in that time") {
+		t.Errorf("%s, %v", &b, err)
+	}
+}
