@@ -1,6 +1,8 @@
 package pbft
 
 import (
+	"slices"
+
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/evidence"
@@ -36,13 +38,8 @@ const maxProofs = 16
 // together: who contradicts itself in VIEW-CHANGEs of megabytes fills no disk.
 func (a *accusations) admit(at evidence.Place, size int) bool {
 	of := &a.signers[at.Signer]
-	if len(of.places) >= maxProofs || size > evidence.MaxSize || len(of.places) > 0 && of.bytes+size > evidence.MaxSize {
+	if !of.mayAdd(at, size) {
 		return false
-	}
-	for _, known := range of.places {
-		if known == at {
-			return false
-		}
 	}
 	if len(of.places) > 0 {
 		of.bytes += size
@@ -51,12 +48,28 @@ func (a *accusations) admit(at evidence.Place, size int) bool {
 	return true
 }
 
+// mayAdd reports whether there is room for a proof of so many bytes.
+func (of *accused) mayAdd(at evidence.Place, size int) bool {
+	if len(of.places) >= maxProofs || size > evidence.MaxSize || len(of.places) > 0 && of.bytes+size > evidence.MaxSize {
+		return false
+	}
+	return !slices.Contains(of.places, at)
+}
+
+// room reports whether a contradiction in v's place is still to be judged.
+func (a *accusations) room(v *message.Vote) bool {
+	return a.signers[v.Replica].mayAdd(placeOf(v), 2*message.VoteSize)
+}
+
 // votes takes two votes of one signer that cannot both be honest.
 func (a *accusations) votes(first, second *message.Vote) {
-	at := evidence.Place{Kind: byte(second.Kind), View: second.View, Seq: second.Seq, Signer: second.Replica}
-	if a.admit(at, 2*message.VoteSize) {
+	if a.admit(placeOf(second), 2*message.VoteSize) {
 		a.prove(first.Encode(), second.Encode())
 	}
+}
+
+func placeOf(v *message.Vote) evidence.Place {
+	return evidence.Place{Kind: byte(v.Kind), View: v.View, Seq: v.Seq, Signer: v.Replica}
 }
 
 // viewChanges takes two VIEW-CHANGEs of one signer for one view.
@@ -68,9 +81,9 @@ func (a *accusations) viewChanges(first, second *message.ViewChange) {
 }
 
 // prove tells of two frames that convict their signer, after code that shares
-// nothing with this path has judged them (§9). Both came through the door, which
-// has verified them; that they are verified again, once for each place, is for
-// the case that this engine, or its disk, is what is wrong.
+// nothing with this path has judged them (§9). Both are verified already, at the
+// door or here; that they are verified again, once for each place, is for the case
+// that this engine, or its disk, is what is wrong.
 func (a *accusations) prove(first, second []byte) {
 	b := evidence.Contradiction{First: first, Second: second}.Encode()
 	fault, err := evidence.VerifyWith(a.verify, a.genesis, b)

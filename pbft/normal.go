@@ -129,7 +129,8 @@ func (r *replica) vote(e consensus.Receive, v *message.Vote, said bool) {
 }
 
 // counts adds a vote. The first valid one of each signer counts; a different
-// second one is evidence [B9, B10].
+// second one is evidence [B9, B10]. One that is only said and for whose proof there
+// is no room is not verified: its author can make as many as it likes.
 func (r *replica) counts(b *ballot, v *message.Vote, said bool) bool {
 	earlier := b.add(v)
 	switch {
@@ -137,6 +138,10 @@ func (r *replica) counts(b *ballot, v *message.Vote, said bool) bool {
 		b.said[v.Replica] = said
 		return true
 	case earlier.Digest != v.Digest:
+		if said && !r.accused.room(v) {
+			r.ignored(reasonContradiction, v)
+			return false
+		}
 		if said && !(proof{r}).holds(v) {
 			return false
 		}
