@@ -6,15 +6,21 @@ package consensus
 type Report struct {
 	Status
 	Cluster string
-	Ready   bool
-	Unready []string `json:",omitempty"`
-	Address string   // where replicas and clients reach it
-	Age     string   // of the status: the engine has heard nothing since
-	Uptime  string
-	Stalled []Stall `json:",omitempty"` // what stands still in the process
-	Away    []Away  `json:",omitempty"` // members that it cannot reach
-	Twice   []Twice `json:",omitempty"` // members of which two processes run
+	// ClientProtocol is that of the replica's program; 0: of one that does not say it.
+	ClientProtocol int
+	Ready          bool
+	Unready        []string `json:",omitempty"`
+	Address        string   // where replicas and clients reach it
+	Age            string   // of the status: the engine has heard nothing since
+	Uptime         string
+	Stalled        []Stall `json:",omitempty"` // what stands still in the process
+	Away           []Away  `json:",omitempty"` // members that it cannot reach
+	Twice          []Twice `json:",omitempty"` // members of which two processes run
 }
+
+// ClientProtocol counts what clients have learnt to say that earlier programs refuse:
+// 1 = requests of KindRequest, and READs.
+const ClientProtocol = 1
 
 // Stall is something that takes much longer than it should: a sync of the log on
 // a disk that hangs, or the engine, which waits for it.

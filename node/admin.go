@@ -115,7 +115,7 @@ func (n *Node) Report() consensus.Report { return n.report(n.picture.Load()) }
 
 func (n *Node) report(p *picture) consensus.Report {
 	r := consensus.Report{
-		Status: p.status, Cluster: n.identity.Cluster.String(), Unready: slices.Clone(p.unready),
+		Status: p.status, Cluster: n.identity.Cluster.String(), ClientProtocol: consensus.ClientProtocol, Unready: slices.Clone(p.unready),
 		Address: n.network.Addr(), Age: n.age(p).Round(time.Millisecond).String(),
 		Uptime: time.Since(n.begun).Round(time.Second).String(), Stalled: n.stalls(),
 	}

@@ -70,6 +70,7 @@ func (s *Session) onReply(from consensus.ReplicaID, reply *consensus.Reply) bool
 	if r == nil || len(reply.Results) != len(r.operations) || !r.hears(from) {
 		return false
 	}
+	s.link.older[from] = false
 	r.refusals[from], r.times[from] = 0, consensus.Times{}
 	r.answers[from] = answerDigest(reply)
 	if count(r.answers, r.answers[from]) < s.system.Replies() {
@@ -159,12 +160,13 @@ func (s *Session) onRefusal(from consensus.ReplicaID, refusal *consensus.Refusal
 		s.link.follow(refusal.Primary)
 	}
 	if refusal.Request.IsZero() {
-		return s.refuseQueries(from, refusal.Sequence)
+		return s.onNameless(from, refusal)
 	}
 	r := s.find(refusal.Sequence, refusal.Request)
 	if r == nil {
 		return false
 	}
+	s.link.older[from] = false
 	if refusal.Times == (consensus.Times{}) && refusal.Code == r.refusals[from] && r.times[from] != (consensus.Times{}) {
 		return true // what stands behind it came before, for those who understand it
 	}

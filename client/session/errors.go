@@ -33,6 +33,10 @@ var (
 	ErrNotPermitted  = errors.New("the client's role does not permit this operation")
 	ErrSignature     = errors.New("bad signature: is this the genesis of that cluster?")
 	ErrMalformed     = errors.New("malformed request")
+	// ErrOlder: so many replicas run a program of before this client's kind of request
+	// that the others are no quorum. Together with ErrUnknown if a replica may have
+	// taken the operation, which may be executed once the others are upgraded.
+	ErrOlder = errors.New("they run an older program that does not know this kind of request: upgrade the replicas first")
 	// ErrStale: the sequence is used up or too old. Usually another process
 	// uses the same client key. Together with ErrUnknown if the operation may
 	// have been executed before.
@@ -53,6 +57,7 @@ type RefusedError struct {
 	Code    consensus.RefusalCode
 	unknown bool
 	early   bool           // not executed so far, but that may still come
+	older   bool           // the replicas' program does not know this kind of request
 	word    word           // what the replicas said of time
 	own     consensus.Time // what the client's clock said then
 }
@@ -60,18 +65,22 @@ type RefusedError struct {
 // Error says what was refused and why, and whether it may have been executed.
 func (e *RefusedError) Error() string {
 	switch {
+	case e.early && e.older:
+		return e.Reason() + "; " + notYet + "once they are upgraded"
 	case e.early:
-		return e.Reason() + "; outcome unknown: the operation was not executed, and a replica that keeps it may still have it executed when the cluster's time is there"
+		return e.Reason() + "; " + notYet + "when the cluster's time is there"
 	case e.unknown:
 		return e.Reason() + "; " + ErrUnknown.Error()
 	}
 	return e.Reason()
 }
 
+const notYet = "outcome unknown: the operation was not executed, and a replica that keeps it may still have it executed "
+
 // Reason says what was refused and why.
 func (e *RefusedError) Reason() string {
 	reason := e.Code.String()
-	if err := reasonOf(e.Code); err != nil {
+	if err := e.reason(); err != nil {
 		reason = err.Error()
 	}
 	least := e.word.clocks[0]
@@ -123,7 +132,7 @@ func clock(t consensus.Time) string { return t.Std().Format("2006-01-02 15:04:05
 // Unwrap lists what the error matches.
 func (e *RefusedError) Unwrap() []error {
 	list := []error{ErrRefused}
-	if reason := reasonOf(e.Code); reason != nil {
+	if reason := e.reason(); reason != nil {
 		list = append(list, reason)
 	}
 	if e.unknown {
@@ -132,9 +141,12 @@ func (e *RefusedError) Unwrap() []error {
 	return list
 }
 
-func reasonOf(code consensus.RefusalCode) error {
-	switch code {
+func (e *RefusedError) reason() error {
+	switch e.Code {
 	case consensus.RefusedMalformed:
+		if e.older {
+			return ErrOlder
+		}
 		return ErrMalformed
 	case consensus.RefusedSignature:
 		return ErrSignature

@@ -18,13 +18,24 @@ type link struct {
 	primary   consensus.ReplicaID
 	first     consensus.ReplicaID // if elected: who has answered first of late, though not the primary
 	firsts    int                 // ... how often in a row
+	older     []bool              // by replica: it cannot read this session's requests, its program is of before them
 	suspect   bool                // a request is overdue and nothing was answered since
 	trip      consensus.Time      // how long an answer takes, smoothed
 }
 
 func newLink(system quorum.System, elected bool) link {
 	n := system.Size()
-	return link{system: system, elected: elected, up: make([]bool, n), views: make([]consensus.View, n)}
+	return link{system: system, elected: elected, up: make([]bool, n), older: make([]bool, n), views: make([]consensus.View, n)}
+}
+
+// allOlder reports whether none that can be reached can read this session's requests.
+func (l *link) allOlder() bool {
+	for id, up := range l.up {
+		if up && !l.older[id] {
+			return false
+		}
+	}
+	return l.connected > 0
 }
 
 // hear notes the view that a replica is in. The view to go by is one that f+1

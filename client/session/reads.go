@@ -16,6 +16,7 @@ type reads struct {
 	flight  []*query       // oldest first
 	counter uint64         // last used
 	trip    consensus.Time // how long an answer takes, smoothed
+	owed    []int          // by replica: READs that its channel carried and that it has not answered
 }
 
 // query is one READ in flight.
@@ -119,13 +120,22 @@ func (s *Session) sendQuery(a *query) {
 	for id, up := range s.link.up {
 		to := consensus.ReplicaID(id)
 		if up && (a.toAll || !s.cfg.Elected || to == s.link.primary || !s.link.up[s.link.primary]) {
-			s.out.Sends = append(s.out.Sends, Send{To: to, Bytes: a.frame})
+			s.sendQueryTo(to, a)
 		}
 	}
 }
 
+func (s *Session) sendQueryTo(to consensus.ReplicaID, a *query) {
+	s.reads.owed[to]++
+	s.out.Sends = append(s.out.Sends, Send{To: to, Bytes: a.frame})
+}
+
+// answers notes that a replica has answered a READ, whichever.
+func (r *reads) answers(from consensus.ReplicaID) { r.owed[from] = max(0, r.owed[from]-1) }
+
 // onFinding takes an answer to a READ.
 func (s *Session) onFinding(from consensus.ReplicaID, f *consensus.Finding) bool {
+	s.reads.answers(from)
 	a := s.findQuery(f.Name)
 	if a == nil || f.Era != 0 || len(f.Results) != len(a.operations) || f.Height < f.Index || a.said[from].answers >= readAnswers {
 		return false
@@ -326,6 +336,7 @@ func (s *Session) forgetRead(o *operation) {
 // does not say which: it cannot read it. That means that one answer less is to
 // come, and no more.
 func (s *Session) refuseQueries(from consensus.ReplicaID, name consensus.Sequence) (known bool) {
+	s.reads.answers(from)
 	for _, a := range slices.Clone(s.reads.flight) {
 		if name == (consensus.Sequence{}) || a.name == name {
 			s.refuseQuery(from, a)

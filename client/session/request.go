@@ -173,11 +173,12 @@ func (s *Session) Connected(id consensus.ReplicaID) {
 		s.link.up[id] = true
 		s.link.connected++
 	}
+	s.link.older[id], s.reads.owed[id] = false, 0
 	for _, r := range s.flight.requests {
 		s.sendTo(id, r)
 	}
 	for _, a := range s.reads.flight {
-		s.out.Sends = append(s.out.Sends, Send{To: id, Bytes: a.frame})
+		s.sendQueryTo(id, a)
 	}
 }
 
@@ -187,7 +188,7 @@ func (s *Session) Disconnected(id consensus.ReplicaID) {
 	if !s.system.Has(id) || !s.link.up[id] {
 		return
 	}
-	s.link.up[id] = false
+	s.link.up[id], s.link.older[id] = false, false
 	s.link.connected--
 	if id != s.link.primary {
 		return

@@ -94,7 +94,7 @@ func New(cfg Config) (*Session, error) {
 		cfg: cfg, system: cfg.System, cluster: cfg.Genesis.ID(), now: consensus.Time(cfg.Epoch),
 		tickets: map[Ticket]*operation{}, link: newLink(cfg.System, cfg.Elected),
 	}
-	s.reads.counter = cfg.Reads
+	s.reads.counter, s.reads.owed = cfg.Reads, make([]int, cfg.System.Size())
 	first := max(cfg.Epoch, after(cfg.After))
 	s.flight.open(first, s.now)
 	s.epochs.least, s.epochs.accepted = after(first), cfg.After
@@ -110,6 +110,8 @@ func (s *Session) Advance(now consensus.Time) {
 		switch {
 		case r.live == 0 && s.now >= r.orphaned+s.cfg.GiveUp:
 			s.flight.remove(r)
+		case s.now >= r.patienceAt && s.outdated():
+			s.endOutdated(r)
 		case s.now >= r.patienceAt:
 			s.insist(r)
 		case r == s.flight.oldest() && s.tells(r) != 0 && s.now >= s.tells(r):

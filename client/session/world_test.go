@@ -231,6 +231,8 @@ func (w *world) lie(id consensus.ReplicaID, r *consensus.Request) {
 	case 3:
 		reply.Results = reply.Results[1:]
 		frame = reply.Encode()
+	case 5: // it knows no such request
+		frame = (&consensus.Refusal{Code: consensus.RefusedMalformed}).Encode()
 	case 4: // in the name of an honest replica: the channel says otherwise
 		reply.Replica = (id + 1) % consensus.ReplicaID(w.n)
 		frame = reply.Encode()

@@ -128,7 +128,7 @@ func measure(c *cli.Context, p *bench.Plan, target bench.Target) error {
 		return m.Run(ctx, target)
 	}}}
 	err := carryOut(c, p)
-	if errors.Is(err, bench.ErrSilent) || p.Loads[0].Operation != nil {
+	if errors.Is(err, bench.ErrSilent) || errors.Is(err, session.ErrOlder) || p.Loads[0].Operation != nil {
 		return err
 	}
 	return errors.Join(err, removeKeys(c, target.Sessions[0]))

@@ -162,7 +162,7 @@ func storeOne(ctx context.Context, store client.KV, f *file) error {
 	for {
 		_, err := store.Put(ctx, []byte(f.key), value)
 		again := errors.Is(err, session.ErrUnknown) || errors.Is(err, session.ErrBusy) || errors.Is(err, session.ErrNoLeader)
-		if err == nil || !again || ctx.Err() != nil {
+		if err == nil || !again || errors.Is(err, session.ErrOlder) || ctx.Err() != nil {
 			return err
 		}
 		select {

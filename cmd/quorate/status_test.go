@@ -14,7 +14,7 @@ import (
 // neither in what lacks nor in who leads and who takes part.
 func TestStandingStillIsSaid(t *testing.T) {
 	at := func(id int, stalled ...consensus.Stall) answer {
-		r := &consensus.Report{Age: "40s", Stalled: stalled}
+		r := &consensus.Report{ClientProtocol: consensus.ClientProtocol, Age: "40s", Stalled: stalled}
 		r.Replica, r.View = consensus.ReplicaID(id), 1
 		return answer{Replica: id, Status: r}
 	}
@@ -51,7 +51,7 @@ func TestWhoIsNotReachedIsSaid(t *testing.T) {
 		return consensus.Away{Replica: to, Address: "10.0.0.3:7000", Reason: why, For: "5s"}
 	}
 	at := func(id int, list ...consensus.Away) answer {
-		return answer{Replica: id, Status: &consensus.Report{Status: consensus.Status{Replica: consensus.ReplicaID(id)}, Away: list}}
+		return answer{Replica: id, Status: &consensus.Report{ClientProtocol: consensus.ClientProtocol, Status: consensus.Status{Replica: consensus.ReplicaID(id)}, Away: list}}
 	}
 	twice := at(2)
 	twice.Status.Twice = []consensus.Twice{{Replica: 1, From: [2]string{"a", "b"}}}
@@ -85,6 +85,26 @@ func TestCountsFitTheirThresholds(t *testing.T) {
 			if counted := strings.Contains(lack(l, p), " of "+string(rune('0'+need))); counted != (int(have) < need) {
 				t.Errorf("%d of %d: %s", have, need, lack(l, p))
 			}
+		}
+	}
+}
+
+// Replicas that do not know what this program asks are named, whatever else is well.
+func TestWhoIsOlderIsSaid(t *testing.T) {
+	at := func(id, speaks int) answer {
+		return answer{Replica: id, Status: &consensus.Report{ClientProtocol: speaks, Status: consensus.Status{Replica: consensus.ReplicaID(id)}}}
+	}
+	const now, well, idle = consensus.ClientProtocol, "View 0, primary is replica 0.", "Idle: nothing is pending."
+	for _, c := range []struct {
+		answers []answer
+		want    []string
+	}{
+		{[]answer{at(0, now), at(1, now), at(2, now), at(3, now+1)}, []string{well, idle}},
+		{[]answer{at(0, now), at(1, now), at(2, now), at(3, 0)}, []string{well, idle, "Replica 3 runs an older program than this one and refuses what it asks: upgrade it before clients."}},
+		{[]answer{at(0, 0), at(1, 0), at(2, now), at(3, 0)}, []string{well, idle, "Replicas 0 and 1 and 3 run an older program than this one and refuse what it asks: upgrade them before clients."}},
+	} {
+		if got := explain(c.answers, quorum.Byzantine.System(4), speaks(t, protocol.PBFT)); !slices.Equal(got, c.want) {
+			t.Errorf("got %q, want %q", got, c.want)
 		}
 	}
 }

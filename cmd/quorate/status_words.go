@@ -34,7 +34,7 @@ func explain(answers []answer, system quorum.System, p protocol.Protocol) []stri
 	if quiet {
 		lines = append(lines, "Idle: nothing is pending.")
 	}
-	return append(append(lines, notReached(answers)...), runTwice(answers)...)
+	return append(append(append(lines, notReached(answers)...), runTwice(answers)...), older(answers)...)
 }
 
 // waiting is what a replica says that it waits for.
@@ -118,6 +118,23 @@ func runTwice(answers []answer) (lines []string) {
 		}
 	}
 	return lines
+}
+
+// older says whose program does not know all that this one asks.
+func older(answers []answer) []string {
+	var list []consensus.ReplicaID
+	for _, a := range answers {
+		if a.Status != nil && a.Status.ClientProtocol < consensus.ClientProtocol {
+			list = append(list, consensus.ReplicaID(a.Replica))
+		}
+	}
+	switch len(list) {
+	case 0:
+		return nil
+	case 1:
+		return []string{fmt.Sprintf("Replica %d runs an older program than this one and refuses what it asks: upgrade it before clients.", list[0])}
+	}
+	return []string{fmt.Sprintf("Replicas %s run an older program than this one and refuse what it asks: upgrade them before clients.", and(list))}
 }
 
 // and lists replicas in a sentence.

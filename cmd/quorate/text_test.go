@@ -98,7 +98,7 @@ func TestWhatIsMissing(t *testing.T) {
 		}
 	}
 	at := func(id int, v consensus.View, changing bool, waiting ...consensus.Lack) answer {
-		return answer{Replica: id, Status: &consensus.Report{Status: consensus.Status{Replica: consensus.ReplicaID(id), View: v, Changing: changing, Pending: 1, Waiting: waiting}}}
+		return answer{Replica: id, Status: &consensus.Report{ClientProtocol: consensus.ClientProtocol, Status: consensus.Status{Replica: consensus.ReplicaID(id), View: v, Changing: changing, Pending: 1, Waiting: waiting}}}
 	}
 	rejoining := func(a answer) answer { a.Status.Rejoining = true; return a }
 	system := quorum.Byzantine.System(4)
@@ -149,7 +149,7 @@ func TestRoles(t *testing.T) {
 func TestRaftInItsOwnWords(t *testing.T) {
 	at := func(id int, term consensus.View, leader int, waiting ...consensus.Lack) answer {
 		s := consensus.Status{Protocol: protocol.Raft, Replica: consensus.ReplicaID(id), View: term, Primary: consensus.ReplicaID(max(leader, 0)), Changing: leader < 0, Waiting: waiting}
-		return answer{Replica: id, Status: &consensus.Report{Status: s}}
+		return answer{Replica: id, Status: &consensus.Report{ClientProtocol: consensus.ClientProtocol, Status: s}}
 	}
 	rooted := func(a answer, root byte) answer { a.Status.RootSeq, a.Status.Root[0] = 64, root; return a }
 	votes := consensus.Lack{What: "votes for a leader", InView: true, View: 4, Have: []consensus.ReplicaID{0}, Need: 2, Missing: []consensus.ReplicaID{1, 2}}

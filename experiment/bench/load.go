@@ -192,7 +192,7 @@ func (l *load) heard(c *live.Call) (pause time.Duration) {
 		if !me.answered && l.Rate == 0 {
 			me.inVain++
 		}
-	case errors.Is(c.Err, session.ErrUnknown):
+	case errors.Is(c.Err, session.ErrUnknown) && !errors.Is(c.Err, session.ErrOlder):
 		how = unknown
 	case errors.Is(c.Err, session.ErrBusy):
 		how, pause = refused, afterRefusal

@@ -206,6 +206,12 @@ func TestFailures(t *testing.T) {
 	if failed == nil {
 		t.Error("a refused operation did not end the measurement")
 	}
+	// Every operation would end so, at once.
+	failed = nil
+	l.heard(&live.Call{Err: fmt.Errorf("%w: %w", session.ErrOlder, session.ErrUnknown)})
+	if !errors.Is(failed, session.ErrOlder) {
+		t.Error("replicas of an older program did not end the measurement")
+	}
 }
 
 // TestSessionsAreShared: in turn, and judges hear the first callers of the first.
