@@ -106,3 +106,18 @@ func TestReplyFilter(t *testing.T) {
 		t.Errorf("healed, it says %d of 2", len(got))
 	}
 }
+
+// Who misreads names heights up to the last that can be named, and one beyond, which
+// nobody reads.
+func TestMisreadHeights(t *testing.T) {
+	env := fakeEnv(t, 4, "pbft")
+	for how, want := range map[string]bool{"high": true, "highest": true, "beyond": false} {
+		said := filtered(t, env, "misread "+how).Findings([]consensus.Finding{{Client: env.Genesis.Clients[0].Key, Index: 3, Height: 3}})
+		if len(said) != 1 || said[0].Index < 6 {
+			t.Fatalf("%s: %+v", how, said)
+		}
+		if _, err := consensus.DecodeFinding(said[0].Encode()); (err == nil) != want {
+			t.Errorf("%s: index %d: %v", how, said[0].Index, err)
+		}
+	}
+}
