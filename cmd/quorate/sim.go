@@ -98,6 +98,9 @@ func replay(c *cli.Context, p protocol.Protocol) error {
 	if err != nil {
 		return err
 	}
+	if err := c.Context.Err(); err != nil {
+		return err // nobody reads on, or it was interrupted
+	}
 	first := r.result
 	note("%s", cfg.String())
 	if forPrograms(c) {
