@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -31,16 +32,8 @@ func serveAdmin(t *testing.T, h http.Handler) *door {
 	}
 	d := &door{at: l.Addr().String()}
 	s := newAdminServer(h)
-	s.ConnState = func(_ net.Conn, state http.ConnState) {
-		switch state {
-		case http.StateNew:
-			d.most.Store(max(d.most.Load(), d.open.Add(1)))
-		case http.StateClosed:
-			d.open.Add(-1)
-		}
-	}
 	done := make(chan error, 1)
-	go func() { done <- s.Serve(limit(l)) }()
+	go func() { done <- s.Serve(limit(counted{l, d})) }()
 	t.Cleanup(func() {
 		_ = s.Close()
 		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
@@ -48,6 +41,32 @@ func serveAdmin(t *testing.T, h http.Handler) *door {
 		}
 	})
 	return d
+}
+
+// counted is a listener that counts its connections. It stands below the bound: what
+// the server says of a connection's end comes after its place was given away.
+type counted struct {
+	net.Listener
+	door *door
+}
+
+func (l counted) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	l.door.most.Store(max(l.door.most.Load(), l.door.open.Add(1)))
+	return closing{c, sync.OnceFunc(func() { l.door.open.Add(-1) })}, nil
+}
+
+type closing struct {
+	net.Conn
+	closed func()
+}
+
+func (c closing) Close() error {
+	defer c.closed()
+	return c.Conn.Close()
 }
 
 // dial opens a connection to a door.
