@@ -23,7 +23,7 @@ type Costs struct {
 	Sizes      []int       // numbers of replicas that are measured unless others are wished for
 	Decision   func(n int) Expected
 	Bytes      func(n, batch int) int // between replicas per decision, for a batch of so many bytes
-	Read       func(n int) Expected   // of a READ that is answered without an order
+	Read       func(n int) Expected   // of a READ that is answered without an order; nil if none is
 	ReadBytes  func(n, bytes int) int // ... of an operation and a result of so many bytes
 	Upkeep     func(n int) int        // frames per second of an idle cluster with standard timing
 	Checkpoint func(n int) int        // frames that a checkpoint sends beside

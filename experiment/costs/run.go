@@ -71,7 +71,7 @@ type Cost struct {
 	Syncs    float64           `json:"serial_syncs"`
 	Theory   protocol.Expected `json:"theory"`
 
-	Read       Tally             `json:"read"` // reads without an order, one at a time
+	Read       Tally             `json:"read"` // reads without an order, one at a time; nothing if the protocol orders all
 	ReadDelays float64           `json:"read_message_delays"`
 	ReadSyncs  float64           `json:"read_serial_syncs"`
 	ReadTheory protocol.Expected `json:"read_theory"`
@@ -106,7 +106,7 @@ func Measure(o Options) (Cost, error) {
 	case o.Decisions < 1 || o.Decisions > MaxDecisions:
 		return Cost{}, fmt.Errorf("%w: %d decisions: choose 1 to %d", errOptions, o.Decisions, MaxDecisions)
 	}
-	c := Cost{Protocol: o.Protocol, Replicas: o.Replicas, Faults: p.Model.System(o.Replicas).Faults(), Theory: p.Costs.Decision(o.Replicas), ReadTheory: p.Costs.Read(o.Replicas)}
+	c := Cost{Protocol: o.Protocol, Replicas: o.Replicas, Faults: p.Model.System(o.Replicas).Faults(), Theory: p.Costs.Decision(o.Replicas)}
 	alone, hundred, load, synced := o.run(p), o.run(p), o.run(p), o.run(p)
 	hundred.clients = perHundred
 	load.clients, load.loop = callers, true
@@ -114,17 +114,31 @@ func Measure(o Options) (Cost, error) {
 	synced.network.Delay, synced.disk.Sync = 0, delay
 	idle := o.run(p)
 	idle.idle()
-	read, readSynced := o.reading(p), o.reading(p)
-	readSynced.network.Delay, readSynced.disk.Sync = 0, delay
-	for _, r := range []*run{alone, hundred, load, synced, idle, read, readSynced} {
-		if err := r.do(); err != nil {
-			return Cost{}, fmt.Errorf("%s with %d replicas: %w", o.Protocol, o.Replicas, err)
-		}
+	if err := o.do(alone, hundred, load, synced, idle); err != nil {
+		return Cost{}, err
 	}
 	c.Alone, c.Hundred, c.Load, c.Idle = alone.tally(), hundred.tally(), load.tally(), idle.tally()
 	c.Delays, c.Syncs = alone.latency(), synced.latency()
-	c.Read, c.ReadDelays, c.ReadSyncs = read.tally(), read.latency(), readSynced.latency()
+	if p.Costs.Read == nil {
+		return c, nil
+	}
+	read, readSynced := o.reading(p), o.reading(p)
+	readSynced.network.Delay, readSynced.disk.Sync = 0, delay
+	if err := o.do(read, readSynced); err != nil {
+		return Cost{}, err
+	}
+	c.Read, c.ReadDelays, c.ReadSyncs, c.ReadTheory = read.tally(), read.latency(), readSynced.latency(), p.Costs.Read(o.Replicas)
 	return c, nil
+}
+
+// do does runs one after the other.
+func (o Options) do(runs ...*run) error {
+	for _, r := range runs {
+		if err := r.do(); err != nil {
+			return fmt.Errorf("%s with %d replicas: %w", o.Protocol, o.Replicas, err)
+		}
+	}
+	return nil
 }
 
 // delay is how long a frame is under way, where that counts, and a sync, where

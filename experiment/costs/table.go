@@ -72,13 +72,18 @@ func tables(all []Cost) []table {
 		{"Messages per second when nobody asks, and per checkpoint, with standard parameters",
 			[]string{"protocol", "n", "per second", "formula", "ratio", "checkpoint's, of 64 decisions"}, (*Cost).upkeep},
 	}
-	out := make([]table, len(shown))
-	for i, x := range shown {
-		out[i] = table{x.title, [][]string{x.heads}}
+	var out []table
+	for _, x := range shown {
+		of := table{x.title, [][]string{x.heads}}
 		for k := range all {
 			c := &all[k]
 			p, _ := protocol.Lookup(c.Protocol)
-			out[i].lines = append(out[i].lines, append([]string{p.Title, strconv.Itoa(c.Replicas)}, x.line(c)...))
+			if cells := x.line(c); cells != nil {
+				of.lines = append(of.lines, append([]string{p.Title, strconv.Itoa(c.Replicas)}, cells...))
+			}
+		}
+		if len(of.lines) > 1 {
+			out = append(out, of)
 		}
 	}
 	return out
@@ -126,9 +131,12 @@ func (c *Cost) loaded() []string {
 		number(l.each(l.Verified)), strconv.Itoa(e.Verified), number(l.each(l.Forced)), strconv.Itoa(e.Forced)}
 }
 
-// reading is what a read costs that is not ordered.
+// reading is what a read costs that is not ordered; nil if there is none.
 func (c *Cost) reading() []string {
 	r, e, own := &c.Read, &c.ReadTheory, costsOf(c.Protocol)
+	if own.Read == nil {
+		return nil
+	}
 	sent, weight := r.reads(e)
 	frames, bytes, weigh := r.perRequest(sent), r.perRequest(weight), own.ReadBytes(c.Replicas, readBytes())
 	return []string{number(frames), formula(own.Text.Read, e.Frames), ratio(frames, e.Frames), number(bytes), formula(own.Text.ReadBytes, weigh), ratio(bytes, weigh),
