@@ -71,6 +71,7 @@ type StateStore struct {
 	dir    string
 	db     *leveldb.DB
 	files  lstorage.Storage
+	pace   *pace
 	failed error // the first failed Apply: nothing is written after it
 }
 
@@ -84,16 +85,17 @@ func openWith(dir string, writeBuffer int) (*StateStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openOn(dir, files, writeBuffer)
+	return openOn(dir, files, writeBuffer, newPace())
 }
 
-func openOn(dir string, files lstorage.Storage, writeBuffer int) (*StateStore, error) {
-	db, err := leveldb.Open(tableFiles{files}, levelOptions(writeBuffer))
+func openOn(dir string, files lstorage.Storage, writeBuffer int, p *pace) (*StateStore, error) {
+	db, err := leveldb.Open(tableFiles{files, p}, levelOptions(writeBuffer))
 	if err != nil {
 		files.Close()
 		return nil, stateError(dir, err)
 	}
-	return &StateStore{dir: dir, db: db, files: files}, nil
+	p.db.Store(db)
+	return &StateStore{dir: dir, db: db, files: files, pace: p}, nil
 }
 
 // openStateFiles takes the lock of dir before it looks at the journals.
@@ -233,11 +235,15 @@ func (s *StateStore) writeTables(b *state.Batch) error {
 	if err != nil {
 		return err
 	}
+	s.pace.batch.Store(true)
+	defer s.pace.batch.Store(false)
 	var key []byte
 	done := 0
 	for w := range backwards(b.Writes()) {
 		if done += len(w.Key) + len(w.Value); done > pauseBytes {
+			s.pace.batch.Store(false)
 			b.Pause()
+			s.pace.batch.Store(true)
 			done = 0
 		}
 		if key = append(key[:0], w.Key...); w.Value == nil {
@@ -302,6 +308,7 @@ func (s levelSnapshot) Iterate(from, to string) state.Iterator {
 // Close ends the store's goroutines and gives the directory back. Nobody reads
 // from it any more.
 func (s *StateStore) Close() error {
+	s.pace.closed.Store(true) // a merge that is under way ends first
 	if err := cmp.Or(s.db.Close(), s.files.Close()); err != nil {
 		return fmt.Errorf("close the state in %s: %w", s.dir, err)
 	}

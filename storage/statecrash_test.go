@@ -79,7 +79,7 @@ func TestCrashInABatchOfTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := &crashingFiles{Storage: raw, synced: map[string]int64{}, before: func(string) {}}
-	s, err := openOn(dir, files, 2<<20)
+	s, err := openOn(dir, files, 2<<20, newPace())
 	if err != nil {
 		t.Fatal(err)
 	}
