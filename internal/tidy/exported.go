@@ -262,7 +262,11 @@ func breachesOfNames(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return judgeNames(e.unused(), surface), nil
+	unused := e.unused()
+	for _, pkg := range awaited {
+		delete(unused, pkg)
+	}
+	return judgeNames(unused, surface), nil
 }
 
 func judgeNames(unused, offered map[string][]string) []string {

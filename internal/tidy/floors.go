@@ -19,7 +19,7 @@ var floors = [][]string{
 	{"app"},
 	{"app/kv"},
 	{"pbft/message"},
-	{"checkpoint", "viewchange", "consensus/pending", "consensus/clocks"},
+	{"checkpoint", "viewchange", "paxos/synod", "consensus/pending", "consensus/clocks"},
 	{"pbft", "raft"},
 	{"protocol"},
 	{"consensus/driver", "consensus/host", "client/session", "byzantine", "check"},
