@@ -26,6 +26,7 @@ type (
 	}
 	pageLoad struct {
 		Title, What string
+		Apart       []string // reads and writes, of each round that is drawn
 		Course      report.Figure
 	}
 )
@@ -39,7 +40,7 @@ func WriteHTML(w io.Writer, r *Report) error {
 	for i := range r.Loads {
 		if shown := r.shown(r.Loads[i].Name); len(shown) > 0 {
 			m := shown[0].Measurement
-			data.Loads = append(data.Loads, pageLoad{m.Name, m.load(), r.course(shown)})
+			data.Loads = append(data.Loads, pageLoad{m.Name, m.load(), r.apart(shown), r.course(shown)})
 		}
 	}
 	if err := page.Execute(w, data); err != nil {
@@ -89,6 +90,18 @@ func (r *Report) shown(load string) (all []*Result) {
 		}
 	}
 	return all
+}
+
+// apart tells latencies of reads from those of writes, where both were measured: a
+// median of the two together says little.
+func (r *Report) apart(shown []*Result) (lines []string) {
+	for _, x := range shown {
+		if reads, writes := x.ReadLatency, x.WriteLatency; reads != nil && writes != nil {
+			lines = append(lines, fmt.Sprintf("%s: reads take %s ms in the median, 99 of 100 within %s ms; writes %s and %s ms.",
+				r.who(slices.Index(r.Sides, x.Side)), brief(reads.P50), brief(reads.P99), brief(writes.P50), brief(writes.P99)))
+		}
+	}
+	return lines
 }
 
 // Sizes of the plots, in pixels.

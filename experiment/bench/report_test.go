@@ -112,6 +112,21 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// TestPageTellsReadsFromWrites: where both were measured.
+func TestPageTellsReadsFromWrites(t *testing.T) {
+	r := sampleReport()
+	if lines := r.apart(r.shown(r.Loads[0].Name)); lines != nil {
+		t.Errorf("of writes alone: %q", lines)
+	}
+	for i := range r.Results {
+		r.Results[i].ReadLatency, r.Results[i].WriteLatency = &latency{P50: 1.5, P99: 3}, &latency{P50: 9, P99: 27}
+	}
+	var b bytes.Buffer
+	if err := WriteHTML(&b, r); err != nil || !strings.Contains(b.String(), "reads take 1.50 ms in the median, 99 of 100 within 3.00 ms; writes 9.00 and 27.0 ms.") {
+		t.Errorf("%q, %v", r.apart(r.shown(r.Loads[0].Name)), err)
+	}
+}
+
 // TestCurvesJoinOneFamily: a line between loads that differ in more means nothing.
 func TestCurvesJoinOneFamily(t *testing.T) {
 	r := sampleReport()
