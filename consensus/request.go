@@ -183,6 +183,11 @@ func (b *Batch) Size() int {
 	return size
 }
 
+// Describe says how much is in the batch, for notes.
+func (b *Batch) Describe() string {
+	return fmt.Sprintf("%d requests, %d bytes", len(b.Requests), b.Size())
+}
+
 // Append appends the batch's encoding to dst. Not for the null batch.
 func (b *Batch) Append(dst []byte) []byte {
 	dst = slices.Grow(dst, b.Size())

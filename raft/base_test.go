@@ -7,6 +7,7 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/transfer"
 	"quorate.dev/quorate/crypto"
 )
 
@@ -33,7 +34,7 @@ func TestPlaceOfASnapshotOutlivesWhatItVoids(t *testing.T) {
 			t.Fatalf("entries up to %d are recorded", highest)
 		}
 		d.Engine.keep(&raft.Ready{Snapshot: pb.Snapshot{
-			Data: appendHandle(nil, consensus.Seq(at), crypto.Hash(nil)), Metadata: pb.SnapshotMetadata{Index: at, Term: 7, ConfState: d.Engine.store.members},
+			Data: transfer.AppendHandle(nil, consensus.Seq(at), crypto.Hash(nil)), Metadata: pb.SnapshotMetadata{Index: at, Term: 7, ConfState: d.Engine.store.members},
 		}})
 		out := d.Engine.out.Take()
 		if len(out.Records) != 1 || out.Records[0].Bytes[0] != recordBase || out.Records[0].Lazy {

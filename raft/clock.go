@@ -64,7 +64,7 @@ func (r *replica) onTick() {
 			}
 		}
 	}
-	r.tickRequests()
+	r.requests.Tick(r.clock.tick, r.led(), r.state.Active())
 }
 
 // compareClocks looks what time it is, for all. A leader says now and then what

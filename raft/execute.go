@@ -4,21 +4,14 @@ import (
 	"fmt"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/transfer"
 	"quorate.dev/quorate/crypto"
 )
 
 // execution is what went to the host and what came back.
 type execution struct {
-	handed   consensus.Seq // last entry handed to the host, in order
-	applied  consensus.Seq // last entry that the host has executed
-	kept     consensus.Seq // height of the state on disk
-	stable   consensus.Seq // newest checkpoint that the disk was told of
+	transfer.Heights
 	proposed consensus.Seq // last entry of a leader's log
-	roots    map[consensus.Seq]crypto.Digest
-	last     struct {
-		seq  consensus.Seq
-		root crypto.Digest
-	}
 }
 
 // execute hands committed entries to the host, in order and once. Not while a
@@ -30,30 +23,28 @@ func (r *replica) execute() {
 	if r.state.Active() {
 		r.resume(committed)
 	}
-	for !r.state.Active() && r.exec.handed < committed && r.exec.handed-r.exec.applied < r.cfg.Genesis.Window {
-		n := r.exec.handed + 1
+	for !r.state.Active() && r.exec.Handed < committed && r.exec.Handed-r.exec.Applied < r.cfg.Genesis.Window {
+		n := r.exec.Handed + 1
 		b, term, ok := r.store.batch(n)
 		if !ok {
 			return // below what the log still has: a snapshot is on its way
 		}
-		r.exec.handed = n
+		r.exec.Handed = n
 		r.out.Do(consensus.Commit{Seq: n, View: consensus.View(term), Digest: b.Digest(), Batch: b})
 		r.requests.Ordered(n, b)
 	}
 }
 
 func (r *replica) onExecuted(e consensus.Executed) {
-	if e.Seq <= r.exec.applied {
-		return // executed before a restore went past it
+	if r.exec.Executed(e.Seq) {
+		r.requests.Executed(e, r.clock.tick)
 	}
-	r.exec.applied = e.Seq
-	r.requests.Executed(e, r.clock.tick)
 }
 
 // onRooted: at a checkpoint, tell the disk. Every replica does for itself: there is
 // no certificate, and no vote about roots.
 func (r *replica) onRooted(e consensus.Rooted) {
-	if e.Seq <= r.exec.kept || e.Seq > r.exec.applied || r.state.Active() {
+	if !r.exec.Due(e.Seq) || r.state.Active() {
 		return // what is not kept when a fetch begins is dropped by it
 	}
 	term, err := r.store.Term(uint64(e.Seq))
@@ -61,8 +52,7 @@ func (r *replica) onRooted(e consensus.Rooted) {
 		r.alarm(fmt.Sprintf("entry %d is executed and not in the log: %v", e.Seq, err))
 		return
 	}
-	r.exec.last.seq, r.exec.last.root = e.Seq, e.Root
-	r.exec.roots[e.Seq], r.exec.stable = e.Root, e.Seq
+	r.exec.Keep(transfer.Handle(e))
 	r.out.Do(consensus.Stabilize{Seq: e.Seq, Root: e.Root, Certificate: certificate(e.Seq, term, e.Root)})
 	r.out.Note(consensus.Note{Kind: consensus.Stable, View: consensus.View(term), Seq: e.Seq, Digest: e.Root})
 }
@@ -70,15 +60,9 @@ func (r *replica) onRooted(e consensus.Rooted) {
 // onKept: the state is on disk up to n. From now on it stands for the log: a
 // follower further behind gets it as a snapshot, and the log is cut.
 func (r *replica) onKept(n consensus.Seq) {
-	if n <= r.exec.kept {
+	root, known, news := r.exec.OnKept(n)
+	if !news {
 		return
-	}
-	root, known := r.exec.roots[n]
-	r.exec.kept = n
-	for at := range r.exec.roots {
-		if at <= n {
-			delete(r.exec.roots, at)
-		}
 	}
 	if known {
 		r.compact(n, root)
@@ -92,7 +76,7 @@ const tailBytes = 16 << 20
 // compact keeps some entries below the snapshot, at most a window of them and
 // tailBytes, so that a follower who is a little behind needs no snapshot.
 func (r *replica) compact(n consensus.Seq, root crypto.Digest) {
-	if _, err := r.store.CreateSnapshot(uint64(n), &r.store.members, appendHandle(nil, n, root)); err != nil {
+	if _, err := r.store.CreateSnapshot(uint64(n), &r.store.members, transfer.AppendHandle(nil, n, root)); err != nil {
 		return // a snapshot from a leader stands for more already
 	}
 	first, err := r.store.FirstIndex()
@@ -117,20 +101,16 @@ func (r *replica) forget(n consensus.Seq) {
 	r.out.Forget = n - 1
 }
 
-func describeSize(requests, bytes int) string {
-	return fmt.Sprintf("%d requests, %d bytes", requests, bytes)
-}
-
 // checkInvariants panics if this replica's own accounts do not agree.
 func (r *replica) checkInvariants() {
 	st := r.node.BasicStatus()
 	last, _ := r.store.LastIndex()
 	first, _ := r.store.FirstIndex()
 	switch e := &r.exec; {
-	case e.applied > e.handed || e.kept > e.handed:
-		panic(fmt.Sprintf("raft: handed %d, applied %d, kept %d", e.handed, e.applied, e.kept))
-	case uint64(e.handed) > st.Commit && !r.state.Active():
-		panic(fmt.Sprintf("raft: handed %d, committed %d", e.handed, st.Commit))
+	case e.Applied > e.Handed || e.Kept > e.Handed:
+		panic(fmt.Sprintf("raft: handed %d, applied %d, kept %d", e.Handed, e.Applied, e.Kept))
+	case uint64(e.Handed) > st.Commit && !r.state.Active():
+		panic(fmt.Sprintf("raft: handed %d, committed %d", e.Handed, st.Commit))
 	case st.Commit > last || first > last+1:
 		panic(fmt.Sprintf("raft: committed %d, log from %d to %d", st.Commit, first, last))
 	}

@@ -87,7 +87,7 @@ func TestRootsComeLate(t *testing.T) {
 	}
 	d.Hashing = false
 	l.Step(2, d.Late...)
-	if n := len(asked[consensus.Stabilize](d)); n != 4 || d.Disk.Seq != 8 || d.Engine.exec.last.seq != 8 {
+	if n := len(asked[consensus.Stabilize](d)); n != 4 || d.Disk.Seq != 8 || d.Engine.exec.Last.Seq != 8 {
 		t.Errorf("%d checkpoints, %d on disk", n, d.Disk.Seq)
 	}
 }

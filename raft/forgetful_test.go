@@ -179,7 +179,7 @@ func TestLatePromiseProvesALoss(t *testing.T) {
 	l.agree(0, 3)
 	l.Ticks(3, l.All())
 	d := l.Replicas[2]
-	last, term := uint64(d.Engine.exec.handed), l.term(2)
+	last, term := uint64(d.Engine.exec.Handed), l.term(2)
 	l.say(1, 2, pb.Message{Type: pb.MsgHeartbeat, Term: term + 1})
 	for _, c := range []struct {
 		promise uint64

@@ -7,6 +7,7 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/transfer"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/internal/enginetest"
 )
@@ -33,13 +34,13 @@ func FuzzOpen(f *testing.F) {
 	for _, m := range []pb.Message{
 		{Type: pb.MsgApp, From: 1, To: 2, Term: 3, Commit: 1, Entries: []pb.Entry{{Index: 1, Term: 3, Data: batch}, {Index: 2, Term: 3}}},
 		{Type: pb.MsgHeartbeat, From: 1, To: 2, Term: 3, Commit: 9}, {Type: pb.MsgVote, From: 1, To: 2, Term: 3}, {Type: pb.MsgPreVoteResp, From: 1, To: 2, Term: 3},
-		{Type: pb.MsgSnap, From: 1, To: 2, Term: 3, Snapshot: &pb.Snapshot{Data: appendHandle(nil, 4, crypto.Hash(nil)), Metadata: pb.SnapshotMetadata{Index: 4, Term: 2, ConfState: l.Replicas[0].Engine.store.members}}},
+		{Type: pb.MsgSnap, From: 1, To: 2, Term: 3, Snapshot: &pb.Snapshot{Data: transfer.AppendHandle(nil, 4, crypto.Hash(nil)), Metadata: pb.SnapshotMetadata{Index: 4, Term: 2, ConfState: l.Replicas[0].Engine.store.members}}},
 	} {
 		f.Add(EncodeMessage(&m), byte(0))
 	}
 	f.Add(q.Raw, byte(1))
-	f.Add((&Fetch{Seq: 4, Items: []consensus.Item{{ID: "a"}}}).Encode(), byte(2))
-	f.Add((&FetchReply{Seq: 4, Parts: []consensus.Part{{ID: "a"}}}).Encode(), byte(0))
+	f.Add((&Fetch{Seq: 4, Items: []consensus.Item{{ID: "a"}}}).Encode(FetchKind), byte(2))
+	f.Add((&FetchReply{Seq: 4, Parts: []consensus.Part{{ID: "a"}}}).Encode(FetchReplyKind), byte(0))
 	froms := []consensus.Peer{consensus.ReplicaPeer(0), consensus.ClientPeer(q.Client), {Kind: consensus.PeerObserver}, {Kind: consensus.Topic}, consensus.ReplicaPeer(2)}
 	f.Fuzz(func(t *testing.T, frame []byte, from byte) {
 		l := newLab(t, 3)
@@ -78,7 +79,7 @@ func (l *lab) sound(i int) {
 	if st := d.Engine.Status(); st.Executed-st.Applied > w && !d.Engine.state.Active() {
 		l.T.Fatalf("handed out %d, applied %d", st.Executed, st.Applied)
 	}
-	if n := len(d.Engine.exec.roots); n > int(2*w)+8 {
+	if n := len(d.Engine.exec.Roots); n > int(2*w)+8 {
 		l.T.Fatalf("remembers %d roots", n)
 	}
 }
@@ -192,7 +193,7 @@ func (c *chaos) message() pb.Message {
 	case pb.MsgSnap:
 		n := consensus.Seq(max(2, c.index())) &^ 1
 		root := crypto.Hash([]byte{c.next() % 2})
-		m.Snapshot = &pb.Snapshot{Data: appendHandle(nil, n, root), Metadata: pb.SnapshotMetadata{Index: uint64(n), Term: min(m.Term, 1+uint64(c.below(3))), ConfState: c.Replicas[victim].Engine.store.members}}
+		m.Snapshot = &pb.Snapshot{Data: transfer.AppendHandle(nil, n, root), Metadata: pb.SnapshotMetadata{Index: uint64(n), Term: min(m.Term, 1+uint64(c.below(3))), ConfState: c.Replicas[victim].Engine.store.members}}
 	}
 	if c.next() > 250 {
 		m.Context = []byte("CampaignTransfer")
@@ -228,7 +229,7 @@ func (c *chaos) act() {
 			return
 		}
 		g.Parts = []consensus.Part{{ID: "all", Bytes: []byte{c.next()}}}
-		c.Give(victim, consensus.ReplicaPeer(2*consensus.ReplicaID(c.below(2))), g.Encode())
+		c.Give(victim, consensus.ReplicaPeer(2*consensus.ReplicaID(c.below(2))), g.Encode(FetchReplyKind))
 	default:
 		c.say(2*c.below(2), victim, c.message())
 	}

@@ -4,6 +4,7 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/transfer"
 	"quorate.dev/quorate/crypto"
 )
 
@@ -61,4 +62,6 @@ func MessageName(message any) string {
 
 // EncodeHandle returns what a snapshot message carries in the place of a state:
 // where it stands, and its root. Caller: package byzantine.
-func EncodeHandle(n consensus.Seq, root crypto.Digest) []byte { return appendHandle(nil, n, root) }
+func EncodeHandle(n consensus.Seq, root crypto.Digest) []byte {
+	return transfer.AppendHandle(nil, n, root)
+}

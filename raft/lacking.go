@@ -41,7 +41,8 @@ func (r *replica) recoverGap(rec consensus.Recovered, log *replayed) error {
 	}
 	base := &log.entries[0]
 	log.entries = log.entries[1:]
-	r.exec.handed, r.exec.applied, r.exec.kept, r.exec.stable = height, height, height, height
+	r.exec.Kept = height
+	r.exec.FallBack()
 	log.hard.Commit = max(log.hard.Commit, base.Index)
 	r.alarm(fmt.Sprintf("the state on disk is at %d and the log begins behind %d: the state is fetched from the leader, the log and its votes stay", height, base.Index))
 	return r.store.begin(base.Index, base.Term)
@@ -68,13 +69,13 @@ func (s *store) base() consensus.Seq {
 }
 
 // lacking reports whether the state on disk does not reach the log.
-func (r *replica) lacking() bool { return r.exec.kept < r.store.base() }
+func (r *replica) lacking() bool { return r.exec.Kept < r.store.base() }
 
 // askState asks the leader for the handle of its snapshot, as long as the state
 // is lacking and nobody is about to serve it.
 func (r *replica) askState() {
 	st := r.node.BasicStatus()
-	if !r.lacking() || r.state.Active() && !r.fruitless() || st.Lead == raft.None || r.clock.tick%r.cfg.Heartbeat != 0 {
+	if !r.lacking() || r.state.Active() && !r.state.Fruitless() || st.Lead == raft.None || r.clock.tick%r.cfg.Heartbeat != 0 {
 		return
 	}
 	r.send(&pb.Message{Type: pb.MsgAppResp, From: id(r.id), To: st.Lead, Term: st.Term, Reject: true, Context: []byte(lostState)})

@@ -9,6 +9,7 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/transfer"
 	"quorate.dev/quorate/crypto"
 )
 
@@ -25,7 +26,7 @@ func TestHandles(t *testing.T) {
 		"another place":      {func(s *pb.Snapshot) { s.Metadata.Index = 5 }, ReasonSnapshot},
 		"no term":            {func(s *pb.Snapshot) { s.Metadata.Term = 0 }, ReasonSnapshot},
 		"nothing":            {func(s *pb.Snapshot) { s.Data = nil }, ReasonSnapshot},
-		"at nothing":         {func(s *pb.Snapshot) { s.Data, s.Metadata.Index = appendHandle(nil, 0, root), 0 }, ReasonSnapshot},
+		"at nothing":         {func(s *pb.Snapshot) { s.Data, s.Metadata.Index = transfer.AppendHandle(nil, 0, root), 0 }, ReasonSnapshot},
 		"with a tail":        {func(s *pb.Snapshot) { s.Data = append(s.Data, 0) }, ReasonSnapshot},
 		"a member too few":   {func(s *pb.Snapshot) { s.Metadata.ConfState.Voters = []uint64{1, 2} }, ReasonSnapshot},
 		"a member twice":     {func(s *pb.Snapshot) { s.Metadata.ConfState.Voters = []uint64{1, 1, 1} }, ReasonSnapshot},
@@ -33,7 +34,7 @@ func TestHandles(t *testing.T) {
 		"a learner":          {func(s *pb.Snapshot) { s.Metadata.ConfState.Learners = []uint64{9} }, ReasonSnapshot},
 		"a change under way": {func(s *pb.Snapshot) { s.Metadata.ConfState.VotersOutgoing = []uint64{1} }, ReasonSnapshot},
 	} {
-		s := pb.Snapshot{Data: appendHandle(nil, 4, root), Metadata: pb.SnapshotMetadata{Index: 4, Term: 2, ConfState: pb.ConfState{Voters: []uint64{1, 2, 3}}}}
+		s := pb.Snapshot{Data: transfer.AppendHandle(nil, 4, root), Metadata: pb.SnapshotMetadata{Index: 4, Term: 2, ConfState: pb.ConfState{Voters: []uint64{1, 2, 3}}}}
 		tc.change(&s)
 		frame := EncodeMessage(&pb.Message{Type: pb.MsgSnap, From: 1, To: 2, Term: 3, Snapshot: &s})
 		o := l.Replicas[1].Protocol.Open(l.Verify, nil, []consensus.Frame{{From: consensus.ReplicaPeer(0), Bytes: frame}})[0]
@@ -49,8 +50,8 @@ func TestChannels(t *testing.T) {
 	l := newLab(t, 3)
 	q := l.Request()
 	old := consensus.SignOldRequest(l.Client, l.Genesis.ID(), q.Sequence, q.Operations)
-	fetch := (&Fetch{Seq: 4, Root: crypto.Hash(nil), Items: []consensus.Item{{ID: "a"}}}).Encode()
-	given := (&FetchReply{Seq: 4, Root: crypto.Hash(nil), Gone: true}).Encode()
+	fetch := (&Fetch{Seq: 4, Root: crypto.Hash(nil), Items: []consensus.Item{{ID: "a"}}}).Encode(FetchKind)
+	given := (&FetchReply{Seq: 4, Root: crypto.Hash(nil), Gone: true}).Encode(FetchReplyKind)
 	beat := EncodeMessage(&pb.Message{Type: pb.MsgHeartbeat, From: 1, To: 2, Term: 3})
 	client, replica := consensus.ClientPeer(q.Client), consensus.ReplicaPeer(0)
 	observer, topic := consensus.Peer{Kind: consensus.PeerObserver}, consensus.Peer{Kind: consensus.Topic}
@@ -81,7 +82,7 @@ func TestChannels(t *testing.T) {
 func TestMessagesCarryWhatTheyMay(t *testing.T) {
 	l := newLab(t, 3)
 	entry := []pb.Entry{{Index: 1, Term: 1}}
-	snap := &pb.Snapshot{Data: appendHandle(nil, 4, crypto.Hash(nil)), Metadata: pb.SnapshotMetadata{Index: 4, Term: 2, ConfState: l.Replicas[0].Engine.store.members}}
+	snap := &pb.Snapshot{Data: transfer.AppendHandle(nil, 4, crypto.Hash(nil)), Metadata: pb.SnapshotMetadata{Index: 4, Term: 2, ConfState: l.Replicas[0].Engine.store.members}}
 	for name, m := range map[string]pb.Message{
 		"a vote with entries":          {Type: pb.MsgVote, Term: 3, Entries: entry},
 		"a heartbeat with a snapshot":  {Type: pb.MsgHeartbeat, Term: 3, Snapshot: snap},
@@ -165,24 +166,24 @@ func TestGroupsAreJudgedOneByOne(t *testing.T) {
 func TestFramesOfParts(t *testing.T) {
 	root := crypto.Hash([]byte("root"))
 	f := Fetch{Seq: 4, Root: root, Items: []consensus.Item{{ID: "a", Hash: crypto.Hash(nil)}, {ID: "b"}}}
-	got, err := decodeFetch(f.Encode())
+	got, err := transfer.DecodeFetch(f.Encode(FetchKind))
 	if err != nil || got.Seq != 4 || got.Root != root || len(got.Items) != 2 || got.Items[0].ID != "a" {
 		t.Errorf("FETCH decodes to %+v, error %v", got, err)
 	}
 	g := FetchReply{Seq: 4, Root: root, Gone: true, Parts: []consensus.Part{{ID: "a", Bytes: []byte{1, 2}}}}
-	back, err := decodeFetchReply(g.Encode())
+	back, err := transfer.DecodeFetchReply(g.Encode(FetchReplyKind))
 	if err != nil || back.Seq != 4 || back.Root != root || !back.Gone || len(back.Parts) != 1 || len(back.Parts[0].Bytes) != 2 {
 		t.Errorf("FETCH-REPLY decodes to %+v, error %v", back, err)
 	}
 	for name, b := range map[string][]byte{
-		"FETCH with a tail": append(f.Encode(), 0), "FETCH-REPLY with a tail": append(g.Encode(), 0),
-		"FETCH of nothing": (&Fetch{Root: root}).Encode(), "FETCH-REPLY of nothing": (&FetchReply{Root: root}).Encode(),
-		"FETCH-REPLY neither here nor gone": func() []byte { b := g.Encode(); b[1+8+crypto.DigestSize] = 2; return b }(),
+		"FETCH with a tail": append(f.Encode(FetchKind), 0), "FETCH-REPLY with a tail": append(g.Encode(FetchReplyKind), 0),
+		"FETCH of nothing": (&Fetch{Root: root}).Encode(FetchKind), "FETCH-REPLY of nothing": (&FetchReply{Root: root}).Encode(FetchReplyKind),
+		"FETCH-REPLY neither here nor gone": func() []byte { b := g.Encode(FetchReplyKind); b[1+8+crypto.DigestSize] = 2; return b }(),
 	} {
 		if b[0] == FetchKind {
-			_, err = decodeFetch(b)
+			_, err = transfer.DecodeFetch(b)
 		} else {
-			_, err = decodeFetchReply(b)
+			_, err = transfer.DecodeFetchReply(b)
 		}
 		if err == nil {
 			t.Errorf("%s decodes", name)

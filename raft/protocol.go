@@ -8,6 +8,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
+	"quorate.dev/quorate/consensus/transfer"
 	"quorate.dev/quorate/crypto"
 )
 
@@ -132,9 +133,9 @@ func (p *Protocol) openMember(f consensus.Frame) (any, []crypto.Claim, consensus
 	case consensus.KindClock:
 		m, err = consensus.DecodeClock(f.Bytes)
 	case FetchKind:
-		m, err = decodeFetch(f.Bytes)
+		m, err = transfer.DecodeFetch(f.Bytes)
 	case FetchReplyKind:
-		m, err = decodeFetchReply(f.Bytes)
+		m, err = transfer.DecodeFetchReply(f.Bytes)
 	default:
 		return nil, nil, ReasonUnknown
 	}
@@ -211,7 +212,7 @@ func fixed(c *pb.ConfState, n int) bool {
 // takes the snapshot for.
 func readSnapshot(s *pb.Snapshot) (n consensus.Seq, root crypto.Digest, err error) {
 	b := cryptobyte.String(s.Data)
-	n, root, ok := readHandle(&b)
+	n, root, ok := transfer.ReadHandle(&b)
 	if !ok || !b.Empty() || uint64(n) != s.Metadata.Index || s.Metadata.Term == 0 {
 		return 0, root, fmt.Errorf("snapshot: %w", consensus.ErrMalformed)
 	}

@@ -41,7 +41,7 @@ func (r *replica) onAsk(q *consensus.Query) {
 }
 
 func (r *replica) declineRead(q *consensus.Query, code consensus.RefusalCode) {
-	no, who := q.Refuse(code), r.leads()
+	no, who := q.Refuse(code), r.led()
 	no.View, no.Primary = who.View, who.Primary
 	r.out.Refusals = append(r.out.Refusals, no)
 }

@@ -9,6 +9,7 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/transfer"
 )
 
 // errLog: the state on disk is not at the place that stands beside it. Something
@@ -21,14 +22,14 @@ func (p *Protocol) New(rec consensus.Recovered) (consensus.Engine, error) {
 	if err := r.recover(rec); err != nil {
 		return nil, err
 	}
-	if err := r.connect(max(r.exec.kept, r.store.base())); err != nil {
+	if err := r.connect(max(r.exec.Kept, r.store.base())); err != nil {
 		return nil, fmt.Errorf("raft: %w", err)
 	}
 	r.rest()
 	st := r.node.BasicStatus()
 	r.lead = leadership{term: st.Term}
 	if len(rec.Records) > 0 || rec.Height > 0 {
-		r.out.Note(consensus.Note{Kind: consensus.Restarted, View: consensus.View(st.Term), Seq: r.exec.handed})
+		r.out.Note(consensus.Note{Kind: consensus.Restarted, View: consensus.View(st.Term), Seq: r.exec.Handed})
 	}
 	return r, nil
 }
@@ -89,10 +90,9 @@ func (r *replica) recoverState(rec consensus.Recovered, log *replayed) error {
 		return fmt.Errorf("%w: the state is n=%d root %s, beside it stands n=%d root %s", errLog, rec.Height, rec.Root.Short(), n, root.Short())
 	}
 	log.cut(uint64(n), term)
-	r.exec.handed, r.exec.applied, r.exec.kept, r.exec.stable = n, n, n, n
-	r.exec.last.seq, r.exec.last.root = n, root
+	r.exec.Settle(transfer.Handle{Seq: n, Root: root})
 	log.hard.Term = max(log.hard.Term, term)
-	return r.store.ApplySnapshot(pb.Snapshot{Data: appendHandle(nil, n, root), Metadata: pb.SnapshotMetadata{Index: uint64(n), Term: term, ConfState: r.store.members}})
+	return r.store.ApplySnapshot(pb.Snapshot{Data: transfer.AppendHandle(nil, n, root), Metadata: pb.SnapshotMetadata{Index: uint64(n), Term: term, ConfState: r.store.members}})
 }
 
 // take replays one record.

@@ -22,7 +22,7 @@ type replica struct {
 	node     *raft.RawNode
 	store    *store
 	clock    clock
-	requests *pending.Pool
+	requests *pending.Elected
 	clocks   *clocks.Clocks
 	exec     execution
 	state    restore
@@ -52,16 +52,13 @@ func newReplica(p *Protocol, rec consensus.Recovered) *replica {
 	n := p.system.Size()
 	r := &replica{
 		cfg: &p.cfg, system: p.system, id: p.cfg.Self, store: newStore(n),
-		requests: pending.New(pending.Config{
-			Replicas: n, Count: p.cfg.PendingCount, Bytes: p.cfg.PendingBytes, Retell: p.cfg.again(), Ask: 2 * p.cfg.Election,
-		}),
 		clocks: clocks.New(clocks.Config{
 			Members: n, Quorum: p.system.Quorum(), Self: p.cfg.Self, Tick: p.cfg.TickLength, Every: 10 * p.cfg.Heartbeat, Skew: p.cfg.Genesis.Skew,
 		}, rec.Now),
-		exec:   execution{roots: map[consensus.Seq]crypto.Digest{}},
 		reads:  reads{room: consensus.QueryRoom{Queries: maxReads, Bytes: maxReadBytes}},
 		beside: beside{outputs: 1}, heard: make([]int, n), provoked: make([]int, n), alarmed: make([]int, n), now: rec.Now,
 	}
+	r.requests = pending.NewElected(r.id, p.cfg.Election, pending.Config{Replicas: n, Count: p.cfg.PendingCount, Bytes: p.cfg.PendingBytes}, &r.out)
 	r.state = newRestore(r)
 	seed := crypto.Hash(fmt.Appendf(nil, "quorate/raft/election/%d/%d", rec.Nonce, r.id))
 	r.clock.random = rand.New(rand.NewChaCha8(seed))
@@ -120,7 +117,7 @@ func (r *replica) on(e consensus.Event) {
 		r.overdue()
 		r.onTick()
 	case consensus.Submit:
-		r.onSubmit(e)
+		r.requests.Submit(e, r.clock.tick, r.led())
 	case consensus.Ask:
 		r.onAsk(e.Query)
 	case consensus.Receive:
@@ -306,12 +303,8 @@ func (r *replica) observe() {
 		return
 	}
 	r.out.Note(consensus.Note{Kind: consensus.EnteredView, View: consensus.View(is.term), Replica: consensus.ReplicaID(is.leader - 1)})
-	r.requests.Restart(r.clock.tick)
+	r.requests.Begin(r.clock.tick, r.led())
 	if is.leader == id(r.id) {
 		r.beginTerm()
-		return
-	}
-	for p := range r.requests.Due(r.clock.tick, 0, pending.MaxForwards) {
-		r.forward(p) // the others are told as time passes
 	}
 }

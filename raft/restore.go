@@ -17,19 +17,7 @@ type restore struct {
 }
 
 func newRestore(r *replica) restore {
-	return restore{Mover: transfer.NewMover(r.id, r.system.Size(), transfer.Words{Fetch: fetchParts, Reply: parts}, &r.out)}
-}
-
-// fetchParts asks for parts of a state.
-func fetchParts(a transfer.Ask) []byte {
-	f := Fetch{Seq: a.Seq, Root: a.Root, Items: a.Items}
-	return f.Encode()
-}
-
-// parts are those that the host has read.
-func parts(c consensus.Chunk) []byte {
-	g := FetchReply{Seq: c.Read.Seq, Root: c.Read.Root, Parts: c.Parts, Gone: c.Gone}
-	return g.Encode()
+	return restore{Mover: transfer.NewMover(r.id, r.system.Size(), transfer.Framed(FetchKind, FetchReplyKind), &r.out)}
 }
 
 // onSnapshot begins to fetch the state that a leader names. What is committed
@@ -54,7 +42,7 @@ func (r *replica) onSnapshot(s *snapshot) {
 		r.out.Note(consensus.Note{Kind: consensus.Fetching, View: consensus.View(s.message.Term), Seq: s.seq, Digest: s.root})
 		r.state.wanted = s.message
 		r.moved(r.state.Start(t))
-	case r.fruitless() && r.state.Target().Root != s.root:
+	case r.state.Fruitless() && r.state.Target().Root != s.root:
 		// Nobody serves the old one any more, or ever has: what a leader
 		// names now may stand below what was made up.
 		r.state.wanted = s.message
@@ -72,16 +60,10 @@ func (r *replica) holds(at *pb.SnapshotMetadata) bool {
 	return err == nil && term == at.Term
 }
 
-// fruitless reports whether a fetch may be turned or given up: nobody serves
-// its state, and the host is where it was when the fetch began.
-func (r *replica) fruitless() bool {
-	return r.state.Begun() && !r.state.Ending() && r.state.Rounds() > 0
-}
-
 // giveUp ends a fetch that nobody serves, when no leader is heard either: were
 // all who are left to wait for a state that is gone, nobody would be elected.
 func (r *replica) giveUp() {
-	if r.fruitless() {
+	if r.state.Fruitless() {
 		r.state.Abort()
 		r.fallBack()
 	}
@@ -105,9 +87,7 @@ func (r *replica) moved(d transfer.Decision) {
 func (r *replica) onRestored(e consensus.Restored) {
 	wanted := r.state.wanted
 	if e.OK {
-		r.exec.handed, r.exec.applied, r.exec.kept, r.exec.stable = e.Seq, e.Seq, e.Seq, e.Seq
-		clear(r.exec.roots)
-		r.exec.last.seq, r.exec.last.root = e.Seq, e.Root
+		r.exec.Settle(transfer.Handle{Seq: e.Seq, Root: e.Root})
 		r.requests.Restored()
 		r.out.Note(consensus.Note{Kind: consensus.Fetched, View: consensus.View(r.lead.term), Seq: e.Seq, Digest: e.Root})
 	}
@@ -138,7 +118,7 @@ func (r *replica) install(m *pb.Message) {
 // resume gives up a fetch that the log has overtaken: another leader had the
 // entries. They are executed from the disk's state on, where the host is then.
 func (r *replica) resume(committed consensus.Seq) {
-	if _, _, ok := r.store.batch(r.exec.kept + 1); !ok || !r.state.Begun() || r.state.Ending() || committed <= r.exec.handed {
+	if _, _, ok := r.store.batch(r.exec.Kept + 1); !ok || !r.state.Begun() || r.state.Ending() || committed <= r.exec.Handed {
 		return
 	}
 	r.state.Abort()
@@ -148,6 +128,5 @@ func (r *replica) resume(committed consensus.Seq) {
 // fallBack: the host is at the disk's state again, with nothing above it.
 func (r *replica) fallBack() {
 	r.state.wanted = nil
-	r.exec.handed, r.exec.applied, r.exec.stable = r.exec.kept, r.exec.kept, r.exec.kept
-	clear(r.exec.roots)
+	r.exec.FallBack()
 }

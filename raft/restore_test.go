@@ -6,6 +6,7 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/transfer"
 	"quorate.dev/quorate/crypto"
 )
 
@@ -123,7 +124,7 @@ func TestBadPartsAreRefused(t *testing.T) {
 func TestPartsUnasked(t *testing.T) {
 	l := behind(t)
 	g := FetchReply{Seq: 30, Root: l.Replicas[0].Disk.Root, Parts: []consensus.Part{{ID: "all", Bytes: []byte{1}}}}
-	l.Give(2, consensus.ReplicaPeer(1), g.Encode())
+	l.Give(2, consensus.ReplicaPeer(1), g.Encode(FetchReplyKind))
 	if n := len(asked[consensus.RestorePut](l.Replicas[2])); n > 0 {
 		t.Error("takes parts of a state that it does not fetch")
 	}
@@ -159,7 +160,7 @@ func TestSnapshotOfThePast(t *testing.T) {
 // sayHandle lets a member name a state, as a leader of a term.
 func (l *lab) sayHandle(from, to int, n consensus.Seq, term uint64, root crypto.Digest) consensus.Reason {
 	return l.say(from, to, pb.Message{Type: pb.MsgSnap, Term: term, Snapshot: &pb.Snapshot{
-		Data: appendHandle(nil, n, root), Metadata: pb.SnapshotMetadata{Index: uint64(n), Term: 1, ConfState: l.Replicas[to].Engine.store.members},
+		Data: transfer.AppendHandle(nil, n, root), Metadata: pb.SnapshotMetadata{Index: uint64(n), Term: 1, ConfState: l.Replicas[to].Engine.store.members},
 	}})
 }
 
@@ -328,14 +329,14 @@ func TestRequestsBehindAState(t *testing.T) {
 func TestPartsAreServed(t *testing.T) {
 	l := behind(t)
 	f := Fetch{Seq: 30, Root: l.Replicas[1].Disk.Root, Items: []consensus.Item{{ID: "all"}}}
-	l.Give(1, consensus.ReplicaPeer(2), f.Encode())
+	l.Give(1, consensus.ReplicaPeer(2), f.Encode(FetchKind))
 	if got := kinds(l.Sent); got[FetchReplyKind] != 1 {
 		t.Errorf("frames %v, want one with parts", got)
 	}
 	l.Sent = nil
 	f.Seq = 28
-	l.Give(1, consensus.ReplicaPeer(2), f.Encode())
-	g, err := decodeFetchReply(l.Sent[len(l.Sent)-1].Bytes)
+	l.Give(1, consensus.ReplicaPeer(2), f.Encode(FetchKind))
+	g, err := transfer.DecodeFetchReply(l.Sent[len(l.Sent)-1].Bytes)
 	if err != nil || !g.Gone || len(g.Parts) > 0 {
 		t.Errorf("answers %+v, error %v, want that it is gone", g, err)
 	}

@@ -52,7 +52,7 @@ const ahead = 2
 
 // reach is how far batches may.
 func (r *replica) reach() consensus.Seq {
-	return max(r.exec.kept, r.store.base()) + ahead*r.cfg.Genesis.Window + consensus.Seq(r.cfg.Pipeline)
+	return max(r.exec.Kept, r.store.base()) + ahead*r.cfg.Genesis.Window + consensus.Seq(r.cfg.Pipeline)
 }
 
 // full reports whether an entry at n would reach too far.

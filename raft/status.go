@@ -19,9 +19,9 @@ func (r *replica) Status() consensus.Status {
 	last, _ := r.store.LastIndex()
 	s := consensus.Status{
 		Protocol: "raft", Replica: r.id, View: consensus.View(st.Term), Primary: r.id, Changing: st.Lead == raft.None,
-		Executed: r.exec.handed, Applied: r.exec.applied, Stable: r.exec.stable, High: r.exec.stable + r.cfg.Genesis.Window, Kept: r.exec.kept,
-		Root: r.exec.last.root, RootSeq: r.exec.last.seq, Pending: r.requests.Len(),
-		InFlight: int(max(consensus.Seq(last), r.exec.handed) - r.exec.handed),
+		Executed: r.exec.Handed, Applied: r.exec.Applied, Stable: r.exec.Stable, High: r.exec.Stable + r.cfg.Genesis.Window, Kept: r.exec.Kept,
+		Root: r.exec.Last.Root, RootSeq: r.exec.Last.Seq, Pending: r.requests.Len(),
+		InFlight: int(max(consensus.Seq(last), r.exec.Handed) - r.exec.Handed),
 	}
 	if st.Lead != raft.None {
 		s.Primary = consensus.ReplicaID(st.Lead - 1)

@@ -62,8 +62,8 @@ func TestDescribe(t *testing.T) {
 		"MsgHeartbeat t=3 commit=9":                           EncodeMessage(&pb.Message{Type: pb.MsgHeartbeat, Term: 3, Commit: 9}),
 		"MsgVote t=3 last=5/2":                                EncodeMessage(&pb.Message{Type: pb.MsgVote, Term: 3, Index: 5, LogTerm: 2}),
 		"MsgSnap t=3 n=8/2":                                   EncodeMessage(&pb.Message{Type: pb.MsgSnap, Term: 3, Snapshot: &pb.Snapshot{Metadata: pb.SnapshotMetadata{Index: 8, Term: 2}}}),
-		"FETCH n=4 root=" + root.Short() + " [1 items]":       (&Fetch{Seq: 4, Root: root, Items: []consensus.Item{{ID: "a"}}}).Encode(),
-		"FETCH-REPLY n=4 root=" + root.Short() + " [0 parts]": (&FetchReply{Seq: 4, Root: root, Gone: true}).Encode(),
+		"FETCH n=4 root=" + root.Short() + " [1 items]":       (&Fetch{Seq: 4, Root: root, Items: []consensus.Item{{ID: "a"}}}).Encode(FetchKind),
+		"FETCH-REPLY n=4 root=" + root.Short() + " [0 parts]": (&FetchReply{Seq: 4, Root: root, Gone: true}).Encode(FetchReplyKind),
 		"empty frame":                                         {},
 		"malformed frame of 2 bytes":                          {FetchKind, 1},
 	} {
@@ -183,7 +183,7 @@ func TestSetBackMemberCatchesUp(t *testing.T) {
 	if len(d.Noted(consensus.SetBack)) != 1 || len(l.Replicas[0].Noted(consensus.Alarm)) == 0 {
 		t.Errorf("it notes %v, its leader %v", d.Noted(consensus.SetBack), l.Replicas[0].Noted(consensus.Alarm))
 	}
-	if got, want := d.Engine.exec.handed, l.Replicas[0].Engine.exec.handed; got != want {
+	if got, want := d.Engine.exec.Handed, l.Replicas[0].Engine.exec.Handed; got != want {
 		t.Errorf("it is at %d, its leader at %d", got, want)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/transfer"
 	"quorate.dev/quorate/crypto"
 )
 
@@ -120,18 +121,18 @@ func (r *replica) recordHard(lazy bool) {
 	if lazy {
 		record = r.out.RecordLazy
 	}
-	record(max(consensus.Seq(last), r.exec.kept)+1, tagged(recordHard, body))
+	record(max(consensus.Seq(last), r.exec.Kept)+1, tagged(recordHard, body))
 }
 
 // certificate stands beside the state on disk: at which place of the log it is.
 // It proves nothing.
 func certificate(n consensus.Seq, term uint64, root crypto.Digest) []byte {
-	return binary.BigEndian.AppendUint64(appendHandle(nil, n, root), term)
+	return binary.BigEndian.AppendUint64(transfer.AppendHandle(nil, n, root), term)
 }
 
 func readCertificate(b []byte) (n consensus.Seq, term uint64, root crypto.Digest, err error) {
 	s := cryptobyte.String(b)
-	n, root, ok := readHandle(&s)
+	n, root, ok := transfer.ReadHandle(&s)
 	if !ok || !s.ReadUint64(&term) || !s.Empty() || term == 0 {
 		return 0, 0, root, fmt.Errorf("place of the state on disk: %w", consensus.ErrMalformed)
 	}

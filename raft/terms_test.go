@@ -8,6 +8,7 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/transfer"
 	"quorate.dev/quorate/crypto"
 )
 
@@ -108,7 +109,7 @@ func TestHandlesStandAtCheckpoints(t *testing.T) {
 		}
 	}
 	future := pb.Message{Type: pb.MsgSnap, Term: 1, Snapshot: &pb.Snapshot{
-		Data: appendHandle(nil, 4, crypto.Hash(nil)), Metadata: pb.SnapshotMetadata{Index: 4, Term: 2, ConfState: l.Replicas[1].Engine.store.members},
+		Data: transfer.AppendHandle(nil, 4, crypto.Hash(nil)), Metadata: pb.SnapshotMetadata{Index: 4, Term: 2, ConfState: l.Replicas[1].Engine.store.members},
 	}}
 	if why := l.say(0, 1, future); why != ReasonSnapshot {
 		t.Errorf("of a later term: reason %q, want %q", why, ReasonSnapshot)

@@ -19,20 +19,11 @@ const (
 	FetchReplyKind                                           // holds them
 )
 
-// Fetch asks for parts of the snapshot at Seq with Root.
-type Fetch struct {
-	Seq   consensus.Seq
-	Root  crypto.Digest
-	Items []consensus.Item // at most consensus.MaxItemsPerFetch
-}
-
-// FetchReply answers a Fetch.
-type FetchReply struct {
-	Seq   consensus.Seq
-	Root  crypto.Digest
-	Parts []consensus.Part
-	Gone  bool // this snapshot is not servable here any more
-}
+// The messages of a transfer.
+type (
+	Fetch      = transfer.Fetch
+	FetchReply = transfer.FetchReply
+)
 
 // id is the library's number of a replica: it has no use for 0.
 func id(r consensus.ReplicaID) uint64 { return uint64(r) + 1 }
@@ -47,62 +38,6 @@ func EncodeMessage(m *pb.Message) []byte {
 		panic(fmt.Sprintf("raft: %v", err))
 	}
 	return b[:1+n]
-}
-
-// Encode returns the frame.
-func (f *Fetch) Encode() []byte {
-	return transfer.AppendItems(appendHandle([]byte{FetchKind}, f.Seq, f.Root), f.Items)
-}
-
-// Encode returns the frame.
-func (g *FetchReply) Encode() []byte {
-	b := appendHandle([]byte{FetchReplyKind}, g.Seq, g.Root)
-	var gone byte
-	if g.Gone {
-		gone = 1
-	}
-	return transfer.AppendParts(append(b, gone), g.Parts)
-}
-
-// appendHandle names a state: where it stands and its root. It is also all
-// that a snapshot message carries.
-func appendHandle(b []byte, n consensus.Seq, root crypto.Digest) []byte {
-	return append(binary.BigEndian.AppendUint64(b, uint64(n)), root[:]...)
-}
-
-func readHandle(s *cryptobyte.String) (n consensus.Seq, root crypto.Digest, ok bool) {
-	ok = s.ReadUint64((*uint64)(&n)) && s.CopyBytes(root[:]) && n > 0
-	return n, root, ok
-}
-
-func decodeFetch(frame []byte) (*Fetch, error) {
-	f := &Fetch{}
-	s := cryptobyte.String(frame[1:])
-	var ok bool
-	if f.Seq, f.Root, ok = readHandle(&s); !ok {
-		return nil, fmt.Errorf("FETCH: %w", consensus.ErrMalformed)
-	}
-	var err error
-	if f.Items, err = transfer.ReadItems(&s); err != nil || !s.Empty() {
-		return nil, fmt.Errorf("FETCH: %w", consensus.ErrMalformed)
-	}
-	return f, nil
-}
-
-func decodeFetchReply(frame []byte) (*FetchReply, error) {
-	g := &FetchReply{}
-	s := cryptobyte.String(frame[1:])
-	var ok bool
-	var gone uint8
-	if g.Seq, g.Root, ok = readHandle(&s); !ok || !s.ReadUint8(&gone) || gone > 1 {
-		return nil, fmt.Errorf("FETCH-REPLY: %w", consensus.ErrMalformed)
-	}
-	g.Gone = gone == 1
-	var err error
-	if g.Parts, err = transfer.ReadParts(&s); err != nil || !s.Empty() {
-		return nil, fmt.Errorf("FETCH-REPLY: %w", consensus.ErrMalformed)
-	}
-	return g, nil
 }
 
 // DecodeMessage reads one of the library's messages. It is authentic by its
@@ -186,12 +121,12 @@ func Describe(frame []byte) string {
 			return describeMessage(m)
 		}
 	case FetchKind:
-		if f, err := decodeFetch(frame); err == nil {
-			return fmt.Sprintf("FETCH n=%d root=%s [%d items]", f.Seq, f.Root.Short(), len(f.Items))
+		if f, err := transfer.DecodeFetch(frame); err == nil {
+			return f.String()
 		}
 	case FetchReplyKind:
-		if g, err := decodeFetchReply(frame); err == nil {
-			return fmt.Sprintf("FETCH-REPLY n=%d root=%s [%d parts]", g.Seq, g.Root.Short(), len(g.Parts))
+		if g, err := transfer.DecodeFetchReply(frame); err == nil {
+			return g.String()
 		}
 	}
 	return fmt.Sprintf("malformed frame of %d bytes", len(frame))

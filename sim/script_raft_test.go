@@ -292,7 +292,7 @@ func (s *Script) offerHistory(m *pb.Message, liar *replica) error {
 		members.Voters = append(members.Voters, uint64(i)+1)
 	}
 	m.Snapshot = &pb.Snapshot{
-		Data:     handle.Encode()[1:][:8+len(f.last.Root)],
+		Data:     handle.Encode(raft.FetchKind)[1:][:8+len(f.last.Root)],
 		Metadata: pb.SnapshotMetadata{Index: uint64(f.last.Seq), Term: m.LogTerm, ConfState: members},
 	}
 	m.Index, m.LogTerm = 0, 0
@@ -333,6 +333,6 @@ func (s *Script) serve(f *forgedHistory, p packet) bool {
 	}
 	c := chunk(consensus.ChunkRead{To: asker, Seq: m.Seq, Root: m.Root, Items: m.Items}, snapshot)
 	g := raft.FetchReply{Seq: m.Seq, Root: m.Root, Parts: c.Parts, Gone: c.Gone}
-	w.launch(packet{from: liar.end, to: p.from, class: consensus.Bulk, bytes: g.Encode()})
+	w.launch(packet{from: liar.end, to: p.from, class: consensus.Bulk, bytes: g.Encode(raft.FetchReplyKind)})
 	return true
 }

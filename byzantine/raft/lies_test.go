@@ -174,7 +174,7 @@ func TestKindsOfRaft(t *testing.T) {
 	f := newForger(&e)
 	frames := map[string][]byte{
 		"MsgApp": f.frame(1, f.append(1, place{}, 0)), "MsgAppResp": f.frame(1, pb.Message{Type: pb.MsgAppResp, Term: 1}), "MsgSnap": f.frame(1, f.snapshot(1, 64, crypto.Digest{})),
-		"MsgVote": f.frame(1, pb.Message{Type: pb.MsgVote, Term: 2}), "FETCH": (&raft.Fetch{Seq: 8, Items: []consensus.Item{{ID: "n"}}}).Encode(), "FETCH-REPLY": (&raft.FetchReply{Seq: 8}).Encode(),
+		"MsgVote": f.frame(1, pb.Message{Type: pb.MsgVote, Term: 2}), "FETCH": (&raft.Fetch{Seq: 8, Items: []consensus.Item{{ID: "n"}}}).Encode(raft.FetchKind), "FETCH-REPLY": (&raft.FetchReply{Seq: 8}).Encode(raft.FetchReplyKind),
 	}
 	var all consensus.Output
 	for _, frame := range frames {

@@ -91,7 +91,7 @@ func (b *blank) answer(f *raft.Fetch) []byte {
 		return nil // what was asked for is not in it
 	}
 	g := raft.FetchReply{Seq: f.Seq, Root: f.Root, Parts: parts}
-	return g.Encode()
+	return g.Encode(raft.FetchReplyKind)
 }
 
 // forgedSnapshot is the plan of a traitor that has others take over its blank

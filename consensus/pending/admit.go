@@ -22,13 +22,13 @@ const (
 // one client under one sequence the first stays; whichever is ordered is
 // executed, and the other is stale then.
 func (p *Pool) admit(q *consensus.Request, via consensus.Peer, tick int) (*Entry, Fate, consensus.RefusalCode) {
-	switch p.Standing(q) {
-	case Done:
+	switch p.standingOf(q) {
+	case done:
 		return nil, Executed, 0
-	case Beyond:
+	case beyond:
 		return nil, Refused, consensus.RefusedAhead
 	}
-	if e := p.Find(KeyOf(q)); e != nil {
+	if e := p.find(KeyOf(q)); e != nil {
 		if e.Request.Digest != q.Digest {
 			return nil, Refused, consensus.RefusedStale
 		}

@@ -110,8 +110,8 @@ func (l load) full(size, count, bytes int) bool {
 	return l.count >= count || l.count > 0 && l.bytes+size > bytes
 }
 
-// Find answers the request with this key; nil if it does not wait here.
-func (p *Pool) Find(k Key) *Entry { return p.byKey[k] }
+// find answers the request with this key; nil if it does not wait here.
+func (p *Pool) find(k Key) *Entry { return p.byKey[k] }
 
 // add admits a request; the caller has checked that there is room and that it
 // is not there yet.

@@ -40,7 +40,7 @@ func TestPoolLeavesRoomForOthers(t *testing.T) {
 		p := New(Config{Replicas: 4, Count: 100, Bytes: 20 << 10, Retell: 5, Ask: 10})
 		flood := func() (taken []*consensus.Request) {
 			for counter := range uint64(200) {
-				if q := poolRequest(1, counter+1, c.size); p.Find(KeyOf(q)) == nil && !p.full(4, q) {
+				if q := poolRequest(1, counter+1, c.size); p.find(KeyOf(q)) == nil && !p.full(4, q) {
 					p.add(q, 4, 0)
 					taken = append(taken, q)
 				}

@@ -33,33 +33,33 @@ type window struct {
 
 func newRecent() recent { return recent{clients: map[crypto.PublicKey]*window{}} }
 
-// Standing says how a request's sequence relates to what was executed lately.
-type Standing int
+// standing says how a request's sequence relates to what was executed lately.
+type standing int
 
 // The standings.
 const (
-	Fresh  Standing = iota // to be ordered, as far as is known here
-	Done                   // executed, or too old: the session table answers
-	Beyond                 // ahead of the window
+	fresh  standing = iota // to be ordered, as far as is known here
+	done                   // executed, or too old: the session table answers
+	beyond                 // ahead of the window
 )
 
-func (m *recent) standing(q *consensus.Request) Standing {
+func (m *recent) standing(q *consensus.Request) standing {
 	w := m.clients[q.Client]
 	if w == nil || q.Sequence.Epoch > w.epoch {
-		return Fresh
+		return fresh
 	}
 	c := q.Sequence.Counter
 	switch {
 	case q.Sequence.Epoch < w.epoch:
-		return Done
+		return done
 	case c > w.highest+consensus.SessionWindow:
-		return Beyond
+		return beyond
 	case c > w.highest:
-		return Fresh
+		return fresh
 	case c+consensus.SessionWindow <= w.highest || w.has(c):
-		return Done
+		return done
 	}
-	return Fresh
+	return fresh
 }
 
 func (w *window) has(c uint64) bool {

@@ -27,13 +27,13 @@ func (p *Pool) Submit(out *consensus.Outbox, s consensus.Submit, tick int, who L
 	return e, fate
 }
 
-// Refuse tells a client why not. A replica that forwards hears nothing: it asks
+// decline tells a client why not. A replica that forwards hears nothing: it asks
 // again.
-func Refuse(out *consensus.Outbox, via consensus.Peer, q *consensus.Request, code consensus.RefusalCode, who Leader) {
+func decline(out *consensus.Outbox, via consensus.Peer, q *consensus.Request, code consensus.RefusalCode, who Leader) {
 	explain(out, via, q, code, who, consensus.Times{})
 }
 
-// explain is Refuse with the times that stand behind it.
+// explain is decline with the times that stand behind it.
 func explain(out *consensus.Outbox, via consensus.Peer, q *consensus.Request, code consensus.RefusalCode, who Leader, t consensus.Times) {
 	if via.Kind != consensus.PeerClient {
 		return
@@ -84,7 +84,7 @@ func (p *Pool) AskSession(out *consensus.Outbox, e *Entry, tick int) {
 // client went on with a later epoch, or far beyond their counter, so that nobody
 // will propose them. Waiting for them would depose an honest primary (§6).
 func (p *Pool) DropStale(out *consensus.Outbox) {
-	for e := p.Oldest(); e != nil && p.Standing(e.Request) == Done; e = p.Oldest() {
+	for e := p.Oldest(); e != nil && p.standingOf(e.Request) == done; e = p.Oldest() {
 		p.Remove(KeyOf(e.Request))
 		out.Do(consensus.Answer{Request: e.Request})
 	}
@@ -98,7 +98,7 @@ func (p *Pool) Readmit(b *consensus.Batch, tick int) {
 	}
 	lane := p.ClientLane()
 	for _, q := range b.Requests {
-		if p.Find(KeyOf(q)) == nil && p.Standing(q) == Fresh && !p.full(lane, q) {
+		if p.find(KeyOf(q)) == nil && p.standingOf(q) == fresh && !p.full(lane, q) {
 			p.add(q, lane, tick)
 		}
 	}

@@ -62,10 +62,10 @@ func (p *Pool) times(q *consensus.Request, code consensus.RefusalCode) (t consen
 	return t
 }
 
-// Standing says whether a request is to be ordered, as far as is known here.
-func (p *Pool) Standing(q *consensus.Request) Standing {
+// standingOf says whether a request is to be ordered, as far as is known here.
+func (p *Pool) standingOf(q *consensus.Request) standing {
 	if p.ordered.of[KeyOf(q)] > 0 {
-		return Done
+		return done
 	}
 	return p.recent.standing(q)
 }
@@ -119,11 +119,11 @@ func (p *Pool) refuse(r consensus.Refusal, tick int) {
 // done, because the session was dropped since. What is remembered of its client
 // is out of date, and the request is to be ordered.
 func (p *Pool) Unsettled(q *consensus.Request, tick int) {
-	if p.ordered.of[KeyOf(q)] > 0 || p.recent.standing(q) != Done {
+	if p.ordered.of[KeyOf(q)] > 0 || p.recent.standing(q) != done {
 		return
 	}
 	p.recent.drop(q.Client)
-	if lane := p.ClientLane(); p.Find(KeyOf(q)) == nil && !p.full(lane, q) {
+	if lane := p.ClientLane(); p.find(KeyOf(q)) == nil && !p.full(lane, q) {
 		p.add(q, lane, tick)
 	}
 }

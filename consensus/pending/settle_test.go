@@ -51,24 +51,24 @@ func TestOrderedIsNotYetExecuted(t *testing.T) {
 	p, q, r := testPool(), epochRequest(10), epochRequest(11)
 	p.Ordered(4, &consensus.Batch{Requests: []*consensus.Request{q}})
 	p.Ordered(5, &consensus.Batch{Requests: []*consensus.Request{r, q}})
-	standing := func(when string, want ...Standing) {
+	standing := func(when string, want ...standing) {
 		t.Helper()
 		for i, q := range []*consensus.Request{q, r, epochRequest(9)} {
-			if got := p.Standing(q); got != want[i] {
+			if got := p.standingOf(q); got != want[i] {
 				t.Errorf("%s: request %d stands %d, want %d", when, i, got, want[i])
 			}
 		}
 	}
-	standing("ordered", Done, Done, Fresh)
+	standing("ordered", done, done, fresh)
 	p.Ordered(5, &consensus.Batch{Requests: []*consensus.Request{r}}) // handed out again
 	p.Executed(consensus.Executed{Seq: 4}, 1)
-	standing("one executed", Done, Done, Done)
+	standing("one executed", done, done, done)
 	p.Executed(consensus.Executed{Seq: 5, Refused: &[]consensus.Refusal{{Request: r.Digest}}}, 1)
-	standing("the other refused", Done, Fresh, Done)
+	standing("the other refused", done, fresh, done)
 	p.Ordered(6, nil)
 	p.Ordered(7, &consensus.Batch{Requests: []*consensus.Request{r}})
 	p.Restored()
-	standing("after a state was fetched", Fresh, Fresh, Fresh)
+	standing("after a state was fetched", fresh, fresh, fresh)
 	if len(p.ordered.of)+len(p.ordered.batches) > 0 {
 		t.Errorf("%d requests of %d batches are remembered", len(p.ordered.of), len(p.ordered.batches))
 	}
@@ -84,7 +84,7 @@ func TestUnsettledIsOrdered(t *testing.T) {
 		t.Fatalf("an earlier epoch: fate %d", fate)
 	}
 	p.Unsettled(old, 21)
-	if e := p.Find(KeyOf(old)); e == nil || e.Since != 21 {
+	if e := p.find(KeyOf(old)); e == nil || e.Since != 21 {
 		t.Fatalf("it does not wait: %+v", e)
 	}
 	p.Unsettled(old, 22)
@@ -114,9 +114,9 @@ func TestRequestInTwoSlotsIsDecidedTwice(t *testing.T) {
 	for seq := range consensus.Seq(2) {
 		p.Ordered(seq+1, &consensus.Batch{Requests: []*consensus.Request{q}})
 	}
-	for seq, want := range []Standing{Done, Fresh} {
+	for seq, want := range []standing{done, fresh} {
 		p.Executed(consensus.Executed{Seq: consensus.Seq(seq) + 1, Refused: &[]consensus.Refusal{{Request: q.Digest}}}, 1)
-		if got := p.Standing(q); got != want {
+		if got := p.standingOf(q); got != want {
 			t.Errorf("refused in slot %d it stands %d, want %d", seq+1, got, want)
 		}
 	}

@@ -3,7 +3,9 @@
 // encodes the lists that both sides exchange.
 //
 // A Mover joins both sides to the outbox of an engine, which says in its own
-// words what it sends and decides which state is fetched and when.
+// words what it sends and decides which state is fetched and when. Where members
+// believe each other, Framed are these words, and Heights is how far their host and
+// their disk are.
 //
 // It does not know what a part is. The tree of a state, its hashes and its
 // verification live behind the jobs and events of package consensus

@@ -41,6 +41,10 @@ func (m *Mover) Target() Target { return m.fetcher.Target() }
 // Rounds is how many times in a row every source has failed.
 func (m *Mover) Rounds() int { return m.fetcher.Progress().Rounds }
 
+// Fruitless reports whether a fetch may be turned or given up: nobody serves its
+// state, and the host is where it was when the fetch began.
+func (m *Mover) Fruitless() bool { return m.Begun() && !m.Ending() && m.Rounds() > 0 }
+
 // Start begins to fetch a state from all others.
 func (m *Mover) Start(t Target) Decision { return m.put(m.fetcher.Start(t, m.sources)) }
 
