@@ -85,7 +85,7 @@ func TestEachRejoinIsFollowed(t *testing.T) {
 		want  bool
 	}{{1, 6, 5, true}, {0, 9, 6, true}, {0, 9, 7, false}, {2, 8, 7, true}, {0, 8, 8, true}, {0, 9, 9, false}} {
 		if step.nonce > 0 {
-			p.rejoins(step.nonce, 10, 0)
+			p.rejoins(step.nonce, 10, 1, 0)
 		}
 		if got := p.follow(&message.ViewChange{View: step.says}, step.next, 10); got != step.want {
 			t.Errorf("%+v: followed %v", step, got)

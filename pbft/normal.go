@@ -19,7 +19,7 @@ func (r *replica) propose() {
 	r.view.next = max(r.view.next, r.low()+1)
 	for r.roomToPropose() {
 		if !r.requests.Waiting() {
-			if r.peers.fillUntil() < r.view.next {
+			if r.peers.fillUntil(r.tick) < r.view.next {
 				return
 			}
 			r.proposeBatch(nil)

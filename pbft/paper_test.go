@@ -381,7 +381,7 @@ func TestAmnesiacIsSilentThenVotes(t *testing.T) {
 	if spoke() || !e.rejoin.asleep {
 		t.Error("spoke before its target was stable")
 	}
-	l.Ticks(60, l.All())
+	l.Ticks(120, l.All())
 	if st := l.Replicas[0].Engine.Status(); st.Stable < e.rejoin.target {
 		t.Errorf("the idle cluster was not filled: stable %d, target %d", st.Stable, e.rejoin.target)
 	}

@@ -15,6 +15,7 @@ type peer struct {
 	doubt    int            // tick until which it is given its own words back
 	nonce    uint64         // its rejoin that we help
 	rejoin   int            // tick at which that began; -1 never
+	spent    int            // tick until which its rejoins are paid for (mayRejoin)
 	answered int            // tick at which a REJOIN was answered last; -1 never
 	fill     consensus.Seq  // the checkpoint that it waits for; 0 none
 	fillCap  consensus.Seq  // until where it is helped at most
@@ -84,8 +85,24 @@ func (p *peer) restarts(executed consensus.Seq, tick, every int) {
 	}
 }
 
+// A peer is helped to rejoin four times, soon after each other, and then once in
+// sixteen times the least pause. For each time an idle cluster fills some windows
+// and changes some views, and who says for ever that it has lost its disk would
+// keep it busy with nothing else: who is a window behind would never be level again.
+const (
+	rejoinsAtOnce = 4
+	rejoinPauses  = 16
+)
+
+// mayRejoin reports whether a peer is helped to rejoin once more, with so many ticks
+// between two times at least.
+func (p *peer) mayRejoin(tick, every int) bool {
+	return p.rejoin < 0 || tick-p.rejoin >= every && p.spent-tick <= (rejoinsAtOnce-1)*rejoinPauses*every
+}
+
 // rejoins begins to help a peer, up to a slot.
-func (p *peer) rejoins(nonce uint64, tick int, fillCap consensus.Seq) {
+func (p *peer) rejoins(nonce uint64, tick, every int, fillCap consensus.Seq) {
+	p.spent = max(p.spent, tick) + rejoinPauses*every
 	p.nonce, p.rejoin, p.joinTo, p.fillCap, p.before = nonce, tick, 0, fillCap, 0
 }
 
@@ -125,12 +142,12 @@ func (p *peer) follow(vc *message.ViewChange, next consensus.View, since int) bo
 // fillWindows bounds, in windows, how far the cluster fills for one rejoin.
 const fillWindows = 4
 
-// fillUntil is the slot until which somebody who rejoins needs the cluster to
-// go on, although it may be idle.
-func (ps peers) fillUntil() consensus.Seq {
+// fillUntil is the slot until which somebody who has rejoined by a tick needs the
+// cluster to go on, although it may be idle.
+func (ps peers) fillUntil(by int) consensus.Seq {
 	var n consensus.Seq
 	for i := range ps {
-		if p := &ps[i]; p.rejoin >= 0 {
+		if p := &ps[i]; p.rejoin >= 0 && p.rejoin <= by {
 			n = max(n, min(p.fill, p.fillCap))
 		}
 	}

@@ -22,6 +22,7 @@ type position struct {
 	again      repetition                    // of this replica's VIEW-CHANGE for number
 	next       consensus.Seq                 // primary: the next sequence number to propose
 	stamp      consensus.Time                // primary: of the last batch
+	entered    int                           // tick at which this replica entered it
 	opened     consensus.Seq                 // first slot of new proposals in this view
 	courtesy   int                           // tick of the last view change for the sake of one replica
 	recordedAt consensus.Seq                 // log slot under which the view's records were last written
@@ -61,6 +62,14 @@ func (p *position) patience() int {
 		ticks *= 2
 	}
 	return min(ticks, p.cfg.PatienceCap)
+}
+
+// settled reports whether the view has lasted so long that it may be left for the
+// sake of one replica. Whoever waits for something in it has lost patience by then,
+// so a liar that asks for one view after the other keeps nobody from deciding, nor
+// from waiting longer in the next one (§6).
+func (p *position) settled(tick int) bool {
+	return !p.changing && tick-p.entered > max(2*p.patience(), p.cfg.RejoinEvery/farRejoin)
 }
 
 // double doubles patience, up to the cap. A level beyond the first that reaches

@@ -54,7 +54,7 @@ func (r *replica) recover(rec consensus.Recovered) error {
 // one before.
 func (r *replica) begin(nv *message.NewView, start viewchange.Start) {
 	r.view.begin(nv, start)
-	r.exec.progress = r.tick
+	r.view.entered, r.exec.progress = r.tick, r.tick
 	r.views.Entered(start.View)
 	r.log.reset()
 }

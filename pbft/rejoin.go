@@ -25,7 +25,18 @@ func (r *replica) tickRejoin() {
 	r.wake()
 	r.leaveForRejoin()
 	r.joinRejoiner()
-	if r.peers.fillUntil() > r.exec.handed && !r.view.changing && !r.view.leads() && r.tick-r.exec.progress > r.view.patience() && !r.behind() {
+	impatience{r}.overFilling()
+}
+
+// overFilling leaves the view of a primary that does not fill for somebody who
+// rejoins. The clock is that of each who does: one that rejoins again and again
+// starts nobody else's anew.
+func (r impatience) overFilling() {
+	if r.view.changing || r.view.leads() || r.behind() {
+		return
+	}
+	since := r.tick - r.view.patience() - 1
+	if r.exec.progress <= since && r.peers.fillUntil(since) > r.exec.handed {
 		r.timedOut(r.view.number+1, "the primary does not fill for a replica that rejoins")
 	}
 }
@@ -45,11 +56,10 @@ func (r *replica) onRejoin(from consensus.Peer, m *message.Rejoin) {
 	}
 	switch {
 	case p.rejoin >= 0 && p.nonce == m.Nonce:
-	case p.rejoin >= 0 && r.tick-p.rejoin < r.cfg.RejoinEvery:
+	case !p.mayRejoin(r.tick, r.cfg.RejoinEvery):
 		r.ignoredFrom(reasonRejoinOften, from.Replica)
 	default:
-		p.rejoins(m.Nonce, r.tick, r.low()+fillWindows*r.rules.Genesis.Window)
-		r.exec.progress = r.tick
+		p.rejoins(m.Nonce, r.tick, r.cfg.RejoinEvery, r.low()+fillWindows*r.rules.Genesis.Window)
 	}
 	a := message.RejoinAnswer{
 		Nonce: m.Nonce, Amnesiac: r.rejoin.asleep, View: r.view.number,
@@ -106,9 +116,12 @@ func (r *replica) leaveForRejoin() {
 // that did; the limits of the next amnesiac rest on that (rejoining.learn). Who
 // went for w at once, heard by nobody, and then lost its disk, would be told of
 // lower views and sign another VIEW-CHANGE for w.
+//
+// And it is followed only out of a view that is settled: nobody needs it sooner,
+// for whoever waits for something leaves by itself, and to claim a loss is cheap.
 func (r *replica) joinRejoiner() {
 	next := r.view.number + 1
-	if r.view.changing || !r.rejoin.mayChange(next) {
+	if !r.view.settled(r.tick) || !r.rejoin.mayChange(next) {
 		return
 	}
 	for i := range r.peers {

@@ -181,6 +181,8 @@ func TestRejoinCountsItsForgottenViewChange(t *testing.T) {
 // §8: others join a rejoining replica once, for its claim costs nothing.
 func TestRejoinerIsJoinedOnce(t *testing.T) {
 	l := newLab(t, 4)
+	settle := func() { l.Ticks(2*20+1, []int{0}, only(0)) }
+	settle()
 	l.Give(0, consensus.ReplicaPeer(3), l.viewChange(3, 2).Frame)
 	l.wantView(0, 0) // it has not said that it rejoins
 	m := message.Rejoin{Nonce: 9}
@@ -196,14 +198,112 @@ func TestRejoinerIsJoinedOnce(t *testing.T) {
 	// and to go for 2 from 0 is what the next amnesiac counts on not happening.
 	goesFor(1)
 	l.Give(0, consensus.ReplicaPeer(1), l.newView(1, []*message.ViewChange{l.viewChange(0, 1), l.viewChange(1, 1), l.viewChange(2, 1)}))
-	l.Ticks(1, l.All())
+	settle()
 	goesFor(2)
 	l.Give(0, consensus.ReplicaPeer(2), l.newView(2, []*message.ViewChange{l.viewChange(1, 2), l.viewChange(2, 2), l.viewChange(3, 2)}))
 	l.wantView(2, 0)
 	l.Give(0, consensus.ReplicaPeer(3), m.Encode())
 	l.Give(0, consensus.ReplicaPeer(3), l.viewChange(3, 4).Frame)
-	l.Ticks(1, l.All())
+	settle()
 	l.wantView(2, 0)
+}
+
+// §6: who says again and again that it rejoins, and is always some views ahead, moves
+// the others once in two patiences at most, in whatever order it tells them. So does
+// who says that it has left alone. What is to be decided is decided.
+func TestViewsLastAmongLiars(t *testing.T) {
+	for name, lie := range map[string]func(l *lab, i, tick int){
+		"rejoins": func(l *lab, i, tick int) {
+			if m := (message.Rejoin{Nonce: uint64(1 + tick)}); tick%51 == 17*i {
+				l.Give(i, consensus.ReplicaPeer(3), m.Encode())
+			}
+			l.Give(i, consensus.ReplicaPeer(3), l.viewChange(3, l.Replicas[i].Engine.view.number+2).Frame)
+		},
+		"left alone": func(l *lab, i, _ int) {
+			next := l.Replicas[i].Engine.view.number + 1
+			l.Give(i, consensus.ReplicaPeer(3), l.viewChange(3, next).Frame)
+			l.Give(i, consensus.ReplicaPeer(3), (&message.Status{View: next, Changing: true}).Encode())
+		},
+	} {
+		t.Run(name, func(t *testing.T) { viewsLast(t, lie) })
+	}
+}
+
+// viewsLast has replica 3 tell the others a lie in each tick, in which they need patience.
+func viewsLast(t *testing.T, lie func(l *lab, i, tick int)) {
+	l := newLab(t, 4)
+	honest := []int{0, 1, 2}
+	for _, i := range honest {
+		l.Replicas[i].Engine.view.level = 2
+	}
+	entered, views := 0, 1
+	for tick := range 1200 {
+		patience := l.Replicas[0].Engine.view.patience()
+		for _, i := range honest {
+			patience = min(patience, l.Replicas[i].Engine.view.patience())
+			lie(l, i, tick)
+		}
+		before := l.Replicas[1].Engine.view
+		l.Ticks(1, honest, only(honest...))
+		if now := l.Replicas[1].Engine.view; now.number > before.number {
+			if before.primary() != 3 && tick-entered < 2*patience { // its own views it ends when it likes
+				t.Fatalf("view %d lasted %d ticks", before.number, tick-entered)
+			}
+			entered, views = tick, views+1
+		}
+		if tick%100 == 99 {
+			l.Submit(l.Request(), 0)
+		}
+	}
+	if views < 6 {
+		t.Errorf("%d views: nobody was followed", views)
+	}
+	for _, i := range honest {
+		if st := l.Replicas[i].Engine.Status(); st.Executed < 11 {
+			t.Errorf("R%d executed %d", i, st.Executed)
+		}
+	}
+}
+
+// §8: who says for ever that it has lost its disk has an idle cluster fill for it four
+// times, and then ever so seldom: else it would never be idle, and who is slow never level.
+func TestFalseRejoinsAreHelpedSeldom(t *testing.T) {
+	l := newLab(t, 4)
+	honest := []int{0, 1, 2}
+	st := message.Status{Rejoining: true, Target: 1 << 50}
+	every := l.Replicas[0].Engine.cfg.RejoinEvery
+	for tick := range 40 * every {
+		m := message.Rejoin{Nonce: uint64(tick)}
+		for _, i := range honest {
+			l.Give(i, consensus.ReplicaPeer(3), m.Encode())
+			l.Give(i, consensus.ReplicaPeer(3), st.Encode())
+		}
+		l.Ticks(1, honest, only(honest...))
+	}
+	if n, most := len(l.Replicas[0].Executed), int(6*4*l.Genesis.Window); n > most {
+		t.Errorf("filled %d slots, want at most %d", n, most)
+	}
+	if n := len(l.Replicas[0].Executed); n < int(5*4*l.Genesis.Window) {
+		t.Errorf("filled %d slots: a true loss would not be helped", n)
+	}
+}
+
+// §8: a liar that rejoins again and again starts no clock of another that rejoins.
+func TestClockOfFillingIsItsOwn(t *testing.T) {
+	l := newLab(t, 4)
+	r := l.Replicas[1].Engine
+	r.view.level = 3 // 160 ticks: three times as long as it takes to claim a loss again
+	m := message.Rejoin{Nonce: 1}
+	l.Give(1, consensus.ReplicaPeer(3), m.Encode())
+	for tick := range 170 {
+		liar := message.Rejoin{Nonce: uint64(2 + tick)}
+		l.Give(1, consensus.ReplicaPeer(2), liar.Encode())
+		l.Give(1, consensus.ReplicaPeer(3), (&message.Status{Rejoining: true, Target: 8}).Encode())
+		l.Ticks(1, []int{1}, only(1))
+	}
+	if st := r.Status(); st.View != 1 || !st.Changing {
+		t.Errorf("view %d, changing %v: waits for the primary for ever", st.View, st.Changing)
+	}
 }
 
 // §8: how far a rejoining replica is followed is settled once. A traitor that

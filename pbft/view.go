@@ -204,7 +204,7 @@ func (r *replica) tickCourtesy() {
 			continue
 		}
 		p.alone++
-		if p.alone > courtesyPatience*r.cfg.Patience && r.tick-r.view.courtesy > r.cfg.RejoinEvery && r.rejoin.mayChange(vc.View) {
+		if p.alone > courtesyPatience*r.cfg.Patience && r.tick-r.view.courtesy > r.cfg.RejoinEvery && r.view.settled(r.tick) && r.rejoin.mayChange(vc.View) {
 			p.alone = 0
 			r.view.courtesy = r.tick
 			r.leave(vc.View, "let a replica back in that had left alone")
