@@ -60,6 +60,7 @@ type Round struct {
 	prepared  bool
 	plan      Plan
 	slots     table[proposal]
+	committed consensus.Seq // see Commit
 }
 
 type promise struct {
@@ -111,6 +112,7 @@ func (r *Round) Hear(from consensus.ReplicaID, p Promise) (complete bool) {
 	}
 	r.plan = r.decide()
 	r.slots.drop(r.plan.Base)
+	r.committed = r.plan.Base
 	r.promises, r.prepared = nil, true
 	return true
 }
@@ -210,6 +212,31 @@ func (r *Round) Accepted(from consensus.ReplicaID, b Ballot, slot consensus.Seq)
 	return b == r.ballot && p != nil && p.open && p.accepted.Add(from) && p.accepted.Len() == r.quorum
 }
 
+// Commit is the slot up to which the owner of this ballot may say COMMIT: l knows
+// everything up to it to be chosen, and none of it to be something else than was
+// proposed here. leads is false once there is such a slot, or once the round was
+// dropped past one that l had not learnt: others lead, and nothing more may be
+// committed under this ballot.
+//
+// E.g. A sent x for slot 1 under 3 to B alone; y was chosen there under 5. A hears of
+// that from whoever knows it, and not of 5. Everything up to 1 is chosen then, but by
+// COMMIT(3, 1) B would take x for it.
+func (r *Round) Commit(l *Learner) (upTo consensus.Seq, leads bool) {
+	if !r.prepared {
+		return 0, false
+	}
+	for r.committed < l.Prefix() {
+		p := r.slots.at(r.committed + 1)
+		d, known := l.Chosen(r.committed + 1)
+		if p == nil || p.open && (!known || p.digest != d) {
+			return r.committed, false
+		}
+		r.committed++
+	}
+	return r.committed, true
+}
+
 // Drop raises the base: everything up to it is chosen and in the state on disk.
-// The window moves up with it.
+// The window moves up with it. Commit is asked first, while it can still be told
+// what was proposed.
 func (r *Round) Drop(base consensus.Seq) { r.slots.drop(base) }

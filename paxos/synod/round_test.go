@@ -167,3 +167,67 @@ func oracle(votes []Vote, got Vote) bool {
 	}
 	return slices.Contains(votes, got)
 }
+
+// A leads under 3 and sent x for slot 2; y was chosen there under 5, and A hears of
+// the value alone. By COMMIT(3, 2) whoever accepted x would take it for chosen.
+func TestALeaderCommitsWhatItProposed(t *testing.T) {
+	r, l := NewRound(3, 1, 0, window), NewLearner(window)
+	if _, leads := r.Commit(l); leads {
+		t.Error("it leads before phase 1")
+	}
+	r.Hear(A, Promise{Ballot: 3})
+	r.Propose(1, x)
+	r.Propose(2, x)
+	for _, c := range []struct {
+		slot  consensus.Seq
+		d     crypto.Digest
+		upTo  consensus.Seq
+		leads bool
+	}{{3, y, 0, true}, {1, x, 1, true}, {2, y, 1, false}} {
+		l.Learn(c.slot, c.d)
+		if upTo, leads := r.Commit(l); upTo != c.upTo || leads != c.leads {
+			t.Errorf("after slot %d: COMMIT up to %d, leads %v", c.slot, upTo, leads)
+		}
+	}
+	r.Drop(3)
+	l.Drop(3)
+	if upTo, leads := r.Commit(l); upTo != 1 || leads {
+		t.Errorf("after the state at 3: COMMIT up to %d, leads %v", upTo, leads)
+	}
+}
+
+// A leader that is behind its acceptors commits what they know, and goes on.
+func TestALeaderCommitsFromTheHighestBase(t *testing.T) {
+	r, l := NewRound(4, 1, 0, window), NewLearner(window)
+	r.Hear(A, Promise{Ballot: 4, Base: 8, Votes: []Vote{vote(9, 3, x)}})
+	r.Propose(9, x)
+	if upTo, leads := r.Commit(l); upTo != 8 || !leads {
+		t.Errorf("COMMIT up to %d, leads %v", upTo, leads)
+	}
+	r.Drop(8) // the state at 8 has come
+	l.Drop(8)
+	l.Learn(9, x)
+	if upTo, leads := r.Commit(l); upTo != 9 || !leads {
+		t.Errorf("COMMIT up to %d, leads %v", upTo, leads)
+	}
+}
+
+// The normal case of a slot allocates nothing.
+func TestASlotAllocatesNothing(t *testing.T) {
+	r, l, a := NewRound(3, 1, 0, window), NewLearner(window), NewAcceptor(window)
+	r.Hear(A, Promise{Ballot: 3})
+	slot := consensus.Seq(0)
+	if n := testing.AllocsPerRun(100, func() {
+		slot++
+		a.Accept(3, slot, x)
+		if !r.Propose(slot, x) || !r.Accepted(A, 3, slot) || l.Learn(slot, x) != Learned {
+			t.Fatalf("slot %d is not chosen", slot)
+		}
+		r.Commit(l)
+		r.Drop(slot)
+		a.Drop(slot)
+		l.Drop(slot)
+	}); n != 0 {
+		t.Errorf("a slot takes %v allocations", n)
+	}
+}
