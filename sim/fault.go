@@ -21,6 +21,9 @@ const (
 	FaultPartition FaultKind = "partition" // Replicas and Clients are cut off from all others
 	FaultDeaf      FaultKind = "deaf"      // hears nobody, but is heard
 	FaultMute      FaultKind = "mute"      // is heard by nobody, but hears
+	FaultApart     FaultKind = "apart"     // Replicas do not reach each other; all others do
+
+	FaultLostProposal FaultKind = "lost proposal" // its next proposal reaches nobody, sent again or not
 )
 
 // Fault is something that happens at a fixed moment.
@@ -65,8 +68,10 @@ func (w *World) faultOf(f Fault) (func(), error) {
 				w.replicas[id].fail(f)
 			}
 		}, nil
-	case FaultIsolate, FaultPartition, FaultDeaf, FaultMute:
+	case FaultIsolate, FaultPartition, FaultDeaf, FaultMute, FaultApart:
 		return func() { w.cutFor(f) }, nil
+	case FaultLostProposal:
+		return func() { w.loseProposals(f) }, nil
 	}
 	return nil, fmt.Errorf("no fault is called %q", f.Kind)
 }
@@ -151,7 +156,7 @@ func (w *World) notice() {
 
 // Cuts says which links a fault cuts: those between ends that it befalls, or
 // not. Those who are isolated, deaf or mute are so to each other as well; a
-// partition keeps its side together.
+// partition keeps its side together, and those who are apart have lost each other only.
 func (k FaultKind) Cuts(from, to bool) bool {
 	switch k {
 	case FaultDeaf:
@@ -162,6 +167,8 @@ func (k FaultKind) Cuts(from, to bool) bool {
 		return from || to
 	case FaultPartition:
 		return from != to
+	case FaultApart:
+		return from && to
 	}
 	return false
 }
@@ -176,7 +183,7 @@ func (w *World) keptAway(r *replica) bool {
 		if f.Lasts != 0 || w.clock.now-startTime < f.At {
 			continue
 		}
-		if slices.Contains(f.Replicas, r.id) && f.Kind != FaultWipe && f.Kind != FaultPartition {
+		if slices.Contains(f.Replicas, r.id) && !slices.Contains([]FaultKind{FaultWipe, FaultPartition, FaultApart, FaultLostProposal}, f.Kind) {
 			return true
 		}
 	}

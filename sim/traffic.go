@@ -24,6 +24,10 @@ func (w *World) send(p packet) {
 	}
 	w.stats.Frames++
 	w.watchFrame(StepSend, p)
+	if w.loses(p) {
+		w.net.lost++
+		return
+	}
 	w.net.send(p)
 }
 

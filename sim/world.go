@@ -37,6 +37,7 @@ type World struct {
 	checks     *checks
 	theory     theory
 	isolation  isolation
+	losing     []*lostProposal
 	pastPhases map[string]Phase // behaviours that were on, and what they met
 	safetyEnd  consensus.Time   // of the safety phase
 	live       bool             // everything was answered in the end

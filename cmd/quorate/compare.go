@@ -26,8 +26,8 @@ func compareCommand() *cli.Command {
 			"Both share this machine with their callers; with --turns they run one after the other.\n\n" +
 			"A scenario is TOML: name = \"...\", and for each fault a [[fault]] with\n" +
 			"  at          = \"5s\" since the load began, or \"25%\" of its duration\n" +
-			"  kind        = crash, pause, wipe, corrupt, isolate, partition, deaf, mute, delay,\n" +
-			"                disk full or torn write; or restart, resume or heal, which end one\n" +
+			"  kind        = crash, pause, wipe, corrupt, isolate, partition, deaf, mute, apart,\n" +
+			"                delay, disk full or torn write; or restart, resume or heal, which end one\n" +
 			"  lasts       = \"5s\", if no other fault ends it\n" +
 			"  role        = leader, follower, crashed, paused or corrupted; each cluster has its\n" +
 			"                own, and restart, resume and heal know whom they mean\n" +

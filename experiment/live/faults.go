@@ -151,6 +151,8 @@ func (c *Cluster) inject(f *spec.Fault, i int) error {
 			return c.rig.disks[i].fill()
 		}
 		return errors.Join(c.rig.disks[i].empty(), c.Restart(i))
+	case spec.LostProposal:
+		return fmt.Errorf("%w: %s: processes talk over streams, which lose no single message: use the simulator", spec.ErrSpec, f.Kind)
 	}
 	return fmt.Errorf("%w: no fault is called %q", spec.ErrSpec, f.Kind)
 }

@@ -15,8 +15,8 @@ import (
 // Kind names a fault: in files, in reports, in the simulator and among processes.
 type Kind string
 
-// The kinds of faults. The simulator knows all but the last three, which are of
-// real networks and disks.
+// The kinds of faults among processes. The simulator knows all but the last three,
+// which are of real networks and disks.
 const (
 	Crash     Kind = "crash"      // the process ends, and what was not synced is lost
 	Pause     Kind = "pause"      // it stands still, and keeps its connections
@@ -26,13 +26,18 @@ const (
 	Partition Kind = "partition"  // Replicas and Clients are cut off from all others
 	Deaf      Kind = "deaf"       // it hears nobody, but is heard
 	Mute      Kind = "mute"       // it is heard by nobody, but hears
+	Apart     Kind = "apart"      // Replicas do not reach each other, but all others
 	Delay     Kind = "delay"      // what other replicas and it tell each other takes By longer
 	DiskFull  Kind = "disk full"  // its disk has no room left; when this ends, it restarts
 	TornWrite Kind = "torn write" // it crashes, and half a record stands at the end of its log
 )
 
+// LostProposal is of the simulator alone: the next proposal of the replica reaches
+// nobody, however often it is sent again, until this ends.
+const LostProposal Kind = "lost proposal"
+
 // kinds lists them.
-var kinds = []Kind{Crash, Pause, Wipe, Corrupt, Isolate, Partition, Deaf, Mute, Delay, DiskFull, TornWrite}
+var kinds = []Kind{Crash, Pause, Wipe, Corrupt, Isolate, Partition, Deaf, Mute, Apart, LostProposal, Delay, DiskFull, TornWrite}
 
 // ends are words of their own for the end of a fault.
 var ends = map[Kind]string{Crash: "restart", Pause: "resume", Corrupt: "heal"}
@@ -114,7 +119,8 @@ func List[T any](all []T, format, separator string) string {
 
 // Cuts reports whether links are cut, which the simulator says how.
 func (k Kind) Cuts() bool {
-	return sim.FaultKind(k).Cuts(true, false) || sim.FaultKind(k).Cuts(false, true)
+	f := sim.FaultKind(k)
+	return f.Cuts(true, false) || f.Cuts(false, true) || f.Cuts(true, true)
 }
 
 // Timeline lists faults by time, each one that lasts followed by its end. What

@@ -55,7 +55,7 @@ func TestFaultText(t *testing.T) {
 		}
 	}
 	for _, k := range kinds {
-		if want := slices.Contains([]Kind{Isolate, Partition, Deaf, Mute}, k); k.Cuts() != want {
+		if want := slices.Contains([]Kind{Isolate, Partition, Deaf, Mute, Apart}, k); k.Cuts() != want {
 			t.Errorf("%s cuts links: %v", k, !want)
 		}
 	}
