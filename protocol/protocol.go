@@ -29,6 +29,7 @@ type Protocol struct {
 	// Elected: a view has the leader that its members elect, if any, and those
 	// who follow say nothing to each other. Otherwise replica v mod n leads view v.
 	Elected bool
+	Leads   Leading
 	// Rejoins: a replica that lost its disk votes for nothing until what it may
 	// have forgotten cannot matter. Otherwise it takes part at once.
 	Rejoins bool
@@ -49,6 +50,17 @@ type Protocol struct {
 	Costs      Costs
 	New        func(Settings) (consensus.Protocol, error)
 }
+
+// Leading is how a protocol comes by its leaders, of which theory says how each kind
+// meets a fault.
+type Leading uint8
+
+// The ways to lead.
+const (
+	ByTurn    Leading = iota // whose turn it is, once a quorum has left the view before
+	ByVote                   // whom members vote for: one whose log is not behind their own
+	ByPromise                // whom a majority promises, and tells what it has accepted
+)
 
 // Words are those in which people speak of a protocol. A status has one set of
 // fields for all of them.

@@ -16,7 +16,7 @@ import (
 // raftProtocol is etcd's Raft: package raft.
 func raftProtocol() Protocol {
 	return Protocol{
-		Name: Raft, Title: "Raft", Model: quorum.Crash, Elected: true,
+		Name: Raft, Title: "Raft", Model: quorum.Crash, Elected: true, Leads: ByVote,
 		Words: Words{View: "term", Lead: "leader", Follow: "follower", Between: "no leader", Place: "index"},
 		Kinds: raft.KindNames(), Decisive: []byte{raft.MessageKind},
 		NewCodec: raftCodec, Lie: raft.ReasonPanic, Reasons: raft.Reasons(),

@@ -26,6 +26,7 @@ type Cell struct {
 	Source   string
 	Real     bool   // real processes can do it
 	Split    *Split // who is answered while the network is split; nil if nobody asks
+	Claims   []Claim
 }
 
 // Both names the matrix of all protocols, side by side.
@@ -38,7 +39,7 @@ func Cells(name string) ([]Cell, error) {
 	if !slices.Contains(known, name) {
 		return nil, fmt.Errorf("no matrix for protocol %q: choose %s", name, strings.Join(known, ", "))
 	}
-	all := slices.Concat(bothCells(), splitCells(), pbftCells())
+	all := slices.Concat(bothCells(), splitCells(), wayCells(), pbftCells())
 	return slices.DeleteFunc(all, func(c Cell) bool { return name != Both && c.Spec.Protocol != name }), nil
 }
 
@@ -121,8 +122,10 @@ func (c *Cell) judge(o *spec.Outcome) string {
 	case word == spec.Deceived && named > 0:
 		return fmt.Sprintf("evidence names %s for lying to a client, but replies prove nothing to others", noun.Several(named, "replica"))
 	}
-	if text := c.split(o); text != "" {
-		return text
+	for _, text := range []string{c.split(o), c.shown(o)} {
+		if text != "" {
+			return text
+		}
 	}
 	return c.provable(o)
 }

@@ -167,6 +167,7 @@ type record struct {
 	Agrees       bool                  `json:"agrees"`
 	Complaint    string                `json:"complaint,omitempty"`
 	Why          string                `json:"why"`
+	Claims       []string              `json:"claims,omitempty"`
 	Source       string                `json:"source"`
 	Culprits     []consensus.ReplicaID `json:"culprits"`
 	Linearizable string                `json:"linearizable"`
@@ -194,7 +195,7 @@ func (r *Result) record() record {
 	return record{
 		ID: r.ID(), Section: r.Section, Scenario: r.Row, Protocol: r.Spec.Protocol, Replicas: r.Spec.Replicas,
 		Quorum: s.Quorum(), Faults: s.Faults(), Outcome: r.Word(), Theory: r.Theory, Agrees: r.Agrees(), Complaint: r.complaint(),
-		Why: r.Why, Source: r.Source, Culprits: append([]consensus.ReplicaID{}, o.Verdict.Culprits...), Linearizable: string(o.Verdict.Linearizable), ForkAt: uint64(o.Verdict.ForkAt),
+		Why: r.Why, Claims: r.claims(), Source: r.Source, Culprits: append([]consensus.ReplicaID{}, o.Verdict.Culprits...), Linearizable: string(o.Verdict.Linearizable), ForkAt: uint64(o.Verdict.ForkAt),
 		Violations: o.Violations(), Asked: o.Asked, Answered: o.Answered, View: uint64(o.Views), Nanoseconds: int64(o.Elapsed),
 	}
 }

@@ -3,6 +3,7 @@ package bounds
 import (
 	"context"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -148,13 +149,22 @@ func TestPageOfBoth(t *testing.T) {
 	if got := strings.Count(page, "<svg"); got != len(results) {
 		t.Errorf("%d charts of %d cells", got, len(results))
 	}
+	together := 0
 	for _, row := range strings.Split(page, `<section class="scenario`)[1:] {
-		raft, pbft := strings.Contains(row, `<h4>Raft n=3`), strings.Contains(row, `<h4>PBFT n=4`)
-		if strings.HasPrefix(row, " wide") && (strings.Count(row, "<article") != 2 || strings.Contains(row, "Raft n=3") != pbft) {
-			t.Errorf("%.200s", row)
-		} else if raft != strings.HasPrefix(row, " wide") && raft {
-			t.Errorf("Raft stands alone in %.200s", row)
+		columns := regexp.MustCompile(`<h4>(\w+) n=`).FindAllStringSubmatch(row, -1)
+		names := map[string]bool{}
+		for _, c := range columns {
+			names[c[1]] = true
 		}
+		if len(names) != len(columns) || strings.HasPrefix(row, " wide") != (len(columns) > 1) {
+			t.Errorf("%v in %.200s", columns, row)
+		}
+		if names["Raft"] && names["PBFT"] {
+			together++
+		}
+	}
+	if together < 20 {
+		t.Errorf("the protocols stand side by side in %d rows", together)
 	}
 	for _, want := range []string{"Nobody can be convicted", "Convicted: R0 R3", "Nobody lied", "leads term", "What each side answered", "refused, not executed: no leader"} {
 		if !strings.Contains(page, want) {

@@ -36,6 +36,7 @@ type (
 	pageCell struct {
 		*Result
 		Tone, Facts, Named, Complaint string
+		Shows                         []string // claims that the run bears out
 		Calls                         report.Table
 		CallsCut                      int
 		Chart                         *messageChart // nil = none
@@ -121,6 +122,7 @@ func newPageCell(r *Result) (*pageCell, error) {
 		Facts: fmt.Sprintf("Theory: %s. Answered %d of %s; highest %s %d; %v by the run's clock.", strings.Join(r.Theory, " or "),
 			o.Answered, noun.Several(o.Asked, "operation"), r.era(), o.Views, time.Duration(o.Elapsed).Round(time.Millisecond)),
 	}
+	c.Shows = r.claims()
 	c.Calls, c.CallsCut = r.splitCalls()
 	if r.Err != nil || len(r.Outcome.Steps) == 0 {
 		return c, nil

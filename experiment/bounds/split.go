@@ -64,18 +64,20 @@ func (c *Cell) split(o *spec.Outcome) string {
 func splitCells() []Cell {
 	var all []Cell
 	for _, row := range []struct {
-		name       string
-		raft, pbft string
-		answered   []int
-		part       func(s *spec.Spec, f int)
+		name              string
+		raft, paxos, pbft string
+		answered          []int
+		part              func(s *spec.Spec, f int)
 	}{
 		{"a minority refuses, the majority goes on",
 			"The leader is cut off with f-1 others and its client. It hears no majority and steps down; its side refuses reads like writes, for an answer could be out of date. The other side elects a leader and answers. A write that the minority had taken may yet be decided, or not: its caller is told that the outcome is unknown, never that it is done. No answered write is lost when the network is whole.",
+			"The leader is cut off with f-1 others and its client. It hears no majority and steps down; its side refuses reads like writes, for an answer could be out of date. The other side prepares a higher ballot and answers. A write that the minority had taken may yet be chosen, or not: its caller is told that the outcome is unknown, never that it is done. No answered write is lost when the network is whole.",
 			"The primary is cut off with f-1 others and its client. f replicas are no quorum and cannot answer f+1 times from anything that is decided, so that its client waits, for reads like for writes, until it gives up: outcome unknown. The other side changes the view and answers. No answered write is lost when the network is whole. (In the simulator alone: a client of processes cannot be cut off from all but f of them.)",
 			[]int{1},
 			func(s *spec.Spec, f int) { s.Faults = []spec.Fault{cutOff(first(f), []int{0}, faultAt, splits)} }},
 		{"nobody has a majority, and nobody answers",
 			"Split so that no side has a majority, all sides refuse reads and writes. The price of never answering two truths is to answer none.",
+			"Split so that no side has a majority, no ballot gets its promises, and all sides refuse reads and writes.",
 			"Split in halves, neither has a quorum. Both clients are told, when they give up, that the outcome is unknown.",
 			nil,
 			func(s *spec.Spec, _ int) { evenly(s, splits) }},
@@ -87,7 +89,7 @@ func splitCells() []Cell {
 			}
 			row.part(&s, s.System().Faults())
 			all = append(all, Cell{
-				Section: sectionSplit, Row: row.name, Spec: s, Theory: []string{spec.Live}, Why: byModel(&s, row.raft, row.pbft), Source: sourceCut, Real: row.answered == nil || s.System().Replies() == 1,
+				Section: sectionSplit, Row: row.name, Spec: s, Theory: []string{spec.Live}, Why: of(size.protocol, row.raft, row.paxos, row.pbft), Source: sourceCut, Real: row.answered == nil || s.System().Replies() == 1,
 				Split: &Split{From: faultAt, To: faultAt + splits, Answered: row.answered},
 			})
 		}

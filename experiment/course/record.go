@@ -18,6 +18,7 @@ type Recorder struct {
 	protocol protocol.Protocol
 	kept     []byte // the first bytes of the frames that it keeps
 	steps    []sim.Step
+	entered  []sim.Step       // notes of those who entered a view; bounded like steps
 	seen     map[saidOnce]int // how often a frame went from one end to another
 	calls    []spec.Call
 }
@@ -46,6 +47,9 @@ func NewRecorder(p protocol.Protocol) *Recorder {
 // Watch takes one step. Repetitions of a frame over the same link add nothing.
 func (r *Recorder) Watch(s sim.Step) {
 	r.call(s)
+	if s.Note != nil && s.Note.Kind == consensus.EnteredView && len(r.entered) < maxRecorded {
+		r.entered = append(r.entered, s)
+	}
 	if len(r.steps) >= maxRecorded || s.Kind == sim.StepNote && !r.notable(&s) {
 		return
 	}

@@ -33,6 +33,7 @@ func Run(s spec.Spec) (spec.Outcome, error) {
 		o.Calls = recorded.Calls()
 	}
 	o.Steps, o.Slot = recorded.Slice(&s, &o)
+	o.Leaders, o.Slots = recorded.Log(o.Genesis)
 	return o, nil
 }
 
@@ -108,6 +109,7 @@ func config(s *spec.Spec) (sim.Config, error) {
 			c.Timing.Safety = max(c.Timing.Safety, a.From)
 		}
 	}
+	c.Timing.Elections = s.Elections
 	c.Timing.Liveness, c.CoolDown = s.SettleWithin(&c.Timing), 20*sim.Millisecond
 	return c, err
 }

@@ -7,6 +7,7 @@ import (
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/sim"
 )
 
@@ -21,6 +22,8 @@ type Outcome struct {
 	Steps    []sim.Step     // of a simulated run: bounded, a slice of its trace
 	Slot     consensus.Seq  // what most of these are about
 	Calls    []Call         // if callers have a deadline: bounded, the first ones
+	Leaders  []Leader       // of a simulated run: who led, and since when
+	Slots    []Slot         // ... and what became of each slot that was executed; bounded, the first ones
 	Elapsed  consensus.Time // virtual or real
 	Genesis  consensus.Genesis
 	Statuses []consensus.Status // at the end, of the replicas that answered
@@ -33,6 +36,30 @@ type Call struct {
 	Asked, Ended consensus.Time // Ended 0: it is still waiting
 	Seq          consensus.Seq  // where it was executed, if it was answered
 	Error        string         // what the caller was told instead
+}
+
+// Leader is a replica that began to lead.
+type Leader struct {
+	At      consensus.Time
+	View    consensus.View
+	Replica consensus.ReplicaID
+}
+
+// Slot is what became of one slot of the log.
+type Slot struct {
+	Seq      consensus.Seq
+	Proposed []Proposal     // in the order in which they were first sent; each value of a view once
+	Decided  consensus.Time // when the first replica knew that it is
+	Executed consensus.Time // when the first replica executed it
+	View     consensus.View // ... in the view of which
+	Value    crypto.Digest  // ... and what that was
+}
+
+// Proposal is a value that somebody proposed.
+type Proposal struct {
+	View     consensus.View
+	Value    crypto.Digest
+	Requests []crypto.Digest
 }
 
 // Word is the outcome in the words of the matrix: "safe and live", "safe but

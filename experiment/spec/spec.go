@@ -32,6 +32,7 @@ type Spec struct {
 	Reads            int                   // the chance, in percent, that a caller reads without an order before it goes on
 	Think            consensus.Time        // between two operations of a client, about; 0 = 20 ms
 	Forward          []consensus.ReplicaID // of a protocol that elects: who campaigns first, for all others wait three times as long
+	Elections        protocol.Elections    // what elections go without; in the simulator alone
 	Deadline         consensus.Time        // after which a caller gives its call up, and is told so; 0 = never
 	Seed             uint64
 	Rough            bool           // the seed draws network, disks and timing too; else they are quick and quiet
