@@ -48,6 +48,15 @@ func stays(from consensus.Time) Claim {
 	return Claim{"its leader stays", func(o *spec.Outcome) bool { return len(since(o, from)) == 0 }}
 }
 
+// outbids: who led leads on, in a later view.
+func outbids(from consensus.Time) Claim {
+	return Claim{"its leader leads on, in a later view", func(o *spec.Outcome) bool {
+		later := since(o, from)
+		before := len(o.Leaders) - len(later)
+		return before > 0 && len(later) > 0 && !slices.ContainsFunc(later, func(l spec.Leader) bool { return l.Replica != o.Leaders[before-1].Replica })
+	}}
+}
+
 // nobodyLeads says the same where there is no leader that could stay.
 func nobodyLeads(from consensus.Time) Claim {
 	return Claim{"nobody leads any more", func(o *spec.Outcome) bool { return len(since(o, from)) == 0 }}
@@ -64,6 +73,11 @@ func leads(id int) Claim {
 		return len(o.Leaders) > 0 && int(o.Leaders[len(o.Leaders)-1].Replica) == id
 	}}
 }
+
+// takesOver: the replica with the highest number leads in the end.
+var takesOver = Claim{"the one that came back takes over", func(o *spec.Outcome) bool {
+	return len(o.Leaders) > 0 && int(o.Leaders[len(o.Leaders)-1].Replica) == len(o.Genesis.Replicas)-1
+}}
 
 // some looks for a slot.
 func some(o *spec.Outcome, has func(s *spec.Slot) bool) bool {
@@ -114,6 +128,8 @@ var (
 
 // oldValueStays and oldValueGoes: what an earlier leader proposed and nobody decided.
 var (
-	oldValueStays = Claim{"the old value is decided at its slot, under a later leader", func(o *spec.Outcome) bool { return some(o, carried) }}
-	oldValueGoes  = Claim{"something else is decided in the old value's place", func(o *spec.Outcome) bool { return some(o, replaced) && !some(o, carried) }}
+	oldValueStays = Claim{"the old value is decided at its slot, under a later leader", func(o *spec.Outcome) bool {
+		return some(o, carried) && !some(o, replaced)
+	}}
+	oldValueGoes = Claim{"something else is decided in the old value's place", func(o *spec.Outcome) bool { return some(o, replaced) }}
 )

@@ -43,7 +43,7 @@ func orderCourses() []course {
 			pbft: goesOn("The old primary proposed it to nobody. The others change the view, and another batch is committed there.",
 				moves(faultAt), oldValueGoes),
 			change: func(s *spec.Spec, _ int) {
-				s.Faults = []spec.Fault{lostProposal(faultLasts), cutOff(first(1), nil, faultAt+gapLasts, faultLasts)}
+				s.Faults = []spec.Fault{{At: faultAt, Lasts: faultLasts, Kind: spec.Mute, Replicas: first(1)}}
 			}},
 		{row: "an old value that one of the quorum holds", source: sourceLog,
 			raft: goesOn("Who holds it has the longest log of those who are left, and no majority votes for anybody else: it leads, and the entry is decided with the first one of its new term.",
@@ -71,8 +71,8 @@ func leaderCourses() []course {
 		{row: "one that heard nobody comes back", source: sourceCheck,
 			raft: goesOn("It asks whether it would be elected before it raises its term (PreVote), and who hears a leader says no (CheckQuorum).",
 				stays(faultAt)),
-			paxos: goesOn("It prepares a higher ballot. Acceptors that hear their leader do not answer, which they may always do.",
-				stays(faultAt)),
+			paxos: goesOn("It has promised itself a higher ballot, and accepts nothing under the leader's. Acceptors that hear their leader do not answer it, which they may always do; the leader prepares once more, above that ballot, to have it back.",
+				outbids(faultAt)),
 			pbft: goesOn("It asks for another view. f+1 have to before anybody joins.",
 				stays(faultAt)),
 			change: func(s *spec.Spec, _ int) { comesBack(s) }},
@@ -80,7 +80,7 @@ func leaderCourses() []course {
 			raft: goesOn("Without PreVote and CheckQuorum its higher term deposes the leader: members believe any higher term, whoever is ahead.",
 				moves(faultAt)),
 			paxos: goesOn("A ballot can be preempted at any time: acceptors promise the higher one, and its owner leads.",
-				moves(faultAt)),
+				moves(faultAt), takesOver),
 			change: func(s *spec.Spec, _ int) {
 				comesBack(s)
 				s.Elections = protocol.Elections{NoPreVote: true, NoCheckQuorum: true}

@@ -37,7 +37,7 @@ func TestClaimsAreHeld(t *testing.T) {
 
 // TestClaimsNeedARun: of a run in which nothing happened only what says so holds.
 func TestClaimsNeedARun(t *testing.T) {
-	for _, x := range []Claim{outOfOrder, keepsBeyondGap, losesBeyondGap, oldValueStays, oldValueGoes, moves(0), leads(0)} {
+	for _, x := range []Claim{outOfOrder, keepsBeyondGap, losesBeyondGap, oldValueStays, oldValueGoes, moves(0), outbids(0), takesOver, leads(0)} {
 		if x.Holds(&spec.Outcome{}) {
 			t.Errorf("%q holds of nothing", x.Text)
 		}
