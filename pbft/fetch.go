@@ -151,7 +151,7 @@ func (r *replica) onCommitted(from consensus.Peer, g *message.FetchReply) {
 			return
 		}
 	} else {
-		s.committed = g.Certificate
+		r.log.commits(s, g.Certificate)
 		r.out.Note(consensus.Note{Kind: consensus.Committed, View: g.Certificate.View, Seq: g.Seq, Digest: g.Digest})
 	}
 	if g.Batch != nil {

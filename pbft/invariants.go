@@ -2,6 +2,7 @@ package pbft
 
 import (
 	"fmt"
+	"slices"
 
 	"quorate.dev/quorate/consensus"
 )
@@ -31,6 +32,10 @@ func (r *replica) checkInvariants() {
 		must(s.prepared == nil || s.prepared.View <= r.view.number, "slot %d prepared in a view to come", n)
 		must(s.committed == nil || s.committed.Seq == n, "slot %d has another slot's certificate", n)
 	}
+	prepared, committed := r.log.settledIn(r.view.number, r.floor())
+	drawn := r.log.draw(r.view.number, r.floor())
+	must(slices.Equal(prepared, drawn.prepared) && slices.Equal(committed, drawn.committed), "the horizon shows %b and %b, not %b and %b",
+		prepared, committed, drawn.prepared, drawn.committed)
 	for i := 1; i < len(r.log.history); i++ {
 		must(r.log.history[i].certificate.Seq == r.log.history[i-1].certificate.Seq+1, "gap in the history at %d", r.log.history[i].certificate.Seq)
 	}

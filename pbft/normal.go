@@ -181,7 +181,7 @@ func (r *replica) advance(s *slot) {
 // prepared keeps the certificate durably, and the body, for a VIEW-CHANGE to come,
 // and only then says COMMIT.
 func (r *replica) prepared(s *slot, c *message.Certificate) {
-	s.prepared = c
+	r.log.prepares(s, c)
 	r.out.Note(consensus.Note{Kind: consensus.Prepared, View: c.View, Seq: c.Seq, Digest: c.Digest})
 	if !r.mayVote(c.View, c.Seq) {
 		return
@@ -198,7 +198,7 @@ func (r *replica) prepared(s *slot, c *message.Certificate) {
 // committed fixes what the slot executes: the certified batch, whatever was
 // proposed here [B23].
 func (r *replica) committed(s *slot, c *message.Certificate) {
-	s.committed = c
+	r.log.commits(s, c)
 	r.out.RecordLazy(s.seq, c.Encode())
 	r.out.Note(consensus.Note{Kind: consensus.Committed, View: c.View, Seq: c.Seq, Digest: c.Digest})
 }

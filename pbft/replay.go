@@ -97,7 +97,7 @@ func (r replay) slot(b []byte) error {
 	case *message.FetchReply:
 		if m.Certificate != nil && r.inReach(m.Seq) {
 			s := r.log.slot(m.Seq)
-			s.committed = m.Certificate
+			r.log.commits(s, m.Certificate)
 			if m.Batch != nil {
 				s.keep(m.Digest, m.Batch)
 			}
@@ -120,9 +120,9 @@ func (r replay) certificate(b []byte) error {
 	}
 	s := r.log.slot(c.Seq)
 	if c.Kind == message.CommittedCertificate {
-		s.committed = c
+		r.log.commits(s, c)
 	} else if s.prepared == nil || s.prepared.View < c.View {
-		s.prepared = c
+		r.log.prepares(s, c)
 	}
 	return nil
 }

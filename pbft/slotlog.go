@@ -19,6 +19,7 @@ type slotLog struct {
 	bytes   int                     // of the history
 	floor   consensus.Seq           // and the low mark, when slots were dropped last
 	low     consensus.Seq
+	picture picture // of the slots, for the horizon
 }
 
 // settled is an executed slot that a stable checkpoint covers, kept for a while
@@ -160,6 +161,7 @@ func (l *slotLog) reset() {
 // restored: a state stands for all slots up to n.
 func (l *slotLog) restored(n consensus.Seq) {
 	l.history, l.bytes = nil, 0
+	l.picture.fade()
 	for _, at := range l.numbers() {
 		if at <= n {
 			delete(l.slots, at)
@@ -192,6 +194,7 @@ func (l *slotLog) forget(floor, low, handed consensus.Seq, inReach func(consensu
 // dropped: the state came, or will come, by transfer.
 func (l *slotLog) settle(s *slot, handed consensus.Seq) {
 	delete(l.slots, s.seq)
+	l.picture.fade()
 	if s.seq > handed || s.committed == nil {
 		return
 	}

@@ -7,27 +7,14 @@ import (
 
 // Horizon implements consensus.Engine.
 func (r *replica) Horizon() consensus.Horizon {
-	size := int(r.rules.Genesis.Window)
 	h := &message.Horizon{
 		View: r.view.number, Changing: r.view.changing, Asleep: r.rejoin.asleep || r.rejoin.undecided(r.view.number), Low: r.floor(), High: r.high(),
-		Prepared: message.NewBits(2 * size), Committed: message.NewBits(2 * size),
 		Liars: message.NewBits(len(r.peers)),
 	}
+	h.Prepared, h.Committed = r.log.settledIn(h.View, h.Low)
 	for id := range r.peers {
 		if r.peers[id].liar {
 			h.Liars.Set(id)
-		}
-	}
-	for n, s := range r.log.slots {
-		i := int(n - h.Low - 1)
-		if n <= h.Low || i >= 2*size {
-			continue
-		}
-		if s.preparedIn(r.view.number) {
-			h.Prepared.Set(i)
-		}
-		if s.committed != nil && s.preparedIn(r.view.number) {
-			h.Committed.Set(i)
 		}
 	}
 	return h
