@@ -20,6 +20,15 @@ func (j *Judge) Sent(at consensus.Time, by consensus.ReplicaID, frame []byte) {
 	if len(frame) == 0 || j.last.same(by, frame) {
 		return
 	}
+	j.told(at, by, frame)
+	if f, ok := j.floor(frame); ok {
+		j.stands(at, by, f)
+	}
+}
+
+// told hears of a frame of a replica in any order: what another one had of it is
+// told late, if at all.
+func (j *Judge) told(at consensus.Time, by consensus.ReplicaID, frame []byte) {
 	if j.convicts {
 		j.heard(at, by, frame)
 	} else if p, ok := j.promise(frame); ok {

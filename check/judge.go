@@ -126,7 +126,8 @@ type Judge struct {
 	members    uint64                                      // the honest, one bit each
 	convicts   bool                                        // frames convict: they are read here and by package evidence
 	promise    func(frame []byte) (protocol.Promise, bool) // ... of those that do not
-	roles      consensus.Roles                             // who may be a client
+	floor      func(frame []byte) (protocol.Floor, bool)
+	roles      consensus.Roles // who may be a client
 	last       lastFrame
 	violations []Violation
 	count      map[Kind]int
@@ -139,6 +140,7 @@ type Judge struct {
 	agreement  agreement
 	ledger     ledger
 	promises   promises
+	floors     floors
 	ballots    ballots
 	accepted   accepted
 	transcript transcript
@@ -152,9 +154,10 @@ const maxOfKind = 4
 // New makes the judge of one run.
 func New(c Config) *Judge {
 	p, _ := protocol.Of(c.Genesis) // of one that nobody knows, frames say nothing
+	codec := p.Codec(c.Genesis)
 	j := &Judge{
-		cfg: c, verifier: c.Verifier, convicts: p.Signed, promise: p.Codec(c.Genesis).Promise, count: map[Kind]int{},
-		roles: c.Genesis.Roles(), agreement: newAgreement(), ledger: newLedger(), promises: promises{},
+		cfg: c, verifier: c.Verifier, convicts: p.Signed, promise: codec.Promise, floor: codec.Floor, count: map[Kind]int{},
+		roles: c.Genesis.Roles(), agreement: newAgreement(), ledger: newLedger(), promises: promises{}, floors: floors{},
 		until: math.MaxInt64, ballots: newBallots(&c.Genesis), accepted: accepted{calls: map[CallID]*call{}},
 	}
 	if c.Application != nil && c.Model != nil {

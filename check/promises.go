@@ -32,3 +32,22 @@ func (j *Judge) promised(at consensus.Time, by consensus.ReplicaID, p protocol.P
 			p.Signer, old.Short(), p.Content.Short(), p.Kind, p.View, p.Seq, by)
 	}
 }
+
+// floors judges that what an honest replica said to be over never counts again with
+// it, in any of its lives. It has the highest view in which each gave an answer
+// that it is held to.
+type floors map[consensus.ReplicaID]consensus.View
+
+// stands enters an answer. Only its author knows in which order it gave its
+// answers: what others had of them does not count.
+func (j *Judge) stands(at consensus.Time, by consensus.ReplicaID, f protocol.Floor) {
+	if f.Signer != by || !j.honest(by) {
+		return
+	}
+	if over := j.floors[by]; f.View < over {
+		j.violate(at, Contradiction, "R%d has answered in %d, and answers in %d, which it said to be over", by, over, f.View)
+	}
+	if f.Kept {
+		j.floors[by] = max(j.floors[by], f.View)
+	}
+}

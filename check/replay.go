@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -101,12 +102,52 @@ type source struct {
 	next  Entry
 	at    consensus.Time // of next, never back in time
 	ended bool
+	life  *life // of a replica's
+}
+
+// life is one of a replica's lives, which may have several logs. None is told before
+// those of the life before it have ended, whatever the clocks said: what a
+// replica may never do again is judged over all of them.
+type life struct {
+	number uint64
+	before *life
+	open   int // logs that have not ended
+}
+
+// begins orders the lives of each replica.
+func (r *replay) begins() {
+	logs := slices.DeleteFunc(slices.Clone(r.sources), func(s *source) bool { return s.Header().Client })
+	slices.SortStableFunc(logs, func(a, b *source) int { return cmp.Compare(a.Header().Life, b.Header().Life) })
+	last := map[consensus.ReplicaID]*life{}
+	for _, s := range logs {
+		h := s.Header()
+		if l := last[h.Replica]; l == nil || l.number != h.Life {
+			last[h.Replica] = &life{number: h.Life, before: l}
+		}
+		if s.life = last[h.Replica]; !s.ended {
+			s.life.open++
+		}
+	}
+}
+
+// waits reports whether another log comes first.
+func (s *source) waits() bool {
+	l := s.life
+	if l == nil {
+		return false
+	}
+	for l.before != nil && l.before.open == 0 {
+		l.before = l.before.before
+	}
+	return l.before != nil
 }
 
 func (s *source) advance() error {
 	e, err := s.Next()
 	if errors.Is(err, io.EOF) {
-		s.ended = true
+		if s.ended = true; s.life != nil {
+			s.life.open--
+		}
 		return nil
 	}
 	s.next, s.at = e, max(s.at, e.At)
@@ -134,6 +175,7 @@ func (r *replay) open(cluster crypto.Digest, logs []Log) error {
 		}
 		r.sources = append(r.sources, s)
 	}
+	r.begins()
 	if first := r.earliest(); first != nil {
 		r.base = first.at
 	}
@@ -144,7 +186,7 @@ func (r *replay) open(cluster crypto.Digest, logs []Log) error {
 func (r *replay) earliest() *source {
 	var first *source
 	for _, s := range r.sources {
-		if !s.ended && (first == nil || s.at < first.at) {
+		if !s.ended && (first == nil || s.at < first.at) && !s.waits() {
 			first = s
 		}
 	}
@@ -161,7 +203,7 @@ func (r *replay) all() error {
 		if count >= maxFacts {
 			return &logError{Name: s.name, Offset: s.offset, Err: fmt.Errorf("%w that can be judged: more than %d entries in all", ErrLog, maxFacts)}
 		}
-		r.now = s.at - r.base
+		r.now = max(r.now, s.at-r.base)
 		if h := s.Header(); h.Client {
 			r.client(s, &h)
 		} else {
@@ -186,7 +228,7 @@ func (r *replay) client(s *source, h *Header) {
 		r.judge.ReturnedUnordered(r.now, id, e.Seq, e.Result)
 	case EntryReceived:
 		if e.Peer.Kind == consensus.PeerReplica {
-			r.frame(e.Peer.Replica, e.Bytes)
+			r.frame(e.Peer.Replica, e.Bytes, r.judge.told)
 		}
 	}
 }
@@ -204,13 +246,13 @@ func (r *replay) replica(id consensus.ReplicaID, e *Entry) {
 	case EntryStarted:
 		r.judge.restoring(id)
 	case EntrySent:
-		r.frame(id, e.Bytes)
+		r.frame(id, e.Bytes, r.judge.Sent)
 	case EntryReceived:
 		switch from := e.Peer.Replica; {
 		case !r.judge.honest(id):
-			r.frame(id, e.Bytes)
+			r.frame(id, e.Bytes, r.judge.told)
 		case e.Peer.Kind == consensus.PeerReplica:
-			r.frame(from, e.Bytes) // though its own log may have it: what a log lost, others have
+			r.frame(from, e.Bytes, r.judge.told) // though its own log may have it: what a log lost, others have
 		}
 	case EntryCommitted:
 		c := consensus.Commit{Seq: e.Seq, View: e.View, Digest: e.Digest, Batch: e.Batch, Certificate: e.Bytes}
@@ -242,15 +284,18 @@ func (r *replay) bare(id consensus.ReplicaID, c *consensus.Commit) {
 	}
 }
 
-// frame tells of a frame that a replica sent.
-func (r *replay) frame(by consensus.ReplicaID, frame []byte) {
-	if len(frame) > 0 && frame[0] == consensus.KindReply {
+// frame tells of a frame that a replica sent, as tell does.
+func (r *replay) frame(by consensus.ReplicaID, frame []byte, tell func(consensus.Time, consensus.ReplicaID, []byte)) {
+	if len(frame) == 0 {
+		return
+	}
+	if frame[0] == consensus.KindReply {
 		if reply, err := consensus.DecodeReply(frame); err == nil {
 			r.judge.Replied(r.now, by, reply)
 		}
 		return
 	}
-	r.judge.Sent(r.now, by, frame)
+	tell(r.now, by, frame)
 }
 
 // rerun executes what was agreed on once more, on a state in memory, and tells

@@ -24,6 +24,8 @@ type Codec struct {
 	Describe func(frame []byte) string
 	// Promise extracts what a frame commits its author to.
 	Promise func(frame []byte) (Promise, bool)
+	// Floor extracts what a frame says of what is over for its author.
+	Floor func(frame []byte) (Floor, bool)
 	// Summary is what a frame says, as far as charts and the choice of decisive
 	// steps need it. A frame that it does not understand is garbage, or none of
 	// its protocol.
@@ -43,6 +45,15 @@ type Promise struct {
 	View    consensus.View
 	Seq     consensus.Seq
 	Content crypto.Digest
+}
+
+// Floor is what an answer says of its author's memory. It is given in View, and
+// where it is Kept an honest replica gives none in a lower one afterwards, in all
+// its lives: a majority may rest on it that what is below is over.
+type Floor struct {
+	Signer consensus.ReplicaID
+	View   consensus.View
+	Kept   bool
 }
 
 // Topic is what a frame is about, whatever its protocol calls it.
@@ -121,13 +132,18 @@ func (p Protocol) Codec(g consensus.Genesis) Codec {
 	c.Describe = total(own.Describe, c.Kind)
 	c.Keep = total(own.Keep, func([]byte) []byte { return nil })
 	c.Signature = total(own.Signature, signatureAtEnd)
-	c.Promise = func(frame []byte) (Promise, bool) {
-		if own.Promise == nil || len(frame) == 0 {
-			return Promise{}, false
-		}
-		return own.Promise(frame)
-	}
+	c.Promise, c.Floor = said(own.Promise), said(own.Floor)
 	return c
+}
+
+// said is a protocol's own reader of what frames commit to, if it has one.
+func said[T any](own func([]byte) (T, bool)) func([]byte) (T, bool) {
+	return func(frame []byte) (said T, ok bool) {
+		if own == nil || len(frame) == 0 {
+			return said, false
+		}
+		return own(frame)
+	}
 }
 
 // total is a protocol's own function where there is one, for frames that are not

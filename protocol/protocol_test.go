@@ -102,6 +102,9 @@ func TestCodecsSurviveEverything(t *testing.T) {
 		if _, ok := c.Promise(nil); ok {
 			t.Errorf("%s: an empty frame promises something", p.Name)
 		}
+		if _, ok := c.Floor(nil); ok {
+			t.Errorf("%s: after an empty frame something is over", p.Name)
+		}
 		if _, ok := c.Summary(nil); ok {
 			t.Errorf("%s: an empty frame says something", p.Name)
 		}
@@ -115,6 +118,7 @@ func TestCodecsSurviveEverything(t *testing.T) {
 				t.Fatalf("%s: %x has no name", p.Name, frame)
 			}
 			c.Promise(frame)
+			c.Floor(frame)
 			c.Summary(frame)
 			c.Counted(frame)
 			if kept := c.Keep(frame); len(kept) > len(frame) {

@@ -56,7 +56,7 @@ func raftGoals() []Goal {
 // who said it is known from the channel alone.
 func raftCodec(consensus.Genesis) Codec {
 	return Codec{
-		Kind: raft.FrameKind, Opened: raft.MessageName, Describe: raft.Describe, Promise: raftPromise,
+		Kind: raft.FrameKind, Opened: raft.MessageName, Describe: raft.Describe, Promise: raftPromise, Floor: raftFloor,
 		Summary: raftSummary, Keep: raftKeep, Signature: raftSignature,
 		Counted: func(frame []byte) string {
 			if m, err := raft.DecodeMessage(frame); err == nil && m.Type == pb.MsgApp && len(m.Entries) == 0 {
@@ -73,14 +73,25 @@ func raftPromise(frame []byte) (Promise, bool) {
 	return Promise{Signer: voter, View: term, Content: candidate}, ok
 }
 
-// maxGrant is more than any granted vote takes, in bytes: larger frames are not
-// even decoded.
-const maxGrant = 256
+// raftFloor: a member stores for no leader, and follows none, of a term below one
+// in which it voted or stored something. It writes a term down before it says
+// anything in it, and the library takes nothing of an older one: else the entries
+// that two leaders have a majority for could differ. A heartbeat's answer leaves
+// ahead of what its member stored before, so that nothing is held against it later.
+func raftFloor(frame []byte) (Floor, bool) {
+	member, term, stored, ok := raft.Answered(frame)
+	return Floor{Signer: member, View: term, Kept: stored}, ok
+}
 
-// raftKeep keeps the votes that were granted. Batches come with commits.
+// maxAnswer is more than any vote or acknowledgement takes, in bytes: larger
+// frames are not even decoded.
+const maxAnswer = 256
+
+// raftKeep keeps the votes that were granted, and what was acknowledged. Batches
+// come with commits.
 func raftKeep(frame []byte) []byte {
-	if len(frame) <= maxGrant {
-		if _, granted := raftPromise(frame); granted {
+	if len(frame) <= maxAnswer {
+		if f, ok := raftFloor(frame); ok && f.Kept {
 			return frame
 		}
 	}
