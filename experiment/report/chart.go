@@ -12,6 +12,7 @@ import (
 type Chart struct {
 	Lifelines []Lifeline
 	Rows      []Row
+	Untimed   bool // the rows have an order and no time
 }
 
 // Lifeline is a client or a replica.
@@ -94,7 +95,7 @@ func (c *Chart) SVG(title string) template.HTML {
 	}
 	last := time.Duration(-1)
 	for i, r := range c.Rows {
-		if y := rowY(i); r.At/time.Millisecond != last/time.Millisecond || last < 0 {
+		if y := rowY(i); !c.Untimed && (r.At/time.Millisecond != last/time.Millisecond || last < 0) {
 			s.text("time right", gutter-10, y+4, Clock(r.At))
 		}
 		last = r.At
