@@ -34,7 +34,7 @@ var floors = [][]string{
 	{"testnet", "internal/netlab", "experiment/spec"},
 	{"experiment/course"},
 	{"experiment/simulate", "experiment/live"},
-	{"experiment/bench", "experiment/bounds", "experiment/compare", "experiment/costs"},
+	{"experiment/bench", "experiment/bounds", "experiment/compare", "experiment/costs", "experiment/decree"},
 	{"cmd/quorate", "examples/*", "internal/*", "."},
 }
 
