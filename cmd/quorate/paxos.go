@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -26,7 +27,7 @@ func paxosCommands() *cli.Command {
 		Name: "paxos", Usage: "single-decree Paxos: one decision, its duels, its undecided runs, its rules",
 		Description: "A laboratory, and no service: it runs what package paxos/synod decides, on the\n" +
 			"simulator's clock and network or by hand. docs/PAXOS.md says what each run shows.",
-		Subcommands: []*cli.Command{paxosRunCommand(), paxosDuelCommand(), paxosFLPCommand()},
+		Subcommands: []*cli.Command{paxosRunCommand(), paxosDuelCommand(), paxosFLPCommand(), paxosBreakCommand()},
 	}
 }
 
@@ -137,6 +138,45 @@ func runPaxosFLP(c *cli.Context, _ []string) error {
 		return err
 	}
 	return showPage(c, f, func() error { return f.WriteText(c.App.Writer, columns(os.Stdout)) }, f.WriteHTML)
+}
+
+func paxosBreakCommand() *cli.Command {
+	return &cli.Command{
+		Name: "break", Usage: "play the execution that a rule prevents, with the rule and without it", ArgsUsage: "[RULE]",
+		Description: "Both sides get the same steps; acceptors, proposers and learners decide by the same\n" +
+			"code, and without the rule a record is lost or overlooked, or a message believed. Prints\n" +
+			"them side by side, and what each has decided. Without RULE it plays all, a line each.\n" +
+			"Rules: " + strings.Join(decree.Rules(), ", ") + ".",
+		Flags:  []cli.Flag{outputFlag()},
+		Action: does(0, 1, runPaxosBreak),
+	}
+}
+
+// runPaxosBreak plays one rule, or all.
+func runPaxosBreak(c *cli.Context, args []string) error {
+	rules := args
+	if len(rules) == 0 {
+		rules = decree.Rules()
+	}
+	var all []*decree.Break
+	for _, rule := range rules {
+		b, err := decree.RunBreak(rule)
+		if errors.Is(err, decree.ErrRule) {
+			return usageError("%w: choose %s", err, either(decree.Rules()))
+		} else if err != nil {
+			return err
+		}
+		if !b.Shows() {
+			return fmt.Errorf("%s: the execution does not show what the rule prevents", rule)
+		}
+		all = append(all, b)
+	}
+	return show(c, all, func() error {
+		if len(args) == 1 {
+			return all[0].WriteText(c.App.Writer, columns(os.Stdout))
+		}
+		return decree.WriteRules(c.App.Writer, all, columns(os.Stdout))
+	})
 }
 
 // pageFlag is for what can be seen in a browser.

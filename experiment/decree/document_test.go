@@ -36,6 +36,24 @@ func TestDocument(t *testing.T) {
 		}
 		return r.WriteText(b)
 	})
+	holds("quorate paxos break highest-vote", func(b *strings.Builder) error {
+		r, err := RunBreak("highest-vote")
+		if err != nil {
+			return err
+		}
+		return r.WriteText(b, 0)
+	})
+	holds("quorate paxos break", func(b *strings.Builder) error {
+		var all []*Break
+		for _, rule := range Rules() {
+			r, err := RunBreak(rule)
+			if err != nil {
+				return err
+			}
+			all = append(all, r)
+		}
+		return WriteRules(b, all, 0)
+	})
 	if testing.Short() {
 		t.Skip("a thousand duels take seconds")
 	}
