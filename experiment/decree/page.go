@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"quorate.dev/quorate/experiment/report"
+	"quorate.dev/quorate/internal/noun"
 )
 
 //go:embed run.html
@@ -54,7 +55,8 @@ func colorOf(name string) int {
 // WriteHTML writes the decision as one page that needs nothing else.
 func (r *Run) WriteHTML(w io.Writer) error {
 	return write(w, runPage, map[string]any{
-		"Run": r, "Promises": r.promises(),
+		"Run": r, "Promises": r.promises(), "Rounds": noun.Several(r.Rounds, "attempt"),
+		"Who":    fmt.Sprintf("%s, %s and %s", noun.Several(r.Proposers, "proposer"), noun.Several(r.Acceptors, "acceptor"), noun.Several(r.Learners, "learner")),
 		"Figure": report.Figure{Drawing: chart(r.Shape, r.Steps, false).SVG("One decision of single-decree Paxos"), Legend: values(r.Proposers)},
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/internal/noun"
@@ -108,9 +107,10 @@ func (w *world) judge() Verdict {
 		}
 		v.Integrity = v.Integrity && !l.again
 	}
-	v.Termination = fmt.Sprintf("%d of %s when it ended, after %v", knowing, noun.Several(len(w.learners), "learner"), time.Duration(w.net.Now()).Round(100*time.Microsecond))
+	millis := float64(w.net.Now()) / float64(sim.Millisecond)
+	v.Termination = fmt.Sprintf("%d of %s knew when it ended, after %.1f ms", knowing, noun.Several(len(w.learners), "learner"), millis)
 	if knowing == len(w.learners) {
-		v.Termination = fmt.Sprintf("every learner knows after %v", time.Duration(w.net.Now()).Round(100*time.Microsecond))
+		v.Termination = fmt.Sprintf("every learner knew after %.1f ms", millis)
 	}
 	return v
 }
