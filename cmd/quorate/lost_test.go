@@ -151,7 +151,7 @@ func TestNothingPrintsByItself(t *testing.T) {
 func TestOlderFileStays(t *testing.T) {
 	for _, line := range []string{
 		"bounds --only raft-n-3-one --html FILE", "costs --protocol raft --sizes 3 --decisions 1 --svg FILE",
-		"paxos run --html FILE", "paxos duel --runs 1 --html FILE", "paxos flp --steps 10 --html FILE",
+		"paxos run --html FILE", "paxos duel --runs 1 --html FILE", "paxos flp --steps 10 --html FILE", "paxos break --html FILE",
 	} {
 		t.Run(line, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "old")

@@ -147,13 +147,16 @@ func paxosBreakCommand() *cli.Command {
 			"code, and without the rule a record is lost or overlooked, or a message believed. Prints\n" +
 			"them side by side, and what each has decided. Without RULE it plays all, a line each.\n" +
 			"Rules: " + strings.Join(decree.Rules(), ", ") + ".",
-		Flags:  []cli.Flag{outputFlag()},
+		Flags:  []cli.Flag{outputFlag(), pageFlag()},
 		Action: does(0, 1, runPaxosBreak),
 	}
 }
 
 // runPaxosBreak plays one rule, or all.
 func runPaxosBreak(c *cli.Context, args []string) error {
+	if err := writable(c); err != nil {
+		return err
+	}
 	rules := args
 	if len(rules) == 0 {
 		rules = decree.Rules()
@@ -171,12 +174,13 @@ func runPaxosBreak(c *cli.Context, args []string) error {
 		}
 		all = append(all, b)
 	}
-	return show(c, all, func() error {
+	people := func() error {
 		if len(args) == 1 {
 			return all[0].WriteText(c.App.Writer, columns(os.Stdout))
 		}
 		return decree.WriteRules(c.App.Writer, all, columns(os.Stdout))
-	})
+	}
+	return showPage(c, all, people, func(w io.Writer) error { return decree.WriteRulesHTML(w, all) })
 }
 
 // pageFlag is for what can be seen in a browser.

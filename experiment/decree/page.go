@@ -20,10 +20,14 @@ var duelText string
 //go:embed flp.html
 var flpText string
 
+//go:embed break.html
+var breakText string
+
 var (
-	runPage  = report.Page(runText)
-	duelPage = report.Page(duelText)
-	flpPage  = report.Page(flpText)
+	runPage   = report.Page(runText)
+	duelPage  = report.Page(duelText)
+	flpPage   = report.Page(flpText)
+	breakPage = report.Page(breakText)
 )
 
 // chart draws steps between the participants.
@@ -147,6 +151,29 @@ func (f *FLP) WriteHTML(w io.Writer) error {
 		"FLP": f, "Kinds": kinds, "Lines": f.lines(), "Ends": f.ends(), "Shows": f.shows(),
 		"Chart": report.Figure{Drawing: chart(duelists, f.first, true).SVG("The first deliveries of the adversary"), Legend: values(2)},
 	})
+}
+
+// WriteRulesHTML writes some executions as one page that needs nothing else.
+func WriteRulesHTML(w io.Writer, all []*Break) error {
+	type section struct {
+		*Break
+		Table report.Table
+	}
+	index := report.Table{Class: "stack", Heads: []report.Cell{{Text: "rule"}, {Text: "what it says"}, {Text: "switched off"}, {Text: "what becomes of it"}}}
+	var plays []section
+	for _, b := range all {
+		index.Rows = append(index.Rows, []report.Cell{{Text: b.Rule}, {Text: b.Says}, {Text: b.Without}, {Text: b.Off.outcome(), Tone: "bad", Link: b.Rule}})
+		t := report.Table{Class: "stack small", Heads: []report.Cell{{Text: "with the rule"}, {Text: "without it"}}}
+		for _, row := range beside(b.With.Steps, b.Off.Steps) {
+			cell := report.Cell{Text: row[1], Tone: "bad"}
+			if row[0] == row[1] {
+				cell = report.Cell{Text: "same", Tone: "missing"}
+			}
+			t.Rows = append(t.Rows, []report.Cell{{Text: row[0]}, cell})
+		}
+		plays = append(plays, section{b, t})
+	}
+	return write(w, breakPage, map[string]any{"Index": index, "Plays": plays})
 }
 
 // write fills in a page.

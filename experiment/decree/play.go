@@ -191,12 +191,18 @@ func (s *stage) side() Side {
 			first[d.slot] = d.value
 		}
 	}
+	if len(out.Decided) == 0 {
+		out.Decided = []string{undecided}
+	}
 	if s.stuck != "" {
 		out.Broken = true
 		out.Decided = append(out.Decided, s.stuck)
 	}
 	return out
 }
+
+// undecided is what there is to say where nothing was decided.
+const undecided = "nothing is decided"
 
 // reported is what a PROMISE names, in words.
 func reported(p synod.Promise) string {

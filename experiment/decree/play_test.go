@@ -39,6 +39,10 @@ func TestRules(t *testing.T) {
 	if err := WriteRules(&text, all, 0); err != nil || strings.Count(text.String(), "\n") != len(want)+1 {
 		t.Errorf("%v\n%s", err, text.String())
 	}
+	var page strings.Builder
+	if err := WriteRulesHTML(&page, all); err != nil || strings.Count(page.String(), "<section") != len(want) {
+		t.Errorf("%v, %d sections", err, strings.Count(page.String(), "<section"))
+	}
 	if _, err := RunBreak("golden"); !errors.Is(err, ErrRule) {
 		t.Errorf("a rule that is none: %v", err)
 	}

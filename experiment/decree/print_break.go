@@ -46,6 +46,9 @@ func (s *Side) outcome() string {
 			return d
 		}
 	}
+	if s.Decided[0] == undecided {
+		return undecided
+	}
 	if s.Broken {
 		return "two values for one slot"
 	}
