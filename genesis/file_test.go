@@ -97,7 +97,7 @@ func TestGenesisErrorsSayWhatToDo(t *testing.T) {
 		"no nonce":         {"protocol = ", "nonce = 'xyz'\nprotocol = ", "put back the 32"},
 		"key twice":        {c.file.Genesis.Replicas[1].String(), c.file.Genesis.Replicas[0].String(), "has the key of another"},
 		"window":           {"window = 256", "window = 100", "must be a multiple"},
-		"protocol":         {"protocol = 'pbft'", "protocol = 'paxos'", "paxos"},
+		"protocol":         {"protocol = 'pbft'", "protocol = 'zab'", "zab"},
 		"addresses":        {"'" + c.file.Addresses[0] + "',", "", "contact.addresses has 3 entries for 4 replicas"},
 		"another cluster":  {"name = 'testnet'", "name = 'other'", "something above was changed"},
 		"not a duration":   {"skew = '2s'", "skew = 'two'", `"two" is not a duration`},

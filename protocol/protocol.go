@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/consensus/quorum"
@@ -14,8 +13,9 @@ import (
 
 // Names of the protocols of this program, as a genesis has them.
 const (
-	PBFT = "pbft"
-	Raft = "raft"
+	PBFT  = "pbft"
+	Raft  = "raft"
+	Paxos = "paxos"
 )
 
 // Protocol is everything about one protocol that is not its engine.
@@ -96,8 +96,11 @@ type Settings struct {
 // Elections says what elections go without, to show what it is for. The zero
 // value is how a service runs.
 type Elections struct {
-	NoPreVote     bool
+	NoPreVote     bool // of Raft
 	NoCheckQuorum bool
+	NoStickiness  bool // of Paxos: members answer whoever has a higher ballot, however well they hear their leader
+	NoBackoff     bool // ... who is preempted does not wait
+	AnyLeader     bool // ... whoever has a request prepares
 }
 
 // Goal is something that seeds should reach.
@@ -119,7 +122,7 @@ type Run struct {
 }
 
 // registered are the protocols in the order of their registration.
-var registered = []Protocol{pbftProtocol(), raftProtocol()}
+var registered = []Protocol{pbftProtocol(), raftProtocol(), paxosProtocol()}
 
 // Register adds a protocol of a test's own, before anything runs. A name that
 // is taken, or a protocol without name, model or New, is a mistake of the
@@ -151,7 +154,7 @@ type UnknownError struct {
 
 // Error implements error.
 func (e *UnknownError) Error() string {
-	return fmt.Sprintf("protocol %q: choose %s", e.Name, strings.Join(e.Known, " or "))
+	return fmt.Sprintf("protocol %q: choose %s", e.Name, noun.Either(e.Known))
 }
 
 // Lookup finds a protocol by its name. The error is an *UnknownError.

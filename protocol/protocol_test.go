@@ -30,13 +30,13 @@ func TestLookup(t *testing.T) {
 		}
 	}
 	var unknown *UnknownError
-	if _, err := Lookup("paxos"); !errors.As(err, &unknown) || err.Error() != `protocol "paxos": choose pbft or raft` {
+	if _, err := Lookup("zab"); !errors.As(err, &unknown) || err.Error() != `protocol "zab": choose pbft, raft or paxos` {
 		t.Errorf("an unknown name: %v", err)
 	}
-	if _, err := Of(genesis("paxos", 4)); !errors.As(err, &unknown) || !errors.Is(err, consensus.ErrGenesis) {
+	if _, err := Of(genesis("zab", 4)); !errors.As(err, &unknown) || !errors.Is(err, consensus.ErrGenesis) {
 		t.Errorf("an unknown genesis: %v", err)
 	}
-	if _, err := System(genesis("paxos", 4)); !errors.Is(err, consensus.ErrGenesis) {
+	if _, err := System(genesis("zab", 4)); !errors.Is(err, consensus.ErrGenesis) {
 		t.Errorf("the system of an unknown genesis: %v", err)
 	}
 }
@@ -45,8 +45,8 @@ func TestRegister(t *testing.T) {
 	before := registered
 	t.Cleanup(func() { registered = before })
 	build := func(Settings) (consensus.Protocol, error) { return nil, nil }
-	Register(Protocol{Name: "paxos", Model: quorum.Crash, New: build})
-	if !slices.Equal(Names(), []string{PBFT, Raft, "paxos"}) {
+	Register(Protocol{Name: "zab", Model: quorum.Crash, New: build})
+	if !slices.Equal(Names(), []string{PBFT, Raft, Paxos, "zab"}) {
 		t.Errorf("names are %v", Names())
 	}
 	for _, p := range []Protocol{{Model: quorum.Crash, New: build}, {Name: PBFT, Model: quorum.Crash, New: build}, {Name: "a", New: build}, {Name: "a", Model: quorum.Crash}} {

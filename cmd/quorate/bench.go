@@ -47,7 +47,7 @@ func benchCommand() *cli.Command {
 			"ratios:\n" +
 			"  --compare        four loads: synced and volatile storage, gathered operations and\n" +
 			"                   one signature each, many callers and one\n" +
-			"  --versus         both protocols, each with as many replicas as --faults needs\n" +
+			"  --versus         all protocols, each with as many replicas as --faults needs\n" +
 			"  --against PATH   another quorate, such as an older version\n" +
 			"--peers puts the figures of other systems beside, from a JSON file: docs/PERFORMANCE.md\n" +
 			"describes it. --html writes a page with plots.\n\n" +
@@ -71,7 +71,7 @@ func benchCommand() *cli.Command {
 			&cli.BoolFlag{Name: "temporary", Usage: "start a temporary cluster, even if one runs"},
 			&cli.BoolFlag{Name: "volatile", Usage: "start a temporary cluster whose replicas never sync"},
 			&cli.BoolFlag{Name: "compare", Usage: "measure the four standard loads"},
-			&cli.BoolFlag{Name: "versus", Usage: "measure both protocols, in turns"},
+			&cli.BoolFlag{Name: "versus", Usage: "measure all protocols, in turns"},
 			&cli.StringSliceFlag{Name: "against", Usage: "measure the program at `PATH` too, in turns; may be repeated"},
 			&cli.PathFlag{Name: "peers", Usage: "`FILE` with figures of other systems"},
 			&cli.PathFlag{Name: "html", Usage: "write one self-contained page with plots to `FILE`"},

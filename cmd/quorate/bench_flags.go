@@ -21,7 +21,7 @@ func checkBench(c *cli.Context) error {
 	case c.Bool("versus") && c.IsSet("against"):
 		return usageError("--versus and --against both say who is measured: omit one of them")
 	case c.Bool("versus") && (c.IsSet("protocol") || c.IsSet("replicas")):
-		return usageError("--versus runs both protocols, sized by --faults: omit --protocol and --replicas")
+		return usageError("--versus runs all protocols, sized by --faults: omit --protocol and --replicas")
 	case c.Bool("versus") && c.Int("faults") == 0:
 		return usageError("--versus compares clusters that tolerate faults: choose --faults 1 or more")
 	case c.Bool("compare") && (c.Bool("one-each") || c.Bool("volatile") || c.IsSet("rate") || strings.Contains(c.String("clients"), ",")):

@@ -21,8 +21,8 @@ func costsCommand() *cli.Command {
 		Description: "Runs the replicas' own code in the simulator, on a quiet network: the counts are the\n" +
 			"same on every machine. quorate bench measures time.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "protocol", Usage: "count only " + strings.Join(protocol.Names(), " or "), DefaultText: "both"},
-			&cli.StringFlag{Name: "sizes", Usage: "numbers of replicas, as in `N,N,...`", DefaultText: "4,7,10,13 of pbft, 3,5,7 of raft"},
+			&cli.StringFlag{Name: "protocol", Usage: "count only " + noun.Either(protocol.Names()), DefaultText: "all"},
+			&cli.StringFlag{Name: "sizes", Usage: "numbers of replicas, as in `N,N,...`", DefaultText: measuredSizes()},
 			numberFlag("decisions", costs.Decisions, 1, costs.MaxDecisions, "how many to count in each run"),
 			outputFlag("table", "json"),
 			&cli.PathFlag{Name: "write", Usage: "replace the tables in the Markdown `FILE`"},
@@ -105,4 +105,14 @@ func intoDocument(path string, all []costs.Cost) error {
 		_, err := io.WriteString(w, document)
 		return err
 	})
+}
+
+// measuredSizes are the numbers of replicas that are measured unless others are
+// wished for.
+func measuredSizes() string {
+	var all []string
+	for _, p := range protocol.All() {
+		all = append(all, strings.ReplaceAll(strings.Trim(fmt.Sprint(p.Costs.Sizes), "[]"), " ", ",")+" of "+p.Name)
+	}
+	return strings.Join(all, ", ")
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/testnet"
 )
@@ -84,16 +85,10 @@ func numberFlag(name string, standard, least, most int, usage string) *cli.IntFl
 func choiceFlag(name, standard, usage string, words ...string) *cli.StringFlag {
 	return &cli.StringFlag{Name: name, Value: standard, Usage: usage, Action: func(_ *cli.Context, word string) error {
 		if !slices.Contains(words, strings.ToLower(word)) {
-			return usageError("--%s %q: choose %s", name, word, either(words))
+			return usageError("--%s %q: choose %s", name, word, noun.Either(words))
 		}
 		return nil
 	}}
-}
-
-// either lists alternatives: a, b or c.
-func either(words []string) string {
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // outputFlag is --output, for commands that scripts read: text, which may be a
@@ -102,7 +97,7 @@ func outputFlag(forms ...string) cli.Flag {
 	if len(forms) == 0 {
 		forms = []string{"text", "json"}
 	}
-	f := choiceFlag("output", forms[0], either(forms), forms...)
+	f := choiceFlag("output", forms[0], noun.Either(forms), forms...)
 	f.Aliases = []string{"o"}
 	return f
 }
@@ -112,7 +107,7 @@ func forPrograms(c *cli.Context) bool { return strings.EqualFold(c.String("outpu
 
 // protocolFlag chooses a protocol.
 func protocolFlag(usage string) cli.Flag {
-	return &cli.StringFlag{Name: "protocol", Value: protocol.PBFT, Usage: usage + ": " + either(protocol.Names())}
+	return &cli.StringFlag{Name: "protocol", Value: protocol.PBFT, Usage: usage + ": " + noun.Either(protocol.Names())}
 }
 
 // protocolOf reads it.

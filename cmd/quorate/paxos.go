@@ -82,7 +82,7 @@ func paxosDuelCommand() *cli.Command {
 			"then, where ACCEPTs take longer than PREPAREs. Prints how many runs decided, and in how\n" +
 			"many rounds, for each cure: random waits of several lengths, and a leader.",
 		Flags: []cli.Flag{
-			choiceFlag("cure", decree.Cures()[0], either(decree.Cures()), decree.Cures()...),
+			choiceFlag("cure", decree.Cures()[0], noun.Either(decree.Cures()), decree.Cures()...),
 			numberFlag("runs", 1000, 1, maxDuels, "of each row, from the seed on"),
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "the first seed"},
 			numberFlag("rounds", 100, 2, maxRivals, "attempts of both together after which a run counts as undecided"),
@@ -116,7 +116,7 @@ func paxosFLPCommand() *cli.Command {
 			"on without it: in a random order, with random waits, or with a leader.",
 		Flags: []cli.Flag{
 			numberFlag("steps", 3000, 1, maxSteps, "rounds of the adversary"),
-			choiceFlag("then", decree.Thens()[0], either(decree.Thens()), decree.Thens()...),
+			choiceFlag("then", decree.Thens()[0], noun.Either(decree.Thens()), decree.Thens()...),
 			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of what comes after the adversary"},
 			outputFlag(), pageFlag(),
 		},

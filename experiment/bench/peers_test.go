@@ -23,7 +23,7 @@ func TestPeersAreRead(t *testing.T) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	for _, bad := range []string{
-		"", "[]", "{}", `{"peers": []}`, peer(`"rounds": []`), peer(`"rounds": [` + round + `], "protocol": "paxos"`), peer(`"rounds": [` + round + `], "throughput": 5`),
+		"", "[]", "{}", `{"peers": []}`, peer(`"rounds": []`), peer(`"rounds": [` + round + `], "protocol": "zab"`), peer(`"rounds": [` + round + `], "throughput": 5`),
 		peer(`"rounds": [{}]`), peer(`"rounds": [{"operations_per_second": -1}]`), peer(`"rounds": [{"operations_per_second": 1, "p50_ms": -1}]`),
 		peer(`"rounds": [`+round+`]`) + "{}", peer(`"rounds": [` + round + strings.Repeat(","+round, maxPeerRounds) + `]`),
 		`{"note": "` + strings.Repeat("x", maxPeerText+1) + `", "peers": [{"name": "x", "clients": 1, "rounds": [` + round + `]}]}`,

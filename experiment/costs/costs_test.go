@@ -32,8 +32,8 @@ func measured(t *testing.T) []Cost {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(all) != 7 {
-		t.Fatalf("%d systems were measured, want 7", len(all))
+	if len(all) != 10 {
+		t.Fatalf("%d systems were measured, want 10", len(all))
 	}
 	return all
 }
@@ -174,7 +174,7 @@ func TestDisturbedRunsAreRefused(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	for _, o := range []Options{
-		{Protocol: "paxos", Replicas: 4, Decisions: 1}, {Protocol: protocol.PBFT, Replicas: 1, Decisions: 1},
+		{Protocol: "zab", Replicas: 4, Decisions: 1}, {Protocol: protocol.PBFT, Replicas: 1, Decisions: 1},
 		{Protocol: protocol.PBFT, Replicas: MaxReplicas + 1, Decisions: 1}, {Protocol: protocol.Raft, Replicas: 3},
 		{Protocol: protocol.Raft, Replicas: 3, Decisions: MaxDecisions + 1}, {Protocol: protocol.Raft, Replicas: -1, Decisions: 1},
 	} {

@@ -66,7 +66,7 @@ func TestRealFork(t *testing.T) {
 // TestRealRefusesWhatCannotBe: before anything is started.
 func TestRealRefusesWhatCannotBe(t *testing.T) {
 	for want, s := range map[string]spec.Spec{
-		"choose pbft or raft": {Protocol: "paxos", Replicas: 4},
+		"choose pbft, raft or paxos": {Protocol: "zab", Replicas: 4},
 		"choose 1 to":         {Protocol: "pbft"},
 		"no such":             {Protocol: "pbft", Replicas: 4, Traitors: []sim.Traitor{{Replica: 0, Schedule: []sim.Assignment{{Behaviours: []string{"sing"}}}}}},
 		"keys for":            {Protocol: "pbft", Replicas: 4, Clients: 60},

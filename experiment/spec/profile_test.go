@@ -86,7 +86,7 @@ func TestPromisesOfTheCatalogue(t *testing.T) {
 
 func TestCampaignsOfRaftAreChecked(t *testing.T) {
 	for want, c := range map[string]ProfileRuns{
-		"choose pbft or raft": {Behaviour: "silent", Replicas: 3, Protocol: "paxos"},
+		"choose pbft, raft or paxos": {Behaviour: "silent", Replicas: 3, Protocol: "zab"},
 		"a lie of pbft":       {Behaviour: "equivocate", Replicas: 3, Protocol: "raft"},
 		"is a lie of pbft":    {Behaviour: "vc-spam", Replicas: 3, Protocol: "raft"},
 		"a lie of raft":       {Behaviour: "fork-entries", Replicas: 4},

@@ -14,6 +14,15 @@ func Several[N ~int | ~int64 | ~uint64](n N, noun string) string {
 	return fmt.Sprintf("%d %s", n, plural(noun))
 }
 
+// Either lists alternatives: a, b or c. There is at least one.
+func Either(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
 // plural is a noun for several things.
 func plural(noun string) string {
 	last, stem := noun[len(noun)-1:], noun[:len(noun)-1]

@@ -17,6 +17,14 @@ func TestSeveral(t *testing.T) {
 	}
 }
 
+func TestEither(t *testing.T) {
+	for want, words := range map[string][]string{"a": {"a"}, "a or b": {"a", "b"}, "a, b or c": {"a", "b", "c"}} {
+		if got := Either(words); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 // A quote is bounded, and ends between two characters.
 func TestQuote(t *testing.T) {
 	long := strings.Repeat("a", maxQuoted-1)

@@ -20,7 +20,7 @@ var floors = [][]string{
 	{"app/kv"},
 	{"pbft/message"},
 	{"checkpoint", "viewchange", "paxos/synod", "consensus/pending", "consensus/clocks"},
-	{"pbft", "raft"},
+	{"pbft", "raft", "paxos"},
 	{"protocol"},
 	{"consensus/driver", "consensus/host", "client/session", "byzantine", "check"},
 	{"byzantine/pbft", "byzantine/raft", "byzantine/client"},
