@@ -85,7 +85,7 @@ func (r *replica) onAccept(from consensus.ReplicaID, m *Accept) {
 		r.raised(from, m.Ballot)
 	case synod.Settled:
 		r.follow(m.Ballot)
-		r.give(from, &Learn{From: m.Slot, To: m.Slot}) // else its proposer waits for a vote that there is no more
+		lessons{r}.give(from, &Learn{From: m.Slot, To: m.Slot}) // else its proposer waits for a vote that there is no more
 	case synod.Beyond:
 		r.follow(m.Ballot)
 		r.ignored(from, m.Slot, reasonFull)

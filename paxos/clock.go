@@ -43,7 +43,7 @@ func (r *replica) onTick() {
 	} else {
 		r.tickFollower()
 	}
-	r.askMissing()
+	lessons{r}.askMissing()
 	r.requests.Tick(r.clock.tick, r.led(), r.state.Active())
 }
 

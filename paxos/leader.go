@@ -190,7 +190,7 @@ func (r *replica) sayAgain() {
 	bytes := 0
 	for _, n := range slices.Sorted(maps.Keys(o.open)) {
 		p := o.open[n]
-		if p == nil || r.clock.tick-p.said < r.again() {
+		if p == nil || r.clock.tick-p.said < r.cfg.again() {
 			continue
 		}
 		if bytes >= maxAgain {
@@ -209,4 +209,4 @@ func (r *replica) sayAgain() {
 }
 
 // again is how often, in ticks, a proposal is repeated.
-func (r *replica) again() int { return max(2, r.cfg.Election/4) }
+func (c *Config) again() int { return max(2, c.Election/4) }

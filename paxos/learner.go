@@ -82,10 +82,13 @@ const maxLearns = 8
 // the ACCEPT that it is about.
 const settleTicks = 2
 
+// lessons are what replicas ask each other of slots, and are told.
+type lessons struct{ *replica }
+
 // askMissing asks for the first slots that are chosen and not here: the leader, or
 // any, if this is the leader or there is none. Not while a state is being fetched
 // that somebody serves; a fruitless fetch is told of a newer one by that.
-func (r *replica) askMissing() {
+func (r lessons) askMissing() {
 	m := &r.missing
 	from := r.exec.Handed + 1
 	for _, ok := r.values.chosen[from]; ok; _, ok = r.values.chosen[from] {
@@ -111,7 +114,7 @@ func (r *replica) askMissing() {
 }
 
 // teacher is whom to ask: the leader first, then each in turn.
-func (r *replica) teacher() consensus.ReplicaID {
+func (r lessons) teacher() consensus.ReplicaID {
 	m, others := &r.missing, r.others(0)
 	m.turn++
 	if leader := r.leader(); leader != r.id && m.turn%2 == 1 {
@@ -120,7 +123,7 @@ func (r *replica) teacher() consensus.ReplicaID {
 	return others[(m.turn/2)%len(others)]
 }
 
-func (r *replica) onLearn(from consensus.ReplicaID, m *Learn) {
+func (r lessons) onLearn(from consensus.ReplicaID, m *Learn) {
 	r.asked[from]++
 	if r.asked[from] > maxLearns {
 		r.ignored(from, m.From, reasonOften)
@@ -132,7 +135,7 @@ func (r *replica) onLearn(from consensus.ReplicaID, m *Learn) {
 // give tells what is known of slots, as far as it is here; what is below the state
 // on disk and gone, that state stands for. It leaves once what it rests on is on
 // disk.
-func (r *replica) give(to consensus.ReplicaID, m *Learn) {
+func (r lessons) give(to consensus.ReplicaID, m *Learn) {
 	bytes := 0
 	for n := m.From; n <= min(m.To, m.From+maxAsked-1) && bytes < maxGiven; n++ {
 		x, chosen := r.values.chosen[n]
@@ -157,7 +160,7 @@ func (r *replica) give(to consensus.ReplicaID, m *Learn) {
 
 // onValue takes what stands in a slot: what is chosen, or the body of a vote that a
 // new leader was told of.
-func (r *replica) onValue(from consensus.ReplicaID, m *Value) {
+func (r lessons) onValue(from consensus.ReplicaID, m *Value) {
 	x := value{ballot: m.Ballot, digest: m.digest, batch: m.Batch}
 	if m.Chosen {
 		r.learn(from, m.Slot, x)
@@ -182,7 +185,7 @@ func (r *replica) onValue(from consensus.ReplicaID, m *Value) {
 // counts votes. Either it has no vote for it any more, or another leader had it
 // chosen, with another value or where nothing was proposed here: then this one is
 // preempted, and did not hear of it.
-func (r *replica) chosenElsewhere(m *Value) {
+func (r lessons) chosenElsewhere(m *Value) {
 	if p := r.office.open[m.Slot]; p != nil && p.digest == m.digest {
 		r.decided(m.Slot)
 		return

@@ -22,10 +22,10 @@ func (p *Protocol) New(rec consensus.Recovered) (consensus.Engine, error) {
 	if rec.Amnesiac {
 		r.alarm("no birth record: this disk was wiped. In crash mode nobody can tell what it had promised and voted for: answers may be lost")
 	}
-	if err := r.recoverState(rec); err != nil {
+	if err := (recovery{r}).recoverState(rec); err != nil {
 		return nil, err
 	}
-	if err := r.recoverLog(rec.Records); err != nil {
+	if err := (recovery{r}).recoverLog(rec.Records); err != nil {
 		return nil, err
 	}
 	r.lead.ballot = r.acceptor.Promised()
@@ -39,8 +39,11 @@ func (p *Protocol) New(rec consensus.Recovered) (consensus.Engine, error) {
 	return r, nil
 }
 
+// recovery puts a replica together from its disk.
+type recovery struct{ *replica }
+
 // recoverState begins behind the state on disk.
-func (r *replica) recoverState(rec consensus.Recovered) error {
+func (r recovery) recoverState(rec consensus.Recovered) error {
 	if rec.Height == 0 {
 		return nil
 	}
@@ -67,7 +70,7 @@ type record struct {
 
 // recoverLog replays the log. The base comes first: below it votes were forgotten,
 // whatever the state on disk is.
-func (r *replica) recoverLog(records []consensus.Record) error {
+func (r recovery) recoverLog(records []consensus.Record) error {
 	log := make([]record, len(records))
 	base := r.exec.Kept
 	for i := range records {
@@ -89,7 +92,7 @@ func (r *replica) recoverLog(records []consensus.Record) error {
 }
 
 // replay takes one record, in the order in which they were written.
-func (r *replica) replay(x *record) {
+func (r recovery) replay(x *record) {
 	b := synod.Ballot(x.first)
 	switch x.kind {
 	case recordPromise:

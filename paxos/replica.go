@@ -143,9 +143,9 @@ func (r *replica) onReceive(e consensus.Receive) {
 	case *Reject:
 		r.onReject(from, m)
 	case *Learn:
-		r.onLearn(from, m)
+		lessons{r}.onLearn(from, m)
 	case *Value:
-		r.onValue(from, m)
+		lessons{r}.onValue(from, m)
 	case State:
 		r.onState(from, m)
 	case *Fetch:

@@ -35,12 +35,15 @@ func (r *replica) Status() consensus.Status {
 		}
 	}
 	s.Clocks = r.clocks.Offsets()
-	s.Waiting = append(r.waiting(&s), r.clocks.Wrong()...)
+	s.Waiting = append(waits{r}.waiting(&s), r.clocks.Wrong()...)
 	return s
 }
 
+// waits is what a replica lacks.
+type waits struct{ *replica }
+
 // waiting answers "why is it not progressing": what lacks whom.
-func (r *replica) waiting(s *consensus.Status) []consensus.Lack {
+func (r waits) waiting(s *consensus.Status) []consensus.Lack {
 	var out []consensus.Lack
 	if s.Fetching != 0 {
 		out = append(out, consensus.Lack{What: "parts of the state", Seq: s.Fetching})
@@ -70,12 +73,12 @@ func (r *replica) waiting(s *consensus.Status) []consensus.Lack {
 	return out
 }
 
-func (r *replica) lack(s *consensus.Status, what string, n consensus.Seq, have quorum.Set) consensus.Lack {
+func (r waits) lack(s *consensus.Status, what string, n consensus.Seq, have quorum.Set) consensus.Lack {
 	return consensus.Lack{What: what, InView: true, View: s.View, Seq: n, Have: have.Replicas(), Need: r.system.Quorum(), Missing: consensus.Others(r.system.Size(), have.Replicas()...)}
 }
 
 // followerWaits says what a follower lacks.
-func (r *replica) followerWaits(s *consensus.Status) []consensus.Lack {
+func (r waits) followerWaits(s *consensus.Status) []consensus.Lack {
 	l := consensus.Lack{InView: true, View: s.View, Seq: r.exec.Handed + 1, Missing: []consensus.ReplicaID{s.Primary}}
 	switch {
 	case r.missing.target > r.exec.Handed:

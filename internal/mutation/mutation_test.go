@@ -242,7 +242,7 @@ func TestParseRefuses(t *testing.T) {
 		{"from: B1\n", "", "a.txt:3: bug forgotten: give it"},
 		{"what: nothing is kept\n", "", "a.txt:3: bug forgotten: give it"},
 		{" TestKept|TestFound", "", "a.txt:3: bug forgotten: give it"},
-		{"sim: pbft", "sim: paxos", "a.txt:3: bug forgotten: "},
+		{"sim: pbft", "sim: zab", "a.txt:3: bug forgotten: "},
 		{"file: app/a.go\n", "", `a.txt:9: put a line "file: PATH"`},
 		{"-\td()\n", "", "a.txt:3: bug forgotten: the diff of app/b.go"},
 		{"-\td()", "+\td()", "a.txt:3: bug forgotten: the diff of app/b.go"},
