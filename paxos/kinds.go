@@ -17,7 +17,7 @@ func KindNames() []string { return names[:] }
 
 // FrameKind names the kind of a frame; "" if it is none of these.
 func FrameKind(frame []byte) string {
-	if len(frame) == 0 || frame[0] < PrepareKind || frame[0] > FetchReplyKind {
+	if len(frame) == 0 || frame[0] < PrepareKind || frame[0] > fetchReplyKind {
 		return ""
 	}
 	return nameOf(frame[0])
@@ -39,21 +39,21 @@ func MessageName(message any) string {
 	case *Commit:
 		return nameOf(CommitKind)
 	case *Heartbeat:
-		return nameOf(HeartbeatKind)
+		return nameOf(heartbeatKind)
 	case *Alive:
-		return nameOf(AliveKind)
+		return nameOf(aliveKind)
 	case *Reject:
-		return nameOf(RejectKind)
+		return nameOf(rejectKind)
 	case *Learn:
-		return nameOf(LearnKind)
+		return nameOf(learnKind)
 	case *Value:
 		return nameOf(ValueKind)
 	case State:
-		return nameOf(StateKind)
+		return nameOf(stateKind)
 	case *Fetch:
-		return nameOf(FetchKind)
+		return nameOf(fetchKind)
 	case *FetchReply:
-		return nameOf(FetchReplyKind)
+		return nameOf(fetchReplyKind)
 	}
 	return ""
 }

@@ -45,9 +45,9 @@ func TestLeaderWritesBesideItsFollowers(t *testing.T) {
 	l.Deliver()
 	for i, d := range l.Replicas {
 		for _, out := range d.Outs {
-			for _, kind := range []byte{CommitKind, HeartbeatKind, AcceptedKind, PromiseKind, PrepareKind, ValueKind} {
+			for _, kind := range []byte{CommitKind, heartbeatKind, AcceptedKind, PromiseKind, PrepareKind, ValueKind} {
 				for _, f := range sends(out.Early, kind) {
-					if m, _ := Decode(f); kind != HeartbeatKind || m.(*Heartbeat).UpTo > 0 {
+					if m, _ := Decode(f); kind != heartbeatKind || m.(*Heartbeat).UpTo > 0 {
 						t.Errorf("R%d says %s before what it rests on is on disk", i, Describe(f))
 					}
 				}

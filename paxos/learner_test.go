@@ -34,7 +34,7 @@ func TestCommitOvertakesAProposal(t *testing.T) {
 	l.accept(3, 1, x, 1)
 	l.WantExecuted(1, 1)
 	for _, out := range l.Replicas[1].Outs {
-		if len(sends(out.Early, LearnKind)) > 0 {
+		if len(sends(out.Early, learnKind)) > 0 {
 			t.Error("it asks for what comes")
 		}
 	}
@@ -52,7 +52,7 @@ func TestMissingSlotsAreAskedFor(t *testing.T) {
 		l.Now += labTick
 		l.Step(2, consensus.Tick{})
 		for _, f := range l.Sent {
-			if f.Bytes[0] == LearnKind {
+			if f.Bytes[0] == learnKind {
 				asked[f.To]++
 			}
 		}

@@ -104,7 +104,7 @@ func TestBodyIsAskedOfWhoNamedIt(t *testing.T) {
 			l.Ticks(1, []int{1}, only())
 			b = l.ballot(1)
 		}
-		l.Ticks(2, []int{1}, only(0, 1), kinds(PrepareKind, PromiseKind, LearnKind))
+		l.Ticks(2, []int{1}, only(0, 1), kinds(PrepareKind, PromiseKind, learnKind))
 		if !l.engine(1).office.leading || len(l.engine(1).office.wanted) != 1 {
 			t.Fatalf("B leads %v and lacks %v", l.engine(1).office.leading, l.engine(1).office.wanted)
 		}
@@ -135,7 +135,7 @@ func TestLeaderBehindItsAcceptors(t *testing.T) {
 	l.Ticks(3, []int{0, 2}, only(0, 2))
 	l.Crash(0)
 	l.forget(1, 2)
-	l.elect(1, only(1, 2), without(ValueKind, StateKind))
+	l.elect(1, only(1, 2), without(ValueKind, stateKind))
 	r := l.engine(1)
 	if base := r.office.round.Plan().Base; base != l.engine(2).acceptor.Base() || base < 18 || !noted(l.Replicas[1], ReasonBehind) {
 		t.Fatalf("B leads above %d", base)
@@ -166,7 +166,7 @@ func TestLeaderWhoseBaseIsGonePreparesAgain(t *testing.T) {
 	}
 	l.Crash(0)
 	l.forget(1, 2)
-	l.elect(1, only(1, 2), without(ValueKind, StateKind))
+	l.elect(1, only(1, 2), without(ValueKind, stateKind))
 	l.Crash(2)
 	l.Start(0, false)
 	l.Ticks(1500, []int{0, 1}, only(0, 1))

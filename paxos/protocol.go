@@ -100,7 +100,7 @@ func (p *Protocol) open(f consensus.Frame) (opening, []crypto.Claim) {
 		o := refused(consensus.ReasonChannel)
 		o.Refusal = &consensus.Refusal{Client: f.From.Key, Code: consensus.RefusedMalformed}
 		return opening{Opened: o}, nil
-	case f.From.Kind != consensus.PeerReplica && f.Bytes[0] != FetchKind:
+	case f.From.Kind != consensus.PeerReplica && f.Bytes[0] != fetchKind:
 		return opening{Opened: refused(consensus.ReasonChannel)}, nil
 	}
 	m, claims, why := p.openMember(f)
@@ -117,7 +117,7 @@ func (p *Protocol) openMember(f consensus.Frame) (any, []crypto.Claim, consensus
 	switch kind := f.Bytes[0]; {
 	case kind == consensus.KindClock:
 		m, err = consensus.DecodeClock(f.Bytes)
-	case kind >= PrepareKind && kind <= FetchReplyKind:
+	case kind >= PrepareKind && kind <= fetchReplyKind:
 		m, err = Decode(f.Bytes)
 	default:
 		return nil, nil, ReasonUnknown

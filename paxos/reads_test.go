@@ -35,7 +35,7 @@ func TestReadsAskAMajority(t *testing.T) {
 	// A was preempted by C, and does not know: B's answer to what was asked before says
 	// nothing now.
 	before := Alive{Ballot: l.ballot(0), Round: l.engine(0).reads.round}
-	if found, refused := l.ask(0, without(HeartbeatKind)); len(found)+len(refused) != 0 {
+	if found, refused := l.ask(0, without(heartbeatKind)); len(found)+len(refused) != 0 {
 		t.Fatalf("alone: %+v, %+v", found, refused)
 	}
 	outs := len(l.Replicas[0].Outs)

@@ -19,14 +19,14 @@ const (
 	AcceptKind                                               // leader → all: phase 2 of a slot
 	AcceptedKind                                             // acceptor → leader
 	CommitKind                                               // leader → all: what is chosen
-	HeartbeatKind                                            // leader → all: a COMMIT by time, and a question whether they follow
-	AliveKind                                                // acceptor → leader: its answer
-	RejectKind                                               // acceptor → proposer
-	LearnKind                                                // any → any: asks for the values of slots
+	heartbeatKind                                            // leader → all: a COMMIT by time, and a question whether they follow
+	aliveKind                                                // acceptor → leader: its answer
+	rejectKind                                               // acceptor → proposer
+	learnKind                                                // any → any: asks for the values of slots
 	ValueKind                                                // any → any: the value of one
-	StateKind                                                // any → any: names a state, instead of what it stands for
-	FetchKind                                                // any → any: asks for parts of one
-	FetchReplyKind                                           // any → any: holds them
+	stateKind                                                // any → any: names a state, instead of what it stands for
+	fetchKind                                                // any → any: asks for parts of one
+	fetchReplyKind                                           // any → any: holds them
 )
 
 // What members say to each other. All of it is authentic by its channel, and
@@ -148,18 +148,18 @@ func (m *Commit) Encode() []byte { return words(CommitKind, uint64(m.Ballot), ui
 
 // Encode returns the frame.
 func (m *Heartbeat) Encode() []byte {
-	return words(HeartbeatKind, uint64(m.Ballot), uint64(m.UpTo), m.Round)
+	return words(heartbeatKind, uint64(m.Ballot), uint64(m.UpTo), m.Round)
 }
 
 // Encode returns the frame.
-func (m *Alive) Encode() []byte { return words(AliveKind, uint64(m.Ballot), m.Round) }
+func (m *Alive) Encode() []byte { return words(aliveKind, uint64(m.Ballot), m.Round) }
 
 // Encode returns the frame.
-func (m *Reject) Encode() []byte { return words(RejectKind, uint64(m.Ballot), uint64(m.Promised)) }
+func (m *Reject) Encode() []byte { return words(rejectKind, uint64(m.Ballot), uint64(m.Promised)) }
 
 // Encode returns the frame.
 func (m *Learn) Encode() []byte {
-	return append(words(LearnKind, uint64(m.From), uint64(m.To)), flag(m.Votes))
+	return append(words(learnKind, uint64(m.From), uint64(m.To)), flag(m.Votes))
 }
 
 // Encode returns the frame.
@@ -168,7 +168,7 @@ func (m *Value) Encode() []byte {
 }
 
 // EncodeState returns the frame.
-func EncodeState(m State) []byte { return transfer.AppendHandle([]byte{StateKind}, m.Seq, m.Root) }
+func EncodeState(m State) []byte { return transfer.AppendHandle([]byte{stateKind}, m.Seq, m.Root) }
 
 func flag(set bool) byte {
 	if set {
@@ -193,9 +193,9 @@ func Decode(frame []byte) (any, error) {
 		return nil, fmt.Errorf("empty frame: %w", consensus.ErrMalformed)
 	}
 	switch frame[0] {
-	case FetchKind:
+	case fetchKind:
 		return transfer.DecodeFetch(frame)
-	case FetchReplyKind:
+	case fetchReplyKind:
 		return transfer.DecodeFetchReply(frame)
 	}
 	d := decoder{cryptobyte.String(frame[1:]), true}
@@ -226,13 +226,13 @@ func (d *decoder) message(kind byte) any {
 		return &Accepted{d.ballot(), d.slot()}
 	case CommitKind:
 		return &Commit{d.ballot(), d.seq()}
-	case HeartbeatKind:
+	case heartbeatKind:
 		return &Heartbeat{d.ballot(), d.seq(), d.number()}
-	case AliveKind:
+	case aliveKind:
 		return &Alive{d.ballot(), d.number()}
-	case RejectKind:
+	case rejectKind:
 		return &Reject{d.ballot(), d.ballot()}
-	case LearnKind:
+	case learnKind:
 		m := &Learn{From: d.slot(), To: d.slot(), Votes: d.flag()}
 		d.ok = d.ok && m.From <= m.To
 		return m
@@ -241,7 +241,7 @@ func (d *decoder) message(kind byte) any {
 		d.ok = d.ok && m.Ballot <= synod.MaxBallot && (m.Ballot > 0 || m.Chosen)
 		m.Batch, m.digest = d.batch()
 		return m
-	case StateKind:
+	case stateKind:
 		n, root, ok := transfer.ReadHandle(&d.s)
 		d.ok = d.ok && ok && n <= consensus.MaxSeq
 		return State{Seq: n, Root: root}

@@ -147,6 +147,12 @@ func paxosSummary(n int, frame []byte) (Summary, bool) {
 	case *paxos.Value:
 		s.View = consensus.View(m.Ballot)
 		s = s.holding(m.Slot, m.Batch)
+	case *paxos.Learn:
+		s.Slots, s.Text = []consensus.Seq{m.From}, fmt.Sprintf("n%d to n%d", m.From, m.To)
+	case *paxos.Fetch:
+		s.Topic, s.Text = State, fmt.Sprintf("state at n%d", m.Seq)
+	case *paxos.FetchReply:
+		s.Topic, s.Text = State, fmt.Sprintf("state at n%d", m.Seq)
 	case paxos.State:
 		s.Topic, s.Decided, s.Text = State, m.Seq, fmt.Sprintf("state at n%d", m.Seq)
 	default:
