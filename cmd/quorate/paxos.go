@@ -165,7 +165,7 @@ func runPaxosBreak(c *cli.Context, args []string) error {
 	for _, rule := range rules {
 		b, err := decree.RunBreak(rule)
 		if errors.Is(err, decree.ErrRule) {
-			return usageError("%w: choose %s", err, either(decree.Rules()))
+			return usageError("%w: choose %s", err, noun.Either(decree.Rules()))
 		} else if err != nil {
 			return err
 		}
