@@ -128,7 +128,7 @@ func TestAmnesiacAlarm(t *testing.T) {
 	l.elect(0)
 	l.agree(0, 3)
 	l.Crash(2)
-	l.Replicas[2].Records, l.Replicas[2].Disk, l.Replicas[2].Executed = nil, l.Replicas[2].Disk, nil
+	l.Replicas[2].Records, l.Replicas[2].Executed = nil, nil
 	l.Replicas[2].Disk.Seq, l.Replicas[2].Disk.Digests, l.Replicas[2].Disk.Proof = 0, nil, nil
 	l.Replicas[2].Disk.Root = l.Replicas[2].Roots[0]
 	l.Start(2, true)
