@@ -67,10 +67,10 @@ func TestRealFork(t *testing.T) {
 func TestRealRefusesWhatCannotBe(t *testing.T) {
 	for want, s := range map[string]spec.Spec{
 		"choose pbft, raft or paxos": {Protocol: "zab", Replicas: 4},
-		"choose 1 to":         {Protocol: "pbft"},
-		"no such":             {Protocol: "pbft", Replicas: 4, Traitors: []sim.Traitor{{Replica: 0, Schedule: []sim.Assignment{{Behaviours: []string{"sing"}}}}}},
-		"keys for":            {Protocol: "pbft", Replicas: 4, Clients: 60},
-		"no replica 7":        {Protocol: "pbft", Replicas: 4, Traitors: []sim.Traitor{{Replica: 7, Schedule: []sim.Assignment{{Behaviours: []string{"silent"}}}}}},
+		"choose 1 to":                {Protocol: "pbft"},
+		"no such":                    {Protocol: "pbft", Replicas: 4, Traitors: []sim.Traitor{{Replica: 0, Schedule: []sim.Assignment{{Behaviours: []string{"sing"}}}}}},
+		"keys for":                   {Protocol: "pbft", Replicas: 4, Clients: 60},
+		"no replica 7":               {Protocol: "pbft", Replicas: 4, Traitors: []sim.Traitor{{Replica: 7, Schedule: []sim.Assignment{{Behaviours: []string{"silent"}}}}}},
 	} {
 		dir := filepath.Join(t.TempDir(), strconv.Itoa(len(want)))
 		if _, err := Run(t.Context(), s, Options{Dir: dir}); !errors.Is(err, spec.ErrSpec) || !strings.Contains(err.Error(), want) {

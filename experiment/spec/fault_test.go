@@ -102,7 +102,7 @@ raft = []
 		"at = '1s'\nkind = 'crash'\nreplica = 1\nreplicas = [0]":            "replica and replicas: write one",
 		"at = '1s'\nkind = 'corrupt'\nreplica = 0\nraft = 'silent'":         "raft must be a list of texts",
 		"at = '1s'\nkind = 'corrupt'\nreplica = 0\npbft = [1]":              "pbft must be a list of texts",
-		"at = '1s'\nkind = 'corrupt'\nreplica = 0\nzab = ['silent']":      "unknown key \"fault.zab\"",
+		"at = '1s'\nkind = 'corrupt'\nreplica = 0\nzab = ['silent']":        "unknown key \"fault.zab\"",
 		"at = '1s'\nkind = 'crash'\nreplica = 0\nraft = ['silent']":         "a crash has no behaviours",
 		"at = '1s'\nkind = 'isolate'\nreplicas = [0, 99]":                   "write a number from 0",
 		"at = '1s'\nkind = 'corrupt'\nreplica = 0\nbehaviours = ['sielnt']": "sielnt",

@@ -87,11 +87,11 @@ func TestPromisesOfTheCatalogue(t *testing.T) {
 func TestCampaignsOfRaftAreChecked(t *testing.T) {
 	for want, c := range map[string]ProfileRuns{
 		"choose pbft, raft or paxos": {Behaviour: "silent", Replicas: 3, Protocol: "zab"},
-		"a lie of pbft":       {Behaviour: "equivocate", Replicas: 3, Protocol: "raft"},
-		"is a lie of pbft":    {Behaviour: "vc-spam", Replicas: 3, Protocol: "raft"},
-		"a lie of raft":       {Behaviour: "fork-entries", Replicas: 4},
-		"known kinds":         {Behaviour: "drop kind=PREPARE", Replicas: 3, Protocol: "raft"},
-		"one of: yes, no":     {Behaviour: "false-commit perhaps", Replicas: 3, Protocol: "raft"},
+		"a lie of pbft":              {Behaviour: "equivocate", Replicas: 3, Protocol: "raft"},
+		"is a lie of pbft":           {Behaviour: "vc-spam", Replicas: 3, Protocol: "raft"},
+		"a lie of raft":              {Behaviour: "fork-entries", Replicas: 4},
+		"known kinds":                {Behaviour: "drop kind=PREPARE", Replicas: 3, Protocol: "raft"},
+		"one of: yes, no":            {Behaviour: "false-commit perhaps", Replicas: 3, Protocol: "raft"},
 	} {
 		if _, err := c.Check(); !errors.Is(err, ErrSpec) || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error about %q, got %v", want, err)
