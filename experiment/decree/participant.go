@@ -82,35 +82,32 @@ func (p *proposer) toAcceptors(s Shape, m message) (all []message) {
 	return all
 }
 
-// round makes the decider of the attempt anew, of what was heard.
+// round makes the decider of the attempt anew, of what was heard: promises until
+// something was proposed, then votes.
 func (p *proposer) round(s Shape) *synod.Round {
 	r := synod.NewRound(p.ballot, s.quorum(), 0, 1)
 	for _, m := range p.heard {
-		p.enter(s, r, m)
+		if m.Kind == accepted {
+			r.Accepted(s.from(m), m.Ballot, slot)
+		} else if r.Hear(s.from(m), m.told()) {
+			r.Propose(slot, p.sent.digest())
+		}
 	}
 	return r
 }
 
-// enter hands one message to the decider, and reports whether a quorum of its phase
-// is complete by it.
-func (p *proposer) enter(s Shape, r *synod.Round, m message) bool {
-	from := consensus.ReplicaID(int(m.From) - s.Proposers)
-	if m.Kind == accepted {
-		return r.Accepted(from, m.Ballot, slot)
-	}
-	told := synod.Promise{Ballot: m.Ballot}
+// from is the acceptor that sent m.
+func (s Shape) from(m message) consensus.ReplicaID {
+	return consensus.ReplicaID(int(m.From) - s.Proposers)
+}
+
+// told is what a PROMISE tells: of one slot.
+func (m message) told() synod.Promise {
+	p := synod.Promise{Ballot: m.Ballot}
 	if m.Voted != 0 {
-		told.Votes = []synod.Vote{{Slot: slot, Ballot: m.Voted, Digest: m.Value.digest()}}
+		p.Votes = []synod.Vote{{Slot: slot, Ballot: m.Voted, Digest: m.Value.digest()}}
 	}
-	complete := r.Hear(from, told)
-	if complete {
-		p.sent = p.own()
-		if plan := r.Plan(); slot < plan.First() {
-			p.sent = valueOf(plan.Slots[0].Digest)
-		}
-		r.Propose(slot, p.sent.digest())
-	}
-	return complete
+	return p
 }
 
 // hear takes what an acceptor answers, and returns the ACCEPTs if by it phase 1 is
@@ -120,23 +117,38 @@ func (p *proposer) hear(s Shape, m message) (out []message, preempted bool) {
 	if m.Kind == reject {
 		p.seen = max(p.seen, m.Voted)
 	}
-	if m.Ballot != p.ballot || p.knows {
+	if m.Ballot != p.ballot || p.knows || m.Kind == promise && p.sent != 0 {
 		return nil, false
 	}
 	if m.Kind == reject {
 		p.seen, p.ballot, p.heard = max(p.seen, p.ballot), 0, nil
 		return nil, true
 	}
-	complete := p.enter(s, p.round(s), m)
+	r := p.round(s)
 	p.heard = append(slices.Clip(p.heard), m)
 	switch {
-	case !complete:
-		return nil, false
 	case m.Kind == accepted:
-		p.knows = true
-		return nil, false
+		p.knows = r.Accepted(s.from(m), m.Ballot, slot)
+	case r.Hear(s.from(m), m.told()):
+		p.sent = p.choose()
+		if r.Propose(slot, p.sent.digest()) {
+			return p.toAcceptors(s, message{Kind: accept, Ballot: p.ballot, Value: p.sent}), false
+		}
 	}
-	return p.toAcceptors(s, message{Kind: accept, Ballot: p.ballot, Value: p.sent}), false
+	return nil, false
+}
+
+// choose is what must be proposed after phase 1: the value of the highest ballot that
+// was named, or its own if none was.
+func (p *proposer) choose() value {
+	var votes []synod.Vote
+	for _, m := range p.heard {
+		votes = append(votes, m.told().Votes...)
+	}
+	if v, voted := synod.Choose(votes); voted {
+		return valueOf(v.Digest)
+	}
+	return p.own()
 }
 
 // learner is what one heard of each acceptor, and what it knows.

@@ -68,7 +68,7 @@ func (l *Learner) advance() {
 // Commit takes COMMIT(b, upTo), by which the owner of b says that every slot up to
 // upTo is chosen, and learns of those what a accepted under b. It returns the
 // slots that it learnt, appended to learned. What is still unknown up to upTo has
-// to be asked for (Gap).
+// to be asked for.
 //
 // Rule: of what an acceptor holds, only what it accepted under that very ballot is
 // chosen by this. E.g. A sent x for slot 1 under 3 to B alone and lost its own vote;
@@ -80,22 +80,6 @@ func (l *Learner) Commit(b Ballot, upTo consensus.Seq, a *Acceptor, learned []co
 		}
 	}
 	return learned
-}
-
-// Gap is the first run of slots up to upTo that are not known to be chosen, within
-// the window; ok is false if there is none.
-func (l *Learner) Gap(upTo consensus.Seq) (from, to consensus.Seq, ok bool) {
-	upTo = min(upTo, l.chosen.end())
-	if l.prefix >= upTo {
-		return 0, 0, false
-	}
-	from = l.prefix + 1
-	for to = from; to < upTo; to++ {
-		if _, chosen := l.Chosen(to + 1); chosen {
-			break
-		}
-	}
-	return from, to, true
 }
 
 // Drop raises the base: the state that contains everything up to it is on disk.

@@ -41,25 +41,6 @@ func TestLearnersExecuteWithoutGaps(t *testing.T) {
 	}
 }
 
-func TestGap(t *testing.T) {
-	l := NewLearner(8)
-	for _, slot := range []consensus.Seq{1, 4, 6} {
-		l.Learn(slot, x)
-	}
-	for _, c := range []struct {
-		upTo, from, to consensus.Seq
-	}{{0, 0, 0}, {1, 0, 0}, {2, 2, 2}, {3, 2, 3}, {9, 2, 3}, {100, 2, 3}} {
-		from, to, ok := l.Gap(c.upTo)
-		if from != c.from || to != c.to || ok != (c.from != 0) {
-			t.Errorf("up to %d: %d to %d, %v", c.upTo, from, to, ok)
-		}
-	}
-	l.Drop(6)
-	if from, to, _ := l.Gap(100); from != 7 || to != 14 {
-		t.Errorf("at the end of the window: %d to %d", from, to)
-	}
-}
-
 // Rule 19: (3,1,x) reached B alone, y was chosen under 5. COMMIT(5, 1) makes nothing
 // of what B holds chosen; what B accepted under 5 it does.
 func TestACommitCountsItsOwnBallot(t *testing.T) {
@@ -69,9 +50,6 @@ func TestACommitCountsItsOwnBallot(t *testing.T) {
 	b.Accept(5, 4, y)
 	if got := l.Commit(5, 3, b, nil); !slices.Equal(got, []consensus.Seq{2}) {
 		t.Fatalf("learnt %v", got)
-	}
-	if from, to, ok := l.Gap(3); !ok || from != 1 || to != 1 {
-		t.Errorf("asks for %d to %d, %v", from, to, ok)
 	}
 	if l.Learn(1, y) != Learned || l.Prefix() != 2 {
 		t.Errorf("prefix %d", l.Prefix())

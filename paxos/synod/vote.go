@@ -67,9 +67,6 @@ const (
 	Conflict // another value stands there already: somebody lies, or lost a disk
 )
 
-// Changed reports whether there is something to make durable.
-func (e Effect) Changed() bool { return e >= Promised && e <= Learned }
-
 // String names the effect.
 func (e Effect) String() string {
 	return [...]string{"nothing", "promised", "raised", "accepted", "learned", "repeated", "rejected", "settled", "beyond", "conflict"}[min(e, Conflict)]
