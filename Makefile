@@ -18,7 +18,7 @@ REVISION := $(shell h=$$(git rev-parse --short=12 HEAD 2>/dev/null) && { git dif
 # What stands below the line (internal/tidy/floors.go): no goroutines, no
 # clock, no I/O, and hence good for the browser.
 BELOW := crypto consensus evidence app checkpoint viewchange pbft raft protocol \
-	client/session byzantine check sim
+	client/session byzantine check sim leaderless
 
 # Run on every package, but shortened where a test can be: the detector makes
 # everything several times slower, and it looks for races, not for bugs that
@@ -27,7 +27,7 @@ RACEFLAGS ?= -short -timeout 30m
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build test check wasm unit race testnet acceptance sim profiles mutation fuzz bench shape clean
+.PHONY: help build test check wasm unit race testnet acceptance sim cap profiles mutation fuzz bench shape clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -62,6 +62,11 @@ acceptance: build ## run the long tests: a whole source tree, a killed primary, 
 sim: build ## simulate SEEDS=1000 systems of each protocol, print the seeds that fail and what they tried
 	./$(BIN) sim --seeds $(SEEDS) --coverage
 	./$(BIN) sim --protocol raft --seeds $(SEEDS) --coverage
+
+cap: build ## run every column of the CAP contrast with SEEDS=1000 seeds, also with crashes and lost frames
+	./$(BIN) cap --seeds $(SEEDS)
+	./$(BIN) cap --seeds $(SEEDS) --replicas 3 --rough
+	./$(BIN) cap --seeds $(SEEDS) --abd
 
 mutation: ## seed bugs into the source, see what catches each, and write the table
 	go run ./internal/mutation -keep internal/mutation/testdata/found.json -write docs/TESTING.md

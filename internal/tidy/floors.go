@@ -20,7 +20,7 @@ var floors = [][]string{
 	{"app/kv"},
 	{"pbft/message"},
 	{"checkpoint", "viewchange", "paxos/synod", "consensus/pending", "consensus/clocks"},
-	{"pbft", "raft", "paxos"},
+	{"pbft", "raft", "paxos", "leaderless"},
 	{"protocol"},
 	{"consensus/driver", "consensus/host", "client/session", "byzantine", "check"},
 	{"byzantine/pbft", "byzantine/raft", "byzantine/client"},
@@ -34,7 +34,7 @@ var floors = [][]string{
 	{"testnet", "internal/netlab", "experiment/spec"},
 	{"experiment/course"},
 	{"experiment/simulate", "experiment/live"},
-	{"experiment/bench", "experiment/bounds", "experiment/compare", "experiment/costs", "experiment/decree"},
+	{"experiment/bench", "experiment/bounds", "experiment/cap", "experiment/compare", "experiment/costs", "experiment/decree"},
 	{"cmd/quorate", "examples/*", "internal/*", "."},
 }
 
