@@ -4,8 +4,9 @@
 //	drawing.go  the one writer of SVG: paths and texts; plots side by side, as a file of their own
 //	plot.go     Plot: axes, curves, marks, bands, events
 //	chart.go    Chart: who sent what to whom, from top to bottom
+//	timeline.go Timeline: who did what when, from left to right
 //	page.go     Page and its parts: Table, Figure
-//	*.css       theme (the colours), plot, chart, page
+//	*.css       theme (the colours), plot, chart, timeline, page
 //
 // What is drawn has classes and no colours. The classes c0 to c5 are the six
 // colours of series and values; good, stopped and bad are the tones of a result.

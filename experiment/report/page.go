@@ -14,6 +14,9 @@ var pageStyle string
 //go:embed chart.css
 var chartStyle string
 
+//go:embed timeline.css
+var timelineStyle string
+
 // Page is the template of a page. The text defines its parts "title" and "body";
 // in it "table" shows a Table and "figure" a Figure.
 func Page(text string) *template.Template {
@@ -51,4 +54,6 @@ type Figure struct {
 type Key struct{ Class, Text, Code string }
 
 // style is all of a page's.
-func style() template.CSS { return template.CSS(theme + plotStyle + chartStyle + pageStyle) }
+func style() template.CSS {
+	return template.CSS(theme + plotStyle + chartStyle + timelineStyle + pageStyle)
+}

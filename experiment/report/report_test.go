@@ -60,12 +60,35 @@ func samplePage(t *testing.T) string {
 		"Figures": []Figure{
 			{Note: hostile, Legend: []Key{{"c0 dashed", hostile, hostile}, {Text: "remark"}}, Drawing: samplePlot().End()},
 			{Drawing: sampleChart().SVG(hostile)},
+			{Drawing: sampleTimeline().SVG(hostile)},
 		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+func sampleTimeline() *Timeline {
+	return &Timeline{Span: 5 * time.Second, Bands: []Band{{time.Second, 2 * time.Second, hostile}}, Lanes: []Lane{
+		{hostile, []Mark{{0, Answered, hostile}, {time.Second, Refused, ""}, {5 * time.Second, Unanswered, ""}, {3 * time.Second, Wrong, ""}}}, {Name: "empty"},
+	}}
+}
+
+// TestEndingsAreToldByShape, and not by colour alone.
+func TestEndingsAreToldByShape(t *testing.T) {
+	seen := map[string]Ending{}
+	for ending, shape := range shapes {
+		if other, taken := seen[shape]; taken {
+			t.Errorf("%s and %s look alike", ending, other)
+		}
+		seen[shape] = ending
+	}
+	for at, want := range map[string]string{"the first mark": `class="answered" d="M86 35m-4 0a`, "the last moment": `class="unanswered" d="M946 35m0 -5l`} {
+		if text := string(sampleTimeline().SVG("")); !strings.Contains(text, want) {
+			t.Errorf("%s: no %s in\n%s", at, want, text)
+		}
+	}
 }
 
 func wellFormed(t *testing.T, name, text string) {
@@ -84,6 +107,7 @@ func wellFormed(t *testing.T, name, text string) {
 func TestDrawingsAreWellFormed(t *testing.T) {
 	for name, text := range map[string]string{
 		"plot": string(samplePlot().End()), "chart": string(sampleChart().SVG(hostile)), "empty chart": string((&Chart{}).SVG("nothing")),
+		"timeline": string(sampleTimeline().SVG(hostile)), "empty timeline": string((&Timeline{}).SVG("nothing")),
 		"without axes": string(NewPlot(hostile, 10, Axis{High: 1}, Axis{}).End()),
 		"picture":      Picture(hostile, []string{hostile, "b"}, samplePlot(), samplePlot()),
 	} {
@@ -169,7 +193,7 @@ func TestEverySchemeHasEveryColor(t *testing.T) {
 			t.Errorf("%s is used and not defined", m[1])
 		}
 	}
-	if at := regexp.MustCompile(`#[0-9a-fA-F]{3}`).FindString(plotStyle + chartStyle + pageStyle); at != "" {
+	if at := regexp.MustCompile(`#[0-9a-fA-F]{3}`).FindString(plotStyle + chartStyle + timelineStyle + pageStyle); at != "" {
 		t.Errorf("a colour outside the theme: %s…", at)
 	}
 }
