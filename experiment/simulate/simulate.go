@@ -12,9 +12,18 @@ import (
 	"quorate.dev/quorate/sim"
 )
 
+// Shape is for experiments that ask for operations of their own.
+type Shape struct {
+	Configure func(*sim.Config) // has the last word on it; may be nil
+	Ended     func(*sim.World)  // sees the world after its run; may be nil
+}
+
 // Run runs one experiment in the simulator: one Spec, one Outcome. Errors
 // wrap ErrSpec or name what the configuration lacks; how a run ends is never one.
-func Run(s spec.Spec) (spec.Outcome, error) {
+func Run(s spec.Spec) (spec.Outcome, error) { return RunShaped(s, Shape{}) }
+
+// RunShaped is Run with a hand on what a Spec leaves to it.
+func RunShaped(s spec.Spec, shape Shape) (spec.Outcome, error) {
 	if err := s.Complete(); err != nil {
 		return spec.Outcome{}, err
 	}
@@ -24,11 +33,17 @@ func Run(s spec.Spec) (spec.Outcome, error) {
 		return spec.Outcome{}, err
 	}
 	c.Watch = recorded.Watch
+	if shape.Configure != nil {
+		shape.Configure(&c)
+	}
 	w, err := world(&s, c)
 	if err != nil {
 		return spec.Outcome{}, err
 	}
 	o := outcomeOf(w, w.Run())
+	if shape.Ended != nil {
+		shape.Ended(w)
+	}
 	if s.Deadline > 0 {
 		o.Calls = recorded.Calls()
 	}
