@@ -30,6 +30,7 @@ var interruptions = map[string]interruption{
 	"sim":              {args: "sim --seeds 100000000", says: "quorate: interrupted"},
 	"twins":            {args: "sim twins --twins 2", says: "quorate: interrupted"},
 	"bounds":           {args: "bounds --parallel 1", says: "quorate: interrupted: "},
+	"cap":              {args: "cap --seeds 1000000", says: "quorate: interrupted: "},
 	"profile":          {args: "byzantine run --seeds 100000000 silent", says: "quorate: interrupted"},
 	"scenario":         {args: "byzantine scenario TMP/fifo", says: "quorate: interrupted"},
 	"compare":          {args: "testnet compare --duration 10m", says: "stopping both clusters"},

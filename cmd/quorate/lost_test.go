@@ -25,7 +25,7 @@ var printing = map[string]string{
 	"testnet down": "", "testnet kill": "", "testnet pause": "", "testnet resume": "", "testnet restart": "", "testnet wipe": "",
 	"testnet corrupt": "", "testnet heal": "", "testnet compare": "testnet compare --duration 1s --scenario TMP/calm.toml",
 	"byzantine list": "byzantine list", "byzantine run": "byzantine run --seeds 1 silent", "byzantine scenario": "byzantine scenario TMP/set.toml",
-	"bounds": "bounds --only raft-n-3-one", "costs": "costs --protocol raft --sizes 3 --decisions 1",
+	"bounds": "bounds --only raft-n-3-one", "cap": "cap --only dvv", "costs": "costs --protocol raft --sizes 3 --decisions 1",
 	"paxos run": "paxos run", "paxos duel": "paxos duel --runs 1", "paxos flp": "paxos flp --steps 10", "paxos break": "paxos break",
 	"check": "check --dir DIR", "evidence list": "evidence list -o json --dir DIR", "evidence verify": "evidence verify --dir DIR TMP/set.toml",
 	"evidence collect": "evidence collect -o json --dir DIR --out TMP/proofs", "node": "",
@@ -151,7 +151,7 @@ func TestNothingPrintsByItself(t *testing.T) {
 func TestOlderFileStays(t *testing.T) {
 	for _, line := range []string{
 		"bounds --only raft-n-3-one --html FILE", "costs --protocol raft --sizes 3 --decisions 1 --svg FILE",
-		"paxos run --html FILE", "paxos duel --runs 1 --html FILE", "paxos flp --steps 10 --html FILE", "paxos break --html FILE",
+		"cap --only dvv --html FILE", "paxos run --html FILE", "paxos duel --runs 1 --html FILE", "paxos flp --steps 10 --html FILE", "paxos break --html FILE",
 	} {
 		t.Run(line, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "old")

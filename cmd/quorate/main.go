@@ -87,7 +87,7 @@ func newApp(args []string) *cli.App {
 		ExitErrHandler:            func(*cli.Context, error) {},
 		OnUsageError:              onUsageError,
 		Commands: []*cli.Command{
-			testnetCommands(), byzantineCommands(), boundsCommand(), costsCommand(), paxosCommands(), checkCommand(), evidenceCommands(), nodeCommand(), keysCommands(), configCommands(), kvCommands(),
+			testnetCommands(), byzantineCommands(), boundsCommand(), capCommand(), costsCommand(), paxosCommands(), checkCommand(), evidenceCommands(), nodeCommand(), keysCommands(), configCommands(), kvCommands(),
 			invokeCommand(),
 			statusCommand(), benchCommand(), simCommand(), completionCommand(), versionCommand(),
 		},

@@ -192,7 +192,7 @@ func nearest(word string, words []string) (near string) {
 		if len(word) >= 3 && strings.HasPrefix(w, word) {
 			return w // it was cut short
 		}
-		if d := distance(word, w); d < best && d < len(w) {
+		if d := distance(word, w); d < best && 2*d <= max(len(word), len(w)) {
 			best, near = d, w
 		}
 	}

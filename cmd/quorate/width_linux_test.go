@@ -56,7 +56,7 @@ func TestTablesFitTheTerminal(t *testing.T) {
 	for _, columns := range []int{40, 60, 80, 120} {
 		for _, line := range []string{
 			"status --dir DIR", "testnet status --dir DIR", "byzantine list", "byzantine list equivocate", "costs --sizes 4 --decisions 1",
-			"bounds --only one-silent", "bench --dir DIR --duration 100ms --warmup 0s --clients 1", "byzantine scenario SET",
+			"bounds --only one-silent", "cap --only lww", "bench --dir DIR --duration 100ms --warmup 0s --clients 1", "byzantine scenario SET",
 		} {
 			args := strings.Fields(strings.NewReplacer("DIR", c.Dir, "SET", set).Replace(line))
 			shown := onTerminalOf(t, columns, args...)
