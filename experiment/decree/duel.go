@@ -59,12 +59,13 @@ func duelTiming(schedule string, window consensus.Time) timing {
 	}
 }
 
-// The schedules. Bodies and syncs make phase 2 slower than phase 1 anywhere.
+// The schedules: each ACCEPT arrives after the other's PREPARE, or when it does, as
+// fast as all messages or slower. Bodies and syncs make phase 2 slower than phase 1 anywhere.
 const (
-	byAdversary   = "adversary: an ACCEPT arrives after the other's PREPARE"
-	byClock       = "clock: all messages as fast"
-	bySlowerClock = "clock: ACCEPTs 20 ms slower"
-	bySlowClock   = "clock: ACCEPTs 50 ms slower"
+	byAdversary   = "adversary"
+	byClock       = "clock, all as fast"
+	bySlowerClock = "clock, ACCEPT +20 ms"
+	bySlowClock   = "clock, ACCEPT +50 ms"
 )
 
 // windows are the random waits that are tried, in attempts.
@@ -217,9 +218,9 @@ func (r *DuelRow) quantile(share float64) int {
 func (r *DuelRow) name() string {
 	switch r.Cure {
 	case backoff:
-		return fmt.Sprintf("back-off, window %g of an attempt", r.Window)
+		return fmt.Sprintf("back-off %g", r.Window)
 	case leader:
-		return "a leader"
+		return "leader"
 	}
 	return "none"
 }

@@ -92,7 +92,7 @@ func values(n int) (keys []report.Key) {
 // WriteHTML writes what the duels showed as one page that needs nothing else.
 func (d *Duel) WriteHTML(w io.Writer) error {
 	t := report.Table{Class: "stack", Heads: []report.Cell{
-		{Text: "schedule"}, {Text: "cure"}, {Text: "decided"}, {Text: "rounds: median"}, {Text: "9 of 10"}, {Text: "most"}, {Text: "median time"},
+		{Text: "schedule"}, {Text: "cure"}, {Text: "decided"}, {Text: "rounds"}, {Text: "90 %"}, {Text: "most"}, {Text: "time"},
 	}}
 	for _, cells := range d.table()[1:] {
 		row := make([]report.Cell, len(cells))
@@ -111,7 +111,7 @@ func (d *Duel) WriteHTML(w io.Writer) error {
 			t.Rows[i][2].Tone = "stopped"
 		}
 	}
-	data := map[string]any{"Duel": d, "Table": t, "Plot": d.plot()}
+	data := map[string]any{"Duel": d, "Table": t, "Plot": d.plot(), "Legend": d.legend()}
 	if d.duel != nil {
 		data["Chart"] = report.Figure{Drawing: chart(d.duel.Shape, d.duel.Steps, false).SVG("The first rounds of a duel without a cure"), Legend: values(2)}
 	}

@@ -60,7 +60,7 @@ func (v *Verdict) lines() []line {
 
 // table is what the duels showed, with its heading.
 func (d *Duel) table() [][]string {
-	rows := [][]string{{"schedule", "cure", "decided", "rounds: median", "9 of 10", "most", "median time"}}
+	rows := [][]string{{"schedule", "cure", "decided", "rounds", "90 %", "most", "time"}}
 	for i := range d.Rows {
 		r := &d.Rows[i]
 		row := []string{r.Schedule, r.name(), fmt.Sprintf("%d of %d", r.Decided, r.Runs)}
@@ -81,9 +81,18 @@ func (d *Duel) WriteText(w io.Writer, columns int) error {
 	if err := t.Write(w, columns); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\nA round is an attempt of either proposer; a run without a decision in %d counts as undecided. Times are from the\n"+
-		"start to the moment when a value is chosen. Undisturbed, an attempt with a slow ACCEPT takes %.0f ms.\n", d.Limit, d.Attempt)
+	if columns <= 0 {
+		columns = 100
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", strings.Join(table.Wrap(d.legend(), columns), "\n"))
 	return err
+}
+
+// legend explains the table.
+func (d *Duel) legend() string {
+	return fmt.Sprintf("By the adversary each ACCEPT arrives after the other's PREPARE. By the clock a message takes 5 to 6 ms, or an ACCEPT 20 or 50 ms more, for its value. "+
+		"Who is preempted prepares again at once, or with back-off W after W to 2W attempts of %.0f ms, which is what one takes with the slowest ACCEPTs if nobody disturbs it. "+
+		"Rounds are attempts of both proposers together: the median, what nine of ten runs stay within, and the most. A run without a decision in %d counts as undecided. The time is the median until a value is chosen.", d.Attempt, d.Limit)
 }
 
 // lines say what the adversary did.
