@@ -19,6 +19,11 @@ func TestGoldenRaft(t *testing.T) {
 	golden(t, "testdata/raft")
 }
 
+// TestGoldenPaxos does the same for the stories in testdata/paxos.
+func TestGoldenPaxos(t *testing.T) {
+	golden(t, "testdata/paxos")
+}
+
 // golden replays the scripts of a directory.
 func golden(t *testing.T, dir string) {
 	datadriven.Walk(t, dir, func(t *testing.T, path string) {

@@ -15,6 +15,7 @@ import (
 //
 //	cluster n=4 k=4 l=8 batch=1 clients=1 patience=20 seed=1 [traitor=0,2 [lie=equivocate]]
 //	cluster protocol=raft n=3 ... [prevote=off] [checkquorum=off]
+//	cluster protocol=paxos n=3 ... [sticky=off] [backoff=off] [leaders=any]
 //	submit [client=0] [to=0|to=all] [op=add] [key=0]    a client sends a request
 //	read [client=0] [to=0] [key=0] [floor=3]            ... a READ, to all or one; with a floor its last one again
 //	tick N [1,2]                            N ticks pass, for all or some replicas
@@ -26,7 +27,7 @@ import (
 //	run-until executed=5 | view=1 [of=1,2] [ticks=1000] [show=KIND,KIND]
 //	                                        deliver and tick until all have got there
 //	wait N [show=KIND,KIND]                 deliver and tick for N ticks
-//	elect 0                                 its patience ends before that of others, and it is elected (Raft)
+//	elect 0                                 its patience ends before that of others, and it is elected (Raft, Paxos)
 //	status     notes     waiting
 //	verdict                                 how the judge decides, once, at the end
 //
@@ -141,7 +142,10 @@ func (s *Script) cluster(a args) string {
 	if p, ok := a.value("protocol"); ok {
 		c.Protocol, c.Trust.Faults = p, (n-1)/2
 	}
-	c.Timing.Elections = protocol.Elections{NoPreVote: first(a.value("prevote")) == "off", NoCheckQuorum: first(a.value("checkquorum")) == "off"}
+	off := func(key string) bool { return first(a.value(key)) == "off" }
+	c.Timing.Elections = protocol.Elections{
+		NoPreVote: off("prevote"), NoCheckQuorum: off("checkquorum"), NoStickiness: off("sticky"), NoBackoff: off("backoff"), AnyLeader: first(a.value("leaders")) == "any",
+	}
 	if list, ok := a.value("traitor"); ok {
 		for _, word := range strings.Split(list, ",") {
 			id, err := strconv.Atoi(word)
@@ -326,13 +330,14 @@ func (s *Script) status(args) string {
 
 // era is who leads and since when, in the words of the protocol.
 func (s *Script) era(st *consensus.Status) string {
+	era := fmt.Sprintf("%s=%d", s.world.protocol.Words.View, st.View)
 	switch {
 	case !s.elected():
-		return fmt.Sprintf("view=%d", st.View)
+		return era
 	case st.Changing:
-		return fmt.Sprintf("term=%d leader=?", st.View)
+		return era + " leader=?"
 	}
-	return fmt.Sprintf("term=%d leader=R%d", st.View, st.Primary)
+	return fmt.Sprintf("%s leader=R%d", era, st.Primary)
 }
 
 // elected reports whether the cluster elects its leaders.
