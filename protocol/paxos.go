@@ -14,7 +14,7 @@ import (
 // paxosProtocol is Multi-Paxos: package paxos.
 func paxosProtocol() Protocol {
 	return Protocol{
-		Name: Paxos, Title: "Paxos", Model: quorum.Crash, Elected: true,
+		Name: Paxos, Title: "Paxos", Model: quorum.Crash, Elected: true, Leads: ByPromise,
 		Words: Words{View: "ballot", Lead: "leader", Follow: "follower", Between: "no leader", Place: "slot"},
 		Kinds: paxos.KindNames(), Decisive: []byte{paxos.PrepareKind, paxos.PromiseKind, paxos.AcceptKind, paxos.AcceptedKind, paxos.CommitKind},
 		NewCodec: paxosCodec, Lie: paxos.ReasonTwo, Reasons: paxos.Reasons(),

@@ -17,7 +17,7 @@ const sectionBoth = "the same faults: 2f+1 and 3f+1 replicas"
 var sizes = []struct {
 	protocol string
 	replicas int
-}{{protocol.Raft, 3}, {protocol.Raft, 5}, {protocol.PBFT, 4}, {protocol.PBFT, 7}}
+}{{protocol.Raft, 3}, {protocol.Raft, 5}, {protocol.Paxos, 3}, {protocol.Paxos, 5}, {protocol.PBFT, 4}, {protocol.PBFT, 7}}
 
 // column is what a fault does to one protocol: how theory says it ends, and why.
 type column struct {

@@ -54,7 +54,7 @@ type drawer struct {
 }
 
 // ballot is what an end counts the voices for: of PBFT the COMMITs for a batch, of
-// Raft those who have stored the slot's entry in a term, of a client the replies
+// Raft and Paxos those who have stored the slot's entry in a term or ballot, of a client the replies
 // with one result.
 type ballot struct {
 	at    string
@@ -232,11 +232,11 @@ func (d *drawer) hear(at string, s protocol.Summary) {
 		d.told[at] = fmt.Sprintf("R%d", s.Signer)
 	}
 	switch {
-	case s.Kind == "COMMIT":
+	case s.Kind == "COMMIT" && s.Valued:
 		b.value = s.Value
 	case s.Kind == protocol.KindReply:
 		b.seq, b.value = s.Seq, s.Value
-	case s.Stored >= slot && s.Stored > 0:
+	case s.Stored >= slot && s.Stored > 0, s.Kind == "ACCEPTED" && s.Seq == slot:
 		b.view = s.View
 	default:
 		return
@@ -267,10 +267,8 @@ func (d *drawer) words(s protocol.Summary, from string) string {
 	text := s.Kind
 	switch {
 	case s.Kind == protocol.KindRequest || s.Kind == protocol.KindRefused || s.Kind == "CHECKPOINT":
-	case d.elects():
-		text += fmt.Sprintf(" t%d", s.View)
 	default:
-		text += fmt.Sprintf(" v%d", s.View)
+		text += fmt.Sprintf(" %c%d", d.result.era()[0], s.View)
 	}
 	if s.Seq != 0 {
 		text += fmt.Sprintf(" n%d", s.Seq)
@@ -316,10 +314,12 @@ func (d *drawer) value(s protocol.Summary) int {
 func (d *drawer) fact(s sim.Step, from int) {
 	switch {
 	case s.Note == nil:
-	case s.Note.Kind == consensus.Committed:
+	case s.Note.Kind == consensus.Committed && !d.elects():
 		d.commit(s, from)
+	case s.Note.Kind == consensus.Committed && s.Note.Reason != "":
+		d.row(report.Term, s.At, from, fmt.Sprintf("%s knows n=%d: %s", s.From, s.Note.Seq, s.Note.Reason))
 	case s.Note.Kind == consensus.EnteredView && d.elects():
-		d.row(report.Term, s.At, from, fmt.Sprintf("%s leads term %d", s.From, s.Note.View))
+		d.row(report.Term, s.At, from, fmt.Sprintf("%s leads %s %d", s.From, d.result.era(), s.Note.View))
 	case s.Note.Kind == consensus.Ignored:
 		d.row(report.Fault, s.At, from, s.From+" drops what would crash it")
 	}

@@ -112,10 +112,7 @@ func (d *drawer) slot() string {
 		if s = s.At(d.result.Outcome.Slot); !ok || s.Seq == 0 {
 			continue
 		}
-		if d.elects() {
-			return fmt.Sprintf("place %d of the log", s.Seq)
-		}
-		return fmt.Sprintf("sequence number %d", s.Seq)
+		return fmt.Sprintf("%s %d", d.result.Spec.UnderTest().Words.Place, s.Seq)
 	}
 	return "what was said while nothing was ordered"
 }

@@ -130,6 +130,9 @@ func (r *Result) text() string {
 		mark = "✗ "
 	}
 	text := mark + r.Word()
+	if brief := r.brief(); brief != "" {
+		text += ": " + brief
+	}
 	if ids := r.Outcome.Verdict.Culprits; len(ids) > 0 {
 		text += " (" + replicas(ids) + ")"
 	} else if r.unprovable() {

@@ -222,7 +222,7 @@ func TestCellsAreWellFormed(t *testing.T) {
 		}
 	}
 	if _, err := Cells("zab"); err == nil {
-		t.Error("there is a matrix for paxos")
+		t.Error("there is a matrix for zab")
 	}
 }
 

@@ -1,6 +1,7 @@
 package bounds
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"io"
@@ -85,7 +86,7 @@ func (m *matrix) table() report.Table {
 		for _, column := range m.Columns {
 			var c report.Cell
 			if r := row.Cells[column]; r != nil {
-				c = report.Cell{Text: r.Word(), Note: r.named(), Tone: tone(r.Word()), Link: r.ID(), Alarm: !r.Agrees()}
+				c = report.Cell{Text: r.Word(), Note: cmp.Or(r.named(), r.brief()), Tone: tone(r.Word()), Link: r.ID(), Alarm: !r.Agrees()}
 			}
 			line = append(line, c)
 		}

@@ -17,7 +17,7 @@ const (
 // becomes of those that were not.
 func orderCourses() []course {
 	return []course{
-		{row: "one proposal is late, the next is not", source: sourceLog,
+		{row: "one proposal is late", source: sourceLog,
 			raft: goesOn("A follower takes an entry only after the one before it, so it refuses the next one, and the leader sends both again: nothing is decided until the late one is.",
 				inOrder),
 			paxos: goesOn("Each slot is decided for itself: the next one is chosen first. It is executed when the late one is chosen, too.",
@@ -25,7 +25,7 @@ func orderCourses() []course {
 			pbft: goesOn("Each sequence number has certificates of its own: the next one commits first. It is executed when the late one has committed, too.",
 				outOfOrder),
 			change: func(s *spec.Spec, _ int) { s.Faults = []spec.Fault{lostProposal(gapLasts)} }},
-		{row: "a gap: one proposal is lost, the next is not, and the leader dies", source: sourceLog,
+		{row: "a gap, and the leader dies", source: sourceLog,
 			raft: goesOn("There are no gaps in a log. No follower took the entry after the missing one, so both died with the leader. The new leader begins with an empty entry at that place, and callers ask again.",
 				moves(faultAt), losesBeyondGap),
 			paxos: goesOn("The slot above the gap is chosen. The new leader's quorum names it, and nobody names the slot below: that one gets the null batch, for nothing above it could be executed otherwise.",
@@ -35,7 +35,7 @@ func orderCourses() []course {
 			change: func(s *spec.Spec, _ int) {
 				s.Faults = append(crashed(first(1), faultAt+gapLasts, 0), lostProposal(gapLasts))
 			}},
-		{row: "an old value that no quorum has heard of", source: sourceLog,
+		{row: "an old value nobody names", source: sourceLog,
 			raft: goesOn("The old leader appended it alone. The new leader's log has another entry at that place, and the old leader's is overwritten when it is back.",
 				moves(faultAt), oldValueGoes),
 			paxos: goesOn("The old leader accepted it alone, and the quorum of the new one does not name it. Another value is chosen there under a higher ballot, which replaces the old vote.",
@@ -45,7 +45,7 @@ func orderCourses() []course {
 			change: func(s *spec.Spec, _ int) {
 				s.Faults = []spec.Fault{{At: faultAt, Lasts: faultLasts, Kind: spec.Mute, Replicas: first(1)}}
 			}},
-		{row: "an old value that one of the quorum holds", source: sourceLog,
+		{row: "an old value that one names", source: sourceLog,
 			raft: goesOn("Who holds it has the longest log of those who are left, and no majority votes for anybody else: it leads, and the entry is decided with the first one of its new term.",
 				moves(faultAt), leads(0), oldValueStays),
 			paxos: goesOn("Whoever leads is told of the vote by the one that holds it, and proposes that value again under its own ballot. It may be the other one, which had never heard of it.",
@@ -68,7 +68,7 @@ func leaderCourses() []course {
 			pbft: goesOn("Nobody is elected: the primary of the next view is known. 2f+1 VIEW-CHANGEs open the view, and everybody checks them again.",
 				moves(faultAt), leads(1)),
 			change: func(s *spec.Spec, _ int) { s.Faults = crashed(first(1), faultAt, 0) }},
-		{row: "one that heard nobody comes back", source: sourceCheck,
+		{row: "one comes back", source: sourceCheck,
 			raft: goesOn("It asks whether it would be elected before it raises its term (PreVote), and who hears a leader says no (CheckQuorum).",
 				stays(faultAt)),
 			paxos: goesOn("It has promised itself a higher ballot, and accepts nothing under the leader's. Acceptors that hear their leader do not answer it, which they may always do; the leader prepares once more, above that ballot, to have it back.",
@@ -76,14 +76,14 @@ func leaderCourses() []course {
 			pbft: goesOn("It asks for another view. f+1 have to before anybody joins.",
 				stays(faultAt)),
 			change: func(s *spec.Spec, _ int) { comesBack(s) }},
-		{row: "one that heard nobody comes back, and nothing protects the leader", source: sourceCheck,
+		{row: "one comes back unchecked", source: sourceCheck,
 			raft: goesOn("Without PreVote and CheckQuorum its higher term deposes the leader: members believe any higher term, whoever is ahead.",
 				moves(faultAt)),
 			paxos: goesOn("A ballot can be preempted at any time: acceptors promise the higher one, and its owner leads.",
 				moves(faultAt), takesOver),
 			change: func(s *spec.Spec, _ int) {
 				comesBack(s)
-				s.Elections = protocol.Elections{NoPreVote: true, NoCheckQuorum: true}
+				s.Elections = protocol.Elections{NoPreVote: true, NoCheckQuorum: true, NoStickiness: true}
 			}},
 		{row: "a star whose hub is behind", source: sourceStar, least: 5,
 			raft: stopsThere("Only the hub reaches a majority, and its log is behind: those who have the last decided entry do not vote for it. They would be voted for, and reach nobody but the hub. All stand still, though a majority is up and connected.",
@@ -108,7 +108,7 @@ const starAt = faultAt + 400*sim.Millisecond
 // star: the last f are cut off while the others decide. Then the first leader dies,
 // those are back, and the first f+1 of the others have lost each other.
 func star(s *spec.Spec, f int) {
-	s.Invoked = 40
+	s.Invoked, s.Settle = 40, 30*sim.Second // who fetches a state asks the dead and those out of reach for it, too
 	s.Faults = []spec.Fault{
 		cutOff(last(s.Replicas, f), nil, faultAt, starAt-faultAt),
 		{At: starAt, Kind: spec.Crash, Replicas: first(1)},

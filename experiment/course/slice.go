@@ -252,7 +252,7 @@ func (p *slice) about() []bool {
 		step, at := &p.steps[i], s.At(p.slot)
 		link := once{step.Kind, step.From, step.To, s.View, s.Stored > 0}
 		switch {
-		case at.Valued && at.Seq == p.slot && (s.Topic != protocol.State || p.checkpoint):
+		case (at.Valued || s.Seq > 0) && at.Seq == p.slot && (s.Topic != protocol.State || p.checkpoint):
 			mine[i], offered = true, true
 			seen[link] = seen[link] || s.Decided >= p.slot
 		case (offered || s.Topic == protocol.State) && max(s.Stored, s.Decided) >= p.slot && !seen[link]:
