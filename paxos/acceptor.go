@@ -19,7 +19,7 @@ func (r *replica) onPrepare(from consensus.ReplicaID, m *Prepare) {
 	case synod.Promised:
 		r.recordPromise()
 		r.yield(m.Ballot)
-		r.rest()
+		r.countAnew()
 		r.promise(from, m)
 	case synod.Repeated:
 		r.promise(from, m)

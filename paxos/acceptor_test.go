@@ -106,6 +106,21 @@ func TestStickinessEnds(t *testing.T) {
 	}
 }
 
+// A promise is no word of a leader. B promises its old leader one ballot after the other,
+// which never leads again, and does not take it for its leader for ever.
+func TestPromisesRenewNoLease(t *testing.T) {
+	l := newLab(t, 5)
+	l.elect(0)
+	for b := synod.Ballot(10); b < 40; b += 5 {
+		p := Prepare{Ballot: b}
+		l.say(0, 1, p.Encode())
+		l.Ticks(4, []int{1}, only())
+	}
+	if l.engine(1).lead.known {
+		t.Errorf("B takes A for its leader, of whom it heard nothing for %d ticks but questions", 24)
+	}
+}
+
 // Rule: one value for a slot and ballot. The first stays, the same is acknowledged
 // again, and a second is a lie.
 func TestOneValueForASlotAndBallot(t *testing.T) {

@@ -19,10 +19,18 @@ type clock struct {
 	quiet      int // tick until which nobody is alarmed of ballots again
 }
 
-// rest begins the countdown anew: a leader was heard, a promise was given, or a
-// question of one's own has left.
+// rest begins the countdown and the lease anew: a leader was heard, or a question of
+// one's own has left.
 func (r *replica) rest() {
 	r.clock.lease = r.cfg.Election
+	r.countAnew()
+}
+
+// countAnew begins the countdown alone: a promise was given, which is no word of a
+// leader. E.g. A and B of five are cut off; A, who led, prepares again and again, each
+// time sooner than B's lease ends. Did that renew the lease, B would take A for its
+// leader for ever, and never tell its callers that there is no majority.
+func (r *replica) countAnew() {
 	r.clock.countdown = r.cfg.Election + r.clock.random.IntN(r.cfg.Election)
 }
 
