@@ -4,6 +4,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -61,4 +62,51 @@ func TestDocumentTellsWhatRunsShow(t *testing.T) {
 			t.Errorf("the document says that %s ends %q, convicting %q; it ends %q, convicting %q", id, ends[id], convicts[id], r.Word(), named)
 		}
 	}
+}
+
+var (
+	claimedCell  = regexp.MustCompile("`((?:raft|paxos|pbft)-n-[a-z0-9-]+)`")
+	claimedTrace = regexp.MustCompile("`(?:sim/testdata/|…/)?((?:raft|paxos|pbft)/[a-z_]+\\.txt)`")
+	claimNumber  = regexp.MustCompile(`(?m)^\| ([0-9]+) \|`)
+)
+
+// TestDocumentsNameWhatIsThere: each cell and each trace that docs/CLAIMS.md and
+// docs/BOUNDS.md point to exists, and each claim has a number of its own.
+func TestDocumentsNameWhatIsThere(t *testing.T) {
+	cells, err := Cells(Both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for _, name := range []string{"CLAIMS.md", "BOUNDS.md"} {
+		text, err := os.ReadFile("../../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range claimedCell.FindAllStringSubmatch(string(text), -1) {
+			if named++; !slices.ContainsFunc(cells, func(c Cell) bool { return c.ID() == m[1] }) {
+				t.Errorf("%s names %s, which is no cell", name, m[1])
+			}
+		}
+		for _, m := range claimedTrace.FindAllStringSubmatch(string(text), -1) {
+			if named++; !exists("../../sim/testdata/" + m[1]) {
+				t.Errorf("%s names %s, which is no trace", name, m[1])
+			}
+		}
+		if name == "CLAIMS.md" {
+			for i, m := range claimNumber.FindAllStringSubmatch(string(text), -1) {
+				if m[1] != strconv.Itoa(i+1) {
+					t.Errorf("claim %d has the number %s", i+1, m[1])
+				}
+			}
+		}
+	}
+	if named < 80 {
+		t.Errorf("%d cells and traces are named", named)
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
