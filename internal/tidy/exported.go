@@ -262,11 +262,7 @@ func breachesOfNames(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	unused := e.unused()
-	for _, pkg := range awaited {
-		delete(unused, pkg)
-	}
-	return judgeNames(unused, surface), nil
+	return judgeNames(e.unused(), surface), nil
 }
 
 func judgeNames(unused, offered map[string][]string) []string {

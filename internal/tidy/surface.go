@@ -23,7 +23,3 @@ var surface = map[string][]string{
 	"protocol": {"ErrFaults", "UnknownError"},
 	"testnet":  {"ErrExists", "ErrKeyInUse", "ErrTraitor"},
 }
-
-// awaited are packages whose first user is still to come: nothing is asked of
-// their names until then.
-var awaited = []string{"paxos/synod"}
