@@ -135,10 +135,11 @@ func (j *Judge) denied() *call {
 
 // missing finds the first believed result of a height that no honest replica
 // committed: a height that was believed and then given to others shows as a
-// fork, one that nobody executed shows here.
+// fork, one that nobody executed shows here. What a liar executed first may reach
+// the honest in a state alone, and they answer out of that.
 func (j *Judge) missing() *call {
 	for _, c := range j.accepted.held {
-		if _, known := j.agreement.batches[c.seq]; !known && !j.untold(c) && c.seq > 0 {
+		if _, known := j.agreement.batches[c.seq]; !known && !j.untold(c) && c.seq > j.taken {
 			return c
 		}
 	}

@@ -106,6 +106,15 @@ func (j *Judge) restoring(r consensus.ReplicaID) {
 	}
 }
 
+// takes hears that r takes a state from others, which stands for all up to n.
+func (j *Judge) takes(at consensus.Time, r consensus.ReplicaID, n consensus.Seq, root crypto.Digest) {
+	j.Root(at, r, n, root)
+	j.restoring(r)
+	if j.honest(r) {
+		j.taken = max(j.taken, n)
+	}
+}
+
 // replied judges the reply of an honest replica, and keeps what it says for
 // those who believe it.
 func (j *Judge) replied(at consensus.Time, from consensus.ReplicaID, r *consensus.Reply) {

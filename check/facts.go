@@ -49,8 +49,7 @@ func (j *Judge) Queued(at consensus.Time, r consensus.ReplicaID, job consensus.J
 		j.Root(at, r, job.Seq, job.Root)
 	case consensus.RestoreBegin:
 		j.proven(at, r, job.Certificate)
-		j.Root(at, r, job.Seq, job.Root)
-		j.restoring(r)
+		j.takes(at, r, job.Seq, job.Root)
 	}
 }
 

@@ -145,6 +145,7 @@ type Judge struct {
 	accepted   accepted
 	transcript transcript
 	next       [consensus.MaxReplicas]consensus.Seq // what each replica must commit next; 0 = anything
+	taken      consensus.Seq                        // the highest state that an honest replica took from others
 }
 
 // maxOfKind bounds the violations that are kept of each kind: the first one is

@@ -170,6 +170,13 @@ func TestJudges(t *testing.T) {
 			r.reply(0, q, 5, "")
 			r.Returned(2, CallID{}, 5, app.OK(nil))
 		}, []Kind{Lost}},
+		{"believed, and executed by a liar alone, whose state others took", nil, func(r *run) {
+			q := r.asked(get)
+			r.Invoked(1, CallID{}, r.clients[0].Public(), get)
+			r.Queued(1, 0, consensus.RestoreBegin{Seq: 6, Root: digestA})
+			r.reply(0, q, 5, "")
+			r.Returned(2, CallID{}, 5, app.OK(nil))
+		}, nil},
 		{"a later call stands before an earlier one", nil, func(r *run) {
 			r.commit(1, nil, 0)
 			r.believed(1, 1, 2, 2, putA, revision(2))

@@ -265,8 +265,7 @@ func (r *replay) replica(id consensus.ReplicaID, e *Entry) {
 			r.rerun.commit(r.now, c)
 		}
 	case EntryRestored:
-		r.judge.restoring(id)
-		r.judge.Root(r.now, id, e.Seq, e.Digest)
+		r.judge.takes(r.now, id, e.Seq, e.Digest)
 	case EntryRoot:
 		r.judge.Root(r.now, id, e.Seq, e.Digest)
 	case EntryNote:
