@@ -38,10 +38,10 @@ func (j *Judge) promised(at consensus.Time, by consensus.ReplicaID, p protocol.P
 // that it is held to.
 type floors map[consensus.ReplicaID]consensus.View
 
-// stands enters an answer. Only its author knows in which order it gave its
-// answers: what others had of them does not count.
+// stands enters an answer that a replica gives. Only it knows in which order it gave
+// them: what others had of them does not count.
 func (j *Judge) stands(at consensus.Time, by consensus.ReplicaID, f protocol.Floor) {
-	if f.Signer != by || !j.honest(by) {
+	if !j.honest(by) {
 		return
 	}
 	if over := j.floors[by]; f.View < over {

@@ -54,7 +54,6 @@ func TestFloors(t *testing.T) {
 		{"grants in advance, which is no vote", nil, []said{{1, frameOf(pb.MsgPreVoteResp, 1, 9, false)}, stores(1)}, false},
 		{"two members", nil, []said{vote(2), {2, frameOf(pb.MsgAppResp, 2, 1, false)}}, false},
 		{"a traitor", []consensus.ReplicaID{1}, []said{vote(2), stores(1)}, false},
-		{"in another's name", []consensus.ReplicaID{2}, []said{vote(2), {2, frameOf(pb.MsgAppResp, 1, 1, false)}}, false},
 	} {
 		j := New(Config{Genesis: members(3), Honest: func(id consensus.ReplicaID) bool { return !slices.Contains(c.traitors, id) }})
 		for _, s := range c.said {

@@ -17,7 +17,7 @@ func KindNames() []string { return names[:] }
 
 // FrameKind names the kind of a frame; "" if it is none of these.
 func FrameKind(frame []byte) string {
-	if len(frame) == 0 || frame[0] < PrepareKind || frame[0] > fetchReplyKind {
+	if len(frame) == 0 || frame[0] < PrepareKind || frame[0] > FetchReplyKind {
 		return ""
 	}
 	return nameOf(frame[0])
@@ -41,7 +41,7 @@ func MessageName(message any) string {
 	case *Heartbeat:
 		return nameOf(heartbeatKind)
 	case *Alive:
-		return nameOf(aliveKind)
+		return nameOf(AliveKind)
 	case *Reject:
 		return nameOf(rejectKind)
 	case *Learn:
@@ -53,7 +53,7 @@ func MessageName(message any) string {
 	case *Fetch:
 		return nameOf(fetchKind)
 	case *FetchReply:
-		return nameOf(fetchReplyKind)
+		return nameOf(FetchReplyKind)
 	}
 	return ""
 }

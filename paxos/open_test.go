@@ -25,7 +25,7 @@ func (l *lab) frames() map[string][]byte {
 		"HEARTBEAT": (&Heartbeat{Ballot: 3, UpTo: 1, Round: 8}).Encode(), "ALIVE": (&Alive{Ballot: 4, Round: 8}).Encode(),
 		"REJECT": (&Reject{Ballot: 4, Promised: 8}).Encode(), "LEARN": (&Learn{From: 1, To: 9, Votes: true}).Encode(),
 		"VALUE": (&Value{Slot: 1, Ballot: 2, Chosen: true, Batch: b}).Encode(), "STATE": EncodeState(State{Seq: 4, Root: root}),
-		"FETCH": fetch.Encode(fetchKind), "FETCH-REPLY": given.Encode(fetchReplyKind),
+		"FETCH": fetch.Encode(fetchKind), "FETCH-REPLY": given.Encode(FetchReplyKind),
 	}
 }
 
@@ -50,7 +50,7 @@ func TestFramesRoundTrip(t *testing.T) {
 			t.Errorf("%s is refused: %q", name, why)
 		}
 	}
-	for _, f := range [][]byte{nil, {0}, {fetchReplyKind + 1}} {
+	for _, f := range [][]byte{nil, {0}, {FetchReplyKind + 1}} {
 		if FrameKind(f) != "" || Describe(f) == "" {
 			t.Errorf("%x has the name %q", f, FrameKind(f))
 		}
@@ -99,7 +99,7 @@ func TestOpen(t *testing.T) {
 		"... in a value":               {(&Value{Slot: 1, Chosen: true, Batch: twice}).Encode(), ReasonBatch},
 		"a request that nobody signed": {(&Accept{Ballot: 3, Slot: 1, Batch: unsigned}).Encode(), ReasonUnsigned},
 		"... in a value, too":          {(&Value{Slot: 1, Chosen: true, Batch: unsigned}).Encode(), ReasonUnsigned},
-		"an unknown kind":              {[]byte{fetchReplyKind + 1}, ReasonUnknown},
+		"an unknown kind":              {[]byte{FetchReplyKind + 1}, ReasonUnknown},
 		"nothing":                      {nil, consensus.ReasonMalformed},
 		"more than a frame":            {make([]byte, consensus.MaxFrame+1), ReasonOversized},
 		"a clock that is none":         {[]byte{consensus.KindClock}, consensus.ReasonMalformed},

@@ -117,7 +117,7 @@ func (p *Protocol) openMember(f consensus.Frame) (any, []crypto.Claim, consensus
 	switch kind := f.Bytes[0]; {
 	case kind == consensus.KindClock:
 		m, err = consensus.DecodeClock(f.Bytes)
-	case kind >= PrepareKind && kind <= fetchReplyKind:
+	case kind >= PrepareKind && kind <= FetchReplyKind:
 		m, err = Decode(f.Bytes)
 	default:
 		return nil, nil, ReasonUnknown

@@ -57,7 +57,7 @@ func newReplica(p *Protocol, rec consensus.Recovered) *replica {
 		asked: make([]int, n), heard: make([]int, n), now: rec.Now,
 	}
 	r.requests = pending.NewElected(r.id, c.Election, pending.Config{Replicas: n, Count: c.PendingCount, Bytes: c.PendingBytes}, &r.out)
-	r.state = transfer.NewMover(r.id, n, transfer.Framed(fetchKind, fetchReplyKind), &r.out)
+	r.state = transfer.NewMover(r.id, n, transfer.Framed(fetchKind, FetchReplyKind), &r.out)
 	seed := crypto.Hash(fmt.Appendf(nil, "quorate/paxos/countdown/%d/%d", rec.Nonce, r.id))
 	r.clock.random = rand.New(rand.NewChaCha8(seed))
 	for i := range r.heard {

@@ -20,13 +20,13 @@ const (
 	AcceptedKind                                             // acceptor → leader
 	CommitKind                                               // leader → all: what is chosen
 	heartbeatKind                                            // leader → all: a COMMIT by time, and a question whether they follow
-	aliveKind                                                // acceptor → leader: its answer
+	AliveKind                                                // acceptor → leader: its answer
 	rejectKind                                               // acceptor → proposer
 	learnKind                                                // any → any: asks for the values of slots
 	ValueKind                                                // any → any: the value of one
 	stateKind                                                // any → any: names a state, instead of what it stands for
 	fetchKind                                                // any → any: asks for parts of one
-	fetchReplyKind                                           // any → any: holds them
+	FetchReplyKind                                           // any → any: holds them
 )
 
 // What members say to each other. All of it is authentic by its channel, and
@@ -152,7 +152,7 @@ func (m *Heartbeat) Encode() []byte {
 }
 
 // Encode returns the frame.
-func (m *Alive) Encode() []byte { return words(aliveKind, uint64(m.Ballot), m.Round) }
+func (m *Alive) Encode() []byte { return words(AliveKind, uint64(m.Ballot), m.Round) }
 
 // Encode returns the frame.
 func (m *Reject) Encode() []byte { return words(rejectKind, uint64(m.Ballot), uint64(m.Promised)) }
@@ -195,7 +195,7 @@ func Decode(frame []byte) (any, error) {
 	switch frame[0] {
 	case fetchKind:
 		return transfer.DecodeFetch(frame)
-	case fetchReplyKind:
+	case FetchReplyKind:
 		return transfer.DecodeFetchReply(frame)
 	}
 	d := decoder{cryptobyte.String(frame[1:]), true}
@@ -228,7 +228,7 @@ func (d *decoder) message(kind byte) any {
 		return &Commit{d.ballot(), d.seq()}
 	case heartbeatKind:
 		return &Heartbeat{d.ballot(), d.seq(), d.number()}
-	case aliveKind:
+	case AliveKind:
 		return &Alive{d.ballot(), d.number()}
 	case rejectKind:
 		return &Reject{d.ballot(), d.ballot()}

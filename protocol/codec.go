@@ -24,7 +24,7 @@ type Codec struct {
 	Describe func(frame []byte) string
 	// Promise extracts what a frame commits its author to.
 	Promise func(frame []byte) (Promise, bool)
-	// Floor extracts what a frame says of what is over for its author.
+	// Floor extracts what an answer says of what is over for who sends it.
 	Floor func(frame []byte) (Floor, bool)
 	// Summary is what a frame says, as far as charts and the choice of decisive
 	// steps need it. A frame that it does not understand is garbage, or none of
@@ -47,13 +47,12 @@ type Promise struct {
 	Content crypto.Digest
 }
 
-// Floor is what an answer says of its author's memory. It is given in View, and
-// where it is Kept an honest replica gives none in a lower one afterwards, in all
-// its lives: a majority may rest on it that what is below is over.
+// Floor is what an answer says of the memory of who sends it. It is given in View,
+// and where it is Kept an honest replica gives none in a lower one afterwards, in
+// all its lives: a majority may rest on it that what is below is over.
 type Floor struct {
-	Signer consensus.ReplicaID
-	View   consensus.View
-	Kept   bool
+	View consensus.View
+	Kept bool
 }
 
 // Topic is what a frame is about, whatever its protocol calls it.

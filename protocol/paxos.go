@@ -64,8 +64,9 @@ func paxosCodec(g consensus.Genesis) Codec {
 	return Codec{
 		Kind: paxos.FrameKind, Opened: paxos.MessageName, Describe: paxos.Describe,
 		Promise:   func(frame []byte) (Promise, bool) { return paxosPromise(n, frame) },
+		Floor:     paxosFloor,
 		Summary:   func(frame []byte) (Summary, bool) { return paxosSummary(n, frame) },
-		Keep:      func([]byte) []byte { return nil },
+		Keep:      paxosKeep,
 		Signature: paxosSignature,
 	}
 }
@@ -83,6 +84,35 @@ func paxosPromise(n int, frame []byte) (Promise, bool) {
 	return Promise{
 		Signer: a.Ballot.Owner(n), Kind: paxos.AcceptKind, View: consensus.View(a.Ballot), Seq: a.Slot, Content: a.Batch.Digest(),
 	}, true
+}
+
+// paxosFloor: an acceptor votes for nothing below a ballot that it promised or voted
+// under, and follows nobody there: else a proposer that was told what it had voted
+// for, and one that was not, could both have a majority. That it follows leaves
+// ahead of what is on its way to the disk, so that nothing is held against it later.
+func paxosFloor(frame []byte) (Floor, bool) {
+	switch frame[0] {
+	case paxos.PromiseKind, paxos.AcceptedKind, paxos.AliveKind:
+	default:
+		return Floor{}, false
+	}
+	switch m, _ := paxos.Decode(frame); m := m.(type) {
+	case *paxos.Promise:
+		return Floor{View: consensus.View(m.Ballot), Kept: true}, true
+	case *paxos.Accepted:
+		return Floor{View: consensus.View(m.Ballot), Kept: true}, true
+	case *paxos.Alive:
+		return Floor{View: consensus.View(m.Ballot)}, true
+	}
+	return Floor{}, false
+}
+
+// paxosKeep keeps what acceptors promise and vote for. Batches come with commits.
+func paxosKeep(frame []byte) []byte {
+	if f, ok := paxosFloor(frame); ok && f.Kept {
+		return frame
+	}
+	return nil
 }
 
 // paxosSignature finds a client's signature: that of a request, or the last one in

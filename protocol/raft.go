@@ -79,8 +79,8 @@ func raftPromise(frame []byte) (Promise, bool) {
 // that two leaders have a majority for could differ. A heartbeat's answer leaves
 // ahead of what its member stored before, so that nothing is held against it later.
 func raftFloor(frame []byte) (Floor, bool) {
-	member, term, stored, ok := raft.Answered(frame)
-	return Floor{Signer: member, View: term, Kept: stored}, ok
+	term, stored, ok := raft.Answered(frame)
+	return Floor{View: term, Kept: stored}, ok
 }
 
 // maxAnswer is more than any vote or acknowledgement takes, in bytes: larger

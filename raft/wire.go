@@ -182,19 +182,19 @@ func Granted(frame []byte) (voter consensus.ReplicaID, term consensus.View, cand
 // Answered reads an answer that counts for whom it goes to: a granted vote, what
 // was stored of the log, or that a heartbeat was followed. Of the first two, which
 // wait for the disk, on is true: their author answers in no lower term later.
-func Answered(frame []byte) (member consensus.ReplicaID, term consensus.View, on, ok bool) {
+func Answered(frame []byte) (term consensus.View, on, ok bool) {
 	m, err := DecodeMessage(frame)
-	if err != nil || m.Reject || m.From == 0 {
-		return 0, 0, false, false
+	if err != nil || m.Reject {
+		return 0, false, false
 	}
 	switch m.Type {
 	case pb.MsgVoteResp, pb.MsgAppResp:
 		on = true
 	case pb.MsgHeartbeatResp:
 	default:
-		return 0, 0, false, false
+		return 0, false, false
 	}
-	return consensus.ReplicaID(m.From - 1), consensus.View(m.Term), on, true
+	return consensus.View(m.Term), on, true
 }
 
 // spoken are the messages that members say to each other; all others are the
