@@ -1,16 +1,13 @@
 package raft
 
 import (
-	"fmt"
 	"slices"
 
 	pb "go.etcd.io/raft/v3/raftpb"
 
-	"quorate.dev/quorate/app"
 	"quorate.dev/quorate/app/state"
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/consensus"
-	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/raft"
 )
 
@@ -26,74 +23,6 @@ func snapshotProfiles() []byzantine.Profile {
 	}
 }
 
-// blank is a history in which nobody has asked for anything: a state of the
-// traitor's own making, which any member can take over, and which it can serve.
-type blank struct {
-	machine *app.Machine
-	seq     consensus.Seq // executed
-	root    crypto.Digest // at seq; zero but at checkpoints
-}
-
-// maxBlank bounds the entries that a blank history gets in one step.
-const maxBlank = 1 << 12
-
-// nobodys is an application that is never asked.
-type nobodys struct{ name string }
-
-// Name implements app.Application.
-func (n nobodys) Name() string { return n.name }
-
-// Execute implements app.Application.
-func (nobodys) Execute(app.Context, app.Tx, []byte) consensus.Result { return consensus.Result{} }
-
-func newBlank(e *byzantine.Env) (*blank, error) {
-	m, err := app.Open(state.NewMemory(), nobodys{e.Genesis.Application}, e.Genesis, app.Options{})
-	if err != nil {
-		return nil, fmt.Errorf("a state of its own: %w", err)
-	}
-	return &blank{machine: m}, nil
-}
-
-// reach lets it come to n, and reports whether it stands there at a checkpoint.
-func (b *blank) reach(n consensus.Seq) bool {
-	var none *consensus.Batch
-	for left := maxBlank; b.seq < n && left > 0; left-- {
-		out, err := b.machine.Do(consensus.Commit{Seq: b.seq + 1, Digest: none.Digest()})
-		if err != nil {
-			return false
-		}
-		b.seq, b.root = b.seq+1, crypto.Digest{}
-		for _, e := range out.Events {
-			if e, rooted := e.(consensus.Rooted); rooted {
-				b.root = e.Root
-			}
-		}
-		if !b.root.IsZero() {
-			if _, err := b.machine.Do(consensus.Stabilize{Seq: b.seq, Root: b.root}); err != nil {
-				return false
-			}
-		}
-	}
-	return b.seq == n && !b.root.IsZero()
-}
-
-// answer gives what is asked for of it; nil if it is another state.
-func (b *blank) answer(f *raft.Fetch) []byte {
-	s, err := b.machine.Snapshot(f.Seq, f.Root)
-	if err != nil {
-		s, err = b.machine.Snapshot(f.Seq, f.Root) // the second time it is made servable
-	}
-	if err != nil {
-		return nil
-	}
-	parts, err := s.Read(f.Items, consensus.MaxFrame/2)
-	if err != nil {
-		return nil // what was asked for is not in it
-	}
-	g := raft.FetchReply{Seq: f.Seq, Root: f.Root, Parts: parts}
-	return g.Encode(raft.FetchReplyKind)
-}
-
 // forgedSnapshot is the plan of a traitor that has others take over its blank
 // state: at the entry of a checkpoint it helps the leader to commit, and names
 // to its victims, as if it were elected to the next term, its own state as of
@@ -102,7 +31,7 @@ func (b *blank) answer(f *raft.Fetch) []byte {
 type forgedSnapshot struct {
 	how   string
 	named bool
-	blank *blank
+	blank *byzantine.Blank
 
 	term    uint64 // that it has invented; 0 = none yet
 	at      place  // of the state
@@ -115,10 +44,10 @@ func forgeSnapshot(l *lie, s *byzantine.Spec) error {
 	if err != nil {
 		return err
 	}
-	b, err := newBlank(l.env)
+	b, err := byzantine.NewBlank(l.env)
 	f := &forgedSnapshot{how: how, named: s.To != nil, blank: b}
 	l.incoming = func(_ consensus.ReplicaID, m any) any {
-		if q, asks := m.(*raft.Fetch); asks && b.answer(q) != nil {
+		if q, asks := m.(*raft.Fetch); asks && b.Answer(q) != nil {
 			return nil // the engine would answer that it has no such state
 		}
 		return l.unlessEcho(m, f.term)
@@ -132,8 +61,8 @@ func (f *forgedSnapshot) tell(t *step) {
 		f.name(t, m)
 	}
 	for _, a := range t.fetches {
-		if frame := f.blank.answer(a.fetch); frame != nil {
-			t.Add(a.from, consensus.Bulk, frame)
+		if reply := f.blank.Answer(a.fetch); reply != nil {
+			t.Add(a.from, consensus.Bulk, reply.Encode(raft.FetchReplyKind))
 			t.lies++
 		}
 	}
@@ -147,11 +76,11 @@ func (f *forgedSnapshot) tell(t *step) {
 func (f *forgedSnapshot) name(t *step, m *pb.Message) {
 	root := state.EmptyRoot
 	n := t.checkpointIn(m)
-	if ready := f.blank.reach(max(n, f.blank.seq)); n == 0 || !t.Act || m.Term < f.term || f.how == "blank" && !ready {
+	if ready := f.blank.Reach(n); n == 0 || !t.Act || m.Term < f.term || f.how == "blank" && !ready {
 		return
 	}
 	if f.how == "blank" {
-		root = f.blank.root
+		root = f.blank.Root
 	}
 	f.term, f.at, f.until = m.Term+1, place{uint64(n), m.Term + 1}, t.tick+3*t.env.Patience
 	f.victims = t.misled(f.named)
