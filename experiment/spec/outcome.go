@@ -113,7 +113,15 @@ var allowed = map[byzantine.Outcome][]string{
 // Expected reports whether an outcome is one that a profile's catalogue entry
 // allows.
 func Expected(want byzantine.Outcome, o *Outcome) bool {
-	return slices.Contains(allowed[want], o.Word())
+	return slices.Contains(allowed[want], o.Word()) || want == byzantine.MayFork && o.split()
+}
+
+// split reports whether all that is wrong is what two histories lead to. One of them
+// may have reached the honest in a state alone, so that no two of them have different
+// batches for one height.
+func (o *Outcome) split() bool {
+	follows := []check.Kind{check.Divergence, check.Lost, check.Nonlinear, check.Stuck}
+	return !slices.ContainsFunc(o.Verdict.Violations, func(v check.Violation) bool { return !slices.Contains(follows, v.Kind) })
 }
 
 // Violations are what the judges found, in words.

@@ -41,6 +41,19 @@ func TestExpected(t *testing.T) {
 	}
 }
 
+// TestForkOfStates: two histories, one of which reached the honest in a state alone,
+// are a fork where one may happen; what else is wrong is never let pass with it.
+func TestForkOfStates(t *testing.T) {
+	o := Outcome{Verdict: check.Verdict{Violations: []check.Violation{{Kind: check.Divergence}, {Kind: check.Lost}}}}
+	if !Expected(byzantine.MayFork, &o) || Expected(byzantine.MayStop, &o) || Expected(byzantine.SafeLive, &o) {
+		t.Error("two states are no fork, or a fork is let pass")
+	}
+	o.Verdict.Violations = append(o.Verdict.Violations, check.Violation{Kind: check.Contradiction})
+	if Expected(byzantine.MayFork, &o) {
+		t.Error("an honest replica contradicts itself, and a fork excuses it")
+	}
+}
+
 func TestCampaignsAreChecked(t *testing.T) {
 	for want, c := range map[string]ProfileRuns{
 		"no such behaviour": {Behaviour: "sing", Replicas: 4},
