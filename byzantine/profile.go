@@ -37,6 +37,7 @@ const (
 	Restart    Need = "restart"     // the traitor is restarted
 	Turnover   Need = "turnover"    // who helped to commit is away when who was away comes back
 	Election   Need = "election"    // the traitor is elected
+	Between    Need = "between"     // the others fall into halves that reach each other by the traitor alone
 )
 
 // Param is a parameter of a profile. The first one of a profile is its main
@@ -113,6 +114,20 @@ func (p *Profile) OneOf(of protocol.Protocol) Outcome {
 		return p.Crash()
 	}
 	return p.AtF
+}
+
+// And is a behaviour that the protocols of p and of q call by the same name. What
+// it takes to show, and what comes of it, is the same in both.
+func (p Profile) And(q Profile) Profile {
+	first := p
+	p.Protocols = slices.Concat(p.Protocols, q.Protocols)
+	p.Intercept = func(e *Env, s Spec) (Interceptor, error) {
+		if q.For(e.Genesis.Protocol) {
+			return q.Intercept(e, s)
+		}
+		return first.Intercept(e, s)
+	}
+	return p
 }
 
 // Catalogue lists behaviours, in the order in which they are shown and drawn.

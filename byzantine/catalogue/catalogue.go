@@ -5,18 +5,28 @@ import (
 
 	"quorate.dev/quorate/byzantine"
 	"quorate.dev/quorate/byzantine/client"
+	"quorate.dev/quorate/byzantine/paxos"
 	"quorate.dev/quorate/byzantine/pbft"
 	"quorate.dev/quorate/byzantine/raft"
 )
 
-// All lists every behaviour that can be named.
+// All lists every behaviour that can be named. What two protocols call by one name
+// is one behaviour.
 func All() byzantine.Catalogue {
-	return slices.Concat(byzantine.Neutral(), pbft.Lies().Profiles, client.Behaviours(), raft.Lies().Profiles)
+	all := slices.Concat(byzantine.Neutral(), pbft.Lies().Profiles, client.Behaviours(), raft.Lies().Profiles)
+	for _, p := range paxos.Lies().Profiles {
+		if same := all.Lookup(p.Name); same != nil {
+			*same = same.And(p)
+			continue
+		}
+		all = append(all, p)
+	}
+	return all
 }
 
 // Of are the lies of a protocol; none if it has none of its own.
 func Of(protocol string) byzantine.Lies {
-	for _, l := range []byzantine.Lies{pbft.Lies(), raft.Lies()} {
+	for _, l := range []byzantine.Lies{pbft.Lies(), raft.Lies(), paxos.Lies()} {
 		if l.Protocol == protocol {
 			return l
 		}

@@ -12,14 +12,17 @@ import (
 	"quorate.dev/quorate/byzantine/client"
 	"quorate.dev/quorate/byzantine/pbft"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/consensus/quorum"
 	"quorate.dev/quorate/crypto"
 	"quorate.dev/quorate/protocol"
 )
 
 var wellNamed = regexp.MustCompile(`^[a-z][a-z-]*$`)
 
-// trusting is a protocol in which nobody is to lie.
-var trusting, _ = protocol.Lookup(protocol.Raft)
+// trusting are the protocols in which nobody is to lie.
+func trusting() []protocol.Protocol {
+	return slices.DeleteFunc(protocol.All(), func(p protocol.Protocol) bool { return p.Model == quorum.Byzantine })
+}
 
 // Every profile is complete, and no two can be confused.
 func TestCatalogue(t *testing.T) {
@@ -41,8 +44,13 @@ func TestCatalogue(t *testing.T) {
 		if p.Group == "" || p.Sentence == "" {
 			t.Errorf("%s is not complete: %+v", p.Name, p)
 		}
-		if p.For("pbft") != (slices.Contains(outcomes, p.AtF) && slices.Contains(outcomes, p.AtF1)) || p.For("raft") != slices.Contains(outcomes, p.OneOf(trusting)) {
-			t.Errorf("%s has not the outcomes of its protocols: %+v", p.Name, p)
+		if p.For("pbft") != (slices.Contains(outcomes, p.AtF) && slices.Contains(outcomes, p.AtF1)) {
+			t.Errorf("%s has not the outcomes of PBFT: %+v", p.Name, p)
+		}
+		for _, of := range trusting() {
+			if p.For(of.Name) != slices.Contains(outcomes, p.OneOf(of)) {
+				t.Errorf("%s has not the outcome of %s: %+v", p.Name, of.Name, p)
+			}
 		}
 		if p.For("pbft") && p.AtF != byzantine.SafeLive && p.AtF != byzantine.SafeSlow {
 			t.Errorf("%s: f of 3f+1 may do anything, and the rest stay %q", p.Name, p.AtF)
@@ -69,7 +77,7 @@ func TestDefaults(t *testing.T) {
 	for _, p := range All() {
 		e := env(4, "pbft")
 		if !p.For("pbft") {
-			e = env(3, "raft")
+			e = env(3, p.Protocols[0])
 		}
 		_, asReplica := e.Plan(byzantine.Spec{Profile: &p})
 		_, asClient := client.New(e.Genesis, e.Signer, byzantine.Spec{Profile: &p}, 1, func() []byte { return nil })
@@ -79,6 +87,33 @@ func TestDefaults(t *testing.T) {
 		}
 		if right != nil || !errors.Is(wrong, byzantine.ErrSpec) {
 			t.Errorf("%s: as it should be: %v; as it should not: %v", p.Name, right, wrong)
+		}
+	}
+}
+
+// What two protocols call by one name is one behaviour, told as the cluster's own.
+func TestOneNameOfTwoProtocols(t *testing.T) {
+	p := Lookup("false-commit")
+	theirs := Of(protocol.Paxos).Profiles.Lookup("false-commit")
+	if p == nil || theirs == nil || !slices.Equal(p.Protocols, []string{protocol.Raft, protocol.Paxos}) {
+		t.Fatalf("it is of %+v", p)
+	}
+	if p.Sentence != theirs.Sentence || p.AtCrash != theirs.AtCrash || p.Group != theirs.Group || !slices.Equal(p.Params, theirs.Params) || p.Needs != theirs.Needs {
+		t.Errorf("two behaviours have one name: %+v and %+v", p, theirs)
+	}
+	for of, in := range map[string]string{protocol.Raft: "/raft.", protocol.Paxos: "/paxos."} {
+		e := env(3, of)
+		s, err := Parse("false-commit")
+		if err != nil {
+			t.Fatal(err)
+		}
+		full, err := s.Complete(&e.Genesis, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i, err := p.Intercept(&e, full)
+		if kind := reflect.TypeOf(i).Elem(); err != nil || !strings.HasSuffix(kind.PkgPath()+".", in) {
+			t.Errorf("in %s it is told by %v, %v", of, kind.PkgPath(), err)
 		}
 	}
 }

@@ -10,40 +10,59 @@ import (
 )
 
 // The document lists every behaviour with its row and its outcomes, no other,
-// and tests that exist.
+// and tests that exist: for systems that tolerate liars, and for each protocol that
+// tolerates none, in a section of its own.
 func TestDocument(t *testing.T) {
-	text, err := os.ReadFile("../../docs/ADVERSARIES.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, crash := map[string][]string{}, map[string][]string{}
-	for _, line := range strings.Split(string(text), "\n") {
-		if cells := strings.Split(line, " | "); strings.HasPrefix(line, "| ") && len(cells) == 6 && strings.HasPrefix(cells[1], "`") {
-			rows[strings.Trim(cells[1], "`")] = cells
-		} else if strings.HasPrefix(line, "| ") && len(cells) == 5 && strings.HasPrefix(cells[1], "`") {
-			crash[strings.Trim(cells[1], "`")] = cells
-		}
-	}
+	rows, crash := readRows(t)
 	tests := testsHere(t)
 	for _, p := range All() {
 		if p.For("pbft") {
 			compareRow(t, p.Name, rows, fmt.Sprintf("| %s | `%s` | %s | %s | %s", p.Group, p.Name, p.Sentence, p.AtF, p.AtF1), tests)
 		}
-		if !p.For("raft") {
-			continue
+		for _, of := range trusting() {
+			if !p.For(of.Name) {
+				continue
+			}
+			what := p.Sentence
+			if p.Protocols == nil {
+				what = crashWords(crash[of.Title][p.Name]) // what it shows there is not in the catalogue
+			}
+			compareRow(t, p.Name, crash[of.Title], fmt.Sprintf("| %s | `%s` | %s | %s", p.Group, p.Name, what, p.OneOf(of)), tests)
 		}
-		what := p.Sentence
-		if p.Protocols == nil {
-			what = crashWords(crash[p.Name]) // what it shows there is not in the catalogue
+	}
+	crash["3f+1"] = rows
+	for section, left := range crash {
+		for name := range left {
+			t.Errorf("docs/ADVERSARIES.md has a row for %s (%s), which the catalogue has not", name, section)
 		}
-		compareRow(t, p.Name, crash, fmt.Sprintf("| %s | `%s` | %s | %s", p.Group, p.Name, what, p.OneOf(trusting)), tests)
 	}
-	for name := range rows {
-		t.Errorf("docs/ADVERSARIES.md has a row for %s, which the catalogue has not", name)
+}
+
+// readRows reads the document's rows, by name; of the protocols that tolerate no
+// liar, by their titles first, with which their sections begin.
+func readRows(t *testing.T) (rows map[string][]string, crash map[string]map[string][]string) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/ADVERSARIES.md")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name := range crash {
-		t.Errorf("docs/ADVERSARIES.md has a row for %s in crash mode, which the catalogue has not", name)
+	rows, crash = map[string][]string{}, map[string]map[string][]string{}
+	for _, of := range trusting() {
+		crash[of.Title] = map[string][]string{}
 	}
+	section := rows
+	for _, line := range strings.Split(string(text), "\n") {
+		if heading, is := strings.CutPrefix(line, "## "); is {
+			title, _, _ := strings.Cut(heading, ":")
+			if section = crash[title]; section == nil {
+				section = rows
+			}
+		}
+		if cells := strings.Split(line, " | "); strings.HasPrefix(line, "| ") && len(cells) >= 5 && strings.HasPrefix(cells[1], "`") {
+			section[strings.Trim(cells[1], "`")] = cells
+		}
+	}
+	return rows, crash
 }
 
 func crashWords(cells []string) string {

@@ -14,7 +14,7 @@ func commitProfiles() []byzantine.Profile {
 	return []byzantine.Profile{
 		{
 			Name: "false-commit", Group: "R-COMMIT", AtCrash: byzantine.Forks,
-			Sentence:  "as leader, tells a few members that entries are committed which nobody else has, and helps the others to replace them",
+			Sentence:  "as leader, tells a few members that batches are decided which nobody else has, and helps the others to replace them",
 			Params:    []byzantine.Param{lead},
 			Intercept: stateful(falselyCommitting),
 		},

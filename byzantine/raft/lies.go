@@ -19,6 +19,6 @@ func Lies() byzantine.Lies {
 
 // Parameters that several of them take.
 var (
-	lead      = byzantine.Param{Name: "lead", Default: "yes", Help: "yes: deposes the leader and gets itself elected; no: waits until it is elected"}
+	lead      = byzantine.Param{Name: "lead", Default: "yes", Help: "yes: deposes whoever leads and takes its place; no: waits until it leads"}
 	otherwise = byzantine.How("empty, stamp, order, subset, null, any", "empty", "how the other entry differs")
 )

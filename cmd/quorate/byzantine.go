@@ -123,7 +123,7 @@ func printCatalogue(w io.Writer, all []byzantine.Profile) error {
 		}
 		fmt.Fprintln(w)
 	}
-	return sentence(w, "Every behaviour of a replica also takes to=1,2 kind=PREPARE,COMMIT chance=30% after=2s until=9s.\nKinds of Raft are named like MsgApp,MsgVoteResp,FETCH. - means that no protocol of that size has this lie.")
+	return sentence(w, "Every behaviour of a replica also takes to=1,2 kind=PREPARE,COMMIT chance=30% after=2s until=9s.\nKinds of Raft are named like MsgApp,MsgVoteResp,FETCH, those of Paxos like PREPARE,ACCEPTED,STATE. - means that no protocol of that size has this lie.")
 }
 
 // names are a behaviour's name and, behind it, its aliases.

@@ -29,9 +29,9 @@ func byzantineRun() *cli.Command {
 			"real processes. Exit code 0 only if every run ends as quorate byzantine list says.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "protocol", Value: protocol.PBFT, Usage: "`PBFT|RAFT`: which one they run"},
-			&cli.BoolFlag{Name: "all", Usage: "all profiles of the protocol, with 4 and with 7 replicas; of raft with 3 and with 5"},
-			&cli.IntFlag{Name: "replicas", Aliases: []string{"n"}, Usage: "how many", DefaultText: "4, of raft 3"},
-			&cli.IntFlag{Name: "traitors", Usage: "how many of them misbehave", DefaultText: "as many as are tolerated, of raft 1"},
+			&cli.BoolFlag{Name: "all", Usage: "all profiles of the protocol, with 4 and with 7 replicas; of raft and of paxos with 3 and with 5"},
+			&cli.IntFlag{Name: "replicas", Aliases: []string{"n"}, Usage: "how many", DefaultText: "4, of raft and of paxos 3"},
+			&cli.IntFlag{Name: "traitors", Usage: "how many of them misbehave", DefaultText: "as many as are tolerated, of raft and of paxos 1"},
 			&cli.StringFlag{Name: "at", Usage: "`N,M,...`: which ones, instead of drawing them"},
 			&cli.BoolFlag{Name: "gang", Usage: "the traitors share their keys and a plan"},
 			&cli.Uint64Flag{Name: "seeds", Value: 20, Usage: "how many seeds"},
@@ -90,7 +90,7 @@ func runsOf(c *cli.Context, args []string) ([]spec.ProfileRuns, error) {
 	case !c.Bool("all") && len(args) == 0:
 		return nil, usageError("%s needs PROFILE or --all: quorate byzantine list names them", commandPath(c))
 	case c.Bool("all") && (c.IsSet("at") || c.IsSet("traitors") || c.IsSet("replicas")):
-		return nil, usageError("--all takes no --replicas, --traitors and --at: it runs each profile with f traitors of 4 and of 7, and of raft with one of 3 and of 5")
+		return nil, usageError("--all takes no --replicas, --traitors and --at: it runs each profile with f traitors of 4 and of 7, and of raft and of paxos with one of 3 and of 5")
 	case c.Bool("real") && (c.IsSet("seeds") || c.IsSet("parallel")):
 		return nil, usageError("--real takes no --seeds and --parallel: processes run once, from the seed of --from")
 	case c.IsSet("at") && c.IsSet("traitors"):

@@ -51,7 +51,7 @@ func endsAsPromised(t *testing.T, p byzantine.Profile, c spec.ProfileRuns, invok
 			t.Errorf("seed %d: %s, want %s: %v", seed, o.Word(), want, o.Verdict.Violations)
 		}
 		if !s.UnderTest().Signed && len(o.Verdict.Culprits) > 0 {
-			t.Errorf("seed %d: %v are convicted, and members of Raft sign nothing", seed, o.Verdict.Culprits)
+			t.Errorf("seed %d: %v are convicted, and members of %s sign nothing", seed, o.Verdict.Culprits, s.UnderTest().Title)
 		}
 		lies += o.Lies
 	}

@@ -288,6 +288,8 @@ func (c *ProfileRuns) placeElected(s *Spec, p *byzantine.Profile, dice *rand.Ran
 		// A follower's lie comes to light when the members that it helped to
 		// commit something are away, and those that were away are back.
 		first, s.Faults = 0, c.turns(at, p, dice)
+	case p.Needs == byzantine.Between:
+		first, s.Faults = 0, c.halves(at, dice)
 	case p.Needs == byzantine.Election || p.Protocols == nil && s.Seed%2 == 1:
 		// A leader's lie wants a leader: the others are late, and find somebody
 		// who asks for their votes.
@@ -323,6 +325,20 @@ func (c *ProfileRuns) turns(at []consensus.ReplicaID, p *byzantine.Profile, dice
 	}
 	if p.Needs == byzantine.Restart {
 		faults = append(faults, Fault{At: length - 2*sim.Millisecond, Lasts: 10 * sim.Millisecond, Kind: Crash, Replicas: at})
+	}
+	return faults
+}
+
+// halves has each half of the others reach the other half by the traitors alone.
+func (c *ProfileRuns) halves(at []consensus.ReplicaID, dice *rand.Rand) (faults []Fault) {
+	others := c.others(at)
+	dice.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
+	length := consensus.Time(2000+dice.IntN(2000)) * sim.Millisecond
+	half := (len(others) + 1) / 2
+	for _, a := range others[:half] {
+		for _, b := range others[half:] {
+			faults = append(faults, Fault{Lasts: length, Kind: Apart, Replicas: []consensus.ReplicaID{a, b}})
+		}
 	}
 	return faults
 }

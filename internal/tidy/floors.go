@@ -23,7 +23,7 @@ var floors = [][]string{
 	{"pbft", "raft", "paxos", "leaderless"},
 	{"protocol"},
 	{"consensus/driver", "consensus/host", "client/session", "byzantine", "check"},
-	{"byzantine/pbft", "byzantine/raft", "byzantine/client"},
+	{"byzantine/pbft", "byzantine/raft", "byzantine/paxos", "byzantine/client"},
 	{"byzantine/catalogue"},
 	{lastBelowTheLine},
 	{"storage", "p2p", "internal/files", "internal/table"},

@@ -11,12 +11,12 @@ import (
 
 // engines are the packages of protocols. Everybody else asks package protocol,
 // so that a protocol can be added without being known to anybody else.
-var engines = []string{"pbft", "pbft/message", "raft"}
+var engines = []string{"pbft", "pbft/message", "raft", "paxos"}
 
 // engineUsers may import an engine all the same, by patterns of path.Match: the
 // registry, each protocol's lies, the parts of PBFT that stand apart from its
 // replica, and the model that runs those parts exhaustively.
-var engineUsers = []string{"pbft", "pbft/*", "raft", "protocol", "byzantine/*", "checkpoint", "viewchange", "internal/model"}
+var engineUsers = []string{"pbft", "pbft/*", "raft", "paxos", "protocol", "byzantine/*", "checkpoint", "viewchange", "internal/model"}
 
 // judgeEngine says what is wrong with a package importing an engine, or nothing.
 func judgeEngine(from, to string) string {

@@ -5,23 +5,31 @@ import (
 
 	"quorate.dev/quorate/byzantine/catalogue"
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/protocol"
 )
 
 // TestRaftProfiles: one of three with each behaviour ends as the catalogue says,
 // the lies are told, and nobody is convicted, because members of Raft sign
 // nothing.
-func TestRaftProfiles(t *testing.T) {
+func TestRaftProfiles(t *testing.T) { everyProfile(t, protocol.Raft, "forge-snapshot") }
+
+// TestPaxosProfiles: the same of Paxos, whose members sign nothing either.
+func TestPaxosProfiles(t *testing.T) { everyProfile(t, protocol.Paxos, "forge-state") }
+
+// everyProfile runs the behaviours for a protocol. The one named last lies about
+// checkpoints, and must see one.
+func everyProfile(t *testing.T, name, aboutStates string) {
 	for _, p := range catalogue.All() {
-		if !p.For("raft") {
+		if !p.For(name) {
 			continue
 		}
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
 			invoked := 12
-			if p.Name == "forge-snapshot" {
-				invoked = 40 // or there is no checkpoint to lie about
+			if p.Name == aboutStates {
+				invoked = 40
 			}
-			endsAsPromised(t, p, spec.ProfileRuns{Protocol: "raft", Behaviour: p.Name, Replicas: 3}, invoked)
+			endsAsPromised(t, p, spec.ProfileRuns{Protocol: name, Behaviour: p.Name, Replicas: 3}, invoked)
 		})
 	}
 }
@@ -29,14 +37,27 @@ func TestRaftProfiles(t *testing.T) {
 // TestOneForksRaft: one traitor is enough, among three and among five, in the
 // first seed or, where it waits for others to be away, in one of a few.
 func TestOneForksRaft(t *testing.T) {
-	for text, seeds := range map[string]uint64{
+	oneForks(t, protocol.Raft, map[string]uint64{
 		"fork-entries": 1, "fork-entries stamp": 1, "fork-entries null": 1, "fork-entries any": 1, "forge-append": 1, "forge-append stamp": 1, "false-commit": 1,
 		"two-votes": 6, "false-ack": 6, "amnesia": 6, "twin": 6,
-	} {
+	})
+}
+
+// TestOneForksPaxos: the same bound, whoever leads: 2f+1 trust their members.
+func TestOneForksPaxos(t *testing.T) {
+	oneForks(t, protocol.Paxos, map[string]uint64{
+		"fork-accepts": 1, "fork-accepts stamp": 1, "fork-accepts null": 1, "fork-accepts any": 1, "false-commit": 1,
+		"false-promise": 6, "two-promises": 6, "false-accepted": 6, "amnesia": 6, "twin": 6,
+	})
+}
+
+// oneForks looks for a fork of each behaviour in so many seeds.
+func oneForks(t *testing.T, name string, behaviours map[string]uint64) {
+	for text, seeds := range behaviours {
 		for _, n := range []int{3, 5} {
 			forks := 0
 			for seed := uint64(1); seed <= seeds && forks == 0; seed++ {
-				c := spec.ProfileRuns{Protocol: "raft", Behaviour: text, Replicas: n}
+				c := spec.ProfileRuns{Protocol: name, Behaviour: text, Replicas: n}
 				o, err := Run(c.Spec(seed))
 				if err != nil {
 					t.Fatal(err)
