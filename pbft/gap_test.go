@@ -97,6 +97,25 @@ func TestRequestIsForwarded(t *testing.T) {
 	l.wantView(0, l.All()...)
 }
 
+// §3: while a replica fetches a state it tells the primary twice of what it holds,
+// and not again: what is refused would be ordered anew each time.
+func TestWhoFetchesTellsTwice(t *testing.T) {
+	l, d := lagging(t)
+	told := 0
+	l.Submit(l.Request(), 3)
+	count := func(m frame) bool {
+		if m.From == 3 && m.To == 0 && m.Bytes[0] == consensus.KindRequest {
+			told++
+		}
+		return false
+	}
+	l.Deliver(count)
+	l.Ticks(20*d.Engine.cfg.Patience, []int{3}, count)
+	if !d.Engine.state.Active() || told != 2 {
+		t.Errorf("told %d times; still fetching: %v", told, d.Engine.state.Active())
+	}
+}
+
 // §6: a VIEW-CHANGE is said again until the view is entered [B14]: here all of
 // them are lost at first, and nobody has any other reason to go on.
 func TestViewChangeIsRepeated(t *testing.T) {

@@ -43,7 +43,12 @@ func (r *replica) tickRequests() {
 		return
 	}
 	for p := range r.requests.Due(r.tick, max(1, r.cfg.Patience/4), pending.MaxForwards) {
-		r.forward(p)
+		// Whoever fetches a state does not know what was executed or refused meanwhile,
+		// and what is refused is ordered anew each time that it is told: the others would
+		// move on by that faster than the state is fetched.
+		if p.Told = r.tick; !r.state.Active() || p.Times < 2 {
+			r.forward(p)
+		}
 	}
 	r.requests.DropStale(&r.out)
 	p := r.requests.Oldest()

@@ -49,6 +49,7 @@ func (p *Elected) Submit(s consensus.Submit, tick int, led Led) {
 // would send it round and round.
 func (p *Elected) forward(e *Entry, tick int, led Led) {
 	e.Told = tick
+	e.Times++
 	if e.Lane != p.ClientLane() || led.Primary == p.self {
 		return
 	}
@@ -68,12 +69,18 @@ func (p *Elected) Begin(tick int, led Led) {
 }
 
 // Tick tells the leader again of what it leaves waiting, asks the session table of
-// what waits long, unless the state is about to be another one, and forgets what has
-// become stale.
+// what waits long, and forgets what has become stale. While the state is about to be
+// another one the table is not asked, and nothing is told a third time: what was
+// executed or refused meanwhile is not known here, and what is refused is ordered
+// anew each time that it is told. E.g. a client's requests of false epochs wait at a
+// replica that fetches the state, and by telling of them it moves all others on
+// faster than it fetches.
 func (p *Elected) Tick(tick int, led Led, restoring bool) {
 	for e := range p.Due(tick, p.cfg.Retell, MaxForwards) {
-		p.forward(e, tick, led)
 		p.undecided(e, led)
+		if e.Told = tick; !restoring || e.Times < 2 {
+			p.forward(e, tick, led)
+		}
 		if !restoring && tick-e.Since >= p.patience {
 			p.AskSession(p.out, e, tick)
 		}

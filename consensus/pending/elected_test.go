@@ -33,9 +33,11 @@ func TestElectedForwards(t *testing.T) {
 	}{
 		{"at once", func() {}, 1, 1},
 		{"too early", func() { p.Tick(4, of(1), false) }, 1, 0},
-		{"in time", func() { p.Tick(5, of(1), false) }, 1, 1},
-		{"to the next one", func() { p.Begin(6, of(2)) }, 2, 1},
-		{"to itself", func() { p.Begin(7, of(0)) }, 0, 0},
+		{"in time", func() { p.Tick(5, of(1), true) }, 1, 1},
+		{"a third time, during a restore", func() { p.Tick(10, of(1), true) }, 1, 0},
+		{"a third time", func() { p.Tick(15, of(1), false) }, 1, 1},
+		{"to the next one", func() { p.Begin(16, of(2)) }, 2, 1},
+		{"to itself", func() { p.Begin(17, of(0)) }, 0, 0},
 	} {
 		step.do()
 		got := out.Take()
