@@ -9,6 +9,7 @@ import (
 	"quorate.dev/quorate/app/kv"
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/experiment/report"
+	"quorate.dev/quorate/sim"
 )
 
 //go:embed page.html
@@ -86,7 +87,7 @@ func (s *Sum) word() (word, tone string) {
 	case s.Column.Setting.Whole:
 		return "answers", "good"
 	case s.Minority.Writes.Answered > 0 && s.Minority.Reads.Answered == 0:
-		return "answers writes, refuses gets, and loses", "bad"
+		return "answers writes, and loses", "bad"
 	case s.Total[check.LostUpdate] > 0 && s.Minority.Writes.Answered > 0:
 		return "answers on both sides, and loses", "bad"
 	case s.Minority.Reads.Answered > 0 && s.Minority.Writes.Answered == 0:
@@ -94,7 +95,7 @@ func (s *Sum) word() (word, tone string) {
 	case s.Minority.Reads.Answered > 0:
 		return "answers on both sides, keeps both", "good"
 	}
-	return "refuses on the side without a quorum", "stopped"
+	return "refuses without a quorum", "stopped"
 }
 
 // panel is a column's time line, with its calls in words.
@@ -120,7 +121,7 @@ func (s *Sum) panel() panel {
 // timeline has two lanes for each client: what it read, and what it wrote.
 func (r *Result) timeline() *report.Timeline {
 	s := r.Column.Setting
-	t := &report.Timeline{Span: time.Duration(s.pace().endsAt)}
+	t := &report.Timeline{Span: time.Duration(s.pace().closesAt + sim.Second)}
 	if !s.Whole {
 		t.Bands = []report.Band{{From: time.Duration(cutAt), To: time.Duration(healedAt), Text: "cut"}}
 	}
