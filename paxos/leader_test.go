@@ -264,3 +264,27 @@ func TestLearntElsewhereIsNotCommitted(t *testing.T) {
 		t.Error("it takes a preemption for a lie")
 	}
 }
+
+// A leader that is behind its acceptors cannot vote for what it proposes again, too far
+// beyond its own disk; it does when that has caught up. E.g. of five, two are gone, and
+// the others need its vote.
+func TestLeaderVotesWhenItsDiskHasCaughtUp(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	l.agree(0, 30, only(0, 2))
+	l.Ticks(3, []int{0, 2}, only(0, 2))
+	l.Submit(l.Request(), 0)
+	l.Deliver(only(0, 2), without(AcceptedKind)) // open, at 31
+	l.Crash(0)
+	l.forget(1, 2)
+	l.elect(1, only(1, 2), without(stateKind))
+	if p := l.engine(1).office.open[31]; p == nil {
+		t.Fatalf("open are %v", l.engine(1).office.open)
+	}
+	if _, voted := l.engine(1).acceptor.Vote(31); voted {
+		t.Fatal("B votes 31 slots beyond its disk")
+	}
+	l.engine(1).office.fruit.tick += 1 << 20 // it does not prepare again
+	l.Ticks(400, []int{1, 2}, only(1, 2))
+	l.WantExecuted(31, 1, 2)
+}

@@ -109,8 +109,22 @@ func (r lessons) askMissing() {
 		return
 	}
 	m.asked = max(1, r.clock.tick)
-	ask := Learn{From: from, To: min(m.target, from+maxAsked-1)}
+	ask := Learn{From: from, To: r.runOf(from)}
 	r.tell(r.teacher(), consensus.Votes, ask.Encode())
+}
+
+// runOf is the end of the run of missing slots that begins at from. Nothing is asked
+// twice: where answers come faster than this replica takes them in, the first are
+// lost, and would be lost again each time.
+func (r lessons) runOf(from consensus.Seq) consensus.Seq {
+	to := from
+	for to < min(r.missing.target, from+maxAsked-1) {
+		if _, here := r.values.chosen[to+1]; here {
+			break
+		}
+		to++
+	}
+	return to
 }
 
 // teacher is whom to ask: the leader first, then each in turn.

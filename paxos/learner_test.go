@@ -137,3 +137,34 @@ func TestSlowHostIsHandedAWindow(t *testing.T) {
 		t.Errorf("%d jobs wait, want a window", n)
 	}
 }
+
+// What has come is not asked for again, else what is lost of many answers is lost each
+// time: a replica whose queue is short loses the first of them.
+func TestOnlyWhatIsMissingIsAskedFor(t *testing.T) {
+	l := newLab(t, 3)
+	l.elect(0)
+	l.agree(0, 7, only(0, 1))
+	l.commit(3, 7, 2)
+	first := func(f frame) bool { // the first two values of each answer are lost
+		m, err := Decode(f.Bytes)
+		v, is := m.(*Value)
+		return err != nil || !is || v.Slot > 2
+	}
+	l.Ticks(4, l.All(), first)
+	l.WantExecuted(0, 2)
+	asked := 0
+	for range 12 {
+		l.Ticks(1, l.All(), func(f frame) bool {
+			if m, _ := Decode(f.Bytes); f.From == 2 && f.Bytes[0] == learnKind {
+				asked++
+				if ask := m.(*Learn); ask.From != 1 || ask.To != 2 {
+					t.Errorf("asks for %+v", ask)
+				}
+			}
+			return first(f)
+		})
+	}
+	if asked == 0 {
+		t.Error("asks for nothing")
+	}
+}
