@@ -159,8 +159,15 @@ func (r *replica) put(n consensus.Seq, x value, isNew bool) {
 		o.fresh++
 	}
 	a := Accept{Ballot: x.ballot, Slot: n, Batch: x.batch}
-	r.tellAll(consensus.Bodies, a.Encode())
+	if r.system.Quorum() == 1 { // this ballot may not be on disk yet
+		r.out.Broadcast(consensus.Bodies, a.Encode())
+	} else {
+		r.tellAll(consensus.Bodies, a.Encode())
+	}
 	r.cast(n, x)
+	if d, known := r.learner.Chosen(n); known && d == x.digest {
+		r.decided(n) // it was before
+	}
 }
 
 // cast is this leader's own vote for what it proposes.

@@ -47,7 +47,8 @@ func (r *replica) declineRead(q *consensus.Query, code consensus.RefusalCode) {
 // still follows. Whoever answers had promised nobody more until then, so that
 // nobody can have decided anything without this leader. What was decided before is
 // chosen below commit, or was named in phase 1 and is proposed again: a leader
-// before may have answered it. The question says nothing that has to be on disk.
+// before may have answered it; or it was executed here, which may be ahead of commit.
+// The question says nothing that has to be on disk.
 func (r *replica) askMajority() {
 	w := &r.reads
 	if len(w.asked) > 0 || len(w.waiting) == 0 || !r.office.leading {
@@ -56,7 +57,7 @@ func (r *replica) askMajority() {
 	w.asked, w.waiting = w.waiting, nil
 	w.room.Clear()
 	w.round++
-	w.heard, w.index = 0, max(r.office.commit, r.office.round.Plan().First()-1)
+	w.heard, w.index = 0, max(r.office.commit, r.office.round.Plan().First()-1, r.exec.Handed)
 	m := Heartbeat{Ballot: r.office.round.Ballot(), Round: w.round}
 	r.tellAll(consensus.Votes, m.Encode())
 	r.onAnswer(r.id, w.round)

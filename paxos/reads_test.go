@@ -93,3 +93,39 @@ func TestReadsWithoutALeader(t *testing.T) {
 		t.Errorf("refused %+v", refused)
 	}
 }
+
+// What this leader has executed may have been answered, also where it has not yet said
+// that it is chosen. E.g. it knew of slot 2 before it led, proposes it again, fills 1, and
+// executes both and 3 above them before a majority has voted for 2 once more.
+func TestReadsSeeWhatIsExecuted(t *testing.T) {
+	l := newLab(t, 3)
+	v := Value{Slot: 2, Ballot: 3, Chosen: true, Batch: l.batch()}
+	l.say(0, 1, v.Encode())
+	two := func(f frame) bool {
+		m, err := Decode(f.Bytes)
+		a, is := m.(*Accept)
+		return err != nil || !is || a.Slot != 2
+	}
+	l.elect(1, only(1, 2), two)
+	l.Submit(l.Request(), 1)
+	l.Deliver(only(1, 2), two)
+	if n := len(l.Replicas[1].Executed); n != 3 {
+		t.Fatalf("B has executed %d batches", n)
+	}
+	if found, _ := l.ask(1, only(1, 2), two); len(found) != 1 || found[0].Index < 3 {
+		t.Errorf("looks at %+v, and 3 are executed", found)
+	}
+}
+
+// With a quorum of one, phase 1 is over before the own promise is on disk: nothing
+// leaves before that.
+func TestQuorumOfOneSaysNothingEarly(t *testing.T) {
+	l := newLab(t, 1)
+	l.elect(0)
+	l.agree(0, 2)
+	for _, out := range l.Replicas[0].Outs {
+		if len(sends(out.Early, AcceptKind)) > 0 {
+			t.Error("a proposal leaves before its ballot is on disk")
+		}
+	}
+}
