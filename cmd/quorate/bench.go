@@ -77,7 +77,7 @@ func benchCommand() *cli.Command {
 			&cli.PathFlag{Name: "html", Usage: "write one self-contained page with plots to `FILE`"},
 			&cli.BoolFlag{Name: "sweep", Usage: "measure nothing, and remove the keys that a measurement has left"},
 			protocolFlag("of a temporary cluster"),
-			&cli.IntFlag{Name: "replicas", Usage: "of a temporary cluster", DefaultText: "4 of pbft, 3 of raft"},
+			&cli.IntFlag{Name: "replicas", Usage: "of a temporary cluster", DefaultText: "4 of pbft, 3 of the others"},
 			faultsFlag("how many a temporary cluster tolerates, instead of --replicas"),
 			&cli.BoolFlag{Name: "json", Usage: "the same as --output json"}, outputFlag()),
 		Action: does(0, 0, runBench),

@@ -22,7 +22,7 @@ func boundsCommand() *cli.Command {
 	return &cli.Command{
 		Name: "bounds", Usage: "run the matrix of what 2f+1 and 3f+1 replicas withstand, and compare it with theory",
 		Description: "Every cell is a run, judged by the checkers: safe and live, safe but stopped, forked\n" +
-			"(with the culprits named, where there is proof), or a client deceived. Both protocols\n" +
+			"(with the culprits named, where there is proof), or a client deceived. All protocols\n" +
 			"get the same faults. Exit code 1 if a cell disagrees with theory.",
 		Flags: []cli.Flag{
 			outputFlag("table", "json"),

@@ -18,12 +18,12 @@ import (
 // compareCommand is quorate testnet compare.
 func compareCommand() *cli.Command {
 	return &cli.Command{
-		Name: "compare", Usage: "run a Raft and a PBFT cluster side by side, under the same load and the same faults",
-		Description: "Starts two temporary clusters that tolerate --faults each, loads both in the same way,\n" +
-			"injects the faults of --scenario into both at the same moments, and shows what each does,\n" +
+		Name: "compare", Usage: "run a cluster of each protocol side by side, under the same load and the same faults",
+		Description: "Starts temporary clusters that tolerate --faults each, loads all in the same way,\n" +
+			"injects the faults of --scenario into all at the same moments, and shows what each does,\n" +
 			"second by second. Then it reads back what was acknowledged, and judges the transcripts.\n" +
-			"Ctrl-C stops and removes both.\n\n" +
-			"Both share this machine with their callers; with --turns they run one after the other.\n\n" +
+			"Ctrl-C stops and removes them.\n\n" +
+			"They share this machine with their callers; with --turns they run one after the other.\n\n" +
 			"A scenario is TOML: name = \"...\", and for each fault a [[fault]] with\n" +
 			"  at          = \"5s\" since the load began, or \"25%\" of its duration\n" +
 			"  kind        = crash, pause, wipe, corrupt, isolate, partition, deaf, mute, apart,\n" +
@@ -32,22 +32,22 @@ func compareCommand() *cli.Command {
 			"  role        = leader, follower, crashed, paused or corrupted; each cluster has its\n" +
 			"                own, and restart, resume and heal know whom they mean\n" +
 			"  replica     = N, or replicas = [N, M], instead of a role\n" +
-			"  behaviours  = [\"silent\"], of corrupt; or apart, as raft = [...] and pbft = [...]\n" +
+			"  behaviours  = [\"silent\"], of corrupt; or apart, by protocol, as raft = [...] and pbft = [...]\n" +
 			"  by          = \"40ms\", of delay\n" +
 			"Cut links and full disks need Linux and root. Without a scenario the leader crashes\n" +
 			"and returns, and then a follower halts for a while.\n\n" +
 			"Exit code 0 even if one of them lost writes or forked: that is a result.",
 		Flags: []cli.Flag{
-			&cli.IntFlag{Name: "faults", Aliases: []string{"f"}, Value: 1, Usage: "how many each tolerates: 2f+1 replicas of raft, 3f+1 of pbft"},
+			&cli.IntFlag{Name: "faults", Aliases: []string{"f"}, Value: 1, Usage: "how many each tolerates: 3f+1 replicas of pbft, 2f+1 of the others"},
 			&cli.DurationFlag{Name: "duration", Value: 24 * time.Second, Usage: "of the load"},
 			&cli.IntFlag{Name: "clients", Value: 16, Usage: "`C` concurrent callers of each cluster"},
 			&cli.IntFlag{Name: "value-bytes", Value: 256, Usage: "size of each value that is put"},
 			&cli.PathFlag{Name: "scenario", Usage: "`FILE` with the faults"},
-			&cli.DurationFlag{Name: "patience", Usage: "how long a request waits before a view change; Raft's election timeout is half of it", DefaultText: "as shipped: 2s"},
+			&cli.DurationFlag{Name: "patience", Usage: "how long a request waits before a view change; an elected leader may be silent for half of it", DefaultText: "as shipped: 2s"},
 			&cli.BoolFlag{Name: "turns", Usage: "one cluster after the other, each alone on the machine"},
 			&cli.PathFlag{Name: "html", Usage: "write one self-contained page with plots to `FILE`"},
 			outputFlag("table", "json"),
-			&cli.PathFlag{Name: "dir", Usage: "keep both clusters in `DIR`, which must be new or empty, for quorate check", DefaultText: "a temporary one, removed"},
+			&cli.PathFlag{Name: "dir", Usage: "keep the clusters in `DIR`, which must be new or empty, for quorate check", DefaultText: "a temporary one, removed"},
 		},
 		Action: does(0, 0, runCompare),
 	}

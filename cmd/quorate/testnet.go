@@ -63,7 +63,7 @@ func initFlags() []cli.Flag {
 		dirFlag(),
 		protocolFlag("of a new cluster"),
 		&cli.IntFlag{Name: "replicas", Aliases: []string{"n"}, Usage: "size of a new cluster", DefaultText: "as many as --faults takes"},
-		faultsFlag("how many a new cluster tolerates: 3f+1 replicas of pbft, 2f+1 of raft", "f"),
+		faultsFlag("how many a new cluster tolerates: 3f+1 replicas of pbft, 2f+1 of the others", "f"),
 		&cli.StringFlag{Name: "seed", Usage: "derive all keys of a new cluster from `TEXT`, for repeatable runs; anyone who knows it has all keys"},
 		&cli.StringFlag{Name: "name", Value: "testnet", Usage: "of a new cluster"},
 		&cli.Uint64Flag{Name: "checkpoint-interval", Value: 64, Usage: "`K` sequence numbers between two checkpoints of a new cluster; the window is 4K"},
