@@ -12,6 +12,7 @@ import (
 
 	"quorate.dev/quorate/check"
 	"quorate.dev/quorate/consensus"
+	"quorate.dev/quorate/leaderless"
 	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
@@ -89,6 +90,22 @@ func TestQuorumsAreNotOneOrder(t *testing.T) {
 	}
 	if atomic.Total[check.LostUpdate] == 0 || atomic.Total[check.StaleRead] > 0 || !Agree(sums) {
 		t.Errorf("%v; %v %v", atomic.Total, plain.complaints(), atomic.complaints())
+	}
+}
+
+// TestStoresThatNeverMeetAreFound: with every way to become equal switched off, the
+// two sides of a cut differ for ever, and that is no ending that theory allows.
+func TestStoresThatNeverMeetAreFound(t *testing.T) {
+	for _, c := range Columns(usual(3)) {
+		if c.ID != "lww-1-1" && c.ID != "dvv-1-1" {
+			continue
+		}
+		store := *c.Store
+		store.Off = leaderless.Off{Repair: true, Handing: true, Trees: true}
+		c.Store = &store
+		if r := Run(c, 1, nil); !strings.Contains(r.Complaint, "replicas that differ: ") {
+			t.Errorf("%s: %v; %s", c.ID, r.Counts, r.Complaint)
+		}
 	}
 }
 
