@@ -49,7 +49,7 @@ func MessageName(message any) string {
 	case *Value:
 		return nameOf(ValueKind)
 	case State:
-		return nameOf(stateKind)
+		return nameOf(StateKind)
 	case *Fetch:
 		return nameOf(fetchKind)
 	case *FetchReply:

@@ -277,7 +277,7 @@ func TestLeaderVotesWhenItsDiskHasCaughtUp(t *testing.T) {
 	l.Deliver(only(0, 2), without(AcceptedKind)) // open, at 31
 	l.Crash(0)
 	l.forget(1, 2)
-	l.elect(1, only(1, 2), without(stateKind))
+	l.elect(1, only(1, 2), without(StateKind))
 	if p := l.engine(1).office.open[31]; p == nil {
 		t.Fatalf("open are %v", l.engine(1).office.open)
 	}

@@ -135,7 +135,7 @@ func TestLeaderBehindItsAcceptors(t *testing.T) {
 	l.Ticks(3, []int{0, 2}, only(0, 2))
 	l.Crash(0)
 	l.forget(1, 2)
-	l.elect(1, only(1, 2), without(ValueKind, stateKind))
+	l.elect(1, only(1, 2), without(ValueKind, StateKind))
 	r := l.engine(1)
 	if base := r.office.round.Plan().Base; base != l.engine(2).acceptor.Base() || base < 18 || !noted(l.Replicas[1], ReasonBehind) {
 		t.Fatalf("B leads above %d", base)
@@ -166,7 +166,7 @@ func TestLeaderWhoseBaseIsGonePreparesAgain(t *testing.T) {
 	}
 	l.Crash(0)
 	l.forget(1, 2)
-	l.elect(1, only(1, 2), without(ValueKind, stateKind))
+	l.elect(1, only(1, 2), without(ValueKind, StateKind))
 	l.Crash(2)
 	l.Start(0, false)
 	l.Ticks(1500, []int{0, 1}, only(0, 1))

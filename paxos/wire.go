@@ -24,7 +24,7 @@ const (
 	rejectKind                                               // acceptor → proposer
 	learnKind                                                // any → any: asks for the values of slots
 	ValueKind                                                // any → any: the value of one
-	stateKind                                                // any → any: names a state, instead of what it stands for
+	StateKind                                                // any → any: names a state, instead of what it stands for
 	fetchKind                                                // any → any: asks for parts of one
 	FetchReplyKind                                           // any → any: holds them
 )
@@ -168,7 +168,7 @@ func (m *Value) Encode() []byte {
 }
 
 // EncodeState returns the frame.
-func EncodeState(m State) []byte { return transfer.AppendHandle([]byte{stateKind}, m.Seq, m.Root) }
+func EncodeState(m State) []byte { return transfer.AppendHandle([]byte{StateKind}, m.Seq, m.Root) }
 
 func flag(set bool) byte {
 	if set {
@@ -241,7 +241,7 @@ func (d *decoder) message(kind byte) any {
 		d.ok = d.ok && m.Ballot <= synod.MaxBallot && (m.Ballot > 0 || m.Chosen)
 		m.Batch, m.digest = d.batch()
 		return m
-	case stateKind:
+	case StateKind:
 		n, root, ok := transfer.ReadHandle(&d.s)
 		d.ok = d.ok && ok && n <= consensus.MaxSeq
 		return State{Seq: n, Root: root}

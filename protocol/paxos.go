@@ -16,7 +16,7 @@ func paxosProtocol() Protocol {
 	return Protocol{
 		Name: Paxos, Title: "Paxos", Model: quorum.Crash, Elected: true, Leads: ByPromise,
 		Words: Words{View: "ballot", Lead: "leader", Follow: "follower", Between: "no leader", Place: "slot"},
-		Kinds: paxos.KindNames(), Decisive: []byte{paxos.PrepareKind, paxos.PromiseKind, paxos.AcceptKind, paxos.AcceptedKind, paxos.CommitKind},
+		Kinds: paxos.KindNames(), Decisive: []byte{paxos.PrepareKind, paxos.PromiseKind, paxos.AcceptKind, paxos.AcceptedKind, paxos.CommitKind, paxos.StateKind},
 		NewCodec: paxosCodec, Lie: paxos.ReasonTwo, Reasons: paxos.Reasons(),
 		OutOfReach: map[consensus.Reason]string{paxos.ReasonTwo: "takes a member that lies, and has no place where all are honest"},
 		Goals:      paxosGoals(), Costs: paxosCosts(), New: newPaxos,

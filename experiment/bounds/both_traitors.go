@@ -2,8 +2,10 @@ package bounds
 
 import (
 	"fmt"
+	"strings"
 
 	"quorate.dev/quorate/experiment/spec"
+	"quorate.dev/quorate/protocol"
 	"quorate.dev/quorate/sim"
 )
 
@@ -57,26 +59,32 @@ func oneLiar() []fault {
 			change: leaderLies},
 		{row: "one equivocates",
 			raft:   forks("fork-entries", "The leader sends one entry to one half and another to the other half. Term and index agree, and followers compare nothing else: each half stores its own and executes it.", "ADVERSARIES.md R1"),
+			paxos:  forks("fork-accepts", "The leader proposes one value to one half and another to the other half. Slot and ballot agree, a vote names nothing else, and both halves hear that it is chosen.", "ADVERSARIES.md X-FORK"),
 			pbft:   stands("equivocate", "Two quorums share f+1 replicas, one of them honest, and that one prepares a single batch. Neither batch, or one, gets through; the view change settles which.", "ADVERSARIES.md P1 control"),
 			change: leaderLies},
 		{row: "one forges",
 			raft:   forks("forge-append", "A follower acknowledges an entry and sends another one under a higher term, to which nobody elected it. Its own name stands on the message, so that a proof of who sent it does not help: nobody asks for a proof of the election.", "ADVERSARIES.md R2"),
+			paxos:  forks("fork-accepts", "A follower prepares a higher ballot, which is everybody's right, and is promised it. Then it proposes two values.", "ADVERSARIES.md X-FORK"),
 			pbft:   stands("fake-prepared", "In a view change it shows certificates that prove nothing. They are counted again by everybody: 2f+1 signatures are needed, and it has its own.", "ADVERSARIES.md §2 VC-FAKE"),
 			change: backupLiesOnce},
 		{row: "one forges a state",
 			raft:   forks("forge-snapshot", "A follower names another state, as a leader names one to a member that is behind: the root that it names is checked, and it is the liar's. States differ from then on, and what is executed on them.", "ADVERSARIES.md R3"),
+			paxos:  forks("forge-state", "Anybody may name a state, for what it stands for was chosen: so nobody asks who else has it, and the root that is checked is the liar's.", "ADVERSARIES.md X-STATE"),
 			pbft:   stands("lying-checkpoint root", "A checkpoint needs 2f+1 equal digests: at least f+1 honest replicas have that state.", "ADVERSARIES.md §2 V-CKPT"),
 			change: backupLies, except: otherStates},
 		{row: "one says falsely what is decided",
 			raft:   forks("false-commit", "The leader's word for what a majority has stored is believed: a follower executes what nobody else has, and the others forget it.", "ADVERSARIES.md §2.1"),
+			paxos:  forks("false-commit", "The leader's word for what is chosen is believed: a follower executes what nobody else has, and the others are led to choose something else there.", "ADVERSARIES.md R-COMMIT"),
 			pbft:   stands("bad-certificate", "Nobody is told that something is decided: everybody counts 2f+1 COMMITs, signed.", "ADVERSARIES.md §2 V-FORGE"),
 			change: leaderLies, except: racing},
 		{row: "one votes twice",
 			raft:   forks("two-votes", "While some are behind, it votes for one of them, whatever this one lacks. A majority elects a leader without what another majority had decided.", "ADVERSARIES.md R6"),
+			paxos:  forks("false-promise", "While some are behind, it promises one of them and names nothing of what it voted for. That one proposes something else where a majority had chosen.", "ADVERSARIES.md X-HIDE"),
 			pbft:   stands("double-vote", "The same schedule. A second vote counts for nothing without f others, and two signatures at one position convict their signer.", "ADVERSARIES.md §2 V-DOUBLE"),
 			change: overlapLies},
 		{row: "one forgets what it acknowledged",
 			raft:   forks("false-ack", "It acknowledges entries and keeps none. A write is answered that only f have, and a majority without them elects somebody who never had it.", "ADVERSARIES.md R7"),
+			paxos:  forks("false-accepted", "It says that it voted and keeps nothing. A write is answered that only f have, and a quorum without them names nothing.", "ADVERSARIES.md X-ACK"),
 			pbft:   stands("amnesia", "The same schedule, and it is started again without its log. Any two quorums share f+1 replicas: one who forgets leaves another who does not.", "ADVERSARIES.md P7 control 2"),
 			change: forgetful},
 		{row: "one sends what would crash others",
@@ -86,6 +94,7 @@ func oneLiar() []fault {
 			change: backupLies},
 		{row: "one deposes every leader",
 			raft:   column{theory: spec.Stopped, behaviour: "inflate-terms", why: "A higher term is believed from anybody, and its leader steps down: one member can keep all from working, without a fork.", source: "ADVERSARIES.md R9"},
+			paxos:  column{theory: spec.Stopped, behaviour: "inflate-ballots", why: "A higher ballot is promised to anybody, and its leader steps down: one member can keep all from working, without a fork.", source: "ADVERSARIES.md X-BALLOT"},
 			pbft:   stands("huge-view", "Nobody follows one replica into a view: f+1 must ask, and the (f+1)-th highest wish counts.", "ADVERSARIES.md §2 VC-SPAM"),
 			change: backupLies},
 		{row: "one starves a client",
@@ -120,6 +129,9 @@ func racing(c *Cell) {
 	if !c.Spec.UnderTest().Signed {
 		c.Real, c.Why = false, c.Why+" (In the simulator alone: among processes it is a race that the liar may lose.)"
 	}
+	if c.Spec.UnderTest().Leads == protocol.ByPromise {
+		c.Spec.Forward = nil // a liar that is put forward outbids the others before they replace anything
+	}
 }
 
 // oneHonest: where two of three lie, the honest one has nobody to differ from. Its
@@ -127,7 +139,7 @@ func racing(c *Cell) {
 func oneHonest(c *Cell) {
 	if c.Spec.Replicas == 3 {
 		c.Theory, c.Why = []string{spec.Deceived}, "Two of three lie: the honest one has nobody to differ from, but clients believe the others. Nobody could be shown to lie."
-		c.Spec.Traitors = traitors(append(first(1), last(3, 1)...), "fork-entries", "lie")
+		c.Spec.Traitors = traitors(append(first(1), last(3, 1)...), c.Spec.Traitors[0].Schedule[0].Behaviours[0], "lie")
 	}
 }
 
@@ -137,7 +149,7 @@ func manyLiars() []fault {
 		return func(s *spec.Spec, f int, behaviour string) {
 			k := size(f)
 			s.Coalition, s.Traitors = k > 1, traitors(first(1), behaviour)
-			if behaviour == "fork-entries" {
+			if !s.UnderTest().Signed && strings.HasPrefix(behaviour, "fork-") {
 				// The first one misleads the last honest one; the others follow it
 				// instead of deposing it, as is in the interest of all.
 				s.Traitors = traitors(first(1), fmt.Sprintf("%s to=%d", behaviour, s.Replicas-k))
@@ -152,10 +164,12 @@ func manyLiars() []fault {
 	return []fault{
 		{row: "f traitors",
 			raft:   forks("fork-entries", "One would do.", "ADVERSARIES.md R1"),
+			paxos:  forks("fork-accepts", "One would do.", "ADVERSARIES.md X-FORK"),
 			pbft:   stands("fork", "They collude and tell each half of the honest another story. A quorum needs f+1 of the honest, and these are not enough for two.", "ADVERSARIES.md P1 control"),
 			change: coalition(just)},
 		{row: "f+1 traitors",
-			raft: forks("fork-entries", "One would do, and nobody could be shown to be one.", "ADVERSARIES.md R1"),
+			raft:  forks("fork-entries", "One would do, and nobody could be shown to be one.", "ADVERSARIES.md R1"),
+			paxos: forks("fork-accepts", "One would do, and nobody could be shown to be one.", "ADVERSARIES.md X-FORK"),
 			pbft: column{theory: spec.Forked, behaviour: "fork", names: true, source: sourceForensics,
 				why: "Any two quorums share f+1 replicas. If all of these lie, each half of the honest makes a quorum with them. Their votes for both convict all f+1."},
 			change: coalition(more), except: oneHonest},
