@@ -2,7 +2,7 @@
 // under the same load and the same faults, and tells what each of them did.
 //
 //	run.go      Run: what is compared, and the phases of a comparison
-//	side.go     one of the two clusters: made, started, disturbed, ended
+//	side.go     one of the clusters: made, started, disturbed, ended
 //	callers.go  its callers, and reading back what was acknowledged
 //	count.go    answers by the second
 //	meter.go    frames and bytes between replicas, by their own counters
@@ -18,10 +18,10 @@
 // What a replica sent in the moment between the last look at its counters and its
 // end by SIGKILL is lost to the count.
 //
-// What it measures on one machine are two clusters that share it, unless they
+// What it measures on one machine are clusters that share it, unless they
 // take turns. It says so, and nothing here is a timed test.
 //
-// Invariants: no process outlives Run; both sides get the same faults at the
+// Invariants: no process outlives Run; all sides get the same faults at the
 // same moments since their load began; an operation counts in the second in
 // which its answer came.
 //

@@ -24,7 +24,7 @@ var page = report.Page(pageText)
 type (
 	pageData struct {
 		*Report
-		Sharing         string
+		Titles, Sharing string
 		Patience        string
 		Results         []pageResult
 		Figures, Faults report.Table
@@ -42,7 +42,7 @@ type (
 // WriteHTML writes the report as one page that needs nothing else.
 func WriteHTML(w io.Writer, r *Report) error {
 	data := pageData{
-		Report: r, Sharing: r.conditions(), Patience: patience(r), Figures: r.figures(), Faults: r.faults(), Bars: r.costs(),
+		Report: r, Titles: r.titles(), Sharing: r.conditions(), Patience: patience(r), Figures: r.figures(), Faults: r.faults(), Bars: r.costs(),
 		Plots: []report.Figure{throughput(r), latency(r), strips(r)},
 	}
 	for i := range r.Sides {
@@ -57,6 +57,21 @@ func WriteHTML(w io.Writer, r *Report) error {
 		return fmt.Errorf("write page: %w", err)
 	}
 	return nil
+}
+
+// titles names the protocols in a sentence.
+func (r *Report) titles() string {
+	var b strings.Builder
+	for i := range r.Sides {
+		switch {
+		case i > 0 && i == len(r.Sides)-1:
+			b.WriteString(" and ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(r.Sides[i].underTest().Title)
+	}
+	return b.String()
 }
 
 // table has a column for each side behind some others.
@@ -152,7 +167,7 @@ const plotHeight = 272
 // color is the class of everything that is drawn of a side.
 func (s *Side) color() string { return report.Color(slices.Index(protocol.Names(), s.Protocol)) }
 
-// mark is a fault that happened to one or both sides at about one moment.
+// mark is a fault that happened to one or more sides at about one moment.
 type mark struct {
 	At    float64
 	Kind  string
@@ -163,7 +178,7 @@ type mark struct {
 // leader takes a while.
 const apart = 3
 
-// marks joins the events of both sides, by time. What happened after the load is
+// marks joins the events of all sides, by time. What happened after the load is
 // none.
 func marks(r *Report) []mark {
 	var all []mark

@@ -20,12 +20,12 @@ type Report struct {
 	Clients    int     // callers of each side
 	ValueBytes int
 	Cores      int     // of this machine
-	Turns      bool    // one after the other; otherwise both share the machine
+	Turns      bool    // one after the other; otherwise all share the machine
 	Patience   float64 // of the replicas with a silent leader or primary, milliseconds; 0 = as shipped
 	Sides      []Side
 }
 
-// Side is one of the two clusters.
+// Side is one of the clusters.
 type Side struct {
 	Protocol string
 	Replicas int
@@ -136,7 +136,7 @@ func (r *Report) conditions() string {
 	if r.Turns {
 		return fmt.Sprintf("one after the other on the same machine of %d cores, callers included", r.Cores)
 	}
-	return fmt.Sprintf("both at once on the same machine of %d cores, callers included: each is slower than alone (--turns lets one follow the other)", r.Cores)
+	return fmt.Sprintf("all at once on the same machine of %d cores, callers included: each is slower than alone (--turns lets one follow the other)", r.Cores)
 }
 
 // row is one line of the table: what it is, and its value of a side.

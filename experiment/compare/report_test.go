@@ -87,7 +87,7 @@ func TestPageSays(t *testing.T) {
 	}
 	for _, want := range []string{
 		"&lt;kill&gt; &amp;", "forked at n=12", "nobody can be convicted", "fork: &lt;a&gt; &amp; b", "not judged", "crash leader: replica 0", "crash primary: replica 0",
-		"after the load, replica 0 is started again: it &lt;failed&gt;", ">1 crash<", ">2 pause<", `class="gap"`, "3 of 4", "both at once on the same machine of 2 cores",
+		"after the load, replica 0 is started again: it &lt;failed&gt;", ">1 crash<", ">2 pause<", `class="gap"`, "3 of 4", "all at once on the same machine of 2 cores",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the page lacks %q", want)
@@ -144,8 +144,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestPicture: two columns fit the terminal, whatever there is to say, and show
-// both sides.
+// TestPicture: columns fit the terminal, whatever there is to say, and show
+// all sides.
 func TestPicture(t *testing.T) {
 	r := sample()
 	r.Scenario = strings.Repeat("a long name ", 20)
@@ -156,6 +156,21 @@ func TestPicture(t *testing.T) {
 			if utf8.RuneCountInString(line) > width || strings.Contains(line, "\n") {
 				t.Errorf("width %d: %q", width, line)
 			}
+		}
+	}
+	three := sample()
+	three.Sides = append(three.Sides, three.Sides[0])
+	three.Sides[2].Leader = 1
+	for _, test := range []struct{ width, beside int }{{60, 2}, {80, 2}, {100, 3}, {140, 3}} {
+		beside := 0
+		for _, line := range picture(three, test.width) {
+			beside = max(beside, strings.Count(line, "│")+1)
+			if utf8.RuneCountInString(line) > test.width {
+				t.Errorf("width %d: %q", test.width, line)
+			}
+		}
+		if text := strings.Join(picture(three, test.width), "\n"); beside != test.beside || !strings.Contains(text, "Raft, 3 replicas: leader 1") {
+			t.Errorf("width %d: %d of three sides beside each other, want %d:\n%s", test.width, beside, test.beside, text)
 		}
 	}
 	text := strings.Join(picture(sample(), 80), "\n")

@@ -20,7 +20,7 @@ var ErrOptions = errors.New("this cannot be compared")
 
 // Options say what is compared, and where.
 type Options struct {
-	Dir        string                     // of both clusters; new or empty, and the caller's to remove
+	Dir        string                     // of all clusters; new or empty, and the caller's to remove
 	Faults     int                        // f: 2f+1 replicas of Raft, 3f+1 of PBFT
 	Duration   time.Duration              // of the load
 	Clients    int                        // callers of each side

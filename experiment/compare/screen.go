@@ -12,7 +12,7 @@ import (
 	"quorate.dev/quorate/internal/noun"
 )
 
-// Screen shows a comparison while it runs: on a terminal as two columns that are
+// Screen shows a comparison while it runs: on a terminal as columns that are
 // drawn in place, and otherwise as plain lines, one for each second and event.
 type Screen struct {
 	w        io.Writer
@@ -92,10 +92,11 @@ const (
 	usualColumns = 80
 	leastColumns = 60
 	mostColumns  = 140
+	leastSide    = 28 // of one side: as many stand beside each other as have that
 	shownEvents  = 6
 )
 
-// draw writes the two columns over those before, in one write, so that they do
+// draw writes the columns over those before, in one write, so that they do
 // not flicker.
 func (s *Screen) draw(r *Report) error {
 	width := usualColumns
@@ -120,17 +121,24 @@ func (s *Screen) draw(r *Report) error {
 // picture is what the screen shows, without colours: lines of at most width
 // columns.
 func picture(r *Report, width int) []string {
-	each := (width - 3) / 2
+	beside := max(1, min(len(r.Sides), (width+3)/(leastSide+3)))
+	each := (width+3)/beside - 3
 	top := scaleOf(r)
-	var columns [][]string
-	for i := range r.Sides {
-		columns = append(columns, r.Sides[i].column(each, top, r.Seconds))
-	}
 	lines := []string{clip(r.Scenario, width), clip(fmt.Sprintf("%s each, %s", noun.Several(r.Clients, "caller"), sharing(r)), width), ""}
-	for k := range columns[0] {
-		lines = append(lines, pad(columns[0][k], each)+" │ "+columns[1][k])
+	for sides := range slices.Chunk(r.Sides, beside) {
+		var rows []string
+		for i := range sides {
+			for k, cell := range sides[i].column(each, top, r.Seconds) {
+				if i == 0 {
+					rows = append(rows, cell)
+				} else {
+					rows[k] = pad(rows[k], i*(each+3)-3) + " │ " + cell
+				}
+			}
+		}
+		lines = append(append(lines, rows...), "")
 	}
-	return append(append(lines, ""), eventLines(r, width)...)
+	return append(lines, eventLines(r, width)...)
 }
 
 // sharing is Report.conditions in few words.
@@ -138,10 +146,10 @@ func sharing(r *Report) string {
 	if r.Turns {
 		return fmt.Sprintf("one after the other on %d cores", r.Cores)
 	}
-	return fmt.Sprintf("both at once on the same %d cores", r.Cores)
+	return fmt.Sprintf("all at once on the same %d cores", r.Cores)
 }
 
-// scale is the greatest value of each bar chart, for both sides: bars of one
+// scale is the greatest value of each bar chart, for all sides: bars of one
 // height mean the same.
 type scale struct{ done, wait float64 }
 
@@ -253,7 +261,7 @@ func (s *Side) strip(width int) string {
 	return b.String()
 }
 
-// eventLines are the last events of both sides, by time.
+// eventLines are the last events of all sides, by time.
 func eventLines(r *Report, width int) []string {
 	type named struct {
 		Event

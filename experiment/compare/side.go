@@ -22,7 +22,7 @@ import (
 	"quorate.dev/quorate/testnet"
 )
 
-// side is one of the two clusters while it is compared.
+// side is one of the clusters while it is compared.
 type side struct {
 	protocol protocol.Protocol
 	faults   []spec.Fault
@@ -212,7 +212,7 @@ func (s *side) report() Side {
 
 // suffer lets the faults happen, each at its moment of the load, until ctx ends. A
 // fault that cannot happen is told as an event and ends nothing: it is the same
-// scenario for both sides, and they are not in the same state.
+// scenario for all sides, and they are not in the same state.
 func (s *side) suffer(ctx context.Context, faults []spec.Fault) {
 	for f := range live.Due(ctx, s.begun, faults) {
 		err := s.cluster.Find(ctx, &f)
