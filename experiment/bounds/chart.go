@@ -170,6 +170,9 @@ func (d *drawer) frame(s sim.Step, from int) {
 		return
 	}
 	said = said.At(d.result.Outcome.Slot)
+	if said.Kind == "ACCEPTED" {
+		said.Signer = d.replica(from) // no vote of Paxos says whose it is
+	}
 	key := s.From + string(s.Frame)
 	if d.elects() {
 		key = s.From + d.words(said, s.From) // each receiver gets a frame of its own
@@ -363,7 +366,7 @@ func (d *drawer) execution(s sim.Step, from int) {
 // stored is what an execution rests on: a majority that acknowledged the entry to
 // this leader, or a leader's word.
 func (d *drawer) stored(s sim.Step, from int) string {
-	self := consensus.ReplicaID(from - len(d.chart.Lifelines) + d.result.Spec.Replicas)
+	self := d.replica(from)
 	if have := d.heard[ballot{at: s.From, view: s.View}]; len(have) > 0 {
 		have = append(slices.Clone(have), self)
 		slices.Sort(have)
@@ -372,6 +375,11 @@ func (d *drawer) stored(s sim.Step, from int) string {
 		return " · on the word of " + by
 	}
 	return ""
+}
+
+// replica is whose lifeline an end is, if it is no client's.
+func (d *drawer) replica(end int) consensus.ReplicaID {
+	return consensus.ReplicaID(end - len(d.chart.Lifelines) + d.result.Spec.Replicas)
 }
 
 // elects reports whether the protocol elects its leaders.

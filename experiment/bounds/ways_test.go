@@ -1,6 +1,7 @@
 package bounds
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,6 +41,25 @@ func TestClaimsNeedARun(t *testing.T) {
 	for _, x := range []Claim{outOfOrder, keepsBeyondGap, losesBeyondGap, oldValueStays, oldValueGoes, moves(0), outbids(0), takesOver, leads(0)} {
 		if x.Holds(&spec.Outcome{}) {
 			t.Errorf("%q holds of nothing", x.Text)
+		}
+	}
+}
+
+// TestChartOfPaxos: who accepted is named at the leader's execution, by who sent it.
+func TestChartOfPaxos(t *testing.T) {
+	results := runs(t)
+	at := slices.IndexFunc(results, func(r Result) bool { return r.ID() == "paxos-n-3-nobody-is-faulty" })
+	c, err := newMessageChart(&results[at])
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := ""
+	for _, r := range c.Rows {
+		text += r.Text + "\n"
+	}
+	for _, want := range []string{"ACCEPT b3", "ACCEPTED b3", "stored by R0 R1", "on the word of R0", "accepts r1 of n=1"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
 }
