@@ -70,6 +70,10 @@ func (r *replica) raised(from consensus.ReplicaID, b synod.Ballot) {
 	}
 }
 
+// leaps reports whether nobody gets to b by counting. Who follows a liar there would
+// follow no other any more, for their ballots are lower.
+func (r *replica) leaps(b synod.Ballot) bool { return r.acceptor.Promised().Toward(b) < b }
+
 // onAccept: a leader proposes. The vote is on disk before it is told.
 func (r *replica) onAccept(from consensus.ReplicaID, m *Accept) {
 	x := value{ballot: m.Ballot, digest: m.digest, batch: m.Batch}
@@ -116,11 +120,13 @@ func (r *replica) yield(b synod.Ballot) {
 	}
 }
 
-// follow: somebody leads under b, unless that is over.
+// follow: somebody leads under b, unless that is over. Whoever prepares next does so
+// above: else its words would count for those alone who have not heard of b.
 func (r *replica) follow(b synod.Ballot) {
-	if b < r.acceptor.Promised() || b < r.lead.ballot {
+	if b < r.acceptor.Promised() || b < r.lead.ballot || r.leaps(b) {
 		return
 	}
+	r.seen = max(r.seen, b)
 	if round := r.office.round; round != nil && round.Ballot() < b {
 		r.preempted()
 	}

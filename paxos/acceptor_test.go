@@ -158,6 +158,33 @@ func TestLastBallotIsNotReached(t *testing.T) {
 	}
 }
 
+// Rule: who speaks as a leader under a high ballot, and leads nowhere, has no lasting
+// hold: the next proposer goes above it, and where nobody gets by counting nobody
+// follows. E.g. C says HEARTBEAT under 2^20+1 and is gone. A leads under 6, and B, which
+// follows nobody below 2^20+1, deposes it again and again.
+func TestNobodyFollowsAGhost(t *testing.T) {
+	const high, beyond = 1<<20 + 1, synod.MaxBallot - 2 // both are C's
+	for _, b := range []synod.Ballot{high, beyond} {
+		l := newLab(t, 3)
+		for to := range 2 {
+			h := Heartbeat{Ballot: b, UpTo: 0}
+			if why := l.say(int(b.Owner(3)), to, h.Encode()); (why == reasonLeap) != (b == beyond) {
+				t.Fatalf("%d: %q", b, why)
+			}
+		}
+		l.Sent = nil
+		l.Ticks(60, []int{0, 1})
+		led := l.engine(0).lead.ballot
+		if l.engine(1).lead.ballot != led || !l.engine(0).lead.known || b == high && led < b {
+			t.Fatalf("after %d they follow %d and %d", b, led, l.engine(1).lead.ballot)
+		}
+		l.Ticks(100, []int{0, 1})
+		if now := l.engine(1).lead.ballot; now != led || l.engine(0).lead.ballot != led {
+			t.Errorf("after %d they change their leader: %d, then %d", b, led, now)
+		}
+	}
+}
+
 // Rule: votes stand at most so far beyond the own state on disk, for followers as
 // for the leader.
 func TestVotesAreBoundedByTheDisk(t *testing.T) {

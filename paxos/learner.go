@@ -28,6 +28,11 @@ func (r *replica) onCommit(from consensus.ReplicaID, b synod.Ballot, n consensus
 		r.reject(from, b, n)
 		return false
 	}
+	if r.leaps(b) {
+		r.acceptor.Promise(b)
+		r.raised(from, b)
+		return false
+	}
 	if b != r.missing.told.ballot || n > r.missing.told.upTo {
 		r.missing.told.ballot, r.missing.told.upTo = b, n
 		r.recordCommit(b, n)

@@ -24,7 +24,7 @@ type replica struct {
 	office   office
 	missing  missing
 	lead     leadership
-	seen     synod.Ballot // the highest that somebody is known to have promised
+	seen     synod.Ballot // the highest that somebody is known to have promised, or to lead under
 	clock    clock
 	requests *pending.Elected
 	clocks   *clocks.Clocks
