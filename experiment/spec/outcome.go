@@ -116,12 +116,15 @@ func Expected(want byzantine.Outcome, o *Outcome) bool {
 	return slices.Contains(allowed[want], o.Word()) || want == byzantine.MayFork && o.split()
 }
 
-// split reports whether all that is wrong is what two histories lead to. One of them
-// may have reached the honest in a state alone, so that no two of them have different
-// batches for one height.
+// split reports whether all that is wrong is what two histories lead to, one of which
+// reached the honest in a state alone, or not at all: they have two states for one
+// height, or answers of one history are not in the other. What was executed twice
+// alone is no sign of that.
 func (o *Outcome) split() bool {
-	follows := []check.Kind{check.Divergence, check.Lost, check.Nonlinear, check.Stuck}
-	return !slices.ContainsFunc(o.Verdict.Violations, func(v check.Violation) bool { return !slices.Contains(follows, v.Kind) })
+	signs := []check.Kind{check.Divergence, check.Lost, check.Nonlinear}
+	sign := func(v check.Violation) bool { return slices.Contains(signs, v.Kind) }
+	other := func(v check.Violation) bool { return !sign(v) && v.Kind != check.Twice && v.Kind != check.Stuck }
+	return slices.ContainsFunc(o.Verdict.Violations, sign) && !slices.ContainsFunc(o.Verdict.Violations, other)
 }
 
 // Violations are what the judges found, in words.
