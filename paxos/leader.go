@@ -49,8 +49,8 @@ func (r *replica) decided(n consensus.Seq) {
 		note.Reason = ReasonOutside
 	}
 	r.note(note)
-	r.learn(r.id, n, p.value)
 	o.done[n] = true
+	r.learn(r.id, n, p.value)
 	r.rise()
 }
 

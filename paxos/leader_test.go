@@ -288,3 +288,44 @@ func TestLeaderVotesWhenItsDiskHasCaughtUp(t *testing.T) {
 	l.Ticks(400, []int{1, 2}, only(1, 2))
 	l.WantExecuted(31, 1, 2)
 }
+
+// What a leader learns in whatever way of a slot that it has proposed is chosen: the votes
+// that it counts may never come.
+func TestLearntSlotsAreClosed(t *testing.T) {
+	l := newLab(t, 3, loose)
+	x := l.batch()
+	l.accept(5, 1, x, 0)
+	l.Sent = nil
+	l.elect(0, only(0, 1), without(AcceptedKind))
+	if l.engine(0).office.open[1] == nil {
+		t.Fatalf("open are %v", l.engine(0).office.open)
+	}
+	v := Value{Slot: 1, Ballot: 5, Chosen: true, Batch: x}
+	l.say(2, 0, v.Encode())
+	if o := l.engine(0).office; o.commit != 1 || len(o.open) > 0 || !o.leading {
+		t.Errorf("commit %d, open %v", o.commit, o.open)
+	}
+	l.WantExecuted(1, 0)
+}
+
+// A proposer that keeps a state between its question and the answers asks anew: its own
+// acceptor would not vote for what is below, and nobody else might.
+func TestStateKeptDuringPhaseOne(t *testing.T) {
+	l := newLab(t, 3)
+	for l.engine(0).office.round == nil {
+		l.Ticks(1, []int{0}, only())
+	}
+	b := l.ballot(0)
+	for n := consensus.Seq(1); n <= 2; n++ {
+		v := Value{Slot: n, Ballot: 2, Chosen: true, Batch: l.batch()}
+		l.say(2, 0, v.Encode())
+	}
+	if base := l.engine(0).acceptor.Base(); base != 2 {
+		t.Fatalf("base %d", base)
+	}
+	late := Promise{Ballot: b}
+	l.say(1, 0, EncodePromise(&late))
+	if o := l.engine(0).office; o.leading || o.round.Ballot() <= b || o.above != 2 {
+		t.Errorf("leads %v under %d, asks above %d", o.leading, o.round.Ballot(), o.above)
+	}
+}

@@ -71,6 +71,28 @@ func (r *replica) learn(from consensus.ReplicaID, n consensus.Seq, x value) {
 func (r *replica) keepChosen(n consensus.Seq, x value) {
 	r.values.chosen[n] = x
 	r.clock.duels = 0
+	r.chosenElsewhere(n, x)
+}
+
+// chosenElsewhere: this leader has learnt that a slot is chosen for which it still
+// counts votes. They may never come: members have cut it away. Or another leader had
+// it chosen, with another value or where nothing was proposed here: then this one is
+// preempted, and did not hear of it.
+func (r *replica) chosenElsewhere(n consensus.Seq, x value) {
+	o := &r.office
+	if !o.leading || n <= o.commit || o.done[n] {
+		return
+	}
+	c, wanted := o.wanted[n]
+	p := o.open[n]
+	switch {
+	case wanted && c.Digest == x.digest:
+		r.givenBody(n, x)
+	case p != nil && p.digest == x.digest:
+		r.decided(n)
+	default:
+		r.preempted()
+	}
 }
 
 // The bounds of a question for slots, and of its answer.
@@ -183,31 +205,19 @@ func (r lessons) onValue(from consensus.ReplicaID, m *Value) {
 	x := value{ballot: m.Ballot, digest: m.digest, batch: m.Batch}
 	if m.Chosen {
 		r.learn(from, m.Slot, x)
-	}
-	o := &r.office
-	if !o.leading {
+		r.chosenElsewhere(m.Slot, x) // also where it is too far ahead to be learnt
 		return
 	}
-	if c, ok := o.wanted[m.Slot]; ok && c.Digest == m.digest {
-		delete(o.wanted, m.Slot)
-		r.note(consensus.Note{Kind: consensus.Proposed, Seq: m.Slot, Digest: m.digest, Reason: ReasonBody})
-		x.ballot = o.round.Ballot()
-		r.requests.Stands(x.batch)
-		r.put(m.Slot, x, false)
-	}
-	if m.Chosen && m.Slot > o.commit && !o.done[m.Slot] {
-		r.chosenElsewhere(m)
+	if c, ok := r.office.wanted[m.Slot]; ok && c.Digest == m.digest {
+		r.givenBody(m.Slot, x)
 	}
 }
 
-// chosenElsewhere: a member says that a slot is chosen for which this leader still
-// counts votes. Either it has no vote for it any more, or another leader had it
-// chosen, with another value or where nothing was proposed here: then this one is
-// preempted, and did not hear of it.
-func (r lessons) chosenElsewhere(m *Value) {
-	if p := r.office.open[m.Slot]; p != nil && p.digest == m.digest {
-		r.decided(m.Slot)
-		return
-	}
-	r.preempted()
+// givenBody proposes again what this leader lacked the body of.
+func (r *replica) givenBody(n consensus.Seq, x value) {
+	delete(r.office.wanted, n)
+	r.note(consensus.Note{Kind: consensus.Proposed, Seq: n, Digest: x.digest, Reason: ReasonBody})
+	x.ballot = r.office.round.Ballot()
+	r.requests.Stands(x.batch)
+	r.put(n, x, false)
 }

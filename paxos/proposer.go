@@ -94,6 +94,10 @@ func (r *replica) hear(from consensus.ReplicaID, p Promise) {
 // stand above, and need not wait for that.
 func (r *replica) begin() {
 	o, plan := &r.office, r.office.round.Plan()
+	if r.acceptor.Base() > plan.Base { // kept meanwhile: nobody would vote here, nor propose below it
+		r.prepareAgain(reasonAgain)
+		return
+	}
 	o.leading, o.next, o.commit = true, plan.First(), plan.Base
 	o.open, o.wanted, o.done = map[consensus.Seq]*proposal{}, map[consensus.Seq]synod.Choice{}, map[consensus.Seq]bool{}
 	o.answered = make([]int, r.system.Size())

@@ -154,6 +154,7 @@ const (
 	hazardClocks          HazardKind = "clocks"           // ... or all of them, by the same
 	hazardClientClock     HazardKind = "own clock"        // one client restarts with a wrong clock
 	hazardLeaderIsolation HazardKind = "hunt"             // whoever is primary is cut off, in several views in a row
+	hazardSyncCut         HazardKind = "sync cut"         // a leader loses its power while it writes, and another one is cut off
 )
 
 // Hazard is one class of faults at one rate.

@@ -29,6 +29,7 @@ var crashGoals = []goal{
 	{name: "one replica cut off", least: 100, seen: struck(hazardIsolate)},
 	{name: "links that stop and come back one by one", least: 100, seen: struck(hazardSwizzle)},
 	{name: "leaders cut off one after the other", least: 200, seen: struck(hazardLeaderIsolation)},
+	{name: "a leader's power lost while it wrote", least: 50, seen: struck(hazardSyncCut)},
 	{name: "slow disk", least: 100, seen: struck(hazardSlowDisk)},
 	{name: "slow execution", least: 100, seen: struck(hazardSlowRun)},
 	{name: "slow checkpoints", least: 100, seen: struck(hazardSlowTasks)},

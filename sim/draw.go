@@ -58,6 +58,7 @@ func FromSeedOf(p protocol.Protocol, seed uint64) Config {
 	c.drawClocks(newStream(seed, "clocks"))
 	c.drawSetBack(newStream(seed, "set back"))
 	c.drawReads(newStream(seed, "reads"))
+	c.drawSyncCut(newStream(seed, "sync cut"))
 	return c
 }
 

@@ -45,6 +45,14 @@ func wrongBy(r *stream) consensus.Time {
 	return by
 }
 
+// drawSyncCut adds, in one of four seeds, power that fails at a leader while it writes:
+// where its proposals leave before that, all that rests on its own vote is at stake.
+func (c *Config) drawSyncCut(r *stream) {
+	if r.chance(million / 4) {
+		c.Hazards = append(c.Hazards, Hazard{Kind: hazardSyncCut, Every: logUniform(r, c.Timing.Safety/16, 3), Lasts: logUniform(r, Second/10, 4)})
+	}
+}
+
 // drawIsolation adds, in more than half of the seeds, the hazard that makes view
 // changes follow each other: what only two in a row show is too rare without it. The patience of such a seed is short enough.
 func (c *Config) drawIsolation(r *stream) {

@@ -66,6 +66,8 @@ func (w *World) inject(h Hazard, dice *stream) {
 		w.swizzle(lasts, dice)
 	case hazardLeaderIsolation:
 		w.isolation.begin(h.Lasts, dice)
+	case hazardSyncCut:
+		w.syncCut.arm(h.Lasts, dice)
 	case hazardLossBurst:
 		w.net.setLoss(million / 2)
 		w.clock.after(lasts, func() { w.net.setLoss(w.cfg.Network.Loss) })

@@ -33,7 +33,7 @@ func (r *replica) sync(t driver.Ticket) {
 	if r.health.slowDisk {
 		takes *= slowness
 	}
-	r.later(takes, func() {
+	r.later(r.world.syncCut.writes(r, takes), func() {
 		r.health.syncing = false
 		r.disk.sync(t)
 		r.driver.Durable(t)

@@ -98,6 +98,7 @@ func (w *World) healCore() []*replica {
 	dice := newStream(w.cfg.Seed, "core")
 	w.net.heal()
 	w.isolation.stop()
+	w.syncCut.stop()
 	w.net.setLoss(min(w.cfg.Network.Loss, million/50))
 	w.net.model.Late = 0
 	w.net.settled = true

@@ -37,6 +37,7 @@ type World struct {
 	checks     *checks
 	theory     theory
 	isolation  isolation
+	syncCut    syncCut
 	losing     []*lostProposal
 	pastPhases map[string]Phase // behaviours that were on, and what they met
 	safetyEnd  consensus.Time   // of the safety phase
@@ -73,6 +74,7 @@ func New(cfg Config) (*World, error) {
 	w := &World{cfg: cfg, byKey: map[crypto.PublicKey]*client{}, trace: trace{out: cfg.Trace}, pastPhases: map[string]Phase{}}
 	w.clock.now = startTime
 	w.isolation = isolation{world: w, target: -1}
+	w.syncCut = syncCut{world: w, target: -1}
 	w.stats.Add(Stats{}) // makes its maps
 	w.drawKeys()
 	if err := w.createGenesis(); err != nil {
