@@ -28,7 +28,7 @@ func boundsCommand() *cli.Command {
 			outputFlag("table", "json"),
 			&cli.PathFlag{Name: "html", Usage: "write one self-contained page with a chart for each cell to `FILE`"},
 			&cli.PathFlag{Name: "evidence", Usage: "write what the runs prove into `DIR`, for quorate evidence verify"},
-			choiceFlag("protocol", bounds.Both, "whose columns: "+noun.Either(append(protocol.Names(), bounds.Both)), append(protocol.Names(), bounds.Both)...),
+			choiceFlag("protocol", bounds.All, "whose columns: "+noun.Either(append(protocol.Names(), bounds.All)), append(protocol.Names(), bounds.All)...),
 			&cli.StringFlag{Name: "only", Usage: "only cells whose id contains `TEXT`, such as raft-n-3-one"},
 			&cli.BoolFlag{Name: "real", Usage: "run cells as processes over libp2p where possible, one after the other"},
 			coresFlag("how many cells at once, in the simulator"),

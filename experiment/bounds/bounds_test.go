@@ -152,7 +152,7 @@ func TestReports(t *testing.T) {
 // all whom every such pair shares are convicted, up to f+1; of a protocol that
 // tolerates crashes one liar is enough, or one who forgets in a majority.
 func TestCellsFitArithmetic(t *testing.T) {
-	cells, err := Cells(Both)
+	cells, err := Cells(All)
 	if err != nil || len(cells) == 0 {
 		t.Fatalf("%d cells, error %v", len(cells), err)
 	}

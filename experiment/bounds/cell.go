@@ -29,18 +29,18 @@ type Cell struct {
 	Claims   []Claim
 }
 
-// Both names the matrix of all protocols, side by side.
-const Both = "both"
+// All names the matrix of all protocols, side by side.
+const All = "all"
 
 // Cells is the matrix of a protocol, or of all. Sections, rows and columns stand
 // in the order in which they are to be shown.
 func Cells(name string) ([]Cell, error) {
-	known := append(protocol.Names(), Both)
+	known := append(protocol.Names(), All)
 	if !slices.Contains(known, name) {
 		return nil, fmt.Errorf("no matrix for protocol %q: choose %s", name, strings.Join(known, ", "))
 	}
 	all := slices.Concat(bothCells(), splitCells(), wayCells(), pbftCells())
-	return slices.DeleteFunc(all, func(c Cell) bool { return name != Both && c.Spec.Protocol != name }), nil
+	return slices.DeleteFunc(all, func(c Cell) bool { return name != All && c.Spec.Protocol != name }), nil
 }
 
 // Column is the protocol with its size, and the size of its quorums where that

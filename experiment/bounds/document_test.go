@@ -72,7 +72,7 @@ var (
 // TestDocumentsNameCells: each cell that docs/CLAIMS.md and docs/BOUNDS.md point to
 // exists, and each claim has a number of its own.
 func TestDocumentsNameCells(t *testing.T) {
-	cells, err := Cells(Both)
+	cells, err := Cells(All)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ import (
 // each has a smaller one beside it, unless the document names them.
 func small(t *testing.T) []Cell {
 	t.Helper()
-	cells, err := Cells(Both)
+	cells, err := Cells(All)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func wholeEvidence(t *testing.T, results []Result) {
 // TestCellsAreWellFormed: names are unique, everything is explained, and what is
 // to fork names how many are to be convicted.
 func TestCellsAreWellFormed(t *testing.T) {
-	cells, err := Cells(Both)
+	cells, err := Cells(All)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 
 // TestTableIsAsWideAsTheTerminal: the whole matrix, in terminals of several widths.
 func TestTableIsAsWideAsTheTerminal(t *testing.T) {
-	cells, err := Cells(Both)
+	cells, err := Cells(All)
 	if err != nil {
 		t.Fatal(err)
 	}
