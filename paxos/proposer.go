@@ -47,6 +47,7 @@ func (r *replica) prepare() {
 		return
 	}
 	r.rest()
+	r.office = office{} // an attempt before is over, also if the promise goes a part of the way only
 	effect := r.acceptor.Promise(b)
 	r.recordPromise()
 	if effect != synod.Promised {

@@ -299,3 +299,22 @@ func TestBallotsRise(t *testing.T) {
 		l.Start(0, false)
 	}
 }
+
+// E.g. A prepares 3, and hears that somebody has promised what nobody gets to by
+// counting. When it prepares again its own promise goes a part of the way: under 3 it has
+// lost its own acceptor, and does not lead there, whoever promises late.
+func TestAPartOfTheWayEndsTheAttemptBefore(t *testing.T) {
+	l := newLab(t, 3)
+	nobody := func(frame) bool { return false }
+	for l.engine(0).office.round == nil {
+		l.Ticks(1, []int{0}, nobody)
+	}
+	b := l.ballot(0)
+	l.say(1, 0, (&Reject{Ballot: b, Promised: synod.MaxBallot}).Encode())
+	for l.engine(0).acceptor.Promised() < synod.MaxLeap {
+		l.Ticks(1, []int{0}, nobody)
+	}
+	if why := l.say(2, 0, EncodePromise(&Promise{Ballot: b})); why != reasonStale || l.engine(0).office.leading {
+		t.Errorf("A leads under %d, and has promised %d: %q", b, l.engine(0).acceptor.Promised(), why)
+	}
+}
