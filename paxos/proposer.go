@@ -148,7 +148,8 @@ func (r *replica) askBody(c synod.Choice) {
 		return
 	}
 	m := Learn{From: c.Slot, To: c.Slot, Votes: true}
-	r.tell(from[r.clock.tick%len(from)], consensus.Votes, m.Encode())
+	turn := r.clock.tick / r.cfg.Heartbeat // it is asked as often
+	r.tell(from[turn%len(from)], consensus.Votes, m.Encode())
 }
 
 // put proposes a value under this ballot. It leaves at once, beside the own vote:

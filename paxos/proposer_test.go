@@ -318,3 +318,28 @@ func TestAPartOfTheWayEndsTheAttemptBefore(t *testing.T) {
 		t.Errorf("A leads under %d, and has promised %d: %q", b, l.engine(0).acceptor.Promised(), why)
 	}
 }
+
+// The body of a vote is asked of each who named it, in turn. E.g. of five, B and C named
+// the vote and B is cut off: asked again and again, B gives nothing.
+func TestTheBodyOfAVoteIsAskedOfEach(t *testing.T) {
+	l := newLab(t, 5, loose)
+	x := l.batch()
+	l.accept(5, 1, x, 1, 2)
+	l.Sent = nil
+	l.forget(0)
+	l.elect(0, only(0, 1, 2), without(learnKind))
+	asked := map[consensus.ReplicaID]int{}
+	for range 9 {
+		l.Now += labTick
+		l.Step(0, consensus.Tick{})
+		for _, f := range l.Sent {
+			if f.Bytes[0] == learnKind {
+				asked[f.To]++
+			}
+		}
+		l.Sent = nil
+	}
+	if asked[1] == 0 || asked[2] == 0 {
+		t.Errorf("asked %v", asked)
+	}
+}
