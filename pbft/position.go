@@ -65,7 +65,7 @@ func (p *position) patience() int {
 }
 
 // settled reports whether the view has lasted so long that it may be left for the
-// sake of one replica. Whoever waits for something in it has lost patience by then,
+// sake of one replica that left alone. Whoever waits for something in it has lost patience by then,
 // so a liar that asks for one view after the other keeps nobody from deciding, nor
 // from waiting longer in the next one (§6).
 func (p *position) settled(tick int) bool {

@@ -117,11 +117,13 @@ func (r *replica) leaveForRejoin() {
 // went for w at once, heard by nobody, and then lost its disk, would be told of
 // lower views and sign another VIEW-CHANGE for w.
 //
-// And it is followed only out of a view that is settled: nobody needs it sooner,
-// for whoever waits for something leaves by itself, and to claim a loss is cheap.
+// And it is followed at once: what this replica says by that is on disk, and tells
+// the next amnesiac in that place of a view for which it has signed. Were it to
+// wait, a restart would have it forget what it heard. That a claimed loss costs
+// nothing is bounded by mayRejoin, not here.
 func (r *replica) joinRejoiner() {
 	next := r.view.number + 1
-	if !r.view.settled(r.tick) || !r.rejoin.mayChange(next) {
+	if r.view.changing || !r.rejoin.mayChange(next) {
 		return
 	}
 	for i := range r.peers {
