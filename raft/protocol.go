@@ -16,7 +16,7 @@ import (
 type Protocol struct {
 	cfg    Config
 	system quorum.System
-	door   consensus.Door
+	door   consensus.Members
 }
 
 var _ consensus.Protocol = (*Protocol)(nil)
@@ -31,19 +31,19 @@ func New(cfg Config) (*Protocol, error) {
 		return nil, err
 	}
 	p := &Protocol{cfg: cfg, system: system}
-	p.door = consensus.NewDoor(&p.cfg.Genesis)
+	p.door = consensus.Members{Door: consensus.NewDoor(&p.cfg.Genesis), Fetch: FetchKind, Open: p.openMember}
 	return p, nil
 }
 
 // The reasons for which Open refuses a frame, beside those of all protocols.
 const (
-	ReasonOversized consensus.Reason = "frame over the limit"
+	ReasonOversized consensus.Reason = consensus.ReasonOversized
 	ReasonUnknown   consensus.Reason = "unknown kind"
-	ReasonTopic     consensus.Reason = "from the topic only requests are taken"
+	ReasonTopic     consensus.Reason = consensus.ReasonTopic
 	ReasonSender    consensus.Reason = "sender is not the channel's peer, or the message is for another"
 	ReasonEntries   consensus.Reason = "entries out of order, or of a kind that nobody proposes"
 	ReasonBatch     consensus.Reason = "batch breaks a limit or repeats a request"
-	ReasonUnsigned  consensus.Reason = "batch holds a request that is not authentic"
+	ReasonUnsigned  consensus.Reason = consensus.ReasonUnsigned
 	ReasonSnapshot  consensus.Reason = "snapshot without a handle"
 )
 
@@ -54,73 +54,11 @@ type snapshot struct {
 	root    crypto.Digest
 }
 
-// opening is a frame between decoding and verification.
-type opening struct {
-	consensus.Opened
-	request *consensus.Request // of a frame that is one
-}
-
 // Open implements consensus.Protocol. Messages of members are authentic by
 // their channel; what is verified are the clients' signatures, in entries as
 // well as in requests. Safe to call concurrently if v is.
 func (p *Protocol) Open(v crypto.Verifier, _ consensus.Horizon, in []consensus.Frame) []consensus.Opened {
-	openings := make([]opening, len(in))
-	claims := make([][]crypto.Claim, len(in))
-	for i, f := range in {
-		openings[i], claims[i] = p.open(f)
-	}
-	out := make([]consensus.Opened, len(in))
-	for i, bad := range crypto.FirstFalse(v, claims) {
-		o := &openings[i]
-		if bad >= 0 && o.Event != nil {
-			o.Opened = p.unsigned(in[i], o.request)
-		}
-		out[i] = o.Opened
-	}
-	return out
-}
-
-// unsigned is what becomes of a frame with a signature that does not hold.
-func (p *Protocol) unsigned(f consensus.Frame, request *consensus.Request) consensus.Opened {
-	if request != nil {
-		return p.door.Denied(f, request)
-	}
-	return refused(ReasonUnsigned)
-}
-
-func refused(why consensus.Reason) consensus.Opened {
-	return consensus.Opened{Reason: why, Blame: true}
-}
-
-// open decodes one frame and lists what has to be verified of it.
-func (p *Protocol) open(f consensus.Frame) (opening, []crypto.Claim) {
-	switch {
-	case len(f.Bytes) == 0:
-		return opening{Opened: refused(consensus.ReasonMalformed)}, nil
-	case len(f.Bytes) > consensus.MaxFrame:
-		return opening{Opened: refused(ReasonOversized)}, nil
-	case consensus.IsRequest(f.Bytes):
-		req, o := p.door.OpenRequest(f)
-		if req == nil {
-			return opening{Opened: o}, nil
-		}
-		return opening{Opened: o, request: req}, []crypto.Claim{req.Claim(p.door.Cluster)}
-	case f.Bytes[0] == consensus.KindRead:
-		return opening{Opened: p.door.OpenQuery(f)}, nil
-	case f.From.Kind == consensus.Topic:
-		return opening{Opened: refused(ReasonTopic)}, nil
-	case f.From.Kind == consensus.PeerClient:
-		o := refused(consensus.ReasonChannel)
-		o.Refusal = &consensus.Refusal{Client: f.From.Key, Code: consensus.RefusedMalformed}
-		return opening{Opened: o}, nil
-	case f.From.Kind != consensus.PeerReplica && f.Bytes[0] != FetchKind:
-		return opening{Opened: refused(consensus.ReasonChannel)}, nil
-	}
-	m, claims, why := p.openMember(f)
-	if why != "" {
-		return opening{Opened: refused(why)}, nil
-	}
-	return opening{Opened: consensus.Opened{Event: consensus.Receive{From: f.From, Message: m}}}, claims
+	return p.door.OpenAll(v, in)
 }
 
 // openMember decodes what members say to each other.
