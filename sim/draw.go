@@ -122,15 +122,21 @@ func (c *Config) drawHost(r *stream) {
 		tight(&b.Reads, 1, 4)
 	}
 	c.Host.Bounds = b
-	c.Host.Verify = min(c.Host.Verify, c.bearable())
+	c.Host.Verify = min(c.Host.Verify, c.bearable(b.GroupFrames))
+	c.Timing.StepDelay = min(c.Timing.StepDelay, stepClasses*c.bearable(b.InboxEvents))
 }
 
-// bearable is how long a worker may take for a group at most. What each member
-// says periodically alone, to each other one, grows with their number; where a
-// frame takes longer, verification is never done with it, and no patience is long
-// enough.
-func (c *Config) bearable() consensus.Time {
-	return 2 * Millisecond * consensus.Time(c.Host.Bounds.GroupFrames) / consensus.Time(c.Replicas)
+// stepClasses: a step takes as many votes as its inbox holds, and as many bodies
+// and requests beside them, where a worker's group is all that it takes.
+const stepClasses = 2
+
+// bearable is how long whoever takes so many frames together may take for them at
+// most: a worker for its group, and the engine for its step, which takes no more
+// than its inbox holds. What each member says periodically alone, to each other
+// one, grows with their number; where a frame takes longer, it is never done with
+// them, and no patience is long enough.
+func (c *Config) bearable(together int) consensus.Time {
+	return 2 * Millisecond * consensus.Time(together) / consensus.Time(c.Replicas)
 }
 
 // drawDisks draws how disks and execution behave.
