@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -36,7 +37,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"replace": replaceInFile, "occupy": occupy, "bytes": writeBytes, "same": sameTrees, "exits": exits,
-			"awaits": awaits, "flip": flipByte, "first": firstFile, "kill-leader": killLeader,
+			"awaits": awaits, "flip": flipByte, "first": firstFile, "kill-leader": killLeader, "leader": leader,
 		},
 	})
 }
@@ -162,13 +163,28 @@ func killLeader(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: kill-leader")
 	}
-	c, err := testnet.Open(ts.MkAbs("quorate-testnet"))
+	c, leader := whoLeads(ts)
+	ts.Check(c.Kill(leader))
+}
+
+// leader: leader NAME sets the variable NAME to the number of the replica that leads,
+// when one does. Which one it is nobody can tell before, on a busy machine.
+func leader(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: leader NAME")
+	}
+	_, leader := whoLeads(ts)
+	ts.Setenv(args[0], strconv.Itoa(leader))
+}
+
+// whoLeads waits until a replica of the script's cluster leads.
+func whoLeads(ts *testscript.TestScript) (c *testnet.Cluster, leader int) {
+	c, err := testnet.Open(ts.MkAbs(cmp.Or(ts.Getenv("QUORATE_DIR"), "quorate-testnet")))
 	ts.Check(err)
 	for end := time.Now().Add(testnet.ReadyWithin); ; time.Sleep(20 * time.Millisecond) {
 		for _, s := range c.Statuses(context.Background()) {
 			if r := s.Report; r != nil && r.Primary == r.Replica && !r.Changing {
-				ts.Check(c.Kill(s.Replica))
-				return
+				return c, s.Replica
 			}
 		}
 		if time.Now().After(end) {
