@@ -14,6 +14,7 @@ import (
 
 	"quorate.dev/quorate/consensus"
 	"quorate.dev/quorate/experiment/bench"
+	"quorate.dev/quorate/experiment/compare"
 	"quorate.dev/quorate/internal/noun"
 	"quorate.dev/quorate/protocol"
 )
@@ -145,7 +146,7 @@ func planOf(c *cli.Context) (*bench.Plan, error) {
 	}
 	switch {
 	case c.Bool("versus"):
-		for _, name := range []string{protocol.Raft, protocol.PBFT} {
+		for _, name := range compare.Protocols() {
 			x, err := protocol.Lookup(name)
 			if err != nil {
 				return nil, err
