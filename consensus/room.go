@@ -2,6 +2,12 @@ package consensus
 
 import "quorate.dev/quorate/crypto"
 
+// The room that a leader has for READs which wait for the word of a majority.
+const (
+	LeaderQueries    = 1024
+	LeaderQueryBytes = 16 << 20
+)
+
 // QueryRoom counts READs that wait, and bounds them: in all, and those of one client
 // by a share of that.
 type QueryRoom struct {

@@ -53,7 +53,7 @@ func newReplica(p *Protocol, rec consensus.Recovered) *replica {
 		clocks: clocks.New(clocks.Config{
 			Members: n, Quorum: p.system.Quorum(), Self: c.Self, Tick: c.TickLength, Every: 10 * c.Heartbeat, Skew: c.Genesis.Skew,
 		}, rec.Now),
-		reads: reads{room: consensus.QueryRoom{Queries: maxReads, Bytes: maxReadBytes}},
+		reads: reads{room: consensus.QueryRoom{Queries: consensus.LeaderQueries, Bytes: consensus.LeaderQueryBytes}},
 		asked: make([]int, n), heard: make([]int, n), now: rec.Now,
 	}
 	r.requests = pending.NewElected(r.id, c.Election, pending.Config{Replicas: n, Count: c.PendingCount, Bytes: c.PendingBytes}, &r.out)

@@ -20,12 +20,6 @@ type reads struct {
 	heard   quorum.Set          // who has answered it
 }
 
-// The bounds of what waits.
-const (
-	maxReads     = 1024
-	maxReadBytes = 16 << 20
-)
-
 // onAsk takes a READ, if this replica leads: nobody else knows what was answered.
 // A refusal says who does.
 func (r *replica) onAsk(q *consensus.Query) {

@@ -97,17 +97,17 @@ func TestReadsShareAQuestion(t *testing.T) {
 			burst = append(burst, consensus.Ask{Query: &consensus.Query{Client: crypto.PublicKey{client}, Name: consensus.Sequence{Epoch: 1, Counter: i}, Operations: [][]byte{make([]byte, size)}}})
 		}
 	}
-	ask(1, maxReads, 1) // three fourths too many
-	ask(2, 9, maxReadBytes/32)
+	ask(1, consensus.LeaderQueries, 1) // three fourths too many
+	ask(2, 9, consensus.LeaderQueryBytes/32)
 	for client := byte(3); client < 6; client++ {
-		ask(client, maxReads/4, 1) // all but the last nine
+		ask(client, consensus.LeaderQueries/4, 1) // all but the last nine
 	}
 	out := l.Step(0, burst...)
 	refused := map[byte]int{}
 	for _, no := range out.Refusals {
 		refused[no.Client[0]]++
 	}
-	if want := map[byte]int{1: maxReads * 3 / 4, 2: 2, 5: 7}; !maps.Equal(refused, want) {
+	if want := map[byte]int{1: consensus.LeaderQueries * 3 / 4, 2: 2, 5: 7}; !maps.Equal(refused, want) {
 		t.Errorf("refused %v, want %v", refused, want)
 	}
 	if n := len(l.heard(pb.MsgHeartbeat)); n != 2 {

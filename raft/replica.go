@@ -55,7 +55,7 @@ func newReplica(p *Protocol, rec consensus.Recovered) *replica {
 		clocks: clocks.New(clocks.Config{
 			Members: n, Quorum: p.system.Quorum(), Self: p.cfg.Self, Tick: p.cfg.TickLength, Every: 10 * p.cfg.Heartbeat, Skew: p.cfg.Genesis.Skew,
 		}, rec.Now),
-		reads:  reads{room: consensus.QueryRoom{Queries: maxReads, Bytes: maxReadBytes}},
+		reads:  reads{room: consensus.QueryRoom{Queries: consensus.LeaderQueries, Bytes: consensus.LeaderQueryBytes}},
 		beside: beside{outputs: 1}, heard: make([]int, n), provoked: make([]int, n), alarmed: make([]int, n), now: rec.Now,
 	}
 	r.requests = pending.NewElected(r.id, p.cfg.Election, pending.Config{Replicas: n, Count: p.cfg.PendingCount, Bytes: p.cfg.PendingBytes}, &r.out)
